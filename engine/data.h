@@ -1,0 +1,36 @@
+/* CIFAR-10 and CIFAR-100 in the official binary layout, memory-mapped and validated, and the built-in synthetic set.
+ * Read only after opening, so any number of threads may use one. */
+#ifndef NFBENCH_ENGINE_DATA_H
+#define NFBENCH_ENGINE_DATA_H
+
+#include "base/error.h"
+
+#include <stdint.h>
+
+enum { IMAGE_SIZE = 32, IMAGE_PIXELS = 1024, IMAGE_BYTES = 3072 };
+
+enum split { SPLIT_TRAIN, SPLIT_TEST };
+
+struct dataset;
+
+/* `where` is a folder that holds the binary files (or a cifar-10-batches-bin / cifar-100-binary folder that does), or
+ * "synthetic". Errors name the file and what to do (wrong size, label out of range, missing batch, no permission). */
+int dataset_open(const char *where, struct dataset **out, struct error *error);
+void dataset_close(struct dataset *dataset);
+
+const char *dataset_name(const struct dataset *dataset);     /* "CIFAR-10", "CIFAR-100", "synthetic" */
+const char *dataset_location(const struct dataset *dataset); /* absolute folder, or "built in" */
+int dataset_classes(const struct dataset *dataset);
+const char *dataset_class_name(const struct dataset *dataset, int class_index);
+int dataset_count(const struct dataset *dataset, enum split split);
+/* Three planes of 32 x 32 bytes: R, G, B, row major. */
+const uint8_t *dataset_image(const struct dataset *dataset, enum split split, int index);
+int dataset_label(const struct dataset *dataset, enum split split, int index);
+
+/* Mean and standard deviation (population) per channel, of pixels in 0..1, over training images [0, count). */
+struct channel_statistics {
+    float mean[3], deviation[3];
+};
+struct channel_statistics dataset_statistics(const struct dataset *dataset, int count);
+
+#endif

@@ -1,0 +1,114 @@
+/* A network on a device: parameters, plan, forward and backward. It knows nothing of data, files or schedules.
+ * Not thread safe: one thread owns it (the trainer's). */
+#ifndef NFBENCH_ENGINE_NETWORK_H
+#define NFBENCH_ENGINE_NETWORK_H
+
+#include "engine/model.h"
+#include "kernels/kernels.h"
+
+struct network;
+
+enum parameter_role {
+    PARAMETER_WEIGHT,      /* convolution weights (OIHW) */
+    PARAMETER_HEAD_WEIGHT, /* (classes, width) */
+    PARAMETER_BIAS,
+    PARAMETER_GAIN, /* of weight standardisation, batch norm */
+    PARAMETER_SKIP_GAIN,
+    PARAMETER_BUFFER /* running statistics of batch norm: saved, never trained */
+};
+
+/* One tensor of the network, under the peer's name ("blocks.3.conv1.gain"). Memory is the network's, on the host side
+ * of the CPU back end; use network_read / network_write for any device. */
+struct parameter {
+    char name[64];
+    enum parameter_role role;
+    int dims[4], dim_count; /* dim_count 0: a scalar */
+    size_t count;
+    float *value, *gradient, *momentum, *ema; /* (count) each; momentum NULL for buffers, ema NULL when off */
+};
+
+enum parameter_part { PART_VALUE, PART_GRADIENT, PART_MOMENTUM, PART_EMA };
+
+struct network_options {
+    int batch; /* the largest batch of a training step and of an evaluation */
+    enum dtype dtype;
+    uint64_t seed; /* initialisation, dropout, stochastic depth */
+    bool ema;      /* keep exponential averages */
+};
+
+struct step_options {
+    float label_smoothing;
+    uint32_t step; /* counts the run's steps: keys dropout and stochastic depth */
+};
+
+struct step_result {
+    float loss; /* mean over the batch */
+    int correct;
+    bool finite; /* loss, and every logit behind it */
+};
+
+/* The network with its parameters initialised by spec->init. `backend` must outlive it. */
+int network_create(struct backend *backend, const struct model_spec *spec, const struct network_options *options,
+                   struct network **out, struct error *error);
+void network_destroy(struct network *network);
+
+const struct model_spec *network_spec(const struct network *network);
+/* All parameters, in the order of the forward pass; owned by the network. */
+const struct parameter *network_parameters(const struct network *network, int *count);
+const struct parameter *network_find(const struct network *network, const char *name);
+size_t network_parameter_count(const struct network *network);
+/* Bytes of the arena and what lies beside it. */
+size_t network_memory(const struct network *network);
+
+/* Copies one parameter (count floats) to or from the host; `write` makes the network notice new weights. */
+int network_read(struct network *network, const struct parameter *parameter, enum parameter_part part, float *host,
+                 struct error *error);
+int network_write(struct network *network, const struct parameter *parameter, enum parameter_part part,
+                  const float *host, struct error *error);
+
+/* Forward, loss and backward on images (n, 32, 32, 3) fp32 and labels (n), on the host, n <= batch: leaves the
+ * gradients of the mean loss in the parameters. Does not change a weight (batch norm's running statistics apart). */
+int network_train_step(struct network *network, const float *images, const uint8_t *labels, int n,
+                       const struct step_options *options, struct step_result *result, struct error *error);
+
+/* The update of every parameter from its gradient; `ema_step` is the t of EMA's min(d, (1 + t) / (10 + t)). */
+struct optimizer_options {
+    float learning_rate, momentum, weight_decay, agc, ema;
+    bool nesterov, decay_all;
+    long ema_step;
+};
+int network_update(struct network *network, const struct optimizer_options *options, struct update_result *result,
+                   struct error *error);
+
+/* Inference: logits (n, classes) on the host; any n. `use_ema` takes the averaged weights. */
+int network_predict(struct network *network, const float *images, int n, bool use_ema, float *logits,
+                    struct error *error);
+
+/* The first block whose output is not finite for these images, by a forward pass of its own: -1 the stem, block_count
+ * the head, -2 all finite. Also the largest finite |channel variance| seen before it, and the predicted one. */
+struct divergence {
+    int block;
+    float variance, predicted; /* of the last block that was still finite (its measured and predicted variance) */
+};
+int network_find_divergence(struct network *network, const float *images, int n, struct divergence *out,
+                            struct error *error);
+
+/* Seconds spent so far by kind of work, for `bench`; kinds in network_time_name. Counting costs little and is always
+ * on. */
+enum time_kind {
+    TIME_CONV_FORWARD,
+    TIME_CONV_BACKWARD_DATA,
+    TIME_CONV_BACKWARD_WEIGHTS,
+    TIME_ACTIVATION,
+    TIME_POOL,
+    TIME_NORM,
+    TIME_STANDARDIZE,
+    TIME_LOSS,
+    TIME_UPDATE,
+    TIME_OTHER,
+    TIME_KINDS
+};
+const char *network_time_name(enum time_kind kind);
+void network_times(const struct network *network, double seconds[TIME_KINDS]);
+
+#endif

@@ -1,0 +1,43 @@
+/* How a run trains: plain data, filled by the settings, read by the trainer. Defaults: model_preset(). */
+#ifndef NFBENCH_ENGINE_OPTIONS_H
+#define NFBENCH_ENGINE_OPTIONS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum schedule_kind { SCHEDULE_CONSTANT, SCHEDULE_STEP, SCHEDULE_COSINE, SCHEDULE_ONECYCLE };
+enum optimizer_kind { OPTIMIZER_SGD, OPTIMIZER_NESTEROV };
+enum augment_kind { AUGMENT_NONE, AUGMENT_REPORT, AUGMENT_REPORT_TEXT, AUGMENT_STANDARD };
+enum normalize_kind { NORMALIZE_DATASET, NORMALIZE_IMAGE };
+enum device_kind { DEVICE_AUTO, DEVICE_CPU, DEVICE_CUDA };
+enum precision_kind { PRECISION_AUTO, PRECISION_FP32, PRECISION_BF16 };
+
+struct train_options {
+    int epochs;
+    long steps; /* stop after so many steps in all; 0: by epochs alone */
+    int batch;
+    float learning_rate; /* the peak, before the schedule's factor */
+    enum schedule_kind schedule;
+    float warmup_epochs; /* linear from 0 to the peak; onecycle: its rising part (0: a quarter of the run) */
+    int step_epochs;     /* SCHEDULE_STEP: every so many epochs */
+    float step_factor;   /* ... multiply by this */
+    enum optimizer_kind optimizer;
+    float momentum;
+    float weight_decay;
+    bool decay_all; /* the report: weight decay on every parameter, not on conv and dense weights only */
+    float agc;      /* 0: off */
+    float label_smoothing;
+    float ema; /* decay; 0: off */
+    enum augment_kind augment;
+    enum normalize_kind normalize;
+    int validation; /* images at the end of the training files held out; 0: none */
+    uint64_t seed;
+    enum device_kind device;
+    enum precision_kind precision;
+    int threads;           /* 0: as many as there are processors */
+    long checkpoint_every; /* steps; 0: at each epoch's end alone */
+    int log_every;         /* steps between metric records */
+    int probe_every;       /* steps between looks at the blocks; 0: never */
+};
+
+#endif
