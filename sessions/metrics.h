@@ -1,0 +1,46 @@
+/* The logs of a session, one JSON object a line, each with the CRC-32C of its text as the last member:
+ *     {"kind":"step","step":20,"epoch":0,"loss":2.1, ... ,"crc":"e3069283"}
+ * The checksum is over the bytes before `,"crc"`. A line that is torn or damaged costs that line alone. Numbers that
+ * are not finite are null. Lines are written whole by one write(2), so a killed process loses none; they reach the disk
+ * at each checkpoint. */
+#ifndef NFBENCH_SESSIONS_METRICS_H
+#define NFBENCH_SESSIONS_METRICS_H
+
+#include "engine/trainer.h"
+
+#include <stddef.h>
+
+/* A log read back. Steps in ascending order. */
+struct metrics {
+    struct step_record *steps;
+    int step_count;
+    struct epoch_record *epochs;
+    int epoch_count;
+    struct command_record *commands; /* of commands.jsonl only: text, ok and outcome; kind, value and count too */
+    int command_count;
+    char end_state[16]; /* how the last run of the session ended; empty: it did not say */
+    char end_message[256];
+    long last_step;    /* the newest record's */
+    int damaged_lines; /* passed over */
+};
+
+struct metrics_log;
+
+/* Opens for appending, made when absent; a torn last line is cut off. */
+int metrics_log_open(const char *path, struct metrics_log **out, struct error *error);
+/* Syncs and closes. NULL is allowed. */
+int metrics_log_close(struct metrics_log *log, struct error *error);
+int metrics_log_step(struct metrics_log *log, const struct step_record *record, struct error *error);
+int metrics_log_epoch(struct metrics_log *log, const struct epoch_record *record, struct error *error);
+int metrics_log_command(struct metrics_log *log, const struct command_record *record, struct error *error);
+/* A run starts (state "started") or ends. */
+int metrics_log_state(struct metrics_log *log, const char *state, long step, const char *message, struct error *error);
+int metrics_log_sync(struct metrics_log *log, struct error *error);
+/* Drops every record behind `step` (the file is replaced by a rename). */
+int metrics_log_cut(struct metrics_log *log, long step, struct error *error);
+
+/* Adds the records of a file to `out`, which starts zeroed. An absent file has none. */
+int metrics_read(const char *path, struct metrics *out, struct error *error);
+void metrics_free(struct metrics *metrics);
+
+#endif

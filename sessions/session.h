@@ -1,0 +1,95 @@
+/* A session: the folder a run leaves behind.
+ *
+ *   settings.ini                  all settings of the run (settings.h)
+ *   metrics.jsonl                 a record a line (metrics.h)
+ *   commands.jsonl                what the person did, with the step (metrics.h)
+ *   checkpoints/STEP.safetensors  (checkpoint.h); kept: the last 2, the best, and those with a name
+ *   images/                       what `export` makes
+ *   lock                          held (flock) by the one writer; holds its process id
+ *
+ * Not thread safe: open it, then give its sink to the trainer; while the trainer's thread runs, only session_name,
+ * session_path and session_settings may be used elsewhere. Readers of a session that trains open it with
+ * SESSION_READ, in the same or another process. */
+#ifndef NFBENCH_SESSIONS_SESSION_H
+#define NFBENCH_SESSIONS_SESSION_H
+
+#include "engine/trainer.h"
+#include "sessions/metrics.h"
+#include "sessions/settings.h"
+
+#include <time.h>
+
+struct session;
+
+enum { SESSION_NAME_SIZE = 128 };
+
+enum session_mode {
+    SESSION_READ, /* takes no lock, changes nothing */
+    SESSION_WRITE /* takes the lock; fails with the owner's process id when another process or handle has it */
+};
+
+/* The folder of all sessions: settings->sessions_dir, else $XDG_DATA_HOME/nfbench, else ~/.local/share/nfbench. It need
+ * not exist. */
+int sessions_directory(const struct settings *settings, char path[SETTINGS_PATH_SIZE], struct error *error);
+
+/* Makes a new session's folder, and the folders above it, and takes its lock. Its name is settings->session, or made of
+ * date, preset and a counter (20260131-micro-1) when that is empty. model.classes and train.threads must be the real
+ * ones by now: they are part of the session. A relative data folder is written as an absolute one. */
+int session_create(const struct settings *settings, struct session **out, struct error *error);
+
+/* Opens a session by its name in sessions_directory(settings), or by the path of its folder (when it holds a '/'). */
+int session_open(const struct settings *settings, const char *name, enum session_mode mode, struct session **out,
+                 struct error *error);
+/* NULL is allowed. Metrics and commands not yet on the disk are put there. */
+void session_close(struct session *session);
+
+const char *session_name(const struct session *session);
+const char *session_path(const struct session *session);
+/* As settings.ini has them (sessions_dir as given to open or create). */
+const struct settings *session_settings(const struct session *session);
+
+/* Writes everything the trainer reports into the session (opened for writing), which must outlive the trainer. A viewer
+ * that wants to listen too wraps it: call these from its own sink. */
+struct trainer_sink session_sink(struct session *session);
+
+/* Which checkpoint. */
+enum { CHECKPOINT_LATEST = -1, CHECKPOINT_BEST = -2 }; /* or a step >= 0 */
+
+/* Writes a checkpoint outside the sink (an imported network's at step 0). */
+int session_save(struct session *session, struct network *network, const struct training_state *state, bool best,
+                 struct error *error);
+
+/* Loads weights, momentum and averages into the network (made from session_settings()->model) and the state (may be
+ * NULL). For CHECKPOINT_LATEST and CHECKPOINT_BEST a damaged file is passed over for the one before it, and `note`
+ * (empty otherwise) says so. */
+int session_load(struct session *session, long which, struct network *network, struct training_state *state,
+                 char note[256], struct error *error);
+
+/* To go on training: loads the latest good checkpoint, sets damaged newer ones aside (*.damaged), and cuts the records
+ * of metrics and commands behind its step, so that no step is in the logs twice. Opened for writing. */
+int session_resume(struct session *session, struct network *network, struct training_state *state, char note[256],
+                   struct error *error);
+
+/* Records how the run ended, for the list; call it after trainer_join. `message` may be empty. */
+int session_end(struct session *session, enum trainer_state state, long step, const char *message, struct error *error);
+
+/* Replaces settings.ini after a resume changed settings (more epochs, other threads). */
+int session_update_settings(struct session *session, const struct settings *settings, struct error *error);
+
+/* All records so far, for the charts; free with metrics_free. */
+int session_metrics(const struct session *session, struct metrics *out, struct error *error);
+
+/* One row of `nfbench sessions`. */
+struct session_summary {
+    char name[SESSION_NAME_SIZE];
+    char preset[32];
+    char state[16];      /* "training", "finished", "stopped", "diverged", "failed", "interrupted", "new", "damaged" */
+    long step;           /* of the newest record or checkpoint */
+    float best_accuracy; /* validation, else test; 0..1, -1: not measured */
+    time_t changed;      /* last write */
+    bool locked;         /* some process trains it now */
+};
+/* Newest first; *out is freed by the caller with free(). An absent folder is an empty list. */
+int sessions_list(const struct settings *settings, struct session_summary **out, int *count, struct error *error);
+
+#endif
