@@ -31,6 +31,7 @@ struct train_options {
     enum augment_kind augment;
     enum normalize_kind normalize;
     int validation; /* images at the end of the training files held out; 0: none */
+    int limit;      /* a quick trial: use only the first so many images of each part; 0: all */
     uint64_t seed;
     enum device_kind device;
     enum precision_kind precision;

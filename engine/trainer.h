@@ -4,9 +4,7 @@
 #ifndef NFBENCH_ENGINE_TRAINER_H
 #define NFBENCH_ENGINE_TRAINER_H
 
-#include "engine/data.h"
-#include "engine/network.h"
-#include "engine/options.h"
+#include "engine/evaluate.h"
 
 enum trainer_state {
     TRAINER_STARTING,
@@ -31,18 +29,22 @@ struct step_record {
     float gradient_norm;
     int clipped_units;
     double seconds;           /* training time so far, pauses left out, over all processes that trained this run */
-    double images_per_second; /* over the last second or so */
+    double images_per_second; /* over the last second or so of training */
+    float data_wait;          /* part of that second in which the step waited for its images, 0..1 */
 };
 
-/* After an epoch, or an `eval` command. Accuracies are -1 when not measured. */
+/* After an epoch, at the run's end, or after an `eval` command. The validation part is measured each time; the test set
+ * at the run's end, or each time when there is no validation part. Losses and accuracies are -1 when not measured. */
 struct epoch_record {
     long step;
     int epoch;                        /* epochs completed */
-    float train_loss, train_accuracy; /* means over the epoch */
+    float train_loss, train_accuracy; /* means over the epoch's images, so far when it is not at its end */
     float validation_loss, validation_accuracy;
     float test_loss, test_accuracy;
-    double seconds;
-    bool best; /* by validation accuracy, else test accuracy */
+    double seconds; /* as in step_record */
+    bool epoch_end; /* an epoch has just been completed */
+    bool run_end;   /* the run has come to its end: these are its results */
+    bool best;      /* the highest validation accuracy so far, else test accuracy; never set by `eval` */
 };
 
 enum command_kind {
@@ -68,11 +70,11 @@ struct command_record {
     char outcome[160]; /* "lr 0.1 -> 0.01" */
 };
 
-/* What a checkpoint must hold beside the parameters to go on to the bit. */
+/* What a checkpoint must hold beside the parameters (value, momentum, EMA) to go on to the bit. */
 struct training_state {
     long step;
     int epoch;               /* from 0 */
-    uint32_t batch_in_epoch; /* next batch */
+    uint32_t batch_in_epoch; /* next batch; the number of batches: all done, but the evaluation was interrupted */
     float learning_rate;     /* peak in force */
     double seconds;
     double epoch_loss_sum; /* running sums of the epoch so far */
@@ -82,7 +84,9 @@ struct training_state {
     float last_loss;
 };
 
-/* All optional. A non-zero return fails the run with the error's message. Called on the training thread. */
+/* All optional. A non-zero return fails the run with the error's message. Called on the training thread. A checkpoint
+ * is asked for at each epoch's end (after on_epoch), every checkpoint_every steps, at the run's end, at a stop and by
+ * `save`; never when a parameter is not finite. */
 struct trainer_sink {
     void *context;
     int (*on_step)(void *context, const struct step_record *record, struct error *error);
@@ -102,9 +106,9 @@ struct snapshot {
     long steps_total, steps_per_epoch;
     int epochs_total;
     float peak_learning_rate;
-    double eta_seconds;            /* < 0: not known yet */
+    double eta_seconds;            /* evaluations included once one was measured; < 0: not known yet */
     int evaluated, evaluate_total; /* progress of an evaluation */
-    long saved_step;               /* of the last checkpoint; 0: none */
+    long saved_step;               /* of the last checkpoint of this process; 0: none */
     char message[512];             /* diagnosis or failure; else empty */
 };
 
@@ -126,20 +130,21 @@ struct event {
         struct step_summary steps;
         struct epoch_record epoch;
         struct command_record command;
-        char message[256];
+        char message[512];
     };
 };
 
 struct trainer;
 
 /* `start` resumes from a state whose parameters were already written into the network; NULL starts anew. The data set
- * and network must outlive the trainer. The sink is copied. */
+ * and network must outlive the trainer. Options and sink are copied; sink may be NULL. */
 int trainer_create(struct network *network, const struct dataset *dataset, const struct train_options *options,
                    const struct training_state *start, const struct trainer_sink *sink, struct trainer **out,
                    struct error *error);
 void trainer_destroy(struct trainer *trainer); /* ends the thread first, without saving */
 
-/* Trains on a thread of its own, or here (returns when the run has ended). `trainer_start` may begin paused. */
+/* Trains on a thread of its own (all signals blocked there), or here (returns when the run has ended; no events are
+ * kept). `trainer_start` may begin paused. Once for a trainer, one of the two. */
 int trainer_start(struct trainer *trainer, bool paused, struct error *error);
 int trainer_run(struct trainer *trainer, struct error *error);
 /* Waits for the thread's end; -1 and the message when the run failed or diverged. */
@@ -147,33 +152,14 @@ int trainer_join(struct trainer *trainer, struct error *error);
 
 /* From any one other thread. Returns -1 when 64 commands wait already. Never blocks. */
 int trainer_command(struct trainer *trainer, const struct command *command, struct error *error);
-/* Asks for an end after the current step, with a checkpoint. Async-signal-safe. */
+/* Asks for an end after the current step, with a checkpoint; interrupts an evaluation. Async-signal-safe, from any
+ * thread. */
 void trainer_request_stop(struct trainer *trainer);
-/* Never blocks, never makes the trainer wait. */
+/* The newest snapshot. One viewer thread (with trainer_run the callbacks of the sink may be the viewer). Never blocks,
+ * never makes the trainer wait. */
 void trainer_snapshot(struct trainer *trainer, struct snapshot *out);
-/* Takes the oldest event; false when there is none. One viewer thread. */
+/* Takes the oldest event; false when there is none. The same viewer thread. Events that are left can be taken after the
+ * run has ended. */
 bool trainer_next_event(struct trainer *trainer, struct event *out);
-
-/* Accuracy and mean loss of the network on a part of the data, and the confusion counts (classes x classes, row =
- * truth) when not NULL; per-image mean as it comes, no augmentation. `progress` (may be NULL) is told after each batch
- * and ends the evaluation by a non-zero return. */
-struct evaluation {
-    double loss;
-    double accuracy;
-    long correct, count;
-};
-struct evaluation_options {
-    enum split split;
-    int first, count;
-    int batch;
-    enum normalize_kind normalize;
-    struct channel_statistics statistics;
-    bool use_ema;
-    uint32_t *confusion;
-    int (*progress)(void *context, int done, int total);
-    void *context;
-};
-int evaluate(struct network *network, const struct dataset *dataset, const struct evaluation_options *options,
-             struct evaluation *out, struct error *error);
 
 #endif

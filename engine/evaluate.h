@@ -1,0 +1,49 @@
+/* Which images a run trains on and which it measures by, and the measuring itself: used by the trainer between two
+ * epochs and by `nfbench test` on a finished session, so that both mean the same by "accuracy". */
+#ifndef NFBENCH_ENGINE_EVALUATE_H
+#define NFBENCH_ENGINE_EVALUATE_H
+
+#include "engine/data.h"
+#include "engine/network.h"
+#include "engine/options.h"
+
+/* The parts of a data set under the options' `validation`, `limit` and `normalize`. Training images are [0, train) of
+ * the training split, validation images [validation_first, validation_first + validation) of it. */
+struct partition {
+    int train;
+    int validation_first, validation;
+    int test;
+    struct channel_statistics statistics; /* of the training images; zeros with NORMALIZE_IMAGE, which needs none */
+};
+
+/* -1 when the options leave nothing to train on. */
+int partition_make(const struct dataset *dataset, const struct train_options *options, struct partition *out,
+                   struct error *error);
+
+struct evaluation {
+    double loss; /* mean cross-entropy, without label smoothing; not finite when some logit is not */
+    double accuracy;
+    long correct, count;
+};
+
+struct evaluation_options {
+    enum split split;
+    int first, count;
+    int batch; /* at most the network's */
+    enum normalize_kind normalize;
+    struct channel_statistics statistics;
+    bool use_ema;
+    uint32_t *confusion; /* (classes, classes), row = truth; overwritten; NULL: not wanted */
+    /* told after each batch (may be NULL); non-zero ends the evaluation, which then returns EVALUATION_INTERRUPTED */
+    int (*progress)(void *context, int done, int total);
+    void *context;
+};
+
+enum { EVALUATION_INTERRUPTED = 1 };
+
+/* Accuracy and mean loss of the network on a part of the data, in order, without augmentation. 0, -1 with the error's
+ * message, or EVALUATION_INTERRUPTED, where `out` is not set. */
+int evaluate(struct network *network, const struct dataset *dataset, const struct evaluation_options *options,
+             struct evaluation *out, struct error *error);
+
+#endif
