@@ -1,0 +1,65 @@
+/* Line charts, drawn from data to any canvas: the live panel and the PNG figure are one function. It is pure: the same
+ * chart and size give the same cells. No point is dropped or sampled: each dot column shows the span from its least to
+ * its greatest value. */
+#ifndef NFBENCH_VIZ_CHART_H
+#define NFBENCH_VIZ_CHART_H
+
+#include "viz/canvas.h"
+#include "viz/series.h"
+
+#include <math.h>
+
+enum chart_kind {
+    CHART_LINE,  /* many points: the raw values faint behind the smoothed line */
+    CHART_POINTS /* few points (validation): markers joined by a line */
+};
+
+struct chart_series {
+    const struct series *series;
+    const char *name;
+    enum role role;
+    enum chart_kind kind;
+    enum stroke stroke;
+    enum marker_shape marker; /* CHART_POINTS */
+    bool hide_raw;            /* the smoothed line alone */
+};
+
+/* Something that happened at x: a vertical line with its label ("lr 0.01 -> 0.003"). */
+struct chart_event {
+    double x;
+    const char *label;
+};
+
+enum chart_format { CHART_NUMBER, CHART_PERCENT }; /* CHART_PERCENT: 0.5 is written 50% */
+
+struct chart {
+    const char *title;      /* may be NULL, as all texts */
+    const char *x_label;    /* "step" */
+    const char *empty_text; /* what to say while there is no point */
+    const struct chart_series *series;
+    int series_count;
+    const struct chart_event *events;
+    int event_count;
+    double x_min, x_max; /* the domain; x_max <= x_min: from the data. For a live chart see chart_hold_domain() */
+    double y_min, y_max; /* fixed bounds of y; both NAN: from the data; one NAN: that one from the data */
+    bool log_x, log_y;   /* decades; what is not above 0 cannot be drawn and is marked at the bottom */
+    enum chart_format format;
+    double cursor; /* NAN: none; else a vertical line there, and the legend gives the values at it */
+};
+
+/* All fields empty, no bounds, no cursor. */
+struct chart chart_init(void);
+
+/* Draws into the area. Any size, from nothing on: parts that have no room are left out, the plot last of all. */
+void chart_draw(struct canvas *canvas, struct rect area, const struct chart *chart);
+
+/* The domain's end for a live chart: `held` (0 at first) doubled until it holds `last`, never above `limit` while
+ * `last` is not (limit 0: none). Held so that appending a point redraws few cells. */
+double chart_hold_domain(double held, double last, double limit);
+
+/* The x under a column of a chart drawn into this area (for a mouse or a cursor), NAN when it is beside the plot; and
+ * the plot's own place. */
+double chart_x_at(const struct canvas *canvas, struct rect area, const struct chart *chart, int column);
+struct rect chart_plot_area(const struct canvas *canvas, struct rect area, const struct chart *chart);
+
+#endif
