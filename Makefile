@@ -1,16 +1,199 @@
-# nfbench: `make run` and `make test` do everything. Work in progress: the build helper owns this file.
+# nfbench. `make run` and `make test` each do everything, from installing what is missing to the last line; `make help`
+# lists the rest. Sources are found by wildcard: a new file in a module's folder needs no line here.
+
+.DEFAULT_GOAL := all
+.SUFFIXES:
+.DELETE_ON_ERROR:
+
+# ---- What a user may set ----
 BUILD ?= build
-CC ?= cc
-CFLAGS ?= -O3 -g -march=x86-64-v3 -fno-math-errno -fno-trapping-math
-WARN = -Wall -Wextra -Werror
-ALL_CFLAGS = -std=gnu11 $(WARN) -fopenmp -D_GNU_SOURCE -I. -MMD -MP $(CFLAGS)
-LIBS = -ldnnl -lncursesw -ltinfo -lreadline -lpng -linih -ljansson -lmd -lm -lpthread
-MODULES = base kernels kernels/cpu engine viz sessions tui
-objs = $(patsubst %.c,$(BUILD)/%.o,$(filter-out tui/main.c,$(wildcard $(1)/*.c)))
-all: nfbench
-nfbench: $(BUILD)/tui/main.o $(foreach m,$(MODULES),$(call objs,$(m)))
-	$(CC) $(ALL_CFLAGS) -o $@ $^ $(LIBS)
-$(BUILD)/%.o: %.c
+PREFIX ?= /usr/local
+DESTDIR ?=
+ARGS ?=
+MARCH ?= native
+OPTIMIZE ?= -O3 -g -march=$(MARCH) -fno-math-errno -fno-trapping-math
+CFLAGS ?= $(OPTIMIZE)
+CUDA_HOME ?= /usr/local/cuda
+SHARED ?= ../shared
+PYTHON ?= $(firstword $(wildcard /usr/bin/python3) python3)
+PROCESSORS := $(shell getconf _NPROCESSORS_ONLN)
+V ?=
+
+ifeq ($(origin CC),default)
+CC := cc
+endif
+# One job a processor, unless the person asked otherwise.
+ifeq ($(MAKELEVEL)$(filter -j% --jobs%,$(MAKEFLAGS)),0)
+MAKEFLAGS += -j$(PROCESSORS)
+endif
+MAKEFLAGS += --no-print-directory
+Q := $(if $(V),,@)
+
+# The product stands at the top; every other build keeps its own beside its objects.
+BINARY := $(if $(filter build,$(BUILD)),nfbench,$(BUILD)/nfbench)
+
+# ---- Modules, lowest first: each a static library, linked with those below it and the libraries it names ----
+MODULES := base kernels engine viz sessions tui
+FOLDERS_kernels := kernels kernels/cpu
+LINK_base := base
+LINK_kernels := kernels $(LINK_base)
+LINK_engine := engine $(LINK_kernels)
+LINK_viz := viz $(LINK_base)
+LINK_sessions := sessions $(LINK_engine)
+LINK_tui := tui sessions viz $(LINK_engine)
+LIBRARIES_kernels := -ldnnl
+LIBRARIES_viz := -lpng
+LIBRARIES_sessions := -linih -ljansson -lmd
+LIBRARIES_tui := -lreadline -lncursesw -ltinfo
+
+# A test folder of another name than a module's links with:
+LINK_peer := $(LINK_sessions)
+LINK_terminal := $(LINK_tui)
+TEST_FOLDERS := $(MODULES) peer terminal
+LIBRARIES_TESTS := -lcmocka
+LIBRARIES_TESTS_terminal := -lvterm -lutil
+
+COMPILE = $(CC) -std=gnu11 -Wall -Wextra -Werror -fopenmp -pthread -D_GNU_SOURCE -I. $(CPPFLAGS) $(CFLAGS)
+archives = $(foreach m,$(LINK_$(1)),$(BUILD)/$(m).a)
+libraries = $(foreach m,$(LINK_$(1)),$(LIBRARIES_$(m))) -lm
+objects = $(patsubst %.c,$(BUILD)/%.o,$(1))
+
+all: announce $(BINARY)
+
+$(BINARY): $(BUILD)/tui/main.o $(call archives,tui)
+	@echo "  LINK    $@"
+	$(Q)$(COMPILE) $(LDFLAGS) -o $@ $^ $(call libraries,tui)
+
+$(BUILD)/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -c -o $@ $<
--include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+	@echo "  CC      $<"
+	$(Q)$(COMPILE) -MMD -MP -c -o $@ $<
+
+# Holds the compile command, so that other flags mean other objects.
+$(BUILD)/flags: always
+	@mkdir -p $(@D)
+	@echo '$(COMPILE)' | cmp -s - $@ || echo '$(COMPILE)' > $@
+
+define module_rules
+SOURCES_$(1) := $$(filter-out tui/main.c,$$(wildcard $$(addsuffix /*.c,$$(or $$(FOLDERS_$(1)),$(1)))))
+$(BUILD)/$(1).a: $$(call objects,$$(SOURCES_$(1)))
+	@rm -f $$@
+	$$(Q)ar rcs $$@ $$^
+endef
+$(foreach m,$(MODULES),$(eval $(call module_rules,$(m))))
+
+# ---- Tests: tests/FOLDER/test_*.c is a program each; the other .c files there, and tests/support, go into all ----
+TEST_SUPPORT := $(call objects,$(wildcard tests/support/*.c))
+define test_rules
+TESTS_$(1) := $$(patsubst %.c,$(BUILD)/%,$$(wildcard tests/$(1)/test_*.c))
+TEST_HELPERS_$(1) := $$(call objects,$$(filter-out tests/$(1)/test_%.c,$$(wildcard tests/$(1)/*.c)))
+$$(TESTS_$(1)): %: %.o $$(TEST_HELPERS_$(1)) $$(TEST_SUPPORT) $$(call archives,$(1))
+	@echo "  LINK    $$@"
+	$$(Q)$$(COMPILE) $$(LDFLAGS) -o $$@ $$^ $$(call libraries,$(1)) $$(LIBRARIES_TESTS) $$(LIBRARIES_TESTS_$(1))
+endef
+$(foreach m,$(TEST_FOLDERS),$(eval $(call test_rules,$(m))))
+TESTS := $(foreach m,$(TEST_FOLDERS),$(TESTS_$(m)))
+TEST_SCRIPTS := $(wildcard tests/*/test_*.sh tests/*/test_*.py)
+
+ALL_OBJECTS := $(call objects,tui/main.c $(foreach m,$(MODULES),$(SOURCES_$(m)))) $(TEST_SUPPORT) \
+    $(foreach m,$(TEST_FOLDERS),$(TEST_HELPERS_$(m))) $(addsuffix .o,$(TESTS))
+.SECONDARY: $(ALL_OBJECTS)
+-include $(ALL_OBJECTS:.o=.d)
+
+tests: $(BINARY) $(TESTS)
+
+# The real images and PyTorch's numbers, where the machine has what makes them; tests that want them skip elsewhere.
+NFBENCH_CIFAR10 ?= $(abspath $(BUILD))/cifar10/cifar-10-batches-bin
+NFBENCH_PEER_FILES ?= $(abspath $(BUILD))/peer
+TEST_ENVIRONMENT = NFBENCH_BINARY=$(abspath $(BINARY)) BUILD=$(BUILD) SHARED=$(SHARED) PYTHON=$(PYTHON) \
+    NFBENCH_CIFAR10=$(NFBENCH_CIFAR10) NFBENCH_PEER_FILES=$(NFBENCH_PEER_FILES)
+
+check: tests
+	@$(TEST_ENVIRONMENT) scripts/run-tests.sh $(TESTS) $(TEST_SCRIPTS)
+
+# ---- What people type ----
+run: deps
+	@$(MAKE) all
+	@./nfbench $(ARGS)
+
+test:
+	@scripts/deps.sh build test
+	@$(MAKE) all
+	@$(MAKE) check
+
+deps:
+	@scripts/deps.sh build
+
+install: $(BINARY)
+	install -d $(DESTDIR)$(PREFIX)/bin
+	install -m 755 $(BINARY) $(DESTDIR)$(PREFIX)/bin/nfbench
+
+uninstall:
+	rm -f $(DESTDIR)$(PREFIX)/bin/nfbench
+
+clean:
+	rm -rf build nfbench
+
+FORMATTED := $(wildcard $(addsuffix /*.[ch],$(MODULES) $(FOLDERS_kernels) tests/support $(addprefix tests/,$(TEST_FOLDERS))))
+
+format:
+	@scripts/deps.sh lint
+	clang-format -i $(sort $(FORMATTED))
+
+format-check:
+	@scripts/deps.sh lint
+	@clang-format --dry-run --Werror $(sort $(FORMATTED)) && echo "format: $(words $(sort $(FORMATTED))) files as .clang-format asks"
+
+lint:
+	@scripts/deps.sh lint
+	@cppcheck --quiet --std=c11 --enable=warning,performance,portability --inline-suppr --error-exitcode=1 \
+	    -j $(PROCESSORS) -D_GNU_SOURCE -I. $(sort $(filter %.c,$(FORMATTED)))
+	@scripts/check-arrows.sh
+	@echo "lint: no warnings"
+
+# ---- Sanitizers: builds of their own, in folders of their own ----
+SANITIZE_COMMON := -O1 -g -march=$(MARCH) -fno-omit-frame-pointer
+sanitize:
+	@scripts/deps.sh build test
+	@ASAN_OPTIONS=strict_string_checks=1:detect_stack_use_after_return=1 UBSAN_OPTIONS=print_stacktrace=1 \
+	    LSAN_OPTIONS=suppressions=$(CURDIR)/tests/support/lsan.supp:print_suppressions=0 TEST_TIMEOUT=300 \
+	    $(MAKE) check BUILD=$(BUILD)/sanitize NFBENCH_CIFAR10=$(NFBENCH_CIFAR10) \
+	    NFBENCH_PEER_FILES=$(NFBENCH_PEER_FILES) \
+	    CFLAGS='$(SANITIZE_COMMON) -fsanitize=address,undefined -fno-sanitize-recover=all'
+
+# One OpenMP thread: TSan cannot see libgomp's barriers. What it is for are our own threads: trainer, queues, loader.
+TSAN_TESTS := $(filter $(foreach n,trainer loader queue ring control evaluate,%test_$(n)),$(TESTS_engine))
+tsan:
+	@scripts/deps.sh build test
+	@OMP_THREAD_LIMIT=1 TEST_TIMEOUT=300 TSAN_OPTIONS=suppressions=$(CURDIR)/tests/support/tsan.supp:halt_on_error=1 \
+	    $(MAKE) tsan-check BUILD=$(BUILD)/tsan NFBENCH_CIFAR10=$(NFBENCH_CIFAR10) \
+	    CFLAGS='$(SANITIZE_COMMON) -fsanitize=thread'
+
+tsan-check: $(TSAN_TESTS)
+	@$(TEST_ENVIRONMENT) scripts/run-tests.sh $(TSAN_TESTS)
+
+# ---- PyTorch: makes the golden files anew and compares everything in full ----
+peer:
+	$(PYTHON) tests/peer/peer.py --peer $(SHARED)/peer golden tests/peer/golden
+	$(PYTHON) tests/peer/peer.py --peer $(SHARED)/peer live $(NFBENCH_PEER_FILES)
+	@$(MAKE) $(TESTS_peer)
+	@$(TEST_ENVIRONMENT) scripts/run-tests.sh $(TESTS_peer)
+
+# ---- What was found ----
+announce:
+	@CC='$(CC)' MARCH='$(MARCH)' CUDA_HOME='$(CUDA_HOME)' scripts/found.sh
+
+help:
+	@echo "make run [ARGS='...']   install what is missing, build, start nfbench on the screen"
+	@echo "make test               install what is missing, build, run all tests"
+	@echo "make                    build ./nfbench"
+	@echo "make deps               install the libraries that are missing (apt; elsewhere: name them)"
+	@echo "make install            to PREFIX=$(PREFIX), under DESTDIR=; make uninstall removes it"
+	@echo "make clean              remove what was built"
+	@echo "make lint | format | format-check   cppcheck and the arrows between folders | clang-format"
+	@echo "make sanitize | tsan    tests under ASan and UBSan | trainer, queues and loader under TSan"
+	@echo "make peer               golden files anew from PyTorch, and the full comparison with it"
+	@echo "Settings: BUILD=$(BUILD) CC=$(CC) MARCH=$(MARCH) (x86-64-v3 for other machines' use) CFLAGS= V=1 -jN"
+
+.PHONY: all announce always check clean deps format format-check help install lint peer run sanitize test tests tsan \
+    tsan-check uninstall

@@ -1,0 +1,18 @@
+#!/bin/sh
+# Arrows between folders point down only: tui -> sessions, viz, engine; sessions -> engine; engine -> kernels; base is
+# below all. Fails and names each include that points up or aside.
+set -u
+cd "$(dirname "$0")/.." || exit 1
+status=0
+deny() { # FOLDER ALTERNATIVES: no file of FOLDER includes one of these folders
+    if grep -rnE "#include \"($2)/" "$1" --include='*.[ch]'; then
+        echo "$1 must not include that: see the arrows in scripts/check-arrows.sh" >&2
+        status=1
+    fi
+}
+deny base 'kernels|engine|viz|sessions|tui'
+deny kernels 'engine|viz|sessions|tui'
+deny engine 'viz|sessions|tui'
+deny viz 'kernels|engine|sessions|tui'
+deny sessions 'viz|tui'
+exit $status
