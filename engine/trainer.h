@@ -117,7 +117,7 @@ struct snapshot {
 enum event_kind { EVENT_STEPS, EVENT_EPOCH, EVENT_COMMAND, EVENT_MESSAGE };
 struct step_summary {
     long first_step, last_step;
-    int count, non_finite;
+    int count;
     float loss_min, loss_max;
     double loss_sum;
     double accuracy_sum;

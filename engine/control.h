@@ -1,0 +1,46 @@
+/* The two queues between the trainer and its one viewer: commands in, events out. Each has a single producer and a
+ * single consumer, and neither side ever waits: a full command queue refuses, a full event ring makes the producer keep
+ * what is left over on its own side, where step summaries are merged. */
+#ifndef NFBENCH_ENGINE_CONTROL_H
+#define NFBENCH_ENGINE_CONTROL_H
+
+#include "engine/trainer.h"
+
+#include <stdatomic.h>
+
+enum { COMMAND_QUEUE_SIZE = 64, EVENT_RING_SIZE = 256 }; /* powers of two */
+
+struct command_queue {
+    struct command slots[COMMAND_QUEUE_SIZE];
+    atomic_uint head; /* commands taken so far; written by the consumer */
+    atomic_uint tail; /* commands put in so far; written by the producer */
+};
+
+/* A zeroed queue is empty. False when it is full (push), empty (pop). */
+bool command_queue_push(struct command_queue *queue, const struct command *command);
+bool command_queue_pop(struct command_queue *queue, struct command *out);
+
+/* Order is kept. What does not fit waits in a list of the producer: a step summary is merged into the one at the
+ * list's end, so a sleeping viewer costs memory only by the epoch and the command, and no step is lost. */
+struct event_ring {
+    struct event slots[EVENT_RING_SIZE];
+    atomic_uint head, tail;
+    atomic_bool backlog;   /* the producer has events waiting */
+    struct event *waiting; /* producer's: a queue of waiting_count events from waiting_first */
+    size_t waiting_first, waiting_count, waiting_capacity;
+};
+
+void event_ring_free(struct event_ring *ring);
+/* Puts the event behind all others. -1 when memory for a waiting event is refused. */
+int event_ring_push(struct event_ring *ring, const struct event *event, struct error *error);
+/* Moves what waits into the ring, as far as there is room: for a producer that has nothing new to say. */
+void event_ring_flush(struct event_ring *ring);
+bool event_ring_pop(struct event_ring *ring, struct event *out);
+/* True while the producer holds events back. Any thread. */
+bool event_ring_has_backlog(struct event_ring *ring);
+
+/* A summary of one step, and the join of two that follow each other. */
+struct step_summary step_summary_of(const struct step_record *record);
+void step_summary_merge(struct step_summary *into, const struct step_summary *next);
+
+#endif
