@@ -37,8 +37,7 @@ struct conv_shape {
     bool input_gradient; /* false for the stem: backward_data is never called */
 };
 
-/* What the back end made for one shape. The packed sizes are the same for shapes that differ only in n, relu,
- * accumulate, so plans of several batch sizes share one packed weight. */
+/* What the back end made for one shape. */
 struct conv {
     struct conv_shape shape;
     int out_h, out_w;
