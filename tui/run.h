@@ -7,9 +7,10 @@
 #include "engine/data.h"
 #include "engine/network.h"
 #include "engine/trainer.h"
+#include "sessions/session.h"
 
-struct settings; /* sessions/settings.h */
-struct session;  /* sessions/session.h */
+enum { RUN_DEVICE_SIZE = 96, RUN_TEXT_SIZE = 1280 };
+
 struct run;
 
 struct run_request {
@@ -24,30 +25,44 @@ struct run_request {
 
 /* What a run is made of, for reading and for the trainer's commands; owned by the run. */
 struct run_parts {
-    const struct settings *settings;
+    const struct settings
+        *settings; /* as they are in force: device, precision, threads and classes are the real ones */
     struct dataset *dataset;
     struct backend *backend;
     struct network *network;
     struct session *session;
-    struct trainer *trainer; /* created, not started: trainer_start or trainer_run is the caller's */
-    char device[96];         /* "CPU, 2 threads, bf16" */
-    char data[256];          /* "CIFAR-10 in /work/data" or "synthetic (no CIFAR found: ...)" */
-    char note[256];          /* something the person should know, or empty: no data found, bf16 emulated, ... */
-    long resumed_step;       /* 0 for a new run */
+    struct trainer *trainer;      /* created, not started: trainer_start is the caller's */
+    char device[RUN_DEVICE_SIZE]; /* "CPU, 2 threads, bf16" */
+    char data[RUN_TEXT_SIZE];     /* "CIFAR-10 in /work/data" or "synthetic images, built in" */
+    char note[RUN_TEXT_SIZE];     /* what the person should know, or empty: no data found, a checkpoint passed over */
+    long resumed_step;            /* 0 for a new run */
 };
 
 /* Puts the run together; takes seconds, so a screen calls it on a thread of its own. -1 with the message on failure or
- * when `progress` gave up; nothing is left behind then but a new session's folder. */
+ * when `progress` gave up. */
 int run_create(const struct run_request *request, struct run **out, struct error *error);
 
-/* Ends the trainer's thread if it still runs, releases everything; NULL is fine. */
+/* Ends the trainer's thread without saving if it still runs, releases everything; NULL is fine. */
 void run_destroy(struct run *run);
 
 const struct run_parts *run_parts(const struct run *run);
 
-/* Where the data of `--data` are. `asked` when given; else the first of $NFBENCH_DATA, ./data,
- * $XDG_DATA_HOME/nfbench/data that opens as a data set; else "synthetic", with a note in `note` (size bytes). Opens it,
- * since only that tells. The caller closes it. */
-int run_open_data(const char *asked, char *note, int size, struct dataset **out, struct error *error);
+/* Waits for the trainer's thread and records in the session how the run ended. -1 and the message when the run failed
+ * or diverged; *last holds the final state either way. */
+int run_finish(struct run *run, struct snapshot *last, struct error *error);
+
+/* Opens the data of settings->data; when that was never given, the first of $NFBENCH_DATA, ./data and
+ * $XDG_DATA_HOME/nfbench/data that holds a data set, else the synthetic one, which `note` then says. Puts the place and
+ * the number of classes into the settings. The caller closes it. */
+int run_open_data(struct settings *settings, char note[RUN_TEXT_SIZE], struct dataset **out, struct error *error);
+
+/* The index-th place that run_open_data looks at; false behind the last. */
+bool run_data_place(int index, char path[SETTINGS_PATH_SIZE]);
+
+/* The back end and the network of the settings, for batches of up to settings->train.batch. Puts the real device,
+ * precision and number of threads into the settings, and what they are in words into `device`. The caller destroys the
+ * network, then the back end (backend->destroy). */
+int run_open_network(struct settings *settings, struct backend **backend, struct network **network,
+                     char device[RUN_DEVICE_SIZE], struct error *error);
 
 #endif
