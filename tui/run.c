@@ -1,0 +1,249 @@
+/* Puts a run together and takes it apart; see run.h. One path for new and resumed runs, with and without a screen. */
+#include "tui/run.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct run {
+    struct settings settings;
+    struct run_parts parts;
+    struct training_state state;
+};
+
+const struct run_parts *run_parts(const struct run *run)
+{
+    return &run->parts;
+}
+
+/* ---- Data ---- */
+
+bool run_data_place(int index, char path[SETTINGS_PATH_SIZE])
+{
+    const char *value = NULL;
+    int length = 0;
+    switch (index) {
+    case 0:
+        value = getenv("NFBENCH_DATA");
+        length = snprintf(path, SETTINGS_PATH_SIZE, "%s", value ? value : "");
+        break;
+    case 1:
+        length = snprintf(path, SETTINGS_PATH_SIZE, "data");
+        break;
+    case 2:
+        if ((value = getenv("XDG_DATA_HOME")) && *value)
+            length = snprintf(path, SETTINGS_PATH_SIZE, "%s/nfbench/data", value);
+        else if ((value = getenv("HOME")))
+            length = snprintf(path, SETTINGS_PATH_SIZE, "%s/.local/share/nfbench/data", value);
+        break;
+    default:
+        return false;
+    }
+    if (length <= 0 || length >= SETTINGS_PATH_SIZE)
+        path[0] = '\0';
+    return true;
+}
+
+/* The first place that holds a data set; the synthetic one when none does. A place the person named by $NFBENCH_DATA
+ * and that cannot be used is told, not passed over in silence. */
+static int search_data(char note[RUN_TEXT_SIZE], struct dataset **out, struct error *error)
+{
+    char path[SETTINGS_PATH_SIZE];
+    struct error why_not;
+    note[0] = '\0';
+    for (int i = 0; run_data_place(i, path); i++) {
+        if (!*path)
+            continue;
+        if (dataset_open(path, out, &why_not) == 0)
+            return 0;
+        if (i == 0)
+            snprintf(note, RUN_TEXT_SIZE, "$NFBENCH_DATA is of no use (%s). ", why_not.message);
+    }
+    size_t used = strlen(note);
+    snprintf(note + used, RUN_TEXT_SIZE - used,
+             "no CIFAR data found: training on synthetic images (--data DIR for CIFAR-10 or CIFAR-100)");
+    return dataset_open("synthetic", out, error);
+}
+
+int run_open_data(struct settings *settings, char note[RUN_TEXT_SIZE], struct dataset **out, struct error *error)
+{
+    note[0] = '\0';
+    int result =
+        settings_given(settings, "data") ? dataset_open(settings->data, out, error) : search_data(note, out, error);
+    if (result != 0)
+        return -1;
+    const char *place = dataset_location(*out);
+    if (strcmp(place, "built in") == 0)
+        place = "synthetic";
+    int length = snprintf(settings->data, sizeof settings->data, "%s", place);
+    if (length >= (int)sizeof settings->data) {
+        dataset_close(*out);
+        *out = NULL;
+        return error_set(error, "the data folder's path is too long: %s", place);
+    }
+    settings->model.classes = dataset_classes(*out);
+    return 0;
+}
+
+/* ---- Back end and network ---- */
+
+int run_open_network(struct settings *settings, struct backend **backend, struct network **network,
+                     char device[RUN_DEVICE_SIZE], struct error *error)
+{
+    struct train_options *train = &settings->train;
+    *backend = NULL;
+    *network = NULL;
+    if (train->device == DEVICE_CUDA)
+        return error_set(error, "this nfbench was built without CUDA: use --device cpu");
+    if (backend_cpu_create(train->threads, backend, error) != 0)
+        return -1;
+    train->device = DEVICE_CPU;
+    train->threads = (*backend)->threads;
+    bool native = backend_cpu_has_bf16();
+    if (train->precision == PRECISION_AUTO)
+        train->precision = native ? PRECISION_BF16 : PRECISION_FP32;
+    bool bf16 = train->precision == PRECISION_BF16;
+    const struct network_options options = {
+        .batch = train->batch, .dtype = bf16 ? DTYPE_BF16 : DTYPE_FP32, .seed = train->seed, .ema = train->ema > 0};
+    if (network_create(*backend, &settings->model, &options, network, error) != 0) {
+        (*backend)->destroy(*backend);
+        *backend = NULL;
+        return -1;
+    }
+    snprintf(device, RUN_DEVICE_SIZE, "CPU, %d thread%s, %s%s", train->threads, train->threads == 1 ? "" : "s",
+             bf16 ? "bf16" : "fp32", bf16 && !native ? " (emulated: slow)" : "");
+    return 0;
+}
+
+/* ---- The run ---- */
+
+static int tell(const struct run_request *request, struct error *error, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+static int tell(const struct run_request *request, struct error *error, const char *format, ...)
+{
+    char text[RUN_TEXT_SIZE];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    if (request->progress && request->progress(request->context, text) != 0)
+        return error_set(error, "interrupted while starting");
+    return 0;
+}
+
+static int open_data(struct run *run, const struct run_request *request, struct error *error)
+{
+    struct run_parts *parts = &run->parts;
+    int classes = run->settings.model.classes;
+    if (tell(request, error, "opening the data") != 0)
+        return -1;
+    /* a session's data are a part of it: never searched for elsewhere */
+    int opened = request->resume ? dataset_open(run->settings.data, &parts->dataset, error)
+                                 : run_open_data(&run->settings, parts->note, &parts->dataset, error);
+    if (opened != 0)
+        return -1;
+    if (request->resume && dataset_classes(parts->dataset) != classes)
+        return error_set(error, "the session's network has %d classes, the data in %s have %d", classes,
+                         dataset_location(parts->dataset), dataset_classes(parts->dataset));
+    bool synthetic = strcmp(dataset_location(parts->dataset), "built in") == 0;
+    snprintf(parts->data, sizeof parts->data, synthetic ? "%s images, %s" : "%s in %s", dataset_name(parts->dataset),
+             dataset_location(parts->dataset));
+    return 0;
+}
+
+static void add_note(struct run *run, const char *text)
+{
+    size_t used = strlen(run->parts.note);
+    snprintf(run->parts.note + used, sizeof run->parts.note - used, "%s%s", used ? "; " : "", text);
+}
+
+/* The session's checkpoint into the network, its state for the trainer, and what was overridden into settings.ini. */
+static int load_session(struct run *run, const struct run_request *request, struct error *error)
+{
+    struct run_parts *parts = &run->parts;
+    char note[256];
+    if (tell(request, error, "loading the checkpoint") != 0 ||
+        session_resume(parts->session, parts->network, &run->state, note, error) != 0)
+        return -1;
+    if (*note)
+        add_note(run, note);
+    int threads = session_settings(parts->session)->train.threads;
+    if (threads != parts->backend->threads)
+        add_note(run, "not as many threads as before: results may differ in their last bits");
+    parts->resumed_step = run->state.step;
+    return session_update_settings(parts->session, &run->settings, error);
+}
+
+/* A new learning rate goes through the trainer as a command, so that the session records the step it took effect at. */
+static int command_learning_rate(struct run *run, float rate, struct error *error)
+{
+    struct command command = {.kind = COMMAND_LEARNING_RATE, .value = rate};
+    snprintf(command.text, sizeof command.text, "lr %.9g", command.value);
+    return trainer_command(run->parts.trainer, &command, error);
+}
+
+static int build(struct run *run, const struct run_request *request, struct error *error)
+{
+    struct run_parts *parts = &run->parts;
+    bool resume = request->resume;
+    if (resume && (tell(request, error, "opening session %s", request->resume) != 0 ||
+                   session_open(&run->settings, request->resume, SESSION_WRITE, &parts->session, error) != 0))
+        return -1;
+    if (open_data(run, request, error) != 0 ||
+        tell(request, error, "building network %s", run->settings.model.preset) != 0 ||
+        run_open_network(&run->settings, &parts->backend, &parts->network, parts->device, error) != 0)
+        return -1;
+    if (resume ? load_session(run, request, error) != 0
+               : tell(request, error, "making the session") != 0 ||
+                     session_create(&run->settings, &parts->session, error) != 0)
+        return -1;
+    const struct trainer_sink sink = session_sink(parts->session);
+    if (trainer_create(parts->network, parts->dataset, &run->settings.train, resume ? &run->state : NULL, &sink,
+                       &parts->trainer, error) != 0)
+        return -1;
+    return resume && request->learning_rate > 0 ? command_learning_rate(run, request->learning_rate, error) : 0;
+}
+
+int run_create(const struct run_request *request, struct run **out, struct error *error)
+{
+    *out = NULL;
+    struct run *run = calloc(1, sizeof *run);
+    if (!run)
+        return error_set(error, "out of memory");
+    run->settings = *request->settings;
+    run->parts.settings = &run->settings;
+    if (build(run, request, error) != 0) {
+        run_destroy(run);
+        return -1;
+    }
+    *out = run;
+    return 0;
+}
+
+void run_destroy(struct run *run)
+{
+    if (!run)
+        return;
+    struct run_parts *parts = &run->parts;
+    if (parts->trainer)
+        trainer_destroy(parts->trainer);
+    session_close(parts->session);
+    if (parts->network)
+        network_destroy(parts->network);
+    if (parts->backend)
+        parts->backend->destroy(parts->backend);
+    if (parts->dataset)
+        dataset_close(parts->dataset);
+    free(run);
+}
+
+int run_finish(struct run *run, struct snapshot *last, struct error *error)
+{
+    int result = trainer_join(run->parts.trainer, error);
+    trainer_snapshot(run->parts.trainer, last);
+    struct error unrecorded;
+    if (session_end(run->parts.session, last->state, last->step.step, last->message, &unrecorded) != 0 && result == 0)
+        return error_set(error, "%s", unrecorded.message);
+    return result;
+}
