@@ -1,6 +1,8 @@
 /* Puts a run together and takes it apart; see run.h. One path for new and resumed runs, with and without a screen. */
 #include "tui/run.h"
 
+#include "engine/evaluate.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -146,6 +148,9 @@ static int open_data(struct run *run, const struct run_request *request, struct 
     if (request->resume && dataset_classes(parts->dataset) != classes)
         return error_set(error, "the session's network has %d classes, the data in %s have %d", classes,
                          dataset_location(parts->dataset), dataset_classes(parts->dataset));
+    struct partition partition; /* made again by the trainer; asked for here so that nothing is left of a bad split */
+    if (partition_make(parts->dataset, &run->settings.train, &partition, error) != 0)
+        return -1;
     bool synthetic = strcmp(dataset_location(parts->dataset), "built in") == 0;
     snprintf(parts->data, sizeof parts->data, synthetic ? "%s images, %s" : "%s in %s", dataset_name(parts->dataset),
              dataset_location(parts->dataset));

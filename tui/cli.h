@@ -1,0 +1,86 @@
+/* The subcommands of the command line: what each of them takes, as rows of a table, and what they share. A row feeds
+ * dispatch, parsing and help. Options that mean nothing to a subcommand are refused, not passed over. */
+#ifndef NFBENCH_TUI_CLI_H
+#define NFBENCH_TUI_CLI_H
+
+#include "sessions/settings.h"
+
+#include <jansson.h>
+
+/* Exit codes of the program. */
+enum cli_status { CLI_DONE = 0, CLI_FAILED = 1, CLI_USAGE = 2, CLI_INTERRUPTED = 130 };
+
+enum { CLI_OPTIONS = 6, CLI_VALUE_SIZE = 64 };
+
+/* An option of one subcommand alone; the others are settings. */
+struct cli_option {
+    const char *name, *argument, *help;
+};
+
+struct cli;
+
+struct cli_command {
+    const char *name;     /* empty: `nfbench` alone */
+    const char *operands; /* "SESSION", for the help */
+    const char *summary;  /* one line, no full stop */
+    const char *about;    /* more of it for `help NAME`; may be empty */
+    /* The settings it takes, separated by blanks: names, "@SECTION" for all of a section, "*" for all, "-NAME" for all
+     * but that one. The last word that fits decides. */
+    const char *settings;
+    struct cli_option options[CLI_OPTIONS]; /* up to a NULL name */
+    int min_operands, max_operands;
+    enum cli_status (*main)(struct cli *cli);
+};
+
+/* A command line, taken apart. */
+struct cli {
+    const struct cli_command *command;
+    struct settings settings;        /* over the defaults; what a session brings is under cli_session_settings */
+    const char *values[CLI_OPTIONS]; /* of the command's own options; NULL: not given */
+    char **operands;
+    int operand_count;
+    char **arguments; /* the settings among the arguments, as settings_parse takes them; owned */
+    int argument_count;
+};
+
+/* ---- Parsing and help (cli_options.c) ---- */
+
+/* Takes the arguments behind the subcommand apart. On success cli->settings.help says that --help was among them. */
+int cli_parse(struct cli *cli, const struct cli_command *command, int argc, char **argv, struct error *error);
+void cli_free(struct cli *cli);
+/* The value of the command's own option, NULL when not given. */
+const char *cli_value(const struct cli *cli, const char *option);
+/* True when the setting stands on this command line (a config file does not count). */
+bool cli_given(const struct cli *cli, const char *setting);
+/* Lays the settings of the command line over those of a session. */
+int cli_over_session(const struct cli *cli, struct settings *settings, struct error *error);
+bool cli_takes(const struct cli_command *command, const struct setting *row);
+void cli_help(const struct cli_command *command, FILE *file);
+/* ---- Output (cli_output.c). Standard output is for results, standard error for notes and progress ---- */
+
+/* "nfbench NAME: message" on standard error. Returns CLI_FAILED, or CLI_USAGE. */
+enum cli_status cli_failed(const struct cli *cli, const struct error *error);
+enum cli_status cli_usage(const struct cli *cli, const struct error *error);
+/* The result of --json: one line. Takes the reference; NULL means that memory ran out while it was made. */
+enum cli_status cli_print_json(const struct cli *cli, json_t *object);
+/* A number for JSON: null when it is not finite or, for a fraction, negative (not measured). */
+json_t *cli_json_number(double value);
+json_t *cli_json_fraction(double value);
+/* "1:02:03", "4:05" */
+void cli_duration(double seconds, char text[CLI_VALUE_SIZE]);
+/* "53.12 %", or "-" when negative. */
+void cli_percent(double fraction, char text[CLI_VALUE_SIZE]);
+/* At the program's end: what was written to standard output has arrived, or nobody listens; else says why and returns
+ * CLI_FAILED in place of `status`. */
+enum cli_status cli_finish(enum cli_status status);
+
+/* ---- The subcommands ---- */
+enum cli_status cli_train(struct cli *cli);    /* cli_train.c */
+enum cli_status cli_resume(struct cli *cli);   /* cli_train.c */
+enum cli_status cli_test(struct cli *cli);     /* cli_test.c */
+enum cli_status cli_import(struct cli *cli);   /* cli_import.c */
+enum cli_status cli_bench(struct cli *cli);    /* cli_bench.c */
+enum cli_status cli_sessions(struct cli *cli); /* cli_sessions.c */
+enum cli_status cli_doctor(struct cli *cli);   /* cli_doctor.c */
+
+#endif

@@ -1,0 +1,276 @@
+/* Command lines taken apart, and their help; see cli.h. The settings' table and a subcommand's row are the only
+ * sources. What the settings' own parser need not know (a subcommand's own options, which settings it takes) is dealt
+ * with here; values are then read by settings_parse, once over the defaults, once over a session's settings. */
+#include "base/nearest.h"
+#include "tui/cli.h"
+
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+enum { MOST_OPTIONS = 128, OWN = 1000, HELP_COLUMN = 34 };
+
+/* ---- Which settings a subcommand takes ---- */
+
+static bool word_fits(const char *word, size_t length, const struct setting *row)
+{
+    if (length == 1 && *word == '*')
+        return true;
+    const char *name = *word == '@' ? row->section : row->name;
+    if (*word == '@') {
+        word++;
+        length--;
+    }
+    return strlen(name) == length && strncmp(word, name, length) == 0;
+}
+
+bool cli_takes(const struct cli_command *command, const struct setting *row)
+{
+    bool takes = strcmp(row->name, "help") == 0;
+    for (const char *word = command->settings; *word; word += strspn(word, " ")) {
+        bool without = *word == '-';
+        word += without;
+        size_t length = strcspn(word, " ");
+        if (word_fits(word, length, row))
+            takes = !without;
+        word += length;
+    }
+    return takes;
+}
+
+static int own_option(const struct cli_command *command, const char *name)
+{
+    for (int i = 0; i < CLI_OPTIONS && command->options[i].name; i++)
+        if (strcmp(command->options[i].name, name) == 0)
+            return i;
+    return -1;
+}
+
+/* The index-th option that a command takes, settings and its own; NULL behind the last. */
+static const char *option_taken(const void *context, int index)
+{
+    const struct cli_command *command = context;
+    const struct setting *row;
+    for (int i = 0; (row = settings_row(i)); i++)
+        if (cli_takes(command, row) && own_option(command, row->name) < 0 && index-- == 0)
+            return row->name;
+    return index < CLI_OPTIONS ? command->options[index].name : NULL;
+}
+
+/* ---- Parsing ---- */
+
+/* The options as getopt_long wants them: all settings, so that one which is not taken can be told from one that does
+ * not exist, and the command's own in front of those of the same name. */
+static void long_options(const struct cli_command *command, struct option out[MOST_OPTIONS + 1])
+{
+    int count = 0;
+    const struct setting *row;
+    for (int i = 0; i < CLI_OPTIONS && command->options[i].name; i++) {
+        const struct cli_option *own = &command->options[i];
+        out[count++] = (struct option){own->name, own->argument ? required_argument : no_argument, NULL, OWN + i};
+    }
+    for (int i = 0; (row = settings_row(i)) && count < MOST_OPTIONS; i++)
+        if (own_option(command, row->name) < 0)
+            out[count++] = (struct option){row->name, row->argument ? required_argument : no_argument, NULL, i};
+    out[count] = (struct option){0};
+}
+
+static const char *shown(const struct cli_command *command)
+{
+    return *command->name ? command->name : "the screen";
+}
+
+static int unknown_option(const struct cli_command *command, const char *token, struct error *error)
+{
+    char name[CLI_VALUE_SIZE];
+    snprintf(name, sizeof name, "%.*s", (int)strcspn(token + strspn(token, "-"), "="), token + strspn(token, "-"));
+    const char *near = nearest_word(name, option_taken, command);
+    if (near)
+        return error_set(error, "unknown option %.60s: did you mean --%s?", token, near);
+    return error_set(error, "unknown option %.60s: `nfbench%s%s --help` lists what there is", token,
+                     *command->name ? " " : "", command->name);
+}
+
+/* Adds "--NAME" or "--NAME=VALUE" to the arguments for settings_parse. */
+static int keep_setting(struct cli *cli, const char *name, const char *value, struct error *error)
+{
+    char *text = NULL;
+    if (asprintf(&text, value ? "--%s=%s" : "--%s", name, value) < 0)
+        return error_set(error, "out of memory");
+    cli->arguments[cli->argument_count++] = text;
+    return 0;
+}
+
+static int take_option(struct cli *cli, int option, struct error *error)
+{
+    if (option >= OWN) {
+        cli->values[option - OWN] = optarg ? optarg : "";
+        return 0;
+    }
+    const struct setting *row = settings_row(option);
+    if (!cli_takes(cli->command, row))
+        return error_set(error, "--%s means nothing to %s", row->name, shown(cli->command));
+    return keep_setting(cli, row->name, optarg, error);
+}
+
+static int take_options(struct cli *cli, int argc, char **argv, struct error *error)
+{
+    struct option options[MOST_OPTIONS + 1];
+    long_options(cli->command, options);
+    optind = 0; /* getopt starts anew */
+    opterr = 0;
+    for (;;) {
+        int option = getopt_long(argc, argv, ":h", options, NULL);
+        if (option == -1)
+            break;
+        if (option == ':')
+            return error_set(error, "%s needs a value", argv[optind - 1]);
+        if (option == '?' && optopt >= OWN)
+            return error_set(error, "--%s takes no value", cli->command->options[optopt - OWN].name);
+        if (option == '?' && optopt && strncmp(argv[optind - 1], "--", 2) == 0)
+            return error_set(error, "--%s takes no value", settings_row(optopt)->name);
+        if (option == '?')
+            return unknown_option(cli->command, argv[optind - 1], error);
+        if (option == 'h' ? keep_setting(cli, "help", NULL, error) : take_option(cli, option, error))
+            return -1;
+    }
+    cli->operands = argv + optind;
+    cli->operand_count = argc - optind;
+    return 0;
+}
+
+static int check_operands(const struct cli *cli, struct error *error)
+{
+    const struct cli_command *command = cli->command;
+    if (cli->operand_count > command->max_operands)
+        return error_set(error, "%s does not take '%.100s'", shown(command), cli->operands[command->max_operands]);
+    if (cli->operand_count < command->min_operands)
+        return error_set(error, "%s needs %s", command->name, command->operands);
+    return 0;
+}
+
+/* settings_parse permutes what it is given, so it gets the kept arguments, which it leaves as they are: they hold no
+ * operand. */
+static int parse_kept(const struct cli *cli, struct settings *settings, enum settings_base base, struct error *error)
+{
+    int first_operand;
+    return settings_parse(settings, base, cli->argument_count, cli->arguments, &first_operand, error);
+}
+
+int cli_parse(struct cli *cli, const struct cli_command *command, int argc, char **argv, struct error *error)
+{
+    *cli = (struct cli){.command = command};
+    cli->arguments = calloc((size_t)argc + 2, sizeof *cli->arguments);
+    if (!cli->arguments || !(cli->arguments[0] = strdup("nfbench")))
+        return error_set(error, "out of memory");
+    cli->argument_count = 1;
+    if (take_options(cli, argc, argv, error) != 0 || parse_kept(cli, &cli->settings, SETTINGS_NEW, error) != 0)
+        return -1;
+    return cli->settings.help ? 0 : check_operands(cli, error);
+}
+
+void cli_free(struct cli *cli)
+{
+    for (int i = 0; i < cli->argument_count; i++)
+        free(cli->arguments[i]);
+    free(cli->arguments);
+}
+
+int cli_over_session(const struct cli *cli, struct settings *settings, struct error *error)
+{
+    return parse_kept(cli, settings, SETTINGS_SESSION, error);
+}
+
+const char *cli_value(const struct cli *cli, const char *option)
+{
+    int index = own_option(cli->command, option);
+    return index < 0 ? NULL : cli->values[index];
+}
+
+bool cli_given(const struct cli *cli, const char *setting)
+{
+    size_t length = strlen(setting);
+    for (int i = 1; i < cli->argument_count; i++)
+        if (strncmp(cli->arguments[i] + 2, setting, length) == 0 && strchr("=", cli->arguments[i][2 + length]))
+            return true;
+    return false;
+}
+
+/* ---- Help ---- */
+
+static int help_width(FILE *file)
+{
+    struct winsize size;
+    if (ioctl(fileno(file), TIOCGWINSZ, &size) == 0 && size.ws_col >= 40)
+        return size.ws_col;
+    return 100;
+}
+
+/* Words of `text` from column `indent` on, broken before `width`; the cursor stands at column `at`. */
+static void help_text(FILE *file, const char *text, int at, int indent, int width)
+{
+    if (at > indent - 2) {
+        fputc('\n', file);
+        at = 0;
+    }
+    fprintf(file, "%*s", indent - at, "");
+    at = indent;
+    while (*text) {
+        int length = (int)strcspn(text, " ");
+        if (at > indent && at + 1 + length > width) {
+            fprintf(file, "\n%*s", indent, "");
+            at = indent;
+        } else if (at > indent) {
+            fputc(' ', file);
+            at++;
+        }
+        fprintf(file, "%.*s", length, text);
+        at += length;
+        text += length;
+        text += strspn(text, " ");
+    }
+    fputc('\n', file);
+}
+
+static void help_option(FILE *file, const char *name, const char *argument, const char *help, int width)
+{
+    int at = fprintf(file, "  --%s%s%s", name, argument ? " " : "", argument ? argument : "");
+    help_text(file, help, at, width < 80 ? 8 : HELP_COLUMN, width);
+}
+
+static void help_settings(const struct cli_command *command, FILE *file, int width)
+{
+    const char *section = "";
+    const struct setting *row;
+    for (int i = 0; (row = settings_row(i)); i++) {
+        if (!cli_takes(command, row) || own_option(command, row->name) >= 0)
+            continue;
+        if (strcmp(section, row->section) != 0)
+            fprintf(file, "\n%c%s:\n", *row->section - 'a' + 'A', row->section + 1);
+        section = row->section;
+        help_option(file, row->name, row->argument, row->help, width);
+    }
+}
+
+void cli_help(const struct cli_command *command, FILE *file)
+{
+    int width = help_width(file);
+    fprintf(file, "Usage: nfbench%s%s%s%s [OPTIONS]\n\n", *command->name ? " " : "", command->name,
+            *command->operands ? " " : "", command->operands);
+    fprintf(file, "%c%s.", *command->summary - 'a' + 'A', command->summary + 1);
+    if (*command->about) {
+        fputc('\n', file);
+        help_text(file, command->about, 0, 2, width);
+    } else {
+        fputc('\n', file);
+    }
+    if (command->options[0].name)
+        fputs("\nOptions:\n", file);
+    for (int i = 0; i < CLI_OPTIONS && command->options[i].name; i++) {
+        const struct cli_option *own = &command->options[i];
+        help_option(file, own->name, own->argument, own->help, width);
+    }
+    help_settings(command, file, width);
+}

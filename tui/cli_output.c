@@ -1,0 +1,82 @@
+/* What the subcommands say: results on standard output, notes on standard error; see cli.h. */
+#include "tui/cli.h"
+
+#include <errno.h>
+#include <math.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static enum cli_status say(const struct cli *cli, const struct error *error, enum cli_status status)
+{
+    const char *name = cli->command ? cli->command->name : "";
+    fprintf(stderr, "nfbench%s%s: %s\n", *name ? " " : "", name, error->message);
+    return status;
+}
+
+enum cli_status cli_failed(const struct cli *cli, const struct error *error)
+{
+    return say(cli, error, CLI_FAILED);
+}
+
+enum cli_status cli_usage(const struct cli *cli, const struct error *error)
+{
+    return say(cli, error, CLI_USAGE);
+}
+
+enum cli_status cli_print_json(const struct cli *cli, json_t *object)
+{
+    const struct error error = {"out of memory"};
+    int result = object ? json_dumpf(object, stdout, JSON_COMPACT | JSON_REAL_PRECISION(9)) : -1;
+    json_decref(object);
+    if (result != 0 && !ferror(stdout))
+        return cli_failed(cli, &error);
+    fputc('\n', stdout);
+    return CLI_DONE;
+}
+
+json_t *cli_json_number(double value)
+{
+    return isfinite(value) ? json_real(value) : json_null();
+}
+
+/* Seven digits: a float's, without the tail that its exact value has. */
+json_t *cli_json_fraction(double value)
+{
+    return value >= 0 ? cli_json_number(round(value * 1e7) / 1e7) : json_null();
+}
+
+void cli_duration(double seconds, char text[CLI_VALUE_SIZE])
+{
+    long whole = seconds > 0 && seconds < 1e9 ? lround(seconds) : 0;
+    if (whole >= 3600)
+        snprintf(text, CLI_VALUE_SIZE, "%ld:%02ld:%02ld", whole / 3600, whole / 60 % 60, whole % 60);
+    else
+        snprintf(text, CLI_VALUE_SIZE, "%ld:%02ld", whole / 60, whole % 60);
+}
+
+void cli_percent(double fraction, char text[CLI_VALUE_SIZE])
+{
+    if (fraction >= 0)
+        snprintf(text, CLI_VALUE_SIZE, "%.2f %%", 100 * fraction);
+    else
+        snprintf(text, CLI_VALUE_SIZE, "-");
+}
+
+/* A reader that has gone (`| head`) is no failure: what it wanted, it has. */
+static bool nobody_listens(void)
+{
+    struct pollfd out = {.fd = STDOUT_FILENO, .events = POLLOUT};
+    return poll(&out, 1, 0) == 1 && (out.revents & POLLERR);
+}
+
+enum cli_status cli_finish(enum cli_status status)
+{
+    bool earlier = ferror(stdout);
+    errno = 0;
+    if ((fflush(stdout) == 0 && !earlier) || nobody_listens())
+        return status;
+    fprintf(stderr, "nfbench: cannot write to standard output%s%s\n", errno ? ": " : "", errno ? strerror(errno) : "");
+    return status == CLI_DONE ? CLI_FAILED : status;
+}

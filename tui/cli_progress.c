@@ -1,0 +1,276 @@
+/* The progress of a run on standard error; see cli_progress.h. Lines go out by one write each, so that they never mix
+ * with another thread's, and nothing is kept in a buffer that a crash would lose. */
+#include "tui/cli_progress.h"
+
+#include "tui/cli.h"
+
+#include <errno.h>
+#include <langinfo.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { BAR_LEAST = 8, BAR_MOST = 32, WIDTH_UNKNOWN = 80, WIDTH_MOST = 400, FIELDS = 6, FIELD_SIZE = 40 };
+
+static const double redraw_seconds = 0.1;
+static const double plain_seconds = 30; /* between two lines of a log, epochs apart */
+static const double smoothing = 0.98;   /* of one step */
+
+static double now(void)
+{
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time); /* cannot fail for this clock */
+    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
+}
+
+void progress_open(struct progress *progress, int fd)
+{
+    const char *term = getenv("TERM");
+    *progress = (struct progress){.fd = fd};
+    progress->terminal = isatty(fd) && term && *term && strcmp(term, "dumb") != 0;
+    progress->utf8 = strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
+    progress->next = now() + (progress->terminal ? 0 : plain_seconds);
+}
+
+static void put(struct progress *progress, const char *text)
+{
+    size_t left = strlen(text);
+    while (left > 0 && !progress->silent) {
+        ssize_t written = write(progress->fd, text, left);
+        if (written < 0 && errno == EINTR)
+            continue;
+        if (written <= 0) {
+            progress->silent = true;
+            break;
+        }
+        text += written;
+        left -= (size_t)written;
+    }
+}
+
+/* ---- The bar ---- */
+
+static int terminal_width(int fd)
+{
+    struct winsize size;
+    if (ioctl(fd, TIOCGWINSZ, &size) != 0 || size.ws_col == 0)
+        return WIDTH_UNKNOWN;
+    return size.ws_col < WIDTH_MOST ? size.ws_col : WIDTH_MOST;
+}
+
+/* Eighths of a cell in UTF-8, whole cells elsewhere. */
+static void format_bar(char *text, size_t size, double fraction, int cells, bool utf8)
+{
+    static const char *const eighths[] = {"", "▏", "▎", "▍", "▌", "▋", "▊", "▉", "█"};
+    int filled = (int)(fraction * cells * 8);
+    size_t used = 0;
+    for (int i = 0; i < cells; i++) {
+        int part = filled - 8 * i;
+        part = part < 0 ? 0 : part > 8 ? 8 : part;
+        const char *cell = utf8 && part > 0 ? eighths[part] : part == 8 ? "#" : utf8 ? "·" : ".";
+        used += (size_t)snprintf(text + used, size - used, "%s", cell);
+    }
+}
+
+struct field {
+    int worth; /* the least goes first */
+    char text[FIELD_SIZE];
+};
+
+/* Drops the fields of the least worth until the rest fits into `width`; returns what that takes. */
+static int fit_fields(struct field fields[FIELDS], int width)
+{
+    for (;;) {
+        int used = 0, least = -1;
+        for (int i = 0; i < FIELDS; i++) {
+            if (!fields[i].text[0])
+                continue;
+            used += (int)strlen(fields[i].text) + (used ? 2 : 0);
+            if (least < 0 || fields[i].worth < fields[least].worth)
+                least = i;
+        }
+        if (used <= width || least < 0)
+            return used;
+        fields[least].text[0] = '\0';
+    }
+}
+
+/* In the order they are shown; the bar comes behind the first. */
+static void make_fields(const struct progress *progress, const struct snapshot *snapshot, double fraction,
+                        struct field fields[FIELDS])
+{
+    char eta[CLI_VALUE_SIZE] = "?";
+    if (snapshot->eta_seconds >= 0)
+        cli_duration(snapshot->eta_seconds, eta);
+    int epoch = snapshot->step.step ? snapshot->step.epoch + 1 : snapshot->epoch.epoch + 1;
+    if (epoch > snapshot->epochs_total)
+        epoch = snapshot->epochs_total;
+    const int worth[FIELDS] = {4, 5, 1, 3, 6, 2};
+    for (int i = 0; i < FIELDS; i++)
+        fields[i] = (struct field){.worth = worth[i]};
+    snprintf(fields[0].text, FIELD_SIZE, "epoch %d/%d", epoch, snapshot->epochs_total);
+    snprintf(fields[1].text, FIELD_SIZE, "%3.0f %%", floor(100 * fraction));
+    if (snapshot->state == TRAINER_EVALUATING)
+        snprintf(fields[2].text, FIELD_SIZE, "evaluating %d/%d", snapshot->evaluated, snapshot->evaluate_total);
+    else if (snapshot->state == TRAINER_SAVING)
+        snprintf(fields[2].text, FIELD_SIZE, "saving");
+    else
+        snprintf(fields[2].text, FIELD_SIZE, "%.0f images/s", snapshot->step.images_per_second);
+    snprintf(fields[3].text, FIELD_SIZE, "ETA %s", eta);
+    if (progress->weight > 0) {
+        snprintf(fields[4].text, FIELD_SIZE, "loss %.4g", progress->loss);
+        snprintf(fields[5].text, FIELD_SIZE, "accuracy %.1f %%", 100 * progress->accuracy);
+    }
+}
+
+void progress_format(const struct progress *progress, const struct snapshot *snapshot, int width,
+                     char text[PROGRESS_LINE_SIZE])
+{
+    double total = (double)snapshot->steps_total;
+    double fraction = total > 0 ? (double)snapshot->step.step / total : 0;
+    fraction = fraction < 0 ? 0 : fraction > 1 ? 1 : fraction;
+    struct field fields[FIELDS];
+    make_fields(progress, snapshot, fraction, fields);
+    int room = width - fit_fields(fields, width) - 2;
+    char bar[4 * BAR_MOST] = "";
+    if (room >= BAR_LEAST)
+        format_bar(bar, sizeof bar, fraction, room < BAR_MOST ? room : BAR_MOST, progress->utf8);
+    size_t used = 0;
+    text[0] = '\0';
+    for (int i = 0; i < FIELDS; i++) {
+        if (fields[i].text[0])
+            used += (size_t)snprintf(text + used, PROGRESS_LINE_SIZE - used, "%s%s", used ? "  " : "", fields[i].text);
+        if (i == 0 && *bar)
+            used += (size_t)snprintf(text + used, PROGRESS_LINE_SIZE - used, "%s%s", used ? "  " : "", bar);
+    }
+}
+
+static void draw(struct progress *progress, const char *text)
+{
+    char line[PROGRESS_LINE_SIZE + 8];
+    snprintf(line, sizeof line, "\r%s\033[K", text);
+    put(progress, line);
+    progress->bar = true;
+}
+
+static bool is_time(struct progress *progress)
+{
+    double time = now();
+    if (time < progress->next)
+        return false;
+    progress->next = time + (progress->terminal ? redraw_seconds : plain_seconds);
+    return true;
+}
+
+void progress_show(struct progress *progress, const struct snapshot *snapshot)
+{
+    if (!is_time(progress))
+        return;
+    if (progress->terminal) {
+        char text[PROGRESS_LINE_SIZE];
+        progress_format(progress, snapshot, terminal_width(progress->fd) - 1, text);
+        draw(progress, text);
+    } else if (snapshot->step.step > 0) {
+        char eta[CLI_VALUE_SIZE] = "?";
+        if (snapshot->eta_seconds >= 0)
+            cli_duration(snapshot->eta_seconds, eta);
+        progress_line(progress, "step %ld/%ld  loss %.4f  accuracy %.1f %%  %.0f images/s  ETA %s", snapshot->step.step,
+                      snapshot->steps_total, progress->loss, 100 * progress->accuracy, snapshot->step.images_per_second,
+                      eta);
+    }
+}
+
+void progress_share(struct progress *progress, const char *what, int done, int total)
+{
+    if (!progress->terminal || !is_time(progress))
+        return;
+    char text[PROGRESS_LINE_SIZE];
+    snprintf(text, sizeof text, "%.*s", terminal_width(progress->fd) - 1, what);
+    size_t used = strlen(text);
+    int room = terminal_width(progress->fd) - 1 - (int)used;
+    char counts[FIELD_SIZE];
+    if (snprintf(counts, sizeof counts, " %d of %d", done, total) <= room)
+        snprintf(text + used, sizeof text - used, "%s", counts);
+    draw(progress, text);
+}
+
+/* ---- Lines that stay ---- */
+
+void progress_close(struct progress *progress)
+{
+    if (progress->bar)
+        put(progress, "\r\033[K");
+    progress->bar = false;
+}
+
+void progress_line(struct progress *progress, const char *format, ...)
+{
+    char line[PROGRESS_LINE_SIZE];
+    int start = snprintf(line, sizeof line, "%s", progress->bar ? "\r\033[K" : "");
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(line + start, sizeof line - (size_t)start - 1, format, arguments);
+    va_end(arguments);
+    size_t length = strlen(line); /* the last byte was left for the line's end */
+    line[length] = '\n';
+    line[length + 1] = '\0';
+    put(progress, line);
+    progress->bar = false;
+    if (progress->terminal)
+        progress->next = 0; /* the bar comes back at once */
+}
+
+static void smooth(struct progress *progress, const struct step_summary *steps)
+{
+    double kept = pow(smoothing, steps->count);
+    double weight = kept * progress->weight + (1 - kept);
+    if (steps->count <= steps->non_finite)
+        return;
+    double old = kept * progress->weight / weight;
+    progress->loss = old * progress->loss + (1 - old) * steps->loss_sum / (steps->count - steps->non_finite);
+    progress->accuracy = old * progress->accuracy + (1 - old) * steps->accuracy_sum / steps->count;
+    progress->weight = weight;
+}
+
+static void append_measured(char *text, size_t size, const char *name, double accuracy, double loss)
+{
+    size_t used = strlen(text);
+    if (accuracy >= 0)
+        snprintf(text + used, size - used, "  %s %.2f %% (loss %.4f)", name, 100 * accuracy, loss);
+}
+
+static void epoch_line(struct progress *progress, const struct epoch_record *epoch, const struct snapshot *snapshot)
+{
+    char time[CLI_VALUE_SIZE], measured[200] = "";
+    cli_duration(epoch->seconds, time);
+    append_measured(measured, sizeof measured, "training", epoch->train_accuracy, epoch->train_loss);
+    append_measured(measured, sizeof measured, "validation", epoch->validation_accuracy, epoch->validation_loss);
+    append_measured(measured, sizeof measured, "test", epoch->test_accuracy, epoch->test_loss);
+    progress_line(progress, "epoch %d/%d  step %ld%s  %s  %.0f images/s%s", epoch->epoch, snapshot->epochs_total,
+                  epoch->step, measured, time, snapshot->step.images_per_second, epoch->best ? "  best" : "");
+    if (!progress->terminal)
+        progress->next = now() + plain_seconds;
+}
+
+void progress_event(struct progress *progress, const struct event *event, const struct snapshot *snapshot)
+{
+    switch (event->kind) {
+    case EVENT_STEPS:
+        smooth(progress, &event->steps);
+        break;
+    case EVENT_EPOCH:
+        epoch_line(progress, &event->epoch, snapshot);
+        break;
+    case EVENT_COMMAND:
+        progress_line(progress, "step %ld  %s", event->command.step, event->command.outcome);
+        break;
+    case EVENT_MESSAGE:
+        progress_line(progress, "%s", event->message);
+        break;
+    }
+}
