@@ -1,9 +1,12 @@
 /* Batches made ahead of the training step by worker threads: shuffled, augmented, normalised. The batches are the same
- * for any number of workers, and any batch can be asked for again by its (epoch, number). */
+ * for any number of workers, and any batch can be asked for again by its (epoch, number). All memory is taken at
+ * creation. One thread uses a loader; its workers are its own. */
 #ifndef NFBENCH_ENGINE_LOADER_H
 #define NFBENCH_ENGINE_LOADER_H
 
 #include "engine/augment.h"
+
+enum { LOADER_MAX_WORKERS = 64 };
 
 struct loader;
 
@@ -11,29 +14,31 @@ struct loader_options {
     enum split split;
     int first, count; /* the images [first, first + count) of the split */
     int batch;        /* the last, smaller batch of an epoch is kept */
-    bool shuffle;     /* a new Philox permutation each epoch */
+    bool shuffle;     /* a new permutation each epoch, a function of (seed, epoch) alone; else in order */
     enum augment_kind augment;
     enum normalize_kind normalize;
     struct channel_statistics statistics;
     uint64_t seed;
-    int workers; /* 0: made in loader_next itself */
+    int workers; /* 0: made in loader_next itself; at most LOADER_MAX_WORKERS */
 };
 
 struct batch {
     int n;
     uint32_t epoch, number; /* of the batch in its epoch, from 0 */
-    float *images;          /* (n, 32, 32, 3) */
+    float *images;          /* (n, 32, 32, 3), 64-byte aligned */
     uint8_t *labels;        /* (n) */
     uint32_t *indices;      /* (n) in the split */
 };
 
+/* Starts at batch 0 of epoch 0. The data set must outlive the loader; the options are copied. -1 when a count is out of
+ * range, or there is no memory or no thread. */
 int loader_create(const struct dataset *dataset, const struct loader_options *options, struct loader **out,
                   struct error *error);
 void loader_destroy(struct loader *loader);
 int loader_batches(const struct loader *loader); /* an epoch */
-/* The next batch, valid until the next call; goes on into the next epoch by itself. */
+/* The next batch, valid until the next call of this function; goes on into the next epoch by itself. */
 const struct batch *loader_next(struct loader *loader);
-/* The batch after this call is number `number` of `epoch`; what was made ahead is dropped. */
+/* The batch after this call is number `number` (below loader_batches) of `epoch`; what was made ahead is dropped. */
 void loader_seek(struct loader *loader, uint32_t epoch, uint32_t number);
 /* A new augmentation from the next batch on (no effect on those already handed out). */
 void loader_set_augment(struct loader *loader, enum augment_kind augment);

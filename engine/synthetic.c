@@ -366,7 +366,7 @@ int synthetic_label(int index)
 const char *synthetic_class_name(int class_index)
 {
     static const char *const names[SYNTHETIC_CLASSES] = {
-        "disc-striped",   "disc-checked",     "ring-striped",     "ring-checked",  "square-striped",
-        "square-checked", "triangle-striped", "triangle-checked", "cross-striped", "cross-checked"};
+        "striped_disc",   "checked_disc",     "striped_ring",     "checked_ring",  "striped_square",
+        "checked_square", "striped_triangle", "checked_triangle", "striped_cross", "checked_cross"};
     return names[class_index];
 }
