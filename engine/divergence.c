@@ -1,0 +1,232 @@
+/* See divergence.h. */
+#include "engine/divergence.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const float explosion_factor = 10;
+
+static float median(const struct loss_history *history)
+{
+    return history->sorted[history->count / 2];
+}
+
+/* Replaces `old` by `new` in the sorted array, or adds `new` to its end when there is no old. */
+static void sorted_replace(struct loss_history *history, const float *old, float new)
+{
+    float *sorted = history->sorted;
+    int i = history->count;
+    if (old) {
+        for (i = 0; sorted[i] != *old; i++)
+            ;
+    } else {
+        history->count++;
+    }
+    sorted[i] = new;
+    for (; i > 0 && sorted[i - 1] > sorted[i]; i--) {
+        float swap = sorted[i];
+        sorted[i] = sorted[i - 1];
+        sorted[i - 1] = swap;
+    }
+    for (; i + 1 < history->count && sorted[i] > sorted[i + 1]; i++) {
+        float swap = sorted[i];
+        sorted[i] = sorted[i + 1];
+        sorted[i + 1] = swap;
+    }
+}
+
+void loss_history_add(struct loss_history *history, long step, float loss)
+{
+    if (history->first_step == 0)
+        history->first_step = step;
+    history->last_step = step;
+    history->recent[step % LOSS_RECENT] = loss;
+
+    /* losses of an explosion stay out of the median that they are measured by */
+    if (history->count > 0 && loss > explosion_factor * median(history)) {
+        if (history->explosion_step == 0)
+            history->explosion_step = step;
+        return;
+    }
+    history->explosion_step = 0;
+    if (history->count < LOSS_MEDIAN_WINDOW) {
+        history->window[history->count] = loss;
+        sorted_replace(history, NULL, loss);
+        return;
+    }
+    float old = history->window[history->oldest];
+    history->window[history->oldest] = loss;
+    history->oldest = (history->oldest + 1) % LOSS_MEDIAN_WINDOW;
+    sorted_replace(history, &old, loss);
+}
+
+size_t parameter_largest(const struct network *network)
+{
+    int count;
+    const struct parameter *parameters = network_parameters(network, &count);
+    size_t largest = 0;
+    for (int i = 0; i < count; i++)
+        if (parameters[i].count > largest)
+            largest = parameters[i].count;
+    return largest;
+}
+
+static bool has_part(const struct parameter *parameter, enum parameter_part part)
+{
+    switch (part) {
+    case PART_GRADIENT:
+        return parameter->gradient != NULL;
+    case PART_MOMENTUM:
+        return parameter->momentum != NULL;
+    case PART_EMA:
+        return parameter->ema != NULL;
+    default:
+        return true;
+    }
+}
+
+int parameter_find_non_finite(struct network *network, enum parameter_part part, float *scratch,
+                              const struct parameter **out, struct error *error)
+{
+    int count;
+    const struct parameter *parameters = network_parameters(network, &count);
+    *out = NULL;
+    for (int i = 0; i < count; i++) {
+        const struct parameter *parameter = &parameters[part == PART_GRADIENT ? count - 1 - i : i];
+        if (!has_part(parameter, part))
+            continue;
+        if (network_read(network, parameter, part, scratch, error) < 0)
+            return -1;
+        for (size_t k = 0; k < parameter->count; k++) {
+            if (!isfinite(scratch[k])) {
+                *out = parameter;
+                return 0;
+            }
+        }
+    }
+    return 0;
+}
+
+/* A line that grows; what does not fit is cut. */
+struct line {
+    char *text;
+    size_t size, used;
+};
+
+__attribute__((format(printf, 2, 3))) static void add(struct line *line, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    int length = vsnprintf(line->text + line->used, line->size - line->used, format, arguments);
+    va_end(arguments);
+    if (length > 0)
+        line->used += (size_t)length;
+    if (line->used >= line->size)
+        line->used = line->size - 1;
+}
+
+static void add_block(struct line *line, const struct model_spec *spec, const struct divergence *found)
+{
+    int blocks = model_block_count(spec);
+    if (found->block < 0) {
+        add(line, "the stem left the finite range first");
+        return;
+    }
+    if (found->block >= blocks)
+        add(line, "the head left the finite range first");
+    else
+        add(line, "block %d of %d left the finite range first (predicted variance %.3g)", found->block + 1, blocks,
+            (double)model_block(spec, found->block).variance_out);
+    add(line, "; before it, variance %.3g where %.3g is predicted", (double)found->variance, (double)found->predicted);
+}
+
+static int add_place(struct line *line, struct network *network, const struct divergence_case *what,
+                     struct error *error)
+{
+    static const char *const not_finite[] = {
+        [DIVERGED_LOSS] = "the loss",
+        [DIVERGED_GRADIENT] = "the gradient",
+        [DIVERGED_PARAMETER] = "the state",
+        [DIVERGED_EVALUATION] = "the loss on held-out images",
+    };
+    struct divergence found = {.block = -2};
+    if (what->cause != DIVERGED_PARAMETER && network_find_divergence(network, what->images, what->n, &found, error) < 0)
+        return -1;
+    if (found.block != -2) {
+        add_block(line, network_spec(network), &found);
+        return 0;
+    }
+
+    float *scratch = malloc(parameter_largest(network) * sizeof *scratch);
+    if (!scratch)
+        return error_set(error, "out of memory while looking for the divergence");
+    static const enum parameter_part parts[] = {PART_GRADIENT, PART_VALUE, PART_MOMENTUM, PART_EMA};
+    static const char *const names[] = {"gradient", "value", "momentum", "average"};
+    const bool gradient = what->cause == DIVERGED_GRADIENT;
+    const struct parameter *parameter = NULL;
+    int part = gradient ? 0 : 1, status = 0;
+    for (const int end = gradient ? 1 : 4; part < end; part++) {
+        status = parameter_find_non_finite(network, parts[part], scratch, &parameter, error);
+        if (status < 0 || parameter)
+            break;
+    }
+    free(scratch);
+    if (status == 0 && parameter)
+        add(line, "all activations are finite, but the %s of %s is not", names[part], parameter->name);
+    else if (status == 0)
+        add(line, "all activations are finite, but %s is not", not_finite[what->cause]);
+    return status;
+}
+
+static void add_losses(struct line *line, const struct loss_history *history)
+{
+    if (history->last_step == 0)
+        return;
+    long oldest = history->last_step - LOSS_RECENT + 1;
+    if (oldest < history->first_step)
+        oldest = history->first_step;
+    long lowest = oldest;
+    for (long s = oldest; s <= history->last_step; s++)
+        if (history->recent[s % LOSS_RECENT] < history->recent[lowest % LOSS_RECENT])
+            lowest = s;
+
+    long first = history->last_step - 3 < oldest ? oldest : history->last_step - 3;
+    add(line, "; loss before:");
+    for (long s = first; s <= history->last_step; s++)
+        add(line, "%s%.3g", s > first ? ", " : " ", (double)history->recent[s % LOSS_RECENT]);
+    const float low = history->recent[lowest % LOSS_RECENT];
+    for (long s = lowest; s <= history->last_step && low > 0; s++) {
+        if (history->recent[s % LOSS_RECENT] >= 2 * low) {
+            add(line, ", doubled from step %ld to %ld", lowest, s);
+            break;
+        }
+    }
+    if (history->explosion_step > 0)
+        add(line, ", over 10 times its median since step %ld", history->explosion_step);
+}
+
+static void add_advice(struct line *line, const struct model_spec *spec, const struct divergence_case *what)
+{
+    add(line, ". Try --lr %.2g", (double)what->peak / 10);
+    if (spec->family == FAMILY_REPORT && spec->weight_standardization)
+        add(line, ", or the papers' block (--preset micro or small): this one's gamma sits in its weights, which makes "
+                  "its variance 30 times the predicted one");
+    else if (what->agc <= 0)
+        add(line, " or --agc 0.02");
+}
+
+int divergence_explain(struct network *network, const struct divergence_case *what, char *out, size_t size,
+                       struct error *error)
+{
+    struct line line = {out, size, 0};
+    out[0] = '\0';
+    add(&line, "diverged at step %ld, lr %.3g: ", what->step, (double)what->learning_rate);
+    if (add_place(&line, network, what, error) < 0)
+        return -1;
+    add_losses(&line, what->history);
+    add_advice(&line, network_spec(network), what);
+    return 0;
+}

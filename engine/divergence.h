@@ -1,0 +1,52 @@
+/* Why a run left the finite range, in words: which block went first, how the loss had been going, what to try. */
+#ifndef NFBENCH_ENGINE_DIVERGENCE_H
+#define NFBENCH_ENGINE_DIVERGENCE_H
+
+#include "engine/network.h"
+
+enum { LOSS_MEDIAN_WINDOW = 64, LOSS_RECENT = 16 };
+
+/* The losses of the last steps, kept to tell when a run began to go wrong. */
+struct loss_history {
+    float recent[LOSS_RECENT];                                    /* the loss of step s at s % LOSS_RECENT */
+    long first_step, last_step;                                   /* seen so far; 0: none */
+    float window[LOSS_MEDIAN_WINDOW], sorted[LOSS_MEDIAN_WINDOW]; /* losses of the median, by age and by size */
+    int count;
+    int oldest;
+    long explosion_step; /* since when the loss has stood above 10 x the median of the steps before; 0: it does not */
+};
+
+/* A zeroed history is empty. `loss` is finite, `step` grows by one. */
+void loss_history_add(struct loss_history *history, long step, float loss);
+
+enum divergence_cause {
+    DIVERGED_LOSS,       /* the training step's loss or logits */
+    DIVERGED_GRADIENT,   /* loss finite, some gradient not */
+    DIVERGED_PARAMETER,  /* found on the way to a checkpoint */
+    DIVERGED_EVALUATION, /* the loss on the validation or test images */
+};
+
+struct divergence_case {
+    enum divergence_cause cause;
+    long step; /* the step that was not completed, or after which it was found */
+    float learning_rate;
+    float peak;
+    float agc;
+    const float *images; /* (n, 32, 32, 3): what to look for the block with */
+    int n;
+    const struct loss_history *history;
+};
+
+/* Writes the diagnosis, one line. -1 when the network fails to answer. */
+int divergence_explain(struct network *network, const struct divergence_case *what, char *out, size_t size,
+                       struct error *error);
+
+/* The parameter with a value that is not finite among all of a part: the first in the order of the forward pass for
+ * values, momenta and averages, the last for gradients, where the backward pass met it first. *out is NULL when all are
+ * finite. `scratch` holds the largest parameter. */
+int parameter_find_non_finite(struct network *network, enum parameter_part part, float *scratch,
+                              const struct parameter **out, struct error *error);
+/* Floats of the largest parameter. */
+size_t parameter_largest(const struct network *network);
+
+#endif

@@ -1,0 +1,299 @@
+/* The run's thread and its loop; see trainer.h. */
+#include "engine/trainer_internal.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <math.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+const char *trainer_state_name(enum trainer_state state)
+{
+    static const char *const names[] = {
+        [TRAINER_STARTING] = "starting",     [TRAINER_RUNNING] = "running",   [TRAINER_PAUSED] = "paused",
+        [TRAINER_EVALUATING] = "evaluating", [TRAINER_SAVING] = "saving",     [TRAINER_FINISHED] = "finished",
+        [TRAINER_STOPPED] = "stopped",       [TRAINER_DIVERGED] = "diverged", [TRAINER_FAILED] = "failed",
+    };
+    return names[state];
+}
+
+double trainer_clock(void)
+{
+    struct timespec now;
+    if (clock_gettime(CLOCK_MONOTONIC, &now) != 0)
+        return 0;
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+/* ---- The loop ---- */
+
+static enum progress loop(struct trainer *trainer)
+{
+    for (;;) {
+        enum progress progress = RUN_ON;
+        if (!trainer_interrupted(trainer) && trainer->state.batch_in_epoch == trainer->steps_per_epoch)
+            progress = trainer_end_epoch(trainer);
+        if (progress == RUN_ON || progress == RUN_INTERRUPTED)
+            progress = trainer_apply_commands(trainer);
+        if (progress != RUN_ON)
+            return progress;
+
+        if (atomic_load(&trainer->abandon)) {
+            trainer->now.state = TRAINER_STOPPED;
+            return RUN_ENDED;
+        }
+        if (atomic_load(&trainer->stop))
+            return trainer_stop(trainer);
+        progress = trainer->state.step < trainer->steps_total ? trainer_step(trainer) : trainer_finish(trainer);
+        if (progress == RUN_FAILED || progress == RUN_ENDED)
+            return progress;
+    }
+}
+
+static void run(struct trainer *trainer)
+{
+    trainer->mark = trainer_clock();
+    trainer_set_state(trainer, TRAINER_RUNNING);
+    if (loop(trainer) == RUN_FAILED) {
+        trainer->now.state = TRAINER_FAILED;
+        memcpy(trainer->now.message, trainer->failure.message, sizeof trainer->now.message);
+        (void)trainer_message(trainer, trainer->failure.message); /* failed already: the snapshot has the text, too */
+    }
+    trainer->now.eta_seconds = trainer->now.state == TRAINER_FINISHED ? 0 : trainer->now.eta_seconds;
+    trainer_set_state(trainer, trainer->now.state);
+    event_ring_flush(&trainer->events);
+    atomic_store_explicit(&trainer->ended, true, memory_order_release);
+}
+
+static void *thread_main(void *argument)
+{
+    run(argument);
+    return NULL;
+}
+
+/* ---- Making and unmaking ---- */
+
+/* Workers that prepare batches: few, since the step itself uses all processors. */
+static int loader_workers(int threads)
+{
+    if (threads <= 0)
+        threads = (int)sysconf(_SC_NPROCESSORS_ONLN);
+    int workers = threads / 4;
+    return workers < 1 ? 1 : workers > 4 ? 4 : workers;
+}
+
+static int create_loader(struct trainer *trainer, struct error *error)
+{
+    const struct train_options *options = &trainer->options;
+    const struct loader_options loading = {
+        .split = SPLIT_TRAIN,
+        .count = trainer->parts.train,
+        .batch = options->batch,
+        .shuffle = true,
+        .augment = options->augment,
+        .normalize = options->normalize,
+        .statistics = trainer->parts.statistics,
+        .seed = options->seed,
+        .workers = loader_workers(options->threads),
+    };
+    if (loader_create(trainer->dataset, &loading, &trainer->loader, error) < 0)
+        return -1;
+    trainer->steps_per_epoch = loader_batches(trainer->loader);
+    trainer->steps_total = options->epochs > 0 ? options->epochs * trainer->steps_per_epoch : LONG_MAX;
+    if (options->steps > 0 && options->steps < trainer->steps_total)
+        trainer->steps_total = options->steps;
+    return 0;
+}
+
+static int check_options(const struct train_options *options, struct error *error)
+{
+    if (options->batch < 1)
+        return error_set(error, "batch %d: must be 1 or more", options->batch);
+    if (options->epochs <= 0 && options->steps <= 0)
+        return error_set(error, "nothing to do: set epochs or steps to 1 or more");
+    if (!(options->learning_rate > 0) || !isfinite(options->learning_rate))
+        return error_set(error, "lr %g: must be above 0", (double)options->learning_rate);
+    return 0;
+}
+
+/* Where training goes on: at the start, or at a state that fits the number of batches an epoch has here. */
+static int set_position(struct trainer *trainer, const struct training_state *start, struct error *error)
+{
+    trainer->state = (struct training_state){.learning_rate = trainer->options.learning_rate, .best_accuracy = -1};
+    if (start) {
+        const long steps = start->epoch * trainer->steps_per_epoch + start->batch_in_epoch;
+        if (start->batch_in_epoch > trainer->steps_per_epoch || start->step != steps)
+            return error_set(error,
+                             "cannot go on at step %ld (epoch %d, batch %u): an epoch has %ld batches here; batch, "
+                             "validation, limit or the data are not those that the run began with",
+                             start->step, start->epoch, (unsigned)start->batch_in_epoch, trainer->steps_per_epoch);
+        trainer->state = *start;
+    }
+    if (trainer->state.batch_in_epoch == trainer->steps_per_epoch)
+        loader_seek(trainer->loader, (uint32_t)trainer->state.epoch + 1, 0);
+    else
+        loader_seek(trainer->loader, (uint32_t)trainer->state.epoch, trainer->state.batch_in_epoch);
+    return 0;
+}
+
+/* Runs `make` with all signals blocked, so that the threads made in it leave them to the caller's. */
+static int without_signals(struct trainer *trainer, int (*make)(struct trainer *, struct error *), struct error *error)
+{
+    sigset_t all, before;
+    sigfillset(&all);
+    int code = pthread_sigmask(SIG_SETMASK, &all, &before);
+    if (code != 0)
+        return error_set(error, "cannot block signals: %s", strerror(code));
+    int status = make(trainer, error);
+    code = pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (code != 0)
+        return error_set(error, "cannot unblock signals: %s", strerror(code));
+    return status;
+}
+
+int trainer_create(struct network *network, const struct dataset *dataset, const struct train_options *options,
+                   const struct training_state *start, const struct trainer_sink *sink, struct trainer **out,
+                   struct error *error)
+{
+    if (check_options(options, error) < 0)
+        return -1;
+    struct trainer *trainer = calloc(1, sizeof *trainer);
+    if (!trainer)
+        return error_set(error, "out of memory for the trainer");
+    if (sem_init(&trainer->wake, 0, 0) != 0) {
+        error_set(error, "cannot make a semaphore: %s", strerror(errno));
+        free(trainer);
+        return -1;
+    }
+    trainer->network = network;
+    trainer->dataset = dataset;
+    trainer->options = *options;
+    if (sink)
+        trainer->sink = *sink;
+
+    const size_t largest = parameter_largest(network);
+    trainer->scratch = malloc(largest * sizeof *trainer->scratch);
+    if (!trainer->scratch) {
+        error_set(error, "out of memory for %zu values of a parameter", largest);
+        goto fail;
+    }
+    if (partition_make(dataset, options, &trainer->parts, error) < 0 ||
+        without_signals(trainer, create_loader, error) < 0 || set_position(trainer, start, error) < 0)
+        goto fail;
+
+    trainer->unsaved = true;
+    trainer->now = (struct snapshot){
+        .state = TRAINER_STARTING,
+        .steps_total = trainer->steps_total,
+        .steps_per_epoch = trainer->steps_per_epoch,
+        .epochs_total = (int)((trainer->steps_total + trainer->steps_per_epoch - 1) / trainer->steps_per_epoch),
+        .peak_learning_rate = trainer->state.learning_rate,
+        .eta_seconds = -1,
+    };
+    snapshot_init(&trainer->snapshots, &trainer->now);
+    *out = trainer;
+    return 0;
+fail:
+    trainer_destroy(trainer);
+    return -1;
+}
+
+static void end_thread(struct trainer *trainer)
+{
+    if (!trainer->threaded)
+        return;
+    (void)pthread_join(trainer->thread, NULL); /* fails only for a thread that is none of ours */
+    trainer->threaded = false;
+}
+
+void trainer_destroy(struct trainer *trainer)
+{
+    if (!trainer)
+        return;
+    atomic_store(&trainer->abandon, true);
+    (void)sem_post(&trainer->wake); /* at its maximum it wakes all the same */
+    end_thread(trainer);
+    loader_destroy(trainer->loader);
+    event_ring_free(&trainer->events);
+    free(trainer->scratch);
+    (void)sem_destroy(&trainer->wake);
+    free(trainer);
+}
+
+/* ---- The viewer's side ---- */
+
+static int start_thread(struct trainer *trainer, struct error *error)
+{
+    int code = pthread_create(&trainer->thread, NULL, thread_main, trainer);
+    if (code != 0)
+        return error_set(error, "cannot start the training thread: %s", strerror(code));
+    trainer->threaded = true;
+    return 0;
+}
+
+int trainer_start(struct trainer *trainer, bool paused, struct error *error)
+{
+    trainer->paused = paused;
+    trainer->keep_events = true;
+    return without_signals(trainer, start_thread, error);
+}
+
+static int result(const struct trainer *trainer, struct error *error)
+{
+    if (trainer->now.state != TRAINER_DIVERGED && trainer->now.state != TRAINER_FAILED)
+        return 0;
+    return error_set(error, "%s", trainer->now.message);
+}
+
+int trainer_run(struct trainer *trainer, struct error *error)
+{
+    run(trainer);
+    return result(trainer, error);
+}
+
+int trainer_join(struct trainer *trainer, struct error *error)
+{
+    end_thread(trainer);
+    return result(trainer, error);
+}
+
+int trainer_command(struct trainer *trainer, const struct command *command, struct error *error)
+{
+    if (!command_queue_push(&trainer->commands, command))
+        return error_set(error, "%d commands wait already: the last one was not taken", COMMAND_QUEUE_SIZE);
+    if (command->kind == COMMAND_STOP)
+        trainer_request_stop(trainer);
+    else
+        (void)sem_post(&trainer->wake); /* at its maximum it wakes all the same */
+    return 0;
+}
+
+void trainer_request_stop(struct trainer *trainer)
+{
+    const int saved_errno = errno;
+    atomic_store(&trainer->stop, true);
+    (void)sem_post(&trainer->wake);
+    errno = saved_errno;
+}
+
+void trainer_snapshot(struct trainer *trainer, struct snapshot *out)
+{
+    snapshot_read(&trainer->snapshots, out);
+}
+
+bool trainer_next_event(struct trainer *trainer, struct event *out)
+{
+    if (event_ring_pop(&trainer->events, out))
+        return true;
+    if (!event_ring_has_backlog(&trainer->events))
+        return false;
+    if (!atomic_load_explicit(&trainer->ended, memory_order_acquire)) {
+        (void)sem_post(&trainer->wake); /* a paused trainer moves what waits into the ring */
+        return false;
+    }
+    event_ring_flush(&trainer->events); /* its producer is gone */
+    return event_ring_pop(&trainer->events, out);
+}

@@ -1,0 +1,181 @@
+/* What each command does to a run, between two steps, and what is recorded of it. */
+#include "engine/trainer_internal.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+__attribute__((format(printf, 2, 3))) static void outcome(struct command_record *record, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(record->outcome, sizeof record->outcome, format, arguments);
+    va_end(arguments);
+}
+
+static enum progress set_rate(struct trainer *trainer, struct command_record *record)
+{
+    static const char *const schedules[] = {
+        [SCHEDULE_CONSTANT] = "warm-up", /* all that a constant schedule has */
+        [SCHEDULE_STEP] = "step",
+        [SCHEDULE_COSINE] = "cosine",
+        [SCHEDULE_ONECYCLE] = "onecycle",
+    };
+    const struct command *command = &record->command;
+    const float old = trainer->state.learning_rate;
+    const float rate = (float)(command->kind == COMMAND_SCALE_LEARNING_RATE ? old * command->value : command->value);
+    if (!(rate > 0) || !isfinite(rate)) {
+        record->ok = false;
+        outcome(record, "the learning rate must be above 0, not %g; still %g", (double)rate, (double)old);
+        return RUN_ON;
+    }
+    trainer->state.learning_rate = rate;
+    trainer->unsaved = true;
+    const double factor = trainer_factor(trainer);
+    if (trainer->options.schedule == SCHEDULE_CONSTANT && factor == 1)
+        outcome(record, "lr %g -> %g", (double)old, (double)rate);
+    else
+        outcome(record, "peak lr %g -> %g; the %s schedule goes on: now x %.3g = %.3g", (double)old, (double)rate,
+                schedules[trainer->options.schedule], factor, factor * rate);
+    return RUN_ON;
+}
+
+static enum progress pause_run(struct trainer *trainer, struct command_record *record)
+{
+    outcome(record, "%s at step %ld", trainer->paused ? "already paused" : "paused", trainer->state.step);
+    trainer->paused = true;
+    trainer->pause_after = 0;
+    return RUN_ON;
+}
+
+static enum progress resume_run(struct trainer *trainer, struct command_record *record)
+{
+    outcome(record, "%s", trainer->paused ? "running" : "already running");
+    trainer->paused = false;
+    trainer->pause_after = 0;
+    return RUN_ON;
+}
+
+static enum progress run_steps(struct trainer *trainer, struct command_record *record)
+{
+    const long count = record->command.count;
+    const long left = trainer->steps_total - trainer->state.step;
+    if (count < 1) {
+        record->ok = false;
+        outcome(record, "a number of steps must be 1 or more, not %ld", count);
+        return RUN_ON;
+    }
+    trainer->paused = false;
+    trainer->pause_after = count;
+    if (count <= left)
+        outcome(record, "runs %ld step%s, then pauses at step %ld", count, count == 1 ? "" : "s",
+                trainer->state.step + count);
+    else
+        outcome(record, "runs the %ld step%s left", left, left == 1 ? "" : "s");
+    return RUN_ON;
+}
+
+static enum progress evaluate_run(struct trainer *trainer, struct command_record *record)
+{
+    struct epoch_record epoch;
+    const enum progress progress = trainer_evaluate_now(trainer, &epoch);
+    record->ok = progress == RUN_ON;
+    if (!record->ok)
+        outcome(record, "%s", progress == RUN_INTERRUPTED ? "interrupted by a stop" : "the run ended in it");
+    else if (epoch.validation_accuracy >= 0)
+        outcome(record, "validation accuracy %.2f %%, loss %.4f", 100 * (double)epoch.validation_accuracy,
+                (double)epoch.validation_loss);
+    else
+        outcome(record, "test accuracy %.2f %%, loss %.4f", 100 * (double)epoch.test_accuracy, (double)epoch.test_loss);
+    return progress;
+}
+
+static enum progress save_run(struct trainer *trainer, struct command_record *record)
+{
+    const enum progress progress = trainer_checkpoint(trainer, false);
+    record->ok = progress == RUN_ON;
+    outcome(record, record->ok ? "saved at step %ld" : "not saved at step %ld", trainer->state.step);
+    return progress;
+}
+
+static int report(struct trainer *trainer, const struct command_record *record)
+{
+    const struct event event = {.kind = EVENT_COMMAND, .command = *record};
+    if (trainer_emit(trainer, &event) < 0)
+        return -1;
+    const struct trainer_sink *sink = &trainer->sink;
+    return sink->on_command && sink->on_command(sink->context, record, &trainer->failure) != 0 ? -1 : 0;
+}
+
+static enum progress apply(struct trainer *trainer, const struct command *command)
+{
+    static enum progress (*const appliers[])(struct trainer *, struct command_record *) = {
+        [COMMAND_LEARNING_RATE] = set_rate, [COMMAND_SCALE_LEARNING_RATE] = set_rate,
+        [COMMAND_PAUSE] = pause_run,        [COMMAND_RESUME] = resume_run,
+        [COMMAND_STEP] = run_steps,         [COMMAND_EVALUATE] = evaluate_run,
+        [COMMAND_SAVE] = save_run,
+    };
+    struct command_record record = {.step = trainer->state.step, .command = *command, .ok = true};
+    const enum progress progress = appliers[command->kind](trainer, &record);
+    if (progress == RUN_FAILED)
+        return RUN_FAILED;
+    return report(trainer, &record) < 0 ? RUN_FAILED : progress;
+}
+
+/* Applies the commands that wait now, up to a stop. */
+static enum progress drain(struct trainer *trainer)
+{
+    struct command command;
+    while (command_queue_pop(&trainer->commands, &command)) {
+        if (command.kind == COMMAND_STOP) {
+            trainer->stop_command = command;
+            return RUN_ON; /* the flag of trainer_request_stop does the rest */
+        }
+        const enum progress progress = apply(trainer, &command);
+        if (progress == RUN_FAILED || progress == RUN_ENDED)
+            return progress;
+    }
+    return RUN_ON;
+}
+
+enum progress trainer_apply_commands(struct trainer *trainer)
+{
+    while (sem_trywait(&trainer->wake) == 0)
+        ; /* each was posted after its command was put in, so none is missed below */
+    for (;;) {
+        const enum progress progress = drain(trainer);
+        if (progress != RUN_ON)
+            return progress;
+        event_ring_flush(&trainer->events);
+        if (!trainer->paused || trainer_interrupted(trainer))
+            break;
+        if (trainer->now.state != TRAINER_PAUSED)
+            trainer_set_state(trainer, TRAINER_PAUSED);
+        while (sem_wait(&trainer->wake) != 0 && errno == EINTR)
+            ;
+    }
+    if (trainer->now.state == TRAINER_PAUSED) {
+        trainer_set_state(trainer, TRAINER_RUNNING);
+        trainer_skip_time(trainer);
+    }
+    return RUN_ON;
+}
+
+enum progress trainer_stop(struct trainer *trainer)
+{
+    struct command_record record = {.step = trainer->state.step, .command = trainer->stop_command, .ok = true};
+    if (record.command.text[0] == '\0') /* a signal's */
+        record.command = (struct command){.kind = COMMAND_STOP, .text = "stop"};
+    if (trainer->unsaved) {
+        const enum progress progress = trainer_checkpoint(trainer, false);
+        if (progress != RUN_ON)
+            return progress;
+    }
+    outcome(&record, "stopped and saved at step %ld", trainer->state.step);
+    if (report(trainer, &record) < 0)
+        return RUN_FAILED;
+    trainer->now.state = TRAINER_STOPPED;
+    return RUN_ENDED;
+}

@@ -1,0 +1,86 @@
+/* What the trainer's files share: trainer.c (the thread and its loop), trainer_steps.c (a step, an evaluation, a
+ * checkpoint, a divergence), trainer_commands.c (what each command does). Nobody else includes this. */
+#ifndef NFBENCH_ENGINE_TRAINER_INTERNAL_H
+#define NFBENCH_ENGINE_TRAINER_INTERNAL_H
+
+#include "engine/control.h"
+#include "engine/divergence.h"
+#include "engine/loader.h"
+#include "engine/pace.h"
+#include "engine/snapshot.h"
+#include "engine/trainer.h"
+
+#include <pthread.h>
+#include <semaphore.h>
+
+/* What a piece of the run's work came to. */
+enum progress {
+    RUN_FAILED = -1,    /* the trainer's `failure` says why */
+    RUN_ON = 0,         /* go on */
+    RUN_ENDED = 1,      /* the state says how */
+    RUN_INTERRUPTED = 2 /* an evaluation was left unfinished, for a stop */
+};
+
+struct trainer {
+    struct network *network;
+    const struct dataset *dataset;
+    struct train_options options;
+    struct trainer_sink sink;
+    struct partition parts;
+    struct loader *loader;
+    float *scratch; /* the largest parameter, to look at before a checkpoint */
+    long steps_total, steps_per_epoch;
+
+    /* the training thread's own */
+    struct training_state state;
+    const struct batch *batch; /* of the last step */
+    struct pace pace;
+    struct loss_history losses;
+    struct snapshot now;
+    double mark; /* the clock up to which training time was counted */
+    bool paused;
+    long pause_after; /* steps to go until a pause; 0: none is due */
+    bool unsaved;     /* the state moved on since the last checkpoint */
+    bool measured;    /* the run's last evaluation is done */
+    bool keep_events; /* there may be a viewer */
+    struct command stop_command;
+    struct error failure;
+
+    /* shared */
+    struct command_queue commands;
+    struct event_ring events;
+    struct snapshot_buffer snapshots;
+    sem_t wake;
+    atomic_bool stop, abandon, ended;
+
+    pthread_t thread;
+    bool threaded;
+};
+
+double trainer_clock(void); /* CLOCK_MONOTONIC, seconds */
+static inline bool trainer_interrupted(struct trainer *trainer)
+{
+    return atomic_load(&trainer->stop) || atomic_load(&trainer->abandon);
+}
+
+/* Time until now was not spent on training. */
+void trainer_skip_time(struct trainer *trainer);
+void trainer_set_state(struct trainer *trainer, enum trainer_state state);
+int trainer_emit(struct trainer *trainer, const struct event *event);
+int trainer_message(struct trainer *trainer, const char *text);
+double trainer_factor(const struct trainer *trainer); /* the schedule's, of the next step */
+
+enum progress trainer_step(struct trainer *trainer);
+/* Behind the last batch of an epoch: evaluates, reports, rolls over into the next, saves. */
+enum progress trainer_end_epoch(struct trainer *trainer);
+/* Behind the last step. */
+enum progress trainer_finish(struct trainer *trainer);
+enum progress trainer_evaluate_now(struct trainer *trainer, struct epoch_record *record);
+enum progress trainer_checkpoint(struct trainer *trainer, bool best);
+
+/* Applies what waits in the queue; while paused, waits for more. */
+enum progress trainer_apply_commands(struct trainer *trainer);
+/* The end that a person asked for: saves, records. */
+enum progress trainer_stop(struct trainer *trainer);
+
+#endif

@@ -1,0 +1,373 @@
+/* The pieces of a run: a training step, the end of an epoch, an evaluation, a checkpoint, a divergence. */
+#include "engine/schedule.h"
+#include "engine/trainer_internal.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+void trainer_skip_time(struct trainer *trainer)
+{
+    trainer->mark = trainer_clock();
+}
+
+static double images_of_steps(const struct trainer *trainer, long steps)
+{
+    return (double)steps * trainer->parts.train / (double)trainer->steps_per_epoch;
+}
+
+/* Images of the evaluations that are still to come. */
+static double evaluations_left(const struct trainer *trainer)
+{
+    const struct partition *parts = &trainer->parts;
+    const long epochs = trainer->steps_total / trainer->steps_per_epoch - trainer->state.epoch;
+    const bool split_epoch = trainer->steps_total % trainer->steps_per_epoch != 0;
+    const double each = parts->validation > 0 ? parts->validation : parts->test;
+    const double last = parts->validation > 0 && !trainer->measured ? parts->test : 0;
+    return each * (double)(epochs + split_epoch) + last;
+}
+
+void trainer_set_state(struct trainer *trainer, enum trainer_state state)
+{
+    trainer->now.state = state;
+    trainer->now.peak_learning_rate = trainer->state.learning_rate;
+    snapshot_publish(&trainer->snapshots, &trainer->now);
+}
+
+int trainer_emit(struct trainer *trainer, const struct event *event)
+{
+    if (!trainer->keep_events)
+        return 0;
+    return event_ring_push(&trainer->events, event, &trainer->failure);
+}
+
+int trainer_message(struct trainer *trainer, const char *text)
+{
+    struct event event = {.kind = EVENT_MESSAGE};
+    snprintf(event.message, sizeof event.message, "%s", text);
+    return trainer_emit(trainer, &event);
+}
+
+double trainer_factor(const struct trainer *trainer)
+{
+    return schedule_factor(&trainer->options, trainer->state.step, trainer->steps_total, trainer->steps_per_epoch);
+}
+
+/* ---- Divergence ---- */
+
+static enum progress diverge(struct trainer *trainer, enum divergence_cause cause, long step)
+{
+    if (!trainer->batch)
+        trainer->batch = loader_next(trainer->loader);
+    const struct divergence_case what = {
+        .cause = cause,
+        .step = step,
+        .learning_rate = (float)(trainer->state.learning_rate * trainer_factor(trainer)),
+        .peak = trainer->state.learning_rate,
+        .agc = trainer->options.agc,
+        .images = trainer->batch->images,
+        .n = trainer->batch->n,
+        .history = &trainer->losses,
+    };
+    char *diagnosis = trainer->now.message;
+    if (divergence_explain(trainer->network, &what, diagnosis, sizeof trainer->now.message, &trainer->failure) < 0)
+        return RUN_FAILED;
+    trainer->now.state = TRAINER_DIVERGED;
+    if (trainer_message(trainer, diagnosis) < 0)
+        return RUN_FAILED;
+    const struct trainer_sink *sink = &trainer->sink;
+    if (sink->on_divergence && sink->on_divergence(sink->context, diagnosis, step, &trainer->failure) != 0)
+        return RUN_FAILED;
+    return RUN_ENDED;
+}
+
+/* ---- Checkpoints ---- */
+
+static int find_non_finite(struct trainer *trainer, const struct parameter **out)
+{
+    static const enum parameter_part parts[] = {PART_VALUE, PART_MOMENTUM, PART_EMA};
+    *out = NULL;
+    for (size_t i = 0; i < sizeof parts / sizeof *parts && !*out; i++)
+        if (parameter_find_non_finite(trainer->network, parts[i], trainer->scratch, out, &trainer->failure) < 0)
+            return -1;
+    return 0;
+}
+
+enum progress trainer_checkpoint(struct trainer *trainer, bool best)
+{
+    const enum trainer_state before = trainer->now.state;
+    const struct parameter *bad;
+    trainer_set_state(trainer, TRAINER_SAVING);
+    if (find_non_finite(trainer, &bad) < 0)
+        return RUN_FAILED;
+    if (bad)
+        return diverge(trainer, DIVERGED_PARAMETER, trainer->state.step);
+    const struct trainer_sink *sink = &trainer->sink;
+    if (sink->on_checkpoint &&
+        sink->on_checkpoint(sink->context, trainer->network, &trainer->state, best, &trainer->failure) != 0)
+        return RUN_FAILED;
+    trainer->unsaved = false;
+    trainer->now.saved_step = trainer->state.step;
+    trainer_set_state(trainer, before);
+    trainer_skip_time(trainer);
+    return RUN_ON;
+}
+
+/* ---- A step ---- */
+
+static enum progress report_step(struct trainer *trainer, const struct step_result *result,
+                                 const struct update_result *update, double rate)
+{
+    const struct pace_piece window = pace_window(&trainer->pace);
+    const struct training_state *state = &trainer->state;
+    const struct step_record record = {
+        .step = state->step,
+        .epoch = state->epoch,
+        .loss = result->loss,
+        .accuracy = (float)result->correct / (float)trainer->batch->n,
+        .learning_rate = (float)rate,
+        .gradient_norm = update->gradient_norm,
+        .clipped_units = update->clipped_units,
+        .seconds = state->seconds,
+        .images_per_second = window.seconds > 0 ? (double)window.images / window.seconds : 0,
+        .data_wait = window.seconds > 0 ? (float)(window.waited / window.seconds) : 0,
+    };
+    trainer->now.step = record;
+    trainer->now.eta_seconds = pace_left(&trainer->pace, images_of_steps(trainer, trainer->steps_total - state->step),
+                                         evaluations_left(trainer));
+    snapshot_publish(&trainer->snapshots, &trainer->now);
+
+    const struct event event = {.kind = EVENT_STEPS, .steps = step_summary_of(&record)};
+    if (trainer_emit(trainer, &event) < 0)
+        return RUN_FAILED;
+    const struct trainer_sink *sink = &trainer->sink;
+    if (sink->on_step && sink->on_step(sink->context, &record, &trainer->failure) != 0)
+        return RUN_FAILED;
+    return RUN_ON;
+}
+
+static void count_step(struct trainer *trainer, const struct step_result *result, double waited)
+{
+    struct training_state *state = &trainer->state;
+    const int n = trainer->batch->n;
+    const double now = trainer_clock();
+    state->step++;
+    state->batch_in_epoch++;
+    state->seconds += now - trainer->mark;
+    state->epoch_loss_sum += (double)result->loss * n;
+    state->epoch_correct += result->correct;
+    state->epoch_images += n;
+    state->last_loss = result->loss;
+    pace_add_step(&trainer->pace, now - trainer->mark, waited, n);
+    loss_history_add(&trainer->losses, state->step, result->loss);
+    trainer->mark = now;
+    trainer->unsaved = true;
+    if (trainer->pause_after > 0 && --trainer->pause_after == 0)
+        trainer->paused = true;
+}
+
+enum progress trainer_step(struct trainer *trainer)
+{
+    const struct train_options *options = &trainer->options;
+    const long index = trainer->state.step;
+    const double asked = trainer_clock();
+    trainer->batch = loader_next(trainer->loader);
+    const double waited = trainer_clock() - asked;
+
+    const struct step_options step = {.label_smoothing = options->label_smoothing, .step = (uint32_t)index};
+    struct step_result result;
+    if (network_train_step(trainer->network, trainer->batch->images, trainer->batch->labels, trainer->batch->n, &step,
+                           &result, &trainer->failure) < 0)
+        return RUN_FAILED;
+    if (!result.finite || !isfinite(result.loss))
+        return diverge(trainer, DIVERGED_LOSS, index + 1);
+
+    const double rate = trainer->state.learning_rate * trainer_factor(trainer);
+    const struct optimizer_options update_options = {
+        .learning_rate = (float)rate,
+        .momentum = options->momentum,
+        .weight_decay = options->weight_decay,
+        .agc = options->agc,
+        .ema = options->ema,
+        .nesterov = options->optimizer == OPTIMIZER_NESTEROV,
+        .decay_all = options->decay_all,
+        .ema_step = index,
+    };
+    struct update_result update;
+    if (network_update(trainer->network, &update_options, &update, &trainer->failure) < 0)
+        return RUN_FAILED;
+    if (!update.finite)
+        return diverge(trainer, DIVERGED_GRADIENT, index + 1);
+
+    count_step(trainer, &result, waited);
+    const enum progress progress = report_step(trainer, &result, &update, rate);
+    const bool due = options->checkpoint_every > 0 && trainer->state.step % options->checkpoint_every == 0;
+    const bool epoch_end = trainer->state.batch_in_epoch == trainer->steps_per_epoch; /* saves by itself */
+    return progress == RUN_ON && due && !epoch_end ? trainer_checkpoint(trainer, false) : progress;
+}
+
+/* ---- Evaluation ---- */
+
+struct evaluation_watch {
+    struct trainer *trainer;
+    int before; /* images of the parts measured before this one */
+};
+
+static int on_evaluated(void *context, int done, int total)
+{
+    (void)total;
+    const struct evaluation_watch *watch = context;
+    struct trainer *trainer = watch->trainer;
+    trainer->now.evaluated = watch->before + done;
+    snapshot_publish(&trainer->snapshots, &trainer->now);
+    event_ring_flush(&trainer->events);
+    return trainer_interrupted(trainer);
+}
+
+static enum progress evaluate_part(struct trainer *trainer, enum split split, int first, int count, int before,
+                                   float *loss, float *accuracy)
+{
+    struct evaluation_watch watch = {trainer, before};
+    const struct evaluation_options options = {
+        .split = split,
+        .first = first,
+        .count = count,
+        .batch = trainer->options.batch,
+        .normalize = trainer->options.normalize,
+        .statistics = trainer->parts.statistics,
+        .use_ema = trainer->options.ema > 0,
+        .progress = on_evaluated,
+        .context = &watch,
+    };
+    struct evaluation evaluation;
+    const double start = trainer_clock();
+    const int status = evaluate(trainer->network, trainer->dataset, &options, &evaluation, &trainer->failure);
+    if (status < 0)
+        return RUN_FAILED;
+    if (status == EVALUATION_INTERRUPTED)
+        return RUN_INTERRUPTED;
+    if (!isfinite(evaluation.loss))
+        return diverge(trainer, DIVERGED_EVALUATION, trainer->state.step);
+    pace_add_evaluation(&trainer->pace, trainer_clock() - start, count);
+    *loss = (float)evaluation.loss;
+    *accuracy = (float)evaluation.accuracy;
+    return RUN_ON;
+}
+
+/* Fills the record's measured fields: the validation part; the test set at the run's end or for want of the other. */
+static enum progress measure(struct trainer *trainer, struct epoch_record *record)
+{
+    const struct partition *parts = &trainer->parts;
+    const bool validation = parts->validation > 0;
+    const bool test = record->run_end || !validation;
+    const enum trainer_state before = trainer->now.state;
+    enum progress progress = RUN_ON;
+
+    trainer->now.evaluated = 0;
+    trainer->now.evaluate_total = (validation ? parts->validation : 0) + (test ? parts->test : 0);
+    trainer_set_state(trainer, TRAINER_EVALUATING);
+    if (validation)
+        progress = evaluate_part(trainer, SPLIT_TRAIN, parts->validation_first, parts->validation, 0,
+                                 &record->validation_loss, &record->validation_accuracy);
+    if (progress == RUN_ON && test)
+        progress = evaluate_part(trainer, SPLIT_TEST, 0, parts->test, validation ? parts->validation : 0,
+                                 &record->test_loss, &record->test_accuracy);
+    trainer->now.evaluated = trainer->now.evaluate_total = 0;
+    if (progress == RUN_ON || progress == RUN_INTERRUPTED)
+        trainer_set_state(trainer, before);
+    trainer_skip_time(trainer);
+    return progress;
+}
+
+static enum progress report_epoch(struct trainer *trainer, const struct epoch_record *record)
+{
+    trainer->now.epoch = *record;
+    snapshot_publish(&trainer->snapshots, &trainer->now);
+    const struct event event = {.kind = EVENT_EPOCH, .epoch = *record};
+    if (trainer_emit(trainer, &event) < 0)
+        return RUN_FAILED;
+    const struct trainer_sink *sink = &trainer->sink;
+    if (sink->on_epoch && sink->on_epoch(sink->context, record, &trainer->failure) != 0)
+        return RUN_FAILED;
+    return RUN_ON;
+}
+
+static struct epoch_record record_so_far(const struct trainer *trainer)
+{
+    const struct training_state *state = &trainer->state;
+    const double images = (double)state->epoch_images;
+    return (struct epoch_record){
+        .step = state->step,
+        .epoch = state->epoch,
+        .train_loss = images > 0 ? (float)(state->epoch_loss_sum / images) : -1,
+        .train_accuracy = images > 0 ? (float)((double)state->epoch_correct / images) : -1,
+        .validation_loss = -1,
+        .validation_accuracy = -1,
+        .test_loss = -1,
+        .test_accuracy = -1,
+        .seconds = state->seconds,
+    };
+}
+
+/* The run's best is judged by held-out images, or by the test set where none are held out. */
+static void judge(struct trainer *trainer, struct epoch_record *record)
+{
+    const float accuracy = trainer->parts.validation > 0 ? record->validation_accuracy : record->test_accuracy;
+    record->best = accuracy > trainer->state.best_accuracy;
+    if (!record->best)
+        return;
+    trainer->state.best_accuracy = accuracy;
+    trainer->state.best_step = trainer->state.step;
+}
+
+enum progress trainer_evaluate_now(struct trainer *trainer, struct epoch_record *record)
+{
+    *record = record_so_far(trainer);
+    const enum progress progress = measure(trainer, record);
+    return progress == RUN_ON ? report_epoch(trainer, record) : progress;
+}
+
+enum progress trainer_end_epoch(struct trainer *trainer)
+{
+    struct training_state *state = &trainer->state;
+    struct epoch_record record = record_so_far(trainer);
+    record.epoch++;
+    record.epoch_end = true;
+    record.run_end = state->step >= trainer->steps_total;
+    enum progress progress = measure(trainer, &record);
+    if (progress != RUN_ON)
+        return progress;
+
+    judge(trainer, &record);
+    state->epoch++;
+    state->batch_in_epoch = 0;
+    state->epoch_loss_sum = 0;
+    state->epoch_correct = state->epoch_images = 0;
+    trainer->unsaved = true;
+    trainer->measured = record.run_end;
+    progress = report_epoch(trainer, &record);
+    return progress == RUN_ON ? trainer_checkpoint(trainer, record.best) : progress;
+}
+
+enum progress trainer_finish(struct trainer *trainer)
+{
+    enum progress progress = RUN_ON;
+    struct epoch_record record = {0};
+    if (!trainer->measured) {
+        record = record_so_far(trainer);
+        record.run_end = true;
+        progress = measure(trainer, &record);
+        if (progress != RUN_ON)
+            return progress;
+        judge(trainer, &record);
+        trainer->measured = true;
+        trainer->unsaved |= record.best;
+        progress = report_epoch(trainer, &record);
+    }
+    if (progress == RUN_ON && trainer->unsaved)
+        progress = trainer_checkpoint(trainer, record.best);
+    if (progress != RUN_ON)
+        return progress;
+    trainer->now.state = TRAINER_FINISHED;
+    return RUN_ENDED;
+}
