@@ -40,11 +40,12 @@ static double image_loss(const float *logits, int classes, int label, int *predi
     for (int i = 1; i < classes; i++)
         if (logits[i] > logits[best])
             best = i;
-    double sum = 0;
+    double others = 0;
     for (int i = 0; i < classes; i++)
-        sum += exp((double)logits[i] - (double)logits[best]);
+        if (i != best)
+            others += exp((double)logits[i] - (double)logits[best]);
     *predicted = best;
-    return log(sum) + (double)logits[best] - (double)logits[label];
+    return log1p(others) + (double)logits[best] - (double)logits[label];
 }
 
 static void count_batch(const struct batch *batch, const float *logits, int classes, struct evaluation *sums,
