@@ -1,0 +1,94 @@
+/* The language of the live screen: one table of commands with their arguments, help and keys. It feeds the parser, the
+ * help, the completion, the keys and their bar, and the README's list. Pure: what a command does is the app's. */
+#ifndef NFBENCH_TUI_COMMAND_H
+#define NFBENCH_TUI_COMMAND_H
+
+#include "base/error.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+
+enum action_kind {
+    ACTION_LEARNING_RATE, /* number: the rate, or a factor when `relative` */
+    ACTION_TOGGLE,        /* pause when running, resume when paused */
+    ACTION_PAUSE,
+    ACTION_RESUME,
+    ACTION_STEP, /* count */
+    ACTION_EVALUATE,
+    ACTION_SAVE,
+    ACTION_EXPORT, /* word: the file, or empty */
+    ACTION_SMOOTH, /* number in 0..1 */
+    ACTION_LOG_AXIS,
+    ACTION_THEME,  /* choice; -1: the next one */
+    ACTION_GLYPHS, /* choice: an enum glyph_set */
+    ACTION_VIEW,   /* choice: an enum view; -1: the next one */
+    ACTION_HELP,   /* word: a command's name, or empty */
+    ACTION_REDRAW,
+    ACTION_QUIT,
+    ACTION_COUNT
+};
+
+struct action {
+    enum action_kind kind;
+    double number;
+    bool relative;
+    bool on;
+    long count;
+    int choice; /* index of the word among the allowed ones; -1 when left out */
+    char word[256];
+    char text[120]; /* the command as the person wrote it, blanks trimmed */
+};
+
+enum argument_kind {
+    ARGUMENT_NONE,
+    ARGUMENT_RATE,     /* a number above 0, or xF: a factor */
+    ARGUMENT_COUNT,    /* a whole number from 1; 1 when left out */
+    ARGUMENT_FRACTION, /* 0 <= X < 1 */
+    ARGUMENT_SWITCH,   /* on|off; on when left out */
+    ARGUMENT_CHOICE,
+    ARGUMENT_FILE
+};
+
+enum { COMMAND_KEYS = 6 };
+
+/* A key of the screen and the command line that it stands for. */
+struct command_key {
+    int key;          /* enum key of tui/keys.h, or a character; 0 behind the last */
+    const char *name; /* as it is shown: "space" */
+    const char *line; /* the command it runs */
+    const char *hint; /* what the key bar says; NULL: the bar does not show it */
+};
+
+struct command_entry {
+    const char *name, *alias; /* alias: NULL if none */
+    enum action_kind action;
+    enum argument_kind argument;
+    bool optional;
+    const char *usage; /* of the argument: "X|xF"; empty for none */
+    const char *help;  /* one line, no full stop */
+    /* The index-th allowed word of ARGUMENT_CHOICE, NULL behind the last. */
+    const char *(*choice)(int index);
+    struct command_key keys[COMMAND_KEYS];
+};
+
+/* The index-th command, NULL behind the last. */
+const struct command_entry *command_at(int index);
+/* By name or alias; NULL when there is none. */
+const struct command_entry *command_find(const char *name);
+/* The command line that a key stands for; NULL when the key does nothing. */
+const struct command_key *command_for_key(int key);
+
+/* Reads a line. An empty one is an error with an empty message. Unknown commands and words get a suggestion. */
+int command_parse(const char *line, struct action *action, struct error *error);
+
+/* The possible continuations of the word that begins at line[start] and ends at line[end]: names of commands, or values
+ * of their argument. Fills up to `size` words (static strings) and returns how many; -1 where a file name is wanted. */
+int command_complete(const char *line, int start, int end, const char **words, int size);
+
+/* "lr X|xF" */
+void command_usage(const struct command_entry *entry, char *text, size_t size);
+/* Writes the table of commands and keys as Markdown, for the README. */
+void command_markdown(FILE *file);
+
+#endif

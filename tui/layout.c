@@ -1,0 +1,102 @@
+/* The layout, from top to bottom: header, charts (side by side where the screen is wide, else one above the other, else
+ * the loss alone), log, key bar, command line. What is missing when the screen gets small goes in this order: frames,
+ * log, key bar, the second chart. */
+#include "tui/layout.h"
+
+enum { FRAMED_ROWS = 30, FRAMED_COLS = 100, SIDE_BY_SIDE_COLS = 56, KEYS_ROWS = 12, LOG_ROWS = 14, CHART_ROWS = 5 };
+
+static int clamp(int value, int low, int high)
+{
+    return value < low ? low : value > high ? high : value;
+}
+
+/* Text lines of the header; the last is the progress bar. */
+static int header_lines(int rows)
+{
+    return rows >= 20 ? 4 : rows >= 14 ? 3 : 2;
+}
+
+static struct rect area(int row, int column, int rows, int columns)
+{
+    return (struct rect){.row = row, .column = column, .rows = rows, .columns = columns};
+}
+
+static void place_charts(struct layout *layout, struct rect body)
+{
+    struct rect *places = layout->places;
+
+    if (body.columns >= SIDE_BY_SIDE_COLS) {
+        int left = (body.columns + 1) / 2;
+
+        places[PLACE_LOSS] = area(body.row, 0, body.rows, left);
+        places[PLACE_ACCURACY] = area(body.row, left, body.rows, body.columns - left);
+    } else if (body.rows >= 2 * CHART_ROWS) {
+        int top = (body.rows + 1) / 2;
+
+        places[PLACE_LOSS] = area(body.row, 0, top, body.columns);
+        places[PLACE_ACCURACY] = area(body.row + top, 0, body.rows - top, body.columns);
+    } else {
+        places[PLACE_LOSS] = body;
+    }
+}
+
+static void place_body(struct layout *layout, struct rect body, enum view view)
+{
+    struct rect *places = layout->places;
+
+    switch (view) {
+    case VIEW_LOSS:
+        places[PLACE_LOSS] = body;
+        break;
+    case VIEW_ACCURACY:
+        places[PLACE_ACCURACY] = body;
+        break;
+    case VIEW_LOG:
+        places[PLACE_LOG] = body;
+        break;
+    default: {
+        int frame = layout->framed ? 2 : 1;
+        int log = body.rows + 3 >= LOG_ROWS ? clamp(body.rows / 5, 2, 10) + frame : 0;
+
+        places[PLACE_LOG] = area(body.row + body.rows - log, 0, log, log > 0 ? body.columns : 0);
+        body.rows -= log;
+        place_charts(layout, body);
+    }
+    }
+}
+
+struct layout layout_compute(int rows, int cols, enum view view)
+{
+    struct layout layout = {.fits = rows >= LAYOUT_MIN_ROWS && cols >= LAYOUT_MIN_COLS,
+                            .framed = rows >= FRAMED_ROWS && cols >= FRAMED_COLS};
+    int header = header_lines(rows) + (layout.framed ? 2 : 0);
+    int keys = rows >= KEYS_ROWS ? 1 : 0;
+
+    if (!layout.fits)
+        return layout;
+    layout.places[PLACE_HEADER] = area(0, 0, header, cols);
+    layout.places[PLACE_KEYS] = area(rows - 2, 0, keys, keys ? cols : 0);
+    layout.places[PLACE_COMMAND] = area(rows - 1, 0, 1, cols);
+    place_body(&layout, area(header, 0, rows - header - keys - 1, cols), view);
+    return layout;
+}
+
+struct rect layout_inside(const struct layout *layout, enum place place)
+{
+    struct rect whole = layout->places[place];
+    bool titled = place == PLACE_LOSS || place == PLACE_ACCURACY || place == PLACE_LOG;
+
+    if (layout->framed && (titled || place == PLACE_HEADER))
+        return area(whole.row + 1, whole.column + 1, clamp(whole.rows - 2, 0, whole.rows),
+                    clamp(whole.columns - 2, 0, whole.columns));
+    if (titled)
+        return area(whole.row + 1, whole.column, clamp(whole.rows - 1, 0, whole.rows), whole.columns);
+    return whole;
+}
+
+const char *view_name(enum view view)
+{
+    static const char *const names[VIEW_COUNT] = {"overview", "loss", "accuracy", "log"};
+
+    return view >= 0 && view < VIEW_COUNT ? names[view] : "?";
+}

@@ -1,0 +1,29 @@
+/* Where everything on the screen goes: a pure function of its size, so that it can be tested over all sizes. */
+#ifndef NFBENCH_TUI_LAYOUT_H
+#define NFBENCH_TUI_LAYOUT_H
+
+#include "viz/canvas.h"
+
+#include <stdbool.h>
+
+enum { LAYOUT_MIN_ROWS = 10, LAYOUT_MIN_COLS = 40 };
+
+enum view { VIEW_OVERVIEW, VIEW_LOSS, VIEW_ACCURACY, VIEW_LOG, VIEW_COUNT };
+
+enum place { PLACE_HEADER, PLACE_LOSS, PLACE_ACCURACY, PLACE_LOG, PLACE_KEYS, PLACE_COMMAND, PLACE_COUNT };
+
+struct layout {
+    bool fits;                       /* false: too small, nothing but a word on the size needed is shown */
+    bool framed;                     /* header, charts and log have a frame all around; else a title line above */
+    struct rect places[PLACE_COUNT]; /* rows == 0: not shown */
+};
+
+/* Areas that are shown lie inside rows x cols, do not overlap, and leave no row empty. Any size is allowed. */
+struct layout layout_compute(int rows, int cols, enum view view);
+
+/* What remains inside a panel's frame or below its title line. */
+struct rect layout_inside(const struct layout *layout, enum place place);
+
+const char *view_name(enum view view);
+
+#endif
