@@ -1,0 +1,320 @@
+/* Runs a plan: one pair of functions an operation kind, and the two loops; see plan.h for what each kind computes. */
+#include "engine/execute.h"
+
+#include "kernels/philox.h"
+
+#include <time.h>
+
+double network_clock(void)
+{
+    struct timespec now;
+    if (clock_gettime(CLOCK_MONOTONIC, &now))
+        return 0;
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+static void *value(const struct pass *pass, int buffer)
+{
+    return plan_buffer(pass->plan, buffer);
+}
+
+static size_t input_count(const struct op *op)
+{
+    return (size_t)op->n * (size_t)(op->h * op->w * op->c);
+}
+
+static size_t output_count(const struct op *op)
+{
+    return (size_t)op->n * (size_t)(op->conv->out_h * op->conv->out_w * op->conv->shape.cout);
+}
+
+static const float *active_value(const struct pass *pass, int parameter)
+{
+    return parameter < 0 ? NULL : pass->network->active + pass->network->parameters.offsets[parameter];
+}
+
+static float *gradient_of(const struct pass *pass, int parameter)
+{
+    return parameter < 0 ? NULL : pass->network->gradients + pass->network->parameters.offsets[parameter];
+}
+
+/* ---- Convolution ---- */
+
+static int conv_forward(const struct pass *pass, const struct op *op)
+{
+    struct backend *backend = pass->network->backend;
+    return backend->conv_forward(backend, op->conv, value(pass, op->x), pass->plan->arena + op->packed_forward,
+                                 pass->network->ws[op->layer].effective_bias, value(pass, op->y),
+                                 value(pass, pass->plan->scratch), pass->error);
+}
+
+/* Before the convolution's own backward: its gradient through the relu that was fused into it. */
+static int conv_mask(const struct pass *pass, const struct op *op)
+{
+    struct backend *backend = pass->network->backend;
+    if (!op->relu)
+        return 0;
+    return backend->activation_backward(backend, ACTIVATION_RELU, op->dtype, value(pass, op->y), value(pass, op->dy),
+                                        value(pass, op->dy), false, output_count(op), pass->error);
+}
+
+static int conv_backward_weights(const struct pass *pass, const struct op *op)
+{
+    struct backend *backend = pass->network->backend;
+    const struct ws_layer *layer = &pass->network->ws[op->layer];
+    return backend->conv_backward_weights(backend, op->conv, value(pass, op->x), value(pass, op->dy),
+                                          layer->weight_gradient, layer->bias_gradient, pass->add,
+                                          value(pass, pass->plan->scratch), pass->error);
+}
+
+static int conv_backward_data(const struct pass *pass, const struct op *op)
+{
+    struct backend *backend = pass->network->backend;
+    const size_t packed = op->conv->packed_backward_bytes > 0 ? op->packed_backward : op->packed_forward;
+    if (op->dx == NO_BUFFER)
+        return 0;
+    return backend->conv_backward_data(backend, op->conv, value(pass, op->dy), pass->plan->arena + packed,
+                                       value(pass, op->dx), value(pass, pass->plan->scratch), pass->error);
+}
+
+/* ---- Everything else ---- */
+
+static int activation_forward(const struct pass *pass, const struct op *op)
+{
+    struct backend *backend = pass->network->backend;
+    return backend->activation_forward(backend, op->activation, op->dtype, value(pass, op->x), value(pass, op->y),
+                                       input_count(op), pass->error);
+}
+
+static int activation_backward(const struct pass *pass, const struct op *op)
+{
+    struct backend *backend = pass->network->backend;
+    /* relu by its output: the stream that it read may have been changed in place since */
+    const int saved = op->activation == ACTIVATION_RELU ? op->y : op->x;
+    return backend->activation_backward(backend, op->activation, op->dtype, value(pass, saved), value(pass, op->dy),
+                                        value(pass, op->dx), op->add, input_count(op), pass->error);
+}
+
+static int copy_forward(const struct pass *pass, const struct op *op)
+{
+    struct backend *backend = pass->network->backend;
+    return backend->convert(backend, op->dtype, value(pass, op->x), op->dtype, value(pass, op->y), input_count(op),
+                            pass->error);
+}
+
+static int fork_backward(const struct pass *pass, const struct op *op)
+{
+    struct backend *backend = pass->network->backend;
+    const struct residual_gate plain = {.alpha = 1};
+    return backend->residual_add_forward(backend, op->dtype, value(pass, op->dx), value(pass, op->dy), &plain, op->n,
+                                         op->h * op->w, op->c, pass->error);
+}
+
+static int average_pool_forward(const struct pass *pass, const struct op *op)
+{
+    struct backend *backend = pass->network->backend;
+    return backend->average_pool_forward(backend, op->dtype, value(pass, op->x), value(pass, op->y), op->n, op->h,
+                                         op->w, op->c, pass->error);
+}
+
+static int average_pool_backward(const struct pass *pass, const struct op *op)
+{
+    struct backend *backend = pass->network->backend;
+    return backend->average_pool_backward(backend, op->dtype, value(pass, op->dy), value(pass, op->dx), op->add, op->n,
+                                          op->h, op->w, op->c, pass->error);
+}
+
+static int global_pool_forward(const struct pass *pass, const struct op *op)
+{
+    struct backend *backend = pass->network->backend;
+    return backend->global_pool_forward(backend, op->dtype, value(pass, op->x), value(pass, op->y), op->scale, op->n,
+                                        op->h * op->w, op->c, pass->error);
+}
+
+static int global_pool_backward(const struct pass *pass, const struct op *op)
+{
+    struct backend *backend = pass->network->backend;
+    return backend->global_pool_backward(backend, op->dtype, value(pass, op->dy), value(pass, op->dx), op->scale,
+                                         op->add, op->n, op->h * op->w, op->c, pass->error);
+}
+
+static struct batch_norm batch_norm_of(const struct pass *pass, const struct op *op)
+{
+    float *statistics = pass->network->values; /* running statistics have no average of their own */
+    const size_t *offsets = pass->network->parameters.offsets + op->norm;
+    return (struct batch_norm){.c = op->c,
+                               .weight = active_value(pass, op->norm),
+                               .bias = active_value(pass, op->norm + 1),
+                               .running_mean = statistics + offsets[2],
+                               .running_variance = statistics + offsets[3],
+                               .saved = value(pass, op->saved),
+                               .weight_gradient = gradient_of(pass, op->norm),
+                               .bias_gradient = gradient_of(pass, op->norm + 1)};
+}
+
+static int batch_norm_forward(const struct pass *pass, const struct op *op)
+{
+    struct backend *backend = pass->network->backend;
+    const struct batch_norm norm = batch_norm_of(pass, op);
+    return backend->batch_norm_forward(backend, op->dtype, &norm, value(pass, op->x), value(pass, op->y),
+                                       pass->training, op->relu, (size_t)op->n * (size_t)(op->h * op->w), pass->error);
+}
+
+static int batch_norm_backward(const struct pass *pass, const struct op *op)
+{
+    struct backend *backend = pass->network->backend;
+    const struct batch_norm norm = batch_norm_of(pass, op);
+    return backend->batch_norm_backward(backend, op->dtype, &norm, value(pass, op->x), value(pass, op->y),
+                                        value(pass, op->dy), value(pass, op->dx), op->relu, op->add,
+                                        (size_t)op->n * (size_t)(op->h * op->w), pass->error);
+}
+
+static int gate_forward(const struct pass *pass, const struct op *op)
+{
+    struct backend *backend = pass->network->backend;
+    return backend->gate_forward(backend, value(pass, op->x), value(pass, op->y), input_count(op), pass->error);
+}
+
+static int gate_backward(const struct pass *pass, const struct op *op)
+{
+    struct backend *backend = pass->network->backend;
+    return backend->gate_backward(backend, value(pass, op->y), value(pass, op->dy), value(pass, op->dx),
+                                  input_count(op), pass->error);
+}
+
+static struct residual_gate residual_gate_of(const struct pass *pass, const struct op *op)
+{
+    return (struct residual_gate){.sample = value(pass, op->sample),
+                                  .channel = value(pass, op->gate),
+                                  .skip_gain = active_value(pass, op->skip_gain),
+                                  .alpha = op->scale};
+}
+
+/* Stochastic depth (Huang et al. 2016, as NFNet uses it): which samples keep the branch; all of them in evaluation. */
+static int draw_sample_gates(const struct pass *pass, const struct op *op)
+{
+    struct backend *backend = pass->network->backend;
+    enum { PIECE = 64 };
+    float gates[PIECE];
+    for (int begin = 0; begin < op->n; begin += PIECE) {
+        const int count = op->n - begin < PIECE ? op->n - begin : PIECE;
+        for (int i = 0; i < count; i++) {
+            const uint64_t sample = pass->first + (uint64_t)(begin + i);
+            const struct philox draw = philox_draw(pass->network->options.seed, PHILOX_DROP_PATH, pass->step,
+                                                   (uint64_t)op->block << 32 | sample, 0);
+            gates[i] = !pass->training || philox_uniform(draw.word[0]) >= op->drop_rate;
+        }
+        float *out = (float *)value(pass, op->sample) + begin;
+        if (backend->copy_in(backend, out, gates, (size_t)count * sizeof *gates, pass->error))
+            return -1;
+    }
+    return 0;
+}
+
+static int residual_add_forward(const struct pass *pass, const struct op *op)
+{
+    struct backend *backend = pass->network->backend;
+    const struct residual_gate gate = residual_gate_of(pass, op);
+    if (op->sample != NO_BUFFER && draw_sample_gates(pass, op))
+        return -1;
+    return backend->residual_add_forward(backend, op->dtype, value(pass, op->y), value(pass, op->x), &gate, op->n,
+                                         op->h * op->w, op->c, pass->error);
+}
+
+static int residual_add_backward(const struct pass *pass, const struct op *op)
+{
+    struct backend *backend = pass->network->backend;
+    const struct residual_gate gate = residual_gate_of(pass, op);
+    return backend->residual_add_backward(backend, op->dtype, value(pass, op->dy), value(pass, op->x), &gate,
+                                          value(pass, op->dx), value(pass, op->dgate), gradient_of(pass, op->skip_gain),
+                                          pass->add, value(pass, pass->plan->scratch), op->n, op->h * op->w, op->c,
+                                          pass->error);
+}
+
+/* Forward from x to y, or backward from dy to dx: the same mask. */
+static int drop(const struct pass *pass, const struct op *op, int from, int to)
+{
+    struct backend *backend = pass->network->backend;
+    return backend->dropout(backend, value(pass, from), value(pass, to), pass->training ? op->scale : 0,
+                            pass->network->options.seed, pass->step, pass->first * (uint64_t)op->c, input_count(op),
+                            pass->error);
+}
+
+static int dropout_forward(const struct pass *pass, const struct op *op)
+{
+    return drop(pass, op, op->x, op->y);
+}
+
+static int dropout_backward(const struct pass *pass, const struct op *op)
+{
+    return drop(pass, op, op->dy, op->dx);
+}
+
+/* ---- The loops ---- */
+
+typedef int op_function(const struct pass *pass, const struct op *op);
+
+struct stage {
+    op_function *function;
+    enum time_kind time;
+};
+
+enum { BACKWARD_STAGES = 3 };
+
+/* What each kind does, in this order; NULL ends a list. */
+static const struct {
+    struct stage forward;
+    struct stage backward[BACKWARD_STAGES];
+} kinds[] = {
+    [OP_CONV] = {{conv_forward, TIME_CONV_FORWARD},
+                 {{conv_mask, TIME_ACTIVATION},
+                  {conv_backward_weights, TIME_CONV_BACKWARD_WEIGHTS},
+                  {conv_backward_data, TIME_CONV_BACKWARD_DATA}}},
+    [OP_ACTIVATION] = {{activation_forward, TIME_ACTIVATION}, {{activation_backward, TIME_ACTIVATION}}},
+    [OP_COPY] = {{copy_forward, TIME_ACTIVATION}, {{NULL, TIME_OTHER}}},
+    [OP_FORK] = {{NULL, TIME_OTHER}, {{fork_backward, TIME_ACTIVATION}}},
+    [OP_AVERAGE_POOL] = {{average_pool_forward, TIME_POOL}, {{average_pool_backward, TIME_POOL}}},
+    [OP_GLOBAL_POOL] = {{global_pool_forward, TIME_POOL}, {{global_pool_backward, TIME_POOL}}},
+    [OP_BATCH_NORM] = {{batch_norm_forward, TIME_NORM}, {{batch_norm_backward, TIME_NORM}}},
+    [OP_GATE] = {{gate_forward, TIME_OTHER}, {{gate_backward, TIME_OTHER}}},
+    [OP_RESIDUAL_ADD] = {{residual_add_forward, TIME_ACTIVATION}, {{residual_add_backward, TIME_ACTIVATION}}},
+    [OP_DROPOUT] = {{dropout_forward, TIME_OTHER}, {{dropout_backward, TIME_OTHER}}},
+};
+
+static int run_stage(const struct pass *pass, const struct stage *stage, const struct op *op)
+{
+    if (!stage->function)
+        return 0;
+    const double begin = network_clock();
+    const int result = stage->function(pass, op);
+    pass->network->seconds[stage->time] += network_clock() - begin;
+    return result;
+}
+
+int plan_forward(const struct pass *pass, plan_observer *observer, void *context)
+{
+    const struct plan *plan = pass->plan;
+    for (int i = 0; i < plan->op_count; i++) {
+        const struct op *op = &plan->ops[i];
+        if (run_stage(pass, &kinds[op->kind].forward, op))
+            return -1;
+        const bool head = i == plan->op_count - 1;
+        if (observer && (head || op->mark != MARK_NONE)) {
+            const int block = head ? model_block_count(&pass->network->spec) : op->mark;
+            const int result = observer(context, block, op, pass->error);
+            if (result)
+                return result;
+        }
+    }
+    return 0;
+}
+
+int plan_backward(const struct pass *pass)
+{
+    const struct plan *plan = pass->plan;
+    for (int i = plan->op_count - 1; i >= 0; i--)
+        for (int s = 0; s < BACKWARD_STAGES; s++)
+            if (run_stage(pass, &kinds[plan->ops[i].kind].backward[s], &plan->ops[i]))
+                return -1;
+    return 0;
+}

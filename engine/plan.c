@@ -1,0 +1,525 @@
+/* Builds the plan of a network: which operations, on which buffers, and where each buffer lies. The residual stream and
+ * its gradient are changed in place wherever the backward pass does not need the stream itself (it needs only
+ * relu(stream), which is kept); scalars (gamma, 1 / beta, alpha, skip gain) live in the folded weights, so activations
+ * are plain and fuse into the convolutions. */
+#include "engine/plan.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { ARENA_ALIGNMENT = 256 };
+
+/* State of the build; the first failure sticks. */
+struct builder {
+    struct backend *backend;
+    const struct model_spec *spec;
+    const struct parameter_list *parameters;
+    struct plan *plan;
+    struct error *error;
+    bool failed;
+    int h, w, c;          /* of the residual stream */
+    int stream, gradient; /* its value and gradient buffers */
+    size_t scratch_bytes;
+    struct op nowhere; /* what add_op hands out after a failure */
+};
+
+static size_t align_up(size_t bytes)
+{
+    return (bytes + ARENA_ALIGNMENT - 1) / ARENA_ALIGNMENT * ARENA_ALIGNMENT;
+}
+
+static void *grown(struct builder *b, void *array, int count, int *capacity, size_t item)
+{
+    if (count < *capacity)
+        return array;
+    int larger = *capacity ? 2 * *capacity : 128;
+    void *moved = realloc(array, (size_t)larger * item);
+    if (!moved) {
+        b->failed = true;
+        error_set(b->error, "out of memory");
+        return array;
+    }
+    *capacity = larger;
+    return moved;
+}
+
+static int add_bytes(struct builder *b, size_t bytes)
+{
+    struct plan *plan = b->plan;
+    plan->buffers = grown(b, plan->buffers, plan->buffer_count, &plan->buffer_capacity, sizeof *plan->buffers);
+    if (b->failed)
+        return 0;
+    plan->buffers[plan->buffer_count] = (struct buffer){.bytes = align_up(bytes), .first = -1, .last = -1};
+    return plan->buffer_count++;
+}
+
+static int add_tensor(struct builder *b, enum dtype dtype, int h, int w, int c)
+{
+    return add_bytes(b, (size_t)b->plan->n * (size_t)(h * w * c) * dtype_size(dtype));
+}
+
+static struct op *add_op(struct builder *b, struct op op)
+{
+    struct plan *plan = b->plan;
+    plan->ops = grown(b, plan->ops, plan->op_count, &plan->op_capacity, sizeof *plan->ops);
+    if (b->failed)
+        return &b->nowhere;
+    op.n = plan->n;
+    op.mark = MARK_NONE;
+    plan->ops[plan->op_count] = op;
+    return &plan->ops[plan->op_count++];
+}
+
+/* An operation with no special buffers. */
+static struct op plain_op(enum op_kind kind, int x, int y, int dx, int dy)
+{
+    return (struct op){.kind = kind,
+                       .x = x,
+                       .y = y,
+                       .dx = dx,
+                       .dy = dy,
+                       .gate = NO_BUFFER,
+                       .dgate = NO_BUFFER,
+                       .sample = NO_BUFFER,
+                       .saved = NO_BUFFER,
+                       .skip_gain = -1};
+}
+
+/* A tensor with its gradient. */
+struct pair {
+    int value, gradient, h, w, c;
+};
+
+static struct pair add_pair(struct builder *b, enum dtype dtype, int h, int w, int c)
+{
+    return (struct pair){add_tensor(b, dtype, h, w, c), add_tensor(b, dtype, h, w, c), h, w, c};
+}
+
+/* How a convolution's result leaves: into a tensor of its own, or added to one. */
+struct conv_use {
+    int layer, k, stride, groups;
+    bool relu, accumulate;
+};
+
+static struct op *add_conv(struct builder *b, struct pair x, struct pair y, struct conv_use use, enum dtype dtype)
+{
+    struct op op = plain_op(OP_CONV, x.value, y.value, x.gradient, y.gradient);
+    const struct conv_shape shape = {.n = b->plan->n,
+                                     .h = x.h,
+                                     .w = x.w,
+                                     .cin = x.c,
+                                     .cout = y.c,
+                                     .k = use.k,
+                                     .stride = use.stride,
+                                     .groups = use.groups,
+                                     .dtype = dtype,
+                                     .relu = use.relu,
+                                     .accumulate = use.accumulate,
+                                     .input_gradient = x.gradient != NO_BUFFER};
+    op.h = x.h;
+    op.w = x.w;
+    op.c = x.c;
+    op.dtype = dtype;
+    op.relu = use.relu;
+    op.layer = use.layer;
+    if (b->failed)
+        return add_op(b, op);
+    if (b->backend->conv_create(b->backend, &shape, &op.conv, b->error)) {
+        b->failed = true;
+        return add_op(b, op);
+    }
+    op.packed_forward = b->plan->packed_bytes;
+    op.packed_backward = op.packed_forward + align_up(op.conv->packed_forward_bytes);
+    b->plan->packed_bytes = op.packed_backward + align_up(op.conv->packed_backward_bytes);
+    if (op.conv->scratch_bytes > b->scratch_bytes)
+        b->scratch_bytes = op.conv->scratch_bytes;
+    struct op *added = add_op(b, op);
+    if (b->failed)
+        b->backend->conv_destroy(b->backend, op.conv);
+    return added;
+}
+
+/* True when each block needs the residual stream as it was: its activation or norm is not undone by the output. */
+static bool keeps_stream(const struct builder *b)
+{
+    return b->spec->norm == NORM_BATCH || b->spec->activation != ACTIVATION_RELU;
+}
+
+static bool is_relu(const struct builder *b)
+{
+    return b->spec->activation == ACTIVATION_RELU;
+}
+
+static struct pair activation(struct builder *b, struct pair x, bool add)
+{
+    struct pair y = add_pair(b, b->plan->dtype, x.h, x.w, x.c);
+    struct op *op = add_op(b, plain_op(OP_ACTIVATION, x.value, y.value, x.gradient, y.gradient));
+    op->dtype = b->plan->dtype;
+    op->h = x.h;
+    op->w = x.w;
+    op->c = x.c;
+    op->add = add;
+    op->activation = b->spec->activation;
+    return y;
+}
+
+/* Batch norm `name` of x, then the activation. */
+static struct pair norm_activation(struct builder *b, struct pair x, const char *name, bool add)
+{
+    char weight[64];
+    struct pair y = add_pair(b, b->plan->dtype, x.h, x.w, x.c);
+    struct op *op = add_op(b, plain_op(OP_BATCH_NORM, x.value, y.value, x.gradient, y.gradient));
+    snprintf(weight, sizeof weight, "%s.weight", name);
+    op->dtype = b->plan->dtype;
+    op->h = x.h;
+    op->w = x.w;
+    op->c = x.c;
+    op->add = add;
+    op->relu = is_relu(b);
+    op->norm = parameters_find(b->parameters, weight);
+    op->saved = add_bytes(b, 2 * (size_t)x.c * sizeof(float));
+    return is_relu(b) ? y : activation(b, y, false);
+}
+
+/* What a convolution of a residual branch reads: (norm and) activation of x. */
+static struct pair branch_input(struct builder *b, int block, int number, struct pair x, bool add)
+{
+    char name[48];
+    if (b->spec->norm != NORM_BATCH)
+        return activation(b, x, add);
+    snprintf(name, sizeof name, "blocks.%d.bn%d", block, number);
+    return norm_activation(b, x, name, add);
+}
+
+/* One convolution of the branch with what follows it, up to the next one's input. */
+static struct pair branch_conv(struct builder *b, int block, enum block_conv conv, struct pair x, int cout, int k,
+                               int stride)
+{
+    const bool fused = is_relu(b) && b->spec->norm != NORM_BATCH;
+    const int groups = k == 3 && b->spec->group_width > 0 ? cout / b->spec->group_width : 1;
+    struct pair y = add_pair(b, b->plan->dtype, x.h / stride, x.w / stride, cout);
+    struct conv_use use = {parameters_layer(b->parameters, block, conv), k, stride, groups, fused, false};
+    add_conv(b, x, y, use, b->plan->dtype);
+    return fused ? y : branch_input(b, block, (int)conv + 1, y, false);
+}
+
+/* The shortcut of a transition: a new stream with its gradient. `branch` is the activated input. */
+static void transition_shortcut(struct builder *b, int block, const struct block_spec *spec, struct pair x,
+                                struct pair branch)
+{
+    const enum dtype dtype = b->plan->dtype;
+    const int layer = parameters_layer(b->parameters, block, CONV_PROJECTION);
+    struct pair out = add_pair(b, dtype, x.h / spec->stride, x.w / spec->stride, spec->cout);
+    struct conv_use use = {layer, 1, 1, 1, false, false};
+    if (b->spec->family == FAMILY_REPORT) { /* the strided projection of x itself */
+        use.stride = spec->stride;
+        add_conv(b, x, out, use, dtype);
+    } else {
+        struct pair pooled = branch;
+        struct op op = plain_op(OP_FORK, branch.value, branch.value, branch.gradient, NO_BUFFER);
+        if (spec->stride == 2) {
+            pooled = add_pair(b, dtype, x.h / 2, x.w / 2, x.c);
+            op.kind = OP_AVERAGE_POOL;
+            op.y = pooled.value;
+        } else {
+            pooled.gradient = add_tensor(b, dtype, x.h, x.w, x.c);
+        }
+        op.dy = pooled.gradient;
+        op.add = true;
+        op.dtype = dtype;
+        op.h = x.h;
+        op.w = x.w;
+        op.c = x.c;
+        add_op(b, op);
+        add_conv(b, pooled, out, use, dtype);
+    }
+    b->stream = out.value;
+    b->gradient = out.gradient;
+    b->h = out.h;
+    b->w = out.w;
+    b->c = out.c;
+}
+
+/* Squeeze-excite (NFNet): gates (n, c) of the branch's output. */
+static struct pair squeeze_excite(struct builder *b, int block, struct pair branch)
+{
+    const int hidden = squeeze_excite_width(b->spec, branch.c);
+    struct pair mean = add_pair(b, DTYPE_FP32, 1, 1, branch.c), middle = add_pair(b, DTYPE_FP32, 1, 1, hidden);
+    struct pair logits = add_pair(b, DTYPE_FP32, 1, 1, branch.c), gates = add_pair(b, DTYPE_FP32, 1, 1, branch.c);
+    struct op pool = plain_op(OP_GLOBAL_POOL, branch.value, mean.value, branch.gradient, mean.gradient);
+    pool.dtype = b->plan->dtype;
+    pool.h = branch.h;
+    pool.w = branch.w;
+    pool.c = branch.c;
+    pool.scale = 1;
+    pool.add = true; /* the residual sum's backward has written the branch's gradient already */
+    add_op(b, pool);
+    struct conv_use use = {parameters_layer(b->parameters, block, SE_REDUCE), 1, 1, 1, true, false};
+    add_conv(b, mean, middle, use, DTYPE_FP32);
+    use.layer = parameters_layer(b->parameters, block, SE_EXPAND);
+    use.relu = false;
+    add_conv(b, middle, logits, use, DTYPE_FP32);
+    struct op gate = plain_op(OP_GATE, logits.value, gates.value, logits.gradient, gates.gradient);
+    gate.h = gate.w = 1;
+    gate.c = branch.c;
+    add_op(b, gate);
+    return gates;
+}
+
+/* The last convolution of a branch and the residual sum: fused, or by gates. Returns the operation that completes the
+ * stream. */
+static struct op *residual_sum(struct builder *b, int block, const struct block_spec *spec, struct pair x)
+{
+    const struct model_spec *model = b->spec;
+    struct pair stream = {b->stream, b->gradient, b->h, b->w, b->c};
+    struct conv_use use = {parameters_layer(b->parameters, block, CONV3), 1, 1, 1, false, true};
+    if (model->squeeze_excite <= 0 && model->stochastic_depth <= 0)
+        return add_conv(b, x, stream, use, b->plan->dtype);
+    use.accumulate = false;
+    struct pair branch = add_pair(b, b->plan->dtype, b->h, b->w, b->c);
+    add_conv(b, x, branch, use, b->plan->dtype);
+    struct op op = plain_op(OP_RESIDUAL_ADD, branch.value, stream.value, branch.gradient, stream.gradient);
+    if (model->squeeze_excite > 0) {
+        struct pair gates = squeeze_excite(b, block, branch);
+        op.gate = gates.value;
+        op.dgate = gates.gradient;
+    }
+    if (model->stochastic_depth > 0)
+        op.sample = add_bytes(b, (size_t)b->plan->n * sizeof(float));
+    char name[64];
+    snprintf(name, sizeof name, "blocks.%d.skip_gain", block);
+    op.skip_gain = parameters_find(b->parameters, name);
+    op.scale = model->norm == NORM_BATCH ? 1 : model->alpha;
+    op.drop_rate = spec->drop_rate;
+    op.block = block;
+    op.dtype = b->plan->dtype;
+    op.h = b->h;
+    op.w = b->w;
+    op.c = b->c;
+    const size_t scratch = (size_t)b->plan->n * (size_t)b->c * sizeof(float);
+    if (scratch > b->scratch_bytes)
+        b->scratch_bytes = scratch;
+    return add_op(b, op);
+}
+
+/* A copy of the stream for the next block to change, where the old one is still needed; the gradient goes on in place.
+ */
+static void copy_stream(struct builder *b)
+{
+    int copy = add_tensor(b, b->plan->dtype, b->h, b->w, b->c);
+    struct op op = plain_op(OP_COPY, b->stream, copy, NO_BUFFER, NO_BUFFER);
+    op.dtype = b->plan->dtype;
+    op.h = b->h;
+    op.w = b->w;
+    op.c = b->c;
+    add_op(b, op);
+    b->stream = copy;
+}
+
+static void add_block(struct builder *b, int index)
+{
+    const struct block_spec block = model_block(b->spec, index);
+    const bool report = b->spec->family == FAMILY_REPORT;
+    struct pair x = {b->stream, b->gradient, b->h, b->w, b->c};
+    /* the gradient of x has been written before this activation's backward adds to it, but in a transition of the
+     * papers, whose shortcut branches off behind the activation */
+    struct pair h = branch_input(b, index, 0, x, !block.transition || report);
+    if (block.transition)
+        transition_shortcut(b, index, &block, x, h);
+    else if (keeps_stream(b))
+        copy_stream(b);
+    h = branch_conv(b, index, CONV0, h, block.mid, 1, report ? block.stride : 1);
+    h = branch_conv(b, index, CONV1, h, block.mid, 3, report ? 1 : block.stride);
+    h = branch_conv(b, index, CONV2, h, block.mid, 3, 1);
+    residual_sum(b, index, &block, h)->mark = index;
+}
+
+static void add_head(struct builder *b)
+{
+    const struct model_spec *spec = b->spec;
+    struct pair x = {b->stream, b->gradient, b->h, b->w, b->c};
+    float scale = 1;
+    if (spec->family == FAMILY_PAPERS) {
+        if (spec->norm == NORM_BATCH) {
+            x = norm_activation(b, x, "norm", false);
+        } else {
+            x = activation(b, x, false);
+            scale = activation_gamma(spec->activation);
+        }
+    }
+    struct pair features = add_pair(b, DTYPE_FP32, 1, 1, x.c), logits = add_pair(b, DTYPE_FP32, 1, 1, spec->classes);
+    struct op pool = plain_op(OP_GLOBAL_POOL, x.value, features.value, x.gradient, features.gradient);
+    pool.dtype = b->plan->dtype;
+    pool.h = x.h;
+    pool.w = x.w;
+    pool.c = x.c;
+    pool.scale = scale;
+    add_op(b, pool);
+    if (spec->dropout > 0) {
+        struct pair kept = add_pair(b, DTYPE_FP32, 1, 1, x.c);
+        struct op drop = plain_op(OP_DROPOUT, features.value, kept.value, features.gradient, kept.gradient);
+        drop.h = drop.w = 1;
+        drop.c = x.c;
+        drop.scale = spec->dropout;
+        add_op(b, drop);
+        features = kept;
+    }
+    struct conv_use use = {.layer = b->parameters->layer_count - 1, .k = 1, .stride = 1, .groups = 1};
+    add_conv(b, features, logits, use, DTYPE_FP32);
+    b->plan->logits = logits.value;
+    b->plan->dlogits = logits.gradient;
+}
+
+static void add_stem(struct builder *b)
+{
+    struct plan *plan = b->plan;
+    struct pair image = {.gradient = NO_BUFFER, .h = MODEL_IMAGE_SIZE, .w = MODEL_IMAGE_SIZE, .c = 3};
+    plan->input_staging = add_tensor(b, DTYPE_FP32, image.h, image.w, image.c);
+    plan->input =
+        plan->dtype == DTYPE_FP32 ? plan->input_staging : add_tensor(b, plan->dtype, image.h, image.w, image.c);
+    plan->labels = add_bytes(b, (size_t)plan->n);
+    image.value = plan->input;
+    struct pair stream = add_pair(b, plan->dtype, image.h, image.w, b->spec->stem);
+    add_conv(b, image, stream, (struct conv_use){.layer = 0, .k = 3, .stride = 1, .groups = 1}, plan->dtype)->mark =
+        MARK_STEM;
+    b->stream = stream.value;
+    b->gradient = stream.gradient;
+    b->h = stream.h;
+    b->w = stream.w;
+    b->c = stream.c;
+}
+
+/* ---- Lifetimes ---- */
+
+static void touch(struct plan *plan, int buffer, int time)
+{
+    if (buffer == NO_BUFFER)
+        return;
+    struct buffer *span = &plan->buffers[buffer];
+    if (span->first < 0 || time < span->first)
+        span->first = time;
+    if (time > span->last)
+        span->last = time;
+}
+
+/* True when the operation's backward reads its input or its output. */
+static bool saves_values(const struct op *op)
+{
+    return op->kind != OP_COPY && op->kind != OP_FORK && op->kind != OP_AVERAGE_POOL && op->kind != OP_GLOBAL_POOL &&
+           op->kind != OP_DROPOUT;
+}
+
+static void find_spans(struct plan *plan)
+{
+    const int end = 2 * plan->op_count - 1;
+    for (int i = 0; i < plan->op_count; i++) {
+        const struct op *op = &plan->ops[i];
+        const int backward = end - i;
+        const int values[] = {op->x, op->y, op->gate, op->sample, op->saved};
+        for (size_t j = 0; j < sizeof values / sizeof *values; j++) {
+            touch(plan, values[j], i);
+            if (saves_values(op))
+                touch(plan, values[j], backward);
+        }
+        touch(plan, op->dx, backward);
+        touch(plan, op->dy, backward);
+        touch(plan, op->dgate, backward);
+    }
+    const int whole[] = {plan->input_staging, plan->input, plan->labels, plan->logits, plan->dlogits, plan->scratch};
+    for (size_t j = 0; j < sizeof whole / sizeof *whole; j++) {
+        touch(plan, whole[j], 0);
+        touch(plan, whole[j], end);
+    }
+}
+
+static int by_size(const void *a, const void *b)
+{
+    const struct buffer *x = *(struct buffer *const *)a, *y = *(struct buffer *const *)b;
+    if (x->bytes != y->bytes)
+        return x->bytes < y->bytes ? 1 : -1;
+    return x < y ? -1 : x > y;
+}
+
+/* The lowest offset at which `buffer` meets none of the placed buffers that live at the same time. */
+static size_t lowest_offset(struct buffer *const *placed, int count, const struct buffer *buffer, size_t start)
+{
+    size_t offset = start;
+    for (bool moved = true; moved;) {
+        moved = false;
+        for (int i = 0; i < count; i++) {
+            const struct buffer *other = placed[i];
+            if (other->last < buffer->first || buffer->last < other->first)
+                continue;
+            if (offset < other->offset + other->bytes && other->offset < offset + buffer->bytes) {
+                offset = other->offset + other->bytes;
+                moved = true;
+            }
+        }
+    }
+    return offset;
+}
+
+size_t plan_place_buffers(struct buffer *buffers, int count, size_t start)
+{
+    size_t end = start;
+    struct buffer **order = malloc((size_t)(count > 0 ? count : 1) * sizeof *order);
+    if (!order)
+        return 0;
+    for (int i = 0; i < count; i++)
+        order[i] = &buffers[i];
+    qsort(order, (size_t)count, sizeof *order, by_size);
+    for (int i = 0; i < count; i++) {
+        order[i]->offset = lowest_offset(order, i, order[i], start);
+        if (order[i]->offset + order[i]->bytes > end)
+            end = order[i]->offset + order[i]->bytes;
+    }
+    free(order);
+    return end;
+}
+
+int plan_create(struct backend *backend, const struct model_spec *spec, const struct parameter_list *parameters,
+                enum dtype dtype, int n, struct plan **out, struct error *error)
+{
+    struct plan *plan = calloc(1, sizeof *plan);
+    if (!plan)
+        return error_set(error, "out of memory");
+    plan->n = n;
+    plan->dtype = dtype;
+    struct builder b = {.backend = backend, .spec = spec, .parameters = parameters, .plan = plan, .error = error};
+    const int blocks = model_block_count(spec);
+    add_stem(&b);
+    for (int i = 0; i < blocks && !b.failed; i++)
+        add_block(&b, i);
+    add_head(&b);
+    plan->scratch = add_bytes(&b, b.scratch_bytes);
+    if (b.failed)
+        goto fail;
+    find_spans(plan);
+    plan->arena_bytes = plan_place_buffers(plan->buffers, plan->buffer_count, plan->packed_bytes);
+    if (plan->arena_bytes == 0) {
+        error_set(error, "out of memory");
+        goto fail;
+    }
+    if (backend->allocate(backend, plan->arena_bytes, (void **)&plan->arena, error))
+        goto fail;
+    *out = plan;
+    return 0;
+fail:
+    plan_destroy(backend, plan);
+    return -1;
+}
+
+void plan_destroy(struct backend *backend, struct plan *plan)
+{
+    if (!plan)
+        return;
+    for (int i = 0; i < plan->op_count; i++)
+        if (plan->ops[i].conv)
+            backend->conv_destroy(backend, plan->ops[i].conv);
+    if (plan->arena)
+        backend->release(backend, plan->arena);
+    free(plan->ops);
+    free(plan->buffers);
+    free(plan);
+}
