@@ -1,0 +1,136 @@
+/* Op case: convolution. The reference is the definition: seven loops. */
+#include "tests/kernels/op_cases.h"
+
+#include <string.h>
+
+struct size {
+    int out_h, out_w, in_group, out_group;
+    size_t x, w, y;
+};
+
+static struct size size_of(const struct conv_shape *s)
+{
+    struct size z;
+    z.out_h = (s->h + 2 * (s->k / 2) - s->k) / s->stride + 1;
+    z.out_w = (s->w + 2 * (s->k / 2) - s->k) / s->stride + 1;
+    z.in_group = s->cin / s->groups;
+    z.out_group = s->cout / s->groups;
+    z.x = (size_t)s->n * (size_t)s->h * (size_t)s->w * (size_t)s->cin;
+    z.w = (size_t)s->cout * (size_t)z.in_group * (size_t)(s->k * s->k);
+    z.y = (size_t)s->n * (size_t)z.out_h * (size_t)z.out_w * (size_t)s->cout;
+    return z;
+}
+
+/* Inputs: x, weights, bias, and what is accumulated to. */
+static struct op_shape shape(const struct op_case *c)
+{
+    struct size z = size_of(&c->conv);
+    struct op_shape shape = {.inputs = {{.count = z.x, .rounded = true, .scale = 1.0},
+                                        {.count = z.w, .rounded = true, .scale = 0.5},
+                                        {.count = (size_t)c->conv.cout, .rounded = true, .scale = 0.5},
+                                        {.count = z.y, .rounded = true, .fixed = true, .scale = 1.0}},
+                             .input_count = c->conv.accumulate ? 4 : 3,
+                             .output_count = z.y,
+                             .output_rounded = true};
+    return shape;
+}
+
+static double pixel(const struct conv_shape *s, const struct size *z, double *const in[], int n, int oy, int ox, int o)
+{
+    double sum = in[2][o];
+    int first = o / z->out_group * z->in_group;
+    for (int i = 0; i < z->in_group; i++)
+        for (int ky = 0; ky < s->k; ky++)
+            for (int kx = 0; kx < s->k; kx++) {
+                int y = oy * s->stride + ky - s->k / 2, x = ox * s->stride + kx - s->k / 2;
+                if (y >= 0 && y < s->h && x >= 0 && x < s->w)
+                    sum += in[0][((n * s->h + y) * s->w + x) * s->cin + first + i] *
+                           in[1][((o * z->in_group + i) * s->k + ky) * s->k + kx];
+            }
+    return sum;
+}
+
+static void reference(const struct op_case *c, double *const in[], double *out)
+{
+    const struct conv_shape *s = &c->conv;
+    struct size z = size_of(s);
+    size_t at = 0;
+    for (int n = 0; n < s->n; n++)
+        for (int y = 0; y < z.out_h; y++)
+            for (int x = 0; x < z.out_w; x++)
+                for (int o = 0; o < s->cout; o++, at++) {
+                    double value = pixel(s, &z, in, n, y, x, o) + (s->accumulate ? in[3][at] : 0.0);
+                    out[at] = s->relu && value < 0.0 ? 0.0 : value;
+                }
+}
+
+/* A convolution with its tensors on the device, after its forward. */
+struct made {
+    struct conv *conv;
+    void *x, *y, *scratch, *forward, *backward;
+    float *bias;
+};
+
+static struct made run_forward(const struct op_case *c, struct rig *rig, double *const in[])
+{
+    struct backend *b = rig->backend;
+    struct conv_shape s = c->conv;
+    struct size z = size_of(&s);
+    struct error error = {""};
+    struct made m = {0};
+    s.dtype = rig->dtype;
+    if (b->conv_create(b, &s, &m.conv, &error))
+        rig_failed("conv_create", error.message);
+    m.x = rig_upload(rig, rig->dtype, in[0], z.x);
+    float *weights = rig_upload(rig, DTYPE_FP32, in[1], z.w);
+    m.bias = rig_upload(rig, DTYPE_FP32, in[2], (size_t)s.cout);
+    m.y = s.accumulate ? rig_upload(rig, rig->dtype, in[3], z.y) : rig_poisoned(rig, rig->dtype, z.y);
+    m.scratch = rig_bytes(rig, m.conv->scratch_bytes);
+    m.forward = rig_bytes(rig, m.conv->packed_forward_bytes);
+    if (m.conv->packed_backward_bytes && s.input_gradient)
+        m.backward = rig_bytes(rig, m.conv->packed_backward_bytes);
+    if (b->conv_pack(b, m.conv, weights, m.forward, m.backward, m.scratch, &error))
+        rig_failed("conv_pack", error.message);
+    RIG_CALL(rig, b->conv_forward(b, m.conv, m.x, m.forward, m.bias, m.y, m.scratch, &error));
+    return m;
+}
+
+static void forward(const struct op_case *c, struct rig *rig, double *const in[], double *out)
+{
+    struct made m = run_forward(c, rig, in);
+    rig_download(rig, rig->dtype, m.y, out, size_of(&c->conv).y);
+    rig->backend->conv_destroy(rig->backend, m.conv);
+}
+
+static void backward(const struct op_case *c, struct rig *rig, double *const in[], const double *dout,
+                     double *const din[])
+{
+    struct backend *b = rig->backend;
+    struct size z = size_of(&c->conv);
+    size_t cout = (size_t)c->conv.cout;
+    struct made m = run_forward(c, rig, in);
+    rig->seconds = 0.0;
+    void *dy = rig_upload(rig, rig->dtype, dout, z.y), *dx = rig_poisoned(rig, rig->dtype, z.x);
+    struct error relu_error = {""};
+    if (c->conv.relu && b->activation_backward(b, ACTIVATION_RELU, rig->dtype, m.y, dy, dy, false, z.y, &relu_error))
+        rig_failed("activation_backward", relu_error.message);
+    op_fill_prior(din[1], z.w, c->add);
+    op_fill_prior(din[2], cout, c->add);
+    float *dw = rig_upload(rig, DTYPE_FP32, din[1], z.w), *db = rig_upload(rig, DTYPE_FP32, din[2], cout);
+    RIG_CALL(rig, b->conv_backward_weights(b, m.conv, m.x, dy, dw, db, c->add, m.scratch, &error));
+    rig_download(rig, DTYPE_FP32, dw, din[1], z.w);
+    rig_download(rig, DTYPE_FP32, db, din[2], cout);
+    op_take_prior(din[1], z.w, c->add);
+    op_take_prior(din[2], cout, c->add);
+    if (c->conv.input_gradient) {
+        const void *packed = m.backward ? m.backward : m.forward;
+        RIG_CALL(rig, b->conv_backward_data(b, m.conv, dy, packed, dx, m.scratch, &error));
+        rig_download(rig, rig->dtype, dx, din[0], z.x);
+    } else {
+        memset(din[0], 0, z.x * sizeof *din[0]);
+    }
+    b->conv_destroy(b, m.conv);
+}
+
+const struct op conv_op = {
+    .name = "convolution", .shape = shape, .reference = reference, .forward = forward, .backward = backward};

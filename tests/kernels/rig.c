@@ -1,0 +1,142 @@
+/* Device tensors for the op cases; see rig.h. */
+#include "tests/kernels/rig.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <cmocka.h>
+
+enum { GUARD_BYTES = 64, GUARD = 0xA5, POISON = 0xFF /* all ones is a NaN in fp32 and in bf16 */ };
+
+double rig_now(void)
+{
+    struct timespec now;
+    assert_int_equal(clock_gettime(CLOCK_MONOTONIC, &now), 0);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+void rig_failed(const char *call, const char *message)
+{
+    fail_msg("%s: %s", call, message);
+}
+
+double round_to(enum dtype dtype, double value)
+{
+    float x = (float)value;
+    if (dtype == DTYPE_BF16 && isfinite(x) && x != 0.0f) {
+        int exponent;
+        frexpf(x, &exponent); /* 8 significant bits: a unit is 2^(exponent - 8) */
+        x = ldexpf(rintf(ldexpf(x, 8 - exponent)), exponent - 8);
+    }
+    return (double)x;
+}
+
+void rig_begin(struct rig *rig)
+{
+    rig->seconds = 0.0;
+    rig->bytes = 0;
+    rig->count = 0;
+}
+
+/* Memory of `bytes` and the guard behind it, filled with `fill`. */
+static void *make(struct rig *rig, size_t bytes, const void *content, int fill)
+{
+    struct error error = {""};
+    assert_true(rig->count < RIG_TENSORS);
+    unsigned char *host = malloc(bytes + GUARD_BYTES);
+    assert_non_null(host);
+    if (content)
+        memcpy(host, content, bytes);
+    else
+        memset(host, fill, bytes);
+    memset(host + bytes, GUARD, GUARD_BYTES);
+    void *device = NULL;
+    if (rig->backend->allocate(rig->backend, bytes + GUARD_BYTES, &device, &error) ||
+        rig->backend->copy_in(rig->backend, device, host, bytes + GUARD_BYTES, &error))
+        rig_failed("allocate", error.message);
+    free(host);
+    rig->tensors[rig->count].device = device;
+    rig->tensors[rig->count++].bytes = bytes;
+    return device;
+}
+
+void rig_end(struct rig *rig)
+{
+    for (int i = 0; i < rig->count; i++) {
+        struct error error = {""};
+        unsigned char guard[GUARD_BYTES];
+        const unsigned char *device = rig->tensors[i].device;
+        if (rig->backend->copy_out(rig->backend, guard, device + rig->tensors[i].bytes, GUARD_BYTES, &error))
+            rig_failed("copy_out", error.message);
+        for (int j = 0; j < GUARD_BYTES; j++)
+            assert_int_equal(guard[j], GUARD);
+        rig->backend->release(rig->backend, rig->tensors[i].device);
+    }
+    rig->count = 0;
+}
+
+static uint16_t bf16_bits(double value)
+{
+    float x = (float)round_to(DTYPE_BF16, value);
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return (uint16_t)(bits >> 16);
+}
+
+void *rig_upload(struct rig *rig, enum dtype storage, const double *values, size_t count)
+{
+    size_t bytes = count * dtype_size(storage);
+    void *host = malloc(bytes + 1);
+    assert_non_null(host);
+    for (size_t i = 0; i < count; i++) {
+        if (storage == DTYPE_FP32)
+            ((float *)host)[i] = (float)values[i];
+        else
+            ((uint16_t *)host)[i] = bf16_bits(values[i]);
+    }
+    void *device = make(rig, bytes, host, 0);
+    rig->bytes += bytes;
+    free(host);
+    return device;
+}
+
+void *rig_poisoned(struct rig *rig, enum dtype storage, size_t count)
+{
+    rig->bytes += count * dtype_size(storage);
+    return make(rig, count * dtype_size(storage), NULL, POISON);
+}
+
+void *rig_bytes(struct rig *rig, size_t bytes)
+{
+    return make(rig, bytes, NULL, POISON);
+}
+
+void *rig_copy_in(struct rig *rig, const void *bytes, size_t count)
+{
+    return make(rig, count, bytes, 0);
+}
+
+void rig_download(struct rig *rig, enum dtype storage, const void *device, double *values, size_t count)
+{
+    struct error error = {""};
+    size_t bytes = count * dtype_size(storage);
+    void *host = malloc(bytes + 1);
+    assert_non_null(host);
+    if (rig->backend->copy_out(rig->backend, host, device, bytes, &error))
+        rig_failed("copy_out", error.message);
+    for (size_t i = 0; i < count; i++) {
+        float x;
+        if (storage == DTYPE_FP32) {
+            x = ((const float *)host)[i];
+        } else {
+            uint32_t bits = (uint32_t)((const uint16_t *)host)[i] << 16;
+            memcpy(&x, &bits, sizeof x);
+        }
+        values[i] = (double)x;
+    }
+    free(host);
+}
