@@ -127,12 +127,16 @@ uint32_t text_next(const char **text);
 int code_columns(uint32_t code);
 
 /* Lines, in dots. A path is one stroke in one style: its segments join without darker spots on pixels. Where two
- * paths meet in a cell, the grid gives way to faint lines and these to full ones. Dashes and dots are cut by x and
- * spare steep segments, so that no spike can fall into a gap. */
+ * paths meet in a cell, the grid gives way to faint lines and these to full ones. Dashes and dots are
+ * cut by x from the path's start on, and spare steep segments and single dots, so that no spike falls into a gap. */
 enum stroke { STROKE_SOLID, STROKE_DASHED, STROKE_DOTTED };
 void canvas_path_begin(struct canvas *canvas, struct style style, enum stroke stroke, double width);
 void canvas_path_line(struct canvas *canvas, double x0, double y0, double x1, double y1);
 void canvas_path_end(struct canvas *canvas);
+
+/* A thin straight line across or down, for axes and frames: exact on pixels; on cells box drawing characters, half a
+ * cell the least, which join where rules meet. */
+void canvas_rule(struct canvas *canvas, double x0, double y0, double x1, double y1, struct style style);
 
 enum marker_shape { MARKER_CIRCLE, MARKER_SQUARE, MARKER_DIAMOND, MARKER_TRIANGLE, MARKER_CROSS, MARKER_SHAPES };
 void canvas_marker(struct canvas *canvas, double x, double y, enum marker_shape shape, struct style style);

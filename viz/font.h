@@ -10,9 +10,8 @@ enum { FONT_WIDTH = 10, FONT_HEIGHT = 20, FONT_SCALE_MAX = 4 };
 
 /* Whether the font can draw it. */
 bool font_covers(uint32_t code);
-/* Coverage 0..255 of the glyph at a scale, row major, (FONT_HEIGHT * scale, FONT_WIDTH * scale * columns), where
- * columns is 2 for wide characters (drawn as a frame: the font has none) and 1 for all others. What the font lacks is
- * drawn as a small frame too. */
-void font_render(uint32_t code, int scale, bool bold, uint8_t *coverage);
+/* Coverage 0..255 of the glyph at a scale of 1 to FONT_SCALE_MAX, row major, (FONT_HEIGHT * scale, FONT_WIDTH * scale),
+ * twice as wide when `wide`. What the font lacks (all wide characters) is drawn as a frame. */
+void font_render(uint32_t code, int scale, bool bold, bool wide, uint8_t *coverage);
 
 #endif

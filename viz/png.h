@@ -8,17 +8,17 @@
 
 struct canvas;
 
-struct png_text {
+struct png_caption {
     const char *key;   /* 1 to 79 Latin-1 characters, "nfbench:session" */
     const char *value; /* UTF-8 */
 };
 
 /* `rgb` is (height, width, 3). Writes an sRGB chunk, iTXt "Software" and the further texts; a temporary file in the
  * same folder, fsync, rename. */
-int png_write(const char *path, const uint8_t *rgb, int width, int height, const struct png_text *texts, int text_count,
-              struct error *error);
+int png_write(const char *path, const uint8_t *rgb, int width, int height, const struct png_caption *texts,
+              int text_count, struct error *error);
 /* The same of a pixel canvas. */
-int png_write_canvas(const char *path, const struct canvas *canvas, const struct png_text *texts, int text_count,
+int png_write_canvas(const char *path, const struct canvas *canvas, const struct png_caption *texts, int text_count,
                      struct error *error);
 
 #endif

@@ -16,6 +16,6 @@ struct screenshot_options {
 int screenshot_render(const struct canvas *cells, const struct screenshot_options *options, struct canvas **out,
                       struct error *error);
 int screenshot_write(const char *path, const struct canvas *cells, const struct screenshot_options *options,
-                     const struct png_text *texts, int text_count, struct error *error);
+                     const struct png_caption *texts, int text_count, struct error *error);
 
 #endif

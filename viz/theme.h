@@ -14,7 +14,7 @@ struct theme {
     uint32_t on_color[ROLE_COUNT]; /* background of the role, or THEME_PLAIN */
 };
 
-enum { THEME_PLAIN = 0x02000000 }; /* in on_color: the theme's own background */
+enum { THEME_PLAIN = 0 }; /* in on_color: the theme's own background */
 
 /* By name; NULL when there is none. */
 const struct theme *theme_find(const char *name);

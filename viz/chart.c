@@ -1,0 +1,291 @@
+/* See chart.h. Drawn from the back to the front: grid, events, raw lines, smoothed lines, markers, marks of what is not
+ * finite, cursor, texts. */
+#include "viz/chart_layout.h"
+
+#include <stdio.h>
+
+enum { EVENT_LABELS = 32 };
+
+struct chart chart_init(void)
+{
+    return (struct chart){.y_min = NAN, .y_max = NAN, .cursor = NAN};
+}
+
+double chart_hold_domain(double held, double last, double limit)
+{
+    enum { FIRST_DOMAIN = 100 };
+    if (held <= 0)
+        held = FIRST_DOMAIN;
+    while (held < last && held < 1e300)
+        held *= 2;
+    return limit > 0 && held > limit && last <= limit ? limit : held;
+}
+
+struct rect chart_plot_area(const struct canvas *canvas, struct rect area, const struct chart *chart)
+{
+    struct layout layout;
+    chart_lay_out(canvas, area, chart, &layout);
+    return layout.plot;
+}
+
+double chart_x_at(const struct canvas *canvas, struct rect area, const struct chart *chart, int column)
+{
+    struct layout layout;
+    chart_lay_out(canvas, area, chart, &layout);
+    if (column < layout.plot.column || column >= layout.plot.column + layout.plot.columns)
+        return NAN;
+    return axis_value(&layout.x, (column + 0.5) * canvas_dots(canvas).x);
+}
+
+static void draw_grid(struct canvas *canvas, const struct layout *layout)
+{
+    canvas_path_begin(canvas, STYLE(ROLE_GRID), STROKE_DOTTED, 1);
+    for (int i = 0; i < layout->y.ticks.count; i++) {
+        double y = axis_dot(&layout->y, layout->y.ticks.tick[i].value);
+        canvas_path_line(canvas, layout->x.origin, y, layout->x.origin + layout->x.count - 0.5, y);
+    }
+    canvas_path_end(canvas);
+}
+
+static void draw_y_axis(struct canvas *canvas, const struct layout *layout)
+{
+    struct dot_grid dots = canvas_dots(canvas);
+    double x = (layout->plot.column - 0.5) * dots.x, bottom = layout->plot.row + layout->plot.rows;
+    if (layout->x_axis)
+        bottom += 0.5;
+    canvas_rule(canvas, x, layout->plot.row * dots.y, x, bottom * dots.y, STYLE(ROLE_BORDER));
+    for (int i = 0; i < layout->y.ticks.count; i++) {
+        const struct tick *tick = &layout->y.ticks.tick[i];
+        double y = axis_dot(&layout->y, tick->value);
+        canvas_rule(canvas, x - dots.x * 0.5, y, x, y, STYLE(ROLE_BORDER));
+        canvas_label(canvas, (layout->plot.column - 2) * dots.x, y, ALIGN_RIGHT, STYLE(ROLE_LABEL), tick->label);
+    }
+}
+
+static void draw_x_axis(struct canvas *canvas, const struct layout *layout, const struct chart *chart)
+{
+    struct dot_grid dots = canvas_dots(canvas);
+    int row = layout->plot.row + layout->plot.rows;
+    double y = (row + 0.5) * dots.y, left = (layout->plot.column - (layout->y_axis ? 0.5 : 0)) * dots.x;
+    double right = (layout->plot.column + layout->plot.columns) * dots.x;
+    canvas_rule(canvas, left, y, right, y, STYLE(ROLE_BORDER));
+    double free_from = layout->area.column * dots.x; /* where the next label may begin */
+    for (int i = 0; i < layout->x.ticks.count; i++) {
+        const struct tick *tick = &layout->x.ticks.tick[i];
+        double x = axis_dot(&layout->x, tick->value), width = text_columns(tick->label) * dots.x;
+        canvas_rule(canvas, x, y, x, y + dots.y * 0.5, STYLE(ROLE_BORDER));
+        double start = fmin(x - width / 2, right - width);
+        if (start < free_from)
+            continue;
+        if (i == 0 && chart->x_label && start - free_from > (text_columns(chart->x_label) + 0.5) * dots.x)
+            canvas_label(canvas, free_from, y + dots.y, ALIGN_LEFT, STYLE(ROLE_DIM), chart->x_label);
+        canvas_label(canvas, start, y + dots.y, ALIGN_LEFT, STYLE(ROLE_LABEL), tick->label);
+        free_from = start + width + dots.x;
+    }
+}
+
+/* y of a value, for a span's lower end at the bottom of a logarithmic axis where it has no place. */
+static double value_dot(const struct axis *y, double value)
+{
+    double dot = axis_dot(y, value);
+    return isnan(dot) ? y->origin + y->count - 0.5 : dot;
+}
+
+/* One vertical span a dot column, joined from column to column; broken where a value is not finite. */
+static void draw_line(struct canvas *canvas, const struct layout *layout, const struct chart_series *line,
+                      enum series_part part, struct style style, double width)
+{
+    struct column_walk walk = column_walk_start(line->series, part, &layout->x);
+    bool joined = false;
+    double last_x = 0, last_y = 0;
+    canvas_path_begin(canvas, style, line->stroke, width);
+    for (struct column column; column_walk_next(&walk, &column);) {
+        const struct series_summary *sum = &column.sum;
+        if (!sum->count || (layout->y.log && sum->max <= 0)) {
+            joined = false;
+            continue;
+        }
+        joined = joined && sum->first_finite;
+        if (joined)
+            canvas_path_line(canvas, last_x, last_y, column.x, value_dot(&layout->y, sum->first));
+        if (!joined || sum->min < sum->max)
+            canvas_path_line(canvas, column.x, value_dot(&layout->y, sum->max), column.x,
+                             value_dot(&layout->y, sum->min));
+        joined = sum->last_finite;
+        last_x = column.x;
+        last_y = value_dot(&layout->y, sum->last);
+    }
+    canvas_path_end(canvas);
+}
+
+/* Markers of a sparse series; none where they would cover each other. */
+static void draw_markers(struct canvas *canvas, const struct layout *layout, const struct chart_series *line)
+{
+    size_t from = series_find(line->series, layout->x.low);
+    size_t to = series_find(line->series, nextafter(layout->x.high, INFINITY));
+    if (to - from > (size_t)layout->plot.columns / 2 + 1)
+        return;
+    for (size_t i = from; i < to; i++)
+        canvas_marker(canvas, axis_dot(&layout->x, series_x(line->series, i)),
+                      axis_dot(&layout->y, series_y(line->series, i)), line->marker, STYLE(line->role));
+}
+
+/* Crosses at the top where values are not finite, triangles at the bottom where a logarithmic axis has no place. */
+static void draw_marks(struct canvas *canvas, const struct layout *layout, const struct chart_series *line)
+{
+    struct dot_grid dots = canvas_dots(canvas);
+    double top = layout->y.origin + dots.y * 0.5, bottom = layout->y.origin + layout->y.count - dots.y * 0.5;
+    double free_top = -INFINITY, free_bottom = -INFINITY; /* marks side by side would be a smear */
+    struct column_walk walk = column_walk_start(line->series, SERIES_RAW, &layout->x);
+    for (struct column column; column_walk_next(&walk, &column);) {
+        if (column.sum.non_finite && column.x >= free_top) {
+            canvas_marker(canvas, column.x, top, MARKER_CROSS, STYLE(ROLE_BAD));
+            free_top = column.x + dots.x;
+        }
+        if (layout->y.log && column.sum.count && column.sum.min <= 0 && column.x >= free_bottom) {
+            canvas_marker(canvas, column.x, bottom, MARKER_TRIANGLE, STYLE(ROLE_WARNING));
+            free_bottom = column.x + dots.x;
+        }
+    }
+}
+
+static void draw_upright(struct canvas *canvas, const struct layout *layout, double x, struct style style, bool dotted)
+{
+    struct dot_grid dots = canvas_dots(canvas);
+    double end = layout->y.origin + layout->y.count - 0.5, pitch = dotted && dots.y > 2 ? dots.y * 0.5 : dots.y;
+    double length = dotted ? fmax(0, pitch / 2 - 1) : dots.y;
+    canvas_path_begin(canvas, style, STROKE_SOLID, 1);
+    for (double y = layout->y.origin + 0.5; y <= end; y += pitch)
+        canvas_path_line(canvas, x, y, x, fmin(y + length, end));
+    canvas_path_end(canvas);
+}
+
+static bool in_view(const struct layout *layout, double x)
+{
+    return x >= layout->x.low && x <= layout->x.high;
+}
+
+static void draw_event_lines(struct canvas *canvas, const struct layout *layout, const struct chart *chart)
+{
+    for (int i = 0; i < chart->event_count; i++)
+        if (in_view(layout, chart->events[i].x))
+            draw_upright(canvas, layout, axis_dot(&layout->x, chart->events[i].x), STYLE(ROLE_EVENT), true);
+}
+
+/* Finds the first of the plot's upper rows where no label placed before is in the way; -1 when there is none. */
+static int free_row(const struct rect *placed, int count, struct rect label, int rows)
+{
+    for (int row = 0; row < rows; row++, label.row++) {
+        bool taken = false;
+        for (int i = 0; i < count && !taken; i++)
+            taken = rect_intersect(placed[i], label).columns > 0;
+        if (!taken)
+            return label.row;
+    }
+    return -1;
+}
+
+/* The newest events first: they are what a person has just done. */
+static void draw_event_labels(struct canvas *canvas, const struct layout *layout, const struct chart *chart)
+{
+    struct rect placed[EVENT_LABELS], plot = layout->plot;
+    int count = 0;
+    for (int i = chart->event_count - 1; i >= 0 && count < EVENT_LABELS; i--) {
+        const struct chart_event *event = &chart->events[i];
+        if (!in_view(layout, event->x) || !event->label)
+            continue;
+        int width = text_columns(event->label), column = (int)(axis_dot(&layout->x, event->x) / canvas_dots(canvas).x);
+        struct rect label = {column + 1, plot.row, width + 1, 1};
+        if (label.column + width > plot.column + plot.columns)
+            label.column = column - width;
+        if (label.column < plot.column)
+            continue;
+        label.row = free_row(placed, count, label, plot.rows / 3);
+        if (label.row < 0)
+            continue;
+        canvas_text(canvas, label.column, label.row, STYLE(ROLE_EVENT), event->label);
+        placed[count++] = label;
+    }
+}
+
+static void draw_sample(struct canvas *canvas, int column, int row, const struct chart_series *line)
+{
+    struct dot_grid dots = canvas_dots(canvas);
+    double y = (row + 0.5) * dots.y;
+    canvas_path_begin(canvas, STYLE(line->role), line->stroke, 2);
+    canvas_path_line(canvas, column * dots.x, y, (column + LEGEND_SAMPLE) * dots.x - 0.5, y);
+    canvas_path_end(canvas);
+    if (line->kind == CHART_POINTS)
+        canvas_marker(canvas, (column + LEGEND_SAMPLE * 0.5) * dots.x, y, line->marker, STYLE(line->role));
+}
+
+static void draw_header(struct canvas *canvas, const struct layout *layout, const struct chart *chart)
+{
+    struct rect area = layout->area;
+    if (layout->title)
+        canvas_text_cut(canvas, area.column, area.row, area.columns, STYLE(ROLE_TITLE), chart->title);
+    if (!layout->legend)
+        return;
+    int column = layout->legend_column, right = area.column + area.columns;
+    for (int i = 0; i < chart->series_count && column < right; i++) {
+        char text[LEGEND_TEXT];
+        chart_legend_text(chart, i, text);
+        draw_sample(canvas, column, layout->legend_row, &chart->series[i]);
+        column += LEGEND_SAMPLE + 1;
+        column += canvas_text_cut(canvas, column, layout->legend_row, right - column, STYLE(ROLE_TEXT), text);
+        column += LEGEND_GAP;
+    }
+}
+
+static void draw_empty_text(struct canvas *canvas, const struct layout *layout, const struct chart *chart)
+{
+    struct rect plot = layout->plot;
+    if (!layout->empty || !chart->empty_text)
+        return;
+    int width = text_columns(chart->empty_text), left = width < plot.columns ? (plot.columns - width) / 2 : 0;
+    canvas_text_cut(canvas, plot.column + left, plot.row + plot.rows / 2, plot.columns - left, STYLE(ROLE_DIM),
+                    chart->empty_text);
+}
+
+static void draw_series(struct canvas *canvas, const struct layout *layout, const struct chart *chart)
+{
+    for (int i = 0; i < chart->series_count; i++) {
+        const struct chart_series *line = &chart->series[i];
+        if (line->kind == CHART_LINE && !line->hide_raw && series_smoothing(line->series) > 0)
+            draw_line(canvas, layout, line, SERIES_RAW, STYLE(line->role, STYLE_FAINT), 1);
+    }
+    for (int i = 0; i < chart->series_count; i++) {
+        const struct chart_series *line = &chart->series[i];
+        bool raw = line->kind == CHART_POINTS || series_smoothing(line->series) <= 0;
+        draw_line(canvas, layout, line, raw ? SERIES_RAW : SERIES_SMOOTHED, STYLE(line->role), 2);
+    }
+    for (int i = 0; i < chart->series_count; i++) {
+        if (chart->series[i].kind == CHART_POINTS)
+            draw_markers(canvas, layout, &chart->series[i]);
+        draw_marks(canvas, layout, &chart->series[i]);
+    }
+}
+
+void chart_draw(struct canvas *canvas, struct rect area, const struct chart *chart)
+{
+    struct layout layout;
+    chart_lay_out(canvas, area, chart, &layout);
+    struct rect before = canvas_clip(canvas, area), visible = rect_intersect(before, area);
+    canvas_clip(canvas, visible);
+    draw_header(canvas, &layout, chart);
+    if (layout.plot.columns > 0) {
+        if (layout.y_axis)
+            draw_y_axis(canvas, &layout);
+        if (layout.x_axis)
+            draw_x_axis(canvas, &layout, chart);
+        canvas_clip(canvas, rect_intersect(layout.plot, visible));
+        draw_grid(canvas, &layout);
+        draw_event_lines(canvas, &layout, chart);
+        draw_series(canvas, &layout, chart);
+        if (in_view(&layout, chart->cursor))
+            draw_upright(canvas, &layout, axis_dot(&layout.x, chart->cursor), STYLE(ROLE_CURSOR), false);
+        draw_event_labels(canvas, &layout, chart);
+        draw_empty_text(canvas, &layout, chart);
+    }
+    canvas_clip(canvas, before);
+}
