@@ -225,4 +225,7 @@ int backend_cpu_create(int threads, struct backend **out, struct error *error);
 /* True when the processor computes bf16 itself (AVX-512 BF16 or AMX); elsewhere bf16 is emulated and slower. */
 bool backend_cpu_has_bf16(void);
 
+/* What computes the CPU's convolutions: "oneDNN 2.6.3". */
+void backend_cpu_library(char *text, size_t size);
+
 #endif

@@ -8,6 +8,7 @@
 #include <omp.h>
 #include <oneapi/dnnl/dnnl.h>
 #include <oneapi/dnnl/dnnl_debug.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #define DNNL_CHECK(call)                                                                                               \
@@ -489,4 +490,10 @@ int cpu_conv_backward_weights(struct backend *backend, struct conv *conv, const 
     }
     return library_gradient(backend, c, inner_x, inner_dy, weight_gradient, bias_gradient, add,
                             (char *)scratch + emulation_bytes(c), error);
+}
+
+void backend_cpu_library(char *text, size_t size)
+{
+    const dnnl_version_t *version = dnnl_version();
+    snprintf(text, size, "oneDNN %d.%d.%d", version->major, version->minor, version->patch);
 }
