@@ -58,7 +58,7 @@ enum setting_change {
 
 struct setting {
     const char *name;     /* long option without the dashes, INI key */
-    const char *section;  /* of the INI file and of --help: "model", "train", "data", "device", "session" */
+    const char *section;  /* of the INI file and of --help: "model", "train", "run", "session" */
     const char *help;     /* one line, no full stop */
     const char *argument; /* "N", "X", "DIR", "on|off", "sgd|nesterov"; NULL for a flag */
     enum setting_type type;

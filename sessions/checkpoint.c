@@ -1,0 +1,252 @@
+/* Networks and their training state to files and back; see checkpoint.h. */
+#include "sessions/checkpoint.h"
+
+#include "sessions/fields.h"
+#include "sessions/safetensors.h"
+#include "sessions/tensors.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const struct field state_fields[] = {
+    FIELD(training_state, step, FIELD_LONG),
+    FIELD(training_state, epoch, FIELD_INT),
+    FIELD(training_state, batch_in_epoch, FIELD_UINT32),
+    FIELD(training_state, learning_rate, FIELD_FLOAT),
+    FIELD(training_state, seconds, FIELD_DOUBLE),
+    FIELD(training_state, epoch_loss_sum, FIELD_DOUBLE),
+    FIELD(training_state, epoch_correct, FIELD_LONG),
+    FIELD(training_state, epoch_images, FIELD_LONG),
+    FIELD(training_state, best_accuracy, FIELD_FLOAT),
+    FIELD(training_state, best_step, FIELD_LONG),
+    FIELD(training_state, last_loss, FIELD_FLOAT),
+};
+enum { STATE_FIELDS = sizeof state_fields / sizeof *state_fields };
+
+static const char suffix[] = ".safetensors";
+
+/* ---- Saving ---- */
+
+static bool state_is_finite(const struct training_state *state)
+{
+    return isfinite(state->learning_rate) && isfinite(state->seconds) && isfinite(state->epoch_loss_sum) &&
+           isfinite(state->best_accuracy) && isfinite(state->last_loss);
+}
+
+/* Reads the file back from the disk rather than from memory, where the system lets us. */
+static int verify(const char *path, struct error *error)
+{
+    struct safetensors *file;
+    int descriptor = open(path, O_RDONLY | O_CLOEXEC);
+    if (descriptor >= 0) {
+        posix_fadvise(descriptor, 0, 0, POSIX_FADV_DONTNEED);
+        close(descriptor);
+    }
+    if (safetensors_open(path, &file, error))
+        return -1;
+    int result = safetensors_verify(file, error);
+    if (result)
+        error_prefix(error, "cannot read %s back", path);
+    safetensors_close(file);
+    return result;
+}
+
+int checkpoint_save(const char *path, struct network *network, const struct checkpoint_info *info, struct error *error)
+{
+    int result = -1;
+    struct text state = {0};
+    if (!state_is_finite(&info->state))
+        return error_set(error, "cannot save %s: the training state is not finite", path);
+    text_add(&state, "{");
+    fields_write(state_fields, STATE_FIELDS, &info->state, &state);
+    text_add(&state, "}");
+    if (state.failed) {
+        error_set(error, "cannot save %s: out of memory", path);
+        goto out;
+    }
+    const struct metadata metadata[] = {
+        {"format", "pt"}, /* other programs want to know whose tensor layout it is */
+        {"nfbench", "1"},
+        {"state", state.data},
+        {"best", info->best ? "true" : "false"},
+        {"settings", info->settings_digest},
+    };
+    if (tensors_save(path, network, metadata, sizeof metadata / sizeof *metadata, error) || verify(path, error))
+        goto out;
+    result = 0;
+out:
+    free(state.data);
+    return result;
+}
+
+/* ---- Loading ---- */
+
+static int parse_info(const struct safetensors *file, struct checkpoint_info *info, struct error *error)
+{
+    const char *text = safetensors_metadata(file, "state"), *best = safetensors_metadata(file, "best");
+    const char *digest = safetensors_metadata(file, "settings");
+    memset(info, 0, sizeof *info);
+    if (!text || !best || !digest || strlen(digest) >= sizeof info->settings_digest)
+        return error_set(error, "not a checkpoint of nfbench: use `nfbench import`");
+    json_t *state = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
+    int result = fields_read(state_fields, STATE_FIELDS, state, &info->state, error);
+    json_decref(state);
+    if (result)
+        return error_prefix(error, "its training state");
+    if (info->state.step < 0 || info->state.epoch < 0 || !state_is_finite(&info->state))
+        return error_set(error, "its training state makes no sense");
+    info->best = strcmp(best, "true") == 0;
+    strcpy(info->settings_digest, digest);
+    return 0;
+}
+
+int checkpoint_read_info(const char *path, struct checkpoint_info *info, struct error *error)
+{
+    struct safetensors *file;
+    if (safetensors_open(path, &file, error))
+        return -1;
+    int result = parse_info(file, info, error);
+    if (result)
+        error_prefix(error, "cannot read %s", path);
+    safetensors_close(file);
+    return result;
+}
+
+int checkpoint_load(const char *path, struct network *network, struct checkpoint_info *info, struct error *error)
+{
+    struct safetensors *file;
+    struct checkpoint_info found;
+    if (safetensors_open(path, &file, error))
+        return -1;
+    int result = -1;
+    if (parse_info(file, &found, error) || safetensors_verify(file, error) ||
+        tensors_load(file, network, TENSORS_ALL, error))
+        error_prefix(error, "cannot load %s", path);
+    else {
+        *info = found;
+        result = 0;
+    }
+    safetensors_close(file);
+    return result;
+}
+
+/* ---- The folder ---- */
+
+/* The step of "1234.safetensors", -1 for any other name. */
+static long step_of_name(const char *name)
+{
+    char *end;
+    if (*name < '0' || *name > '9')
+        return -1;
+    errno = 0;
+    long step = strtol(name, &end, 10);
+    return errno == 0 && strcmp(end, suffix) == 0 ? step : -1;
+}
+
+static bool has_suffix(const char *name, const char *end)
+{
+    size_t length = strlen(name), tail = strlen(end);
+    return length >= tail && strcmp(name + length - tail, end) == 0;
+}
+
+static int newest_first(const void *a, const void *b)
+{
+    const struct checkpoint_entry *left = a, *right = b;
+    return (left->step < right->step) - (left->step > right->step);
+}
+
+/* Calls `visit` for each name of the folder. */
+static int each_name(const char *folder, int (*visit)(void *context, const char *name, struct error *error),
+                     void *context, struct error *error)
+{
+    DIR *directory = opendir(folder);
+    if (!directory)
+        return errno == ENOENT ? 0 : error_set(error, "cannot read %s: %s", folder, strerror(errno));
+    int result = 0;
+    const struct dirent *entry;
+    while (result == 0 && (errno = 0, entry = readdir(directory)))
+        result = visit(context, entry->d_name, error);
+    if (result == 0 && errno)
+        result = error_set(error, "cannot read %s: %s", folder, strerror(errno));
+    closedir(directory);
+    return result;
+}
+
+struct listing {
+    const char *folder;
+    struct checkpoint_entry *entries;
+    int count;
+};
+
+static int add_entry(void *context, const char *name, struct error *error)
+{
+    struct listing *listing = context;
+    long step = step_of_name(name);
+    if (step < 0)
+        return 0;
+    struct checkpoint_entry *grown =
+        reallocarray(listing->entries, (size_t)listing->count + 1, sizeof *listing->entries);
+    if (!grown)
+        return error_set(error, "cannot read %s: out of memory", listing->folder);
+    listing->entries = grown;
+    grown[listing->count].step = step;
+    return path_format(grown[listing->count++].path, error, "%s/%s", listing->folder, name);
+}
+
+int checkpoint_list(const char *folder, struct checkpoint_entry **out, int *count, struct error *error)
+{
+    struct listing listing = {.folder = folder};
+    if (each_name(folder, add_entry, &listing, error)) {
+        free(listing.entries);
+        return -1;
+    }
+    if (listing.count)
+        qsort(listing.entries, (size_t)listing.count, sizeof *listing.entries, newest_first);
+    *out = listing.entries;
+    *count = listing.count;
+    return 0;
+}
+
+static int remove_file(const char *path, struct error *error)
+{
+    if (unlink(path) && errno != ENOENT)
+        return error_set(error, "cannot remove %s: %s", path, strerror(errno));
+    return 0;
+}
+
+static int remove_half_written(void *context, const char *name, struct error *error)
+{
+    char path[FILE_PATH_SIZE];
+    if (!has_suffix(name, ".safetensors.tmp"))
+        return 0;
+    if (path_format(path, error, "%s/%s", (const char *)context, name))
+        return -1;
+    return remove_file(path, error);
+}
+
+int checkpoint_prune(const char *folder, struct error *error)
+{
+    struct checkpoint_entry *entries;
+    struct checkpoint_info info;
+    int count, result = 0;
+    bool best_seen = false;
+    if (each_name(folder, remove_half_written, (void *)folder, error) ||
+        checkpoint_list(folder, &entries, &count, error))
+        return -1;
+    for (int i = 0; result == 0 && i < count; i++) {
+        if (best_seen && i < CHECKPOINTS_KEPT)
+            continue;
+        /* the newest of those that were the best so far is the best of all */
+        bool best = !best_seen && !checkpoint_read_info(entries[i].path, &info, NULL) && info.best;
+        if (!best && i >= CHECKPOINTS_KEPT)
+            result = remove_file(entries[i].path, error);
+        best_seen = best_seen || best;
+    }
+    free(entries);
+    return result;
+}

@@ -1,0 +1,43 @@
+/* Checkpoints: safetensors files with a network and the state to go on from. Weights stand under the peer's parameter
+ * names ("stem.weight", OIHW), so that other programs can load them; "momentum." and "ema." before a name mark the
+ * optimizer's tensors. The metadata holds the training state, a digest of the settings and the SHA-256 of the file.
+ *
+ * A checkpoint is written beside its final name, synced, renamed, read again and verified before an older one goes. */
+#ifndef NFBENCH_SESSIONS_CHECKPOINT_H
+#define NFBENCH_SESSIONS_CHECKPOINT_H
+
+#include "engine/trainer.h"
+#include "sessions/file.h"
+#include "sessions/settings.h"
+
+enum { CHECKPOINTS_KEPT = 2 }; /* newest; beside the best and those with a name */
+
+struct checkpoint_info {
+    struct training_state state;
+    bool best; /* was the best so far when it was written */
+    char settings_digest[SETTINGS_DIGEST_SIZE];
+};
+
+/* One file of a folder of checkpoints. */
+struct checkpoint_entry {
+    char path[FILE_PATH_SIZE];
+    long step; /* by the file's name; -1 when it has another name */
+};
+
+/* Writes and verifies one file. Fails, leaving what was there, when a value is not finite. */
+int checkpoint_save(const char *path, struct network *network, const struct checkpoint_info *info, struct error *error);
+
+/* Reads the metadata alone, without verifying the digest: cheap for any size. */
+int checkpoint_read_info(const char *path, struct checkpoint_info *info, struct error *error);
+
+/* Verifies, then loads all of the network's parameters, with momentum and averages. The network is unchanged when
+ * something does not fit. */
+int checkpoint_load(const char *path, struct network *network, struct checkpoint_info *info, struct error *error);
+
+/* The folder's checkpoints with a step, newest first; *out is freed by the caller. An absent folder has none. */
+int checkpoint_list(const char *folder, struct checkpoint_entry **out, int *count, struct error *error);
+
+/* Removes all but the newest CHECKPOINTS_KEPT, the best and those with a name; also what a crash left half written. */
+int checkpoint_prune(const char *folder, struct error *error);
+
+#endif

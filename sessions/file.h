@@ -1,0 +1,36 @@
+/* Files that are whole or absent: short writes and interruptions handled, temporary file, fsync, rename. */
+#ifndef NFBENCH_SESSIONS_FILE_H
+#define NFBENCH_SESSIONS_FILE_H
+
+#include "base/error.h"
+
+#include <stddef.h>
+#include <sys/types.h>
+
+enum { FILE_PATH_SIZE = 4096 };
+
+/* printf into a path; an error when it does not fit. */
+int path_format(char path[FILE_PATH_SIZE], struct error *error, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* Writes all bytes. `path` is for the message. */
+int file_write_all(int descriptor, const void *data, size_t size, const char *path, struct error *error);
+
+/* Opens PATH.tmp for writing, empty; fill it, then hand the descriptor to file_commit. -1 on error. */
+int file_begin(const char *path, struct error *error);
+/* fsync, close, rename PATH.tmp to PATH, fsync the folder. The descriptor is closed and, on error, PATH.tmp is removed.
+ */
+int file_commit(int descriptor, const char *path, struct error *error);
+/* Closes the descriptor and removes PATH.tmp. */
+void file_abandon(int descriptor, const char *path);
+/* begin, write, commit. */
+int file_replace(const char *path, const void *data, size_t size, struct error *error);
+
+/* The whole file, with a zero byte behind it; freed by the caller. -1 with errno kept when it cannot be opened. */
+int file_read(const char *path, char **data, size_t *size, struct error *error);
+
+int file_sync_folder(const char *folder, struct error *error);
+/* Makes the folder and those above it; no error when it exists. */
+int file_make_folders(const char *folder, struct error *error);
+
+#endif

@@ -1,0 +1,51 @@
+/* Foreign weights into a session; see import.h. */
+#include "sessions/import.h"
+
+#include "sessions/safetensors.h"
+#include "sessions/session_paths.h"
+#include "sessions/tensors.h"
+
+int import_classes(const char *path, int *classes, struct error *error)
+{
+    struct safetensors *file;
+    if (safetensors_open(path, &file, error))
+        return -1;
+    const struct tensor *head = safetensors_find(file, "head.weight");
+    int result = 0;
+    if (!head || head->dim_count != 2 || head->dims[0] < 2 || head->dims[0] > 256)
+        result = error_set(error, "cannot import %s: it has no head.weight of shape (classes, width)", path);
+    else
+        *classes = (int)head->dims[0];
+    safetensors_close(file);
+    return result;
+}
+
+int import_weights(const char *path, struct network *network, struct error *error)
+{
+    struct safetensors *file;
+    if (safetensors_open(path, &file, error))
+        return -1;
+    int result = tensors_load(file, network, TENSORS_WEIGHTS, error);
+    if (result)
+        error_prefix(error, "cannot import %s", path);
+    safetensors_close(file);
+    return result;
+}
+
+int import_session(const char *path, const struct settings *settings, struct network *network, struct session **out,
+                   struct error *error)
+{
+    const struct training_state state = {.learning_rate = settings->train.learning_rate, .best_accuracy = -1};
+    struct session *session;
+    if (import_weights(path, network, error) || session_create(settings, &session, error))
+        return -1;
+    if (session_save(session, network, &state, false, error)) {
+        struct session_paths paths;
+        if (session_paths(session_path(session), &paths, NULL) == 0)
+            session_discard(&paths);
+        session_close(session);
+        return -1;
+    }
+    *out = session;
+    return 0;
+}

@@ -1,0 +1,332 @@
+/* The session's folder: making, opening, locking, and what the trainer writes into it; see session.h. */
+#include "sessions/session.h"
+
+#include "sessions/checkpoint.h"
+#include "sessions/file.h"
+#include "sessions/session_paths.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+struct session {
+    char name[SESSION_NAME_SIZE];
+    struct session_paths paths;
+    struct settings settings;
+    int lock; /* -1: opened for reading */
+    struct metrics_log *metrics, *commands;
+};
+
+/* ---- Open and close ---- */
+
+static struct session *allocate(struct error *error)
+{
+    struct session *session = calloc(1, sizeof *session);
+    if (!session)
+        error_set(error, "out of memory");
+    else
+        session->lock = -1;
+    return session;
+}
+
+void session_close(struct session *session)
+{
+    if (!session)
+        return;
+    metrics_log_close(session->metrics, NULL);
+    metrics_log_close(session->commands, NULL);
+    if (session->lock >= 0)
+        close(session->lock); /* releases it */
+    free(session);
+}
+
+static int open_logs(struct session *session, struct error *error)
+{
+    if (metrics_log_open(session->paths.metrics, &session->metrics, error))
+        return -1;
+    return metrics_log_open(session->paths.commands, &session->commands, error);
+}
+
+/* A relative folder would be another one when the session is resumed from elsewhere. */
+static int make_data_absolute(struct settings *settings, struct error *error)
+{
+    if (strcmp(settings->data, "synthetic") == 0 || settings->data[0] == '/')
+        return 0;
+    char *absolute = realpath(settings->data, NULL);
+    if (!absolute)
+        return error_set(error, "data %s: %s", settings->data, strerror(errno));
+    int result = settings_set(settings, "data", absolute, error);
+    free(absolute);
+    return result;
+}
+
+static int fill(struct session *session, struct error *error)
+{
+    struct session_paths *paths = &session->paths;
+    if (session_lock(paths, session->name, &session->lock, error) || make_data_absolute(&session->settings, error) ||
+        file_make_folders(paths->checkpoints, error) || file_make_folders(paths->images, error) ||
+        settings_write(&session->settings, paths->settings, error) || open_logs(session, error))
+        return -1;
+    return file_sync_folder(paths->folder, error);
+}
+
+int session_create(const struct settings *settings, struct session **out, struct error *error)
+{
+    char directory[SETTINGS_PATH_SIZE];
+    struct session *session = allocate(error);
+    if (!session)
+        return -1;
+    session->settings = *settings;
+    if (sessions_directory(settings, directory, error) || file_make_folders(directory, error) ||
+        session_claim(settings, directory, session->name, &session->paths, error)) {
+        session_close(session);
+        return -1;
+    }
+    if (fill(session, error) || file_sync_folder(directory, error)) {
+        session_discard(&session->paths);
+        session_close(session);
+        return -1;
+    }
+    *out = session;
+    return 0;
+}
+
+static int read_settings(struct session *session, const struct settings *settings, struct error *error)
+{
+    if (settings_default(&session->settings, error) ||
+        settings_read(&session->settings, session->paths.settings, error))
+        return -1;
+    memcpy(session->settings.sessions_dir, settings->sessions_dir, sizeof settings->sessions_dir);
+    return 0;
+}
+
+int session_open(const struct settings *settings, const char *name, enum session_mode mode, struct session **out,
+                 struct error *error)
+{
+    struct session *session = allocate(error);
+    if (!session)
+        return -1;
+    if (session_find(settings, name, session->name, &session->paths, error))
+        goto fail;
+    if (mode == SESSION_WRITE && session_lock(&session->paths, session->name, &session->lock, error))
+        goto fail;
+    if (read_settings(session, settings, error)) {
+        error_prefix(error, "session %s", session->name);
+        goto fail;
+    }
+    if (mode == SESSION_WRITE && (file_make_folders(session->paths.checkpoints, error) || open_logs(session, error)))
+        goto fail;
+    *out = session;
+    return 0;
+fail:
+    session_close(session);
+    return -1;
+}
+
+const char *session_name(const struct session *session)
+{
+    return session->name;
+}
+
+const char *session_path(const struct session *session)
+{
+    return session->paths.folder;
+}
+
+const struct settings *session_settings(const struct session *session)
+{
+    return &session->settings;
+}
+
+int session_update_settings(struct session *session, const struct settings *settings, struct error *error)
+{
+    struct settings changed = *settings;
+    if (make_data_absolute(&changed, error) || settings_write(&changed, session->paths.settings, error))
+        return -1;
+    session->settings = changed;
+    return 0;
+}
+
+/* ---- What the trainer reports ---- */
+
+static int on_step(void *context, const struct step_record *record, struct error *error)
+{
+    struct session *session = context;
+    if (record->step % session->settings.train.log_every)
+        return 0;
+    return metrics_log_step(session->metrics, record, error);
+}
+
+static int on_epoch(void *context, const struct epoch_record *record, struct error *error)
+{
+    struct session *session = context;
+    return metrics_log_epoch(session->metrics, record, error);
+}
+
+static int on_command(void *context, const struct command_record *record, struct error *error)
+{
+    struct session *session = context;
+    return metrics_log_command(session->commands, record, error);
+}
+
+static int on_checkpoint(void *context, struct network *network, const struct training_state *state, bool best,
+                         struct error *error)
+{
+    return session_save(context, network, state, best, error);
+}
+
+static int on_divergence(void *context, const char *diagnosis, long step, struct error *error)
+{
+    struct session *session = context;
+    return metrics_log_state(session->metrics, trainer_state_name(TRAINER_DIVERGED), step, diagnosis, error);
+}
+
+struct trainer_sink session_sink(struct session *session)
+{
+    return (struct trainer_sink){
+        .context = session,
+        .on_step = on_step,
+        .on_epoch = on_epoch,
+        .on_command = on_command,
+        .on_checkpoint = on_checkpoint,
+        .on_divergence = on_divergence,
+    };
+}
+
+int session_end(struct session *session, enum trainer_state state, long step, const char *message, struct error *error)
+{
+    if (metrics_log_state(session->metrics, trainer_state_name(state), step, message, error) ||
+        metrics_log_sync(session->commands, error))
+        return -1;
+    return metrics_log_sync(session->metrics, error);
+}
+
+/* The logs first: a checkpoint on the disk has all its records there too. */
+int session_save(struct session *session, struct network *network, const struct training_state *state, bool best,
+                 struct error *error)
+{
+    char path[FILE_PATH_SIZE];
+    struct checkpoint_info info = {.state = *state, .best = best};
+    settings_digest(&session->settings, info.settings_digest);
+    if (path_format(path, error, "%s/%ld.safetensors", session->paths.checkpoints, state->step))
+        return -1;
+    struct checkpoint_info old;
+    if (!best && checkpoint_read_info(path, &old, NULL) == 0 && old.state.step == state->step)
+        info.best = old.best; /* `save` of a step that is saved already must not lose its mark */
+    if (metrics_log_sync(session->metrics, error) || metrics_log_sync(session->commands, error) ||
+        checkpoint_save(path, network, &info, error))
+        return -1;
+    return checkpoint_prune(session->paths.checkpoints, error);
+}
+
+/* ---- Checkpoints back ---- */
+
+static bool matches(const struct checkpoint_entry *entry, long which)
+{
+    struct checkpoint_info info;
+    if (which == CHECKPOINT_BEST)
+        return checkpoint_read_info(entry->path, &info, NULL) == 0 && info.best;
+    return which == CHECKPOINT_LATEST || entry->step == which;
+}
+
+static int no_checkpoint(const struct session *session, long which, struct error *error)
+{
+    if (which >= 0)
+        return error_set(error, "session %s has no checkpoint at step %ld", session->name, which);
+    return error_set(error, "session %s has no checkpoint%s yet", session->name,
+                     which == CHECKPOINT_BEST ? " that was the best" : "");
+}
+
+static void compare_settings(const struct session *session, const struct checkpoint_info *info, char note[256])
+{
+    char digest[SETTINGS_DIGEST_SIZE];
+    settings_digest(&session->settings, digest);
+    if (strcmp(digest, info->settings_digest) && !*note)
+        snprintf(note, 256, "the checkpoint of step %ld was made with other settings than settings.ini has now",
+                 info->state.step);
+}
+
+/* Loads the newest good one of those asked for. `damaged` (may be NULL) counts the newer ones passed over. */
+static int load_from(const struct session *session, const struct checkpoint_entry *entries, int count, long which,
+                     struct network *network, struct checkpoint_info *info, int *damaged, char note[256],
+                     struct error *error)
+{
+    struct error first = {""};
+    int tried = 0;
+    for (int i = 0; i < count; i++) {
+        struct error reason = {""};
+        if (!matches(&entries[i], which))
+            continue;
+        if (checkpoint_load(entries[i].path, network, info, &reason) == 0) {
+            if (tried)
+                snprintf(note, 256, "%.180s; step %ld taken instead", first.message, entries[i].step);
+            compare_settings(session, info, note);
+            *damaged = i;
+            return 0;
+        }
+        if (tried++ == 0)
+            first = reason;
+    }
+    if (!tried)
+        return no_checkpoint(session, which, error);
+    return error_set(error, "%s", first.message);
+}
+
+static int set_aside(const struct checkpoint_entry *entry, struct error *error)
+{
+    char path[FILE_PATH_SIZE];
+    if (path_format(path, error, "%s.damaged", entry->path))
+        return -1;
+    if (rename(entry->path, path))
+        return error_set(error, "cannot rename %s: %s", entry->path, strerror(errno));
+    return 0;
+}
+
+int session_load(struct session *session, long which, struct network *network, struct training_state *state,
+                 char note[256], struct error *error)
+{
+    struct checkpoint_entry *entries = NULL;
+    struct checkpoint_info info;
+    int count = 0, damaged;
+    note[0] = '\0';
+    if (checkpoint_list(session->paths.checkpoints, &entries, &count, error))
+        return -1;
+    int result = load_from(session, entries, count, which, network, &info, &damaged, note, error);
+    if (result == 0 && state)
+        *state = info.state;
+    free(entries);
+    return result;
+}
+
+int session_resume(struct session *session, struct network *network, struct training_state *state, char note[256],
+                   struct error *error)
+{
+    struct checkpoint_entry *entries = NULL;
+    struct checkpoint_info info;
+    int count = 0, damaged = 0;
+    note[0] = '\0';
+    if (checkpoint_list(session->paths.checkpoints, &entries, &count, error))
+        return -1;
+    int result = load_from(session, entries, count, CHECKPOINT_LATEST, network, &info, &damaged, note, error);
+    for (int i = 0; result == 0 && i < damaged; i++)
+        result = set_aside(&entries[i], error);
+    free(entries);
+    if (result || metrics_log_cut(session->metrics, info.state.step, error) ||
+        metrics_log_cut(session->commands, info.state.step, error) ||
+        metrics_log_state(session->metrics, SESSION_STARTED, info.state.step, "", error))
+        return -1;
+    *state = info.state;
+    return 0;
+}
+
+int session_metrics(const struct session *session, struct metrics *out, struct error *error)
+{
+    memset(out, 0, sizeof *out);
+    if (metrics_read(session->paths.metrics, out, error) || metrics_read(session->paths.commands, out, error)) {
+        metrics_free(out);
+        return -1;
+    }
+    return 0;
+}

@@ -1,0 +1,221 @@
+/* Names, folders and locks of sessions; see session_paths.h. */
+#include "sessions/session_paths.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pwd.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+static const char *home(void)
+{
+    const char *folder = getenv("HOME");
+    if (folder && *folder)
+        return folder;
+    const struct passwd *user = getpwuid(getuid());
+    return user ? user->pw_dir : NULL;
+}
+
+int sessions_directory(const struct settings *settings, char path[SETTINGS_PATH_SIZE], struct error *error)
+{
+    const char *base = getenv("XDG_DATA_HOME"), *folder = home();
+    int length;
+    if (*settings->sessions_dir)
+        length = snprintf(path, SETTINGS_PATH_SIZE, "%s", settings->sessions_dir);
+    else if (base && *base == '/') /* the specification says to ignore a relative one */
+        length = snprintf(path, SETTINGS_PATH_SIZE, "%s/nfbench", base);
+    else if (folder)
+        length = snprintf(path, SETTINGS_PATH_SIZE, "%s/.local/share/nfbench", folder);
+    else
+        return error_set(error, "no home folder for the sessions: set HOME or use --sessions-dir DIR");
+    if (length < 0 || length >= SETTINGS_PATH_SIZE)
+        return error_set(error, "the path of the sessions' folder is too long");
+    return 0;
+}
+
+int session_paths(const char *folder, struct session_paths *paths, struct error *error)
+{
+    if (path_format(paths->folder, error, "%s", folder) ||
+        path_format(paths->settings, error, "%s/settings.ini", folder) ||
+        path_format(paths->metrics, error, "%s/metrics.jsonl", folder) ||
+        path_format(paths->commands, error, "%s/commands.jsonl", folder) ||
+        path_format(paths->checkpoints, error, "%s/checkpoints", folder) ||
+        path_format(paths->images, error, "%s/images", folder) || path_format(paths->lock, error, "%s/lock", folder))
+        return -1;
+    return 0;
+}
+
+int session_check_name(const char *name, struct error *error)
+{
+    size_t length = strlen(name);
+    const char *why = NULL;
+    if (length == 0 || length >= SESSION_NAME_SIZE)
+        why = "it must have 1 to 127 bytes";
+    else if (strchr(name, '/'))
+        why = "it may not hold '/'";
+    else if (name[0] == '.' || name[0] == '-')
+        why = "it may not begin with '.' or '-'";
+    for (size_t i = 0; i < length && !why; i++) {
+        if ((unsigned char)name[i] < 0x20 || name[i] == 0x7f)
+            why = "it may not hold control characters";
+    }
+    return why ? error_set(error, "'%.60s' cannot be a session's name: %s", name, why) : 0;
+}
+
+/* Makes the folder of that name; *taken when it exists already. */
+static int claim_name(const char *directory, const char *name, struct session_paths *paths, bool *taken,
+                      struct error *error)
+{
+    char folder[FILE_PATH_SIZE];
+    *taken = false;
+    if (path_format(folder, error, "%s/%s", directory, name) || session_paths(folder, paths, error))
+        return -1;
+    if (mkdir(folder, 0777) == 0)
+        return 0;
+    *taken = errno == EEXIST;
+    return error_set(error, "cannot make folder %s: %s", folder, strerror(errno));
+}
+
+static int claim_made_up_name(const struct settings *settings, const char *directory, char name[SESSION_NAME_SIZE],
+                              struct session_paths *paths, struct error *error)
+{
+    char date[16];
+    struct tm local;
+    time_t now = time(NULL);
+    bool taken = true;
+    if (!localtime_r(&now, &local) || !strftime(date, sizeof date, "%Y%m%d", &local))
+        return error_set(error, "cannot read the clock");
+    for (int counter = 1; taken && counter < 1000000; counter++) {
+        snprintf(name, SESSION_NAME_SIZE, "%s-%s-%d", date, settings->model.preset, counter);
+        if (claim_name(directory, name, paths, &taken, error) == 0)
+            return 0;
+    }
+    return -1;
+}
+
+int session_claim(const struct settings *settings, const char *directory, char name[SESSION_NAME_SIZE],
+                  struct session_paths *paths, struct error *error)
+{
+    bool taken;
+    if (!*settings->session)
+        return claim_made_up_name(settings, directory, name, paths, error);
+    if (session_check_name(settings->session, error))
+        return -1;
+    strcpy(name, settings->session);
+    if (claim_name(directory, name, paths, &taken, error) == 0)
+        return 0;
+    if (taken)
+        return error_set(error, "session %s exists already: choose another name, or `nfbench resume %s`", name, name);
+    return -1;
+}
+
+void session_discard(const struct session_paths *paths)
+{
+    const char *const files[] = {paths->settings, paths->metrics, paths->commands, paths->lock};
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++)
+        unlink(files[i]);
+    rmdir(paths->checkpoints);
+    rmdir(paths->images);
+    rmdir(paths->folder);
+}
+
+/* "SESSION" of "some/where/SESSION///". */
+static void last_part(const char *path, char name[SESSION_NAME_SIZE])
+{
+    size_t end = strlen(path);
+    while (end > 1 && path[end - 1] == '/')
+        end--;
+    size_t start = end;
+    while (start > 0 && path[start - 1] != '/')
+        start--;
+    snprintf(name, SESSION_NAME_SIZE, "%.*s", (int)(end - start), path + start);
+}
+
+int session_find(const struct settings *settings, const char *name, char found[SESSION_NAME_SIZE],
+                 struct session_paths *paths, struct error *error)
+{
+    char directory[SETTINGS_PATH_SIZE], folder[FILE_PATH_SIZE];
+    struct stat status;
+    if (strchr(name, '/')) {
+        if (path_format(folder, error, "%s", name))
+            return -1;
+    } else if (session_check_name(name, error) || sessions_directory(settings, directory, error) ||
+               path_format(folder, error, "%s/%s", directory, name))
+        return -1;
+    last_part(folder, found);
+    if (session_paths(folder, paths, error))
+        return -1;
+    if (stat(paths->settings, &status) == 0)
+        return 0;
+    if (errno != ENOENT && errno != ENOTDIR)
+        return error_set(error, "cannot open session %s: %s", folder, strerror(errno));
+    if (stat(folder, &status))
+        return error_set(error, "there is no session %s: `nfbench sessions` lists them", folder);
+    return error_set(error, "%s is not a session: it has no settings.ini", folder);
+}
+
+/* ---- The lock ---- */
+
+/* flock with retries: another process that only looks (session_is_locked) has it for a moment. */
+static int try_lock(int descriptor)
+{
+    enum { TRIES = 10, PAUSE_NANOSECONDS = 20000000 };
+    for (int i = 0;; i++) {
+        if (flock(descriptor, LOCK_EX | LOCK_NB) == 0)
+            return 0;
+        if ((errno != EWOULDBLOCK && errno != EINTR) || i == TRIES)
+            return -1;
+        nanosleep(&(struct timespec){.tv_nsec = PAUSE_NANOSECONDS}, NULL);
+    }
+}
+
+static int lock_error(const struct session_paths *paths, const char *name, int descriptor, struct error *error)
+{
+    char owner[24] = "";
+    if (errno != EWOULDBLOCK)
+        return error_set(error, "cannot lock %s: %s", paths->lock, strerror(errno));
+    ssize_t length = pread(descriptor, owner, sizeof owner - 1, 0);
+    owner[length > 0 ? strspn(owner, "0123456789") : 0] = '\0';
+    return error_set(error, "session %s is in use by process %s: stop that one first, or choose another session", name,
+                     *owner ? owner : "(unknown)");
+}
+
+int session_lock(const struct session_paths *paths, const char *name, int *descriptor, struct error *error)
+{
+    char owner[24];
+    int lock = open(paths->lock, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+    if (lock < 0)
+        return error_set(error, "cannot open %s: %s", paths->lock, strerror(errno));
+    if (try_lock(lock)) {
+        lock_error(paths, name, lock, error);
+        close(lock);
+        return -1;
+    }
+    int length = snprintf(owner, sizeof owner, "%ld\n", (long)getpid());
+    if (ftruncate(lock, 0) || lseek(lock, 0, SEEK_SET) < 0) {
+        error_set(error, "cannot write %s: %s", paths->lock, strerror(errno));
+        close(lock);
+        return -1;
+    }
+    if (file_write_all(lock, owner, (size_t)length, paths->lock, error)) {
+        close(lock);
+        return -1;
+    }
+    *descriptor = lock;
+    return 0;
+}
+
+bool session_is_locked(const struct session_paths *paths)
+{
+    int lock = open(paths->lock, O_RDONLY | O_CLOEXEC);
+    if (lock < 0)
+        return false;
+    bool locked = flock(lock, LOCK_SH | LOCK_NB) && errno == EWOULDBLOCK;
+    close(lock);
+    return locked;
+}

@@ -1,0 +1,37 @@
+/* Inside sessions/: names, folders and locks of sessions, and what the list shares with session.c. */
+#ifndef NFBENCH_SESSIONS_SESSION_PATHS_H
+#define NFBENCH_SESSIONS_SESSION_PATHS_H
+
+#include "sessions/file.h"
+#include "sessions/session.h"
+
+/* The state that a resumed run begins with in the log, until session_end says how it went. */
+#define SESSION_STARTED "started"
+
+struct session_paths {
+    char folder[FILE_PATH_SIZE], settings[FILE_PATH_SIZE], metrics[FILE_PATH_SIZE], commands[FILE_PATH_SIZE];
+    char checkpoints[FILE_PATH_SIZE], images[FILE_PATH_SIZE], lock[FILE_PATH_SIZE];
+};
+
+int session_paths(const char *folder, struct session_paths *paths, struct error *error);
+
+/* -1 unless it can be a session's name: 1 to 127 bytes, no '/', no '.' or '-' at the start, no control characters. */
+int session_check_name(const char *name, struct error *error);
+
+/* Makes the new session's folder in `directory`: that decides who gets the name. */
+int session_claim(const struct settings *settings, const char *directory, char name[SESSION_NAME_SIZE],
+                  struct session_paths *paths, struct error *error);
+/* Removes a session's folder that could not be filled. */
+void session_discard(const struct session_paths *paths);
+
+/* The folder of an existing session by name or path. */
+int session_find(const struct settings *settings, const char *name, char found[SESSION_NAME_SIZE],
+                 struct session_paths *paths, struct error *error);
+
+/* Takes the lock; the error names the process that has it. Closing the descriptor releases it, so does the process's
+ * end: a lock file without a lock means nothing. */
+int session_lock(const struct session_paths *paths, const char *name, int *descriptor, struct error *error);
+/* Whether some process holds the lock. */
+bool session_is_locked(const struct session_paths *paths);
+
+#endif

@@ -1,0 +1,22 @@
+/* A network's parameters to and from a safetensors file; the common part of checkpoints and imports. */
+#ifndef NFBENCH_SESSIONS_TENSORS_H
+#define NFBENCH_SESSIONS_TENSORS_H
+
+#include "engine/network.h"
+#include "sessions/safetensors.h"
+
+enum tensors_wanted {
+    TENSORS_ALL,    /* values, momentum, averages: all that the network has */
+    TENSORS_WEIGHTS /* values alone; averages start as the values */
+};
+
+/* All values, momenta and averages of the network. Fails when one is not finite. */
+int tensors_save(const char *path, struct network *network, const struct metadata *metadata, int metadata_count,
+                 struct error *error);
+
+/* Checks every name, shape and value first: on error the network is unchanged, and the message lists what is missing,
+ * unexpected or of another shape. "momentum." and "ema." tensors that the network does not want are passed over. */
+int tensors_load(const struct safetensors *file, struct network *network, enum tensors_wanted wanted,
+                 struct error *error);
+
+#endif
