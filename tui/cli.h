@@ -7,6 +7,8 @@
 
 #include <jansson.h>
 
+#define CLI_VERSION "0.1.0"
+
 /* Exit codes of the program. */
 enum cli_status { CLI_DONE = 0, CLI_FAILED = 1, CLI_USAGE = 2, CLI_INTERRUPTED = 130 };
 
@@ -63,8 +65,9 @@ enum cli_status cli_failed(const struct cli *cli, const struct error *error);
 enum cli_status cli_usage(const struct cli *cli, const struct error *error);
 /* The result of --json: one line. Takes the reference; NULL means that memory ran out while it was made. */
 enum cli_status cli_print_json(const struct cli *cli, json_t *object);
-/* A number for JSON: null when it is not finite or, for a fraction, negative (not measured). */
+/* A number for JSON: null when it is not finite or, for a loss or a fraction, negative (not measured). */
 json_t *cli_json_number(double value);
+json_t *cli_json_loss(double value);
 json_t *cli_json_fraction(double value);
 /* "1:02:03", "4:05" */
 void cli_duration(double seconds, char text[CLI_VALUE_SIZE]);

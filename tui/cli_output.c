@@ -41,6 +41,11 @@ json_t *cli_json_number(double value)
     return isfinite(value) ? json_real(value) : json_null();
 }
 
+json_t *cli_json_loss(double value)
+{
+    return value >= 0 ? cli_json_number(value) : json_null();
+}
+
 /* Seven digits: a float's, without the tail that its exact value has. */
 json_t *cli_json_fraction(double value)
 {

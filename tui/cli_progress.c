@@ -227,12 +227,12 @@ void progress_line(struct progress *progress, const char *format, ...)
 
 static void smooth(struct progress *progress, const struct step_summary *steps)
 {
-    double kept = pow(smoothing, steps->count);
-    double weight = kept * progress->weight + (1 - kept);
-    if (steps->count <= steps->non_finite)
+    double kept = pow(smoothing, steps->count) * progress->weight;
+    double weight = kept + 1 - pow(smoothing, steps->count);
+    if (steps->count == 0)
         return;
-    double old = kept * progress->weight / weight;
-    progress->loss = old * progress->loss + (1 - old) * steps->loss_sum / (steps->count - steps->non_finite);
+    double old = kept / weight;
+    progress->loss = old * progress->loss + (1 - old) * steps->loss_sum / steps->count;
     progress->accuracy = old * progress->accuracy + (1 - old) * steps->accuracy_sum / steps->count;
     progress->weight = weight;
 }
@@ -269,8 +269,7 @@ void progress_event(struct progress *progress, const struct event *event, const 
     case EVENT_COMMAND:
         progress_line(progress, "step %ld  %s", event->command.step, event->command.outcome);
         break;
-    case EVENT_MESSAGE:
-        progress_line(progress, "%s", event->message);
+    case EVENT_MESSAGE: /* why the run has ended: the subcommand's last word */
         break;
     }
 }

@@ -25,7 +25,7 @@ void progress_format(const struct progress *progress, const struct snapshot *sna
                      char text[PROGRESS_LINE_SIZE]);
 
 void progress_open(struct progress *progress, int fd);
-/* Takes a trainer's event into account; epochs, commands and messages get a line that stays. */
+/* Takes a trainer's event into account; epochs and commands get a line that stays. */
 void progress_event(struct progress *progress, const struct event *event, const struct snapshot *snapshot);
 /* Shows the newest state when it is time to. */
 void progress_show(struct progress *progress, const struct snapshot *snapshot);

@@ -151,6 +151,7 @@ static int open_data(struct run *run, const struct run_request *request, struct 
     struct partition partition; /* made again by the trainer; asked for here so that nothing is left of a bad split */
     if (partition_make(parts->dataset, &run->settings.train, &partition, error) != 0)
         return -1;
+    parts->train_images = partition.train;
     bool synthetic = strcmp(dataset_location(parts->dataset), "built in") == 0;
     snprintf(parts->data, sizeof parts->data, synthetic ? "%s images, %s" : "%s in %s", dataset_name(parts->dataset),
              dataset_location(parts->dataset));
@@ -177,6 +178,7 @@ static int load_session(struct run *run, const struct run_request *request, stru
     if (threads != parts->backend->threads)
         add_note(run, "not as many threads as before: results may differ in their last bits");
     parts->resumed_step = run->state.step;
+    parts->resumed_seconds = run->state.seconds;
     return session_update_settings(parts->session, &run->settings, error);
 }
 

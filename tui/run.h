@@ -36,7 +36,9 @@ struct run_parts {
     char device[RUN_DEVICE_SIZE]; /* "CPU, 2 threads, bf16" */
     char data[RUN_TEXT_SIZE];     /* "CIFAR-10 in /work/data" or "synthetic images, built in" */
     char note[RUN_TEXT_SIZE];     /* what the person should know, or empty: no data found, a checkpoint passed over */
+    int train_images;             /* an epoch */
     long resumed_step;            /* 0 for a new run */
+    double resumed_seconds;       /* training time of the processes before this one */
 };
 
 /* Puts the run together; takes seconds, so a screen calls it on a thread of its own. -1 with the message on failure or

@@ -1,0 +1,255 @@
+/* `nfbench bench`: the speed of a training step, and where its time goes. The step is that of the PyTorch peer's bench:
+ * a batch that is already there, forward, softmax cross-entropy, backward, and SGD with Nesterov momentum 0.9, weight
+ * decay 5e-4 on the weights, and adaptive gradient clipping when asked for. */
+#include "kernels/philox.h"
+#include "tui/cli.h"
+#include "tui/cli_table.h"
+#include "tui/run.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum { WARM_UP = 2, STEPS = 5, REPEATS = 5, MOST_STEPS = 100000, MOST_REPEATS = 1000 };
+
+struct bench {
+    struct settings settings;
+    struct backend *backend;
+    struct network *network;
+    char device[RUN_DEVICE_SIZE];
+    float *images;   /* (batch, 32, 32, 3) */
+    uint8_t *labels; /* (batch) */
+    long steps, repeats;
+    double *seconds;          /* (repeats) of one step, sorted once measured */
+    double kinds[TIME_KINDS]; /* seconds of one step by kind of work */
+};
+
+/* ---- The work of a step ---- */
+
+static double conv_flops(int size, int cin, int cout, int k, int groups)
+{
+    return 2.0 * size * size * cout * (cin / groups) * k * k;
+}
+
+/* Floating point operations of all convolutions in the forward pass of one image: a multiplication and an addition for
+ * each weight and output position. */
+static double forward_flops(const struct model_spec *spec)
+{
+    int size = MODEL_IMAGE_SIZE;
+    double flops = conv_flops(size, 3, spec->stem, 3, 1);
+    for (int i = 0; i < model_block_count(spec); i++) {
+        const struct block_spec block = model_block(spec, i);
+        int out = (size + block.stride - 1) / block.stride;
+        int groups = spec->group_width > 0 ? block.mid / spec->group_width : 1;
+        int first = spec->family == FAMILY_REPORT ? out : size; /* the report's first convolution strides */
+        flops += conv_flops(first, block.cin, block.mid, 1, 1);
+        flops += 2 * conv_flops(out, block.mid, block.mid, 3, groups);
+        flops += conv_flops(out, block.mid, block.cout, 1, 1);
+        if (block.transition)
+            flops += conv_flops(out, block.cin, block.cout, 1, 1);
+        size = out;
+    }
+    return flops;
+}
+
+static int make_batch(struct bench *bench, struct error *error)
+{
+    size_t batch = (size_t)bench->settings.train.batch, pixels = batch * IMAGE_BYTES;
+    bench->images = malloc(pixels * sizeof *bench->images);
+    bench->labels = malloc(batch);
+    bench->seconds = calloc((size_t)bench->repeats, sizeof *bench->seconds);
+    if (!bench->images || !bench->labels || !bench->seconds)
+        return error_set(error, "out of memory for a batch of %zu images", batch);
+    uint64_t seed = bench->settings.train.seed;
+    for (size_t i = 0; i < pixels; i += 4) { /* an image is a multiple of four values */
+        struct philox draw = philox_draw(seed, PHILOX_SYNTHETIC, 0, i / 4, 0);
+        philox_normal(draw.word[0], draw.word[1], bench->images + i);
+        philox_normal(draw.word[2], draw.word[3], bench->images + i + 2);
+    }
+    for (size_t i = 0; i < batch; i++) {
+        struct philox draw = philox_draw(seed, PHILOX_SYNTHETIC, 1, i, 0);
+        bench->labels[i] = (uint8_t)philox_below(draw.word[0], (uint32_t)bench->settings.model.classes);
+    }
+    return 0;
+}
+
+static int step(struct bench *bench, long number, struct error *error)
+{
+    const struct train_options *train = &bench->settings.train;
+    const struct step_options options = {.label_smoothing = train->label_smoothing, .step = (uint32_t)number};
+    const struct optimizer_options update = {.learning_rate = 0.01f,
+                                             .momentum = 0.9f,
+                                             .weight_decay = 5e-4f,
+                                             .agc = train->agc,
+                                             .ema = train->ema,
+                                             .nesterov = true,
+                                             .ema_step = number};
+    struct step_result result;
+    struct update_result updated;
+    if (network_train_step(bench->network, bench->images, bench->labels, train->batch, &options, &result, error) != 0 ||
+        network_update(bench->network, &update, &updated, error) != 0)
+        return -1;
+    if (!result.finite || !updated.finite)
+        return error_set(error, "the loss is not finite at step %ld: its time would mean nothing", number + 1);
+    return 0;
+}
+
+static double now(void)
+{
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time); /* cannot fail for this clock */
+    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
+}
+
+static int ascending(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static int measure(struct bench *bench, struct error *error)
+{
+    double before[TIME_KINDS];
+    long number = 0;
+    for (; number < WARM_UP; number++)
+        if (step(bench, number, error) != 0)
+            return -1;
+    if (bench->backend->synchronize(bench->backend, error) != 0)
+        return -1;
+    network_times(bench->network, before);
+    for (long r = 0; r < bench->repeats; r++) {
+        double start = now();
+        for (long s = 0; s < bench->steps; s++, number++)
+            if (step(bench, number, error) != 0)
+                return -1;
+        if (bench->backend->synchronize(bench->backend, error) != 0)
+            return -1;
+        bench->seconds[r] = (now() - start) / (double)bench->steps;
+    }
+    network_times(bench->network, bench->kinds);
+    for (int k = 0; k < TIME_KINDS; k++)
+        bench->kinds[k] = (bench->kinds[k] - before[k]) / (double)(bench->steps * bench->repeats);
+    return 0;
+}
+
+/* ---- Results ---- */
+
+static double median(const struct bench *bench)
+{
+    long half = bench->repeats / 2;
+    return bench->repeats % 2 ? bench->seconds[half] : (bench->seconds[half - 1] + bench->seconds[half]) / 2;
+}
+
+/* All convolutions, forward and both backward passes, as the peer counts them. */
+static double gigaflops_per_second(const struct bench *bench)
+{
+    return 3 * forward_flops(&bench->settings.model) * bench->settings.train.batch / median(bench) / 1e9;
+}
+
+static json_t *kinds_json(const struct bench *bench)
+{
+    json_t *kinds = json_object();
+    for (int k = 0; kinds && k < TIME_KINDS; k++)
+        if (json_object_set_new(kinds, network_time_name(k), cli_json_number(1e3 * bench->kinds[k])) != 0) {
+            json_decref(kinds);
+            kinds = NULL;
+        }
+    return kinds;
+}
+
+static json_t *bench_json(const struct bench *bench)
+{
+    const struct train_options *train = &bench->settings.train;
+    double seconds = median(bench);
+    return json_pack("{s:s, s:i, s:s, s:i, s:s, s:f, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:o}", "preset",
+                     bench->settings.model.preset, "batch", train->batch, "precision",
+                     train->precision == PRECISION_BF16 ? "bf16" : "fp32", "threads", train->threads, "device",
+                     bench->device, "agc", (double)train->agc, "images_per_second",
+                     cli_json_number(train->batch / seconds), "milliseconds_per_step", cli_json_number(1e3 * seconds),
+                     "milliseconds_least", cli_json_number(1e3 * bench->seconds[0]), "milliseconds_most",
+                     cli_json_number(1e3 * bench->seconds[bench->repeats - 1]), "gigaflops_per_second",
+                     cli_json_number(gigaflops_per_second(bench)), "megaflops_forward_per_image",
+                     cli_json_number(forward_flops(&bench->settings.model) / 1e6), "parameters",
+                     (json_int_t)network_parameter_count(bench->network), "milliseconds", kinds_json(bench));
+}
+
+static void kind_row(struct table *table, const char *name, double seconds, double total)
+{
+    table_cell(table, "%s", name);
+    table_cell(table, "%.2f", 1e3 * seconds);
+    table_cell(table, "%.1f %%", 100 * seconds / total);
+}
+
+static int print_bench(const struct bench *bench, struct error *error)
+{
+    const struct train_options *train = &bench->settings.train;
+    double seconds = median(bench), total = 0, counted = 0;
+    printf("%s, batch %d, %s: %.1f images/s, %.2f ms/step (%.2f to %.2f)\n", bench->settings.model.preset, train->batch,
+           bench->device, train->batch / seconds, 1e3 * seconds, 1e3 * bench->seconds[0],
+           1e3 * bench->seconds[bench->repeats - 1]);
+    printf("%zu parameters, %.1f MFLOP forward an image, %.0f GFLOP/s in convolutions\n\n",
+           network_parameter_count(bench->network), forward_flops(&bench->settings.model) / 1e6,
+           gigaflops_per_second(bench));
+    struct table *table = table_create("lrr");
+    table_cell(table, "where the time goes");
+    table_cell(table, "ms/step");
+    table_cell(table, "share");
+    for (long r = 0; r < bench->repeats; r++)
+        total += bench->seconds[r] / (double)bench->repeats;
+    for (int k = 0; k < TIME_KINDS; k++) {
+        counted += bench->kinds[k];
+        if (bench->kinds[k] > 0)
+            kind_row(table, network_time_name(k), bench->kinds[k], total);
+    }
+    kind_row(table, "not counted", fmax(0, total - counted), total);
+    kind_row(table, "mean step", total, total);
+    int result = table_print(table, stdout, error);
+    table_destroy(table);
+    return result;
+}
+
+/* ---- The subcommand ---- */
+
+static int read_count(const struct cli *cli, const char *option, long otherwise, long most, long *out,
+                      struct error *error)
+{
+    const char *text = cli_value(cli, option);
+    char *end;
+    errno = 0;
+    *out = text ? strtol(text, &end, 10) : otherwise;
+    if (text && (errno || end == text || *end || *out < 1 || *out > most))
+        return error_set(error, "--%s %.60s: must be a whole number from 1 to %ld", option, text, most);
+    return 0;
+}
+
+enum cli_status cli_bench(struct cli *cli)
+{
+    struct bench bench = {.settings = cli->settings};
+    struct error error;
+    enum cli_status status = CLI_DONE;
+    if (!settings_given(&cli->settings, "agc"))
+        bench.settings.train.agc = 0; /* the peer's step has none unless asked */
+    if (read_count(cli, "steps", STEPS, MOST_STEPS, &bench.steps, &error) != 0 ||
+        read_count(cli, "repeats", REPEATS, MOST_REPEATS, &bench.repeats, &error) != 0)
+        return cli_usage(cli, &error);
+    if (run_open_network(&bench.settings, &bench.backend, &bench.network, bench.device, &error) != 0 ||
+        make_batch(&bench, &error) != 0 || measure(&bench, &error) != 0) {
+        status = cli_failed(cli, &error);
+    } else {
+        qsort(bench.seconds, (size_t)bench.repeats, sizeof *bench.seconds, ascending);
+        if (cli->settings.json)
+            status = cli_print_json(cli, bench_json(&bench));
+        else if (print_bench(&bench, &error) != 0)
+            status = cli_failed(cli, &error);
+    }
+    free(bench.images);
+    free(bench.labels);
+    free(bench.seconds);
+    if (bench.network)
+        network_destroy(bench.network);
+    if (bench.backend)
+        bench.backend->destroy(bench.backend);
+    return status;
+}

@@ -1,0 +1,87 @@
+/* `nfbench import`: weights made elsewhere (a safetensors file under the peer's names) become a session that can be
+ * tested and trained on. */
+#include "sessions/import.h"
+
+#include "tui/cli.h"
+#include "tui/run.h"
+
+#include <string.h>
+
+/* The data that `test` and `resume` will use: those found, where their classes are the network's. */
+static int choose_data(struct settings *settings, int classes, char note[RUN_TEXT_SIZE], struct error *error)
+{
+    struct dataset *dataset;
+    bool asked = settings_given(settings, "data");
+    if (run_open_data(settings, note, &dataset, error) != 0)
+        return -1;
+    int found = dataset_classes(dataset);
+    dataset_close(dataset);
+    settings->model.classes = classes;
+    if (found == classes)
+        return 0;
+    if (asked)
+        return error_set(error, "the file's network has %d classes, the data in %s have %d", classes, settings->data,
+                         found);
+    snprintf(note, RUN_TEXT_SIZE, "the data found have %d classes, the network %d: name others by --data", found,
+             classes);
+    return 0;
+}
+
+static json_t *import_json(const struct session *session, const struct network *network, int tensors)
+{
+    return json_pack("{s:s, s:s, s:i, s:I}", "session", session_name(session), "path", session_path(session), "tensors",
+                     tensors, "parameters", (json_int_t)network_parameter_count(network));
+}
+
+static void print_imported(const struct session *session, const struct network *network, int tensors)
+{
+    printf("%d tensors, %zu parameters of a %s network: session %s\n", tensors, network_parameter_count(network),
+           network_spec(network)->preset, session_path(session));
+    printf("next: nfbench test %s\n      nfbench resume %s   (trains it further)\n", session_name(session),
+           session_name(session));
+}
+
+static int import(struct cli *cli, struct backend **backend, struct network **network, struct session **session,
+                  struct error *error)
+{
+    struct settings *settings = &cli->settings;
+    const char *path = cli->operands[0];
+    char device[RUN_DEVICE_SIZE], note[RUN_TEXT_SIZE];
+    int classes;
+    if (import_classes(path, &classes, error) != 0 || choose_data(settings, classes, note, error) != 0 ||
+        run_open_network(settings, backend, network, device, error) != 0 ||
+        import_session(path, settings, *network, session, error) != 0)
+        return -1;
+    if (*note)
+        fprintf(stderr, "note: %s\n", note);
+    return 0;
+}
+
+enum cli_status cli_import(struct cli *cli)
+{
+    struct error error;
+    struct backend *backend = NULL;
+    struct network *network = NULL;
+    struct session *session = NULL;
+    enum cli_status status = CLI_DONE;
+    if (!settings_given(&cli->settings, "preset") && !settings_given(&cli->settings, "stages")) {
+        error_set(&error, "say which network the file is of: --preset NAME (or --family, --stem and --stages)");
+        return cli_usage(cli, &error);
+    }
+    if (import(cli, &backend, &network, &session, &error) != 0) {
+        status = cli_failed(cli, &error);
+    } else {
+        int tensors;
+        network_parameters(network, &tensors);
+        if (cli->settings.json)
+            status = cli_print_json(cli, import_json(session, network, tensors));
+        else
+            print_imported(session, network, tensors);
+    }
+    session_close(session);
+    if (network)
+        network_destroy(network);
+    if (backend)
+        backend->destroy(backend);
+    return status;
+}

@@ -1,0 +1,223 @@
+/* `nfbench sessions`: what runs there are, and what became of one. */
+#include "tui/cli.h"
+#include "tui/cli_table.h"
+
+#include "sessions/session.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+/* ---- list ---- */
+
+static void format_time(time_t time, char text[CLI_VALUE_SIZE])
+{
+    struct tm local;
+    if (!localtime_r(&time, &local) || strftime(text, CLI_VALUE_SIZE, "%Y-%m-%d %H:%M", &local) == 0)
+        snprintf(text, CLI_VALUE_SIZE, "-");
+}
+
+static json_t *list_json(const char *directory, const struct session_summary *rows, int count)
+{
+    json_t *sessions = json_array();
+    for (int i = 0; sessions && i < count; i++) {
+        json_t *row = json_pack("{s:s, s:s, s:s, s:I, s:o, s:I, s:b}", "session", rows[i].name, "preset",
+                                rows[i].preset, "state", rows[i].state, "step", (json_int_t)rows[i].step,
+                                "best_accuracy", cli_json_fraction(rows[i].best_accuracy), "changed",
+                                (json_int_t)rows[i].changed, "locked", rows[i].locked);
+        if (json_array_append_new(sessions, row) != 0) {
+            json_decref(sessions);
+            sessions = NULL;
+        }
+    }
+    return json_pack("{s:s, s:o}", "directory", directory, "sessions", sessions);
+}
+
+static int print_list(const char *directory, const struct session_summary *rows, int count, struct error *error)
+{
+    if (count == 0) {
+        printf("no sessions in %s\n", directory);
+        return 0;
+    }
+    struct table *table = table_create("lllrrl");
+    static const char *const heads[] = {"session", "preset", "state", "step", "best", "changed"};
+    for (size_t i = 0; i < sizeof heads / sizeof *heads; i++)
+        table_cell(table, "%s", heads[i]);
+    for (int i = 0; i < count; i++) {
+        char percent[CLI_VALUE_SIZE], changed[CLI_VALUE_SIZE];
+        cli_percent(rows[i].best_accuracy, percent);
+        format_time(rows[i].changed, changed);
+        table_cell(table, "%s", rows[i].name);
+        table_cell(table, "%s", rows[i].preset);
+        table_cell(table, "%s", rows[i].state);
+        table_cell(table, "%ld", rows[i].step);
+        table_cell(table, "%s", percent);
+        table_cell(table, "%s", changed);
+    }
+    int result = table_print(table, stdout, error);
+    table_destroy(table);
+    return result;
+}
+
+static enum cli_status list(struct cli *cli)
+{
+    struct error error;
+    struct session_summary *rows = NULL;
+    char directory[SETTINGS_PATH_SIZE];
+    int count = 0;
+    if (sessions_directory(&cli->settings, directory, &error) != 0 ||
+        sessions_list(&cli->settings, &rows, &count, &error) != 0)
+        return cli_failed(cli, &error);
+    enum cli_status status = CLI_DONE;
+    if (cli->settings.json)
+        status = cli_print_json(cli, list_json(directory, rows, count));
+    else if (print_list(directory, rows, count, &error) != 0)
+        status = cli_failed(cli, &error);
+    free(rows);
+    return status;
+}
+
+/* ---- show ---- */
+
+static json_t *settings_json(const struct settings *settings)
+{
+    json_t *object = json_object();
+    const struct setting *row;
+    for (int i = 0; object && (row = settings_row(i)); i++) {
+        char value[SETTINGS_VALUE_SIZE];
+        settings_get(settings, row, value);
+        if (row->saved && json_object_set_new(object, row->name, json_string(value)) != 0) {
+            json_decref(object);
+            object = NULL;
+        }
+    }
+    return object;
+}
+
+static json_t *epochs_json(const struct metrics *metrics)
+{
+    json_t *epochs = json_array();
+    for (int i = 0; epochs && i < metrics->epoch_count; i++) {
+        const struct epoch_record *epoch = &metrics->epochs[i];
+        json_t *row = json_pack(
+            "{s:I, s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "step", (json_int_t)epoch->step, "epoch", epoch->epoch,
+            "train_loss", cli_json_loss(epoch->train_loss), "train_accuracy", cli_json_fraction(epoch->train_accuracy),
+            "validation_loss", cli_json_loss(epoch->validation_loss), "validation_accuracy",
+            cli_json_fraction(epoch->validation_accuracy), "test_loss", cli_json_loss(epoch->test_loss),
+            "test_accuracy", cli_json_fraction(epoch->test_accuracy), "seconds", cli_json_number(epoch->seconds));
+        if (json_array_append_new(epochs, row) != 0) {
+            json_decref(epochs);
+            epochs = NULL;
+        }
+    }
+    return epochs;
+}
+
+static json_t *session_json(const struct session *session, const struct metrics *metrics)
+{
+    return json_pack("{s:s, s:s, s:I, s:s, s:s, s:i, s:o, s:o}", "session", session_name(session), "path",
+                     session_path(session), "step", (json_int_t)metrics->last_step, "state", metrics->end_state,
+                     "message", metrics->end_message, "damaged_lines", metrics->damaged_lines, "settings",
+                     settings_json(session_settings(session)), "epochs", epochs_json(metrics));
+}
+
+static void measured_cells(struct table *table, double accuracy, double loss)
+{
+    char percent[CLI_VALUE_SIZE];
+    cli_percent(accuracy, percent);
+    table_cell(table, "%s", percent);
+    if (loss >= 0)
+        table_cell(table, "%.4f", loss);
+    else
+        table_cell(table, "-");
+}
+
+static int print_epochs(const struct metrics *metrics, struct error *error)
+{
+    static const char *const heads[] = {"epoch", "step", "training", "loss", "validation",
+                                        "loss",  "test", "loss",     "time"};
+    struct table *table = table_create("rrrrrrrrr");
+    for (size_t i = 0; i < sizeof heads / sizeof *heads; i++)
+        table_cell(table, "%s", heads[i]);
+    for (int i = 0; i < metrics->epoch_count; i++) {
+        const struct epoch_record *epoch = &metrics->epochs[i];
+        char time[CLI_VALUE_SIZE];
+        cli_duration(epoch->seconds, time);
+        table_cell(table, "%d", epoch->epoch);
+        table_cell(table, "%ld", epoch->step);
+        measured_cells(table, epoch->train_accuracy, epoch->train_loss);
+        measured_cells(table, epoch->validation_accuracy, epoch->validation_loss);
+        measured_cells(table, epoch->test_accuracy, epoch->test_loss);
+        table_cell(table, "%s", time);
+    }
+    int result = table_print(table, stdout, error);
+    table_destroy(table);
+    return result;
+}
+
+static int print_settings(const struct settings *settings, struct error *error)
+{
+    struct table *table = table_create("ll");
+    const struct setting *row;
+    for (int i = 0; (row = settings_row(i)); i++) {
+        char value[SETTINGS_VALUE_SIZE];
+        settings_get(settings, row, value);
+        if (row->saved) {
+            table_cell(table, "%s", row->name);
+            table_cell(table, "%s", value);
+        }
+    }
+    int result = table_print(table, stdout, error);
+    table_destroy(table);
+    return result;
+}
+
+static int print_session(const struct session *session, const struct metrics *metrics, struct error *error)
+{
+    printf("%s\nstep %ld%s%s%s%s\n\n", session_path(session), metrics->last_step, *metrics->end_state ? ", " : "",
+           metrics->end_state, *metrics->end_message ? ": " : "", metrics->end_message);
+    if (metrics->damaged_lines)
+        printf("%d damaged lines of its logs were passed over\n\n", metrics->damaged_lines);
+    if (print_settings(session_settings(session), error) != 0)
+        return -1;
+    if (metrics->epoch_count == 0)
+        return 0;
+    putchar('\n');
+    return print_epochs(metrics, error);
+}
+
+static enum cli_status show(struct cli *cli, const char *name)
+{
+    struct error error;
+    struct session *session;
+    struct metrics metrics = {0};
+    enum cli_status status = CLI_DONE;
+    if (session_open(&cli->settings, name, SESSION_READ, &session, &error) != 0)
+        return cli_failed(cli, &error);
+    if (session_metrics(session, &metrics, &error) != 0)
+        status = cli_failed(cli, &error);
+    else if (cli->settings.json)
+        status = cli_print_json(cli, session_json(session, &metrics));
+    else if (print_session(session, &metrics, &error) != 0)
+        status = cli_failed(cli, &error);
+    metrics_free(&metrics);
+    session_close(session);
+    return status;
+}
+
+enum cli_status cli_sessions(struct cli *cli)
+{
+    struct error error;
+    const char *verb = cli->operand_count > 0 ? cli->operands[0] : "list";
+    if (strcmp(verb, "list") == 0 && cli->operand_count <= 1)
+        return list(cli);
+    if (strcmp(verb, "show") == 0 && cli->operand_count == 2)
+        return show(cli, cli->operands[1]);
+    if (strcmp(verb, "list") == 0)
+        error_set(&error, "list takes no name: `nfbench sessions show %.100s`?", cli->operands[1]);
+    else if (strcmp(verb, "show") == 0)
+        error_set(&error, "show needs the name of a session");
+    else
+        error_set(&error, "%.60s: must be list or show SESSION", verb);
+    return cli_usage(cli, &error);
+}

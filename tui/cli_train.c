@@ -1,0 +1,279 @@
+/* `nfbench train` and `nfbench resume`: the run without a screen. The training has a thread of its own; this one waits
+ * for signals, shows the progress between them and prints the results at the end. */
+#include "tui/cli.h"
+#include "tui/cli_progress.h"
+#include "tui/run.h"
+
+#include <math.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+/* ---- Signals: blocked in all threads and waited for in this one, so that nothing runs inside a handler ---- */
+
+/* SIGHUP is left alone where someone (nohup) had it ignored. */
+static sigset_t block_signals(void)
+{
+    sigset_t signals;
+    struct sigaction hangup;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGTERM);
+    if (sigaction(SIGHUP, NULL, &hangup) == 0 && hangup.sa_handler != SIG_IGN)
+        sigaddset(&signals, SIGHUP);
+    pthread_sigmask(SIG_BLOCK, &signals, NULL);
+    return signals;
+}
+
+/* The signal that comes within a tenth of a second; 0: none. */
+static int wait_signal(const sigset_t *signals)
+{
+    const struct timespec tick = {.tv_nsec = 100000000};
+    int signal = sigtimedwait(signals, NULL, &tick);
+    return signal > 0 ? signal : 0;
+}
+
+/* The second signal ends the process as if nobody had caught it: the person does not want to wait for the saving. */
+static void die_of(int number)
+{
+    sigset_t only;
+    sigemptyset(&only);
+    sigaddset(&only, number);
+    (void)sigaction(number, &(struct sigaction){.sa_handler = SIG_DFL}, NULL); /* it may have been ignored */
+    raise(number);
+    pthread_sigmask(SIG_UNBLOCK, &only, NULL);
+}
+
+/* ---- Starting ---- */
+
+struct start {
+    struct progress *progress;
+    const sigset_t *signals;
+    bool interrupted;
+};
+
+static int say_start(void *context, const char *text)
+{
+    struct start *start = context;
+    const struct timespec at_once = {0};
+    if (sigtimedwait(start->signals, NULL, &at_once) > 0)
+        start->interrupted = true;
+    progress_line(start->progress, "%s", text);
+    return start->interrupted;
+}
+
+static void say_started(struct progress *progress, const struct run_parts *parts)
+{
+    struct snapshot snapshot;
+    trainer_snapshot(parts->trainer, &snapshot);
+    if (*parts->note)
+        progress_line(progress, "note: %s", parts->note);
+    progress_line(progress, "%s, %zu parameters, on %s; %s", parts->settings->model.preset,
+                  network_parameter_count(parts->network), parts->device, parts->data);
+    progress_line(progress, "session %s: steps %ld to %ld, %ld an epoch", session_path(parts->session),
+                  parts->resumed_step, snapshot.steps_total, snapshot.steps_per_epoch);
+    if (parts->resumed_step >= snapshot.steps_total)
+        progress_line(progress, "note: this session has done all of its steps: --epochs N or --steps N for more");
+}
+
+static int begin(struct progress *progress, struct run *run, struct error *error)
+{
+    say_started(progress, run_parts(run));
+    return trainer_start(run_parts(run)->trainer, false, error);
+}
+
+/* ---- Running ---- */
+
+static void drain(struct progress *progress, struct trainer *trainer, struct snapshot *snapshot)
+{
+    struct event event;
+    trainer_snapshot(trainer, snapshot);
+    while (trainer_next_event(trainer, &event))
+        progress_event(progress, &event, snapshot);
+}
+
+static bool has_ended(enum trainer_state state)
+{
+    return state == TRAINER_FINISHED || state == TRAINER_STOPPED || state == TRAINER_DIVERGED ||
+           state == TRAINER_FAILED;
+}
+
+static void watch(struct progress *progress, struct trainer *trainer, const sigset_t *signals)
+{
+    struct snapshot snapshot;
+    bool asked = false;
+    do {
+        int signal = wait_signal(signals);
+        if (signal && asked)
+            die_of(signal);
+        if (signal) {
+            asked = true;
+            trainer_request_stop(trainer);
+            progress_line(progress, "stopping: saving after this step (again: leave at once, without saving)");
+        }
+        drain(progress, trainer, &snapshot);
+        progress_show(progress, &snapshot);
+    } while (!has_ended(snapshot.state));
+    drain(progress, trainer, &snapshot);
+    progress_close(progress);
+}
+
+/* ---- Results ---- */
+
+struct result {
+    const char *session, *state, *message;
+    long step;
+    double seconds, images_per_second; /* NAN: not measured */
+    struct epoch_record epoch;         /* the newest measurements */
+    bool diverged;
+};
+
+/* What the session knew before this process, for a resumed run that had nothing left to do. */
+static void recall_epoch(const struct session *session, struct epoch_record *epoch)
+{
+    struct metrics metrics = {0};
+    if (session_metrics(session, &metrics, NULL) == 0 && metrics.epoch_count > 0)
+        *epoch = metrics.epochs[metrics.epoch_count - 1];
+    metrics_free(&metrics);
+}
+
+static double images_per_second(const struct run_parts *parts, const struct result *result)
+{
+    int batch = parts->settings->train.batch;
+    int steps_an_epoch = (parts->train_images + batch - 1) / batch;
+    double images = (double)(result->step - parts->resumed_step) * parts->train_images / steps_an_epoch;
+    double seconds = result->seconds - parts->resumed_seconds;
+    return images > 0 && seconds > 0 ? images / seconds : NAN;
+}
+
+static struct result make_result(const struct run_parts *parts, const struct snapshot *last)
+{
+    bool stepped = last->step.step > 0;
+    struct result result = {.session = session_name(parts->session),
+                            .state = trainer_state_name(last->state),
+                            .message = last->message,
+                            .step = stepped ? last->step.step : parts->resumed_step,
+                            .seconds = stepped ? last->step.seconds : parts->resumed_seconds,
+                            .epoch = last->epoch,
+                            .diverged = last->state == TRAINER_DIVERGED};
+    if (last->epoch.step == 0 && !result.diverged)
+        recall_epoch(parts->session, &result.epoch);
+    if (result.epoch.step == 0)
+        result.epoch = (struct epoch_record){.train_loss = stepped && !result.diverged ? last->step.loss : NAN,
+                                             .validation_loss = -1,
+                                             .validation_accuracy = -1,
+                                             .test_loss = -1,
+                                             .test_accuracy = -1};
+    result.images_per_second = images_per_second(parts, &result);
+    return result;
+}
+
+static json_t *result_json(const struct result *result)
+{
+    const struct epoch_record *epoch = &result->epoch;
+    json_t *object = json_pack(
+        "{s:s, s:s, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b}", "session", result->session, "state", result->state,
+        "step", (json_int_t)result->step, "seconds", cli_json_number(result->seconds), "images_per_second",
+        cli_json_number(result->images_per_second), "train_loss", cli_json_loss(epoch->train_loss),
+        "validation_accuracy", cli_json_fraction(epoch->validation_accuracy), "validation_loss",
+        cli_json_loss(epoch->validation_loss), "test_accuracy", cli_json_fraction(epoch->test_accuracy), "test_loss",
+        cli_json_loss(epoch->test_loss), "diverged", result->diverged);
+    if (object && result->diverged && json_object_set_new(object, "diagnosis", json_string(result->message)) != 0) {
+        json_decref(object);
+        return NULL;
+    }
+    return object;
+}
+
+static void print_measured(const char *name, double accuracy, double loss)
+{
+    char percent[CLI_VALUE_SIZE];
+    cli_percent(accuracy, percent);
+    if (accuracy >= 0)
+        printf("%-12s%s, loss %.4f\n", name, percent, loss);
+}
+
+static void print_result(const struct result *result)
+{
+    char time[CLI_VALUE_SIZE];
+    cli_duration(result->seconds, time);
+    printf("%-12s%s\n", "session", result->session);
+    printf("%-12s%s at step %ld, %s of training", "state", result->state, result->step, time);
+    if (isfinite(result->images_per_second))
+        printf(", %.0f images/s", result->images_per_second);
+    putchar('\n');
+    if (result->epoch.train_loss >= 0)
+        printf("%-12sloss %.4f\n", "training", result->epoch.train_loss);
+    print_measured("validation", result->epoch.validation_accuracy, result->epoch.validation_loss);
+    print_measured("test", result->epoch.test_accuracy, result->epoch.test_loss);
+}
+
+/* ---- The subcommands ---- */
+
+static enum cli_status report(struct cli *cli, const struct run_parts *parts, const struct snapshot *last)
+{
+    const struct result result = make_result(parts, last);
+    if (cli->settings.json)
+        return cli_print_json(cli, result_json(&result));
+    print_result(&result);
+    return CLI_DONE;
+}
+
+static enum cli_status train(struct cli *cli, struct run_request *request)
+{
+    struct progress progress;
+    struct error error = {""};
+    struct run *run = NULL;
+    enum cli_status status = CLI_FAILED;
+    progress_open(&progress, STDERR_FILENO);
+    const sigset_t signals = block_signals();
+    struct start start = {.progress = &progress, .signals = &signals};
+    request->progress = say_start;
+    request->context = &start;
+    if (run_create(request, &run, &error) != 0 || begin(&progress, run, &error) != 0) {
+        status = start.interrupted ? CLI_INTERRUPTED : CLI_FAILED;
+        cli_failed(cli, &error);
+        goto out;
+    }
+    watch(&progress, run_parts(run)->trainer, &signals);
+    struct snapshot last;
+    int finished = run_finish(run, &last, &error);
+    status = report(cli, run_parts(run), &last);
+    if (finished != 0)
+        status = cli_failed(cli, &error);
+    else if (status == CLI_DONE && last.state == TRAINER_STOPPED)
+        status = CLI_INTERRUPTED;
+out:
+    run_destroy(run);
+    return status;
+}
+
+enum cli_status cli_train(struct cli *cli)
+{
+    struct run_request request = {.settings = &cli->settings};
+    return train(cli, &request);
+}
+
+/* The session's own settings, with those of the command line over them. The learning rate is not among what changes:
+ * it becomes a command of the run, recorded with its step. */
+enum cli_status cli_resume(struct cli *cli)
+{
+    struct error error;
+    struct session *session;
+    const char *name = cli->operands[0];
+    if (session_open(&cli->settings, name, SESSION_READ, &session, &error) != 0)
+        return cli_failed(cli, &error);
+    struct settings settings = *session_settings(session);
+    session_close(session);
+    struct run_request request = {.settings = &settings, .resume = name};
+    float rate = settings.train.learning_rate;
+    if (cli_over_session(cli, &settings, &error) != 0)
+        return cli_usage(cli, &error);
+    if (cli_given(cli, "lr"))
+        request.learning_rate = settings.train.learning_rate;
+    settings.train.learning_rate = rate;
+    return train(cli, &request);
+}

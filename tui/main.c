@@ -1,0 +1,207 @@
+/* nfbench: the subcommands as a table, and the choice among them. What each does is in a file of its own (cli_*.c); the
+ * screen is in app.c. */
+#include "base/nearest.h"
+#include "tui/app.h"
+#include "tui/cli.h"
+#include "tui/cli_table.h"
+
+#include <fcntl.h>
+#include <locale.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+/* The settings of a run that begins; `classes` come with the data. */
+#define RUN_SETTINGS "* -classes -script"
+
+static enum cli_status screen(struct cli *cli)
+{
+    struct error error = {""};
+    bool interrupted = false;
+    const struct run_request request = {.settings = &cli->settings};
+    if (!app_can_run(&error)) {
+        error_prefix(&error, "%s", "no screen here (`nfbench train` trains without one)");
+        return cli_usage(cli, &error);
+    }
+    if (app_run(&request, &interrupted, &error) != 0)
+        return cli_failed(cli, &error);
+    return interrupted ? CLI_INTERRUPTED : CLI_DONE;
+}
+
+static const struct cli_command commands[] = {
+    {.name = "",
+     .operands = "",
+     .summary = "trains a normaliser-free network and shows it live in the terminal",
+     .about = "",
+     .settings = RUN_SETTINGS " -json",
+     .main = screen},
+    {.name = "train",
+     .operands = "",
+     .summary = "trains without a screen: progress on standard error, results on standard output",
+     .about = "Ctrl-C saves a checkpoint and leaves with exit code 130; `nfbench resume` goes on from it.",
+     .settings = RUN_SETTINGS,
+     .main = cli_train},
+    {.name = "resume",
+     .operands = "SESSION",
+     .summary = "goes on with a session from its last checkpoint, to the bit",
+     .about = "SESSION is a name that `nfbench sessions` lists, or the path of its folder. What is not given stays as "
+              "the session has it.",
+     .settings = "epochs steps lr data threads checkpoint-every log-every sessions-dir json",
+     .min_operands = 1,
+     .max_operands = 1,
+     .main = cli_resume},
+    {.name = "test",
+     .operands = "SESSION",
+     .summary = "measures a session's network: loss, accuracy, each class, what is taken for what",
+     .about = "Sessions that keep averaged weights (--ema) are measured with these.",
+     .settings = "data device precision threads sessions-dir json",
+     .options = {{"split", "test|validation|train", "which images (test)"},
+                 {"checkpoint", "last|best|STEP", "which checkpoint (last)"},
+                 {"batch", "N", "images at a time (the session's batch)"}},
+     .min_operands = 1,
+     .max_operands = 1,
+     .main = cli_test},
+    {.name = "import",
+     .operands = "FILE.safetensors",
+     .summary = "makes a session of weights under the names of PyTorch's reference network",
+     .about = "--preset says which network the file is of; training settings are for a later `nfbench resume`.",
+     .settings = RUN_SETTINGS,
+     .min_operands = 1,
+     .max_operands = 1,
+     .main = cli_import},
+    {.name = "bench",
+     .operands = "",
+     .summary = "times a training step and shows where its time goes",
+     .about = "The step: a batch that is already there, forward, softmax cross-entropy, backward, SGD with Nesterov "
+              "momentum 0.9 and weight decay 5e-4, and adaptive gradient clipping when --agc asks for it. After two "
+              "steps to warm up, the median of the repeats counts.",
+     .settings = "@model batch agc ema label-smoothing seed device precision threads config json",
+     .options = {{"steps", "N", "steps a repeat (5)"}, {"repeats", "N", "repeats (5)"}},
+     .main = cli_bench},
+    {.name = "sessions",
+     .operands = "[list | show SESSION]",
+     .summary = "lists the sessions, or shows the settings and epochs of one",
+     .about = "",
+     .settings = "sessions-dir json",
+     .max_operands = 2,
+     .main = cli_sessions},
+    {.name = "doctor",
+     .operands = "",
+     .summary = "says what this machine offers: processor, threads, data, where sessions go",
+     .about = "",
+     .settings = "data threads sessions-dir json",
+     .main = cli_doctor},
+};
+
+enum { COMMANDS = sizeof commands / sizeof *commands };
+
+static const char *command_name(const void *context, int index)
+{
+    (void)context;
+    if (index + 1 < COMMANDS)
+        return commands[index + 1].name;
+    return index + 1 == COMMANDS ? "help" : NULL;
+}
+
+static const struct cli_command *find_command(const char *name)
+{
+    for (int i = 0; i < COMMANDS; i++)
+        if (strcmp(commands[i].name, name) == 0)
+            return &commands[i];
+    return NULL;
+}
+
+static enum cli_status unknown_command(const char *name)
+{
+    const char *near = nearest_word(name, command_name, NULL);
+    if (near)
+        fprintf(stderr, "nfbench: there is no command '%.60s': did you mean '%s'?\n", name, near);
+    else
+        fprintf(stderr, "nfbench: there is no command '%.60s': `nfbench help` lists them\n", name);
+    return CLI_USAGE;
+}
+
+/* ---- Help ---- */
+
+static enum cli_status overview(void)
+{
+    struct error error;
+    struct table *table = table_create("ll");
+    for (int i = 0; i < COMMANDS; i++) {
+        const struct cli_command *command = &commands[i];
+        table_cell(table, "  nfbench%s%s%s%s", *command->name ? " " : "", command->name, *command->operands ? " " : "",
+                   command->operands);
+        table_cell(table, "%s", command->summary);
+    }
+    table_cell(table, "  nfbench help COMMAND");
+    table_cell(table, "its options; `nfbench help settings` those of `nfbench` alone");
+    puts("nfbench: normaliser-free networks on CIFAR, trained and watched in the terminal.\n");
+    int printed = table_print(table, stdout, &error);
+    table_destroy(table);
+    puts("\nExit codes: 0 done, 1 failed, 2 bad usage or settings, 130 interrupted after saving.");
+    return printed == 0 ? CLI_DONE : CLI_FAILED;
+}
+
+static enum cli_status help(int argc, char **argv)
+{
+    if (argc < 2)
+        return overview();
+    const struct cli_command *command = find_command(strcmp(argv[1], "settings") == 0 ? "" : argv[1]);
+    if (argc > 2 || !command)
+        return unknown_command(argv[argc > 2 ? 2 : 1]);
+    cli_help(command, stdout);
+    return CLI_DONE;
+}
+
+/* ---- The program ---- */
+
+static enum cli_status run_command(const struct cli_command *command, int argc, char **argv)
+{
+    struct cli cli;
+    struct error error = {""};
+    enum cli_status status = CLI_DONE;
+    if (cli_parse(&cli, command, argc, argv, &error) != 0)
+        status = cli_usage(&cli, &error);
+    else if (cli.settings.help && !*command->name)
+        status = overview();
+    else if (cli.settings.help)
+        cli_help(command, stdout);
+    else
+        status = command->main(&cli);
+    cli_free(&cli);
+    return status;
+}
+
+static enum cli_status dispatch(int argc, char **argv)
+{
+    const char *first = argc > 1 ? argv[1] : "";
+    if (strcmp(first, "help") == 0)
+        return help(argc - 1, argv + 1);
+    if (strcmp(first, "--version") == 0 && argc == 2) {
+        puts("nfbench " CLI_VERSION);
+        return CLI_DONE;
+    }
+    if (!*first || *first == '-')
+        return run_command(&commands[0], argc, argv);
+    const struct cli_command *command = find_command(first);
+    return command ? run_command(command, argc - 1, argv + 1) : unknown_command(first);
+}
+
+/* A file opened later must not become standard output because that was closed. */
+static void fill_standard_descriptors(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        if (fcntl(fd, F_GETFD) < 0)
+            (void)open("/dev/null", O_RDWR); /* takes the lowest free number, which is fd */
+}
+
+int main(int argc, char **argv)
+{
+    fill_standard_descriptors();
+    setlocale(LC_ALL, "");
+    setlocale(LC_NUMERIC, "C"); /* numbers in files and JSON are the same everywhere */
+    /* a reader that goes away must not end a run that has not been saved; writes then fail with EPIPE */
+    (void)sigaction(SIGPIPE, &(struct sigaction){.sa_handler = SIG_IGN}, NULL);
+    return cli_finish(dispatch(argc, argv));
+}
