@@ -1,0 +1,340 @@
+/* See screen.h. ncurses compares what it shows with what it should show; the cells are compared here before it, so that
+ * a quiet frame costs one pass over memory. */
+#include "tui/screen.h"
+
+#include "tui/terminal.h"
+
+#include <langinfo.h>
+#include <stdlib.h>
+#include <string.h>
+#include <termios.h>
+#include <unistd.h>
+
+#define NCURSES_WIDECHAR 1
+#define NCURSES_NOMACROS 1
+#include <curses.h>
+#include <term.h>
+#undef columns /* of the names that term.h takes, the one wanted here */
+
+enum depth { DEPTH_MONO, DEPTH_8, DEPTH_256, DEPTH_TRUE };
+
+static struct {
+    SCREEN *curses;
+    enum depth depth;
+    const struct theme *theme;
+    enum glyph_set glyphs;
+    struct canvas *canvas;
+    struct cell *shown; /* what curses was told, rows x columns */
+    int rows, columns;
+    int cursor_row, cursor_column;
+    struct { /* colours looked up lately */
+        uint32_t rgb;
+        short index;
+    } cache[256];
+} screen;
+
+/* ---- Farewell: the bytes for a crash, as terminfo has them ---- */
+
+static char farewell[256];
+static size_t farewell_size;
+
+static int keep_byte(int byte)
+{
+    if (farewell_size < sizeof(farewell))
+        farewell[farewell_size++] = (char)byte;
+    return byte;
+}
+
+static void keep_string(const char *bytes)
+{
+    if (bytes)
+        tputs(bytes, 1, keep_byte);
+}
+
+static void prepare_farewell(void)
+{
+    farewell_size = 0;
+    keep_string(exit_attribute_mode);
+    keep_string(orig_pair);
+    keep_string(cursor_normal);
+    keep_string(keypad_local);
+    if (exit_ca_mode) {
+        keep_string(exit_ca_mode);
+    } else if (cursor_address) { /* no other screen to go back to: leave this one and go below it */
+        keep_string(tparm(cursor_address, screen.rows - 1, 0, 0, 0, 0, 0, 0, 0, 0));
+        keep_string("\r\n");
+    }
+    terminal_set_farewell(farewell, farewell_size);
+}
+
+/* ---- What the terminal can do ---- */
+
+static enum depth find_depth(void)
+{
+    if (!has_colors() || start_color() == ERR || COLORS < 8)
+        return DEPTH_MONO;
+    use_default_colors();
+    if (COLORS >= 0x1000000 && tigetflag("RGB") > 0)
+        return DEPTH_TRUE;
+    return COLORS >= 256 ? DEPTH_256 : DEPTH_8;
+}
+
+static const struct theme *first_theme(void)
+{
+    const char *no_color = getenv("NO_COLOR"), *colors = getenv("COLORFGBG");
+    const char *background = colors ? strrchr(colors, ';') : NULL;
+
+    if (screen.depth == DEPTH_MONO || (no_color && *no_color))
+        return theme_find("mono");
+    if (background && (strcmp(background, ";15") == 0 || strcmp(background, ";7") == 0))
+        return theme_find("light");
+    return theme_at(0);
+}
+
+static enum glyph_set find_glyphs(void)
+{
+    const char *type = getenv("TERM");
+
+    if (strcmp(nl_langinfo(CODESET), "UTF-8") != 0)
+        return GLYPHS_ASCII;
+    return type && strcmp(type, "linux") == 0 ? GLYPHS_BLOCK : GLYPHS_BRAILLE; /* the console's fonts have no braille */
+}
+
+/* ---- Colours ---- */
+
+static int color_index(uint32_t rgb)
+{
+    unsigned slot = (rgb * 2654435761u) >> 24;
+
+    if (screen.depth == DEPTH_TRUE)
+        return (int)rgb;
+    if (screen.cache[slot].rgb != (rgb | COLOR_EXACT)) {
+        screen.cache[slot].rgb = rgb | COLOR_EXACT;
+        screen.cache[slot].index = (short)(screen.depth == DEPTH_256 ? theme_color_256(rgb) : theme_color_8(rgb));
+    }
+    return screen.cache[slot].index;
+}
+
+static bool is_mono(void)
+{
+    return screen.depth == DEPTH_MONO || strcmp(screen.theme->name, "mono") == 0;
+}
+
+/* The attributes and the colour pair of a style. */
+static attr_t attributes(struct style style, int *pair)
+{
+    uint8_t flags = style.flags | screen.theme->flags[style.role < ROLE_COUNT ? style.role : ROLE_TEXT];
+    attr_t result = (flags & STYLE_BOLD ? A_BOLD : 0) | (flags & STYLE_UNDERLINE ? A_UNDERLINE : 0);
+    uint32_t front, back;
+    int foreground, background;
+
+    *pair = 0;
+    if (is_mono())
+        return result | (flags & STYLE_REVERSE ? A_REVERSE : 0) | (flags & STYLE_FAINT ? A_DIM : 0);
+    theme_resolve(screen.theme, style, &front, &back);
+    foreground = color_index(front);
+    background = color_index(back);
+    if (screen.depth == DEPTH_8 && foreground == background) { /* too dark or too light for eight colours */
+        foreground = background == COLOR_BLACK ? COLOR_WHITE : COLOR_BLACK;
+        result |= A_DIM;
+    }
+    *pair = alloc_pair(foreground, background);
+    if (*pair < 0)
+        *pair = 0;
+    return result;
+}
+
+static void paint_background(void)
+{
+    cchar_t blank;
+    int pair;
+    attr_t how = attributes(STYLE(ROLE_TEXT), &pair);
+
+    if (setcchar(&blank, L" ", how & ~(attr_t)A_BOLD, 0, &pair) == OK)
+        bkgrndset(&blank);
+}
+
+/* ---- Opening, closing, sizes ---- */
+
+/* Keys as bytes: no line editing, no echo, no flow control by Ctrl-S; Ctrl-C, Ctrl-Z and Ctrl-\ stay signals. */
+static void set_modes(void)
+{
+    struct termios modes;
+
+    cbreak();
+    noecho();
+    nonl();
+    if (tcgetattr(STDIN_FILENO, &modes))
+        return;
+    modes.c_iflag &= ~(tcflag_t)(IXON | ICRNL);
+    modes.c_lflag &= ~(tcflag_t)IEXTEN;
+    if (tcsetattr(STDIN_FILENO, TCSANOW, &modes) == 0)
+        def_prog_mode();
+}
+
+static int make_canvas(struct error *error)
+{
+    struct canvas *canvas;
+    struct cell *shown = calloc((size_t)screen.rows * (size_t)screen.columns, sizeof(*shown));
+
+    if (!shown)
+        return error_set(error, "out of memory");
+    if (canvas_create_cells(screen.columns, screen.rows, screen.glyphs, &canvas, error)) {
+        free(shown);
+        return -1;
+    }
+    canvas_destroy(screen.canvas);
+    free(screen.shown);
+    screen.canvas = canvas;
+    screen.shown = shown;
+    return 0;
+}
+
+int screen_open(struct error *error)
+{
+    const char *type = getenv("TERM");
+
+    screen.curses = newterm(NULL, terminal_stream(), stdin);
+    if (!screen.curses)
+        return error_set(error, "cannot drive this terminal (TERM=%s): use 'nfbench train'", type ? type : "");
+    if (!cursor_address) {
+        screen_close();
+        return error_set(error, "this terminal cannot move its cursor (TERM=%s): use 'nfbench train'",
+                         type ? type : "");
+    }
+    typeahead(-1); /* input is read beside curses */
+    set_modes();
+    screen.depth = find_depth();
+    screen.theme = first_theme();
+    screen.glyphs = find_glyphs();
+    memset(screen.cache, 0, sizeof(screen.cache));
+    if (screen_fit(error)) {
+        screen_close();
+        return -1;
+    }
+    return 0;
+}
+
+void screen_close(void)
+{
+    if (!screen.curses)
+        return;
+    endwin();
+    delscreen(screen.curses);
+    canvas_destroy(screen.canvas);
+    free(screen.shown);
+    memset(&screen, 0, sizeof(screen));
+}
+
+int screen_fit(struct error *error)
+{
+    int rows, columns;
+
+    if (!terminal_size(&rows, &columns)) {
+        rows = LINES;
+        columns = COLS;
+    }
+    rows = rows < 1 ? 1 : rows > 1000 ? 1000 : rows;
+    columns = columns < 1 ? 1 : columns > 2000 ? 2000 : columns;
+    resizeterm(rows, columns);
+    screen.rows = rows;
+    screen.columns = columns;
+    screen.cursor_row = -1;
+    if (make_canvas(error))
+        return -1;
+    prepare_farewell();
+    screen_redraw();
+    return 0;
+}
+
+void screen_redraw(void)
+{
+    memset(screen.shown, 0, (size_t)screen.rows * (size_t)screen.columns * sizeof(*screen.shown));
+    paint_background();
+    erase();
+    clearok(curscr, TRUE);
+}
+
+struct canvas *screen_canvas(void)
+{
+    return screen.canvas;
+}
+
+const struct theme *screen_theme(void)
+{
+    return screen.theme;
+}
+
+int screen_set_theme(const struct theme *theme, struct error *error)
+{
+    if (screen.depth == DEPTH_MONO && strcmp(theme->name, "mono") != 0)
+        return error_set(error, "this terminal has no colours");
+    screen.theme = theme;
+    screen_redraw();
+    return 0;
+}
+
+int screen_set_glyphs(enum glyph_set glyphs, struct error *error)
+{
+    if (glyphs != GLYPHS_ASCII && find_glyphs() == GLYPHS_ASCII)
+        return error_set(error, "this terminal's character set is %s: it has ASCII alone", nl_langinfo(CODESET));
+    screen.glyphs = glyphs;
+    if (make_canvas(error))
+        return -1;
+    screen_redraw();
+    return 0;
+}
+
+/* ---- Showing ---- */
+
+static void show_cell(int row, int column, const struct cell *cell)
+{
+    wchar_t text[2] = {(wchar_t)(cell->code ? cell->code : ' '), 0};
+    cchar_t character;
+    int pair;
+    attr_t how = attributes(cell->style, &pair);
+
+    if (setcchar(&character, text, how, 0, &pair) == OK)
+        mvadd_wch(row, column, &character); /* ERR in the last cell of all, where the cursor cannot go on */
+}
+
+static bool same_cell(const struct cell *a, const struct cell *b)
+{
+    return a->code == b->code && a->width == b->width && a->style.role == b->style.role &&
+           a->style.flags == b->style.flags && a->style.foreground == b->style.foreground &&
+           a->style.background == b->style.background;
+}
+
+void screen_show(int cursor_row, int cursor_column)
+{
+    const struct cell *cells = canvas_cells(screen.canvas);
+
+    for (int row = 0; row < screen.rows; row++)
+        for (int column = 0; column < screen.columns; column++) {
+            size_t at = (size_t)row * (size_t)screen.columns + (size_t)column;
+
+            if (same_cell(&cells[at], &screen.shown[at]))
+                continue;
+            if (cells[at].width > 0)
+                show_cell(row, column, &cells[at]);
+            screen.shown[at] = cells[at];
+        }
+    if ((cursor_row < 0) != (screen.cursor_row < 0))
+        curs_set(cursor_row < 0 ? 0 : 1);
+    screen.cursor_row = cursor_row;
+    screen.cursor_column = cursor_column;
+    if (cursor_row >= 0)
+        move(cursor_row, cursor_column);
+    refresh();
+}
+
+void screen_leave(void)
+{
+    endwin();
+}
+
+int screen_return(struct error *error)
+{
+    reset_prog_mode();
+    return screen_fit(error);
+}
