@@ -1,0 +1,246 @@
+/* See tiny_run.h. */
+#include "tests/engine/tiny_run.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+static struct dataset *dataset;
+static struct backend *backend;
+
+int tiny_open(void **state)
+{
+    (void)state;
+    struct error error = {0};
+    if (dataset_open("synthetic", &dataset, &error) < 0 || backend_cpu_create(1, &backend, &error) < 0) {
+        fprintf(stderr, "%s\n", error.message);
+        return -1;
+    }
+    return 0;
+}
+
+int tiny_close(void **state)
+{
+    (void)state;
+    if (backend)
+        backend->destroy(backend);
+    dataset_close(dataset);
+    return 0;
+}
+
+struct dataset *tiny_dataset(void)
+{
+    return dataset;
+}
+
+/* ---- The sink: keeps everything ---- */
+
+static const enum parameter_part kept_parts[] = {PART_VALUE, PART_MOMENTUM, PART_EMA};
+
+static bool has_part(const struct parameter *parameter, enum parameter_part part)
+{
+    return part == PART_VALUE || (part == PART_MOMENTUM ? parameter->momentum : parameter->ema) != NULL;
+}
+
+typedef int (*transfer)(struct network *, const struct parameter *, enum parameter_part, float *, struct error *);
+
+/* Moves all that is kept of the parameters by `move`, or only counts its floats. */
+static size_t walk(struct network *network, float *at, transfer move)
+{
+    size_t floats = 0;
+    int count;
+    const struct parameter *parameters = network_parameters(network, &count);
+    for (int i = 0; i < count; i++) {
+        for (size_t p = 0; p < sizeof kept_parts / sizeof *kept_parts; p++) {
+            if (!has_part(&parameters[i], kept_parts[p]))
+                continue;
+            struct error error = {0};
+            if (move && move(network, &parameters[i], kept_parts[p], at + floats, &error) < 0)
+                fail_msg("%s", error.message);
+            floats += parameters[i].count;
+        }
+    }
+    return floats;
+}
+
+static int write_part(struct network *network, const struct parameter *parameter, enum parameter_part part, float *host,
+                      struct error *error)
+{
+    return network_write(network, parameter, part, host, error);
+}
+
+size_t tiny_parameter_floats(const struct tiny_run *run)
+{
+    return walk(run->network, NULL, NULL);
+}
+
+static int spoil_momentum(struct network *network, struct error *error)
+{
+    const struct parameter *bias = network_find(network, "head.bias");
+    float values[100];
+    if (network_read(network, bias, PART_MOMENTUM, values, error) < 0)
+        return -1;
+    values[bias->count - 1] = INFINITY;
+    return network_write(network, bias, PART_MOMENTUM, values, error);
+}
+
+static int on_step(void *context, const struct step_record *record, struct error *error)
+{
+    struct tiny_run *run = context;
+    if (run->step_count == TINY_MAX_STEPS)
+        return error_set(error, "too many steps for the test");
+    run->steps[run->step_count++] = *record;
+    if (record->step == run->stop_at)
+        trainer_request_stop(run->trainer);
+    if (record->step == run->spoil_at)
+        return spoil_momentum(run->network, error);
+    return 0;
+}
+
+static int on_epoch(void *context, const struct epoch_record *record, struct error *error)
+{
+    struct tiny_run *run = context;
+    if (run->epoch_count == TINY_MAX_RECORDS)
+        return error_set(error, "too many epochs for the test");
+    run->epochs[run->epoch_count++] = *record;
+    return 0;
+}
+
+static int on_command(void *context, const struct command_record *record, struct error *error)
+{
+    struct tiny_run *run = context;
+    if (run->command_count == TINY_MAX_RECORDS)
+        return error_set(error, "too many commands for the test");
+    run->commands[run->command_count++] = *record;
+    return 0;
+}
+
+static int on_checkpoint(void *context, struct network *network, const struct training_state *state, bool best,
+                         struct error *error)
+{
+    struct tiny_run *run = context;
+    if (run->refuse_saves)
+        return error_set(error, "no space left for the test");
+    if (run->checkpoint_count == TINY_MAX_STEPS)
+        return error_set(error, "too many checkpoints for the test");
+    struct tiny_checkpoint *checkpoint = &run->checkpoints[run->checkpoint_count++];
+    checkpoint->state = *state;
+    checkpoint->best = best;
+    checkpoint->parameters = malloc(walk(network, NULL, NULL) * sizeof *checkpoint->parameters);
+    if (!checkpoint->parameters)
+        return error_set(error, "out of memory");
+    walk(network, checkpoint->parameters, network_read);
+    return 0;
+}
+
+static int on_divergence(void *context, const char *diagnosis, long step, struct error *error)
+{
+    (void)error;
+    struct tiny_run *run = context;
+    snprintf(run->diagnosis, sizeof run->diagnosis, "%s", diagnosis);
+    run->diverged_step = step;
+    return 0;
+}
+
+/* ---- Making ---- */
+
+void tiny_init(struct tiny_run *run, const char *preset)
+{
+    struct error error = {0};
+    *run = (struct tiny_run){0};
+    if (model_preset(preset, &run->spec, &run->options, &error) < 0)
+        fail_msg("%s", error.message);
+    run->spec.stem = 8;
+    run->spec.stage_count = 1;
+    run->spec.stages[0] = (struct stage_spec){.width = 8, .mid = 8, .blocks = 1, .stride = 2};
+    run->spec.classes = dataset_classes(dataset);
+
+    struct train_options *options = &run->options;
+    options->epochs = 2;
+    options->batch = 8;
+    options->limit = TINY_TRAIN;
+    options->validation = TINY_HELD_OUT;
+    options->label_smoothing = 0.1f;
+    options->ema = 0.9f;
+    options->threads = 1;
+    run->sink = (struct trainer_sink){run, on_step, on_epoch, on_command, on_checkpoint, on_divergence};
+}
+
+void tiny_create(struct tiny_run *run, const struct tiny_checkpoint *from)
+{
+    struct error error = {0};
+    const struct network_options options = {
+        .batch = run->options.batch, .dtype = DTYPE_FP32, .seed = run->options.seed, .ema = run->options.ema > 0};
+    if (network_create(backend, &run->spec, &options, &run->network, &error) < 0)
+        fail_msg("%s", error.message);
+    if (from)
+        walk(run->network, from->parameters, write_part);
+    if (trainer_create(run->network, dataset, &run->options, from ? &from->state : NULL, &run->sink, &run->trainer,
+                       &error) < 0)
+        fail_msg("%s", error.message);
+}
+
+void tiny_free(struct tiny_run *run)
+{
+    trainer_destroy(run->trainer);
+    network_destroy(run->network);
+    for (int i = 0; i < run->checkpoint_count; i++)
+        free(run->checkpoints[i].parameters);
+}
+
+/* ---- Driving ---- */
+
+void tiny_wait(struct tiny_run *run, enum trainer_state state, long step)
+{
+    struct snapshot snapshot;
+    for (int tries = 0; tries < 60000; tries++) {
+        trainer_snapshot(run->trainer, &snapshot);
+        if (snapshot.state == state && snapshot.step.step >= step)
+            return;
+        nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+    }
+    fail_msg("the run is %s at step %ld after a minute, not %s at %ld: %s", trainer_state_name(snapshot.state),
+             snapshot.step.step, trainer_state_name(state), step, snapshot.message);
+}
+
+void tiny_command(struct tiny_run *run, enum command_kind kind, double value, long count)
+{
+    struct error error = {0};
+    const struct command command = {.kind = kind, .value = value, .count = count, .text = "as typed"};
+    if (trainer_command(run->trainer, &command, &error) < 0)
+        fail_msg("%s", error.message);
+}
+
+const struct tiny_checkpoint *tiny_last(const struct tiny_run *run)
+{
+    assert_true(run->checkpoint_count > 0);
+    return &run->checkpoints[run->checkpoint_count - 1];
+}
+
+void tiny_assert_same_end(const struct tiny_run *a, const struct tiny_run *b)
+{
+    const struct tiny_checkpoint *left = tiny_last(a), *right = tiny_last(b);
+    assert_int_equal(left->state.step, right->state.step);
+    assert_int_equal(left->state.epoch, right->state.epoch);
+    assert_int_equal(left->state.batch_in_epoch, right->state.batch_in_epoch);
+    assert_int_equal(left->state.best_step, right->state.best_step);
+    assert_true(left->state.best_accuracy == right->state.best_accuracy);
+    assert_true(left->state.last_loss == right->state.last_loss);
+    assert_true(left->state.epoch_loss_sum == right->state.epoch_loss_sum);
+    assert_true(left->state.learning_rate == right->state.learning_rate);
+    const size_t floats = tiny_parameter_floats(a);
+    assert_int_equal(floats, tiny_parameter_floats(b));
+    assert_memory_equal(left->parameters, right->parameters, floats * sizeof *left->parameters);
+    assert_true(a->epoch_count > 0 && b->epoch_count > 0);
+    const struct epoch_record *x = &a->epochs[a->epoch_count - 1], *y = &b->epochs[b->epoch_count - 1];
+    assert_true(x->train_loss == y->train_loss && x->train_accuracy == y->train_accuracy);
+    assert_true(x->validation_loss == y->validation_loss && x->test_loss == y->test_loss);
+}

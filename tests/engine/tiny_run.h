@@ -1,0 +1,62 @@
+/* A run small enough for tests: a real network of one narrow block on a few synthetic images, with a sink that keeps
+ * all that it is told and a copy of each checkpoint. */
+#ifndef NFBENCH_TESTS_ENGINE_TINY_RUN_H
+#define NFBENCH_TESTS_ENGINE_TINY_RUN_H
+
+#include "engine/trainer.h"
+
+enum {
+    TINY_TRAIN = 60, /* images: an epoch is seven batches of 8 and one of 4 */
+    TINY_EPOCH = 8,  /* steps */
+    TINY_HELD_OUT = 40,
+    TINY_MAX_STEPS = 64,
+    TINY_MAX_RECORDS = 64
+};
+
+struct tiny_checkpoint {
+    struct training_state state;
+    bool best;
+    float *parameters; /* all values, momenta and averages, one after the other */
+};
+
+struct tiny_run {
+    struct model_spec spec;
+    struct train_options options; /* 2 epochs, 40 images held out, EMA, label smoothing, onecycle */
+    struct network *network;
+    struct trainer *trainer;
+    struct trainer_sink sink;
+
+    struct step_record steps[TINY_MAX_STEPS];
+    struct epoch_record epochs[TINY_MAX_RECORDS];
+    struct command_record commands[TINY_MAX_RECORDS];
+    struct tiny_checkpoint checkpoints[TINY_MAX_STEPS];
+    int step_count, epoch_count, command_count, checkpoint_count;
+    char diagnosis[512];
+    long diverged_step;
+
+    long stop_at;      /* on_step asks for a stop behind this step; 0: never */
+    long spoil_at;     /* on_step makes a momentum infinite behind this step; 0: never */
+    bool refuse_saves; /* on_checkpoint fails */
+};
+
+/* The data set and the back end of all tiny runs: group fixtures of cmocka. */
+int tiny_open(void **state);
+int tiny_close(void **state);
+struct dataset *tiny_dataset(void);
+
+/* Options and spec, to be changed by the test before tiny_create makes the rest. */
+void tiny_init(struct tiny_run *run, const char *preset);
+/* Network and trainer; `from` (may be NULL) is a checkpoint to go on from. */
+void tiny_create(struct tiny_run *run, const struct tiny_checkpoint *from);
+void tiny_free(struct tiny_run *run);
+
+/* Waits for a state of the running thread, and the step that goes with it; fails the test after a minute. */
+void tiny_wait(struct tiny_run *run, enum trainer_state state, long step);
+void tiny_command(struct tiny_run *run, enum command_kind kind, double value, long count);
+
+const struct tiny_checkpoint *tiny_last(const struct tiny_run *run);
+size_t tiny_parameter_floats(const struct tiny_run *run);
+/* Both runs came to the same bits: parameters and state of the last checkpoint, clocks apart. */
+void tiny_assert_same_end(const struct tiny_run *a, const struct tiny_run *b);
+
+#endif
