@@ -50,9 +50,9 @@ static void draw_grid(struct canvas *canvas, const struct layout *layout)
 static void draw_y_axis(struct canvas *canvas, const struct layout *layout)
 {
     struct dot_grid dots = canvas_dots(canvas);
-    double x = (layout->plot.column - 0.5) * dots.x, bottom = layout->plot.row + layout->plot.rows;
+    double x = (layout->plot.column - layout->axis_gap) * dots.x, bottom = layout->plot.row + layout->plot.rows;
     if (layout->x_axis)
-        bottom += 0.5;
+        bottom += layout->axis_gap;
     canvas_rule(canvas, x, layout->plot.row * dots.y, x, bottom * dots.y, STYLE(ROLE_BORDER));
     for (int i = 0; i < layout->y.ticks.count; i++) {
         const struct tick *tick = &layout->y.ticks.tick[i];
@@ -66,7 +66,8 @@ static void draw_x_axis(struct canvas *canvas, const struct layout *layout, cons
 {
     struct dot_grid dots = canvas_dots(canvas);
     int row = layout->plot.row + layout->plot.rows;
-    double y = (row + 0.5) * dots.y, left = (layout->plot.column - (layout->y_axis ? 0.5 : 0)) * dots.x;
+    double y = (row + layout->axis_gap) * dots.y;
+    double left = (layout->plot.column - (layout->y_axis ? layout->axis_gap : 0)) * dots.x;
     double right = (layout->plot.column + layout->plot.columns) * dots.x;
     canvas_rule(canvas, left, y, right, y, STYLE(ROLE_BORDER));
     double free_from = layout->area.column * dots.x; /* where the next label may begin */
@@ -189,21 +190,23 @@ static int free_row(const struct rect *placed, int count, struct rect label, int
 static void draw_event_labels(struct canvas *canvas, const struct layout *layout, const struct chart *chart)
 {
     struct rect placed[EVENT_LABELS], plot = layout->plot;
+    struct dot_grid dots = canvas_dots(canvas);
     int count = 0;
     for (int i = chart->event_count - 1; i >= 0 && count < EVENT_LABELS; i--) {
         const struct chart_event *event = &chart->events[i];
         if (!in_view(layout, event->x) || !event->label)
             continue;
-        int width = text_columns(event->label), column = (int)(axis_dot(&layout->x, event->x) / canvas_dots(canvas).x);
-        struct rect label = {column + 1, plot.row, width + 1, 1};
-        if (label.column + width > plot.column + plot.columns)
-            label.column = column - width;
+        double x = axis_dot(&layout->x, event->x);
+        int width = text_columns(event->label), column = (int)(x / dots.x);
+        bool left = column + 1 + width > plot.column + plot.columns; /* of its line */
+        struct rect label = {left ? column - width : column + 1, plot.row, width + 1, 1};
         if (label.column < plot.column)
             continue;
         label.row = free_row(placed, count, label, plot.rows / 3);
         if (label.row < 0)
             continue;
-        canvas_text(canvas, label.column, label.row, STYLE(ROLE_EVENT), event->label);
+        canvas_label(canvas, x + (left ? -0.5 : 0.5) * dots.x, (label.row + 0.5) * dots.y,
+                     left ? ALIGN_RIGHT : ALIGN_LEFT, STYLE(ROLE_EVENT), event->label);
         placed[count++] = label;
     }
 }

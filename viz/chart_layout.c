@@ -3,7 +3,7 @@
 
 #include <stdio.h>
 
-enum { HEADER_ROWS = 4, AXIS_ROWS = 6, AXIS_COLUMNS = 16, ROWS_PER_TICK = 3, COLUMNS_PER_TICK = 9 };
+enum { HEADER_ROWS = 4, AXIS_ROWS = 6, AXIS_COLUMNS = 16, FINE_DOTS = 4, COLUMNS_PER_TICK = 9 };
 
 static double scaled(const struct axis *axis, double value)
 {
@@ -127,7 +127,7 @@ static void find_bounds(const struct chart *chart, struct layout *layout, int ti
     if (layout->y.log)
         ticks_round_log(&low, &high);
     else
-        ticks_round_linear(&low, &high, ticks > 1 ? ticks - 1 : 1);
+        ticks_round_linear(&low, &high, ticks);
     if (isfinite(chart->y_min) && (!layout->y.log || chart->y_min > 0))
         low = chart->y_min;
     if (isfinite(chart->y_max) && (!layout->y.log || chart->y_max > 0))
@@ -187,7 +187,7 @@ static int legend_columns(const struct chart *chart)
 }
 
 /* Title and legend share the top row where they fit, else the legend gets the next. */
-static void place_header(const struct chart *chart, struct layout *out)
+static void place_header(const struct canvas *canvas, const struct chart *chart, struct layout *out)
 {
     struct rect area = out->area;
     int title = chart->title ? text_columns(chart->title) : 0, legend = legend_columns(chart);
@@ -204,6 +204,8 @@ static void place_header(const struct chart *chart, struct layout *out)
             out->legend_column += area.columns - legend;
     }
     int rows = out->legend_row > area.row ? 2 : out->title || out->legend;
+    if (rows && canvas_dots(canvas).y > FINE_DOTS)
+        rows++; /* a label stands on its tick there, half a row above the plot */
     out->plot.row += rows;
     out->plot.rows -= rows;
 }
@@ -218,6 +220,20 @@ static int widest_label(const struct ticks *ticks)
     return widest;
 }
 
+static int most_y_ticks(int rows)
+{
+    int most = rows < 12 ? rows / 2 : rows / 3 + 2;
+    return most > 2 ? most : 2;
+}
+
+/* Columns of the y labels, wide enough for the x axis's name below them, so that charts above each other line up. */
+static int gutter_columns(const struct layout *layout, const struct chart *chart)
+{
+    int labels = widest_label(&layout->y.ticks) + 2;
+    int name = chart->x_label ? text_columns(chart->x_label) + 2 : 0;
+    return name > labels && name * 6 <= layout->area.columns ? name : labels;
+}
+
 void chart_lay_out(const struct canvas *canvas, struct rect area, const struct chart *chart, struct layout *out)
 {
     struct dot_grid dots = canvas_dots(canvas);
@@ -225,16 +241,17 @@ void chart_lay_out(const struct canvas *canvas, struct rect area, const struct c
     out->x.log = chart->log_x;
     out->y.log = chart->log_y;
     out->y.flip = true;
-    place_header(chart, out);
+    out->axis_gap = dots.y > FINE_DOTS ? 0 : 0.5;
+    place_header(canvas, chart, out);
     out->x_axis = area.rows >= AXIS_ROWS;
     if (out->x_axis)
         out->plot.rows -= 2;
-    int y_ticks = out->plot.rows / ROWS_PER_TICK > 2 ? out->plot.rows / ROWS_PER_TICK : 2;
+    int y_ticks = most_y_ticks(out->plot.rows);
     find_domain(chart, &out->x);
     out->x.count = out->plot.columns * dots.x; /* near enough to find the bounds by */
     find_bounds(chart, out, y_ticks);
     find_ticks(&out->y, y_ticks + 1, chart->format == CHART_PERCENT);
-    int gutter = widest_label(&out->y.ticks) + 2;
+    int gutter = gutter_columns(out, chart);
     out->y_axis = area.columns >= AXIS_COLUMNS && gutter * 2 <= area.columns;
     if (out->y_axis) {
         out->plot.column += gutter;

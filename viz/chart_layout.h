@@ -20,6 +20,7 @@ struct layout {
     int legend_row;      /* < 0: none */
     int legend_column;   /* where it begins */
     bool y_axis, x_axis; /* have room */
+    double axis_gap;     /* from the plot's edge to its axes, in cells */
     bool empty;          /* no series has a point */
     struct axis x, y;
 };

@@ -123,8 +123,10 @@ static void put(struct canvas *canvas, int column, int row, struct style style, 
 
 static void label(struct canvas *canvas, double x, double y, struct style style, const char *text, int columns)
 {
-    (void)columns;
     int left = (int)lround(x), top = (int)lround(y - canvas->dots.y / 2.0);
+    uint32_t front, back;
+    theme_resolve(of(canvas)->theme, style, &front, &back);
+    fill_span(of(canvas), visible(canvas, left, top, left + columns * canvas->dots.x, top + canvas->dots.y), back);
     for (uint32_t code; (code = text_next(&text));) {
         int width = code_columns(code);
         if (width)
