@@ -157,11 +157,12 @@ static int allocate_slots(struct loader *loader, struct error *error)
     if (!loader->slots || !loader->memory || (loader->options.shuffle && !loader->order))
         return error_set(error, "no memory for %d batches of %d images", loader->slot_count, loader->options.batch);
     for (int s = 0; s < loader->slot_count; s++) {
-        char *start = (char *)loader->memory + (size_t)s * one;
         struct batch *batch = &loader->slots[s].batch;
-        batch->images = (float *)start;
-        batch->indices = (uint32_t *)(start + images);
-        batch->labels = (uint8_t *)(start + images + n * sizeof(uint32_t));
+        uint8_t *start = (uint8_t *)loader->memory + (size_t)s * one;
+        void *first = start, *second = start + images;
+        batch->images = first;
+        batch->indices = second;
+        batch->labels = start + images + n * sizeof(uint32_t);
     }
     return 0;
 }

@@ -187,24 +187,35 @@ static struct colour draw_colour(struct stream *stream)
     return colour;
 }
 
-/* Two colours at least so far apart that the texture can be seen (the last of a few tries stands). */
-static void draw_colours(struct stream *stream, struct colour colour[2], int distance)
+/* A grey with a touch of colour. */
+static struct colour draw_pale(struct stream *stream)
 {
-    colour[0] = draw_colour(stream);
+    struct colour colour;
+    int grey = draw(stream, 40, 215);
+    for (int c = 0; c < 3; c++)
+        colour.channel[c] = grey + draw(stream, -40, 40);
+    return colour;
+}
+
+/* A colour so far from another that a texture of both can be seen (the last of a few tries stands). */
+static struct colour draw_apart(struct stream *stream, struct colour other, int distance)
+{
+    struct colour colour = other;
     for (int attempt = 0, apart = 0; attempt < 8 && apart < distance; attempt++) {
-        colour[1] = draw_colour(stream);
+        colour = draw_colour(stream);
         apart = 0;
         for (int c = 0; c < 3; c++)
-            apart += absolute(colour[0].channel[c] - colour[1].channel[c]);
+            apart += absolute(colour.channel[c] - other.channel[c]);
     }
+    return colour;
 }
 
 /* A plane from one colour to another in a random direction, with a coarse random relief over it. */
 static void paint_background(struct canvas *canvas, struct stream *stream)
 {
     enum { CELLS = 4, CELL = IMAGE_SIZE / CELLS };
-    struct colour from = draw_colour(stream), to = draw_colour(stream);
-    int angle = draw(stream, 0, 1023), relief = draw(stream, 20, 110);
+    struct colour from = draw_pale(stream), to = draw_pale(stream);
+    int angle = draw(stream, 0, 1023), relief = draw(stream, 10, 60);
     int c = cosine(angle), s = sine(angle);
     for (int channel = 0; channel < 3; channel++) {
         int lattice[CELLS + 1][CELLS + 1]; /* -relief..relief */
@@ -224,14 +235,15 @@ static void paint_background(struct canvas *canvas, struct stream *stream)
     }
 }
 
-static void draw_layer(struct stream *stream, struct layer *layer, int reach, int radius_low, int radius_high)
+/* Place, size and pose: `turn` is the largest angle to either side. */
+static void draw_layer(struct stream *stream, struct layer *layer, int reach, int radius_low, int radius_high, int turn)
 {
     layer->x = 248 + draw(stream, -reach, reach);
     layer->y = 248 + draw(stream, -reach, reach);
     layer->radius = draw(stream, radius_low, radius_high);
     layer->squeeze = draw(stream, 190, 345);
-    layer->angle = draw(stream, 0, 1023);
-    layer->texture_angle = draw(stream, 0, 1023);
+    layer->angle = draw(stream, -turn, turn);
+    layer->texture_angle = layer->angle + draw(stream, -60, 60);
     layer->period = draw(stream, 72, 112);
     layer->phase = draw(stream, 0, 1023);
 }
@@ -240,31 +252,45 @@ static void draw_layer(struct stream *stream, struct layer *layer, int reach, in
  */
 static void paint_clutter(struct canvas *canvas, struct stream *stream)
 {
-    for (int i = draw(stream, 2, 5); i > 0; i--) {
+    for (int i = draw(stream, 1, 4); i > 0; i--) {
         struct layer layer = {.shape = (enum shape)draw(stream, 0, SHAPES - 1),
                               .texture = (enum texture)draw(stream, 0, TEXTURES - 1)};
-        draw_layer(stream, &layer, 240, 32, 80);
-        draw_colours(stream, layer.colour, 150);
+        draw_layer(stream, &layer, 240, 32, 80, 512);
+        layer.colour[0] = draw_colour(stream);
+        layer.colour[1] = draw_apart(stream, layer.colour[0], 150);
         paint(canvas, &layer);
     }
+}
+
+/* As in photographs, colour is a hint to the class and no proof of it: without such a hint a network finds nothing to
+ * follow at first, since stripes and edges of random colours cancel out in every linear feature. */
+static struct colour tint(struct colour colour, int class_index, int weight)
+{
+    static const uint8_t typical[SYNTHETIC_CLASSES][3] = {
+        {214, 52, 52},  {226, 132, 40}, {214, 206, 48}, {110, 190, 48}, {44, 160, 90},
+        {44, 190, 196}, {48, 104, 214}, {112, 60, 206}, {200, 64, 188}, {232, 226, 214}};
+    for (int c = 0; c < 3; c++)
+        colour.channel[c] += ((typical[class_index][c] - colour.channel[c]) * weight) >> 8;
+    return colour;
 }
 
 static void paint_object(struct canvas *canvas, struct stream *stream, int class_index)
 {
     struct layer layer = {.shape = (enum shape)(class_index / TEXTURES),
                           .texture = (enum texture)(class_index % TEXTURES)};
-    draw_layer(stream, &layer, 72, 136, 216);
-    draw_colours(stream, layer.colour, 150);
+    draw_layer(stream, &layer, 64, 144, 216, 96);
+    layer.colour[0] = tint(draw_colour(stream), class_index, draw(stream, 40, 220));
+    layer.colour[1] = draw_apart(stream, layer.colour[0], 180);
     paint(canvas, &layer);
 }
 
-/* In half of the images a plain bar or disc hides a part of the object. */
+/* In a third of the images a plain bar or disc hides a part of the object. */
 static void paint_occluder(struct canvas *canvas, struct stream *stream)
 {
-    if (draw(stream, 0, 1))
+    if (draw(stream, 0, 2))
         return;
     struct layer layer = {.shape = draw(stream, 0, 1) ? SHAPE_DISC : SHAPE_SQUARE, .texture = TEXTURE_STRIPES};
-    draw_layer(stream, &layer, 176, 48, 80);
+    draw_layer(stream, &layer, 176, 48, 80, 512);
     if (layer.shape == SHAPE_SQUARE)
         layer.squeeze = 256 * 8; /* a bar across the image */
     layer.colour[0] = layer.colour[1] = draw_colour(stream);
@@ -276,7 +302,7 @@ static void paint_occluder(struct canvas *canvas, struct stream *stream)
 static void expose(const struct canvas *canvas, struct stream *stream, uint8_t *out)
 {
     int angle = draw(stream, 0, 1023), level = draw(stream, 170, 290), slope = draw(stream, 0, 70);
-    int gain = draw(stream, 12, 72);
+    int gain = draw(stream, 8, 48);
     int c = cosine(angle) * slope >> 14, s = sine(angle) * slope >> 14;
     for (int p = 0; p < IMAGE_BYTES; p += 2) {
         uint32_t word = next_word(stream);

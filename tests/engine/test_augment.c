@@ -258,7 +258,7 @@ static void test_noise_has_the_deviation_it_says(void **state)
 static void test_a_positive_angle_turns_counter_clockwise(void **state)
 {
     (void)state;
-    uint8_t image[IMAGE_BYTES] = {0}, out[IMAGE_BYTES];
+    uint8_t image[IMAGE_BYTES] = {0}, out[IMAGE_BYTES] = {0};
     struct augmentation what = {0};
     for (int y = 15; y <= 16; y++) /* a spot at the right end of the middle */
         image[y * 32 + 28] = image[y * 32 + 29] = 255;

@@ -101,20 +101,18 @@ static struct dataset *open_good(const char *where)
 }
 
 /* Opening must fail with a message that holds every one of the words (up to NULL). */
-static void expect_error(const char *where, ...)
+static void expect_words(const char *where, const char *const *words)
 {
     struct dataset *dataset = NULL;
     struct error error = {""};
-    va_list words;
     assert_int_equal(dataset_open(where, &dataset, &error), -1);
     assert_null(dataset);
-    va_start(words, where);
-    for (const char *word = va_arg(words, const char *); word; word = va_arg(words, const char *))
-        if (!strstr(error.message, word))
-            fail_msg("\"%s\" does not say \"%s\"", error.message, word);
-    va_end(words);
+    for (; *words; words++)
+        if (!strstr(error.message, *words))
+            fail_msg("\"%s\" does not say \"%s\"", error.message, *words);
     assert_null(strchr(error.message, '\n'));
 }
+#define EXPECT_ERROR(where, ...) expect_words(where, (const char *const[]){__VA_ARGS__, NULL})
 
 /* ---- What is accepted ---- */
 
@@ -232,17 +230,17 @@ static void test_a_missing_batch_is_named(void **state)
     struct fixture *fixture = *state;
     make_cifar10(fixture, "");
     assert_int_equal(unlink(in_folder(fixture, "data_batch_4.bin")), 0);
-    expect_error(fixture->folder, fixture->folder, "data_batch_4.bin", "CIFAR-10", "nfbench fetch cifar10", NULL);
+    EXPECT_ERROR(fixture->folder, fixture->folder, "data_batch_4.bin", "CIFAR-10", "nfbench fetch cifar10");
     assert_int_equal(unlink(in_folder(fixture, "test_batch.bin")), 0);
     make_file(fixture, "data_batch_4.bin", 10000 * RECORD_10);
-    expect_error(fixture->folder, "no test_batch.bin", NULL);
+    EXPECT_ERROR(fixture->folder, "no test_batch.bin");
 }
 
 static void test_a_missing_test_file_of_cifar100_is_named(void **state)
 {
     struct fixture *fixture = *state;
     make_file(fixture, "train.bin", 50000 * RECORD_100);
-    expect_error(fixture->folder, "no test.bin", "CIFAR-100", "nfbench fetch cifar100", NULL);
+    EXPECT_ERROR(fixture->folder, "no test.bin", "CIFAR-100", "nfbench fetch cifar100");
 }
 
 static void test_a_wrong_size_is_told_with_both_sizes(void **state)
@@ -250,13 +248,13 @@ static void test_a_wrong_size_is_told_with_both_sizes(void **state)
     struct fixture *fixture = *state;
     make_cifar10(fixture, "");
     make_file(fixture, "data_batch_3.bin", 10000 * RECORD_10 - 1);
-    expect_error(fixture->folder, "data_batch_3.bin", "30729999", "30730000", NULL);
+    EXPECT_ERROR(fixture->folder, "data_batch_3.bin", "30729999", "30730000");
     make_file(fixture, "data_batch_3.bin", 9999 * RECORD_10); /* whole records, but too few */
-    expect_error(fixture->folder, "data_batch_3.bin", "30726927", NULL);
+    EXPECT_ERROR(fixture->folder, "data_batch_3.bin", "30726927");
     make_file(fixture, "data_batch_3.bin", 10001 * RECORD_10);
-    expect_error(fixture->folder, "data_batch_3.bin", "30733073", NULL);
+    EXPECT_ERROR(fixture->folder, "data_batch_3.bin", "30733073");
     make_file(fixture, "data_batch_3.bin", 0);
-    expect_error(fixture->folder, "data_batch_3.bin is empty", NULL);
+    EXPECT_ERROR(fixture->folder, "data_batch_3.bin is empty");
 }
 
 static void test_a_label_out_of_range_is_told_with_file_and_record(void **state)
@@ -265,38 +263,38 @@ static void test_a_label_out_of_range_is_told_with_file_and_record(void **state)
     const uint8_t ten = 10, twenty = 20, hundred = 100, zero = 0;
     make_cifar10(fixture, "");
     write_at(fixture, "data_batch_5.bin", 4321 * RECORD_10, &ten, 1);
-    expect_error(fixture->folder, "data_batch_5.bin", "record 4321", "label 10", "0 to 9", NULL);
+    EXPECT_ERROR(fixture->folder, "data_batch_5.bin", "record 4321", "label 10", "0 to 9");
     for (int f = 0; f < 6; f++)
         assert_int_equal(unlink(in_folder(fixture, cifar10_files[f])), 0);
 
     make_cifar100(fixture);
     write_at(fixture, "test.bin", 7 * RECORD_100, &twenty, 1);
-    expect_error(fixture->folder, "test.bin", "record 7", "coarse label 20", "0 to 19", NULL);
+    EXPECT_ERROR(fixture->folder, "test.bin", "record 7", "coarse label 20", "0 to 19");
     write_at(fixture, "test.bin", 7 * RECORD_100, &zero, 1);
     write_at(fixture, "test.bin", 8 * RECORD_100 + 1, &hundred, 1);
-    expect_error(fixture->folder, "test.bin", "record 8", "fine label 100", "0 to 99", NULL);
+    EXPECT_ERROR(fixture->folder, "test.bin", "record 8", "fine label 100", "0 to 99");
 }
 
 static void test_a_folder_with_nothing_says_what_was_looked_for(void **state)
 {
     struct fixture *fixture = *state;
-    expect_error(fixture->folder, fixture->folder, "data_batch_1.bin", "train.bin", "cifar-100-binary",
-                 "--data synthetic", "nfbench fetch cifar10", NULL);
+    EXPECT_ERROR(fixture->folder, fixture->folder, "data_batch_1.bin", "train.bin", "cifar-100-binary",
+                 "--data synthetic", "nfbench fetch cifar10");
     make_file(fixture, "data_batch_1", 10);
-    expect_error(fixture->folder, "Python version", "binary version", NULL);
+    EXPECT_ERROR(fixture->folder, "Python version", "binary version");
 }
 
 static void test_what_is_no_folder_is_told_apart(void **state)
 {
     struct fixture *fixture = *state;
     make_file(fixture, "cifar-10-binary.tar.gz", 100);
-    expect_error(in_folder(fixture, "cifar-10-binary.tar.gz"), "cifar-10-binary.tar.gz", "not a folder", NULL);
-    expect_error(in_folder(fixture, "nowhere"), "nowhere", strerror(ENOENT), "--data synthetic", NULL);
-    expect_error("", "no data folder", NULL);
+    EXPECT_ERROR(in_folder(fixture, "cifar-10-binary.tar.gz"), "cifar-10-binary.tar.gz", "not a folder");
+    EXPECT_ERROR(in_folder(fixture, "nowhere"), "nowhere", strerror(ENOENT), "--data synthetic");
+    EXPECT_ERROR("", "no data folder");
     make_cifar10(fixture, "");
     assert_int_equal(unlink(in_folder(fixture, "data_batch_1.bin")), 0);
     make_folder(fixture, "data_batch_1.bin");
-    expect_error(fixture->folder, "data_batch_1.bin", "not a regular file", NULL);
+    EXPECT_ERROR(fixture->folder, "data_batch_1.bin", "not a regular file");
 }
 
 static void test_no_permission_is_told(void **state)
@@ -307,12 +305,12 @@ static void test_no_permission_is_told(void **state)
     assert_int_equal(chmod(in_folder(fixture, "data_batch_2.bin"), 0), 0);
     if (user == 0) /* the superuser may read everything: be someone else meanwhile */
         assert_int_equal(seteuid(65534), 0);
-    expect_error(fixture->folder, "data_batch_2.bin", strerror(EACCES), NULL);
+    EXPECT_ERROR(fixture->folder, "data_batch_2.bin", strerror(EACCES));
     assert_int_equal(seteuid(user), 0);
     assert_int_equal(chmod(fixture->folder, 0), 0);
     if (user == 0)
         assert_int_equal(seteuid(65534), 0);
-    expect_error(fixture->folder, fixture->folder, strerror(EACCES), NULL);
+    EXPECT_ERROR(fixture->folder, fixture->folder, strerror(EACCES));
     assert_int_equal(seteuid(user), 0);
     assert_int_equal(chmod(fixture->folder, 0755), 0);
 }
