@@ -17,10 +17,11 @@ static uint32_t name_hash(const char *name)
     return hash;
 }
 
-static uint32_t word(uint32_t tensor, enum stream stream, size_t index)
+/* Words 4 * group to 4 * group + 3 of a tensor's stream. */
+static struct philox draw_group(uint32_t tensor, enum stream stream, size_t group)
 {
-    const uint32_t counter[4] = {(uint32_t)(index / 4), 0, tensor, stream};
-    return philox_raw(counter, 0x6E666265u, 0).word[index % 4];
+    const uint32_t counter[4] = {(uint32_t)group, 0, tensor, stream};
+    return philox_raw(counter, 0x6E666265u, 0);
 }
 
 static int ends_with(const char *name, const char *end)
@@ -47,9 +48,11 @@ void draw_tensor(const char *name, const int *dims, int dim_count, float *out)
         spread = sqrt(6.0 / ((double)dims[1] * dims[2] * dims[3]));
     }
     uint32_t tensor = name_hash(name);
+    struct philox words = {{0}};
     for (size_t i = 0; i < count; i++) {
-        double uniform = (word(tensor, STREAM_VALUES, i) >> 8) / 16777216.0;
-        out[i] = (float)(center + spread * (2 * uniform - 1));
+        if (i % 4 == 0)
+            words = draw_group(tensor, STREAM_VALUES, i / 4);
+        out[i] = (float)(center + spread * (2.0 * philox_uniform(words.word[i % 4]) - 1));
     }
 }
 
@@ -62,7 +65,7 @@ void draw_images(int n, float *images, uint8_t *labels)
         abort();
     draw_tensor("input", dims, 4, planes);
     for (int i = 0; i < n; i++) {
-        labels[i] = (uint8_t)(word(tensor, STREAM_VALUES, (size_t)i) % 10);
+        labels[i] = (uint8_t)(draw_group(tensor, STREAM_VALUES, (size_t)i / 4).word[i % 4] % 10);
         for (int pixel = 0; pixel < 1024; pixel++)
             for (int channel = 0; channel < 3; channel++)
                 images[(i * 1024 + pixel) * 3 + channel] = planes[(i * 3 + channel) * 1024 + pixel];
@@ -74,11 +77,13 @@ void draw_projections(const char *name, const float *gradient, size_t count, dou
 {
     uint32_t tensor = name_hash(name);
     double squares = 0, products[PROJECTIONS] = {0};
+    struct philox words = {{0}};
     for (size_t i = 0; i < count; i++) {
-        uint32_t signs = word(tensor, STREAM_SIGNS, i);
+        if (i % 4 == 0)
+            words = draw_group(tensor, STREAM_SIGNS, i / 4);
         squares += (double)gradient[i] * gradient[i];
         for (int k = 0; k < PROJECTIONS; k++)
-            products[k] += (signs >> k & 1) ? -gradient[i] : gradient[i];
+            products[k] += (1 - 2 * (double)(words.word[i % 4] >> k & 1)) * gradient[i];
     }
     out[0] = sqrt(squares);
     memcpy(out + 1, products, sizeof products);

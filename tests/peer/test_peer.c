@@ -18,8 +18,12 @@
 
 /* ||ours - theirs|| / ||theirs|| of each tensor; PyTorch's own fp32 stays below 1e-5 on these files. */
 static const double TOLERANCE = 1e-4;
-/* Of the change over three steps: a difference of two close numbers, so rounding weighs more. */
-static const double UPDATE_TOLERANCE = 1e-3;
+/* Of the change over three steps. The biases were fitted for the first alone, so in the later ones rounding may decide
+ * the sign of a ReLU's input; a mistake in clipping, decay or momentum is a few per cent. */
+static const double UPDATE_TOLERANCE = 5e-3;
+
+/* The network is made for more images than any file has, and goes through them in parts of 16 with so few threads. */
+enum { BATCH = 40, THREADS = 2 };
 
 struct fixture {
     struct safetensors *expected, *weights; /* weights NULL: drawn */
@@ -143,8 +147,8 @@ static void set_up(struct fixture *f, const char *folder, const char *name)
     f->images = allocate((size_t)f->n * 3072, sizeof *f->images);
     f->labels = allocate((size_t)f->n, sizeof *f->labels);
     draw_images(f->n, f->images, f->labels);
-    must(backend_cpu_create(0, &f->backend, &error));
-    const struct network_options options = {.batch = f->n, .dtype = DTYPE_FP32};
+    must(backend_cpu_create(THREADS, &f->backend, &error));
+    const struct network_options options = {.batch = BATCH, .dtype = DTYPE_FP32};
     must(network_create(f->backend, &f->settings.model, &options, &f->network, &error));
     load_parameters(f);
 }
