@@ -52,6 +52,9 @@ int cli_parse(struct cli *cli, const struct cli_command *command, int argc, char
 void cli_free(struct cli *cli);
 /* The value of the command's own option, NULL when not given. */
 const char *cli_value(const struct cli *cli, const char *option);
+/* The same as a whole number of least..most; `otherwise` when not given. */
+int cli_number(const struct cli *cli, const char *option, long otherwise, long least, long most, long *out,
+               struct error *error);
 /* True when the setting stands on this command line (a config file does not count). */
 bool cli_given(const struct cli *cli, const char *setting);
 /* Lays the settings of the command line over those of a session. */

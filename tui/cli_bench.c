@@ -6,7 +6,6 @@
 #include "tui/cli_table.h"
 #include "tui/run.h"
 
-#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -212,18 +211,6 @@ static int print_bench(const struct bench *bench, struct error *error)
 
 /* ---- The subcommand ---- */
 
-static int read_count(const struct cli *cli, const char *option, long otherwise, long most, long *out,
-                      struct error *error)
-{
-    const char *text = cli_value(cli, option);
-    char *end;
-    errno = 0;
-    *out = text ? strtol(text, &end, 10) : otherwise;
-    if (text && (errno || end == text || *end || *out < 1 || *out > most))
-        return error_set(error, "--%s %.60s: must be a whole number from 1 to %ld", option, text, most);
-    return 0;
-}
-
 enum cli_status cli_bench(struct cli *cli)
 {
     struct bench bench = {.settings = cli->settings};
@@ -231,8 +218,8 @@ enum cli_status cli_bench(struct cli *cli)
     enum cli_status status = CLI_DONE;
     if (!settings_given(&cli->settings, "agc"))
         bench.settings.train.agc = 0; /* the peer's step has none unless asked */
-    if (read_count(cli, "steps", STEPS, MOST_STEPS, &bench.steps, &error) != 0 ||
-        read_count(cli, "repeats", REPEATS, MOST_REPEATS, &bench.repeats, &error) != 0)
+    if (cli_number(cli, "steps", STEPS, 1, MOST_STEPS, &bench.steps, &error) != 0 ||
+        cli_number(cli, "repeats", REPEATS, 1, MOST_REPEATS, &bench.repeats, &error) != 0)
         return cli_usage(cli, &error);
     if (run_open_network(&bench.settings, &bench.backend, &bench.network, bench.device, &error) != 0 ||
         make_batch(&bench, &error) != 0 || measure(&bench, &error) != 0) {

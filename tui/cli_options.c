@@ -4,6 +4,7 @@
 #include "base/nearest.h"
 #include "tui/cli.h"
 
+#include <errno.h>
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
@@ -187,6 +188,18 @@ const char *cli_value(const struct cli *cli, const char *option)
 {
     int index = own_option(cli->command, option);
     return index < 0 ? NULL : cli->values[index];
+}
+
+int cli_number(const struct cli *cli, const char *option, long otherwise, long least, long most, long *out,
+               struct error *error)
+{
+    const char *text = cli_value(cli, option);
+    char *end = NULL;
+    errno = 0;
+    *out = text ? strtol(text, &end, 10) : otherwise;
+    if (text && (errno || end == text || *end || *out < least || *out > most))
+        return error_set(error, "--%s %.60s: must be a whole number from %ld to %ld", option, text, least, most);
+    return 0;
 }
 
 bool cli_given(const struct cli *cli, const char *setting)

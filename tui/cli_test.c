@@ -5,7 +5,6 @@
 #include "tui/cli_table.h"
 #include "tui/run.h"
 
-#include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,42 +30,28 @@ struct test {
 
 /* ---- Options ---- */
 
-static int read_number(const char *text, long least, long most, long *out)
+static int read_checkpoint(const struct cli *cli, long *out, struct error *error)
 {
-    char *end;
-    errno = 0;
-    long value = strtol(text, &end, 10);
-    if (errno || end == text || *end || value < least || value > most)
-        return -1;
-    *out = value;
-    return 0;
-}
-
-static int read_checkpoint(const char *text, long *out, struct error *error)
-{
-    if (!text || strcmp(text, "last") == 0)
-        *out = CHECKPOINT_LATEST;
-    else if (strcmp(text, "best") == 0)
-        *out = CHECKPOINT_BEST;
-    else if (read_number(text, 0, LONG_MAX, out) != 0)
-        return error_set(error, "--checkpoint %.60s: must be best, last or a step", text);
+    const char *text = cli_value(cli, "checkpoint");
+    *out = text && strcmp(text, "best") == 0 ? CHECKPOINT_BEST : CHECKPOINT_LATEST;
+    if (!text || strcmp(text, "best") == 0 || strcmp(text, "last") == 0)
+        return 0;
+    if (cli_number(cli, "checkpoint", 0, 0, LONG_MAX, out, NULL) != 0)
+        return error_set(error, "--checkpoint %.60s: must be last, best or a step", text);
     return 0;
 }
 
 static int read_options(const struct cli *cli, struct test *test, struct error *error)
 {
-    const char *part = cli_value(cli, "split"), *batch = cli_value(cli, "batch");
+    const char *part = cli_value(cli, "split");
+    long batch;
     test->part = part ? part : "test";
     if (strcmp(test->part, "test") != 0 && strcmp(test->part, "validation") != 0 && strcmp(test->part, "train") != 0)
         return error_set(error, "--split %.60s: must be test, validation or train", part);
-    long images;
-    if (batch && read_number(batch, 1, 65536, &images) != 0)
-        return error_set(error, "--batch %.60s: must be a whole number from 1 to 65536", batch);
-    if (read_checkpoint(cli_value(cli, "checkpoint"), &test->checkpoint, error) != 0 ||
-        cli_over_session(cli, &test->settings, error) != 0)
+    if (cli_number(cli, "batch", test->settings.train.batch, 1, 65536, &batch, error) != 0 ||
+        read_checkpoint(cli, &test->checkpoint, error) != 0 || cli_over_session(cli, &test->settings, error) != 0)
         return -1;
-    if (batch)
-        test->settings.train.batch = (int)images;
+    test->settings.train.batch = (int)batch;
     return 0;
 }
 
