@@ -1,0 +1,259 @@
+/* The event loop of the live screen: one thread waits for the terminal, signals, stray output and the launch, looks at
+ * the trainer ten times a second, and draws when something has changed. */
+#include "tui/app.h"
+
+#include "tui/app_state.h"
+#include "tui/repl.h"
+#include "tui/screen.h"
+#include "tui/terminal.h"
+
+#include <errno.h>
+#include <math.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+static const double FRAME_SECONDS = 1.0 / 30, LOOK_SECONDS = 0.1;
+static const double SMOOTHING = 0.95; /* weight of the past at first */
+
+double app_clock(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+bool app_can_run(struct error *error)
+{
+    const char *type = getenv("TERM");
+
+    if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO)) {
+        error_set(error, "standard input and output are not a terminal");
+        return false;
+    }
+    if (!type || !*type || strcmp(type, "dumb") == 0) {
+        error_set(error, "TERM is %s", type && *type ? type : "not set");
+        return false;
+    }
+    return true;
+}
+
+/* ---- Signals ---- */
+
+static void stop(struct app *app)
+{
+    screen_leave();
+    terminal_stop();
+    app->hidden = true; /* until it is known who has the terminal */
+}
+
+static void come_back(struct app *app)
+{
+    if (!terminal_is_ours())
+        return;
+    app->hidden = false;
+    app->dirty = true;
+    if (screen_return(&app->error))
+        app_leave(app);
+}
+
+/* The keyboard's Ctrl-C throws away the line that is being typed, and else leaves. */
+static void interrupt(struct app *app)
+{
+    if (app->scene.command_focused && *repl_text() && app->scene.phase != PHASE_LEAVING)
+        app_focus(app, false);
+    else
+        app_leave(app);
+}
+
+static void take_signal(struct app *app, enum terminal_signal signal)
+{
+    switch (signal) {
+    case TERMINAL_CTRL_C:
+        interrupt(app);
+        break;
+    case TERMINAL_HANG_UP:
+        app->deaf = true;
+        app->hidden = true;
+        app->interrupted = true;
+        app_leave(app);
+        break;
+    case TERMINAL_END:
+        app->interrupted = true;
+        app_leave(app);
+        break;
+    case TERMINAL_RESIZED:
+        app->dirty = true;
+        if (!app->hidden && screen_fit(&app->error))
+            app_leave(app);
+        break;
+    case TERMINAL_STOP:
+        if (!app->hidden)
+            stop(app);
+        come_back(app);
+        break;
+    case TERMINAL_CONTINUED:
+        come_back(app);
+        break;
+    default:
+        break;
+    }
+}
+
+/* ---- The loop ---- */
+
+enum { POLL_INPUT, POLL_SIGNALS, POLL_CAUGHT, POLL_LAUNCH, POLL_COUNT };
+
+static bool trains(const struct app *app)
+{
+    return app->run && !app->run_ended;
+}
+
+/* Milliseconds until there is something to do by the clock; -1: nothing. */
+static int timeout(struct app *app, double next_frame, double next_look)
+{
+    double now = app_clock(), until = INFINITY, escape = app_finish_input(app);
+
+    if (escape >= 0)
+        until = now + escape;
+    if (trains(app))
+        until = fmin(until, next_look);
+    if (app->dirty && !app->hidden)
+        until = fmin(until, next_frame);
+    return isinf(until) ? -1 : until <= now ? 0 : (int)ceil(1000 * (until - now));
+}
+
+static void take_stray_output(struct app *app)
+{
+    char line[512];
+
+    while (terminal_next_line(line, sizeof(line)))
+        app_log(app, JOURNAL_STRAY, "%s", line);
+}
+
+static void draw(struct app *app)
+{
+    struct scene_cursor cursor;
+
+    canvas_clear(screen_canvas());
+    cursor = scene_draw(&app->scene, screen_canvas());
+    screen_show(cursor.row, cursor.column);
+    app->dirty = false;
+}
+
+static int wait_for_something(struct app *app, int milliseconds, struct error *error)
+{
+    struct pollfd polls[POLL_COUNT] = {
+        [POLL_INPUT] = {.fd = app->hidden || app->deaf ? -1 : STDIN_FILENO, .events = POLLIN},
+        [POLL_SIGNALS] = {.fd = terminal_signal_fd(), .events = POLLIN},
+        [POLL_CAUGHT] = {.fd = terminal_caught_fd(), .events = POLLIN},
+        [POLL_LAUNCH] = {.fd = app->launch ? launch_fd(app->launch) : -1, .events = POLLIN}};
+    enum terminal_signal signal;
+
+    if (poll(polls, POLL_COUNT, milliseconds) < 0 && errno != EINTR)
+        return error_set(error, "cannot wait for the terminal: %s", strerror(errno));
+    while ((signal = terminal_next_signal()) != TERMINAL_NOTHING)
+        take_signal(app, signal);
+    if (polls[POLL_CAUGHT].revents)
+        take_stray_output(app);
+    if (polls[POLL_LAUNCH].revents)
+        app_follow_launch(app);
+    if (polls[POLL_INPUT].revents && !app->hidden)
+        app_read_input(app);
+    return 0;
+}
+
+static int loop(struct app *app, struct error *error)
+{
+    double next_frame = 0, next_look = 0;
+
+    while (!app_may_end(app)) {
+        double now;
+
+        if (wait_for_something(app, timeout(app, next_frame, next_look), error))
+            return -1;
+        now = app_clock();
+        if (trains(app) && now >= next_look) {
+            app_follow_run(app);
+            next_look = now + LOOK_SECONDS;
+        }
+        if (app->dirty && !app->hidden && now >= next_frame) {
+            draw(app);
+            next_frame = now + FRAME_SECONDS;
+        }
+    }
+    return 0;
+}
+
+/* ---- From the first moment to the last ---- */
+
+static int open_scene(struct scene *scene, struct error *error)
+{
+    *scene = (struct scene){.phase = PHASE_STARTING, .best = -1, .cursor = NAN, .help_topic = NULL};
+    snprintf(scene->progress, sizeof(scene->progress), "starting");
+    return curves_create(SMOOTHING, &scene->curves, error) || journal_create(&scene->journal, error) ? -1 : 0;
+}
+
+/* The first frame is there before anything else is begun. */
+static int open_all(struct app *app, const struct run_request *request, struct error *error)
+{
+    char history[1024], note[256];
+
+    if (open_scene(&app->scene, error) || terminal_open(error) ||
+        repl_open(repl_history_path(history, sizeof(history)) ? NULL : history, app_line, app, note, sizeof(note),
+                  error) ||
+        screen_open(error))
+        return -1;
+    if (*note)
+        app_log(app, JOURNAL_WARNING, "%s", note);
+    draw(app);
+    return launch_start(request, &app->launch, error);
+}
+
+/* What the shell's screen says afterwards. */
+static void say_goodbye(const struct app *app)
+{
+    const struct snapshot *last = &app->scene.snapshot;
+    const char *name = app->scene.facts.session;
+
+    if (!*name || app->run_failed)
+        return;
+    if (last->state == TRAINER_FINISHED)
+        printf("session %s: finished at step %ld. nfbench test %s measures it.\n", name, last->step.step, name);
+    else
+        printf("session %s: stopped at step %ld and saved. nfbench resume %s goes on.\n", name, last->step.step, name);
+}
+
+int app_run(const struct run_request *request, bool *interrupted, struct error *error)
+{
+    struct app *app = calloc(1, sizeof(*app));
+    int result;
+
+    if (!app)
+        return error_set(error, "out of memory");
+    result = open_all(app, request, error);
+    if (result == 0)
+        result = loop(app, error);
+    screen_close();
+    repl_close();
+    terminal_close();
+    if (app->launch)
+        launch_cancel(app->launch);
+    launch_destroy(app->launch);
+    if (result == 0) {
+        say_goodbye(app);
+        if (app->run_failed)
+            result = error_set(error, "%s", app->error.message);
+    }
+    if (interrupted)
+        *interrupted = app->interrupted && app->scene.snapshot.state != TRAINER_FINISHED;
+    run_destroy(app->run);
+    curves_destroy(app->scene.curves);
+    journal_destroy(app->scene.journal);
+    free(app);
+    return result;
+}

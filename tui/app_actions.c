@@ -1,0 +1,223 @@
+/* What the commands of the table do: some change the scene, the others go to the trainer, which applies them between
+ * two steps and says what came of it (app_run.c shows that). */
+#include "tui/app_state.h"
+
+#include "tui/picture.h"
+#include "tui/screen.h"
+#include "tui/terminal.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+void app_notice(struct app *app, enum role role, const char *format, ...)
+{
+    va_list arguments;
+
+    app->scene.notice.role = role;
+    va_start(arguments, format);
+    vsnprintf(app->scene.notice.text, sizeof(app->scene.notice.text), format, arguments);
+    va_end(arguments);
+    app->dirty = true;
+}
+
+static int send_command(struct app *app, enum command_kind kind, const struct action *action, struct error *error)
+{
+    struct command command = {.kind = kind, .value = action->number, .count = action->count};
+
+    if (!app->run)
+        return error_set(error, "%s: the run is not there yet", action->text);
+    if (app->run_ended)
+        return error_set(error, "%s: the run has ended", action->text);
+    snprintf(command.text, sizeof(command.text), "%s", action->text);
+    if (trainer_command(run_parts(app->run)->trainer, &command, error))
+        return -1;
+    app->scene.asked = true;
+    app->scene.asked_for = kind;
+    app_notice(app, ROLE_DIM, "%s: after this step", action->text);
+    return 0;
+}
+
+static int act_learning_rate(struct app *app, const struct action *action, struct error *error)
+{
+    return send_command(app, action->relative ? COMMAND_SCALE_LEARNING_RATE : COMMAND_LEARNING_RATE, action, error);
+}
+
+static int act_pause(struct app *app, const struct action *action, struct error *error)
+{
+    return send_command(app, COMMAND_PAUSE, action, error);
+}
+
+static int act_resume(struct app *app, const struct action *action, struct error *error)
+{
+    return send_command(app, COMMAND_RESUME, action, error);
+}
+
+static int act_toggle(struct app *app, const struct action *action, struct error *error)
+{
+    const struct scene *scene = &app->scene;
+    bool paused = scene->snapshot.state == TRAINER_PAUSED;
+    struct action named = *action;
+
+    if (scene->asked && (scene->asked_for == COMMAND_PAUSE || scene->asked_for == COMMAND_RESUME))
+        paused = scene->asked_for == COMMAND_PAUSE;
+    snprintf(named.text, sizeof(named.text), "%s", paused ? "resume" : "pause");
+    return paused ? act_resume(app, &named, error) : act_pause(app, &named, error);
+}
+
+static int act_step(struct app *app, const struct action *action, struct error *error)
+{
+    return send_command(app, COMMAND_STEP, action, error);
+}
+
+static int act_evaluate(struct app *app, const struct action *action, struct error *error)
+{
+    return send_command(app, COMMAND_EVALUATE, action, error);
+}
+
+static int act_save(struct app *app, const struct action *action, struct error *error)
+{
+    return send_command(app, COMMAND_SAVE, action, error);
+}
+
+/* FILE with .png at its end; without one, a name of the step in the session's folder. */
+static int picture_path(const struct app *app, const char *word, char *path, size_t size, struct error *error)
+{
+    size_t length = strlen(word);
+    bool png = length > 4 && strcmp(word + length - 4, ".png") == 0;
+    int written;
+
+    if (*word)
+        written = snprintf(path, size, "%s%s", word, png ? "" : ".png");
+    else if (app->run)
+        written = snprintf(path, size, "%s/images/step-%06ld.png", session_path(run_parts(app->run)->session),
+                           app->scene.snapshot.step.step);
+    else
+        return error_set(error, "export: there is no session yet: name a file");
+    return written < 0 || (size_t)written >= size ? error_set(error, "the file's name is too long") : 0;
+}
+
+static int act_export(struct app *app, const struct action *action, struct error *error)
+{
+    struct rect cells = canvas_area(screen_canvas());
+    char path[1100];
+
+    if (picture_path(app, action->word, path, sizeof(path), error) ||
+        picture_write(&app->scene, screen_theme(), cells, canvas_glyphs(screen_canvas()), path, error))
+        return -1;
+    app_notice(app, ROLE_GOOD, "wrote %s and its -loss and -accuracy charts", path);
+    app_log(app, JOURNAL_NOTE, "wrote %s and its -loss and -accuracy charts", path);
+    return 0;
+}
+
+static int act_smooth(struct app *app, const struct action *action, struct error *error)
+{
+    (void)error;
+    curves_set_smoothing(app->scene.curves, action->number);
+    app_notice(app, ROLE_GOOD, "smoothing %g", action->number);
+    return 0;
+}
+
+static int act_log_axis(struct app *app, const struct action *action, struct error *error)
+{
+    (void)error;
+    app->scene.log_axis = action->on;
+    app_notice(app, ROLE_GOOD, "loss axis %s", action->on ? "logarithmic" : "linear");
+    return 0;
+}
+
+static int act_theme(struct app *app, const struct action *action, struct error *error)
+{
+    int index = action->choice;
+    const struct theme *theme;
+
+    for (int i = 0; index < 0 && (theme = theme_at(i)); i++)
+        if (theme == screen_theme())
+            index = theme_at(i + 1) ? i + 1 : 0;
+    theme = theme_at(index);
+    if (screen_set_theme(theme, error))
+        return -1;
+    app_notice(app, ROLE_GOOD, "theme %s", theme->name);
+    return 0;
+}
+
+static int act_glyphs(struct app *app, const struct action *action, struct error *error)
+{
+    if (screen_set_glyphs((enum glyph_set)action->choice, error))
+        return -1;
+    app_notice(app, ROLE_GOOD, "drawing with %s", action->word);
+    return 0;
+}
+
+static int act_view(struct app *app, const struct action *action, struct error *error)
+{
+    (void)error;
+    app->scene.view = (enum view)(action->choice >= 0 ? action->choice : ((int)app->scene.view + 1) % VIEW_COUNT);
+    return 0;
+}
+
+static int act_help(struct app *app, const struct action *action, struct error *error)
+{
+    const struct command_entry *entry = *action->word ? command_find(action->word) : NULL;
+
+    (void)error;
+    app->scene.help_topic = entry ? entry->name : NULL;
+    app->scene.overlay = OVERLAY_HELP;
+    return 0;
+}
+
+static int act_redraw(struct app *app, const struct action *action, struct error *error)
+{
+    (void)app;
+    (void)action;
+    (void)error;
+    screen_redraw();
+    return 0;
+}
+
+void app_leave(struct app *app)
+{
+    app->dirty = true;
+    if (app->scene.phase == PHASE_LEAVING)
+        return;
+    app->scene.phase = PHASE_LEAVING;
+    terminal_leave_on_interrupt();
+    if (app->launch)
+        launch_cancel(app->launch);
+    if (app->run && !app->run_ended)
+        trainer_request_stop(run_parts(app->run)->trainer);
+}
+
+static int act_quit(struct app *app, const struct action *action, struct error *error)
+{
+    (void)action;
+    (void)error;
+    app_leave(app);
+    return 0;
+}
+
+void app_act(struct app *app, const struct action *action)
+{
+    static int (*const acts[ACTION_COUNT])(struct app *, const struct action *,
+                                           struct error *) = {[ACTION_LEARNING_RATE] = act_learning_rate,
+                                                              [ACTION_TOGGLE] = act_toggle,
+                                                              [ACTION_PAUSE] = act_pause,
+                                                              [ACTION_RESUME] = act_resume,
+                                                              [ACTION_STEP] = act_step,
+                                                              [ACTION_EVALUATE] = act_evaluate,
+                                                              [ACTION_SAVE] = act_save,
+                                                              [ACTION_EXPORT] = act_export,
+                                                              [ACTION_SMOOTH] = act_smooth,
+                                                              [ACTION_LOG_AXIS] = act_log_axis,
+                                                              [ACTION_THEME] = act_theme,
+                                                              [ACTION_GLYPHS] = act_glyphs,
+                                                              [ACTION_VIEW] = act_view,
+                                                              [ACTION_HELP] = act_help,
+                                                              [ACTION_REDRAW] = act_redraw,
+                                                              [ACTION_QUIT] = act_quit};
+    struct error error = {""};
+
+    app->dirty = true;
+    if (acts[action->kind](app, action, &error))
+        app_notice(app, ROLE_BAD, "%s", error.message);
+}

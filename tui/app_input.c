@@ -1,0 +1,148 @@
+/* Bytes from the terminal: keys of the screen while the command line has no focus, readline's while it has. A line that
+ * was understood gives the focus back to the keys; one that was not stays, to be mended. */
+#include "tui/app_state.h"
+
+#include "tui/keys.h"
+#include "tui/repl.h"
+#include "tui/screen.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static const double ESCAPE_SECONDS = 0.03;
+
+void app_focus(struct app *app, bool focused)
+{
+    repl_set_text("");
+    app->scene.command_focused = focused;
+    app->dirty = true;
+}
+
+void app_line(void *context, const char *line)
+{
+    struct app *app = context;
+    struct action action;
+    struct error error;
+
+    app->scene.notice.text[0] = 0;
+    if (command_parse(line, &action, &error)) {
+        app_notice(app, ROLE_BAD, "%s", error.message);
+        if (app->scene.command_focused)
+            repl_set_text(line);
+        return;
+    }
+    app_focus(app, false);
+    app_act(app, &action);
+}
+
+static void close_overlay(struct app *app)
+{
+    app->scene.overlay = OVERLAY_NONE;
+    app->scene.help_topic = NULL;
+}
+
+/* Keys that an overlay takes: help goes at any, a message at those that mean "seen". */
+static bool overlay_key(struct app *app, int key)
+{
+    bool seen = key == KEY_CODE_ESCAPE || key == KEY_CODE_ENTER || key == ' ';
+
+    if (app->scene.overlay == OVERLAY_NONE || (app->scene.overlay == OVERLAY_MESSAGE && !seen))
+        return false;
+    close_overlay(app);
+    return true;
+}
+
+static void screen_key(struct app *app, int key)
+{
+    struct rect area = canvas_area(screen_canvas());
+    const struct command_key *bound;
+
+    app->dirty = true;
+    app->scene.notice.text[0] = 0;
+    if (key == KEY_CODE_NONE || overlay_key(app, key))
+        return;
+    if (key == ':' || key == KEY_CODE_ENTER) {
+        app_focus(app, true);
+        return;
+    }
+    bound = command_for_key(key);
+    if (bound)
+        app_line(app, bound->line);
+    else if (!scene_key(&app->scene, area.rows, area.columns, key) && key > ' ' && key < 0x7f)
+        app_notice(app, ROLE_DIM, "'%c' does nothing here: ? shows the keys, : opens the command line", key);
+}
+
+/* The bytes of one key go to readline; an empty line, Ctrl-D on one, and Escape leave it. */
+static void line_bytes(struct app *app, const unsigned char *bytes, size_t count, int key)
+{
+    bool empty = !*repl_text() && !repl_busy();
+
+    app->dirty = true;
+    if (key != KEY_CODE_ENTER)
+        app->scene.notice.text[0] = 0;
+    if ((key == KEY_CODE_ESCAPE && !repl_wants_escape()) ||
+        (empty && (key == KEY_CODE_ENTER || key == KEY_CODE_ESCAPE)) || (empty && key == KEY_CODE_BACKSPACE))
+        app_focus(app, false);
+    else if (!repl_feed(bytes, count))
+        app_focus(app, false);
+}
+
+/* Takes one key from the front of the input. */
+static void take_key(struct app *app)
+{
+    int key;
+    size_t count = key_decode(app->input, app->input_count, &key);
+    unsigned char bytes[INPUT_SIZE];
+
+    memcpy(bytes, app->input, count);
+    memmove(app->input, app->input + count, app->input_count - count);
+    app->input_count -= count;
+    if (app->scene.command_focused)
+        line_bytes(app, bytes, count, key);
+    else
+        screen_key(app, key);
+}
+
+/* The input so far may be the beginning of a longer key. */
+static bool may_go_on(const struct app *app)
+{
+    int key;
+
+    if (app->input[0] != KEY_CODE_ESCAPE)
+        return false;
+    return app->input_count == 1 ||
+           (key_decode(app->input, app->input_count, &key) == app->input_count && key == KEY_CODE_NONE);
+}
+
+void app_read_input(struct app *app)
+{
+    ssize_t got = read(STDIN_FILENO, app->input + app->input_count, INPUT_SIZE - app->input_count);
+
+    if (got == 0 || (got < 0 && errno != EINTR && errno != EAGAIN)) {
+        app->deaf = true;
+        app->interrupted = true;
+        app_leave(app);
+        return;
+    }
+    if (got < 0)
+        return;
+    app->input_count += (size_t)got;
+    app->input_time = app_clock();
+    while (app->input_count > 0 && !may_go_on(app))
+        take_key(app);
+}
+
+double app_finish_input(struct app *app)
+{
+    double wait = app->input_time + ESCAPE_SECONDS - app_clock();
+
+    if (app->input_count == 0)
+        return -1;
+    if (wait > 0)
+        return wait;
+    while (app->input_count > 0)
+        take_key(app);
+    return -1;
+}

@@ -1,0 +1,256 @@
+/* The run as the screen sees it: its launch, what it reports while it goes on, and how it ended. All of it becomes
+ * lines of the log, points of the curves and numbers of the header. */
+#include "tui/app_state.h"
+
+#include "tui/terminal.h"
+#include "tui/words.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+void app_log(struct app *app, enum journal_kind kind, const char *format, ...)
+{
+    char text[JOURNAL_TEXT];
+    va_list arguments;
+
+    va_start(arguments, format);
+    vsnprintf(text, sizeof(text), format, arguments);
+    va_end(arguments);
+    journal_add(app->scene.journal, kind, time(NULL), "%s", text);
+    app->dirty = true;
+}
+
+void app_message(struct app *app, enum role role, const char *title, const char *text)
+{
+    struct scene *scene = &app->scene;
+
+    scene->overlay = OVERLAY_MESSAGE;
+    scene->message_role = role;
+    snprintf(scene->message_title, sizeof(scene->message_title), "%s", title);
+    snprintf(scene->message, sizeof(scene->message), "%s", text);
+    app->dirty = true;
+}
+
+/* ---- Launch ---- */
+
+static void set_facts(struct app *app)
+{
+    const struct run_parts *parts = run_parts(app->run);
+    struct facts *facts = &app->scene.facts;
+    char words[256];
+
+    snprintf(facts->session, sizeof(facts->session), "%s", session_name(parts->session));
+    snprintf(facts->preset, sizeof(facts->preset), "%s", parts->settings->model.preset);
+    snprintf(facts->device, sizeof(facts->device), "%s", parts->device);
+    snprintf(facts->data, sizeof(facts->data), "%.*s", (int)sizeof(facts->data) - 1, parts->data);
+    facts->synthetic = strcmp(parts->settings->data, "synthetic") == 0;
+    facts->parameters = (double)network_parameter_count(parts->network);
+    facts->memory = (double)network_memory(parts->network);
+    facts->resumed_step = parts->resumed_step;
+    app->scene.best_is_test = parts->settings->train.validation == 0;
+    snprintf(words, sizeof(words), "nfbench crashed; the last checkpoint stays: nfbench resume %s", facts->session);
+    terminal_set_last_words(words);
+}
+
+static void log_facts(struct app *app)
+{
+    const struct run_parts *parts = run_parts(app->run);
+    const struct facts *facts = &app->scene.facts;
+    char parameters[32], memory[32];
+
+    words_count(facts->parameters, parameters, sizeof(parameters));
+    words_bytes(facts->memory, memory, sizeof(memory));
+    app_log(app, JOURNAL_NOTE, "network %s: %s parameters, %s, on %s", facts->preset, parameters, memory,
+            facts->device);
+    app_log(app, JOURNAL_NOTE, "data: %s", parts->data);
+    app_log(app, JOURNAL_NOTE, "session %s", session_path(parts->session));
+    if (*parts->note)
+        app_log(app, JOURNAL_WARNING, "note: %s", parts->note);
+}
+
+static int take_history(struct app *app, const struct metrics *history, struct error *error)
+{
+    struct scene *scene = &app->scene;
+    char label[64];
+
+    for (int i = 0; i < history->epoch_count; i++) {
+        const struct epoch_record *epoch = &history->epochs[i];
+
+        if (!epoch->best)
+            continue;
+        scene->best = scene->best_is_test ? epoch->test_accuracy : epoch->validation_accuracy;
+        scene->best_step = epoch->step;
+    }
+    if (curves_add_history(scene->curves, history, error))
+        return -1;
+    if (scene->facts.resumed_step == 0)
+        return 0;
+    snprintf(label, sizeof(label), "resumed");
+    app_log(app, JOURNAL_NOTE, "resumed at step %ld", scene->facts.resumed_step);
+    return curves_mark(scene->curves, (double)scene->facts.resumed_step, label, error);
+}
+
+static void fail(struct app *app, const char *title)
+{
+    app->run_failed = true;
+    app_log(app, JOURNAL_ERROR, "%s: %s", title, app->error.message);
+    app_message(app, ROLE_BAD, title, app->error.message);
+}
+
+static int begin_run(struct app *app, const struct metrics *history, struct error *error)
+{
+    set_facts(app);
+    log_facts(app);
+    if (take_history(app, history, error))
+        return -1;
+    return trainer_start(run_parts(app->run)->trainer, false, error);
+}
+
+static void end_launch(struct app *app)
+{
+    struct metrics history = {0};
+    bool leaving = app->scene.phase == PHASE_LEAVING;
+    int result = launch_take(app->launch, &app->run, &history, &app->error);
+
+    if (result == 0 && !leaving)
+        result = begin_run(app, &history, &app->error);
+    metrics_free(&history);
+    launch_destroy(app->launch);
+    app->launch = NULL;
+    if (leaving || result) {
+        run_destroy(app->run);
+        app->run = NULL;
+    }
+    if (leaving)
+        return;
+    app->scene.phase = result ? PHASE_BROKEN : PHASE_LIVE;
+    if (result)
+        fail(app, "Cannot start");
+}
+
+void app_follow_launch(struct app *app)
+{
+    bool ended = launch_ended(app->launch); /* before the lines, so that none is missed */
+
+    while (launch_next_line(app->launch, app->scene.progress, sizeof(app->scene.progress)))
+        app_log(app, JOURNAL_NOTE, "%s", app->scene.progress);
+    if (ended)
+        end_launch(app);
+}
+
+/* ---- News of the run ---- */
+
+static size_t append_measure(char *text, size_t size, const char *name, float loss, float accuracy)
+{
+    char percent[32];
+
+    if (accuracy < 0)
+        return 0;
+    words_percent((double)accuracy, percent, sizeof(percent));
+    return (size_t)snprintf(text, size, "   %s %s, loss %.4f", name, percent, (double)loss);
+}
+
+static void log_epoch(struct app *app, const struct epoch_record *epoch)
+{
+    struct scene *scene = &app->scene;
+    char text[256];
+    size_t used;
+
+    if (epoch->best) {
+        scene->best = scene->best_is_test ? epoch->test_accuracy : epoch->validation_accuracy;
+        scene->best_step = epoch->step;
+    }
+    if (epoch->run_end)
+        scene->results = *epoch;
+    if (epoch->epoch_end)
+        used = (size_t)snprintf(text, sizeof(text), "epoch %d", epoch->epoch);
+    else
+        used = (size_t)snprintf(text, sizeof(text), "step %ld", epoch->step);
+    used += append_measure(text + used, sizeof(text) - used, "training", epoch->train_loss, epoch->train_accuracy);
+    used += append_measure(text + used, sizeof(text) - used, "validation", epoch->validation_loss,
+                           epoch->validation_accuracy);
+    used += append_measure(text + used, sizeof(text) - used, "test", epoch->test_loss, epoch->test_accuracy);
+    snprintf(text + used, sizeof(text) - used, "%s", epoch->best ? "   best so far" : "");
+    app_log(app, JOURNAL_RESULT, "%s", text);
+}
+
+static void log_command(struct app *app, const struct command_record *record)
+{
+    app->scene.asked = false;
+    app_log(app, record->ok ? JOURNAL_COMMAND : JOURNAL_ERROR, "%s: %s", record->command.text, record->outcome);
+    app_notice(app, record->ok ? ROLE_GOOD : ROLE_BAD, "%s", record->outcome);
+}
+
+static void take_event(struct app *app, const struct event *event)
+{
+    struct error error;
+
+    app->dirty = true;
+    if (curves_add_event(app->scene.curves, event, &error))
+        app_log(app, JOURNAL_ERROR, "the curves have a gap: %s", error.message);
+    if (event->kind == EVENT_EPOCH)
+        log_epoch(app, &event->epoch);
+    else if (event->kind == EVENT_COMMAND)
+        log_command(app, &event->command);
+    else if (event->kind == EVENT_MESSAGE)
+        app_log(app, JOURNAL_WARNING, "%s", event->message);
+}
+
+static bool has_ended(enum trainer_state state)
+{
+    return state == TRAINER_FINISHED || state == TRAINER_STOPPED || state == TRAINER_DIVERGED ||
+           state == TRAINER_FAILED;
+}
+
+static void take_events(struct app *app)
+{
+    struct event event;
+
+    while (trainer_next_event(run_parts(app->run)->trainer, &event))
+        take_event(app, &event);
+}
+
+/* The trainer's thread is at its end: what it left is taken, and the session told. */
+static void end_run(struct app *app)
+{
+    struct snapshot *last = &app->scene.snapshot;
+
+    app->run_failed = run_finish(app->run, last, &app->error) != 0;
+    app->run_ended = true;
+    app->scene.asked = false;
+    take_events(app);
+    if (last->state == TRAINER_DIVERGED)
+        app_message(app, ROLE_BAD, "Training diverged", last->message);
+    else if (app->run_failed)
+        fail(app, "The run failed");
+    else
+        app_log(app, JOURNAL_NOTE, "%s at step %ld; q leaves", trainer_state_name(last->state), last->step.step);
+}
+
+void app_follow_run(struct app *app)
+{
+    struct snapshot now;
+
+    if (!app->run || app->run_ended)
+        return;
+    memset(&now, 0, sizeof(now));
+    trainer_snapshot(run_parts(app->run)->trainer, &now);
+    take_events(app);
+    if (memcmp(&now, &app->scene.snapshot, sizeof(now)) != 0) {
+        app->scene.snapshot = now;
+        app->dirty = true;
+    }
+    if (now.saved_step != app->saved_step) {
+        app->saved_step = now.saved_step;
+        app_log(app, JOURNAL_NOTE, "checkpoint of step %ld saved", now.saved_step);
+    }
+    if (has_ended(now.state))
+        end_run(app);
+}
+
+bool app_may_end(const struct app *app)
+{
+    return app->scene.phase == PHASE_LEAVING && !app->launch && (!app->run || app->run_ended);
+}

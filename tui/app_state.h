@@ -1,0 +1,55 @@
+/* What the files of the live screen share: app.c (the loop), app_input.c (keys and bytes), app_actions.c (commands),
+ * app_run.c (the run: its launch, its news, its end). */
+#ifndef NFBENCH_TUI_APP_STATE_H
+#define NFBENCH_TUI_APP_STATE_H
+
+#include "tui/command.h"
+#include "tui/launch.h"
+#include "tui/run.h"
+#include "tui/scene.h"
+
+enum { INPUT_SIZE = 4096 };
+
+struct app {
+    struct scene scene;
+    struct launch *launch;
+    struct run *run;  /* NULL until launched */
+    bool run_ended;   /* run_finish was called */
+    bool run_failed;  /* ... or the run could not be put together: `error` says why */
+    bool interrupted; /* by a signal */
+    bool hidden;      /* the shell has the terminal */
+    bool deaf;        /* the terminal's input has ended */
+    bool dirty;       /* the scene has changed since it was drawn */
+    long saved_step;  /* last told in the log */
+    struct error error;
+    unsigned char input[INPUT_SIZE]; /* not yet understood: an escape sequence may go on */
+    size_t input_count;
+    double input_time; /* of its last byte */
+};
+
+/* Seconds on the monotonic clock. */
+double app_clock(void);
+
+/* app_input.c */
+void app_read_input(struct app *app);
+/* A lone Escape is one when nothing has followed for a moment. Returns the seconds until then; below 0: none waits. */
+double app_finish_input(struct app *app);
+void app_line(void *context, const char *line); /* a command line was entered */
+void app_focus(struct app *app, bool focused);
+
+/* app_actions.c: does what the action says, or says why not. */
+void app_act(struct app *app, const struct action *action);
+void app_notice(struct app *app, enum role role, const char *format, ...) __attribute__((format(printf, 3, 4)));
+/* Saves and leaves; the loop ends when that is done. */
+void app_leave(struct app *app);
+
+/* app_run.c */
+void app_log(struct app *app, enum journal_kind kind, const char *format, ...) __attribute__((format(printf, 3, 4)));
+/* A framed message over the charts, until the person closes it. */
+void app_message(struct app *app, enum role role, const char *title, const char *text);
+void app_follow_launch(struct app *app);
+void app_follow_run(struct app *app);
+/* True when nothing keeps the loop from ending. */
+bool app_may_end(const struct app *app);
+
+#endif

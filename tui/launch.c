@@ -1,0 +1,161 @@
+/* See launch.h. Lines are few, so they wait under a mutex; the screen is woken by an eventfd. */
+#include "tui/launch.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+enum { LINES = 32, LINE_SIZE = 256 };
+
+struct launch {
+    struct run_request request;
+    pthread_t thread;
+    int wake;
+    atomic_bool cancelled, ended;
+    pthread_mutex_t lock;
+    char lines[LINES][LINE_SIZE]; /* under the lock, as the two counts */
+    unsigned said, taken;
+    /* the thread's until `ended` */
+    struct run *run;
+    struct metrics history;
+    int result;
+    struct error error;
+};
+
+static void wake(struct launch *launch)
+{
+    const uint64_t one = 1;
+
+    while (write(launch->wake, &one, sizeof(one)) < 0 && errno == EINTR)
+        ;
+}
+
+static int say(void *context, const char *text)
+{
+    struct launch *launch = context;
+
+    pthread_mutex_lock(&launch->lock);
+    if (launch->said - launch->taken < LINES)
+        snprintf(launch->lines[launch->said++ % LINES], LINE_SIZE, "%s", text);
+    pthread_mutex_unlock(&launch->lock);
+    wake(launch);
+    return launch->cancelled;
+}
+
+static int read_history(struct launch *launch)
+{
+    if (run_parts(launch->run)->resumed_step == 0)
+        return 0;
+    say(launch, "reading the session's records");
+    return session_metrics(run_parts(launch->run)->session, &launch->history, &launch->error);
+}
+
+static void *launch_main(void *argument)
+{
+    struct launch *launch = argument;
+
+    launch->result = run_create(&launch->request, &launch->run, &launch->error);
+    if (launch->result == 0)
+        launch->result = read_history(launch);
+    launch->ended = true;
+    wake(launch);
+    return NULL;
+}
+
+int launch_start(const struct run_request *request, struct launch **out, struct error *error)
+{
+    struct launch *launch = calloc(1, sizeof(*launch));
+    sigset_t all, before;
+    int failure;
+
+    if (!launch)
+        return error_set(error, "out of memory");
+    launch->request = *request;
+    launch->request.progress = say;
+    launch->request.context = launch;
+    pthread_mutex_init(&launch->lock, NULL);
+    launch->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (launch->wake < 0) {
+        free(launch);
+        return error_set(error, "cannot make an eventfd: %s", strerror(errno));
+    }
+    sigemptyset(&all); /* those of the event loop stay with its thread; a crash must be seen from any */
+    sigaddset(&all, SIGINT);
+    sigaddset(&all, SIGTERM);
+    sigaddset(&all, SIGHUP);
+    sigaddset(&all, SIGWINCH);
+    sigaddset(&all, SIGTSTP);
+    sigaddset(&all, SIGCONT);
+    pthread_sigmask(SIG_BLOCK, &all, &before);
+    failure = pthread_create(&launch->thread, NULL, launch_main, launch);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (failure) {
+        close(launch->wake);
+        free(launch);
+        return error_set(error, "cannot start a thread: %s", strerror(failure));
+    }
+    *out = launch;
+    return 0;
+}
+
+void launch_cancel(struct launch *launch)
+{
+    launch->cancelled = true;
+}
+
+int launch_fd(const struct launch *launch)
+{
+    return launch->wake;
+}
+
+bool launch_next_line(struct launch *launch, char *text, size_t size)
+{
+    bool found;
+
+    pthread_mutex_lock(&launch->lock);
+    found = launch->taken != launch->said;
+    if (found)
+        snprintf(text, size, "%s", launch->lines[launch->taken++ % LINES]);
+    pthread_mutex_unlock(&launch->lock);
+    return found;
+}
+
+bool launch_ended(struct launch *launch)
+{
+    uint64_t count;
+
+    while (read(launch->wake, &count, sizeof(count)) < 0 && errno == EINTR)
+        ;
+    return launch->ended;
+}
+
+int launch_take(struct launch *launch, struct run **run, struct metrics *history, struct error *error)
+{
+    if (launch->result) {
+        *error = launch->error;
+        return -1;
+    }
+    *run = launch->run;
+    *history = launch->history;
+    launch->run = NULL;
+    memset(&launch->history, 0, sizeof(launch->history));
+    return 0;
+}
+
+void launch_destroy(struct launch *launch)
+{
+    if (!launch)
+        return;
+    pthread_join(launch->thread, NULL);
+    run_destroy(launch->run);
+    metrics_free(&launch->history);
+    close(launch->wake);
+    pthread_mutex_destroy(&launch->lock);
+    free(launch);
+}

@@ -1,0 +1,129 @@
+/* Framed messages over the body of the screen: help, the diagnosis of a diverged run, why a run could not start. */
+#include "tui/command.h"
+#include "tui/panel.h"
+#include "tui/words.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static int wrapped_rows(const char *text, int columns)
+{
+    int rows = 0;
+
+    for (; *text; rows++)
+        words_wrap(text, columns, &text);
+    return rows;
+}
+
+/* Writes wrapped text and returns the row behind it. */
+static int draw_text(struct canvas *canvas, struct rect area, struct style style, const char *text)
+{
+    int row = area.row;
+
+    while (*text) {
+        const char *next;
+        size_t length = words_wrap(text, area.columns, &next);
+
+        canvas_printf(canvas, area.column, row++, style, "%.*s", (int)length, text);
+        text = next;
+    }
+    return row;
+}
+
+/* A cleared frame in the middle of the body for so many rows and columns of content; returns the room inside. */
+static struct rect draw_frame(struct canvas *canvas, struct rect body, int rows, int columns, enum role role,
+                              const char *title, const char *bottom)
+{
+    struct rect frame;
+    int width = text_columns(bottom);
+
+    columns = columns + 4 > body.columns ? body.columns : columns + 4;
+    rows = rows + 2 > body.rows ? body.rows : rows + 2;
+    frame = (struct rect){body.column + (body.columns - columns) / 2, body.row + (body.rows - rows) / 2, columns, rows};
+    canvas_fill(canvas, frame, STYLE(ROLE_TEXT));
+    canvas_box(canvas, frame, STYLE(role), title);
+    if (width + 6 <= columns)
+        canvas_printf(canvas, frame.column + columns - width - 4, frame.row + rows - 1, STYLE(ROLE_HINT), " %s ",
+                      bottom);
+    return (struct rect){frame.column + 2, frame.row + 1, columns - 4, rows - 2};
+}
+
+static void draw_message(const struct scene *scene, struct canvas *canvas, struct rect body)
+{
+    int columns = body.columns > 84 ? 76 : body.columns - 8, rows;
+    struct rect inside;
+
+    columns = columns < 10 ? 10 : columns;
+    rows = wrapped_rows(scene->message, columns);
+    inside = draw_frame(canvas, body, rows, columns, scene->message_role, scene->message_title, "Esc closes, q quits");
+    draw_text(canvas, inside, STYLE(ROLE_TEXT), scene->message);
+}
+
+/* ---- Help ---- */
+
+/* The keys of a command: "space", "+ > - <". */
+static void key_list(const struct command_entry *entry, char *text, size_t size)
+{
+    size_t used = 0;
+
+    *text = 0;
+    for (int k = 0; k < COMMAND_KEYS && entry->keys[k].key && used < size; k++)
+        used += (size_t)snprintf(text + used, size - used, "%s%s", k ? " " : "", entry->keys[k].name);
+}
+
+enum { KEY_COLUMNS = 12, USAGE_COLUMNS = 18, HELP_COLUMNS = 110 };
+
+static int help_rows(const struct command_entry *entry, int columns)
+{
+    int rows = wrapped_rows(entry->help, columns - KEY_COLUMNS - USAGE_COLUMNS);
+
+    return rows < 1 ? 1 : rows;
+}
+
+static int draw_help_row(struct canvas *canvas, struct rect area, const struct command_entry *entry)
+{
+    char keys[64], usage[64];
+    struct rect text = {area.column + KEY_COLUMNS + USAGE_COLUMNS, area.row, area.columns - KEY_COLUMNS - USAGE_COLUMNS,
+                        area.rows};
+
+    key_list(entry, keys, sizeof(keys));
+    command_usage(entry, usage, sizeof(usage));
+    canvas_text_cut(canvas, area.column, area.row, KEY_COLUMNS - 1, STYLE(ROLE_KEY), keys);
+    canvas_text_cut(canvas, area.column + KEY_COLUMNS, area.row, USAGE_COLUMNS - 1, STYLE(ROLE_TEXT, STYLE_BOLD),
+                    usage);
+    return draw_text(canvas, text, STYLE(ROLE_LABEL), entry->help);
+}
+
+static void draw_help(const struct scene *scene, struct canvas *canvas, struct rect body)
+{
+    static const char more[] =
+        "Left and Right read values off the charts, Up and Page Up scroll the log, Esc goes back. "
+        "In the command line: Tab completes, Up recalls, Ctrl-R searches. Ctrl-C saves and leaves, "
+        "a second one leaves at once; Ctrl-Z stops, fg goes on.";
+    int columns = body.columns - 4 < HELP_COLUMNS ? body.columns - 4 : HELP_COLUMNS, rows = 0;
+    const struct command_entry *entry, *topic = scene->help_topic ? command_find(scene->help_topic) : NULL;
+    struct rect inside, before;
+
+    for (int i = 0; (entry = command_at(i)); i++)
+        rows += !topic || entry == topic ? help_rows(entry, columns) : 0;
+    if (!topic)
+        rows += 1 + wrapped_rows(more, columns);
+    inside = draw_frame(canvas, body, rows, columns, ROLE_ACCENT, topic ? topic->name : "Keys and commands",
+                        "any key closes");
+    before = canvas_clip(canvas, inside);
+    for (int i = 0; (entry = command_at(i)); i++)
+        if (!topic || entry == topic)
+            inside.row = draw_help_row(canvas, inside, entry);
+    inside.row++;
+    if (!topic)
+        draw_text(canvas, inside, STYLE(ROLE_DIM), more);
+    canvas_clip(canvas, before);
+}
+
+void overlay_draw(const struct scene *scene, struct canvas *canvas, struct rect body)
+{
+    if (scene->overlay == OVERLAY_HELP)
+        draw_help(scene, canvas, body);
+    if (scene->overlay == OVERLAY_MESSAGE)
+        draw_message(scene, canvas, body);
+}

@@ -1,0 +1,95 @@
+/* The command line: readline's text with the usage of the command that is being typed beside it, or the last word on
+ * what was done. Possible completions stand in a list above it. */
+#include "tui/command.h"
+#include "tui/panel.h"
+#include "tui/repl.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* "lr X|xF  Set the peak ..." while the line begins with a command's name; else "". */
+static void usage_hint(char *hint, size_t size)
+{
+    const char *line = repl_text();
+    const struct command_entry *entry;
+    char name[32], usage[64];
+    size_t length;
+
+    *hint = 0;
+    line += strspn(line, " :");
+    length = strcspn(line, " ");
+    if (length == 0 || length >= sizeof(name))
+        return;
+    snprintf(name, sizeof(name), "%.*s", (int)length, line);
+    entry = command_find(name);
+    if (!entry)
+        return;
+    command_usage(entry, usage, sizeof(usage));
+    snprintf(hint, size, "%s: %s", usage, entry->help);
+}
+
+static void draw_line(const struct scene *scene, struct canvas *canvas, struct rect area)
+{
+    struct repl_view view;
+    char hint[256];
+    int column = area.column, end;
+
+    repl_look(area.columns - 1, &view);
+    column += canvas_text(canvas, column, area.row, STYLE(ROLE_PROMPT), view.prompt);
+    end = column + canvas_text(canvas, column, area.row, STYLE(ROLE_TEXT), view.text);
+    if (view.cut_left)
+        canvas_put(canvas, column, area.row, STYLE(ROLE_DIM), 0x2026);
+    if (view.cut_right)
+        canvas_put(canvas, area.column + area.columns - 1, area.row, STYLE(ROLE_DIM), 0x2026);
+    if (*scene->notice.text) {
+        canvas_text_cut(canvas, end + 2, area.row, area.column + area.columns - end - 3, STYLE(scene->notice.role),
+                        scene->notice.text);
+        return;
+    }
+    usage_hint(hint, sizeof(hint));
+    canvas_text_cut(canvas, end + 2, area.row, area.column + area.columns - end - 3, STYLE(ROLE_DIM), hint);
+}
+
+static void draw(struct scene *scene, struct canvas *canvas, struct rect area)
+{
+    if (scene->command_focused) {
+        draw_line(scene, canvas, area);
+        return;
+    }
+    if (*scene->notice.text)
+        canvas_text_cut(canvas, area.column + 1, area.row, area.columns - 2, STYLE(scene->notice.role),
+                        scene->notice.text);
+    else
+        canvas_text_cut(canvas, area.column + 1, area.row, area.columns - 2, STYLE(ROLE_DIM),
+                        ": for the command line (lr 0.01, lr x0.1, step 10, ...); Tab completes there");
+}
+
+struct scene_cursor panel_command_cursor(struct rect area)
+{
+    struct repl_view view;
+
+    repl_look(area.columns - 1, &view);
+    return (struct scene_cursor){area.row, area.column + view.cursor};
+}
+
+void panel_command_matches(const struct scene *scene, struct canvas *canvas, struct rect area)
+{
+    int count, width = 0, per_row, rows;
+    char *const *matches = repl_matches(&count);
+
+    if (!scene->command_focused || count == 0)
+        return;
+    for (int i = 0; i < count; i++)
+        width = text_columns(matches[i]) + 2 > width ? text_columns(matches[i]) + 2 : width;
+    width = width > area.columns - 2 ? area.columns - 2 : width;
+    per_row = (area.columns - 2) / width;
+    rows = (count + per_row - 1) / per_row;
+    rows = rows > area.row - 1 ? area.row - 1 : rows;
+    area = (struct rect){area.column, area.row - rows, area.columns, rows};
+    canvas_fill(canvas, area, STYLE(ROLE_HEADER));
+    for (int i = 0; i < count && i < rows * per_row; i++) /* down the columns, as ls does */
+        canvas_text_cut(canvas, area.column + 1 + i / rows * width, area.row + i % rows, width - 1, STYLE(ROLE_HEADER),
+                        matches[i]);
+}
+
+const struct panel_ops panel_command = {.place = PLACE_COMMAND, .draw = draw};

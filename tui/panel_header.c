@@ -1,0 +1,274 @@
+/* The header: what is trained, with what, on what, how far it is and how well it does. Every number has a field of
+ * fixed width, so that nothing moves while it counts. */
+#include "tui/panel.h"
+#include "tui/words.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { FIELDS = 10 };
+
+struct field {
+    const char *label;
+    char value[64];
+    int width; /* kept for the value */
+    enum role role;
+    int rank; /* the highest rank goes first where room is short */
+};
+
+static int field_columns(const struct field *field)
+{
+    int value = text_columns(field->value);
+
+    return text_columns(field->label) + (*field->label ? 1 : 0) + (value > field->width ? value : field->width);
+}
+
+/* Takes fields away until the rest fits with two columns between; returns the columns they take without gaps. */
+static int fit_fields(struct field *fields, int *count, int columns)
+{
+    for (;;) {
+        int total = 0, worst = 0;
+
+        for (int i = 0; i < *count; i++) {
+            total += field_columns(&fields[i]);
+            if (fields[i].rank > fields[worst].rank)
+                worst = i;
+        }
+        if (*count <= 1 || total + 2 * (*count - 1) <= columns)
+            return total;
+        memmove(&fields[worst], &fields[worst + 1], (size_t)(*count - 1 - worst) * sizeof(*fields));
+        --*count;
+    }
+}
+
+static void draw_fields(struct canvas *canvas, struct rect line, struct field *fields, int count)
+{
+    int total = fit_fields(fields, &count, line.columns);
+    int gap = count > 1 ? (line.columns - total) / (count - 1) : 0, column = line.column;
+
+    gap = gap > 5 ? 5 : gap;
+    for (int i = 0; i < count; i++) {
+        const struct field *field = &fields[i];
+        int width = field_columns(field), value = text_columns(field->value);
+
+        canvas_text(canvas, column, line.row, STYLE(ROLE_LABEL), field->label);
+        canvas_text(canvas, column + width - value, line.row, STYLE(field->role), field->value);
+        column += width + gap;
+    }
+}
+
+static struct field *add_field(struct field *fields, int *count, const char *label, enum role role, int width, int rank)
+{
+    struct field *field = &fields[(*count)++];
+
+    *field = (struct field){.label = label, .role = role, .width = width, .rank = rank};
+    return field;
+}
+
+static void add_step(const struct snapshot *now, struct field *fields, int *count)
+{
+    char step[24], total[24];
+    struct field *field;
+
+    words_count((double)now->step.step, step, sizeof(step));
+    words_count((double)now->steps_total, total, sizeof(total));
+    field = add_field(fields, count, "step", ROLE_TEXT, 2 * (int)strlen(total) + 1, 0);
+    snprintf(field->value, sizeof(field->value), "%s/%s", step, total);
+    if (now->steps_per_epoch > 0) {
+        double epoch = (double)now->step.step / (double)now->steps_per_epoch;
+
+        field = add_field(fields, count, "epoch", ROLE_TEXT, 2 * snprintf(NULL, 0, "%d", now->epochs_total) + 4, 2);
+        snprintf(field->value, sizeof(field->value), "%.2f/%d", epoch, now->epochs_total);
+    }
+}
+
+static void add_speed(const struct snapshot *now, struct field *fields, int *count)
+{
+    struct field *field = add_field(fields, count, "lr", ROLE_TEXT, 8, 1);
+
+    words_rate((double)(now->step.step ? now->step.learning_rate : now->peak_learning_rate), field->value,
+               sizeof(field->value));
+    field = add_field(fields, count, "images/s", ROLE_TEXT, 7, 4);
+    if (now->step.images_per_second > 0)
+        words_count(now->step.images_per_second, field->value, sizeof(field->value));
+    else
+        snprintf(field->value, sizeof(field->value), "-");
+}
+
+static void add_quality(const struct scene *scene, struct field *fields, int *count)
+{
+    double loss = curves_latest(scene->curves, QUANTITY_LOSS),
+           accuracy = curves_latest(scene->curves, QUANTITY_ACCURACY);
+    struct field *field;
+
+    if (isfinite(loss)) {
+        field = add_field(fields, count, "loss", ROLE_SERIES_1, 7, 6);
+        snprintf(field->value, sizeof(field->value), "%.4g", loss);
+        field = add_field(fields, count, "training", ROLE_SERIES_1, 7, 7);
+        words_percent(accuracy, field->value, sizeof(field->value));
+    }
+    field = add_field(fields, count, scene->best_is_test ? "best test" : "best", ROLE_SERIES_2, 7, 3);
+    words_percent((double)scene->best, field->value, sizeof(field->value));
+}
+
+static void draw_numbers(const struct scene *scene, struct canvas *canvas, struct rect line, bool eta)
+{
+    const struct snapshot *now = &scene->snapshot;
+    struct field fields[FIELDS], *field;
+    int count = 0;
+
+    if (scene->phase == PHASE_STARTING || scene->phase == PHASE_BROKEN) {
+        canvas_text_cut(canvas, line.column, line.row, line.columns, STYLE(ROLE_DIM), scene->progress);
+        return;
+    }
+    add_step(now, fields, &count);
+    add_speed(now, fields, &count);
+    if (eta) {
+        field = add_field(fields, &count, "ETA", ROLE_TEXT, 7, 5);
+        words_duration(now->eta_seconds, field->value, sizeof(field->value));
+    }
+    add_quality(scene, fields, &count);
+    draw_fields(canvas, line, fields, count);
+}
+
+/* ---- State ---- */
+
+struct badge {
+    char text[64];
+    enum role role;
+};
+
+static struct badge state_badge(const struct scene *scene)
+{
+    static const enum role roles[] = {
+        [TRAINER_STARTING] = ROLE_DIM,      [TRAINER_RUNNING] = ROLE_GOOD,  [TRAINER_PAUSED] = ROLE_WARNING,
+        [TRAINER_EVALUATING] = ROLE_ACCENT, [TRAINER_SAVING] = ROLE_ACCENT, [TRAINER_FINISHED] = ROLE_GOOD,
+        [TRAINER_STOPPED] = ROLE_WARNING,   [TRAINER_DIVERGED] = ROLE_BAD,  [TRAINER_FAILED] = ROLE_BAD};
+    const struct snapshot *now = &scene->snapshot;
+    struct badge badge = {.role = ROLE_DIM};
+
+    if (scene->phase == PHASE_LEAVING) {
+        badge = (struct badge){"saving and leaving", ROLE_ACCENT};
+    } else if (scene->phase == PHASE_BROKEN) {
+        badge = (struct badge){"cannot start", ROLE_BAD};
+    } else if (scene->phase == PHASE_STARTING) {
+        snprintf(badge.text, sizeof(badge.text), "starting");
+    } else if (scene->asked && scene->asked_for == COMMAND_PAUSE && now->state == TRAINER_RUNNING) {
+        badge = (struct badge){"pausing", ROLE_WARNING};
+    } else {
+        badge.role = roles[now->state];
+        snprintf(badge.text, sizeof(badge.text), "%s",
+                 now->state == TRAINER_RUNNING ? "training" : trainer_state_name(now->state));
+        if (now->state == TRAINER_EVALUATING && now->evaluate_total > 0)
+            snprintf(badge.text, sizeof(badge.text), "evaluating %3d %%", 100 * now->evaluated / now->evaluate_total);
+    }
+    return badge;
+}
+
+/* "nfbench  SESSION          [state]" */
+static void draw_name(const struct scene *scene, struct canvas *canvas, struct rect line)
+{
+    struct badge badge = state_badge(scene);
+    int width = text_columns(badge.text) + 2, right = line.column + line.columns - width, column = line.column;
+
+    column += canvas_text(canvas, column, line.row, STYLE(ROLE_ACCENT, STYLE_BOLD), "nfbench") + 2;
+    canvas_text_cut(canvas, column, line.row, right - column - 1, STYLE(ROLE_TITLE), scene->facts.session);
+    canvas_printf(canvas, right, line.row, STYLE(badge.role, STYLE_REVERSE | STYLE_BOLD), " %s ", badge.text);
+}
+
+/* ---- What the run is ---- */
+
+static void draw_facts(const struct scene *scene, struct canvas *canvas, struct rect line)
+{
+    const struct facts *facts = &scene->facts;
+    char count[32], memory[32], network[128];
+    int column = line.column, right = line.column + line.columns, data;
+
+    if (!*facts->preset)
+        return;
+    words_count(facts->parameters, count, sizeof(count));
+    words_bytes(facts->memory, memory, sizeof(memory));
+    snprintf(network, sizeof(network), "%s", facts->preset);
+    if (line.columns >= 100)
+        snprintf(network, sizeof(network), "%s, %s parameters, %s", facts->preset, count, memory);
+    data = right - column - text_columns(network) - text_columns(facts->device) - 6;
+    column += canvas_text_cut(canvas, column, line.row, data, STYLE(facts->synthetic ? ROLE_WARNING : ROLE_TEXT),
+                              facts->data);
+    column += canvas_text(canvas, column, line.row, STYLE(ROLE_BORDER), " \u00b7 ");
+    column += canvas_text_cut(canvas, column, line.row, right - column, STYLE(ROLE_TEXT), network);
+    column += canvas_text(canvas, column, line.row, STYLE(ROLE_BORDER), " \u00b7 ");
+    canvas_text_cut(canvas, column, line.row, right - column, STYLE(ROLE_TEXT), facts->device);
+}
+
+/* ---- How far it is ---- */
+
+/* The results of a run that has ended, in place of its progress. */
+static void draw_results(const struct scene *scene, struct canvas *canvas, struct rect line)
+{
+    const struct epoch_record *results = &scene->results;
+    char text[256], time[32], part[32];
+    int used;
+
+    words_duration(scene->snapshot.step.seconds, time, sizeof(time));
+    used = snprintf(text, sizeof(text), "%s after %s", trainer_state_name(scene->snapshot.state), time);
+    if (results->test_accuracy >= 0) {
+        words_percent((double)results->test_accuracy, part, sizeof(part));
+        used += snprintf(text + used, sizeof(text) - (size_t)used, ": test accuracy %s, loss %.4g", part,
+                         (double)results->test_loss);
+    }
+    if (scene->best >= 0 && !scene->best_is_test) {
+        words_percent((double)scene->best, part, sizeof(part));
+        snprintf(text + used, sizeof(text) - (size_t)used, "; best validation %s at step %ld", part, scene->best_step);
+    }
+    canvas_text_cut(canvas, line.column, line.row, line.columns, STYLE(ROLE_GOOD, STYLE_BOLD), text);
+}
+
+static void draw_bar(struct canvas *canvas, struct rect bar, double part, enum role role)
+{
+    for (int column = 0; column < bar.columns; column++)
+        canvas_put(canvas, bar.column + column, bar.row, STYLE(ROLE_GRID), 0x2500);
+    canvas_bar_right(canvas, bar.column, bar.row, part * bar.columns, STYLE(role));
+}
+
+static void draw_progress(const struct scene *scene, struct canvas *canvas, struct rect line)
+{
+    const struct snapshot *now = &scene->snapshot;
+    char elapsed[32], eta[32], text[96];
+    double part;
+    int width;
+
+    if (scene->phase == PHASE_STARTING || scene->phase == PHASE_BROKEN)
+        return;
+    if (scene->results.step > 0) {
+        draw_results(scene, canvas, line);
+        return;
+    }
+    part = now->steps_total > 0 ? (double)now->step.step / (double)now->steps_total : 0;
+    words_duration(now->step.seconds, elapsed, sizeof(elapsed));
+    words_duration(now->eta_seconds, eta, sizeof(eta));
+    snprintf(text, sizeof(text), "%3.0f %%  elapsed %7s  ETA %7s", floor(100 * part), elapsed, eta);
+    width = text_columns(text);
+    draw_bar(canvas, (struct rect){line.column, line.row, line.columns - width - 2, 1}, part,
+             now->state == TRAINER_PAUSED ? ROLE_WARNING : ROLE_ACCENT);
+    canvas_text(canvas, line.column + line.columns - width, line.row, STYLE(ROLE_LABEL), text);
+}
+
+static void draw(struct scene *scene, struct canvas *canvas, struct rect area)
+{
+    struct rect line = {area.column + 1, area.row, area.columns - 2, 1};
+
+    draw_name(scene, canvas, line);
+    if (area.rows >= 3) {
+        line.row++;
+        draw_facts(scene, canvas, line);
+    }
+    line.row++;
+    draw_numbers(scene, canvas, line, area.rows < 4);
+    if (area.rows >= 4) {
+        line.row++;
+        draw_progress(scene, canvas, line);
+    }
+}
+
+const struct panel_ops panel_header = {.place = PLACE_HEADER, .draw = draw};

@@ -1,0 +1,83 @@
+/* The key bar: the keys of the table of commands that have a hint. Where room is short the middle goes first: help and
+ * quit stay. */
+#include "tui/command.h"
+#include "tui/panel.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { ITEMS = 24, GAP = 2 };
+
+struct item {
+    char key[24];
+    const char *hint;
+    bool kept;
+};
+
+static const char *hint_of(const struct scene *scene, const struct command_entry *entry, const struct command_key *key)
+{
+    bool paused = scene->snapshot.state == TRAINER_PAUSED || (scene->asked && scene->asked_for == COMMAND_PAUSE);
+
+    return entry->action == ACTION_TOGGLE && paused ? "resume" : key->hint;
+}
+
+/* Keys of one command with the same hint share an item: "+/- lr". */
+static int add_items(const struct scene *scene, const struct command_entry *entry, struct item *items, int count)
+{
+    int first = count;
+
+    for (int k = 0; k < COMMAND_KEYS && entry->keys[k].key && count < ITEMS; k++) {
+        const struct command_key *key = &entry->keys[k];
+        size_t used;
+
+        if (!key->hint)
+            continue;
+        if (count == first || strcmp(entry->keys[k - 1].hint, key->hint) != 0) {
+            items[count].kept = entry->action == ACTION_HELP || entry->action == ACTION_QUIT;
+            items[count].hint = hint_of(scene, entry, key);
+            snprintf(items[count++].key, sizeof(items->key), "%s", key->name);
+            continue;
+        }
+        used = strlen(items[count - 1].key);
+        snprintf(items[count - 1].key + used, sizeof(items->key) - used, "/%s", key->name);
+    }
+    return count;
+}
+
+static int item_columns(const struct item *item)
+{
+    return text_columns(item->key) + 1 + text_columns(item->hint);
+}
+
+static int drop_items(struct item *items, int count, int columns)
+{
+    for (;;) {
+        int total = GAP * (count - 1), victim = -1;
+
+        for (int i = 0; i < count; i++) {
+            total += item_columns(&items[i]);
+            victim = items[i].kept ? victim : i;
+        }
+        if (total <= columns || victim < 0)
+            return count;
+        memmove(&items[victim], &items[victim + 1], (size_t)(count - 1 - victim) * sizeof(*items));
+        count--;
+    }
+}
+
+static void draw(struct scene *scene, struct canvas *canvas, struct rect area)
+{
+    struct item items[ITEMS];
+    const struct command_entry *entry;
+    int count = 0, column = area.column + 1;
+
+    for (int i = 0; (entry = command_at(i)); i++)
+        count = add_items(scene, entry, items, count);
+    count = drop_items(items, count, area.columns - 2);
+    for (int i = 0; i < count; i++) {
+        column += canvas_text(canvas, column, area.row, STYLE(ROLE_KEY), items[i].key) + 1;
+        column += canvas_text(canvas, column, area.row, STYLE(ROLE_HINT), items[i].hint) + GAP;
+    }
+}
+
+const struct panel_ops panel_keys = {.place = PLACE_KEYS, .draw = draw};

@@ -1,0 +1,79 @@
+/* See scene.h. Frames around the panels, the panels in them, overlays above. */
+#include "tui/scene.h"
+
+#include "tui/panel.h"
+
+#include <stdio.h>
+
+static const struct panel_ops *const panels[] = {&panel_header, &panel_loss, &panel_accuracy,
+                                                 &panel_log,    &panel_keys, &panel_command};
+
+enum { PANEL_COUNT = sizeof(panels) / sizeof(*panels) };
+
+static void draw_too_small(struct canvas *canvas, struct rect all)
+{
+    char text[64];
+
+    snprintf(text, sizeof(text), "%dx%d is too small", all.columns, all.rows);
+    canvas_text_cut(canvas, all.column, all.row, all.columns, STYLE(ROLE_WARNING), text);
+    snprintf(text, sizeof(text), "needs %dx%d; training goes on", LAYOUT_MIN_COLS, LAYOUT_MIN_ROWS);
+    canvas_text_cut(canvas, all.column, all.row + 1, all.columns, STYLE(ROLE_TEXT), text);
+}
+
+/* A frame all around, or a title in a line above. */
+static void draw_frame(struct canvas *canvas, const struct layout *layout, const struct panel_ops *panel)
+{
+    struct rect area = layout->places[panel->place];
+
+    if (layout->framed && (panel->title || panel->place == PLACE_HEADER)) {
+        canvas_box(canvas, area, STYLE(ROLE_BORDER), panel->title);
+        return;
+    }
+    if (!panel->title)
+        return;
+    for (int column = 0; column < area.columns; column++)
+        canvas_put(canvas, area.column + column, area.row, STYLE(ROLE_BORDER), 0x2500);
+    canvas_printf(canvas, area.column + 1, area.row, STYLE(ROLE_TITLE), " %s ", panel->title);
+}
+
+struct scene_cursor scene_draw(struct scene *scene, struct canvas *canvas)
+{
+    struct rect all = canvas_area(canvas), header, command;
+    struct layout layout = layout_compute(all.rows, all.columns, scene->view);
+
+    if (!layout.fits) {
+        draw_too_small(canvas, all);
+        return (struct scene_cursor){-1, 0};
+    }
+    for (int i = 0; i < PANEL_COUNT; i++) {
+        struct rect before;
+
+        if (layout.places[panels[i]->place].rows < 1)
+            continue;
+        draw_frame(canvas, &layout, panels[i]);
+        before = canvas_clip(canvas, layout_inside(&layout, panels[i]->place));
+        panels[i]->draw(scene, canvas, layout_inside(&layout, panels[i]->place));
+        canvas_clip(canvas, before);
+    }
+    header = layout.places[PLACE_HEADER];
+    command = layout.places[PLACE_COMMAND];
+    overlay_draw(
+        scene, canvas,
+        (struct rect){0, header.rows, all.columns, all.rows - header.rows - layout.places[PLACE_KEYS].rows - 1});
+    panel_command_matches(scene, canvas, command);
+    return scene->command_focused ? panel_command_cursor(command) : (struct scene_cursor){-1, 0};
+}
+
+bool scene_key(struct scene *scene, int rows, int columns, int key)
+{
+    struct layout layout = layout_compute(rows, columns, scene->view);
+
+    for (int i = 0; i < PANEL_COUNT; i++) {
+        const struct panel_ops *panel = panels[i];
+
+        if (panel->key && layout.places[panel->place].rows > 0 &&
+            panel->key(scene, layout_inside(&layout, panel->place), key))
+            return true;
+    }
+    return false;
+}

@@ -1,0 +1,75 @@
+/* Everything that is on the screen, as plain data: what the panels draw from. The app fills it; nothing here knows a
+ * terminal, so that a scene can be drawn in a test, or as a picture. */
+#ifndef NFBENCH_TUI_SCENE_H
+#define NFBENCH_TUI_SCENE_H
+
+#include "engine/trainer.h"
+#include "tui/curves.h"
+#include "tui/journal.h"
+#include "tui/layout.h"
+
+enum phase {
+    PHASE_STARTING, /* the run is being put together */
+    PHASE_LIVE,     /* there is a trainer; its state says the rest */
+    PHASE_LEAVING,  /* saving, then the end */
+    PHASE_BROKEN    /* the run could not be put together */
+};
+
+/* What the run is, known once it has been put together. */
+struct facts {
+    char session[128];
+    char preset[32];
+    char device[96];
+    char data[512];
+    bool synthetic; /* data */
+    double parameters, memory;
+    long resumed_step;
+};
+
+/* A framed message over the charts. */
+enum overlay { OVERLAY_NONE, OVERLAY_HELP, OVERLAY_MESSAGE };
+
+/* A short word beside the command line, until the next key. */
+struct notice {
+    char text[512];
+    enum role role;
+};
+
+struct scene {
+    enum phase phase;
+    struct facts facts;
+    struct snapshot snapshot;
+    char progress[256]; /* what is being done while starting */
+    float best;         /* accuracy; below 0: none yet */
+    long best_step;
+    bool best_is_test;           /* no validation part: measured on the test set */
+    struct epoch_record results; /* at the run's end; step 0: not yet */
+    bool asked;                  /* a command is on its way to the trainer ... */
+    enum command_kind asked_for; /* ... this one */
+
+    struct curves *curves;
+    struct journal *journal;
+    int journal_scroll; /* rows above the newest */
+
+    enum view view;
+    bool log_axis;
+    double cursor; /* step, NAN: none */
+    bool command_focused;
+    struct notice notice;
+    enum overlay overlay;
+    char message_title[64], message[JOURNAL_TEXT]; /* of OVERLAY_MESSAGE */
+    enum role message_role;
+    const char *help_topic; /* a command's name; NULL: all */
+};
+
+struct scene_cursor {
+    int row, column; /* row -1: hidden */
+};
+
+/* Draws all of it onto a cleared canvas of any size. Says where the terminal's cursor belongs. */
+struct scene_cursor scene_draw(struct scene *scene, struct canvas *canvas);
+
+/* Gives a key to the panels that are shown; true when one took it. */
+bool scene_key(struct scene *scene, int rows, int columns, int key);
+
+#endif

@@ -1,0 +1,91 @@
+/* See words.h. */
+#include "tui/words.h"
+
+#include "viz/canvas.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+void words_count(double value, char *text, size_t size)
+{
+    char digits[32];
+    size_t used = 0, length;
+
+    if (!isfinite(value) || fabs(value) >= 1e15) {
+        snprintf(text, size, "%.3g", value);
+        return;
+    }
+    length = (size_t)snprintf(digits, sizeof(digits), "%.0f", fabs(value));
+    if (value <= -0.5 && size > 1)
+        text[used++] = '-';
+    for (size_t i = 0; i < length && used + 2 < size; i++) {
+        text[used++] = digits[i];
+        if (i + 1 < length && (length - i - 1) % 3 == 0)
+            text[used++] = ',';
+    }
+    if (size)
+        text[used] = 0;
+}
+
+void words_bytes(double bytes, char *text, size_t size)
+{
+    if (bytes >= 1e9)
+        snprintf(text, size, "%.1f GB", bytes / 1e9);
+    else if (bytes >= 1e6)
+        snprintf(text, size, "%.0f MB", bytes / 1e6);
+    else
+        snprintf(text, size, "%.0f kB", bytes / 1e3);
+}
+
+void words_duration(double seconds, char *text, size_t size)
+{
+    long whole;
+
+    if (!(seconds >= 0) || seconds > 1e9) {
+        snprintf(text, size, "-");
+        return;
+    }
+    whole = lround(seconds);
+    if (whole >= 86400)
+        snprintf(text, size, "%ld d %02ld:%02ld", whole / 86400, whole / 3600 % 24, whole / 60 % 60);
+    else if (whole >= 3600)
+        snprintf(text, size, "%ld:%02ld:%02ld", whole / 3600, whole / 60 % 60, whole % 60);
+    else
+        snprintf(text, size, "%ld:%02ld", whole / 60, whole % 60);
+}
+
+void words_percent(double part, char *text, size_t size)
+{
+    if (part >= 0)
+        snprintf(text, size, "%.2f %%", 100 * part);
+    else
+        snprintf(text, size, "-");
+}
+
+void words_rate(double rate, char *text, size_t size)
+{
+    snprintf(text, size, "%.4g", rate);
+}
+
+size_t words_wrap(const char *text, int columns, const char **next)
+{
+    const char *at = text, *blank = NULL;
+    int used = 0;
+
+    while (*at && *at != '\n') {
+        const char *after = at;
+        int width = code_columns(text_next(&after));
+
+        if (used + width > columns && at > text)
+            break;
+        if (*at == ' ')
+            blank = at;
+        used += width;
+        at = after;
+    }
+    if (*at && *at != '\n' && *at != ' ' && blank)
+        at = blank;
+    *next = at + (*at == '\n' ? 1 : strspn(at, " "));
+    return (size_t)(at - text);
+}
