@@ -248,9 +248,10 @@ static int append(void *array, int *count, const void *element, size_t size)
     void *items;
     memcpy(&items, array, sizeof items);
     if ((*count & (*count - 1)) == 0) { /* full at the powers of two */
-        items = reallocarray(items, *count ? 2 * (size_t)*count : 1, size);
-        if (!items)
+        void *grown = reallocarray(items, *count ? 2 * (size_t)*count : 1, size);
+        if (!grown)
             return -1;
+        items = grown;
         memcpy(array, &items, sizeof items);
     }
     memcpy((char *)items + (size_t)*count * size, element, size);

@@ -64,6 +64,7 @@ struct setting {
     enum setting_type type;
     enum setting_change change;
     bool saved;          /* written to settings.ini */
+    bool file_only;      /* no option: what the data decides */
     size_t offset, size; /* in struct settings; size of the char array of SETTING_TEXT */
     double minimum,
         maximum; /* of numbers; allowed values are [minimum, maximum], open at the bottom if above_minimum */

@@ -39,10 +39,13 @@ static int option_error(int code, char **argv, struct error *error)
 static int scan(int argc, char **argv, struct choice *choices, int *first_operand, struct error *error)
 {
     struct option options[65] = {{0}};
+    struct option *option = options;
     for (int i = 0; i < settings_count; i++) {
-        options[i].name = settings_table[i].name;
-        options[i].has_arg = settings_table[i].type == SETTING_FLAG ? no_argument : required_argument;
-        options[i].val = FIRST_CODE + i;
+        if (settings_table[i].file_only)
+            continue;
+        option->name = settings_table[i].name;
+        option->has_arg = settings_table[i].type == SETTING_FLAG ? no_argument : required_argument;
+        option++->val = FIRST_CODE + i;
     }
     opterr = 0;
     optind = 0; /* GNU: begin anew, forgetting any earlier command line */
@@ -205,6 +208,7 @@ void settings_help(FILE *file, int width)
         if (strcmp(row->section, section))
             fprintf(file, "%s[%s]\n", i ? "\n" : "", row->section);
         section = row->section;
-        print_row(file, row, width);
+        if (!row->file_only)
+            print_row(file, row, width);
     }
 }

@@ -41,7 +41,7 @@ const struct setting settings_table[] = {
     {"stem", MODEL, AT(model.stem), NUMBER(INT, 1, 4096), .help = "channels of the first convolution"},
     {"stages", MODEL, AT(model.stages), .type = SETTING_STAGES, .argument = "LIST",
      .help = "WIDTH/MIDxBLOCKS[/STRIDE], separated by commas: \"64/16x5, 128/32x5/2\""},
-    {"classes", MODEL, AT(model.classes), NUMBER(INT, 2, 256), .help = "classes of the data"},
+    {"classes", MODEL, AT(model.classes), NUMBER(INT, 2, 256), .file_only = true, .help = "classes of the data"},
     {"alpha", MODEL, AT(model.alpha), POSITIVE(10), .help = "factor on every residual branch"},
     {"activation", MODEL, AT(model.activation), CHOICE(activation_words, "relu|gelu|silu|tanh"),
      .help = "nonlinearity"},

@@ -1,0 +1,261 @@
+/* The logs: CRC-32C, records back to the bit, torn and damaged lines, and the cut on resume. */
+#include "fixture.h"
+
+#include "sessions/crc32c.h"
+#include "sessions/metrics.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static struct error error;
+
+static struct step_record step_of(long step)
+{
+    return (struct step_record){.step = step,
+                                .epoch = (int)step / 10,
+                                .loss = 2.3f / (float)(step + 1),
+                                .accuracy = 1.0f / 3,
+                                .learning_rate = 0.1f,
+                                .gradient_norm = 1e-30f,
+                                .clipped_units = 5,
+                                .seconds = (double)step / 7,
+                                .images_per_second = 1e9 / 3};
+}
+
+static const struct epoch_record epoch_example = {.step = 30,
+                                                  .epoch = 3,
+                                                  .train_loss = 1.1f,
+                                                  .train_accuracy = 0.3f,
+                                                  .validation_loss = -1,
+                                                  .validation_accuracy = 0.7512f,
+                                                  .test_loss = -1,
+                                                  .test_accuracy = -1,
+                                                  .seconds = 12.25,
+                                                  .best = true};
+static const struct command_record command_example = {
+    .step = 12,
+    .command = {.kind = COMMAND_SCALE_LEARNING_RATE, .value = 0.1, .count = 3, .text = "lr x0.1 \"\t\\"},
+    .ok = true,
+    .outcome = "lr 0.1 -> 0.01"};
+
+/* A new log with step records 1..steps. */
+static struct metrics_log *make_log(const char *path, long steps)
+{
+    struct metrics_log *log;
+    unlink(path);
+    assert_ok(metrics_log_open(path, &log, &error), &error);
+    for (long i = 1; i <= steps; i++) {
+        struct step_record record = step_of(i);
+        assert_ok(metrics_log_step(log, &record, &error), &error);
+    }
+    return log;
+}
+
+static struct metrics read_log(const char *path)
+{
+    struct metrics metrics = {0};
+    assert_ok(metrics_read(path, &metrics, &error), &error);
+    return metrics;
+}
+
+static void test_crc32c(void **state)
+{
+    (void)state;
+    const uint8_t zeros[32] = {0};
+    assert_int_equal(crc32c("123456789", 9), 0xe3069283);
+    assert_int_equal(crc32c(zeros, 32), 0x8a9136aa); /* RFC 3720, B.4 */
+    assert_int_equal(crc32c("", 0), 0);
+}
+
+static void test_records_come_back(void **state)
+{
+    (void)state;
+    const char *path = path_of("m.jsonl");
+    struct metrics_log *log = make_log(path, 5);
+    assert_ok(metrics_log_epoch(log, &epoch_example, &error), &error);
+    assert_ok(metrics_log_command(log, &command_example, &error), &error);
+    assert_ok(metrics_log_state(log, "finished", 30, "all done", &error), &error);
+    assert_ok(metrics_log_close(log, &error), &error);
+
+    struct metrics metrics = read_log(path);
+    assert_int_equal(metrics.step_count, 5);
+    for (int i = 0; i < 5; i++) {
+        struct step_record expected = step_of(i + 1);
+        const struct step_record *got = &metrics.steps[i];
+        assert_true(got->step == expected.step && got->epoch == expected.epoch && got->loss == expected.loss);
+        assert_true(got->accuracy == expected.accuracy && got->learning_rate == expected.learning_rate);
+        assert_true(got->gradient_norm == expected.gradient_norm && got->clipped_units == 5);
+        assert_true(got->seconds == expected.seconds && got->images_per_second == expected.images_per_second);
+    }
+    assert_int_equal(metrics.epoch_count, 1);
+    assert_true(metrics.epochs[0].validation_accuracy == 0.7512f && metrics.epochs[0].test_accuracy == -1);
+    assert_true(metrics.epochs[0].best && metrics.epochs[0].epoch == 3);
+    assert_int_equal(metrics.command_count, 1);
+    assert_string_equal(metrics.commands[0].command.text, command_example.command.text);
+    assert_string_equal(metrics.commands[0].outcome, command_example.outcome);
+    assert_true(metrics.commands[0].ok && metrics.commands[0].command.kind == COMMAND_SCALE_LEARNING_RATE);
+    assert_true(metrics.commands[0].command.value == 0.1 && metrics.commands[0].command.count == 3);
+    assert_string_equal(metrics.end_state, "finished");
+    assert_string_equal(metrics.end_message, "all done");
+    assert_int_equal(metrics.last_step, 30);
+    assert_int_equal(metrics.damaged_lines, 0);
+    metrics_free(&metrics);
+}
+
+static void test_not_finite_is_null(void **state)
+{
+    (void)state;
+    const char *path = path_of("nan.jsonl");
+    struct metrics_log *log = make_log(path, 0);
+    struct step_record record = step_of(1);
+    size_t size;
+    record.loss = NAN;
+    record.gradient_norm = INFINITY;
+    assert_ok(metrics_log_step(log, &record, &error), &error);
+    assert_ok(metrics_log_close(log, &error), &error);
+    char *text = read_file(path, &size);
+    assert_non_null(strstr(text, "\"loss\":null"));
+    free(text);
+    struct metrics metrics = read_log(path);
+    assert_int_equal(metrics.step_count, 1);
+    assert_true(isnan(metrics.steps[0].loss));
+    metrics_free(&metrics);
+}
+
+static void test_an_absent_log_is_empty(void **state)
+{
+    (void)state;
+    struct metrics metrics = read_log(path_of("absent.jsonl"));
+    assert_int_equal(metrics.step_count, 0);
+    metrics_free(&metrics);
+    struct metrics_log *log;
+    assert_error(metrics_read(folder, &metrics, &error), &error, "not a file");
+    assert_error(metrics_log_open(folder, &log, &error), &error, "Is a directory");
+    assert_error(metrics_log_open(path_of("no/such"), &log, &error), &error, "No such file");
+}
+
+/* Wherever a crash tears the file, what is whole before it is read, and the next writer goes on with a whole line. */
+static void test_a_torn_tail_costs_one_line(void **state)
+{
+    (void)state;
+    const char *path = path_of("torn.jsonl");
+    size_t size;
+    assert_ok(metrics_log_close(make_log(path, 3), &error), &error);
+    char *text = read_file(path, &size);
+    size_t last = (size_t)((char *)memrchr(text, '\n', size - 1) - text) + 1;
+    for (size_t cut = last; cut < size; cut++) {
+        struct metrics_log *log;
+        struct step_record record = step_of(3);
+        write_file(path, text, cut);
+        struct metrics metrics = read_log(path);
+        assert_int_equal(metrics.step_count, 2);
+        assert_int_equal(metrics.damaged_lines, cut > last);
+        metrics_free(&metrics);
+        assert_ok(metrics_log_open(path, &log, &error), &error);
+        assert_ok(metrics_log_step(log, &record, &error), &error);
+        assert_ok(metrics_log_close(log, &error), &error);
+        metrics = read_log(path);
+        assert_int_equal(metrics.step_count, 3);
+        assert_int_equal(metrics.damaged_lines, 0);
+        metrics_free(&metrics);
+    }
+    free(text);
+}
+
+static void test_every_flipped_byte_costs_its_line_alone(void **state)
+{
+    (void)state;
+    const char *path = path_of("flip.jsonl");
+    size_t size;
+    assert_ok(metrics_log_close(make_log(path, 3), &error), &error);
+    char *text = read_file(path, &size);
+    size_t start = (size_t)(strchr(text, '\n') - text) + 1, end = (size_t)(strchr(text + start, '\n') - text);
+    for (size_t i = start; i < end; i++) {
+        text[i] ^= 1;
+        write_file(path, text, size);
+        text[i] ^= 1;
+        struct metrics metrics = read_log(path);
+        if (metrics.step_count != 2)
+            fail_msg("the change in byte %zu was not found: %.*s", i, (int)(end - start), text + start);
+        assert_int_equal(metrics.steps[1].step, 3);
+        metrics_free(&metrics);
+    }
+    free(text);
+}
+
+/* A tail longer than what is read at once, all of it torn. */
+static void test_a_long_torn_tail(void **state)
+{
+    (void)state;
+    const char *path = path_of("long.jsonl");
+    char *text = malloc(20000);
+    struct metrics_log *log;
+    size_t size;
+    assert_non_null(text);
+    memset(text, 'x', 20000);
+    text[4095] = '\n';
+    write_file(path, text, 20000);
+    assert_ok(metrics_log_open(path, &log, &error), &error);
+    assert_ok(metrics_log_close(log, &error), &error);
+    free(read_file(path, &size));
+    assert_int_equal(size, 4096);
+    write_file(path, text, 4000);
+    assert_ok(metrics_log_open(path, &log, &error), &error);
+    assert_ok(metrics_log_close(log, &error), &error);
+    free(read_file(path, &size));
+    assert_int_equal(size, 0);
+    free(text);
+}
+
+static void test_cut(void **state)
+{
+    (void)state;
+    const char *path = path_of("cut.jsonl");
+    struct metrics_log *log = make_log(path, 8);
+    assert_ok(metrics_log_state(log, "stopped", 8, "", &error), &error);
+    assert_ok(metrics_log_cut(log, 5, &error), &error);
+    for (long i = 6; i <= 7; i++) {
+        struct step_record record = step_of(i);
+        assert_ok(metrics_log_step(log, &record, &error), &error);
+    }
+    assert_ok(metrics_log_cut(log, 7, &error), &error); /* nothing to cut */
+    assert_ok(metrics_log_close(log, &error), &error);
+    struct metrics metrics = read_log(path);
+    assert_int_equal(metrics.step_count, 7);
+    for (int i = 0; i < 7; i++)
+        assert_int_equal(metrics.steps[i].step, i + 1);
+    assert_string_equal(metrics.end_state, "");
+    metrics_free(&metrics);
+}
+
+static void test_full_disk(void **state)
+{
+    (void)state;
+    struct metrics_log *log;
+    struct step_record record = step_of(1);
+    const char *path = path_of("full.jsonl");
+    assert_int_equal(symlink("/dev/full", path), 0);
+    if (metrics_log_open(path, &log, &error) == 0) {
+        assert_error(metrics_log_step(log, &record, &error), &error, "No space left on device");
+        metrics_log_close(log, NULL);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_crc32c),
+        cmocka_unit_test(test_records_come_back),
+        cmocka_unit_test(test_not_finite_is_null),
+        cmocka_unit_test(test_an_absent_log_is_empty),
+        cmocka_unit_test(test_a_torn_tail_costs_one_line),
+        cmocka_unit_test(test_every_flipped_byte_costs_its_line_alone),
+        cmocka_unit_test(test_a_long_torn_tail),
+        cmocka_unit_test(test_cut),
+        cmocka_unit_test(test_full_disk),
+    };
+    return cmocka_run_group_tests(tests, folder_setup, folder_teardown);
+}

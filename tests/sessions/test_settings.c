@@ -1,0 +1,453 @@
+/* Settings: every row goes through text, INI files and the command line to the same bits; precedence; errors that say
+ * what to do. */
+#include "fixture.h"
+
+#include <locale.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct error error;
+
+static struct settings defaults(void)
+{
+    struct settings settings;
+    assert_ok(settings_default(&settings, &error), &error);
+    return settings;
+}
+
+/* Parses "--a b c" split at blanks. */
+static int parse(struct settings *settings, enum settings_base base, const char *line)
+{
+    char copy[512], *words[64] = {"nfbench"}, *rest = copy;
+    int count = 1, first;
+    snprintf(copy, sizeof copy, "%s", line);
+    while (count < 64 && (words[count] = strtok_r(rest, " ", &rest)))
+        count++;
+    memset(&error, 0, sizeof error);
+    return settings_parse(settings, base, count, words, &first, &error);
+}
+
+static const char *text_of(const struct settings *settings, const char *name)
+{
+    static char value[SETTINGS_VALUE_SIZE];
+    settings_get(settings, settings_row(settings_find(name)), value);
+    return value;
+}
+
+/* The index-th value to try for a row; NULL behind the last. */
+static const char *example(const struct setting *row, int index)
+{
+    static char value[64];
+    static const char *const texts[] = {"a", "/with blank/and=equals/[x]", "../up", "na\xc3\xafve; # ok", NULL};
+    static const char *const stages[] = {"16/8x1", "64/16x5, 128/32x5/2", "8/4x1/2, 8/4x2, 16/8x3/2", NULL};
+    switch (row->type) {
+    case SETTING_TEXT:
+        return texts[index];
+    case SETTING_STAGES:
+        return stages[index];
+    case SETTING_FLOAT:
+        snprintf(value, sizeof value, "%.9g", index == 1 ? row->maximum : row->maximum / (3 + index));
+        return index < 5 ? value : NULL;
+    case SETTING_UINT64:
+        return index == 0 ? "18446744073709551615" : index == 1 ? "0" : NULL;
+    case SETTING_INT:
+    case SETTING_LONG:
+        snprintf(value, sizeof value, "%.0f", index ? row->maximum : row->minimum);
+        return index < 2 ? value : NULL;
+    case SETTING_FLAG:
+        return NULL;
+    default:
+        return setting_word(row, index);
+    }
+}
+
+/* ---- Every row ---- */
+
+static void test_rows_are_well_formed(void **state)
+{
+    (void)state;
+    for (int i = 0; settings_row(i); i++) {
+        const struct setting *row = settings_row(i);
+        assert_int_equal(settings_find(row->name), i);
+        assert_non_null(row->help);
+        assert_true(strlen(row->help) < 90);
+        assert_true(row->type == SETTING_FLAG || row->argument);
+        assert_true(row->offset < sizeof(struct settings));
+    }
+    assert_null(settings_row(-1));
+    assert_int_equal(settings_find("nothing"), -1);
+}
+
+static void test_defaults_are_within_bounds(void **state)
+{
+    (void)state;
+    for (int p = 0; model_preset_name(p); p++) {
+        struct settings settings = defaults(), again = settings;
+        assert_ok(settings_set(&settings, "preset", model_preset_name(p), &error), &error);
+        assert_ok(settings_validate(&settings, &error), &error);
+        for (int i = 0; settings_row(i); i++) {
+            const struct setting *row = settings_row(i);
+            char value[SETTINGS_VALUE_SIZE];
+            settings_get(&settings, row, value);
+            if (row->type != SETTING_FLAG && *value)
+                assert_ok(settings_set(&again, row->name, value, &error), &error);
+        }
+    }
+}
+
+static void test_rows_round_trip_as_text(void **state)
+{
+    (void)state;
+    for (int i = 0; settings_row(i); i++) {
+        const struct setting *row = settings_row(i);
+        for (int k = 0; example(row, k); k++) {
+            struct settings once = defaults(), twice = defaults();
+            char value[SETTINGS_VALUE_SIZE];
+            assert_ok(settings_set(&once, row->name, example(row, k), &error), &error);
+            settings_get(&once, row, value);
+            assert_ok(settings_set(&twice, row->name, value, &error), &error);
+            assert_memory_equal(&once, &twice, sizeof once);
+            assert_true(settings_given(&once, row->name));
+        }
+    }
+}
+
+static void test_rows_round_trip_as_options(void **state)
+{
+    (void)state;
+    for (int i = 0; settings_row(i); i++) {
+        const struct setting *row = settings_row(i);
+        if (row->file_only || row->type == SETTING_FLAG)
+            continue;
+        for (int k = 0; example(row, k); k++) {
+            struct settings set = defaults(), parsed;
+            char option[64], value[256], *words[] = {"nfbench", option, value, NULL};
+            int first;
+            snprintf(option, sizeof option, "--%s", row->name);
+            snprintf(value, sizeof value, "%s", example(row, k));
+            assert_ok(settings_set(&set, row->name, value, &error), &error);
+            if (strcmp(row->name, "config") == 0 || settings_validate(&set, NULL))
+                continue; /* another test's: files; values that only fit together with others */
+            assert_ok(settings_parse(&parsed, SETTINGS_NEW, 3, words, &first, &error), &error);
+            if (row->type == SETTING_STAGES || !strcmp(row->name, "family") || !strcmp(row->name, "stem"))
+                strcpy(set.model.preset, parsed.model.preset);
+            assert_memory_equal(&set, &parsed, sizeof set);
+        }
+    }
+}
+
+static void test_rows_round_trip_in_files(void **state)
+{
+    (void)state;
+    const char *path = path_of("settings.ini");
+    for (int i = 0; settings_row(i); i++) {
+        const struct setting *row = settings_row(i);
+        for (int k = 0; row->saved && example(row, k); k++) {
+            struct settings written = defaults(), read = defaults();
+            assert_ok(settings_set(&written, row->name, example(row, k), &error), &error);
+            if (row->type == SETTING_STAGES || !strcmp(row->name, "family") || !strcmp(row->name, "stem"))
+                strcpy(written.model.preset, "custom");
+            assert_ok(settings_write(&written, path, &error), &error);
+            assert_ok(settings_read(&read, path, &error), &error);
+            written.given = read.given = 0;
+            assert_memory_equal(&written, &read, sizeof read);
+        }
+    }
+}
+
+static void test_long_values_in_files(void **state)
+{
+    (void)state;
+    struct settings written = defaults(), read = defaults();
+    char path[SETTINGS_PATH_SIZE];
+    for (size_t i = 0; i < sizeof path - 1; i++)
+        path[i] = i % 61 == 0 ? '/' : i % 7 == 0 ? ' ' : i % 5 == 0 ? '#' : i % 11 == 0 ? ';' : 'a';
+    for (size_t i = 0; i + 1 < sizeof path - 1; i++) {
+        if (path[i] == ' ' && path[i + 1] == ';')
+            path[i + 1] = 'b';
+    }
+    path[sizeof path - 2] = 'z';
+    path[sizeof path - 1] = '\0';
+    assert_ok(settings_set(&written, "data", path, &error), &error);
+    assert_ok(settings_write(&written, path_of("long.ini"), &error), &error);
+    assert_ok(settings_read(&read, path_of("long.ini"), &error), &error);
+    assert_string_equal(read.data, written.data);
+}
+
+/* ---- Order ---- */
+
+static void test_preset_then_config_then_options(void **state)
+{
+    (void)state;
+    struct settings settings;
+    char line[256];
+    static const char config[] = "[train]\nlr = 0.25\nbatch = 32\n";
+    write_file(path_of("c.ini"), config, strlen(config));
+    snprintf(line, sizeof line, "--batch 16 --config %s --preset report", path_of("c.ini"));
+    assert_ok(parse(&settings, SETTINGS_NEW, line), &error);
+    assert_string_equal(settings.model.preset, "report");
+    assert_int_equal(settings.model.family, FAMILY_REPORT);
+    assert_int_equal(settings.train.batch, 16);
+    assert_string_equal(text_of(&settings, "lr"), "0.25");
+    assert_true(settings_given(&settings, "lr") && settings_given(&settings, "preset"));
+    assert_false(settings_given(&settings, "epochs"));
+}
+
+static void test_preset_in_config(void **state)
+{
+    (void)state;
+    struct settings settings;
+    char line[256];
+    static const char config[] = "lr = 0.5\npreset = report\n"; /* before the section, after another value */
+    write_file(path_of("p.ini"), config, strlen(config));
+    snprintf(line, sizeof line, "--config %s", path_of("p.ini"));
+    assert_ok(parse(&settings, SETTINGS_NEW, line), &error);
+    assert_string_equal(settings.model.preset, "report");
+    assert_string_equal(text_of(&settings, "lr"), "0.5");
+    snprintf(line, sizeof line, "--config %s --preset small", path_of("p.ini"));
+    assert_ok(parse(&settings, SETTINGS_NEW, line), &error);
+    assert_string_equal(settings.model.preset, "small");
+    assert_string_equal(text_of(&settings, "lr"), "0.5");
+}
+
+static void test_custom_network(void **state)
+{
+    (void)state;
+    struct settings settings;
+    char line[256];
+    static const char config[] = "; comment\n[model]\nstem = 24\nstages = 48/24x1, 96/48x2/2\n";
+    write_file(path_of("m.ini"), config, strlen(config));
+    snprintf(line, sizeof line, "--config %s", path_of("m.ini"));
+    assert_ok(parse(&settings, SETTINGS_NEW, line), &error);
+    assert_string_equal(settings.model.preset, "custom");
+    assert_int_equal(settings.model.stem, 24);
+    assert_int_equal(settings.model.stage_count, 2);
+    assert_int_equal(settings.model.stages[1].width, 96);
+    assert_int_equal(settings.model.stages[1].mid, 48);
+    assert_int_equal(settings.model.stages[1].blocks, 2);
+    assert_int_equal(settings.model.stages[1].stride, 2);
+    assert_int_equal(settings.model.stages[0].stride, 1);
+}
+
+static void test_stages_of_the_preset_keep_its_name(void **state)
+{
+    (void)state;
+    struct settings settings;
+    char stages[] = "64/16x5,128/32x5/2 , 256/64x5 / 2",
+         *words[] = {"nfbench", "--stages", stages, "--preset", "report", NULL};
+    int first;
+    assert_ok(settings_parse(&settings, SETTINGS_NEW, 5, words, &first, &error), &error);
+    assert_string_equal(settings.model.preset, "report");
+}
+
+static void test_operands_and_flags(void **state)
+{
+    (void)state;
+    struct settings settings;
+    char *words[] = {"nfbench", "one", "--json", "two", "--lr=0.3", "--", "--three", NULL};
+    int first;
+    assert_ok(settings_parse(&settings, SETTINGS_NEW, 7, words, &first, &error), &error);
+    assert_true(settings.json);
+    assert_string_equal(text_of(&settings, "lr"), "0.3");
+    assert_int_equal(first, 4);
+    assert_string_equal(words[4], "one");
+    assert_string_equal(words[5], "two");
+    assert_string_equal(words[6], "--three");
+    assert_ok(parse(&settings, SETTINGS_NEW, "--help --lr nonsense"), &error);
+    assert_true(settings.help);
+}
+
+/* ---- Errors ---- */
+
+static void test_command_line_errors(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *line, *part;
+    } cases[] = {
+        {"--lr 0.1x", "--lr '0.1x': wanted a number from 0 to 1000"},
+        {"--lr nan", "--lr 'nan': wanted a number"},
+        {"--lr inf", "wanted a number"},
+        {"--lr 0x1p3", "wanted a number"},
+        {"--lr -0.1", "from 0 to 1000"},
+        {"--lr 1e99", "from 0 to 1000"},
+        {"--lr ,1", "wanted a number"},
+        {"--alpha 0", "above 0"},
+        {"--alpha 1e-60", "above 0"},
+        {"--batch 0", "--batch '0': wanted a whole number from 1 to 65536"},
+        {"--batch 1.5", "whole number"},
+        {"--batch 99999999999999999999", "whole number"},
+        {"--seed -1", "from 0 to 18446744073709551615"},
+        {"--seed 18446744073709551616", "from 0 to 18446744073709551615"},
+        {"--steps 1e3", "whole number"},
+        {"--schedule linear", "--schedule 'linear': wanted constant|step|cosine|onecycle"},
+        {"--ws yes", "--ws 'yes': wanted on|off"},
+        {"--preset tiny", "report, micro"},
+        {"--stages 64", "WIDTH/MIDxBLOCKS"},
+        {"--stages 64/16x5/2/2", "comma"},
+        {"--stages 64/16x5,", "WIDTH/MIDxBLOCKS"},
+        {"--stages 8/4x1,8/4x1,8/4x1,8/4x1,8/4x1,8/4x1,8/4x1,8/4x1,8/4x1", "more than 8"},
+        {"--device cuda", "built without CUDA: use --device cpu or auto"},
+        {"--bacth 3", "--bacth: no such option; did you mean --batch?"},
+        {"--bacth=3", "did you mean --batch?"},
+        {"--classes 10", "no such option"},
+        {"--xyzzy", "--xyzzy: no such option"},
+        {"-x", "-x: no such option"},
+        {"--lr", "--lr: needs a value: X"},
+        {"--json=1", "--json: takes no value"},
+        {"--config /does/not/exist", "cannot read /does/not/exist: No such file"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct settings settings = defaults(), before = settings;
+        assert_error(parse(&settings, SETTINGS_NEW, cases[i].line), &error, cases[i].part);
+        assert_memory_equal(&settings, &before, sizeof settings);
+    }
+}
+
+static void test_text_errors(void **state)
+{
+    (void)state;
+    static const char *const bad[] = {"", " a", "a ", ";a", "#a", "a ;b", "a\nb", "a\x7f"};
+    char *long_text = calloc(1, SETTINGS_PATH_SIZE + 1);
+    struct settings settings = defaults();
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        assert_error(settings_set(&settings, "data", bad[i], &error), &error, "data");
+    memset(long_text, 'a', SETTINGS_PATH_SIZE);
+    assert_error(settings_set(&settings, "data", long_text, &error), &error, "longer than 1023 bytes");
+    assert_error(settings_set(&settings, "bach", "1", &error), &error, "did you mean batch?");
+    assert_string_equal(settings.data, "synthetic");
+    free(long_text);
+}
+
+static void test_file_errors(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *part;
+    } cases[] = {
+        {"[train]\nlr = 0.1\nbach = 3\n", "line 3: did you mean batch? Unknown key bach"},
+        {"[model]\nlr = 0.1\n", "line 2: lr belongs in [train], not in model"},
+        {"[train]\nlr = x\n", "line 2: lr 'x': wanted a number"},
+        {"[train]\nlr = 0.1\nlr = 0.2\n", "line 3: a second value of lr"},
+        {"[train]\nlr = 0.1\n  0.2\n", "lr"},
+        {"[train]\n\nwhat\n", "line 3: wanted `key = value`"},
+        {"[train\n", "line 1: wanted"},
+        {"[run]\njson = on\n", "json"},
+    };
+    const char *path = path_of("bad.ini");
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct settings settings = defaults(), before = settings;
+        write_file(path, cases[i].text, strlen(cases[i].text));
+        memset(&error, 0, sizeof error);
+        assert_error(settings_read(&settings, path, &error), &error, cases[i].part);
+        assert_memory_equal(&settings, &before, sizeof settings);
+    }
+    char text[600] = "data = ";
+    struct settings settings = defaults();
+    memset(text + 7, 'x', sizeof text - 8);
+    write_file(path, text, sizeof text - 1);
+    assert_error(settings_read(&settings, path, &error), &error, "line 1: line too long");
+    write_file(path, "lr = 0.1\n\0lr\n", 13);
+    assert_error(settings_read(&settings, path, &error), &error, "line 2");
+    assert_error(settings_read(&settings, folder, &error), &error, "cannot read");
+    assert_error(settings_write(&settings, path_of("no/such/folder"), &error), &error, "No such file");
+}
+
+/* ---- Sessions ---- */
+
+static void test_a_session_keeps_what_it_is(void **state)
+{
+    (void)state;
+    struct settings session = defaults();
+    assert_ok(settings_set(&session, "batch", "32", &error), &error);
+    struct settings changed = session;
+    assert_ok(parse(&changed, SETTINGS_SESSION, "--epochs 7 --batch 32 --threads 2"), &error);
+    assert_int_equal(changed.train.epochs, 7);
+    assert_int_equal(changed.train.batch, 32);
+    assert_error(parse(&changed, SETTINGS_SESSION, "--batch 64"), &error, "--batch 64: a session keeps its batch (32)");
+    assert_error(parse(&changed, SETTINGS_SESSION, "--seed 5"), &error, "keeps its seed");
+    assert_error(parse(&changed, SETTINGS_SESSION, "--alpha 0.3"), &error, "keeps its alpha (0.2)");
+    assert_error(parse(&changed, SETTINGS_SESSION, "--preset report"), &error, "keeps its preset (micro)");
+    assert_error(parse(&changed, SETTINGS_SESSION, "--session x"), &error, "keeps its session");
+}
+
+static void test_digest(void **state)
+{
+    (void)state;
+    struct settings settings = defaults();
+    char first[SETTINGS_DIGEST_SIZE], second[SETTINGS_DIGEST_SIZE];
+    settings_digest(&settings, first);
+    assert_int_equal(strlen(first), 64);
+    assert_ok(settings_set(&settings, "threads", "7", &error), &error);
+    settings_digest(&settings, second);
+    assert_string_equal(first, second);
+    assert_ok(settings_set(&settings, "seed", "7", &error), &error);
+    settings_digest(&settings, second);
+    assert_string_not_equal(first, second);
+}
+
+static void test_help_names_every_option(void **state)
+{
+    (void)state;
+    for (int width = 40; width <= 120; width += 40) {
+        char *text = NULL, option[80];
+        size_t size = 0;
+        FILE *file = open_memstream(&text, &size);
+        assert_non_null(file);
+        settings_help(file, width);
+        fclose(file);
+        for (int i = 0; settings_row(i); i++) {
+            snprintf(option, sizeof option, "  --%s", settings_row(i)->name);
+            assert_true((strstr(text, option) != NULL) != settings_row(i)->file_only);
+        }
+        for (int i = 0; model_preset_name(i); i++)
+            assert_non_null(strstr(text, model_preset_name(i)));
+        free(text);
+    }
+}
+
+static void test_decimal_comma(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"de_DE.UTF-8", "de_DE.utf8", "fr_FR.UTF-8", "nl_NL.UTF-8"};
+    const char *found = NULL;
+    for (size_t i = 0; i < sizeof names / sizeof *names && !found; i++)
+        found = setlocale(LC_NUMERIC, names[i]);
+    if (!found) {
+        print_message("SKIPPED: no locale with a decimal comma is installed\n");
+        skip();
+    }
+    struct settings settings = defaults();
+    int result = settings_set(&settings, "lr", "0.25", &error);
+    char value[SETTINGS_VALUE_SIZE];
+    strcpy(value, text_of(&settings, "lr"));
+    setlocale(LC_NUMERIC, "C");
+    assert_ok(result, &error);
+    assert_string_equal(value, "0.25");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_rows_are_well_formed),
+        cmocka_unit_test(test_defaults_are_within_bounds),
+        cmocka_unit_test(test_rows_round_trip_as_text),
+        cmocka_unit_test(test_rows_round_trip_as_options),
+        cmocka_unit_test(test_rows_round_trip_in_files),
+        cmocka_unit_test(test_long_values_in_files),
+        cmocka_unit_test(test_preset_then_config_then_options),
+        cmocka_unit_test(test_preset_in_config),
+        cmocka_unit_test(test_custom_network),
+        cmocka_unit_test(test_stages_of_the_preset_keep_its_name),
+        cmocka_unit_test(test_operands_and_flags),
+        cmocka_unit_test(test_command_line_errors),
+        cmocka_unit_test(test_text_errors),
+        cmocka_unit_test(test_file_errors),
+        cmocka_unit_test(test_a_session_keeps_what_it_is),
+        cmocka_unit_test(test_digest),
+        cmocka_unit_test(test_help_names_every_option),
+        cmocka_unit_test(test_decimal_comma),
+    };
+    return cmocka_run_group_tests(tests, folder_setup, folder_teardown);
+}
