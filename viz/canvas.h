@@ -66,6 +66,11 @@ enum glyph_set {
     GLYPHS_ASCII
 };
 
+static inline bool style_equal(struct style a, struct style b)
+{
+    return a.role == b.role && a.flags == b.flags && a.foreground == b.foreground && a.background == b.background;
+}
+
 struct cell {
     uint32_t code; /* Unicode; ' ' where empty */
     uint8_t width; /* columns: 1, 2, or 0 for the right half of the wide one before */
@@ -146,8 +151,9 @@ void canvas_marker(struct canvas *canvas, double x, double y, enum marker_shape 
 void canvas_bar_up(struct canvas *canvas, int column, int row, int columns, double length, struct style style);
 void canvas_bar_right(struct canvas *canvas, int column, int row, double length, struct style style);
 
-/* RGB (height x width x 3) scaled into the area: half blocks on cells (grey letters on ASCII), whole multiples where
- * they fit on pixels. Area averages when it shrinks, nearest when it grows. */
+/* RGB (height x width x 3) scaled into the area: half blocks on cells (grey letters on ASCII); on pixels from its top
+ * left corner with its shape kept, in whole multiples where they fit. Averages when it shrinks, nearest when it grows.
+ */
 void canvas_image(struct canvas *canvas, struct rect area, const uint8_t *rgb, int width, int height);
 
 #endif

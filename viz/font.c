@@ -242,7 +242,7 @@ static void unpack(const struct font_glyph *glyph, bool bold, uint8_t *bits)
     for (int row = 0; row + glyph->first < FONT_HEIGHT; row++) {
         unsigned line = glyph->rows[row];
         if (bold)
-            line |= line >> 1;
+            line |= line >> 1 & ~(line << 1); /* but a gap of one pixel stays open */
         for (int x = 0; x < FONT_WIDTH; x++)
             bits[(row + glyph->first) * FONT_WIDTH + x] = line >> (FONT_WIDTH - 1 - x) & 1;
     }

@@ -266,8 +266,7 @@ static void image(struct canvas *canvas, struct rect area, const uint8_t *rgb, i
     double scale = fmin(room_x / width, room_y / height);
     if (scale >= 1)
         scale = floor(scale); /* pixels that are all of one size */
-    double left = floor(area.column * (double)canvas->dots.x + (room_x - width * scale) / 2);
-    double top = floor(area.row * (double)canvas->dots.y + (room_y - height * scale) / 2);
+    double left = area.column * (double)canvas->dots.x, top = area.row * (double)canvas->dots.y;
     struct span span = visible(canvas, left, top, left + floor(width * scale), top + floor(height * scale));
     for (int y = span.y0; y < span.y1; y++)
         for (int x = span.x0; x < span.x1; x++)
