@@ -30,6 +30,8 @@ static bool word_fits(const char *word, size_t length, const struct setting *row
 bool cli_takes(const struct cli_command *command, const struct setting *row)
 {
     bool takes = strcmp(row->name, "help") == 0;
+    if (row->file_only)
+        return false;
     for (const char *word = command->settings; *word; word += strspn(word, " ")) {
         bool without = *word == '-';
         word += without;
@@ -73,7 +75,7 @@ static void long_options(const struct cli_command *command, struct option out[MO
         out[count++] = (struct option){own->name, own->argument ? required_argument : no_argument, NULL, OWN + i};
     }
     for (int i = 0; (row = settings_row(i)) && count < MOST_OPTIONS; i++)
-        if (own_option(command, row->name) < 0)
+        if (!row->file_only && own_option(command, row->name) < 0)
             out[count++] = (struct option){row->name, row->argument ? required_argument : no_argument, NULL, i};
     out[count] = (struct option){0};
 }

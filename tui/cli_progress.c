@@ -167,22 +167,41 @@ static bool is_time(struct progress *progress)
     return true;
 }
 
+/* A log's line between two epochs. */
+static void plain_line(struct progress *progress, const struct snapshot *snapshot)
+{
+    char eta[CLI_VALUE_SIZE] = "?";
+    if (snapshot->eta_seconds >= 0)
+        cli_duration(snapshot->eta_seconds, eta);
+    if (snapshot->state == TRAINER_EVALUATING)
+        progress_line(progress, "step %ld/%ld  evaluating %d/%d", snapshot->step.step, snapshot->steps_total,
+                      snapshot->evaluated, snapshot->evaluate_total);
+    else if (snapshot->step.step > 0)
+        progress_line(progress, "step %ld/%ld  loss %.4f  accuracy %.1f %%  %.0f images/s  ETA %s", snapshot->step.step,
+                      snapshot->steps_total, progress->loss, 100 * progress->accuracy, snapshot->step.images_per_second,
+                      eta);
+}
+
 void progress_show(struct progress *progress, const struct snapshot *snapshot)
 {
     if (!is_time(progress))
         return;
-    if (progress->terminal) {
-        char text[PROGRESS_LINE_SIZE];
-        progress_format(progress, snapshot, terminal_width(progress->fd) - 1, text);
-        draw(progress, text);
-    } else if (snapshot->step.step > 0) {
-        char eta[CLI_VALUE_SIZE] = "?";
-        if (snapshot->eta_seconds >= 0)
-            cli_duration(snapshot->eta_seconds, eta);
-        progress_line(progress, "step %ld/%ld  loss %.4f  accuracy %.1f %%  %.0f images/s  ETA %s", snapshot->step.step,
-                      snapshot->steps_total, progress->loss, 100 * progress->accuracy, snapshot->step.images_per_second,
-                      eta);
+    if (!progress->terminal) {
+        plain_line(progress, snapshot);
+        return;
     }
+    char text[PROGRESS_LINE_SIZE];
+    progress_format(progress, snapshot, terminal_width(progress->fd) - 1, text);
+    draw(progress, text);
+}
+
+void progress_doing(struct progress *progress, const char *text)
+{
+    if (!progress->terminal)
+        return;
+    char cut[PROGRESS_LINE_SIZE];
+    snprintf(cut, sizeof cut, "%.*s", terminal_width(progress->fd) - 1, text);
+    draw(progress, cut);
 }
 
 void progress_share(struct progress *progress, const char *what, int done, int total)
@@ -190,13 +209,8 @@ void progress_share(struct progress *progress, const char *what, int done, int t
     if (!progress->terminal || !is_time(progress))
         return;
     char text[PROGRESS_LINE_SIZE];
-    snprintf(text, sizeof text, "%.*s", terminal_width(progress->fd) - 1, what);
-    size_t used = strlen(text);
-    int room = terminal_width(progress->fd) - 1 - (int)used;
-    char counts[FIELD_SIZE];
-    if (snprintf(counts, sizeof counts, " %d of %d", done, total) <= room)
-        snprintf(text + used, sizeof text - used, "%s", counts);
-    draw(progress, text);
+    snprintf(text, sizeof text, "%s %d of %d", what, done, total);
+    progress_doing(progress, text);
 }
 
 /* ---- Lines that stay ---- */
@@ -246,13 +260,15 @@ static void append_measured(char *text, size_t size, const char *name, double ac
 
 static void epoch_line(struct progress *progress, const struct epoch_record *epoch, const struct snapshot *snapshot)
 {
-    char time[CLI_VALUE_SIZE], measured[200] = "";
+    char time[CLI_VALUE_SIZE], where[CLI_VALUE_SIZE] = "", measured[200] = "";
     cli_duration(epoch->seconds, time);
+    if (epoch->epoch_end)
+        snprintf(where, sizeof where, "epoch %d/%d  ", epoch->epoch, snapshot->epochs_total);
     append_measured(measured, sizeof measured, "training", epoch->train_accuracy, epoch->train_loss);
     append_measured(measured, sizeof measured, "validation", epoch->validation_accuracy, epoch->validation_loss);
     append_measured(measured, sizeof measured, "test", epoch->test_accuracy, epoch->test_loss);
-    progress_line(progress, "epoch %d/%d  step %ld%s  %s  %.0f images/s%s", epoch->epoch, snapshot->epochs_total,
-                  epoch->step, measured, time, snapshot->step.images_per_second, epoch->best ? "  best" : "");
+    progress_line(progress, "%sstep %ld%s  %s  %.0f images/s%s", where, epoch->step, measured, time,
+                  snapshot->step.images_per_second, epoch->best ? "  best" : "");
     if (!progress->terminal)
         progress->next = now() + plain_seconds;
 }

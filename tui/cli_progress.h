@@ -29,7 +29,9 @@ void progress_open(struct progress *progress, int fd);
 void progress_event(struct progress *progress, const struct event *event, const struct snapshot *snapshot);
 /* Shows the newest state when it is time to. */
 void progress_show(struct progress *progress, const struct snapshot *snapshot);
-/* A share of something else than training ("evaluating 300 of 1000"), when it is time to; terminals only. */
+/* What is being done before and after the training, in place, at once; terminals only. */
+void progress_doing(struct progress *progress, const char *text);
+/* The same with a share of it ("evaluating 300 of 1000"), when it is time to. */
 void progress_share(struct progress *progress, const char *what, int done, int total);
 /* A line that stays. */
 void progress_line(struct progress *progress, const char *format, ...) __attribute__((format(printf, 2, 3)));

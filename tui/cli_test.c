@@ -211,14 +211,14 @@ static int print_matrix(const struct test *test, struct error *error)
     char columns[WIDEST_MATRIX + 3] = "lr";
     memset(columns + 2, 'r', (size_t)classes);
     struct table *table = table_create(columns);
-    table_cell(table, "truth \\ answer");
+    table_cell(table, "truth, and taken for:");
     table_cell(table, "accuracy");
     for (int c = 0; c < classes; c++)
-        table_cell(table, "%.6s", dataset_class_name(test->dataset, c));
+        table_cell(table, "%d", c);
     for (int t = 0; t < classes; t++) {
         char percent[CLI_VALUE_SIZE];
         cli_percent(class_accuracy(test, t), percent);
-        table_cell(table, "%s", dataset_class_name(test->dataset, t));
+        table_cell(table, "%2d %s", t, dataset_class_name(test->dataset, t));
         table_cell(table, "%s", percent);
         for (int c = 0; c < classes; c++)
             table_cell(table, "%u", confusion_row(test, t)[c]);

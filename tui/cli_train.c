@@ -61,7 +61,7 @@ static int say_start(void *context, const char *text)
     const struct timespec at_once = {0};
     if (sigtimedwait(start->signals, NULL, &at_once) > 0)
         start->interrupted = true;
-    progress_line(start->progress, "%s", text);
+    progress_doing(start->progress, text);
     return start->interrupted;
 }
 

@@ -12,8 +12,8 @@
 #include <string.h>
 #include <unistd.h>
 
-/* The settings of a run that begins; `classes` come with the data. */
-#define RUN_SETTINGS "* -classes -script"
+/* The settings of a run that begins. */
+#define RUN_SETTINGS "* -script"
 
 static enum cli_status screen(struct cli *cli)
 {
