@@ -130,7 +130,7 @@ void ticks_log(double low, double high, int most, struct ticks *out)
     int from = nice_below(low), to = nice_below(high);
     if (nice(from) < low * (1 - 1e-9))
         from++;
-    bool between = to - from + 1 <= most && last - first < 3; /* 1, 2, 5 */
+    bool between = to - from + 1 <= most && last - first < 2; /* 1, 2, 5 */
     int every = between ? 1 : (last - first) / most + 1;
     if (between)
         first = from, last = to;
