@@ -4,10 +4,9 @@
  * operands: the same results to rounding, slower. */
 #include "kernels/cpu/conv_weights.h"
 #include "kernels/cpu/cpu.h"
+#include "kernels/cpu/onednn.h"
 
 #include <omp.h>
-#include <oneapi/dnnl/dnnl.h>
-#include <oneapi/dnnl/dnnl_debug.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -82,8 +81,7 @@ void cpu_conv_close(struct cpu_backend *backend)
 
 /* ---- Making the primitives ---- */
 
-static int tensor_create(dnnl_engine_t engine, const dnnl_memory_desc_t *description, struct tensor *tensor,
-                         struct error *error)
+static int tensor_create(dnnl_engine_t engine, onednn_view description, struct tensor *tensor, struct error *error)
 {
     tensor->bytes = dnnl_memory_desc_get_size(description);
     DNNL_CHECK(dnnl_memory_create(&tensor->memory, description, engine, DNNL_MEMORY_NONE));
@@ -94,7 +92,7 @@ static int tensor_create(dnnl_engine_t engine, const dnnl_memory_desc_t *descrip
 static int operation_create(dnnl_engine_t engine, dnnl_primitive_desc_t description, struct operation *operation,
                             struct error *error)
 {
-    const dnnl_memory_desc_t *scratchpad = dnnl_primitive_desc_query_md(description, dnnl_query_scratchpad_md, 0);
+    onednn_view scratchpad = dnnl_primitive_desc_query_md(description, dnnl_query_scratchpad_md, 0);
     int result = tensor_create(engine, scratchpad, &operation->scratchpad, error);
     dnnl_status_t status = dnnl_primitive_create(&operation->primitive, description);
     dnnl_primitive_desc_destroy(description);
@@ -111,8 +109,7 @@ static int attributes_create(const struct conv_shape *shape, dnnl_primitive_attr
         return 0;
     dnnl_post_ops_t post;
     DNNL_CHECK(dnnl_post_ops_create(&post));
-    dnnl_status_t status = shape->relu ? dnnl_post_ops_append_eltwise(post, 1.0f, dnnl_eltwise_relu, 0.0f, 0.0f)
-                                       : dnnl_post_ops_append_sum(post, 1.0f);
+    dnnl_status_t status = shape->relu ? onednn_append_relu(post) : onednn_append_sum(post);
     if (status == dnnl_success)
         status = dnnl_primitive_attr_set_post_ops(*out, post);
     dnnl_post_ops_destroy(post);
@@ -122,7 +119,7 @@ static int attributes_create(const struct conv_shape *shape, dnnl_primitive_attr
 /* Memory descriptions and geometry of one convolution. */
 struct layout {
     dnnl_memory_desc_t x, y, bias, weights, raw_weights, gradient;
-    dnnl_dims_t strides, padding;
+    struct onednn_geometry geometry;
 };
 
 static int layout_make(const struct conv *conv, dnnl_data_type_t type, struct layout *l, struct error *error)
@@ -134,20 +131,27 @@ static int layout_make(const struct conv *conv, dnnl_data_type_t type, struct la
     dnnl_dims_t grouped = {s->groups, s->cout / s->groups, s->cin / s->groups, s->k, s->k};
     dnnl_dims_t *w = s->groups > 1 ? &grouped : &plain;
     const dnnl_format_tag_t raw_tag = s->groups > 1 ? dnnl_goihw : dnnl_oihw;
-    l->strides[0] = l->strides[1] = s->stride;
-    l->padding[0] = l->padding[1] = s->k / 2;
-    DNNL_CHECK(dnnl_memory_desc_init_by_tag(&l->x, 4, x, type, dnnl_nhwc));
-    DNNL_CHECK(dnnl_memory_desc_init_by_tag(&l->y, 4, y, type, dnnl_nhwc));
-    DNNL_CHECK(dnnl_memory_desc_init_by_tag(&l->bias, 1, bias, dnnl_f32, dnnl_a));
-    DNNL_CHECK(dnnl_memory_desc_init_by_tag(&l->weights, dims, *w, type, dnnl_format_tag_any));
-    DNNL_CHECK(dnnl_memory_desc_init_by_tag(&l->gradient, dims, *w, dnnl_f32, dnnl_format_tag_any));
-    DNNL_CHECK(dnnl_memory_desc_init_by_tag(&l->raw_weights, dims, *w, dnnl_f32, raw_tag));
+    l->geometry.strides[0] = l->geometry.strides[1] = s->stride;
+    l->geometry.padding[0] = l->geometry.padding[1] = s->k / 2;
+    DNNL_CHECK(onednn_describe(&l->x, 4, x, type, dnnl_nhwc));
+    DNNL_CHECK(onednn_describe(&l->y, 4, y, type, dnnl_nhwc));
+    DNNL_CHECK(onednn_describe(&l->bias, 1, bias, dnnl_f32, dnnl_a));
+    DNNL_CHECK(onednn_describe(&l->weights, dims, *w, type, dnnl_format_tag_any));
+    DNNL_CHECK(onednn_describe(&l->gradient, dims, *w, dnnl_f32, dnnl_format_tag_any));
+    DNNL_CHECK(onednn_describe(&l->raw_weights, dims, *w, dnnl_f32, raw_tag));
     return 0;
 }
 
+static void layout_free(struct layout *l)
+{
+    dnnl_memory_desc_t *descriptions[] = {&l->x, &l->y, &l->bias, &l->weights, &l->raw_weights, &l->gradient};
+    for (size_t i = 0; i < sizeof descriptions / sizeof *descriptions; i++)
+        onednn_release(descriptions[i]);
+}
+
 /* A reorder between two weight layouts; `from` and `to` may differ in type as well. */
-static int reorder_create(dnnl_engine_t engine, const dnnl_memory_desc_t *from, const dnnl_memory_desc_t *to,
-                          struct operation *operation, struct error *error)
+static int reorder_create(dnnl_engine_t engine, onednn_view from, onednn_view to, struct operation *operation,
+                          struct error *error)
 {
     dnnl_primitive_attr_t attributes = NULL;
     dnnl_primitive_desc_t description = NULL;
@@ -162,11 +166,8 @@ static int reorder_create(dnnl_engine_t engine, const dnnl_memory_desc_t *from, 
     return result;
 }
 
-static int describe(const struct conv_shape *s, dnnl_engine_t engine, const dnnl_convolution_desc_t *operation,
-                    dnnl_primitive_attr_t attributes, dnnl_primitive_desc_t hint, dnnl_primitive_desc_t *out,
-                    struct error *error)
+static int described(const struct conv_shape *s, dnnl_status_t status, struct error *error)
 {
-    dnnl_status_t status = dnnl_primitive_desc_create(out, operation, attributes, engine, hint);
     if (status == dnnl_success)
         return 0;
     return error_set(error, "oneDNN has no %dx%d convolution for %d -> %d channels in %s: %s", s->k, s->k, s->cin,
@@ -176,14 +177,13 @@ static int describe(const struct conv_shape *s, dnnl_engine_t engine, const dnnl
 static int forward_create(struct cpu_conv *c, dnnl_engine_t engine, const struct layout *l,
                           dnnl_primitive_attr_t attributes, dnnl_primitive_desc_t *description, struct error *error)
 {
-    dnnl_convolution_desc_t d;
-    DNNL_CHECK(dnnl_convolution_forward_desc_init(&d, dnnl_forward_training, dnnl_convolution_direct, &l->x,
-                                                  &l->weights, &l->bias, &l->y, l->strides, l->padding, l->padding));
-    if (describe(&c->conv.shape, engine, &d, attributes, NULL, description, error))
+    dnnl_status_t status = onednn_forward(description, engine, onednn_view_of(&l->x), onednn_view_of(&l->weights),
+                                          onednn_view_of(&l->bias), onednn_view_of(&l->y), &l->geometry, attributes);
+    if (described(&c->conv.shape, status, error))
         return -1;
-    const dnnl_memory_desc_t *packed = dnnl_primitive_desc_query_md(*description, dnnl_query_weights_md, 0);
+    onednn_view packed = dnnl_primitive_desc_query_md(*description, dnnl_query_weights_md, 0);
     if (tensor_create(engine, packed, &c->forward_weights, error) ||
-        reorder_create(engine, &l->raw_weights, packed, &c->pack_forward, error))
+        reorder_create(engine, onednn_view_of(&l->raw_weights), packed, &c->pack_forward, error))
         return -1;
     return 0;
 }
@@ -191,16 +191,16 @@ static int forward_create(struct cpu_conv *c, dnnl_engine_t engine, const struct
 static int backward_data_create(struct cpu_conv *c, dnnl_engine_t engine, const struct layout *l,
                                 dnnl_primitive_attr_t attributes, dnnl_primitive_desc_t hint, struct error *error)
 {
-    dnnl_convolution_desc_t d;
     dnnl_primitive_desc_t description = NULL;
-    DNNL_CHECK(dnnl_convolution_backward_data_desc_init(&d, dnnl_convolution_direct, &l->x, &l->weights, &l->y,
-                                                        l->strides, l->padding, l->padding));
-    if (describe(&c->conv.shape, engine, &d, attributes, hint, &description, error))
+    dnnl_status_t status =
+        onednn_backward_data(&description, engine, onednn_view_of(&l->x), onednn_view_of(&l->weights),
+                             onednn_view_of(&l->y), &l->geometry, hint, attributes);
+    if (described(&c->conv.shape, status, error))
         return -1;
-    const dnnl_memory_desc_t *packed = dnnl_primitive_desc_query_md(description, dnnl_query_weights_md, 0);
+    onednn_view packed = dnnl_primitive_desc_query_md(description, dnnl_query_weights_md, 0);
     int result = tensor_create(engine, packed, &c->backward_weights_in, error);
     if (!result)
-        result = reorder_create(engine, &l->raw_weights, packed, &c->pack_backward, error);
+        result = reorder_create(engine, onednn_view_of(&l->raw_weights), packed, &c->pack_backward, error);
     if (result) {
         dnnl_primitive_desc_destroy(description);
         return result;
@@ -211,16 +211,16 @@ static int backward_data_create(struct cpu_conv *c, dnnl_engine_t engine, const 
 static int backward_weights_create(struct cpu_conv *c, dnnl_engine_t engine, const struct layout *l,
                                    dnnl_primitive_attr_t attributes, dnnl_primitive_desc_t hint, struct error *error)
 {
-    dnnl_convolution_desc_t d;
     dnnl_primitive_desc_t description = NULL;
-    DNNL_CHECK(dnnl_convolution_backward_weights_desc_init(&d, dnnl_convolution_direct, &l->x, &l->gradient, &l->bias,
-                                                           &l->y, l->strides, l->padding, l->padding));
-    if (describe(&c->conv.shape, engine, &d, attributes, hint, &description, error))
+    dnnl_status_t status =
+        onednn_backward_weights(&description, engine, onednn_view_of(&l->x), onednn_view_of(&l->gradient),
+                                onednn_view_of(&l->bias), onednn_view_of(&l->y), &l->geometry, hint, attributes);
+    if (described(&c->conv.shape, status, error))
         return -1;
-    const dnnl_memory_desc_t *packed = dnnl_primitive_desc_query_md(description, dnnl_query_diff_weights_md, 0);
+    onednn_view packed = dnnl_primitive_desc_query_md(description, dnnl_query_diff_weights_md, 0);
     int result = tensor_create(engine, packed, &c->gradient, error);
     if (!result)
-        result = reorder_create(engine, packed, &l->raw_weights, &c->unpack_gradient, error);
+        result = reorder_create(engine, packed, onednn_view_of(&l->raw_weights), &c->unpack_gradient, error);
     if (result) {
         dnnl_primitive_desc_destroy(description);
         return result;
@@ -299,11 +299,16 @@ int cpu_conv_create(struct backend *backend, const struct conv_shape *shape, str
     c->emulated = shape->dtype == DTYPE_BF16 && !backend_cpu_has_bf16();
     c->own_weights = conv_weights_fits(shape);
 
-    struct layout l;
-    if (layout_make(&c->conv, shape->dtype == DTYPE_BF16 && !c->emulated ? dnnl_bf16 : dnnl_f32, &l, error) ||
-        tensor_create(engine, &l.x, &c->x, error) || tensor_create(engine, &l.y, &c->y, error) ||
-        tensor_create(engine, &l.bias, &c->bias, error) ||
-        tensor_create(engine, &l.raw_weights, &c->raw_weights, error) || primitives_create(c, engine, &l, error)) {
+    struct layout l = {0};
+    const bool failed =
+        layout_make(&c->conv, shape->dtype == DTYPE_BF16 && !c->emulated ? dnnl_bf16 : dnnl_f32, &l, error) ||
+        tensor_create(engine, onednn_view_of(&l.x), &c->x, error) ||
+        tensor_create(engine, onednn_view_of(&l.y), &c->y, error) ||
+        tensor_create(engine, onednn_view_of(&l.bias), &c->bias, error) ||
+        tensor_create(engine, onednn_view_of(&l.raw_weights), &c->raw_weights, error) ||
+        primitives_create(c, engine, &l, error);
+    layout_free(&l);
+    if (failed) {
         cpu_conv_destroy(backend, &c->conv);
         return -1;
     }
@@ -351,11 +356,11 @@ static int run(struct backend *backend, const struct operation *operation, void 
     struct conv_state *state = state_of(backend);
     omp_set_num_threads(backend->threads);
     for (int i = 0; i < count; i++) {
-        DNNL_CHECK(dnnl_memory_set_data_handle_v2(bindings[i].tensor->memory, bindings[i].pointer, state->stream));
+        DNNL_CHECK(onednn_bind(bindings[i].tensor->memory, bindings[i].pointer, state->stream));
         arguments[i] = (dnnl_exec_arg_t){bindings[i].argument, bindings[i].tensor->memory};
     }
     if (operation->scratchpad.bytes > 0) {
-        DNNL_CHECK(dnnl_memory_set_data_handle_v2(operation->scratchpad.memory, scratchpad, state->stream));
+        DNNL_CHECK(onednn_bind(operation->scratchpad.memory, scratchpad, state->stream));
         arguments[count++] = (dnnl_exec_arg_t){DNNL_ARG_SCRATCHPAD, operation->scratchpad.memory};
     }
     DNNL_CHECK(dnnl_primitive_execute(operation->primitive, state->stream, count, arguments));
