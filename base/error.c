@@ -26,7 +26,8 @@ int error_prefix(struct error *error, const char *format, ...)
     va_start(arguments, format);
     int used = vsnprintf(error->message, sizeof error->message, format, arguments);
     va_end(arguments);
-    if (used >= 0 && (size_t)used < sizeof error->message)
-        snprintf(error->message + used, sizeof error->message - (size_t)used, ": %s", tail);
+    size_t room = used >= 0 && (size_t)used < sizeof error->message ? sizeof error->message - (size_t)used : 0;
+    if (room && snprintf(error->message + used, room, ": %s", tail) < 0)
+        error->message[used] = '\0';
     return -1;
 }
