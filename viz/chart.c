@@ -13,9 +13,8 @@ struct chart chart_init(void)
 
 double chart_hold_domain(double held, double last, double limit)
 {
-    enum { FIRST_DOMAIN = 100 };
     if (held <= 0)
-        held = FIRST_DOMAIN;
+        held = CHART_FIRST_DOMAIN;
     while (held < last && held < 1e300)
         held *= 2;
     return limit > 0 && held > limit && last <= limit ? limit : held;
@@ -186,29 +185,58 @@ static int free_row(const struct rect *placed, int count, struct rect label, int
     return -1;
 }
 
+/* Where a label beside an upright line has room, to its right if possible; no columns where it has none. */
+static struct rect place_beside(const struct canvas *canvas, const struct layout *layout, double x, int row,
+                                const char *text)
+{
+    int width = text_columns(text), column = (int)(x / canvas_dots(canvas).x);
+    struct rect place = {column + 1, row, width + 1, 1};
+    if (place.column + width > layout->plot.column + layout->plot.columns)
+        place.column = column - width;
+    if (place.column < layout->plot.column)
+        place.columns = 0;
+    return place;
+}
+
+static void draw_beside(struct canvas *canvas, double x, struct rect place, enum role role, const char *text)
+{
+    struct dot_grid dots = canvas_dots(canvas);
+    bool left = place.column * dots.x < x;
+    canvas_label(canvas, x + (left ? -0.5 : 0.5) * dots.x, (place.row + 0.5) * dots.y, left ? ALIGN_RIGHT : ALIGN_LEFT,
+                 STYLE(role), text);
+}
+
 /* The newest events first: they are what a person has just done. */
 static void draw_event_labels(struct canvas *canvas, const struct layout *layout, const struct chart *chart)
 {
-    struct rect placed[EVENT_LABELS], plot = layout->plot;
-    struct dot_grid dots = canvas_dots(canvas);
+    struct rect placed[EVENT_LABELS];
     int count = 0;
     for (int i = chart->event_count - 1; i >= 0 && count < EVENT_LABELS; i--) {
         const struct chart_event *event = &chart->events[i];
         if (!in_view(layout, event->x) || !event->label)
             continue;
         double x = axis_dot(&layout->x, event->x);
-        int width = text_columns(event->label), column = (int)(x / dots.x);
-        bool left = column + 1 + width > plot.column + plot.columns; /* of its line */
-        struct rect label = {left ? column - width : column + 1, plot.row, width + 1, 1};
-        if (label.column < plot.column)
+        struct rect place = place_beside(canvas, layout, x, layout->plot.row, event->label);
+        place.row = free_row(placed, count, place, layout->plot.rows / 3);
+        if (!place.columns || place.row < 0)
             continue;
-        label.row = free_row(placed, count, label, plot.rows / 3);
-        if (label.row < 0)
-            continue;
-        canvas_label(canvas, x + (left ? -0.5 : 0.5) * dots.x, (label.row + 0.5) * dots.y,
-                     left ? ALIGN_RIGHT : ALIGN_LEFT, STYLE(ROLE_EVENT), event->label);
-        placed[count++] = label;
+        draw_beside(canvas, x, place, ROLE_EVENT, event->label);
+        placed[count++] = place;
     }
+}
+
+static void draw_cursor(struct canvas *canvas, const struct layout *layout, const struct chart *chart)
+{
+    if (!in_view(layout, chart->cursor))
+        return;
+    char text[64];
+    double x = axis_dot(&layout->x, chart->cursor);
+    snprintf(text, sizeof text, "%.32s%s%.10g", chart->x_label ? chart->x_label : "", chart->x_label ? " " : "",
+             chart->cursor);
+    draw_upright(canvas, layout, x, STYLE(ROLE_CURSOR), false);
+    struct rect place = place_beside(canvas, layout, x, layout->plot.row + layout->plot.rows - 1, text);
+    if (place.columns)
+        draw_beside(canvas, x, place, ROLE_CURSOR, text);
 }
 
 static void draw_sample(struct canvas *canvas, int column, int row, const struct chart_series *line)
@@ -285,8 +313,7 @@ void chart_draw(struct canvas *canvas, struct rect area, const struct chart *cha
         draw_grid(canvas, &layout);
         draw_event_lines(canvas, &layout, chart);
         draw_series(canvas, &layout, chart);
-        if (in_view(&layout, chart->cursor))
-            draw_upright(canvas, &layout, axis_dot(&layout.x, chart->cursor), STYLE(ROLE_CURSOR), false);
+        draw_cursor(canvas, &layout, chart);
         draw_event_labels(canvas, &layout, chart);
         draw_empty_text(canvas, &layout, chart);
     }

@@ -5,6 +5,8 @@
 #include "viz/chart.h"
 #include "viz/ticks.h"
 
+enum { CHART_FIRST_DOMAIN = 100 }; /* of x, before there is more */
+
 struct axis {
     double low, high; /* values at the first and the last dot */
     bool log;

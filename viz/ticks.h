@@ -22,7 +22,7 @@ struct ticks {
  */
 void ticks_linear(double low, double high, int most, bool percent, struct ticks *out);
 /* Powers of ten within [low, high], 0 < low < high, every n-th when they are too many; 2 and 5 times them too when
- * there is less than a decade or two and room. */
+ * they are two at most and there is room. */
 void ticks_log(double low, double high, int most, struct ticks *out);
 /* Widens a range to the ticks around it, so that bounds change seldom while points arrive. A constant gets room about
  * it. */
