@@ -192,12 +192,20 @@ static void cut_out(uint8_t *image, int centre_x, int centre_y)
             memset(image + c * IMAGE_PIXELS + y * IMAGE_SIZE + left, CUTOUT_GREY, (size_t)(right - left));
 }
 
+/* The sum of two draws in -2..2: small shifts are more frequent than large ones. */
+static int draw_small_shift(uint32_t word)
+{
+    int pair = (int)philox_below(word, (PAD + 1) * (PAD + 1));
+    return pair % (PAD + 1) + pair / (PAD + 1) - PAD;
+}
+
 static void augment_standard(const uint8_t *image, uint64_t seed, uint32_t epoch, uint32_t index, uint8_t *out,
                              struct augmentation *what)
 {
     struct philox words = philox_draw(seed, PHILOX_AUGMENT, epoch, index, 0);
-    draw_crop(words.word[0], what);
-    what->flip = words.word[1] >> 31;
+    what->shift_x = draw_small_shift(words.word[0]);
+    what->shift_y = draw_small_shift(words.word[1]);
+    what->flip = (philox_draw(seed, PHILOX_AUGMENT, 0, index, 0).word[2] ^ epoch) & 1;
     crop_image(image, what->shift_x, what->shift_y, PADDING_MIRROR, what->flip, out);
     if (words.word[2] >> 31) {
         what->cutout_size = CUTOUT_SIZE;

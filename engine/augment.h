@@ -26,10 +26,13 @@ struct augmentation {
  *   Rotation: a whole angle in -15..14 degrees about the centre, bilinear, zero outside.
  *   Noise: normal, variance 0.01 for pixels in 0..1 (the default of skimage.util.random_noise), another draw for each
  *   value. The report gives no strength.
- * `standard`: horizontal flip with 1/2; a random crop of the image padded by 4 pixels; with 1/2 a cutout (DeVries and
- *   Taylor 2017) of 8 x 8 pixels, filled with mid grey, its centre anywhere in the image. Padding mirrors the image
- *   (c b | a b c) instead of adding black: no false edge for the network to learn. The cutout is half the paper's
- *   width and drawn half the time because runs here are short, 3 to 30 epochs: 16 x 16 pays after a hundred.
+ * `standard`, made for runs of 3 to 30 epochs, where a network has little time to learn from hard images:
+ *   Horizontal flip: half of the images, chosen for epoch 0; from epoch to epoch each image alternates (Jordan 2024,
+ *   arXiv 2404.00498), so that two epochs show all images both ways, which independent draws do not.
+ *   Crop of the image padded by 4 pixels; each shift is the sum of two draws in -2..2, so that small shifts come more
+ *   often. Padding mirrors the image (c b | a b c): black would be a false edge.
+ *   Cutout (DeVries and Taylor 2017) with 1/2: 8 x 8 pixels of mid grey, the centre anywhere in the image. Half the
+ *   paper's width and half of the time: 16 x 16 pays after a hundred epochs.
  *
  * Draws are keyed (seed, PHILOX_AUGMENT, epoch, index). */
 void augment_image(enum augment_kind kind, const uint8_t *image, uint64_t seed, uint32_t epoch, uint32_t index,
