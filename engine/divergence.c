@@ -140,7 +140,11 @@ static void add_block(struct line *line, const struct model_spec *spec, const st
     else
         add(line, "block %d of %d left the finite range first (predicted variance %.3g)", found->block + 1, blocks,
             (double)model_block(spec, found->block).variance_out);
-    add(line, "; before it, variance %.3g where %.3g is predicted", (double)found->variance, (double)found->predicted);
+    if (isfinite(found->variance))
+        add(line, "; before it, variance %.3g where %.3g is predicted", (double)found->variance,
+            (double)found->predicted);
+    else
+        add(line, "; before it, a variance beyond 3e38 where %.3g is predicted", (double)found->predicted);
 }
 
 static int add_place(struct line *line, struct network *network, const struct divergence_case *what,

@@ -82,14 +82,18 @@ size_t tiny_parameter_floats(const struct tiny_run *run)
     return walk(run->network, NULL, NULL);
 }
 
-static int spoil_momentum(struct network *network, struct error *error)
+void tiny_spoil(struct tiny_run *run, const char *name, enum parameter_part part, float value, size_t count)
 {
-    const struct parameter *bias = network_find(network, "head.bias");
-    float values[100];
-    if (network_read(network, bias, PART_MOMENTUM, values, error) < 0)
-        return -1;
-    values[bias->count - 1] = INFINITY;
-    return network_write(network, bias, PART_MOMENTUM, values, error);
+    struct error error = {0};
+    const struct parameter *parameter = network_find(run->network, name);
+    assert_non_null(parameter);
+    float *values = malloc(parameter->count * sizeof *values);
+    assert_non_null(values);
+    assert_int_equal(network_read(run->network, parameter, part, values, &error), 0);
+    for (size_t i = 0; i < (count > 0 ? count : parameter->count); i++)
+        values[i] = value;
+    assert_int_equal(network_write(run->network, parameter, part, values, &error), 0);
+    free(values);
 }
 
 static int on_step(void *context, const struct step_record *record, struct error *error)
@@ -101,7 +105,7 @@ static int on_step(void *context, const struct step_record *record, struct error
     if (record->step == run->stop_at)
         trainer_request_stop(run->trainer);
     if (record->step == run->spoil_at)
-        return spoil_momentum(run->network, error);
+        tiny_spoil(run, "head.bias", PART_MOMENTUM, INFINITY, 1);
     return 0;
 }
 

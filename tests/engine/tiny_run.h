@@ -54,6 +54,9 @@ void tiny_free(struct tiny_run *run);
 void tiny_wait(struct tiny_run *run, enum trainer_state state, long step);
 void tiny_command(struct tiny_run *run, enum command_kind kind, double value, long count);
 
+/* Sets the first values (0: all) of a part of a parameter. */
+void tiny_spoil(struct tiny_run *run, const char *name, enum parameter_part part, float value, size_t count);
+
 const struct tiny_checkpoint *tiny_last(const struct tiny_run *run);
 size_t tiny_parameter_floats(const struct tiny_run *run);
 /* Both runs came to the same bits: parameters and state of the last checkpoint, clocks apart. */

@@ -1,0 +1,195 @@
+/* Evaluation against a count by hand from the network's own logits; the parts that it and the training take. */
+#include "tests/engine/tiny_run.h"
+
+#include "engine/augment.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { CLASSES = 10, FIRST = 13, COUNT = 30 }; /* three batches of 8 and one of 6 */
+
+static const struct channel_statistics statistics = {{0.5f, 0.4f, 0.3f}, {0.2f, 0.25f, 0.3f}};
+
+static struct evaluation_options options(void)
+{
+    return (struct evaluation_options){.split = SPLIT_TEST,
+                                       .first = FIRST,
+                                       .count = COUNT,
+                                       .batch = 8,
+                                       .normalize = NORMALIZE_DATASET,
+                                       .statistics = statistics};
+}
+
+static void test_counts_are_those_of_the_logits(void **state)
+{
+    (void)state;
+    struct tiny_run run;
+    struct error error = {0};
+    tiny_init(&run, "micro");
+    tiny_create(&run, NULL);
+
+    float *images = malloc(COUNT * IMAGE_BYTES * sizeof *images);
+    float logits[COUNT][CLASSES];
+    assert_non_null(images);
+    for (int i = 0; i < COUNT; i++)
+        normalize_image(NORMALIZE_DATASET, &statistics, dataset_image(tiny_dataset(), SPLIT_TEST, FIRST + i),
+                        images + (size_t)i * IMAGE_BYTES);
+    assert_int_equal(network_predict(run.network, images, COUNT, false, logits[0], &error), 0);
+
+    uint32_t expected[CLASSES * CLASSES] = {0}, confusion[CLASSES * CLASSES];
+    double loss = 0;
+    long correct = 0;
+    for (int i = 0; i < COUNT; i++) {
+        const int label = dataset_label(tiny_dataset(), SPLIT_TEST, FIRST + i);
+        double sum = 0;
+        int best = 0;
+        for (int c = 0; c < CLASSES; c++) {
+            sum += exp((double)logits[i][c]);
+            best = logits[i][c] > logits[i][best] ? c : best;
+        }
+        loss += log(sum) - (double)logits[i][label];
+        correct += best == label;
+        expected[label * CLASSES + best]++;
+    }
+
+    struct evaluation_options evaluated = options();
+    struct evaluation result;
+    memset(confusion, 0xff, sizeof confusion); /* is overwritten, not added to */
+    evaluated.confusion = confusion;
+    assert_int_equal(evaluate(run.network, tiny_dataset(), &evaluated, &result, &error), 0);
+    assert_int_equal(result.count, COUNT);
+    assert_int_equal(result.correct, correct);
+    assert_true(result.accuracy == (double)correct / COUNT);
+    assert_true(fabs(result.loss - loss / COUNT) < 1e-6);
+    assert_memory_equal(confusion, expected, sizeof expected);
+    free(images);
+    tiny_free(&run);
+}
+
+struct watch {
+    int calls, last, total, stop_at;
+};
+
+static int watch(void *context, int done, int total)
+{
+    struct watch *seen = context;
+    assert_true(done > seen->last && done <= total);
+    seen->calls++;
+    seen->last = done;
+    seen->total = total;
+    return seen->stop_at > 0 && done >= seen->stop_at;
+}
+
+static void test_progress_is_told_and_may_end_it(void **state)
+{
+    (void)state;
+    struct tiny_run run;
+    struct error error = {0};
+    struct watch seen = {0};
+    struct evaluation_options watched = options();
+    struct evaluation result = {.count = -7};
+    watched.progress = watch;
+    watched.context = &seen;
+    tiny_init(&run, "micro");
+    tiny_create(&run, NULL);
+    assert_int_equal(evaluate(run.network, tiny_dataset(), &watched, &result, &error), 0);
+    assert_int_equal(seen.calls, 4);
+    assert_int_equal(seen.last, COUNT);
+    assert_int_equal(seen.total, COUNT);
+
+    seen = (struct watch){.stop_at = 16};
+    result.count = -7;
+    assert_int_equal(evaluate(run.network, tiny_dataset(), &watched, &result, &error), EVALUATION_INTERRUPTED);
+    assert_int_equal(seen.calls, 2);
+    assert_int_equal(result.count, -7);
+    tiny_free(&run);
+}
+
+static void test_a_logit_that_is_not_finite_shows_in_the_loss(void **state)
+{
+    (void)state;
+    struct tiny_run run;
+    struct error error = {0};
+    float bias[CLASSES] = {0};
+    const struct evaluation_options plain = options();
+    struct evaluation result;
+    tiny_init(&run, "micro");
+    tiny_create(&run, NULL);
+    static const float bad[] = {NAN, INFINITY, -INFINITY};
+    for (int i = 0; i < 3; i++) {
+        for (int c = 0; c < CLASSES; c += CLASSES - 1) {
+            memset(bias, 0, sizeof bias);
+            bias[c] = bad[i];
+            assert_int_equal(
+                network_write(run.network, network_find(run.network, "head.bias"), PART_VALUE, bias, &error), 0);
+            assert_int_equal(evaluate(run.network, tiny_dataset(), &plain, &result, &error), 0);
+            assert_false(isfinite(result.loss));
+        }
+    }
+    tiny_free(&run);
+}
+
+static void test_nothing_to_evaluate_is_an_error(void **state)
+{
+    (void)state;
+    struct tiny_run run;
+    struct error error = {0};
+    struct evaluation_options none = options();
+    struct evaluation result;
+    none.count = 0;
+    tiny_init(&run, "micro");
+    tiny_create(&run, NULL);
+    assert_int_equal(evaluate(run.network, tiny_dataset(), &none, &result, &error), -1);
+    assert_non_null(strstr(error.message, "nothing to evaluate"));
+    tiny_free(&run);
+}
+
+static void test_parts_of_a_data_set(void **state)
+{
+    (void)state;
+    const int train = dataset_count(tiny_dataset(), SPLIT_TRAIN), test = dataset_count(tiny_dataset(), SPLIT_TEST);
+    const struct {
+        int validation, limit;
+        struct partition expected;
+    } cases[] = {
+        {0, 0, {.train = train, .validation_first = train, .validation = 0, .test = test}},
+        {100, 0, {.train = train - 100, .validation_first = train - 100, .validation = 100, .test = test}},
+        {100, 60, {.train = 60, .validation_first = train - 100, .validation = 60, .test = 60}},
+        {train - 1, 60, {.train = 1, .validation_first = 1, .validation = 60, .test = 60}},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const struct train_options train_options = {
+            .validation = cases[i].validation, .limit = cases[i].limit, .normalize = NORMALIZE_IMAGE};
+        struct partition parts;
+        assert_int_equal(partition_make(tiny_dataset(), &train_options, &parts, NULL), 0);
+        assert_int_equal(parts.train, cases[i].expected.train);
+        assert_int_equal(parts.validation_first, cases[i].expected.validation_first);
+        assert_int_equal(parts.validation, cases[i].expected.validation);
+        assert_int_equal(parts.test, cases[i].expected.test);
+    }
+    struct partition parts;
+    struct error error = {0};
+    const struct train_options all = {.validation = train}, negative = {.validation = -1}, limit = {.limit = -1};
+    assert_int_equal(partition_make(tiny_dataset(), &all, &parts, &error), -1);
+    assert_int_equal(partition_make(tiny_dataset(), &negative, &parts, &error), -1);
+    assert_int_equal(partition_make(tiny_dataset(), &limit, &parts, &error), -1);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_counts_are_those_of_the_logits),
+        cmocka_unit_test(test_progress_is_told_and_may_end_it),
+        cmocka_unit_test(test_a_logit_that_is_not_finite_shows_in_the_loss),
+        cmocka_unit_test(test_nothing_to_evaluate_is_an_error),
+        cmocka_unit_test(test_parts_of_a_data_set),
+    };
+    return cmocka_run_group_tests(tests, tiny_open, tiny_close);
+}
