@@ -51,11 +51,31 @@ CPU_TEMPLATE float activate_backward(enum activation activation, float x, float 
     return dy;
 }
 
+/* relu needs no arithmetic: in bf16 it works on the bits, as int16_t, at twice the speed. Below -127 lie the negative
+ * numbers, -0 and -infinity; from -127 to -1 the negative NaNs. */
+static void relu_bf16(const int16_t *x, int16_t *y, size_t begin, size_t end)
+{
+#pragma omp simd
+    for (size_t i = begin; i < end; i++)
+        y[i] = x[i] < -127 ? 0 : x[i];
+}
+
+static void relu_backward_bf16(const int16_t *x, const int16_t *dy, int16_t *dx, size_t begin, size_t end)
+{
+#pragma omp simd
+    for (size_t i = begin; i < end; i++)
+        dx[i] = (int16_t)(dy[i] & (x[i] > 0 ? -1 : 0));
+}
+
 CPU_TEMPLATE void forward_loop(enum dtype dtype, enum activation activation, const struct activation_job *job,
                                size_t begin, size_t end)
 {
     const void *x = job->x;
     void *y = job->y;
+    if (dtype == DTYPE_BF16 && activation == ACTIVATION_RELU) {
+        relu_bf16(x, y, begin, end);
+        return;
+    }
 #pragma omp simd
     for (size_t i = begin; i < end; i++)
         cpu_store(dtype, y, i, activate(activation, cpu_load(dtype, x, i)));
@@ -66,6 +86,10 @@ CPU_TEMPLATE void backward_loop(enum dtype dtype, enum activation activation, bo
 {
     const void *x = job->x, *dy = job->dy;
     void *dx = job->y;
+    if (dtype == DTYPE_BF16 && activation == ACTIVATION_RELU && !add) {
+        relu_backward_bf16(x, dy, dx, begin, end);
+        return;
+    }
 #pragma omp simd
     for (size_t i = begin; i < end; i++) {
         float d = activate_backward(activation, cpu_load(dtype, x, i), cpu_load(dtype, dy, i));

@@ -1,5 +1,6 @@
 /* Every case of the op table on the CPU back end: forward against the reference, backward against finite differences,
- * bf16 against fp32, the same bits again and with other thread counts. `test_ops speed` times the ops instead. */
+ * bf16 against fp32, the same bits again and with other thread counts. `test_ops speed [THREADS]` times the
+ * ops instead. */
 #include "kernels/philox.h"
 #include "tests/kernels/op_cases.h"
 
@@ -284,11 +285,13 @@ static void same_bits_for_any_thread_count(void **state)
         backends[t]->destroy(backends[t]);
 }
 
+static int threads = 2;
+
 static int open_backend(void **state)
 {
     struct error error = {""};
     struct backend *backend;
-    if (backend_cpu_create(2, &backend, &error)) {
+    if (backend_cpu_create(threads, &backend, &error)) {
         fprintf(stderr, "%s\n", error.message);
         return -1;
     }
@@ -315,7 +318,7 @@ static void print_speed(const struct op_case *c, const char *direction, const st
 static void time_case(const struct op_case *c, struct backend *backend, enum dtype dtype)
 {
     struct values v = values_make(c, dtype);
-    struct rig rig = {.backend = backend, .dtype = dtype, .repeats = 20};
+    struct rig rig = {.backend = backend, .dtype = dtype, .repeats = 100};
     rig_begin(&rig);
     c->op->forward(c, &rig, v.in, v.out);
     print_speed(c, "forward", &rig);
@@ -343,6 +346,8 @@ int main(int argc, char **argv)
                                        cmocka_unit_test(bf16_agrees_with_fp32), cmocka_unit_test(same_bits_again),
                                        cmocka_unit_test(same_bits_for_any_thread_count)};
     const struct CMUnitTest timings[] = {cmocka_unit_test(speed)};
+    if (argc > 2)
+        threads = (int)strtol(argv[2], NULL, 10);
     if (argc > 1 && strcmp(argv[1], "speed") == 0)
         return cmocka_run_group_tests(timings, open_backend, close_backend);
     return cmocka_run_group_tests(tests, open_backend, close_backend);
