@@ -95,7 +95,7 @@ void theme_resolve(const struct theme *theme, struct style style, uint32_t *fore
                     : theme->on_color[role] != THEME_PLAIN ? theme->on_color[role]
                                                            : theme->background;
     if (flags & STYLE_FAINT)
-        front = color_mix(front, back, 0.58);
+        front = color_mix(front, back, 0.5);
     *foreground = flags & STYLE_REVERSE ? back : front;
     *background = flags & STYLE_REVERSE ? front : back;
 }
