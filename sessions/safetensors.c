@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
+#include <math.h>
 #include <sha2.h>
 #include <stdlib.h>
 #include <string.h>
@@ -264,11 +265,18 @@ const char *safetensors_metadata(const struct safetensors *file, const char *key
     return json_string_value(json_object_get(json_object_get(file->header, "__metadata__"), key));
 }
 
+/* By hand: not every compiler that nfbench builds with has a 16-bit type. */
 static float half_to_float(uint16_t half)
 {
-    _Float16 value;
-    memcpy(&value, &half, sizeof value);
-    return (float)value;
+    int exponent = half >> 10 & 31, fraction = half & 1023;
+    float size;
+    if (exponent == 31)
+        size = fraction ? NAN : INFINITY;
+    else if (exponent == 0)
+        size = ldexpf((float)fraction, -24);
+    else
+        size = ldexpf((float)(fraction + 1024), exponent - 25);
+    return half & 0x8000 ? -size : size;
 }
 
 static float bfloat_to_float(uint16_t bits)
