@@ -1,6 +1,7 @@
 /* The run's thread and its loop; see trainer.h. */
 #include "engine/trainer_internal.h"
 
+#include "base/signals.h"
 #include <errno.h>
 #include <limits.h>
 #include <math.h>
@@ -139,11 +140,11 @@ static int set_position(struct trainer *trainer, const struct training_state *st
     return 0;
 }
 
-/* Runs `make` with all signals blocked, so that the threads made in it leave them to the caller's. */
+/* Runs `make` with the signals from outside blocked, so that the threads made in it leave them to the caller's. */
 static int without_signals(struct trainer *trainer, int (*make)(struct trainer *, struct error *), struct error *error)
 {
     sigset_t all, before;
-    sigfillset(&all);
+    signals_from_outside(&all);
     int code = pthread_sigmask(SIG_SETMASK, &all, &before);
     if (code != 0)
         return error_set(error, "cannot block signals: %s", strerror(code));

@@ -143,8 +143,8 @@ int trainer_create(struct network *network, const struct dataset *dataset, const
                    struct error *error);
 void trainer_destroy(struct trainer *trainer); /* ends the thread first, without saving */
 
-/* Trains on a thread of its own (all signals blocked there), or here (returns when the run has ended; no events are
- * kept). `trainer_start` may begin paused. Once for a trainer, one of the two. */
+/* Trains on a thread of its own (signals from outside blocked there), or here (returns when the run has ended; no
+ * events are kept). `trainer_start` may begin paused. Once for a trainer, one of the two. */
 int trainer_start(struct trainer *trainer, bool paused, struct error *error);
 int trainer_run(struct trainer *trainer, struct error *error);
 /* Waits for the thread's end; -1 and the message when the run failed or diverged. */

@@ -20,7 +20,7 @@ void app_focus(struct app *app, bool focused)
     app->dirty = true;
 }
 
-void app_line(void *context, const char *line)
+bool app_line(void *context, const char *line)
 {
     struct app *app = context;
     struct action action;
@@ -29,28 +29,34 @@ void app_line(void *context, const char *line)
     app->scene.notice.text[0] = 0;
     if (command_parse(line, &action, &error)) {
         app_notice(app, ROLE_BAD, "%s", error.message);
-        if (app->scene.command_focused)
-            repl_set_text(line);
-        return;
+        return false;
     }
     app_focus(app, false);
     app_act(app, &action);
+    return true;
 }
 
 static void close_overlay(struct app *app)
 {
     app->scene.overlay = OVERLAY_NONE;
     app->scene.help_topic = NULL;
+    app->scene.overlay_scroll = 0;
 }
 
-/* Keys that an overlay takes: help goes at any, a message at those that mean "seen". */
+/* Keys that an overlay takes: help is scrolled, and goes at any other; a message goes at those that mean "seen". */
 static bool overlay_key(struct app *app, int key)
 {
     bool seen = key == KEY_CODE_ESCAPE || key == KEY_CODE_ENTER || key == ' ';
+    int *scroll = &app->scene.overlay_scroll;
 
     if (app->scene.overlay == OVERLAY_NONE || (app->scene.overlay == OVERLAY_MESSAGE && !seen))
         return false;
-    close_overlay(app);
+    if (key == KEY_CODE_DOWN || key == KEY_CODE_PAGE_DOWN)
+        *scroll += key == KEY_CODE_DOWN ? 1 : 10;
+    else if (key == KEY_CODE_UP || key == KEY_CODE_PAGE_UP)
+        *scroll -= key == KEY_CODE_UP ? 1 : 10;
+    else
+        close_overlay(app);
     return true;
 }
 

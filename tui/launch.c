@@ -1,6 +1,8 @@
 /* See launch.h. Lines are few, so they wait under a mutex; the screen is woken by an eventfd. */
 #include "tui/launch.h"
 
+#include "base/signals.h"
+
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
@@ -71,7 +73,7 @@ static void *launch_main(void *argument)
 int launch_start(const struct run_request *request, struct launch **out, struct error *error)
 {
     struct launch *launch = calloc(1, sizeof(*launch));
-    sigset_t all, before;
+    sigset_t outside, before;
     int failure;
 
     if (!launch)
@@ -85,14 +87,8 @@ int launch_start(const struct run_request *request, struct launch **out, struct 
         free(launch);
         return error_set(error, "cannot make an eventfd: %s", strerror(errno));
     }
-    sigemptyset(&all); /* those of the event loop stay with its thread; a crash must be seen from any */
-    sigaddset(&all, SIGINT);
-    sigaddset(&all, SIGTERM);
-    sigaddset(&all, SIGHUP);
-    sigaddset(&all, SIGWINCH);
-    sigaddset(&all, SIGTSTP);
-    sigaddset(&all, SIGCONT);
-    pthread_sigmask(SIG_BLOCK, &all, &before);
+    signals_from_outside(&outside);
+    pthread_sigmask(SIG_BLOCK, &outside, &before);
     failure = pthread_create(&launch->thread, NULL, launch_main, launch);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (failure) {

@@ -28,7 +28,7 @@ static void place_charts(struct layout *layout, struct rect body)
     if (body.columns >= SIDE_BY_SIDE_COLS) {
         int left = (body.columns + 1) / 2;
 
-        places[PLACE_LOSS] = area(body.row, 0, body.rows, left);
+        places[PLACE_LOSS] = area(body.row, 0, body.rows, layout->framed ? left : left - 1); /* a gap, or frames */
         places[PLACE_ACCURACY] = area(body.row, left, body.rows, body.columns - left);
     } else if (body.rows >= 2 * CHART_ROWS) {
         int top = (body.rows + 1) / 2;

@@ -94,7 +94,13 @@ static int draw_help_row(struct canvas *canvas, struct rect area, const struct c
     return draw_text(canvas, text, STYLE(ROLE_LABEL), entry->help);
 }
 
-static void draw_help(const struct scene *scene, struct canvas *canvas, struct rect body)
+static int scroll_limit(int scroll, int most)
+{
+    scroll = scroll > most ? most : scroll;
+    return scroll < 0 ? 0 : scroll;
+}
+
+static void draw_help(struct scene *scene, struct canvas *canvas, struct rect body)
 {
     static const char more[] =
         "Left and Right read values off the charts, Up and Page Up scroll the log, Esc goes back. "
@@ -109,8 +115,10 @@ static void draw_help(const struct scene *scene, struct canvas *canvas, struct r
     if (!topic)
         rows += 1 + wrapped_rows(more, columns);
     inside = draw_frame(canvas, body, rows, columns, ROLE_ACCENT, topic ? topic->name : "Keys and commands",
-                        "any key closes");
+                        rows + 2 > body.rows ? "Up and Down scroll, any other key closes" : "any key closes");
+    scene->overlay_scroll = scroll_limit(scene->overlay_scroll, rows - inside.rows);
     before = canvas_clip(canvas, inside);
+    inside.row -= scene->overlay_scroll;
     for (int i = 0; (entry = command_at(i)); i++)
         if (!topic || entry == topic)
             inside.row = draw_help_row(canvas, inside, entry);
@@ -120,7 +128,7 @@ static void draw_help(const struct scene *scene, struct canvas *canvas, struct r
     canvas_clip(canvas, before);
 }
 
-void overlay_draw(const struct scene *scene, struct canvas *canvas, struct rect body)
+void overlay_draw(struct scene *scene, struct canvas *canvas, struct rect body)
 {
     if (scene->overlay == OVERLAY_HELP)
         draw_help(scene, canvas, body);

@@ -21,6 +21,6 @@ struct scene_cursor panel_command_cursor(struct rect area);
 void panel_command_matches(const struct scene *scene, struct canvas *canvas, struct rect area);
 
 /* The overlay, over the whole screen's body. */
-void overlay_draw(const struct scene *scene, struct canvas *canvas, struct rect body);
+void overlay_draw(struct scene *scene, struct canvas *canvas, struct rect body);
 
 #endif

@@ -179,22 +179,32 @@ static void draw_name(const struct scene *scene, struct canvas *canvas, struct r
 
 /* ---- What the run is ---- */
 
+/* The network in as many words as there is room for beside the other two; the fewest where there is none. */
+static void network_words(const struct facts *facts, int columns, char *text, size_t size)
+{
+    char count[32], memory[32];
+
+    words_count(facts->parameters, count, sizeof(count));
+    words_bytes(facts->memory, memory, sizeof(memory));
+    snprintf(text, size, "%s, %s parameters, %s", facts->preset, count, memory);
+    if (text_columns(text) > columns)
+        snprintf(text, size, "%s, %s parameters", facts->preset, count);
+    if (text_columns(text) > columns)
+        snprintf(text, size, "%s", facts->preset);
+}
+
 static void draw_facts(const struct scene *scene, struct canvas *canvas, struct rect line)
 {
     const struct facts *facts = &scene->facts;
-    char count[32], memory[32], network[128];
-    int column = line.column, right = line.column + line.columns, data;
+    char network[128];
+    int column = line.column, right = line.column + line.columns, room;
 
     if (!*facts->preset)
         return;
-    words_count(facts->parameters, count, sizeof(count));
-    words_bytes(facts->memory, memory, sizeof(memory));
-    snprintf(network, sizeof(network), "%s", facts->preset);
-    if (line.columns >= 100)
-        snprintf(network, sizeof(network), "%s, %s parameters, %s", facts->preset, count, memory);
-    data = right - column - text_columns(network) - text_columns(facts->device) - 6;
-    column += canvas_text_cut(canvas, column, line.row, data, STYLE(facts->synthetic ? ROLE_WARNING : ROLE_TEXT),
-                              facts->data);
+    room = line.columns - text_columns(facts->device) - 6; /* for data and network, a dot before each other part */
+    network_words(facts, room - text_columns(facts->data), network, sizeof(network));
+    column += canvas_text_cut(canvas, column, line.row, room - text_columns(network),
+                              STYLE(facts->synthetic ? ROLE_WARNING : ROLE_TEXT), facts->data);
     column += canvas_text(canvas, column, line.row, STYLE(ROLE_BORDER), " \u00b7 ");
     column += canvas_text_cut(canvas, column, line.row, right - column, STYLE(ROLE_TEXT), network);
     column += canvas_text(canvas, column, line.row, STYLE(ROLE_BORDER), " \u00b7 ");
@@ -226,9 +236,12 @@ static void draw_results(const struct scene *scene, struct canvas *canvas, struc
 
 static void draw_bar(struct canvas *canvas, struct rect bar, double part, enum role role)
 {
+    uint32_t done = canvas_glyphs(canvas) == GLYPHS_ASCII ? '=' : 0x2501;
+    int full = (int)floor(part * bar.columns);
+
     for (int column = 0; column < bar.columns; column++)
-        canvas_put(canvas, bar.column + column, bar.row, STYLE(ROLE_GRID), 0x2500);
-    canvas_bar_right(canvas, bar.column, bar.row, part * bar.columns, STYLE(role));
+        canvas_put(canvas, bar.column + column, bar.row, STYLE(column < full ? role : ROLE_GRID),
+                   column < full ? done : 0x2500);
 }
 
 static void draw_progress(const struct scene *scene, struct canvas *canvas, struct rect line)

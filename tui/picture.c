@@ -47,13 +47,16 @@ static int write_chart(struct scene *scene, const struct theme *theme, enum quan
                                      .title = title,
                                      .empty_text = "no step yet"};
     struct canvas *canvas;
+    struct rect all;
     int result;
 
     snprintf(title, sizeof(title), "%s \u00b7 %s \u00b7 %s", names[quantity], scene->facts.preset,
              scene->facts.session);
     if (canvas_create_pixels(FIGURE_WIDTH, FIGURE_HEIGHT, 2, theme, &canvas, error))
         return -1;
-    curves_draw(scene->curves, &look, canvas, canvas_area(canvas));
+    canvas_clear(canvas);
+    all = canvas_area(canvas);
+    curves_draw(scene->curves, &look, canvas, (struct rect){2, 1, all.columns - 4, all.rows - 2});
     result = png_write_canvas(path, canvas, &caption, 1, error);
     canvas_destroy(canvas);
     return result;
