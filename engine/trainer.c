@@ -2,6 +2,7 @@
 #include "engine/trainer_internal.h"
 
 #include "base/signals.h"
+
 #include <errno.h>
 #include <limits.h>
 #include <math.h>
