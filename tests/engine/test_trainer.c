@@ -170,6 +170,43 @@ static void test_label_smoothing_and_momentum_kind_change_the_run(void **state)
     tiny_free(&sgd);
 }
 
+/* The average's decay grows with the steps done: min(0.9, (1 + t) / (10 + t)) for the step after t others. */
+static void test_averages_follow_the_steps(void **state)
+{
+    (void)state;
+    const struct tiny_run *run = reference();
+    const size_t count = network_find(run->network, "stem.weight")->count; /* the first: value, momentum, average */
+    for (int t = 1; t < TINY_EPOCH - 1; t++) {
+        const double decay = (1.0 + t) / (10 + t);
+        const float *before = run->checkpoints[t - 1].parameters, *after = run->checkpoints[t].parameters;
+        assert_int_equal(run->checkpoints[t].state.step, t + 1);
+        for (size_t i = 0; i < count; i++) {
+            const double expected = decay * (double)before[2 * count + i] + (1 - decay) * (double)after[i];
+            assert_true(fabs((double)after[2 * count + i] - expected) < 1e-6);
+        }
+    }
+}
+
+/* One image again and again at a rate that moves nothing: the loss differs by what is dropped alone. */
+static void test_dropout_differs_from_step_to_step(void **state)
+{
+    (void)state;
+    struct tiny_run run;
+    tiny_init(&run, "micro");
+    run.spec.dropout = 0.5f;
+    run.options.augment = AUGMENT_NONE;
+    run.options.limit = 1;
+    run.options.epochs = 8;
+    run.options.learning_rate = 1e-30f;
+    run_to_end(&run, NULL);
+    int different = 0;
+    for (int i = 1; i < run.step_count; i++)
+        different += run.steps[i].loss != run.steps[0].loss;
+    assert_int_equal(run.step_count, 8);
+    assert_true(different >= 6);
+    tiny_free(&run);
+}
+
 /* ---- The same bits ---- */
 
 static void test_two_runs_have_the_same_bits(void **state)
@@ -552,6 +589,21 @@ static void test_a_gradient_that_overflows_is_not_applied(void **state)
     tiny_free(&run);
 }
 
+/* Logits and gradients are finite, the sum of the losses is not. */
+static void test_a_loss_that_overflows_is_not_trained_on(void **state)
+{
+    (void)state;
+    struct tiny_run run;
+    init_reckless(&run, "micro", 0.1f);
+    tiny_create(&run, NULL);
+    tiny_spoil(&run, "head.bias", PART_VALUE, -3e38f, 8);
+    assert_diverges(&run);
+    assert_int_equal(run.diverged_step, 1);
+    assert_int_equal(run.step_count, 0);
+    assert_says(&run, "all activations are finite, but the loss is not");
+    tiny_free(&run);
+}
+
 /* With standardised weights the loss stays finite at this rate: what overflows is a gradient or a weight. */
 static void test_what_overflows_beside_the_activations_is_named(void **state)
 {
@@ -646,6 +698,8 @@ int main(void)
         cmocka_unit_test(test_without_held_out_images_each_epoch_takes_the_test_set),
         cmocka_unit_test(test_a_number_of_steps_ends_the_run_inside_an_epoch),
         cmocka_unit_test(test_label_smoothing_and_momentum_kind_change_the_run),
+        cmocka_unit_test(test_averages_follow_the_steps),
+        cmocka_unit_test(test_dropout_differs_from_step_to_step),
         cmocka_unit_test(test_two_runs_have_the_same_bits),
         cmocka_unit_test(test_resuming_anywhere_gives_the_same_bits),
         cmocka_unit_test(test_resuming_a_finished_run_gives_its_results),
@@ -660,6 +714,7 @@ int main(void)
         cmocka_unit_test(test_events_tell_the_whole_run),
         cmocka_unit_test(test_divergence_is_stopped_in_its_step_and_diagnosed),
         cmocka_unit_test(test_a_gradient_that_overflows_is_not_applied),
+        cmocka_unit_test(test_a_loss_that_overflows_is_not_trained_on),
         cmocka_unit_test(test_what_overflows_beside_the_activations_is_named),
         cmocka_unit_test(test_divergence_of_the_report_points_to_the_papers),
         cmocka_unit_test(test_an_infinite_momentum_is_not_saved),
