@@ -65,9 +65,9 @@ static void run(struct trainer *trainer)
         (void)trainer_message(trainer, trainer->failure.message); /* failed already: the snapshot has the text, too */
     }
     trainer->now.eta_seconds = trainer->now.state == TRAINER_FINISHED ? 0 : trainer->now.eta_seconds;
-    trainer_set_state(trainer, trainer->now.state);
-    event_ring_flush(&trainer->events);
+    /* in this order: a viewer that sees the end can take all events that are left */
     atomic_store_explicit(&trainer->ended, true, memory_order_release);
+    trainer_set_state(trainer, trainer->now.state);
 }
 
 static void *thread_main(void *argument)
