@@ -3,7 +3,7 @@
 
 #include <stdio.h>
 
-enum { HEADER_ROWS = 4, AXIS_ROWS = 6, AXIS_COLUMNS = 16, FINE_DOTS = 4, COLUMNS_PER_TICK = 9 };
+enum { HEADER_ROWS = 4, AXIS_ROWS = 6, AXIS_COLUMNS = 16, FINE_DOTS = 4, COLUMNS_PER_TICK = 8 };
 
 static double scaled(const struct axis *axis, double value)
 {

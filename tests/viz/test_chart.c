@@ -90,9 +90,9 @@ static char *canvas_text_of(const struct canvas *canvas)
     return text;
 }
 
-static void check_golden(const char *name, const struct chart *chart, enum glyph_set glyphs)
+static void check_golden(const char *name, const struct chart *chart, enum glyph_set glyphs, int columns)
 {
-    struct canvas *canvas = cells_of(GOLDEN_COLUMNS, GOLDEN_ROWS, glyphs);
+    struct canvas *canvas = cells_of(columns, GOLDEN_ROWS, glyphs);
     chart_draw(canvas, canvas_area(canvas), chart);
     char *text = canvas_text_of(canvas), path[128], expected[16384] = "";
     snprintf(path, sizeof path, "tests/viz/golden/%s.txt", name);
@@ -120,19 +120,20 @@ static void charts_look_as_they_did(void **state)
     struct run run;
     struct chart_event events[] = {{300, "lr 0.1 → 0.03"}, {330, "pause"}};
     start_run(&run);
-    check_golden("empty", &run.chart, GLYPHS_BRAILLE);
+    check_golden("empty", &run.chart, GLYPHS_BRAILLE, GOLDEN_COLUMNS);
     append(run.train, 1, 2.3f);
-    check_golden("one-point", &run.chart, GLYPHS_BRAILLE);
+    check_golden("one-point", &run.chart, GLYPHS_BRAILLE, GOLDEN_COLUMNS);
     series_truncate(run.train, 0);
     train(&run, 700);
     run.chart.events = events;
     run.chart.event_count = 2;
-    check_golden("loss-braille", &run.chart, GLYPHS_BRAILLE);
-    check_golden("loss-block", &run.chart, GLYPHS_BLOCK);
-    check_golden("loss-ascii", &run.chart, GLYPHS_ASCII);
+    check_golden("loss-braille", &run.chart, GLYPHS_BRAILLE, GOLDEN_COLUMNS);
+    check_golden("loss-block", &run.chart, GLYPHS_BLOCK, GOLDEN_COLUMNS);
+    check_golden("loss-ascii", &run.chart, GLYPHS_ASCII, GOLDEN_COLUMNS);
+    check_golden("narrow", &run.chart, GLYPHS_BRAILLE, GOLDEN_COLUMNS / 2);
     run.chart.log_y = true;
     run.chart.cursor = 400;
-    check_golden("loss-log", &run.chart, GLYPHS_BRAILLE);
+    check_golden("loss-log", &run.chart, GLYPHS_BRAILLE, GOLDEN_COLUMNS);
     end_run(&run);
 }
 
@@ -149,7 +150,7 @@ static void percent_chart_looks_as_it_did(void **state)
     run.chart.x_max = 200;
     run.chart.y_min = 0;
     run.chart.series_count = 1;
-    check_golden("accuracy", &run.chart, GLYPHS_BRAILLE);
+    check_golden("accuracy", &run.chart, GLYPHS_BRAILLE, GOLDEN_COLUMNS);
     end_run(&run);
 }
 
@@ -340,6 +341,32 @@ static void what_is_not_finite_is_marked_and_leaves_a_gap(void **state)
     series_destroy(series);
 }
 
+/* From 0 to 10 with a NaN between, five points a dot column: where the NaN ends or begins a column, nothing may lead
+ * up from 0 to 10; where it stands inside of one, the column's span does. */
+static void a_gap_between_two_columns_is_left_open(void **state)
+{
+    (void)state;
+    int open = 0;
+    for (int gap = 50; gap < 55; gap++) {
+        struct series *series = new_series(0);
+        for (int i = 0; i < 95; i++)
+            append(series, i, i == gap ? NAN : i < gap ? 0 : 10);
+        struct chart_series line = {.series = series, .role = ROLE_SERIES_1};
+        struct chart chart = chart_init();
+        chart.series = &line;
+        chart.series_count = 1;
+        struct canvas *canvas = cells_of(10, 9, GLYPHS_BRAILLE); /* too small for axes: 20 dots */
+        chart_draw(canvas, canvas_area(canvas), &chart);
+        int between = 0;
+        for (int x = 0; x < 10; x++)
+            between += cell_at(canvas, x, 4)->style.role == ROLE_SERIES_1;
+        open += between == 0;
+        canvas_destroy(canvas);
+        series_destroy(series);
+    }
+    assert_int_equal(open, 2);
+}
+
 static void values_without_a_place_on_a_log_axis_are_marked(void **state)
 {
     (void)state;
@@ -441,6 +468,7 @@ int main(void)
         cmocka_unit_test(one_spike_in_a_million_is_seen),
         cmocka_unit_test(smoothing_is_the_same_at_every_width),
         cmocka_unit_test(what_is_not_finite_is_marked_and_leaves_a_gap),
+        cmocka_unit_test(a_gap_between_two_columns_is_left_open),
         cmocka_unit_test(values_without_a_place_on_a_log_axis_are_marked),
         cmocka_unit_test(the_domain_doubles_when_full),
         cmocka_unit_test(a_new_point_changes_few_cells),

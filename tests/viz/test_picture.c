@@ -184,7 +184,8 @@ static void a_chart_becomes_a_figure(void **state)
 static void the_font_has_what_is_drawn(void **state)
 {
     (void)state;
-    const char *signs = "αβγσμδελΔΣ±×…–—•·→←↑↓✓✗✕≤≥≈∞√°²³µ●■◆▲▶⏸éäöüßñç\xEF\xBF"
+    const char *signs = "αβγσμδελΔΣ±×…–—•·→←↑↓✓✗✕≤≥≈∞√°²³µ●■◆▲▶⏸éäöüßñç\xEF"
+                        "\xBF"
                         "\xBD";
     for (uint32_t code = 0x20; code < 0x7F; code++)
         assert_true(font_covers(code));
