@@ -111,8 +111,10 @@ int settings_write(const struct settings *settings, const char *path, struct err
 /* SHA-256 in hexadecimal of the saved rows that are SETTING_FIXED: equal for sessions that are the same experiment. */
 void settings_digest(const struct settings *settings, char digest[SETTINGS_DIGEST_SIZE]);
 
-/* The table as --help shows it, section by section. `width`: columns of the terminal (at least 40). */
-void settings_help(FILE *file, int width);
+/* A row as --help shows it: its name, argument and help; of the preset also what there is. Rows that are no setting,
+ * such as a subcommand's own option, may be shown too: name, argument and help alone count. `width`: columns of the
+ * terminal (at least 40). */
+void setting_help(FILE *file, const struct setting *row, int width);
 
 /* "64/16x5, 128/32x5/2": see above. */
 int stages_parse(const char *text, struct model_spec *spec, struct error *error);

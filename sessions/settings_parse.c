@@ -185,7 +185,7 @@ static void print_wrapped(FILE *file, const char *text, int column, int width)
     fputc('\n', file);
 }
 
-static void print_row(FILE *file, const struct setting *row, int width)
+void setting_help(FILE *file, const struct setting *row, int width)
 {
     int column = width < 70 ? 6 : 34;
     int used = fprintf(file, "  --%s%s%s", row->name, row->argument ? " " : "", row->argument ? row->argument : "");
@@ -197,18 +197,5 @@ static void print_row(FILE *file, const struct setting *row, int width)
     for (int i = 0; row->type == SETTING_PRESET && model_preset_name(i); i++) {
         fprintf(file, "%*s%-8s ", column, "", model_preset_name(i));
         print_wrapped(file, model_preset_summary(i), column + 9, width);
-    }
-}
-
-void settings_help(FILE *file, int width)
-{
-    const char *section = "";
-    for (int i = 0; i < settings_count; i++) {
-        const struct setting *row = &settings_table[i];
-        if (strcmp(row->section, section))
-            fprintf(file, "%s[%s]\n", i ? "\n" : "", row->section);
-        section = row->section;
-        if (!row->file_only)
-            print_row(file, row, width);
     }
 }

@@ -87,6 +87,8 @@ const struct setting settings_table[] = {
      .help = "statistics of the whole set, or of each image by itself"},
     {"validation", TRAIN_AS(SETTING_FIXED), AT(train.validation), NUMBER(INT, 0, 1000000),
      .help = "training images held out, the last ones; 0: none"},
+    {"limit", TRAIN_AS(SETTING_FIXED), AT(train.limit), NUMBER(INT, 0, 1000000),
+     .help = "a quick trial: only so many images of each part; 0: all"},
     {"seed", TRAIN_AS(SETTING_FIXED), AT(train.seed), NUMBER(UINT64, 0, 0x1p64), .help = "of all randomness"},
 
     {"data", RUN, TEXT(data, "DIR|synthetic"),

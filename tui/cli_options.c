@@ -11,7 +11,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-enum { MOST_OPTIONS = 128, OWN = 1000, HELP_COLUMN = 34 };
+enum { MOST_OPTIONS = 128, OWN = 1000 };
 
 /* ---- Which settings a subcommand takes ---- */
 
@@ -223,38 +223,6 @@ static int help_width(FILE *file)
     return 100;
 }
 
-/* Words of `text` from column `indent` on, broken before `width`; the cursor stands at column `at`. */
-static void help_text(FILE *file, const char *text, int at, int indent, int width)
-{
-    if (at > indent - 2) {
-        fputc('\n', file);
-        at = 0;
-    }
-    fprintf(file, "%*s", indent - at, "");
-    at = indent;
-    while (*text) {
-        int length = (int)strcspn(text, " ");
-        if (at > indent && at + 1 + length > width) {
-            fprintf(file, "\n%*s", indent, "");
-            at = indent;
-        } else if (at > indent) {
-            fputc(' ', file);
-            at++;
-        }
-        fprintf(file, "%.*s", length, text);
-        at += length;
-        text += length;
-        text += strspn(text, " ");
-    }
-    fputc('\n', file);
-}
-
-static void help_option(FILE *file, const char *name, const char *argument, const char *help, int width)
-{
-    int at = fprintf(file, "  --%s%s%s", name, argument ? " " : "", argument ? argument : "");
-    help_text(file, help, at, width < 80 ? 8 : HELP_COLUMN, width);
-}
-
 static void help_settings(const struct cli_command *command, FILE *file, int width)
 {
     const char *section = "";
@@ -265,8 +233,21 @@ static void help_settings(const struct cli_command *command, FILE *file, int wid
         if (strcmp(section, row->section) != 0)
             fprintf(file, "\n%c%s:\n", *row->section - 'a' + 'A', row->section + 1);
         section = row->section;
-        help_option(file, row->name, row->argument, row->help, width);
+        setting_help(file, row, width);
     }
+}
+
+/* Words, broken before `width`. */
+static void paragraph(FILE *file, const char *text, int width)
+{
+    for (int at = 0; *text; text += strspn(text, " ")) {
+        int length = (int)strcspn(text, " ");
+        bool fits = at == 0 || at + 1 + length <= width;
+        fprintf(file, "%s%.*s", at == 0 ? "" : fits ? " " : "\n", length, text);
+        at = length + (at == 0 || !fits ? 0 : at + 1);
+        text += length;
+    }
+    fputc('\n', file);
 }
 
 void cli_help(const struct cli_command *command, FILE *file)
@@ -274,18 +255,15 @@ void cli_help(const struct cli_command *command, FILE *file)
     int width = help_width(file);
     fprintf(file, "Usage: nfbench%s%s%s%s [OPTIONS]\n\n", *command->name ? " " : "", command->name,
             *command->operands ? " " : "", command->operands);
-    fprintf(file, "%c%s.", *command->summary - 'a' + 'A', command->summary + 1);
-    if (*command->about) {
-        fputc('\n', file);
-        help_text(file, command->about, 0, 2, width);
-    } else {
-        fputc('\n', file);
-    }
+    fprintf(file, "%c%s.\n", *command->summary - 'a' + 'A', command->summary + 1);
+    if (*command->about)
+        paragraph(file, command->about, width);
     if (command->options[0].name)
         fputs("\nOptions:\n", file);
     for (int i = 0; i < CLI_OPTIONS && command->options[i].name; i++) {
         const struct cli_option *own = &command->options[i];
-        help_option(file, own->name, own->argument, own->help, width);
+        const struct setting row = {.name = own->name, .argument = own->argument, .help = own->help};
+        setting_help(file, &row, width);
     }
     help_settings(command, file, width);
 }

@@ -387,24 +387,40 @@ static void test_digest(void **state)
     assert_string_not_equal(first, second);
 }
 
-static void test_help_names_every_option(void **state)
+static char *help_of(const struct setting *row, int width)
+{
+    char *text = NULL;
+    size_t size = 0;
+    FILE *file = open_memstream(&text, &size);
+    assert_non_null(file);
+    setting_help(file, row, width);
+    fclose(file);
+    return text;
+}
+
+static void test_help_names_the_option_within_the_width(void **state)
 {
     (void)state;
-    for (int width = 40; width <= 120; width += 40) {
-        char *text = NULL, option[80];
-        size_t size = 0;
-        FILE *file = open_memstream(&text, &size);
-        assert_non_null(file);
-        settings_help(file, width);
-        fclose(file);
+    for (int width = 50; width <= 120; width += 35)
         for (int i = 0; settings_row(i); i++) {
-            snprintf(option, sizeof option, "  --%s", settings_row(i)->name);
-            assert_true((strstr(text, option) != NULL) != settings_row(i)->file_only);
+            const struct setting *row = settings_row(i);
+            char option[80], *text = help_of(row, width);
+            snprintf(option, sizeof option, "  --%s%s%s", row->name, row->argument ? " " : "",
+                     row->argument ? row->argument : "");
+            assert_ptr_equal(strstr(text, option), text);
+            for (const char *line = text + strcspn(text, "\n") + 1; *line; line += strcspn(line, "\n") + 1)
+                assert_true(strcspn(line, "\n") <= (size_t)width);
+            free(text);
         }
-        for (int i = 0; model_preset_name(i); i++)
-            assert_non_null(strstr(text, model_preset_name(i)));
-        free(text);
-    }
+}
+
+static void test_help_names_the_presets(void **state)
+{
+    (void)state;
+    char *text = help_of(settings_row(settings_find("preset")), 80);
+    for (int i = 0; model_preset_name(i); i++)
+        assert_non_null(strstr(text, model_preset_name(i)));
+    free(text);
 }
 
 static void test_decimal_comma(void **state)
@@ -446,7 +462,8 @@ int main(void)
         cmocka_unit_test(test_file_errors),
         cmocka_unit_test(test_a_session_keeps_what_it_is),
         cmocka_unit_test(test_digest),
-        cmocka_unit_test(test_help_names_every_option),
+        cmocka_unit_test(test_help_names_the_option_within_the_width),
+        cmocka_unit_test(test_help_names_the_presets),
         cmocka_unit_test(test_decimal_comma),
     };
     return cmocka_run_group_tests(tests, folder_setup, folder_teardown);
