@@ -5,20 +5,25 @@
 /* Channels done at once: their partial sums fit the scratch memory. */
 enum { CHANNELS = 512, PARTS = 64 };
 
+/* What a range of rows reports; the scratch memory holds PARTS of them. */
+struct moments_part {
+    float shift[CHANNELS], sum[CHANNELS], square[CHANNELS];
+    uint32_t infinite;
+};
+
 struct moments_job {
     enum dtype dtype;
     const void *x; /* (rows, c), from the first channel of this pass on */
     size_t c, width, grain;
-    float *parts;  /* (PARTS, 3, CHANNELS): shift, sum, square sum */
-    int *infinite; /* (PARTS) */
+    struct moments_part *parts; /* one a range */
 };
 
 /* Sums are taken of x minus the range's first row, so that a mean far from 0 costs no digits. */
 CPU_TEMPLATE void moments_kernel(enum dtype dtype, const struct moments_job *job, size_t begin, size_t end)
 {
     size_t width = job->width;
-    float *restrict shift = job->parts + begin / job->grain * 3 * CHANNELS;
-    float *restrict sum = shift + CHANNELS, *restrict square = sum + CHANNELS;
+    struct moments_part *part = &job->parts[begin / job->grain];
+    float *restrict shift = part->shift, *restrict sum = part->sum, *restrict square = part->square;
     uint32_t infinite = 0;
     for (size_t i = 0; i < width; i++) {
         shift[i] = cpu_load(dtype, job->x, begin * job->c + i);
@@ -34,7 +39,7 @@ CPU_TEMPLATE void moments_kernel(enum dtype dtype, const struct moments_job *job
             infinite |= cpu_is_finite(value) ? 0u : 1u;
         }
     }
-    job->infinite[begin / job->grain] = (int)infinite;
+    part->infinite = infinite;
 }
 
 static void moments_range(const void *arguments, size_t begin, size_t end)
@@ -48,11 +53,11 @@ static void join_parts(const struct moments_job *job, size_t rows, size_t channe
 {
     double count = 0.0, all_mean = 0.0, all_square = 0.0;
     for (size_t begin = 0, part = 0; begin < rows; begin += job->grain, part++) {
-        const float *values = job->parts + part * 3 * CHANNELS + channel;
+        const struct moments_part *p = &job->parts[part];
         double n = (double)(rows - begin < job->grain ? rows - begin : job->grain);
-        double offset = (double)values[CHANNELS] / n;
-        double part_mean = (double)values[0] + offset;
-        double part_square = (double)values[2 * CHANNELS] - offset * (double)values[CHANNELS];
+        double offset = (double)p->sum[channel] / n;
+        double part_mean = (double)p->shift[channel] + offset;
+        double part_square = (double)p->square[channel] - offset * (double)p->sum[channel];
         double delta = part_mean - all_mean;
         all_square += part_square + delta * delta * count * n / (count + n);
         all_mean += delta * n / (count + n);
@@ -65,18 +70,16 @@ static void join_parts(const struct moments_job *job, size_t rows, size_t channe
 void cpu_moments(struct backend *backend, enum dtype dtype, const void *x, size_t rows, size_t c, float *mean,
                  float *variance, int *finite)
 {
-    _Static_assert(PARTS * 3 * CHANNELS * sizeof(float) + PARTS * sizeof(int) <= CPU_SCRATCH_BYTES,
-                   "the partial sums must fit the scratch memory");
+    _Static_assert(PARTS * sizeof(struct moments_part) <= CPU_SCRATCH_BYTES, "the parts must fit the scratch memory");
     struct moments_job job = {.dtype = dtype, .c = c, .grain = (rows + PARTS - 1) / PARTS};
     job.parts = cpu_scratch(backend);
-    job.infinite = (int *)(job.parts + PARTS * 3 * CHANNELS);
     *finite = 1;
     for (size_t first = 0; rows && first < c; first += CHANNELS) {
         job.x = cpu_at_const(dtype, x, first);
         job.width = c - first < CHANNELS ? c - first : CHANNELS;
         cpu_parallel(backend, rows, job.grain, job.width, moments_range, &job);
         for (size_t part = 0; part * job.grain < rows; part++)
-            *finite = *finite && !job.infinite[part];
+            *finite = *finite && !job.parts[part].infinite;
         for (size_t i = 0; i < job.width; i++)
             join_parts(&job, rows, i, &mean[first + i], &variance[first + i]);
     }

@@ -109,7 +109,7 @@ static int plain_row(struct update_parameter *p, int row, const struct update_op
 static void expect_near(const float *got, const float *expected, size_t count, const char *what, int parameter)
 {
     for (size_t i = 0; got && i < count; i++)
-        if (!(fabsf(got[i] - expected[i]) <= 1e-6f * fabsf(expected[i]) + 1e-8f))
+        if (!(fabsf(got[i] - expected[i]) <= 1e-6f * fabsf(expected[i]) + 5e-8f))
             fail_msg("%s %zu of parameter %d is %.9g, expected %.9g", what, i, parameter, (double)got[i],
                      (double)expected[i]);
 }
