@@ -204,6 +204,8 @@ int series_append_merged(struct series *series, double x0, double x1, float min,
 {
     if (count == 1 && !non_finite)
         return series_append(series, x1, (float)mean, error);
+    if (!(x1 >= x0))
+        return error_set(error, "a chart's x must not go down: %g comes after %g", x1, x0);
     if (prepare(series, x0, 3, error))
         return -1;
     if (count) {

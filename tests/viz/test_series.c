@@ -149,6 +149,7 @@ static void x_must_not_go_down(void **state)
     assert_int_equal(series_append(series, 4, 3, &error), -1);
     assert_non_null(strstr(error.message, "4"));
     assert_int_equal(series_append(series, NAN, 3, &error), -1);
+    assert_int_equal(series_append_merged(series, 9, 8, 0, 1, 0.5, 3, 0, &error), -1);
     assert_int_equal(series_count(series), 2);
     assert_true(series_smoothed(series, 1) == 2);
     series_destroy(series);
