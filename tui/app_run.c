@@ -219,6 +219,7 @@ static void end_run(struct app *app)
 
     app->run_failed = run_finish(app->run, last, &app->error) != 0;
     app->run_ended = true;
+    last->eta_seconds = -1; /* nothing is to come */
     app->scene.asked = false;
     take_events(app);
     if (last->state == TRAINER_DIVERGED)

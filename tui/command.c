@@ -7,6 +7,7 @@
 #include "tui/layout.h"
 #include "viz/theme.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
@@ -179,8 +180,13 @@ static const char *list_word(const void *context, int index)
 static const char *nearest(const char *word, const char *(*words)(int))
 {
     const struct word_list list = {words};
+    char lower[WORD_SIZE];
+    size_t length = 0;
 
-    return nearest_word(word, list_word, &list);
+    for (; word[length] && length + 1 < sizeof(lower); length++)
+        lower[length] = (char)tolower((unsigned char)word[length]);
+    lower[length] = 0;
+    return nearest_word(lower, list_word, &list);
 }
 
 static int unknown_command(const char *word, struct error *error)

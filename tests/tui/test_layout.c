@@ -1,0 +1,132 @@
+/* The layout over all sizes: whatever the terminal's size, areas lie inside it, none overlaps another, and nothing is
+ * left over. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+#include <string.h>
+
+#include "tui/layout.h"
+
+enum { ROWS = 100, COLUMNS = 300 };
+
+/* How many areas cover each cell. */
+static unsigned char covered[ROWS][COLUMNS];
+
+static void cover(const struct layout *layout, int rows, int columns)
+{
+    memset(covered, 0, sizeof covered);
+    for (int p = 0; p < PLACE_COUNT; p++) {
+        struct rect area = layout->places[p];
+
+        if (area.rows == 0)
+            continue;
+        assert_true(area.rows > 0 && area.columns > 0);
+        assert_true(area.row >= 0 && area.row + area.rows <= rows);
+        assert_true(area.column >= 0 && area.column + area.columns <= columns);
+        for (int row = area.row; row < area.row + area.rows; row++)
+            for (int column = area.column; column < area.column + area.columns; column++)
+                covered[row][column]++;
+    }
+}
+
+/* Each cell belongs to one area at most; none is left but the gap between two charts side by side. */
+static void check_covered(const struct layout *layout, int rows, int columns)
+{
+    cover(layout, rows, columns);
+    for (int row = 0; row < rows; row++) {
+        int empty = 0;
+
+        for (int column = 0; column < columns; column++) {
+            assert_true(covered[row][column] <= 1);
+            empty += covered[row][column] == 0;
+        }
+        assert_true(empty <= (layout->framed ? 0 : 1));
+    }
+}
+
+static void every_size_is_filled_without_overlap(void **state)
+{
+    (void)state;
+    for (int rows = 1; rows <= ROWS; rows++)
+        for (int columns = 1; columns <= COLUMNS; columns += columns < 130 ? 1 : 7)
+            for (int view = 0; view < VIEW_COUNT; view++) {
+                struct layout layout = layout_compute(rows, columns, (enum view)view);
+
+                assert_int_equal(layout.fits, rows >= LAYOUT_MIN_ROWS && columns >= LAYOUT_MIN_COLS);
+                if (layout.fits)
+                    check_covered(&layout, rows, columns);
+                else
+                    for (int p = 0; p < PLACE_COUNT; p++)
+                        assert_int_equal(layout.places[p].rows, 0);
+            }
+}
+
+static void what_is_inside_lies_inside(void **state)
+{
+    (void)state;
+    for (int rows = LAYOUT_MIN_ROWS; rows <= ROWS; rows++)
+        for (int columns = LAYOUT_MIN_COLS; columns <= COLUMNS; columns += 13) {
+            struct layout layout = layout_compute(rows, columns, VIEW_OVERVIEW);
+
+            for (int p = 0; p < PLACE_COUNT; p++) {
+                struct rect whole = layout.places[p], inside = layout_inside(&layout, (enum place)p);
+                struct rect common = rect_intersect(whole, inside);
+
+                if (whole.rows == 0)
+                    continue;
+                assert_true(inside.rows >= 1 && inside.columns >= 1);
+                assert_memory_equal(&common, &inside, sizeof inside);
+            }
+        }
+}
+
+static void usual_sizes_show_what_they_should(void **state)
+{
+    static const struct {
+        int rows, columns;
+        bool accuracy, log, keys, framed;
+    } cases[] = {{24, 80, true, true, true, false},    {18, 60, true, true, true, false},
+                 {48, 160, true, true, true, true},    {60, 200, true, true, true, true},
+                 {10, 40, false, false, false, false}, {34, 50, true, true, true, false}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct layout layout = layout_compute(cases[i].rows, cases[i].columns, VIEW_OVERVIEW);
+
+        assert_true(layout.fits);
+        assert_true(layout.places[PLACE_HEADER].rows >= 2);
+        assert_true(layout.places[PLACE_LOSS].rows >= 4);
+        assert_int_equal(layout.places[PLACE_COMMAND].rows, 1);
+        assert_int_equal(layout.places[PLACE_ACCURACY].rows > 0, cases[i].accuracy);
+        assert_int_equal(layout.places[PLACE_LOG].rows > 0, cases[i].log);
+        assert_int_equal(layout.places[PLACE_KEYS].rows > 0, cases[i].keys);
+        assert_int_equal(layout.framed, cases[i].framed);
+    }
+}
+
+static void each_view_gives_its_panel_the_body(void **state)
+{
+    static const enum place only[VIEW_COUNT] = {
+        [VIEW_LOSS] = PLACE_LOSS, [VIEW_ACCURACY] = PLACE_ACCURACY, [VIEW_LOG] = PLACE_LOG};
+
+    (void)state;
+    for (int view = VIEW_LOSS; view < VIEW_COUNT; view++) {
+        struct layout layout = layout_compute(24, 80, (enum view)view);
+
+        assert_int_equal(layout.places[only[view]].rows, 24 - layout.places[PLACE_HEADER].rows - 2);
+        assert_int_equal(layout.places[only[view]].columns, 80);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_size_is_filled_without_overlap),
+        cmocka_unit_test(what_is_inside_lies_inside),
+        cmocka_unit_test(usual_sizes_show_what_they_should),
+        cmocka_unit_test(each_view_gives_its_panel_the_body),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
