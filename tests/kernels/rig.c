@@ -1,9 +1,11 @@
 /* Device tensors for the op cases; see rig.h. */
 #include "tests/kernels/rig.h"
+#include "kernels/philox.h"
 
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -33,6 +35,44 @@ double round_to(enum dtype dtype, double value)
         x = ldexpf(rintf(ldexpf(x, 8 - exponent)), exponent - 8);
     }
     return (double)x;
+}
+
+double rig_normal(uint32_t stream, uint64_t index)
+{
+    float pair[2];
+    struct philox drawn = philox_draw(1, PHILOX_SYNTHETIC, stream, index / 2, 0);
+    philox_normal(drawn.word[0], drawn.word[1], pair);
+    return (double)pair[index % 2];
+}
+
+float *rig_normals(uint32_t stream, size_t count, float scale, float shift)
+{
+    float *values = malloc((count + 1) * sizeof *values);
+    assert_non_null(values);
+    for (size_t i = 0; i < count; i++)
+        values[i] = shift + scale * (float)rig_normal(stream, i);
+    return values;
+}
+
+int rig_threads = 2;
+
+int rig_open(void **state)
+{
+    struct error error = {""};
+    struct backend *backend;
+    if (backend_cpu_create(rig_threads, &backend, &error)) {
+        fprintf(stderr, "%s\n", error.message);
+        return -1;
+    }
+    *state = backend;
+    return 0;
+}
+
+int rig_close(void **state)
+{
+    struct backend *backend = *state;
+    backend->destroy(backend);
+    return 0;
 }
 
 void rig_begin(struct rig *rig)

@@ -36,6 +36,16 @@ void rig_download(struct rig *rig, enum dtype storage, const void *device, doubl
 /* The value as stored in `dtype`: to float, and for bf16 to the nearest, ties to even. */
 double round_to(enum dtype dtype, double value);
 
+/* The index-th standard normal value of a stream, always the same. */
+double rig_normal(uint32_t stream, uint64_t index);
+/* `count` of them times scale plus shift; the caller frees. */
+float *rig_normals(uint32_t stream, size_t count, float scale, float shift);
+
+/* Set-up and tear-down of a cmocka group whose state is a CPU back end with `rig_threads` threads. */
+extern int rig_threads;
+int rig_open(void **state);
+int rig_close(void **state);
+
 double rig_now(void);
 void rig_failed(const char *call, const char *message);
 

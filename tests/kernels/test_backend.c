@@ -1,6 +1,6 @@
 /* The CPU back end beside the op table: memory, errors, the edges of bf16, NaN that must not get lost, counts and
  * running statistics. */
-#include "kernels/kernels.h"
+#include "tests/kernels/rig.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -238,23 +238,6 @@ static void dropout_does_not_depend_on_the_chunk(void **state)
     assert_memory_not_equal(whole, cut, sizeof whole);
 }
 
-static int open_backend(void **state)
-{
-    struct error error;
-    struct backend *backend;
-    if (backend_cpu_create(2, &backend, &error))
-        return -1;
-    *state = backend;
-    return 0;
-}
-
-static int close_backend(void **state)
-{
-    struct backend *backend = *state;
-    backend->destroy(backend);
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(memory_is_aligned_and_copies),
@@ -271,5 +254,5 @@ int main(void)
                                        cmocka_unit_test(batch_norm_keeps_running_statistics),
                                        cmocka_unit_test(shapes_are_checked),
                                        cmocka_unit_test(dropout_does_not_depend_on_the_chunk)};
-    return cmocka_run_group_tests(tests, open_backend, close_backend);
+    return cmocka_run_group_tests(tests, rig_open, rig_close);
 }

@@ -27,18 +27,10 @@ static double *reals(size_t count)
     return values;
 }
 
-static double normal(uint32_t stream, uint64_t index)
-{
-    float pair[2];
-    struct philox draw = philox_draw(1, PHILOX_SYNTHETIC, stream, index / 2, 0);
-    philox_normal(draw.word[0], draw.word[1], pair);
-    return (double)pair[index % 2];
-}
-
 static void fill(const struct op_input *input, enum dtype dtype, uint32_t stream, double *values)
 {
     for (size_t i = 0; i < input->count; i++) {
-        double z = normal(stream, i);
+        double z = rig_normal(stream, i);
         if (input->fill == FILL_BINARY)
             values[i] = z > 0.0 ? 1.0 : 0.0;
         else if (input->fill == FILL_LABEL)
@@ -164,7 +156,7 @@ static void check_input_gradient(const struct op_case *c, struct values *v, int 
         memset(direction, 0, count * sizeof *direction);
         if (d < DIRECTIONS)
             for (size_t j = 0; j < count; j++)
-                direction[j] = normal(100 + (uint32_t)d, j);
+                direction[j] = rig_normal(100 + (uint32_t)d, j);
         else
             direction[philox_draw(2, PHILOX_SYNTHETIC, (uint32_t)d, 0, 0).word[0] % count] = 1.0;
         double analytic = 0.0, length = 0.0;
@@ -285,27 +277,6 @@ static void same_bits_for_any_thread_count(void **state)
         backends[t]->destroy(backends[t]);
 }
 
-static int threads = 2;
-
-static int open_backend(void **state)
-{
-    struct error error = {""};
-    struct backend *backend;
-    if (backend_cpu_create(threads, &backend, &error)) {
-        fprintf(stderr, "%s\n", error.message);
-        return -1;
-    }
-    *state = backend;
-    return 0;
-}
-
-static int close_backend(void **state)
-{
-    struct backend *backend = *state;
-    backend->destroy(backend);
-    return 0;
-}
-
 /* ---- Speed ---- */
 
 static void print_speed(const struct op_case *c, const char *direction, const struct rig *rig)
@@ -347,8 +318,8 @@ int main(int argc, char **argv)
                                        cmocka_unit_test(same_bits_for_any_thread_count)};
     const struct CMUnitTest timings[] = {cmocka_unit_test(speed)};
     if (argc > 2)
-        threads = (int)strtol(argv[2], NULL, 10);
+        rig_threads = (int)strtol(argv[2], NULL, 10);
     if (argc > 1 && strcmp(argv[1], "speed") == 0)
-        return cmocka_run_group_tests(timings, open_backend, close_backend);
-    return cmocka_run_group_tests(tests, open_backend, close_backend);
+        return cmocka_run_group_tests(timings, rig_open, rig_close);
+    return cmocka_run_group_tests(tests, rig_open, rig_close);
 }

@@ -1,7 +1,6 @@
 /* What weight standardisation promises: rows that sum to 0 and whose squares sum to gain^2, blindness to shift and
  * size of the raw weights, gradients that are orthogonal to both, and layers that do not see each other. */
-#include "kernels/kernels.h"
-#include "kernels/philox.h"
+#include "tests/kernels/rig.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -28,19 +27,6 @@ struct network {
     float *memory[LAYERS][9];
 };
 
-static float *make_values(uint32_t stream, size_t count, float scale, float shift)
-{
-    float *values = malloc(count * sizeof *values);
-    assert_non_null(values);
-    for (size_t i = 0; i < count; i++) {
-        float pair[2];
-        struct philox drawn = philox_draw(9, PHILOX_SYNTHETIC, stream, i, 0);
-        philox_normal(drawn.word[0], drawn.word[1], pair);
-        values[i] = shift + scale * pair[0];
-    }
-    return values;
-}
-
 /* The same network each time it is called. */
 static void make(struct network *network)
 {
@@ -48,7 +34,7 @@ static void make(struct network *network)
         size_t rows = (size_t)layout[l].rows, count = rows * (size_t)layout[l].fan_in;
         const size_t sizes[9] = {count, rows, rows, 1, count, rows, 2 * rows, count, rows};
         for (uint32_t i = 0; i < 9; i++)
-            network->memory[l][i] = make_values(16 * (uint32_t)l + i, sizes[i], 0.3f, i == 1 || i == 3 ? 0.8f : 0.1f);
+            network->memory[l][i] = rig_normals(16 * (uint32_t)l + i, sizes[i], 0.3f, i == 1 || i == 3 ? 0.8f : 0.1f);
         float **m = network->memory[l];
         network->layers[l] = (struct ws_layer){.mode = layout[l].mode,
                                                .rows = layout[l].rows,
@@ -65,9 +51,9 @@ static void make(struct network *network)
                                                .weight_gradient = m[7],
                                                .bias_gradient = m[8]};
         if (layout[l].gain)
-            network->layers[l].gain_gradient = make_values(1, rows, 0.0f, NAN);
+            network->layers[l].gain_gradient = rig_normals(1, rows, 0.0f, NAN);
         if (layout[l].skip)
-            network->layers[l].skip_gain_gradient = make_values(1, 1, 0.0f, NAN);
+            network->layers[l].skip_gain_gradient = rig_normals(1, 1, 0.0f, NAN);
     }
 }
 
@@ -254,23 +240,6 @@ static void constant_row_is_0(void **state)
         }
 }
 
-static int open_backend(void **state)
-{
-    struct error error;
-    struct backend *backend;
-    if (backend_cpu_create(2, &backend, &error))
-        return -1;
-    *state = backend;
-    return 0;
-}
-
-static int close_backend(void **state)
-{
-    struct backend *backend = *state;
-    backend->destroy(backend);
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(rows_sum_to_0_and_squares_to_gain_squared),
@@ -279,5 +248,5 @@ int main(void)
                                        cmocka_unit_test(layers_do_not_see_each_other),
                                        cmocka_unit_test(same_bits_for_any_thread_count),
                                        cmocka_unit_test(constant_row_is_0)};
-    return cmocka_run_group_tests(tests, open_backend, close_backend);
+    return cmocka_run_group_tests(tests, rig_open, rig_close);
 }

@@ -1,8 +1,7 @@
 /* The optimiser's step against a plain one in double, written after PyTorch's SGD and the peer's agc_: order of AGC,
  * weight decay, momentum, Nesterov, step and EMA; what is counted; and that a gradient that is not finite changes
  * nothing. */
-#include "kernels/kernels.h"
-#include "kernels/philox.h"
+#include "tests/kernels/rig.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -28,23 +27,6 @@ static size_t count_of(int i)
     return (size_t)layout[i].rows * (size_t)layout[i].row_length;
 }
 
-static float normal(uint32_t stream, size_t index)
-{
-    float pair[2];
-    struct philox drawn = philox_draw(5, PHILOX_SYNTHETIC, stream, index, 0);
-    philox_normal(drawn.word[0], drawn.word[1], pair);
-    return pair[0];
-}
-
-static float *make_values(uint32_t stream, size_t count, float scale)
-{
-    float *values = malloc(count * sizeof *values);
-    assert_non_null(values);
-    for (size_t i = 0; i < count; i++)
-        values[i] = scale * normal(stream, i);
-    return values;
-}
-
 /* The same start each time it is called. Rows of the gradients differ in size, so that AGC clips some. */
 static void make(struct update_parameter *p)
 {
@@ -55,10 +37,10 @@ static void make(struct update_parameter *p)
                                          .row_length = layout[i].row_length,
                                          .clip = layout[i].clip,
                                          .decay = layout[i].decay,
-                                         .value = make_values(stream, count, 0.1f),
-                                         .gradient = make_values(stream + 1, count, 0.01f),
-                                         .momentum = make_values(stream + 2, count, 0.02f),
-                                         .ema = layout[i].ema ? make_values(stream + 3, count, 0.1f) : NULL};
+                                         .value = rig_normals(stream, count, 0.1f, 0.0f),
+                                         .gradient = rig_normals(stream + 1, count, 0.01f, 0.0f),
+                                         .momentum = rig_normals(stream + 2, count, 0.02f, 0.0f),
+                                         .ema = layout[i].ema ? rig_normals(stream + 3, count, 0.1f, 0.0f) : NULL};
         for (int row = 0; row < p[i].rows; row += 3)
             for (int j = 0; j < p[i].row_length; j++)
                 p[i].gradient[row * p[i].row_length + j] *= 0.001f;
@@ -245,28 +227,11 @@ static void no_parameters_are_no_error(void **state)
     assert_true(result.gradient_norm == 0.0f);
 }
 
-static int open_backend(void **state)
-{
-    struct error error;
-    struct backend *backend;
-    if (backend_cpu_create(2, &backend, &error))
-        return -1;
-    *state = backend;
-    return 0;
-}
-
-static int close_backend(void **state)
-{
-    struct backend *backend = *state;
-    backend->destroy(backend);
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(equals_the_plain_step), cmocka_unit_test(a_bad_gradient_changes_nothing),
         cmocka_unit_test(huge_and_tiny_gradients_have_a_norm), cmocka_unit_test(same_bits_for_any_thread_count),
         cmocka_unit_test(no_parameters_are_no_error)};
-    return cmocka_run_group_tests(tests, open_backend, close_backend);
+    return cmocka_run_group_tests(tests, rig_open, rig_close);
 }
