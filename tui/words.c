@@ -87,5 +87,7 @@ size_t words_wrap(const char *text, int columns, const char **next)
     if (*at && *at != '\n' && *at != ' ' && blank)
         at = blank;
     *next = at + (*at == '\n' ? 1 : strspn(at, " "));
+    while (at > text && at[-1] == ' ')
+        at--;
     return (size_t)(at - text);
 }
