@@ -1,0 +1,496 @@
+/* Whole networks: gradients of every option against finite differences, chunks, memory, determinism, bf16, divergence.
+ */
+#include "engine/execute.h"
+#include "kernels/philox.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <malloc.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { IMAGE = 32 * 32 * 3, BATCH = 3 };
+
+/* ---- A small network on made-up images ---- */
+
+static struct backend *backend;
+static float images[64 * IMAGE];
+static uint8_t labels[64];
+
+static int make_inputs(void **state)
+{
+    (void)state;
+    struct error error = {""};
+    for (int i = 0; i < 64 * IMAGE; i += 4) {
+        const struct philox draw = philox_draw(5, PHILOX_SYNTHETIC, 0, (uint64_t)i, 0);
+        philox_normal(draw.word[0], draw.word[1], images + i);
+        philox_normal(draw.word[2], draw.word[3], images + i + 2);
+    }
+    for (int i = 0; i < 64; i++)
+        labels[i] = (uint8_t)(i * 7 % 10);
+    return backend_cpu_create(1, &backend, &error);
+}
+
+static int free_inputs(void **state)
+{
+    (void)state;
+    backend->destroy(backend);
+    return 0;
+}
+
+/* Three narrow blocks: a transition, a plain one, a transition that strides. */
+static struct model_spec tiny(enum model_family family)
+{
+    return (struct model_spec){.preset = "custom",
+                               .family = family,
+                               .stem = 8,
+                               .stage_count = 2,
+                               .stages = {{16, 8, 2, 1}, {16, 8, 1, 2}},
+                               .alpha = 0.5f,
+                               .activation = ACTIVATION_RELU,
+                               .init = INIT_HE,
+                               .weight_standardization = true,
+                               .skip_gain = SKIP_GAIN_ONE,
+                               .classes = 10};
+}
+
+static struct network *make(const struct model_spec *spec, int batch, enum dtype dtype)
+{
+    struct error error = {""};
+    struct network *network = NULL;
+    const struct network_options options = {.batch = batch, .dtype = dtype, .seed = 3, .ema = true};
+    if (network_create(backend, spec, &options, &network, &error))
+        fail_msg("%s", error.message);
+    return network;
+}
+
+static float step(struct network *network, int n)
+{
+    struct error error = {""};
+    struct step_result result;
+    const struct step_options options = {.label_smoothing = 0.1f, .step = 7};
+    if (network_train_step(network, images, labels, n, &options, &result, &error))
+        fail_msg("%s", error.message);
+    assert_true(result.finite);
+    return result.loss;
+}
+
+static void update(struct network *network)
+{
+    struct error error = {""};
+    struct update_result result;
+    const struct optimizer_options options = {
+        .learning_rate = 0.05f, .momentum = 0.9f, .weight_decay = 5e-4f, .agc = 0.02f, .ema = 0.99f, .nesterov = true};
+    if (network_update(network, &options, &result, &error))
+        fail_msg("%s", error.message);
+    assert_true(result.finite);
+}
+
+/* Moves biases, gains and the head off their initial values, where some gradients vanish. */
+static void stir(struct network *network)
+{
+    int count;
+    const struct parameter *parameters = network_parameters(network, &count);
+    for (int i = 0; i < count; i++) {
+        const struct parameter *p = &parameters[i];
+        if (p->role == PARAMETER_BUFFER)
+            continue;
+        float *values = malloc(p->count * sizeof *values);
+        assert_non_null(values);
+        assert_int_equal(network_read(network, p, PART_VALUE, values, NULL), 0);
+        for (size_t j = 0; j < p->count; j++)
+            values[j] += 0.2f * (philox_uniform(philox_draw(9, PHILOX_INITIALISE, (uint32_t)i, j, 0).word[0]) - 0.5f);
+        assert_int_equal(network_write(network, p, PART_VALUE, values, NULL), 0);
+        free(values);
+    }
+}
+
+/* All values of one part, in order. */
+static float *gather(struct network *network, enum parameter_part part, size_t *total)
+{
+    int count;
+    const struct parameter *parameters = network_parameters(network, &count);
+    float *all = malloc(network_parameter_count(network) * sizeof *all);
+    assert_non_null(all);
+    *total = 0;
+    for (int i = 0; i < count; i++) {
+        if (parameters[i].role == PARAMETER_BUFFER)
+            continue;
+        assert_int_equal(network_read(network, &parameters[i], part, all + *total, NULL), 0);
+        *total += parameters[i].count;
+    }
+    return all;
+}
+
+/* ---- Gradients ---- */
+
+/* Loss with one parameter moved by `distance` along `direction`. */
+static double moved_loss(struct network *network, const struct parameter *p, const float *values,
+                         const float *direction, double distance)
+{
+    float *moved = malloc(p->count * sizeof *moved);
+    assert_non_null(moved);
+    for (size_t i = 0; i < p->count; i++)
+        moved[i] = (float)((double)values[i] + distance * (double)direction[i]);
+    assert_int_equal(network_write(network, p, PART_VALUE, moved, NULL), 0);
+    free(moved);
+    return (double)step(network, BATCH);
+}
+
+/* Along its own gradient, every parameter's loss must change by the gradient's norm: central differences at several
+ * distances, the best of them counts (fp32 noise wants a large one, curvature and relu's kinks a small one). */
+static void check_parameter(struct network *network, const char *what, const struct parameter *p)
+{
+    enum { LOSS_NOISE = 2 }; /* in units of 1e-6 */
+    float *gradient = malloc(p->count * sizeof *gradient), *values = malloc(p->count * sizeof *values);
+    assert_non_null(gradient);
+    assert_non_null(values);
+    step(network, BATCH);
+    assert_int_equal(network_read(network, p, PART_GRADIENT, gradient, NULL), 0);
+    assert_int_equal(network_read(network, p, PART_VALUE, values, NULL), 0);
+    double norm = 0, best = INFINITY;
+    for (size_t i = 0; i < p->count; i++)
+        norm += (double)gradient[i] * (double)gradient[i];
+    norm = sqrt(norm);
+    if (norm < 2e-5)
+        fail_msg("%s: %s: the gradient vanishes, nothing is checked", what, p->name);
+    for (size_t i = 0; i < p->count; i++)
+        gradient[i] = (float)((double)gradient[i] / norm);
+    for (double distance = 0.025; distance > 0.001; distance /= 4) {
+        const double slope =
+            (moved_loss(network, p, values, gradient, distance) - moved_loss(network, p, values, gradient, -distance)) /
+            (2 * distance);
+        best = fmin(best, fabs(slope - norm) - LOSS_NOISE * 1e-6 / distance);
+    }
+    assert_int_equal(network_write(network, p, PART_VALUE, values, NULL), 0);
+    if (best > 0.015 * norm)
+        fail_msg("%s: %s: the gradient is %g, but the loss's slope along it is off by %.2f %%", what, p->name, norm,
+                 100 * best / norm);
+    free(gradient);
+    free(values);
+}
+
+static void check_gradients(const char *what, const struct model_spec *spec)
+{
+    struct network *network = make(spec, BATCH, DTYPE_FP32);
+    int count;
+    const struct parameter *parameters = network_parameters(network, &count);
+    stir(network);
+    for (int i = 0; i < count; i++) {
+        /* batch norm takes out the mean that a bias before it adds: those gradients are zero, not wrong */
+        const bool idle = spec->norm == NORM_BATCH && parameters[i].role == PARAMETER_BIAS &&
+                          !strstr(parameters[i].name, "bn") && !strstr(parameters[i].name, "head");
+        if (parameters[i].role != PARAMETER_BUFFER && !idle)
+            check_parameter(network, what, &parameters[i]);
+    }
+    network_destroy(network);
+}
+
+static void test_gradients_papers(void **state)
+{
+    (void)state;
+    struct model_spec spec = tiny(FAMILY_PAPERS);
+    check_gradients("papers", &spec);
+}
+
+static void test_gradients_report(void **state)
+{
+    (void)state;
+    struct model_spec spec = tiny(FAMILY_REPORT);
+    check_gradients("report", &spec);
+}
+
+static void test_gradients_activations(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"relu", "gelu", "silu", "tanh"};
+    for (int a = ACTIVATION_GELU; a <= ACTIVATION_TANH; a++) {
+        struct model_spec spec = tiny(FAMILY_PAPERS);
+        spec.activation = (enum activation)a;
+        check_gradients(names[a], &spec);
+    }
+}
+
+static void test_gradients_without_standardization(void **state)
+{
+    (void)state;
+    struct model_spec spec = tiny(FAMILY_PAPERS);
+    spec.weight_standardization = false;
+    check_gradients("ws off", &spec);
+}
+
+static void test_gradients_squeeze_excite_and_stochastic_depth(void **state)
+{
+    (void)state;
+    struct model_spec spec = tiny(FAMILY_PAPERS);
+    spec.squeeze_excite = 0.5f;
+    check_gradients("squeeze-excite", &spec);
+    spec.stochastic_depth = 0.3f;
+    check_gradients("squeeze-excite and stochastic depth", &spec);
+}
+
+static void test_gradients_groups_and_dropout(void **state)
+{
+    (void)state;
+    struct model_spec spec = tiny(FAMILY_PAPERS);
+    spec.group_width = 4;
+    spec.dropout = 0.25f;
+    check_gradients("groups and dropout", &spec);
+}
+
+static void test_gradients_batch_norm(void **state)
+{
+    (void)state;
+    for (int family = FAMILY_PAPERS; family <= FAMILY_REPORT; family++) {
+        struct model_spec spec = tiny((enum model_family)family);
+        spec.norm = NORM_BATCH;
+        check_gradients(family == FAMILY_REPORT ? "report with batch norm" : "papers with batch norm", &spec);
+    }
+}
+
+/* ---- Chunks and memory ---- */
+
+static double difference(const float *a, const float *b, size_t count)
+{
+    double square = 0, scale = 0;
+    for (size_t i = 0; i < count; i++) {
+        square += ((double)a[i] - (double)b[i]) * ((double)a[i] - (double)b[i]);
+        scale += (double)b[i] * (double)b[i];
+    }
+    return sqrt(square / scale);
+}
+
+/* A batch that the chunk does not divide gives the mean of the gradients of its parts. */
+static void test_a_batch_is_the_sum_of_its_chunks(void **state)
+{
+    (void)state;
+    const struct model_spec spec = tiny(FAMILY_PAPERS);
+    enum { WHOLE = 37 };
+    struct network *whole = make(&spec, WHOLE, DTYPE_FP32), *single = make(&spec, 1, DTYPE_FP32);
+    assert_in_range(whole->chunk, 2, WHOLE - 1);
+    assert_int_not_equal(WHOLE % whole->chunk, 0);
+    stir(whole);
+    stir(single);
+    step(whole, WHOLE);
+    size_t count;
+    float *gradient = gather(whole, PART_GRADIENT, &count), *sum = calloc(count, sizeof *sum);
+    assert_non_null(sum);
+    for (int i = 0; i < WHOLE; i++) {
+        struct step_result result;
+        const struct step_options options = {.label_smoothing = 0.1f, .step = 7};
+        assert_int_equal(network_train_step(single, images + i * IMAGE, labels + i, 1, &options, &result, NULL), 0);
+        float *one = gather(single, PART_GRADIENT, &count);
+        for (size_t j = 0; j < count; j++)
+            sum[j] += one[j] / WHOLE;
+        free(one);
+    }
+    assert_true(difference(gradient, sum, count) < 1e-5);
+    free(gradient);
+    free(sum);
+    network_destroy(whole);
+    network_destroy(single);
+}
+
+static void test_no_two_living_buffers_share_memory(void **state)
+{
+    (void)state;
+    enum { COUNT = 200 };
+    struct buffer buffers[COUNT];
+    size_t total = 0;
+    for (int i = 0; i < COUNT; i++) {
+        const struct philox draw = philox_draw(1, PHILOX_SYNTHETIC, 1, (uint64_t)i, 0);
+        buffers[i] = (struct buffer){.bytes = 256 * (1 + (size_t)philox_below(draw.word[0], 40)),
+                                     .first = (int)philox_below(draw.word[1], 90)};
+        buffers[i].last = buffers[i].first + (int)philox_below(draw.word[2], 10);
+        total += buffers[i].bytes;
+    }
+    const size_t end = plan_place_buffers(buffers, COUNT, 512);
+    assert_true(end < total / 4);
+    for (int i = 0; i < COUNT; i++) {
+        assert_true(buffers[i].offset >= 512 && buffers[i].offset + buffers[i].bytes <= end);
+        for (int j = 0; j < i; j++) {
+            const struct buffer *a = &buffers[i], *b = &buffers[j];
+            const bool together = a->first <= b->last && b->first <= a->last;
+            assert_false(together && a->offset < b->offset + b->bytes && b->offset < a->offset + a->bytes);
+        }
+    }
+}
+
+/* Nothing may be read that this step did not write: the arena is poisoned with NaN before each. */
+static void test_a_step_reads_nothing_left_over(void **state)
+{
+    (void)state;
+    for (int variant = 0; variant < 4; variant++) {
+        struct model_spec spec = tiny(variant == 1 ? FAMILY_REPORT : FAMILY_PAPERS);
+        if (variant == 2)
+            spec.activation = ACTIVATION_SILU, spec.squeeze_excite = 0.5f, spec.stochastic_depth = 0.2f;
+        if (variant == 3)
+            spec.norm = NORM_BATCH;
+        struct network *network = make(&spec, BATCH, DTYPE_FP32);
+        const float loss = step(network, BATCH);
+        memset(network->plan->arena, 0xff, network->plan->arena_bytes);
+        network->active = NULL;
+        assert_float_equal(step(network, BATCH), loss, 0);
+        size_t count;
+        float *gradient = gather(network, PART_GRADIENT, &count);
+        for (size_t i = 0; i < count; i++)
+            assert_true(isfinite(gradient[i]));
+        free(gradient);
+        network_destroy(network);
+    }
+}
+
+/* oneDNN makes a small argument table a call and frees it; nothing else may be allocated, and nothing may stay. */
+static void test_a_step_allocates_nothing(void **state)
+{
+    (void)state;
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+    print_message("skipped: a sanitizer's allocator keeps its own accounts\n");
+    skip();
+#else
+    const struct model_spec spec = tiny(FAMILY_PAPERS);
+    struct network *network = make(&spec, BATCH, DTYPE_FP32);
+    for (int i = 0; i < 3; i++) {
+        step(network, BATCH);
+        update(network);
+    }
+    const struct mallinfo2 before = mallinfo2();
+    for (int i = 0; i < 5; i++) {
+        step(network, BATCH);
+        update(network);
+    }
+    const struct mallinfo2 after = mallinfo2();
+    assert_int_equal(after.uordblks, before.uordblks);
+    assert_int_equal(after.hblkhd, before.hblkhd);
+    assert_int_equal(after.arena, before.arena);
+    network_destroy(network);
+#endif
+}
+
+static void test_the_same_bits_twice(void **state)
+{
+    (void)state;
+    const struct model_spec spec = tiny(FAMILY_PAPERS);
+    float *values[2];
+    size_t count = 0;
+    for (int run = 0; run < 2; run++) {
+        struct network *network = make(&spec, 40, DTYPE_FP32);
+        for (int i = 0; i < 5; i++) {
+            step(network, 40);
+            update(network);
+        }
+        values[run] = gather(network, PART_VALUE, &count);
+        network_destroy(network);
+    }
+    assert_memory_equal(values[0], values[1], count * sizeof(float));
+    free(values[0]);
+    free(values[1]);
+}
+
+/* ---- Precision, averages, divergence ---- */
+
+static void test_bf16_follows_fp32(void **state)
+{
+    (void)state;
+    for (int family = FAMILY_PAPERS; family <= FAMILY_REPORT; family++) {
+        const struct model_spec spec = tiny((enum model_family)family);
+        struct network *exact = make(&spec, BATCH, DTYPE_FP32), *half = make(&spec, BATCH, DTYPE_BF16);
+        stir(exact);
+        stir(half);
+        const float expected = step(exact, BATCH);
+        assert_float_equal(step(half, BATCH), expected, 0.02 * (double)expected);
+        size_t count;
+        float *a = gather(half, PART_GRADIENT, &count), *b = gather(exact, PART_GRADIENT, &count);
+        const double off = difference(a, b, count);
+        if (!(off < 0.1 && off > 1e-6))
+            fail_msg("bf16 gradients differ by %g from fp32's", off);
+        free(a);
+        free(b);
+        network_destroy(exact);
+        network_destroy(half);
+    }
+}
+
+static void test_predictions_use_the_averages_when_asked(void **state)
+{
+    (void)state;
+    const struct model_spec spec = tiny(FAMILY_PAPERS);
+    struct network *network = make(&spec, BATCH, DTYPE_FP32);
+    float first[BATCH * 10], now[BATCH * 10], average[BATCH * 10], again[BATCH * 10];
+    assert_int_equal(network_predict(network, images, BATCH, true, first, NULL), 0);
+    for (int i = 0; i < 3; i++) {
+        step(network, BATCH);
+        update(network);
+    }
+    assert_int_equal(network_predict(network, images, BATCH, false, now, NULL), 0);
+    assert_int_equal(network_predict(network, images, BATCH, true, average, NULL), 0);
+    assert_int_equal(network_predict(network, images, BATCH, false, again, NULL), 0);
+    assert_memory_equal(now, again, sizeof now);
+    assert_memory_not_equal(now, average, sizeof now);
+    assert_true(difference(average, first, BATCH * 10) < difference(now, first, BATCH * 10));
+    network_destroy(network);
+}
+
+static void spoil(struct network *network, const char *name)
+{
+    const struct parameter *p = network_find(network, name);
+    assert_non_null(p);
+    float *values = malloc(p->count * sizeof *values);
+    assert_non_null(values);
+    assert_int_equal(network_read(network, p, PART_VALUE, values, NULL), 0);
+    values[0] = INFINITY;
+    assert_int_equal(network_write(network, p, PART_VALUE, values, NULL), 0);
+    free(values);
+}
+
+static void test_the_first_block_out_of_range_is_named(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *parameter;
+        int block;
+    } cases[] = {{"stem.bias", -1}, {"blocks.0.conv1.bias", 0}, {"blocks.2.conv3.bias", 2}, {"head.bias", 3}};
+    const struct model_spec spec = tiny(FAMILY_PAPERS);
+    struct divergence found;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct network *network = make(&spec, BATCH, DTYPE_FP32);
+        assert_int_equal(network_find_divergence(network, images, BATCH, &found, NULL), 0);
+        assert_int_equal(found.block, -2);
+        spoil(network, cases[i].parameter);
+        assert_int_equal(network_find_divergence(network, images, BATCH, &found, NULL), 0);
+        assert_int_equal(found.block, cases[i].block);
+        struct step_result result;
+        const struct step_options options = {.step = 0};
+        assert_int_equal(network_train_step(network, images, labels, BATCH, &options, &result, NULL), 0);
+        assert_false(result.finite);
+        network_destroy(network);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_gradients_papers),
+        cmocka_unit_test(test_gradients_report),
+        cmocka_unit_test(test_gradients_activations),
+        cmocka_unit_test(test_gradients_without_standardization),
+        cmocka_unit_test(test_gradients_squeeze_excite_and_stochastic_depth),
+        cmocka_unit_test(test_gradients_groups_and_dropout),
+        cmocka_unit_test(test_gradients_batch_norm),
+        cmocka_unit_test(test_a_batch_is_the_sum_of_its_chunks),
+        cmocka_unit_test(test_no_two_living_buffers_share_memory),
+        cmocka_unit_test(test_a_step_reads_nothing_left_over),
+        cmocka_unit_test(test_a_step_allocates_nothing),
+        cmocka_unit_test(test_the_same_bits_twice),
+        cmocka_unit_test(test_bf16_follows_fp32),
+        cmocka_unit_test(test_predictions_use_the_averages_when_asked),
+        cmocka_unit_test(test_the_first_block_out_of_range_is_named),
+    };
+    return cmocka_run_group_tests(tests, make_inputs, free_inputs);
+}
