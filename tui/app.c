@@ -106,7 +106,7 @@ static void take_signal(struct app *app, enum terminal_signal signal)
 
 /* ---- The loop ---- */
 
-enum { POLL_INPUT, POLL_SIGNALS, POLL_CAUGHT, POLL_LAUNCH, POLL_COUNT };
+enum { POLL_INPUT, POLL_SIGNALS, POLL_CAUGHT, POLL_LAUNCH, POLL_PICTURE, POLL_COUNT };
 
 static bool trains(const struct app *app)
 {
@@ -151,7 +151,8 @@ static int wait_for_something(struct app *app, int milliseconds, struct error *e
         [POLL_INPUT] = {.fd = app->hidden || app->deaf ? -1 : STDIN_FILENO, .events = POLLIN},
         [POLL_SIGNALS] = {.fd = terminal_signal_fd(), .events = POLLIN},
         [POLL_CAUGHT] = {.fd = terminal_caught_fd(), .events = POLLIN},
-        [POLL_LAUNCH] = {.fd = app->launch ? launch_fd(app->launch) : -1, .events = POLLIN}};
+        [POLL_LAUNCH] = {.fd = app->launch ? launch_fd(app->launch) : -1, .events = POLLIN},
+        [POLL_PICTURE] = {.fd = app->picture ? picture_fd(app->picture) : -1, .events = POLLIN}};
     enum terminal_signal signal;
 
     if (poll(polls, POLL_COUNT, milliseconds) < 0 && errno != EINTR)
@@ -162,6 +163,8 @@ static int wait_for_something(struct app *app, int milliseconds, struct error *e
         take_stray_output(app);
     if (polls[POLL_LAUNCH].revents)
         app_follow_launch(app);
+    if (polls[POLL_PICTURE].revents)
+        app_finish_picture(app);
     if (polls[POLL_INPUT].revents && !app->hidden)
         app_read_input(app);
     return 0;
@@ -241,6 +244,8 @@ int app_run(const struct run_request *request, bool *interrupted, struct error *
     screen_close();
     repl_close();
     terminal_close();
+    if (app->picture)
+        app_finish_picture(app);
     if (app->launch)
         launch_cancel(app->launch);
     launch_destroy(app->launch);

@@ -2,7 +2,6 @@
  * two steps and says what came of it (app_run.c shows that). */
 #include "tui/app_state.h"
 
-#include "tui/picture.h"
 #include "tui/screen.h"
 #include "tui/terminal.h"
 
@@ -81,7 +80,7 @@ static int act_save(struct app *app, const struct action *action, struct error *
 }
 
 /* FILE with .png at its end; without one, a name of the step in the session's folder. */
-static int picture_path(const struct app *app, const char *word, char *path, size_t size, struct error *error)
+static int export_path(const struct app *app, const char *word, char *path, size_t size, struct error *error)
 {
     size_t length = strlen(word);
     bool png = length > 4 && strcmp(word + length - 4, ".png") == 0;
@@ -102,12 +101,29 @@ static int act_export(struct app *app, const struct action *action, struct error
     struct rect cells = canvas_area(screen_canvas());
     char path[1100];
 
-    if (picture_path(app, action->word, path, sizeof(path), error) ||
-        picture_write(&app->scene, screen_theme(), cells, canvas_glyphs(screen_canvas()), path, error))
+    if (app->picture)
+        return error_set(error, "export: %s is still being written", picture_path(app->picture));
+    if (export_path(app, action->word, path, sizeof(path), error) ||
+        picture_start(&app->scene, screen_theme(), cells, canvas_glyphs(screen_canvas()), path, &app->picture, error))
         return -1;
-    app_notice(app, ROLE_GOOD, "wrote %s and its -loss and -accuracy charts", path);
-    app_log(app, JOURNAL_NOTE, "wrote %s and its -loss and -accuracy charts", path);
+    app_notice(app, ROLE_DIM, "writing %s", path);
     return 0;
+}
+
+void app_finish_picture(struct app *app)
+{
+    char path[1200];
+    struct error error;
+
+    snprintf(path, sizeof(path), "%s", picture_path(app->picture));
+    if (picture_finish(app->picture, &error)) {
+        app_notice(app, ROLE_BAD, "%s", error.message);
+        app_log(app, JOURNAL_ERROR, "export: %s", error.message);
+    } else {
+        app_notice(app, ROLE_GOOD, "wrote %s and its -loss and -accuracy charts", path);
+        app_log(app, JOURNAL_NOTE, "wrote %s and its -loss and -accuracy charts", path);
+    }
+    app->picture = NULL;
 }
 
 static int act_smooth(struct app *app, const struct action *action, struct error *error)

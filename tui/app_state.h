@@ -5,6 +5,7 @@
 
 #include "tui/command.h"
 #include "tui/launch.h"
+#include "tui/picture.h"
 #include "tui/run.h"
 #include "tui/scene.h"
 
@@ -13,14 +14,15 @@ enum { INPUT_SIZE = 4096 };
 struct app {
     struct scene scene;
     struct launch *launch;
-    struct run *run;  /* NULL until launched */
-    bool run_ended;   /* run_finish was called */
-    bool run_failed;  /* ... or the run could not be put together: `error` says why */
-    bool interrupted; /* by a signal */
-    bool hidden;      /* the shell has the terminal */
-    bool deaf;        /* the terminal's input has ended */
-    bool dirty;       /* the scene has changed since it was drawn */
-    long saved_step;  /* last told in the log */
+    struct picture *picture; /* being written; or NULL */
+    struct run *run;         /* NULL until launched */
+    bool run_ended;          /* run_finish was called */
+    bool run_failed;         /* ... or the run could not be put together: `error` says why */
+    bool interrupted;        /* by a signal */
+    bool hidden;             /* the shell has the terminal */
+    bool deaf;               /* the terminal's input has ended */
+    bool dirty;              /* the scene has changed since it was drawn */
+    long saved_step;         /* last told in the log */
     struct error error;
     unsigned char input[INPUT_SIZE]; /* not yet understood: an escape sequence may go on */
     size_t input_count;
@@ -40,6 +42,8 @@ void app_focus(struct app *app, bool focused);
 /* app_actions.c: does what the action says, or says why not. */
 void app_act(struct app *app, const struct action *action);
 void app_notice(struct app *app, enum role role, const char *format, ...) __attribute__((format(printf, 3, 4)));
+/* The pictures of `export` are written, or have failed. */
+void app_finish_picture(struct app *app);
 /* Saves and leaves; the loop ends when that is done. */
 void app_leave(struct app *app);
 
