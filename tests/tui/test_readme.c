@@ -1,0 +1,119 @@
+/* The README's tables of presets, commands and settings are what the program's own tables say. To write them anew:
+ * NFBENCH_WRITE_GOLDEN=1 and run this test. */
+#include "engine/model.h"
+#include "sessions/settings.h"
+#include "tui/command.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static char *read_readme(void)
+{
+    FILE *file = fopen("README.md", "rb");
+    assert_non_null(file);
+    char *text = NULL;
+    size_t size = 0;
+    assert_true(getdelim(&text, &size, '\0', file) > 0);
+    fclose(file);
+    return text;
+}
+
+/* A bar would end the cell of the table. */
+static void write_cell(FILE *file, const char *text)
+{
+    for (; *text; text++) {
+        if (*text == '|')
+            fputc('\\', file);
+        fputc(*text, file);
+    }
+}
+
+static void write_presets(FILE *file)
+{
+    fputs("| preset | |\n|---|---|\n", file);
+    for (int i = 0; model_preset_name(i); i++)
+        fprintf(file, "| `%s` | %s |\n", model_preset_name(i), model_preset_summary(i));
+}
+
+static void write_settings(FILE *file)
+{
+    const struct setting *row;
+    fputs("| setting | what it is | settings.ini |\n|---|---|---|\n", file);
+    for (int i = 0; (row = settings_row(i)); i++) {
+        fprintf(file, "| `--%s%s", row->name, row->argument ? " " : "");
+        write_cell(file, row->argument ? row->argument : "");
+        fputs("` | ", file);
+        write_cell(file, row->help);
+        fprintf(file, " | %s%s%s |\n", row->saved ? "[" : "", row->saved ? row->section : "", row->saved ? "]" : "");
+    }
+}
+
+static const struct table {
+    const char *name;
+    void (*write)(FILE *file);
+} tables[] = {{"presets", write_presets}, {"commands", command_markdown}, {"settings", write_settings}};
+
+static char *expected_table(const struct table *table)
+{
+    char *text = NULL;
+    size_t size = 0;
+    FILE *file = open_memstream(&text, &size);
+    assert_non_null(file);
+    table->write(file);
+    fclose(file);
+    return text;
+}
+
+/* Where the table of that name begins and ends in the README. */
+static void find_table(const char *readme, const char *name, const char **begin, const char **end)
+{
+    char mark[64];
+    snprintf(mark, sizeof mark, "<!-- %s: begin -->\n", name);
+    *begin = strstr(readme, mark);
+    assert_non_null(*begin);
+    *begin += strlen(mark);
+    snprintf(mark, sizeof mark, "<!-- %s: end -->\n", name);
+    *end = strstr(*begin, mark);
+    assert_non_null(*end);
+}
+
+static void replace_table(const struct table *table)
+{
+    char *readme = read_readme(), *expected = expected_table(table);
+    const char *begin, *end;
+    find_table(readme, table->name, &begin, &end);
+    FILE *file = fopen("README.md", "wb");
+    assert_non_null(file);
+    fprintf(file, "%.*s%s%s", (int)(begin - readme), readme, expected, end);
+    assert_int_equal(fclose(file), 0);
+    free(expected);
+    free(readme);
+}
+
+static void table_is_the_programs(void **state)
+{
+    const struct table *table = *state;
+    if (getenv("NFBENCH_WRITE_GOLDEN"))
+        replace_table(table);
+    char *readme = read_readme(), *expected = expected_table(table);
+    const char *begin, *end;
+    find_table(readme, table->name, &begin, &end);
+    size_t length = (size_t)(end - begin);
+    if (length != strlen(expected) || memcmp(begin, expected, length) != 0)
+        fail_msg("the README's table of %s differs from the program's, which is:\n%s", table->name, expected);
+    free(expected);
+    free(readme);
+}
+
+int main(void)
+{
+    struct CMUnitTest tests[sizeof tables / sizeof *tables];
+    for (size_t i = 0; i < sizeof tables / sizeof *tables; i++)
+        tests[i] = (struct CMUnitTest){tables[i].name, table_is_the_programs, NULL, NULL, (void *)&tables[i]};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
