@@ -153,21 +153,28 @@ static void parent(char *path)
         slash[slash == path] = '\0';
 }
 
-/* A folder that is not there yet is fine where it can be made. */
+/* Only making something there tells: root may do more than the mode says, a file system less. */
+static bool can_be_made(const char *folder)
+{
+    struct stat status;
+    char nearest[SETTINGS_PATH_SIZE], probe[SETTINGS_PATH_SIZE + 32];
+    snprintf(nearest, sizeof nearest, "%s", folder);
+    while (stat(nearest, &status) != 0 && errno == ENOENT && strcmp(nearest, "/") != 0 && strcmp(nearest, ".") != 0)
+        parent(nearest);
+    snprintf(probe, sizeof probe, "%s/.nfbench-XXXXXX", nearest);
+    return mkdtemp(probe) && rmdir(probe) == 0;
+}
+
 static void look_at_sessions(struct findings *findings, const struct settings *settings)
 {
     struct error error;
-    struct stat status;
-    char folder[SETTINGS_PATH_SIZE], nearest[SETTINGS_PATH_SIZE];
+    char folder[SETTINGS_PATH_SIZE];
     if (sessions_directory(settings, folder, &error) != 0) {
         found(findings, "sessions_directory", "sessions", json_null(), "%s", error.message);
         findings->trouble = true;
         return;
     }
-    memcpy(nearest, folder, sizeof nearest);
-    while (stat(nearest, &status) != 0 && errno == ENOENT && strcmp(nearest, "/") != 0 && strcmp(nearest, ".") != 0)
-        parent(nearest);
-    bool writable = access(nearest, W_OK | X_OK) == 0 && stat(nearest, &status) == 0 && S_ISDIR(status.st_mode);
+    bool writable = can_be_made(folder);
     found(findings, "sessions_directory", "sessions", json_string(folder), "%s%s", folder,
           writable ? "" : ": cannot be written: choose another by --sessions-dir");
     found(findings, "sessions_writable", "writable", json_boolean(writable), "%s", writable ? "yes" : "no");

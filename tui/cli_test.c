@@ -190,7 +190,7 @@ static json_t *test_json(const struct test *test)
                      session_name(test->session), "step", (json_int_t)test->state.step, "split", test->part, "data",
                      dataset_location(test->dataset), "device", test->device, "averaged_weights",
                      test->settings.train.ema > 0, "accuracy", cli_json_fraction(test->result.accuracy), "loss",
-                     cli_json_loss(test->result.loss), "correct", (json_int_t)test->result.correct, "images",
+                     cli_json_loss((float)test->result.loss), "correct", (json_int_t)test->result.correct, "images",
                      (json_int_t)test->result.count, "classes", classes_json(test), "confusion", confusion_json(test));
 }
 

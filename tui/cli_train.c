@@ -131,13 +131,32 @@ struct result {
     bool diverged;
 };
 
-/* What the session knew before this process, for a resumed run that had nothing left to do. */
-static void recall_epoch(const struct session *session, struct epoch_record *epoch)
+/* The training loss of the session's last epoch, for a resumed run that had nothing left to do: -1 when there is none.
+ */
+static float recall_train_loss(const struct session *session)
 {
     struct metrics metrics = {0};
-    if (session_metrics(session, &metrics, NULL) == 0 && metrics.epoch_count > 0)
-        *epoch = metrics.epochs[metrics.epoch_count - 1];
+    float loss = -1;
+    if (session_metrics(session, &metrics, NULL) == 0)
+        for (int i = 0; i < metrics.epoch_count; i++)
+            if (metrics.epochs[i].train_loss >= 0)
+                loss = metrics.epochs[i].train_loss;
     metrics_free(&metrics);
+    return loss;
+}
+
+/* The newest measurements; without any, the loss of the last step is all there is. */
+static struct epoch_record newest_epoch(const struct run_parts *parts, const struct snapshot *last)
+{
+    struct epoch_record epoch = {
+        .train_loss = -1, .validation_loss = -1, .validation_accuracy = -1, .test_loss = -1, .test_accuracy = -1};
+    if (last->epoch.step > 0)
+        epoch = last->epoch;
+    else if (last->step.step > 0 && last->state != TRAINER_DIVERGED)
+        epoch.train_loss = last->step.loss;
+    if (epoch.train_loss < 0 && last->state != TRAINER_DIVERGED)
+        epoch.train_loss = recall_train_loss(parts->session);
+    return epoch;
 }
 
 static double images_per_second(const struct run_parts *parts, const struct result *result)
@@ -157,16 +176,8 @@ static struct result make_result(const struct run_parts *parts, const struct sna
                             .message = last->message,
                             .step = stepped ? last->step.step : parts->resumed_step,
                             .seconds = stepped ? last->step.seconds : parts->resumed_seconds,
-                            .epoch = last->epoch,
+                            .epoch = newest_epoch(parts, last),
                             .diverged = last->state == TRAINER_DIVERGED};
-    if (last->epoch.step == 0 && !result.diverged)
-        recall_epoch(parts->session, &result.epoch);
-    if (result.epoch.step == 0)
-        result.epoch = (struct epoch_record){.train_loss = stepped && !result.diverged ? last->step.loss : NAN,
-                                             .validation_loss = -1,
-                                             .validation_accuracy = -1,
-                                             .test_loss = -1,
-                                             .test_accuracy = -1};
     result.images_per_second = images_per_second(parts, &result);
     return result;
 }
@@ -222,7 +233,7 @@ static enum cli_status report(struct cli *cli, const struct run_parts *parts, co
     return CLI_DONE;
 }
 
-static enum cli_status train(struct cli *cli, struct run_request *request)
+static enum cli_status train(struct cli *cli, struct run_request request)
 {
     struct progress progress;
     struct error error = {""};
@@ -231,9 +242,9 @@ static enum cli_status train(struct cli *cli, struct run_request *request)
     progress_open(&progress, STDERR_FILENO);
     const sigset_t signals = block_signals();
     struct start start = {.progress = &progress, .signals = &signals};
-    request->progress = say_start;
-    request->context = &start;
-    if (run_create(request, &run, &error) != 0 || begin(&progress, run, &error) != 0) {
+    request.progress = say_start;
+    request.context = &start;
+    if (run_create(&request, &run, &error) != 0 || begin(&progress, run, &error) != 0) {
         status = start.interrupted ? CLI_INTERRUPTED : CLI_FAILED;
         cli_failed(cli, &error);
         goto out;
@@ -254,7 +265,7 @@ out:
 enum cli_status cli_train(struct cli *cli)
 {
     struct run_request request = {.settings = &cli->settings};
-    return train(cli, &request);
+    return train(cli, request);
 }
 
 /* The session's own settings, with those of the command line over them. The learning rate is not among what changes:
@@ -275,5 +286,5 @@ enum cli_status cli_resume(struct cli *cli)
     if (cli_given(cli, "lr"))
         request.learning_rate = settings.train.learning_rate;
     settings.train.learning_rate = rate;
-    return train(cli, &request);
+    return train(cli, request);
 }

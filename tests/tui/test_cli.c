@@ -1,0 +1,224 @@
+/* The command line as people meet it: help, mistakes and exit codes, on the real program. */
+#include "tests/tui/process.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static const char *const commands[] = {"train", "resume", "test", "import", "bench", "sessions", "doctor"};
+enum { COMMANDS = sizeof commands / sizeof *commands };
+
+/* Exit code 2, nothing on standard output, one line on standard error that holds the text. */
+static void expect_usage_error(const char *arguments, const char *text)
+{
+    const struct outcome *outcome = run_expecting(2, "%s", arguments);
+    assert_string_equal(outcome->out, "");
+    if (!strstr(outcome->err, text))
+        print_error("nfbench %s: '%s' is not in: %s\n", arguments, text, outcome->err);
+    assert_non_null(strstr(outcome->err, text));
+    assert_ptr_equal(strchr(outcome->err, '\n'), outcome->err + strlen(outcome->err) - 1);
+}
+
+static void test_help_lists_every_command(void **state)
+{
+    (void)state;
+    static const char *const ways[] = {"help", "--help", "-h"};
+    for (size_t w = 0; w < sizeof ways / sizeof *ways; w++) {
+        const struct outcome *outcome = run_expecting(0, "%s", ways[w]);
+        assert_string_equal(outcome->err, "");
+        for (int i = 0; i < COMMANDS; i++) {
+            char text[80];
+            snprintf(text, sizeof text, "  nfbench %s", commands[i]);
+            assert_non_null(strstr(outcome->out, text));
+        }
+    }
+}
+
+static void test_every_command_has_help(void **state)
+{
+    (void)state;
+    for (int i = 0; i < COMMANDS; i++) {
+        char usage[80], first[1 << 12];
+        snprintf(usage, sizeof usage, "Usage: nfbench %s", commands[i]);
+        const struct outcome *outcome = run_expecting(0, "help %s", commands[i]);
+        assert_ptr_equal(strstr(outcome->out, usage), outcome->out);
+        snprintf(first, sizeof first, "%s", outcome->out);
+        outcome = run_expecting(0, "%s --help", commands[i]);
+        assert_memory_equal(outcome->out, first, strlen(first));
+    }
+}
+
+static void test_help_shows_what_a_command_takes_and_no_more(void **state)
+{
+    (void)state;
+    const struct outcome *outcome = run_expecting(0, "train --help");
+    assert_non_null(strstr(outcome->out, "  --lr "));
+    assert_non_null(strstr(outcome->out, "  --json"));
+    assert_null(strstr(outcome->out, "  --script"));
+    assert_null(strstr(outcome->out, "  --classes"));
+    outcome = run_expecting(0, "bench --help");
+    assert_non_null(strstr(outcome->out, "  --preset "));
+    assert_non_null(strstr(outcome->out, "  --repeats "));
+    assert_null(strstr(outcome->out, "  --lr "));
+    outcome = run_expecting(0, "test --help");
+    assert_non_null(strstr(outcome->out, "  --split "));
+    outcome = run_expecting(0, "help settings");
+    assert_non_null(strstr(outcome->out, "  --lr "));
+    assert_null(strstr(outcome->out, "  --json"));
+}
+
+static void test_version(void **state)
+{
+    (void)state;
+    const struct outcome *outcome = run_expecting(0, "--version");
+    assert_ptr_equal(strstr(outcome->out, "nfbench "), outcome->out);
+}
+
+static void test_unknown_commands(void **state)
+{
+    (void)state;
+    expect_usage_error("trian", "'train'?");
+    expect_usage_error("sesions", "'sessions'?");
+    expect_usage_error("frobnicate", "nfbench help");
+    expect_usage_error("help frobnicate", "nfbench help");
+    expect_usage_error("help hlep", "'help'?");
+}
+
+static void test_unknown_options(void **state)
+{
+    (void)state;
+    expect_usage_error("train --epcohs 3", "--epochs?");
+    expect_usage_error("test x --spilt test", "--split?");
+    expect_usage_error("train --zzzzzzzz", "nfbench train --help");
+    expect_usage_error("train -z", "-z");
+    expect_usage_error("--epcohs 3", "--epochs?");
+}
+
+static void test_options_of_other_commands_are_refused(void **state)
+{
+    (void)state;
+    expect_usage_error("bench --lr 0.1", "--lr means nothing to bench");
+    expect_usage_error("sessions --preset micro", "--preset means nothing to sessions");
+    expect_usage_error("doctor --epochs 3", "--epochs means nothing to doctor");
+    expect_usage_error("resume x --batch 64", "--batch means nothing to resume");
+    expect_usage_error("train --script x", "unknown option --script");
+    expect_usage_error("--json", "--json means nothing to the screen");
+}
+
+static void test_bad_values(void **state)
+{
+    (void)state;
+    expect_usage_error("train --epochs", "--epochs needs a value");
+    expect_usage_error("train --epochs many", "many");
+    expect_usage_error("train --preset tiny", "micro");
+    expect_usage_error("train --json=yes", "--json takes no value");
+    expect_usage_error("bench --steps 0", "--steps 0");
+    expect_usage_error("bench --repeats 1e3", "--repeats 1e3");
+    expect_usage_error("train --config /nonexistent.ini", "/nonexistent.ini");
+    expect_usage_error("train --schedule linear", "cosine");
+}
+
+static void test_operands(void **state)
+{
+    (void)state;
+    expect_usage_error("train something", "'something'");
+    expect_usage_error("--epochs 3 train", "'train'");
+    expect_usage_error("resume", "SESSION");
+    expect_usage_error("test", "SESSION");
+    expect_usage_error("test a b", "'b'");
+    expect_usage_error("import", "FILE");
+    expect_usage_error("import x.safetensors", "--preset");
+    expect_usage_error("sessions frobnicate", "list or show");
+    expect_usage_error("sessions show", "name");
+    expect_usage_error("sessions list a", "show a");
+}
+
+static void test_no_screen_without_a_terminal(void **state)
+{
+    (void)state;
+    expect_usage_error("", "nfbench train");
+}
+
+static void test_sessions_of_an_empty_folder(void **state)
+{
+    (void)state;
+    const struct outcome *outcome = run_expecting(0, "sessions --sessions-dir %s", process_path("nothing"));
+    assert_non_null(strstr(outcome->out, "no sessions in "));
+    json_t *list = last_json(run_expecting(0, "sessions --json --sessions-dir %s", process_path("nothing")));
+    assert_int_equal(json_array_size(json_object_get(list, "sessions")), 0);
+    json_decref(list);
+}
+
+static void test_doctor_says_what_it_found(void **state)
+{
+    (void)state;
+    json_t *found = last_json(run_expecting(0, "doctor --json --threads 1"));
+    static const char *const keys[] = {"version",           "processor", "instruction_sets", "device",
+                                       "threads",           "bf16",      "library",          "sessions_directory",
+                                       "sessions_writable", "data"};
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
+        assert_non_null(json_object_get(found, keys[i]));
+    assert_true(json_is_true(json_object_get(found, "ok")));
+    assert_int_equal(json_integer_value(json_object_get(found, "threads")), 1);
+    json_decref(found);
+    const struct outcome *outcome = run_expecting(0, "doctor");
+    assert_non_null(strstr(outcome->out, "oneDNN "));
+    assert_non_null(strstr(outcome->out, "synthetic"));
+}
+
+static void test_doctor_fails_where_sessions_cannot_be_written(void **state)
+{
+    (void)state;
+    json_t *found = last_json(run_expecting(1, "doctor --json --sessions-dir /proc/nfbench"));
+    assert_true(json_is_false(json_object_get(found, "sessions_writable")));
+    assert_true(json_is_false(json_object_get(found, "ok")));
+    json_decref(found);
+}
+
+static void test_full_disk_under_standard_output(void **state)
+{
+    (void)state;
+    struct process process = process_start("help train", "/dev/full");
+    const struct outcome *outcome = process_finish(&process);
+    assert_int_equal(outcome->status, 1);
+    assert_non_null(strstr(outcome->err, "No space left"));
+}
+
+static void test_a_reader_that_leaves_is_no_failure(void **state)
+{
+    (void)state;
+    struct process process = process_start("help train", NULL);
+    close(process.out);
+    process.out = -1;
+    const struct outcome *outcome = process_finish(&process);
+    assert_int_equal(outcome->status, 0);
+    assert_string_equal(outcome->err, "");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_help_lists_every_command),
+        cmocka_unit_test(test_every_command_has_help),
+        cmocka_unit_test(test_help_shows_what_a_command_takes_and_no_more),
+        cmocka_unit_test(test_version),
+        cmocka_unit_test(test_unknown_commands),
+        cmocka_unit_test(test_unknown_options),
+        cmocka_unit_test(test_options_of_other_commands_are_refused),
+        cmocka_unit_test(test_bad_values),
+        cmocka_unit_test(test_operands),
+        cmocka_unit_test(test_no_screen_without_a_terminal),
+        cmocka_unit_test(test_sessions_of_an_empty_folder),
+        cmocka_unit_test(test_doctor_says_what_it_found),
+        cmocka_unit_test(test_doctor_fails_where_sessions_cannot_be_written),
+        cmocka_unit_test(test_full_disk_under_standard_output),
+        cmocka_unit_test(test_a_reader_that_leaves_is_no_failure),
+    };
+    return cmocka_run_group_tests(tests, process_setup, process_teardown);
+}

@@ -1,0 +1,107 @@
+/* Tables line up, whatever is in their cells. */
+#include "tui/cli_table.h"
+
+#include <locale.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static char *printed(const struct table *table)
+{
+    char *text = NULL;
+    size_t size = 0;
+    struct error error;
+    FILE *file = open_memstream(&text, &size);
+    assert_non_null(file);
+    assert_int_equal(table_print(table, file, &error), 0);
+    assert_int_equal(fclose(file), 0);
+    return text;
+}
+
+static void fill(struct table *table, const char *const *cells, int count)
+{
+    assert_non_null(table);
+    for (int i = 0; i < count; i++)
+        table_cell(table, "%s", cells[i]);
+}
+
+static void test_columns_line_up(void **state)
+{
+    (void)state;
+    static const char *const cells[] = {"name", "step", "state", "a", "12345", "done", "longer", "7", "stopped"};
+    struct table *table = table_create("lrl");
+    fill(table, cells, 9);
+    char *text = printed(table);
+    assert_string_equal(text, "name     step  state\n"
+                              "a       12345  done\n"
+                              "longer      7  stopped\n");
+    free(text);
+    table_destroy(table);
+}
+
+static void test_no_blanks_at_a_lines_end(void **state)
+{
+    (void)state;
+    static const char *const cells[] = {"a", "b", "longer", "", "", "c", "", ""};
+    struct table *table = table_create("ll");
+    fill(table, cells, 8);
+    char *text = printed(table);
+    assert_string_equal(text, "a       b\nlonger\n        c\n\n");
+    free(text);
+    table_destroy(table);
+}
+
+static void test_unfinished_row(void **state)
+{
+    (void)state;
+    static const char *const cells[] = {"a", "b", "c"};
+    struct table *table = table_create("rr");
+    fill(table, cells, 3);
+    char *text = printed(table);
+    assert_string_equal(text, "a  b\nc\n");
+    free(text);
+    table_destroy(table);
+}
+
+static void test_width_is_in_cells_of_the_terminal(void **state)
+{
+    (void)state;
+    if (!setlocale(LC_CTYPE, "C.UTF-8")) {
+        print_message("SKIPPED: no locale C.UTF-8\n");
+        skip();
+    }
+    static const char *const cells[] = {"äö", "1", "漢字", "2", "\xff\xfe", "3", "abcd", "4"};
+    struct table *table = table_create("lr");
+    fill(table, cells, 8);
+    char *text = printed(table);
+    assert_string_equal(text, "äö    1\n漢字  2\n\xff\xfe    3\nabcd  4\n");
+    free(text);
+    table_destroy(table);
+}
+
+static void test_no_table_is_an_error_not_a_crash(void **state)
+{
+    (void)state;
+    struct error error = {""};
+    table_cell(NULL, "x");
+    assert_int_equal(table_print(NULL, stdout, &error), -1);
+    assert_string_equal(error.message, "out of memory");
+    table_destroy(NULL);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_columns_line_up),
+        cmocka_unit_test(test_no_blanks_at_a_lines_end),
+        cmocka_unit_test(test_unfinished_row),
+        cmocka_unit_test(test_width_is_in_cells_of_the_terminal),
+        cmocka_unit_test(test_no_table_is_an_error_not_a_crash),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
