@@ -32,7 +32,6 @@ struct settings {
     char session[SETTINGS_PATH_SIZE];      /* name of a new session; empty: made up */
     char sessions_dir[SETTINGS_PATH_SIZE]; /* empty: the default (see sessions_directory) */
     char config[SETTINGS_PATH_SIZE];       /* empty: none */
-    char script[SETTINGS_PATH_SIZE];       /* commands with steps; empty: none */
     bool json, help;
     uint64_t given; /* bit i: row i was set by a config file or an option, not by the preset */
 };

@@ -17,7 +17,7 @@ static const char *const device_words[] = {"auto", "cpu", "cuda", NULL};
 static const char *const precision_words[] = {"auto", "fp32", "bf16", NULL};
 static const char *const switch_words[] = {"off", "on", NULL};
 
-/* The columns of a row by name, so that the rows below stay one line each. */
+/* The columns of a row by name, so that the rows below stay short. */
 #define AT(member) .offset = offsetof(struct settings, member)
 #define NUMBER(kind, low, high) .type = SETTING_##kind, .minimum = (low), .maximum = (high), .argument = "N"
 #define REAL(low, high) .type = SETTING_FLOAT, .minimum = (low), .maximum = (high), .argument = "X"
@@ -32,7 +32,6 @@ static const char *const switch_words[] = {"off", "on", NULL};
 #define RUN .section = "run", .saved = true, .change = SETTING_RESUME
 #define UNSAVED(when) .section = "session", .saved = false, .change = (when)
 
-/* clang-format off: one row a line, in the columns of a table */
 const struct setting settings_table[] = {
     {"preset", MODEL, AT(model.preset), .type = SETTING_PRESET, .argument = "NAME",
      .help = "network and its training settings, before all other settings"},
@@ -106,11 +105,9 @@ const struct setting settings_table[] = {
     {"sessions-dir", UNSAVED(SETTING_RESUME), TEXT(sessions_dir, "DIR"),
      .help = "folder of all sessions (else $XDG_DATA_HOME/nfbench)"},
     {"config", UNSAVED(SETTING_RESUME), TEXT(config, "FILE"), .help = "settings from an INI file"},
-    {"script", UNSAVED(SETTING_RESUME), TEXT(script, "FILE"), .help = "commands with the steps to give them at"},
     {"json", UNSAVED(SETTING_RESUME), AT(json), .type = SETTING_FLAG, .help = "last line of output is one JSON object"},
     {"help", UNSAVED(SETTING_RESUME), AT(help), .type = SETTING_FLAG, .help = "show this help"},
 };
-/* clang-format on */
 
 const int settings_count = (int)(sizeof settings_table / sizeof *settings_table);
 

@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 /* The settings of a run that begins. */
-#define RUN_SETTINGS "* -script"
+#define RUN_SETTINGS "*"
 
 static enum cli_status screen(struct cli *cli)
 {
