@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-enum { TILE_IN = 4, TILE_OUT = 16, TILE = TILE_IN * TILE_OUT, BLOCK_BYTES = 20 * 1024 };
+enum { TILE_IN = 4, TILE_OUT = 16, TILE = TILE_IN * TILE_OUT, BLOCK_BYTES = 20 * 1024, BLOCK_POSITIONS = 64 };
 
 typedef float vector __attribute__((vector_size(32), aligned(4), may_alias));
 
@@ -79,12 +79,14 @@ static inline void accumulate_tile(float *restrict sums, const struct window *w)
             *(vector *)(sums + i * TILE_OUT + v * 8) = s[i][v];
 }
 
+/* Output channels outside: their narrow strip of dy stays in the first-level cache while x goes by, and each cache line
+ * of x serves four tiles. */
 static void accumulate_tap(const struct conv_shape *shape, float *sums, struct window window)
 {
-    const float *dy = window.dy;
-    for (int in = 0; in < shape->cin; in += TILE_IN, window.x += TILE_IN) {
-        window.dy = dy;
-        for (int out = 0; out < shape->cout; out += TILE_OUT, window.dy += TILE_OUT, sums += TILE)
+    const float *x = window.x;
+    for (int out = 0; out < shape->cout; out += TILE_OUT, window.dy += TILE_OUT) {
+        window.x = x;
+        for (int in = 0; in < shape->cin; in += TILE_IN, window.x += TILE_IN, sums += TILE)
             accumulate_tile(sums, &window);
     }
 }
@@ -96,13 +98,14 @@ static void accumulate_bias(const struct conv_shape *shape, float *restrict sums
             sums[c] += dy[c];
 }
 
-/* One image, in blocks of output rows small enough for the first-level cache. */
+/* One image, in blocks of output rows: as many as fit the first-level cache, and enough to be worth a tile's loads. */
 static void accumulate_image(const struct conv_shape *shape, int out_h, int out_w, const float *x, const float *dy,
                              float *sums)
 {
     const int pad = shape->k / 2, taps = shape->k * shape->k;
     const int row_bytes = (int)sizeof(float) * out_w * (shape->stride * shape->cin + shape->cout);
-    const int block = row_bytes < BLOCK_BYTES ? BLOCK_BYTES / row_bytes : 1;
+    const int by_bytes = BLOCK_BYTES / row_bytes, by_positions = (BLOCK_POSITIONS + out_w - 1) / out_w;
+    const int block = by_bytes > by_positions ? by_bytes : by_positions;
     for (int top = 0; top < out_h; top += block) {
         const struct range all = {top, top + block < out_h ? top + block : out_h};
         for (int tap = 0; tap < taps; tap++) {
@@ -138,9 +141,8 @@ static void gather(const struct conv_shape *shape, const float *partial, int par
         float *row = weights + (size_t)(first_out + o) * (size_t)(cin * taps);
         for (int i = 0; i < cin; i++)
             for (int tap = 0; tap < taps; tap++) {
-                const float *from = partial + (size_t)tap * (size_t)(cin * cout) +
-                                    (size_t)(i / TILE_IN) * (size_t)(TILE_IN * cout) +
-                                    (size_t)(first_out / TILE_OUT * TILE + i % TILE_IN * TILE_OUT + o);
+                const float *from = partial + (size_t)tap * (size_t)(cin * cout) + (size_t)first_out * (size_t)cin +
+                                    (size_t)(i / TILE_IN * TILE + i % TILE_IN * TILE_OUT + o);
                 float sum = add ? row[i * taps + tap] : 0;
                 for (int part = 0; part < parts; part++)
                     sum += from[(size_t)part * stride];
