@@ -306,25 +306,55 @@ static const char *next_line(struct lines *lines, size_t *length)
     return line;
 }
 
-int metrics_read(const char *path, struct metrics *out, struct error *error)
+/* A step's record by its first bytes, without parsing it. */
+static bool is_step(const char *line, size_t length)
+{
+    static const char start[] = "{\"kind\":\"step\"";
+    return length >= sizeof start - 1 && memcmp(line, start, sizeof start - 1) == 0;
+}
+
+static int take_line(const char *line, size_t length, struct metrics *out)
+{
+    struct record record;
+    if (parse_record(line, length, &record))
+        return keep_record(out, &record);
+    out->damaged_lines++;
+    return 0;
+}
+
+/* Adds the records; of the steps, unless all are wanted, only the newest. */
+static int read_records(const char *path, bool all_steps, struct metrics *out, struct error *error)
 {
     struct lines lines;
-    struct record record;
-    const char *line;
-    size_t length;
+    const char *line, *newest = NULL;
+    size_t length, newest_length = 0;
     int result = 0;
     if (load_lines(path, &lines, error))
         return -1;
     while (result == 0 && (line = next_line(&lines, &length))) {
-        if (!parse_record(line, length, &record))
-            out->damaged_lines++;
-        else if (keep_record(out, &record))
-            result = error_set(error, "cannot read %s: out of memory", path);
+        if (all_steps || !is_step(line, length)) {
+            result = take_line(line, length, out);
+        } else {
+            newest = line;
+            newest_length = length;
+        }
     }
+    if (result == 0 && newest)
+        result = take_line(newest, newest_length, out);
     if (result == 0 && lines.next < lines.end)
         out->damaged_lines++;
     free(lines.data);
-    return result;
+    return result ? error_set(error, "cannot read %s: out of memory", path) : 0;
+}
+
+int metrics_read(const char *path, struct metrics *out, struct error *error)
+{
+    return read_records(path, true, out, error);
+}
+
+int metrics_read_summary(const char *path, struct metrics *out, struct error *error)
+{
+    return read_records(path, false, out, error);
 }
 
 void metrics_free(struct metrics *metrics)

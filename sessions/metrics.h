@@ -41,6 +41,8 @@ int metrics_log_cut(struct metrics_log *log, long step, struct error *error);
 
 /* Adds the records of a file to `out`, which starts zeroed. An absent file has none. */
 int metrics_read(const char *path, struct metrics *out, struct error *error);
+/* The same, but of the steps only the newest: quick for a log of any length. */
+int metrics_read_summary(const char *path, struct metrics *out, struct error *error);
 void metrics_free(struct metrics *metrics);
 
 #endif

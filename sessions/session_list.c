@@ -52,7 +52,7 @@ static void summarize(const struct session_paths *paths, struct session_summary 
     if (checkpoint_list(paths->checkpoints, &entries, &count, NULL) == 0 && count)
         summary->step = entries[0].step;
     free(entries);
-    if (metrics_read(paths->metrics, &metrics, NULL) == 0) {
+    if (metrics_read_summary(paths->metrics, &metrics, NULL) == 0) {
         summary->step = metrics.last_step > summary->step ? metrics.last_step : summary->step;
         summary->best_accuracy = best_accuracy(&metrics);
         snprintf(summary->state, sizeof summary->state, "%s", state_name(summary, &metrics));

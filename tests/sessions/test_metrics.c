@@ -105,6 +105,22 @@ static void test_records_come_back(void **state)
     metrics_free(&metrics);
 }
 
+static void test_the_summary_has_one_step(void **state)
+{
+    (void)state;
+    const char *path = path_of("summary.jsonl");
+    struct metrics_log *log = make_log(path, 50);
+    struct metrics metrics = {0};
+    assert_ok(metrics_log_state(log, "stopped", 50, "", &error), &error);
+    assert_ok(metrics_log_close(log, &error), &error);
+    assert_ok(metrics_read_summary(path, &metrics, &error), &error);
+    assert_int_equal(metrics.step_count, 1);
+    assert_int_equal(metrics.steps[0].step, 50);
+    assert_int_equal(metrics.last_step, 50);
+    assert_string_equal(metrics.end_state, "stopped");
+    metrics_free(&metrics);
+}
+
 static void test_not_finite_is_null(void **state)
 {
     (void)state;
@@ -249,6 +265,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_crc32c),
         cmocka_unit_test(test_records_come_back),
+        cmocka_unit_test(test_the_summary_has_one_step),
         cmocka_unit_test(test_not_finite_is_null),
         cmocka_unit_test(test_an_absent_log_is_empty),
         cmocka_unit_test(test_a_torn_tail_costs_one_line),
