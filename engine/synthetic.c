@@ -1,6 +1,6 @@
 /* Renders the synthetic images. All arithmetic is in whole numbers (Q-formats are named beside each variable): floating
  * point would differ between builds that fuse multiply and add and those that do not. The ranges of the random draws
- * below are what makes the set hard; they were chosen by training on it (see synthetic.h and the README). */
+ * below are what makes the set hard; they were chosen by training on it (see synthetic.h). */
 #include "engine/synthetic.h"
 
 #include "kernels/philox.h"
