@@ -88,16 +88,19 @@ static void break_wide(struct canvas *canvas, int column, int row)
 static void put(struct canvas *canvas, int column, int row, struct style style, uint32_t code, int width)
 {
     size_t index = index_of(canvas, column, row);
+    struct cell *cell = &of(canvas)->cells[index];
+    bool whole = width == 2 && canvas->glyphs != GLYPHS_ASCII; /* a likeness is narrow */
     if (canvas->glyphs == GLYPHS_ASCII)
         code = ascii_likeness(code);
     for (int i = 0; i < width; i++) {
         break_wide(canvas, column + i, row);
-        uint8_t columns = i == 0 && code_columns(code) == 2 ? 2 : 1;
-        of(canvas)->cells[index + (size_t)i] = (struct cell){i == 0 ? code : ' ', columns, style};
+        cell[i] = (struct cell){i == 0 ? code : ' ', 1, style};
         of(canvas)->inks[index + (size_t)i] = (struct ink){LAYER_TEXT, 0};
     }
-    if (width == 2 && of(canvas)->cells[index].width == 2)
-        of(canvas)->cells[index + 1].width = 0;
+    if (whole) {
+        cell[0].width = 2;
+        cell[1].width = 0;
+    }
 }
 
 static void label(struct canvas *canvas, double x, double y, struct style style, const char *text, int columns)
@@ -143,18 +146,34 @@ static uint8_t dot_bit(const struct canvas *canvas, int x, int y)
     return canvas->glyphs == GLYPHS_BLOCK ? (uint8_t)(1 << (y % 2 * 2 + x % 2)) : 1;
 }
 
-static void set_dot(struct canvas *canvas, int x, int y)
+/* Adds dots to a cell, unless a fuller line has it. */
+static void add_dots(struct canvas *canvas, int column, int row, uint8_t dots)
 {
-    int column = x / canvas->dots.x, row = y / canvas->dots.y;
-    size_t index = index_of(canvas, column, row);
-    struct ink *ink = &of(canvas)->inks[index];
+    struct ink *ink = &of(canvas)->inks[index_of(canvas, column, row)];
     enum layer layer = style_layer(of(canvas)->path_style);
     if (ink->layer > layer)
         return;
-    uint8_t dots = ink->layer == layer ? ink->dots : 0;
-    dots |= dot_bit(canvas, x, y);
+    if (ink->layer == layer)
+        dots |= ink->dots;
     put(canvas, column, row, of(canvas)->path_style, dots_code(of(canvas), dots), 1);
     *ink = (struct ink){(uint8_t)layer, dots};
+}
+
+static void set_dot(struct canvas *canvas, int x, int y)
+{
+    add_dots(canvas, x / canvas->dots.x, y / canvas->dots.y, dot_bit(canvas, x, y));
+}
+
+/* A noisy series is mostly these, so they go by cells, not by dots. */
+static void set_upright(struct canvas *canvas, int x, int from, int to)
+{
+    for (int y = from; y <= to;) {
+        int row = y / canvas->dots.y;
+        uint8_t dots = 0;
+        for (; y <= to && y / canvas->dots.y == row; y++)
+            dots |= dot_bit(canvas, x, y);
+        add_dots(canvas, x / canvas->dots.x, row, dots);
+    }
 }
 
 static void path_begin(struct canvas *canvas, struct style style, enum stroke stroke, double width)
@@ -203,6 +222,10 @@ static void path_line(struct canvas *canvas, double from_x, double from_y, doubl
     bool whole = -dy > dx || (dx == 0 && dy == 0); /* steep, or a single dot */
     if (of(canvas)->path_start < 0)
         of(canvas)->path_start = x;
+    if (dx == 0 && whole) {
+        set_upright(canvas, x, y < y1 ? y : y1, y < y1 ? y1 : y);
+        return;
+    }
     for (;;) {
         if (whole || stroke_on(of(canvas), x))
             set_dot(canvas, x, y);

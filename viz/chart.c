@@ -135,6 +135,9 @@ static void draw_marks(struct canvas *canvas, const struct layout *layout, const
 {
     struct dot_grid dots = canvas_dots(canvas);
     double top = layout->y.origin + dots.y * 0.5, bottom = layout->y.origin + layout->y.count - dots.y * 0.5;
+    struct series_summary all = series_summarize(line->series, SERIES_RAW, 0, series_count(line->series));
+    if (!all.non_finite && !layout->y.log)
+        return;
     double free_top = -INFINITY, free_bottom = -INFINITY; /* marks side by side would be a smear */
     struct column_walk walk = column_walk_start(line->series, SERIES_RAW, &layout->x);
     for (struct column column; column_walk_next(&walk, &column);) {
