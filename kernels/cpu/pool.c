@@ -29,6 +29,11 @@ CPU_TEMPLATE void average_forward_kernel(enum dtype dtype, const struct average_
     }
 }
 
+CPU_TEMPLATE void put(enum dtype dtype, bool add, void *to, size_t i, float value)
+{
+    cpu_store(dtype, to, i, add ? cpu_load(dtype, to, i) + value : value);
+}
+
 CPU_TEMPLATE void average_backward_loop(enum dtype dtype, bool add, const struct average_job *job, size_t begin,
                                         size_t end)
 {
@@ -36,13 +41,14 @@ CPU_TEMPLATE void average_backward_loop(enum dtype dtype, bool add, const struct
     for (size_t cell = begin * job->out_w; cell < end * job->out_w; cell++) {
         size_t row = cell / job->out_w, column = cell % job->out_w;
         const void *dy = cpu_at_const(dtype, job->from, cell * c);
-        for (size_t corner = 0; corner < 4; corner++) {
-            void *dx = cpu_at(dtype, job->to, (2 * row + corner / 2) * line + (2 * column + corner % 2) * c);
+        void *dx = cpu_at(dtype, job->to, 2 * row * line + 2 * column * c);
 #pragma omp simd
-            for (size_t i = 0; i < c; i++) {
-                float d = 0.25f * cpu_load(dtype, dy, i);
-                cpu_store(dtype, dx, i, add ? cpu_load(dtype, dx, i) + d : d);
-            }
+        for (size_t i = 0; i < c; i++) {
+            float d = 0.25f * cpu_load(dtype, dy, i);
+            put(dtype, add, dx, i, d);
+            put(dtype, add, dx, c + i, d);
+            put(dtype, add, dx, line + i, d);
+            put(dtype, add, dx, line + c + i, d);
         }
     }
 }
@@ -125,10 +131,8 @@ CPU_TEMPLATE void global_backward_loop(enum dtype dtype, bool add, const struct 
         const float *dy = (const float *)job->from + row / job->spatial * c;
         void *dx = cpu_at(dtype, job->to, row * c);
 #pragma omp simd
-        for (size_t i = 0; i < c; i++) {
-            float d = scale * dy[i];
-            cpu_store(dtype, dx, i, add ? cpu_load(dtype, dx, i) + d : d);
-        }
+        for (size_t i = 0; i < c; i++)
+            put(dtype, add, dx, i, scale * dy[i]);
     }
 }
 

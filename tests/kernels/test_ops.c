@@ -1,6 +1,6 @@
 /* Every case of the op table on the CPU back end: forward against the reference, backward against finite differences,
- * bf16 against fp32, the same bits again and with other thread counts. `test_ops speed [THREADS]` times the
- * ops instead. */
+ * bf16 against fp32, the same bits again and with other thread counts. `test_ops speed [THREADS [OP]]` times
+ * the ops, or one of them, instead. */
 #include "kernels/philox.h"
 #include "tests/kernels/op_cases.h"
 
@@ -303,11 +303,14 @@ static void time_case(const struct op_case *c, struct backend *backend, enum dty
     values_free(&v);
 }
 
+static const char *speed_op = "";
+
 static void speed(void **state)
 {
     for (int i = 0; i < op_speed_case_count; i++)
-        for (int dtype = DTYPE_FP32; dtype <= (op_speed_cases[i].op->fp32_only ? DTYPE_FP32 : DTYPE_BF16); dtype++)
-            time_case(&op_speed_cases[i], *state, (enum dtype)dtype);
+        if (strstr(op_speed_cases[i].op->name, speed_op))
+            for (int dtype = DTYPE_FP32; dtype <= (op_speed_cases[i].op->fp32_only ? DTYPE_FP32 : DTYPE_BF16); dtype++)
+                time_case(&op_speed_cases[i], *state, (enum dtype)dtype);
 }
 
 int main(int argc, char **argv)
@@ -319,6 +322,8 @@ int main(int argc, char **argv)
     const struct CMUnitTest timings[] = {cmocka_unit_test(speed)};
     if (argc > 2)
         rig_threads = (int)strtol(argv[2], NULL, 10);
+    if (argc > 3)
+        speed_op = argv[3];
     if (argc > 1 && strcmp(argv[1], "speed") == 0)
         return cmocka_run_group_tests(timings, rig_open, rig_close);
     return cmocka_run_group_tests(tests, rig_open, rig_close);
