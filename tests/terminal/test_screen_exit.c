@@ -1,0 +1,174 @@
+/* The ways out: whatever ends nfbench, the terminal is as it was before, and what was trained is saved. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+#include <dirent.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "tests/terminal/tmux.h"
+
+static int end(void **state)
+{
+    (void)state;
+    screen_end();
+    return 0;
+}
+
+static void start(void)
+{
+    screen_start(100, 30, "", TINY "--session run");
+    wait_for_step_above(3);
+}
+
+static void assert_saved(void)
+{
+    DIR *folder = opendir(screen_path("sessions/run/checkpoints"));
+    const struct dirent *entry;
+    int count = 0;
+
+    assert_non_null(folder);
+    while ((entry = readdir(folder)))
+        count += strstr(entry->d_name, ".safetensors") != NULL;
+    closedir(folder);
+    assert_true(count > 0);
+}
+
+/* Each run has the same session name: the one before goes. */
+static void forget(void)
+{
+    char command[512];
+
+    snprintf(command, sizeof command, "rm -rf %s\n", screen_path("sessions"));
+    screen_type(command);
+    screen_type("echo for\"\"gotten\n");
+    wait_for("forgotten");
+}
+
+static void ends_by_key(const char *key, int status)
+{
+    start();
+    screen_key(key);
+    assert_int_equal(screen_status(), status);
+    assert_terminal_restored();
+    wait_for("stopped at step");
+    assert_saved();
+    forget();
+}
+
+static void quitting(void **state)
+{
+    (void)state;
+    ends_by_key("q", 0);
+}
+
+static void control_c(void **state)
+{
+    (void)state;
+    ends_by_key("C-c", 0);
+}
+
+static void ends_by_signal(int number, int status)
+{
+    start();
+    assert_int_equal(kill(screen_pid(), number), 0);
+    assert_int_equal(screen_status(), status);
+    assert_terminal_restored();
+    assert_saved();
+    forget();
+}
+
+static void sigterm(void **state)
+{
+    (void)state;
+    ends_by_signal(SIGTERM, 130);
+}
+
+static void sigint_from_elsewhere(void **state)
+{
+    (void)state;
+    ends_by_signal(SIGINT, 130);
+}
+
+static void sighup(void **state)
+{
+    (void)state;
+    ends_by_signal(SIGHUP, 130);
+}
+
+static void crashes(int number)
+{
+    start();
+    assert_int_equal(kill(screen_pid(), number), 0);
+    assert_int_not_equal(screen_status(), 0);
+    assert_terminal_restored();
+    wait_for("nfbench crashed; the last checkpoint stays: nfbench resume run");
+    forget();
+}
+
+static void a_crash(void **state)
+{
+    (void)state;
+    crashes(SIGSEGV);
+}
+
+static void an_abort(void **state)
+{
+    (void)state;
+    crashes(SIGABRT);
+}
+
+static void leaving_while_it_starts(void **state)
+{
+    (void)state;
+    screen_start(100, 30, "", TINY "--session run");
+    wait_for("nfbench");
+    wait_for("q quit");
+    screen_key("q");
+    assert_int_equal(screen_status(), 0);
+    assert_terminal_restored();
+    forget();
+}
+
+static void stop_and_come_back(void **state)
+{
+    long step;
+
+    (void)state;
+    start();
+    screen_key("Space");
+    wait_for(" paused ");
+    step = screen_step();
+    screen_key("C-z");
+    wait_for("Stopped");
+    assert_string_equal(screen_format("#{alternate_on} #{cursor_flag}"), "0 1");
+    screen_type("fg\n");
+    wait_for(" paused ");
+    assert_int_equal(screen_step(), step);
+    screen_key("s");
+    assert_int_equal(wait_for_step_above(step), step + 1);
+    screen_key("q");
+    wait_for("stopped at step");
+    assert_string_equal(screen_format("#{alternate_on} #{cursor_flag}"), "0 1");
+}
+
+#define TEST(name) cmocka_unit_test_teardown(name, end)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(quitting),
+        TEST(control_c),
+        TEST(sigterm),
+        TEST(sigint_from_elsewhere),
+        TEST(sighup),
+        TEST(a_crash),
+        TEST(an_abort),
+        TEST(leaving_while_it_starts),
+        TEST(stop_and_come_back),
+    };
+    return cmocka_run_group_tests(tests, tmux_set_up, tmux_tear_down);
+}

@@ -1,0 +1,187 @@
+/* The screen on other terminals than the usual: small, growing and shrinking, without colours, without UTF-8. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "tests/terminal/tmux.h"
+
+static int end(void **state)
+{
+    (void)state;
+    screen_end();
+    return 0;
+}
+
+static void leave(void)
+{
+    screen_key("q");
+    assert_int_equal(screen_status(), 0);
+}
+
+/* The screen's number of lines and the columns of its first, in characters. */
+static void it_fills_the_screen(int columns, int rows)
+{
+    const char *text = screen_text();
+    int lines = 0, characters = 0;
+
+    for (const char *at = text; *at; at++) {
+        lines += *at == '\n';
+        characters += lines == 0 && (*at & 0xc0) != 0x80;
+    }
+    assert_int_equal(lines, rows);
+    assert_true(characters <= columns);
+}
+
+static void every_size_and_back(void **state)
+{
+    static const struct {
+        int columns, rows;
+        const char *words;
+    } sizes[] = {{80, 24, " Accuracy "}, {60, 18, " Accuracy "},    {40, 10, " Loss "},    {30, 8, "too small"},
+                 {10, 2, "10x2"},        {160, 48, "\xe2\x95\xad"}, {80, 24, " Accuracy "}};
+
+    (void)state;
+    screen_start(100, 30, "", TINY);
+    wait_for_step_above(3);
+    screen_key("Space");
+    wait_for(" paused ");
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        screen_resize(sizes[i].columns, sizes[i].rows);
+        wait_for(sizes[i].words);
+        it_fills_the_screen(sizes[i].columns, sizes[i].rows);
+    }
+    wait_for(" paused ");
+    wait_for("q quit");
+    leave();
+}
+
+static void a_storm_of_sizes(void **state)
+{
+    (void)state;
+    screen_start(100, 30, "", TINY);
+    wait_for_step_above(0);
+    for (int i = 0; i < 40; i++)
+        screen_resize(20 + i * 37 % 150, 4 + i * 11 % 50);
+    screen_resize(90, 28);
+    wait_for("q quit");
+    wait_for(" training ");
+    wait_for_step_above(screen_step());
+    leave();
+}
+
+/* Colours in what tmux captures: ESC [ 3x, 4x, 9x, 38, 48; 39 and 49 are the terminal's own. */
+static bool has_colors(const char *raw)
+{
+    for (const char *at = raw; (at = strstr(at, "\033[")); at++)
+        for (const char *part = at + 2; *part && *part != 'm'; part++) {
+            bool begins = part == at + 2 || part[-1] == ';';
+
+            if (begins && strchr("349", part[0]) && part[1] >= '0' && part[1] <= '8')
+                return true;
+        }
+    return false;
+}
+
+static void colors_where_there_are_some(void **state)
+{
+    (void)state;
+    screen_start(100, 30, "", TINY);
+    wait_for_step_above(3);
+    assert_true(has_colors(screen_raw()));
+    assert_non_null(strstr(screen_raw(), "48;5;"));
+    leave();
+}
+
+static void no_color_means_none(void **state)
+{
+    (void)state;
+    screen_start(100, 30, "NO_COLOR=1", TINY);
+    wait_for_step_above(3);
+    assert_false(has_colors(screen_raw()));
+    assert_non_null(strstr(screen_raw(), "\033[1m")); /* attributes are left */
+    leave();
+}
+
+static void a_vt100_has_none_either(void **state)
+{
+    (void)state;
+    screen_start(100, 30, "TERM=vt100", TINY);
+    wait_for_step_above(3);
+    assert_false(has_colors(screen_raw()));
+    screen_command("theme dark");
+    wait_for("has no colours");
+    leave();
+}
+
+static void eight_colors_do(void **state)
+{
+    (void)state;
+    screen_start(100, 30, "TERM=screen", TINY);
+    wait_for_step_above(3);
+    assert_true(has_colors(screen_raw()));
+    assert_null(strstr(screen_raw(), "38;5;"));
+    leave();
+}
+
+static void a_locale_without_utf_8_gets_ascii(void **state)
+{
+    (void)state;
+    screen_start(80, 24, "LC_ALL=C", TINY);
+    wait_for_step_above(3);
+    for (const char *at = screen_text(); *at; at++)
+        assert_true((unsigned char)*at < 0x80);
+    assert_ptr_equal(strchr(screen_text(), '?'), strstr(screen_text(), "? help")); /* all else has a likeness */
+    screen_command("glyphs braille");
+    wait_for("ASCII alone");
+    leave();
+}
+
+static long bytes_written(void)
+{
+    struct stat status;
+
+    return stat(screen_path("bytes"), &status) == 0 ? (long)status.st_size : -1;
+}
+
+/* A paused run leaves the terminal in peace; a training one costs little. */
+static void nothing_is_drawn_when_nothing_changes(void **state)
+{
+    long before, until;
+
+    (void)state;
+    screen_start(100, 30, "", TINY);
+    wait_for_step_above(3);
+    screen_key("Space");
+    wait_for(" paused ");
+    wait_for("space resume");
+    screen_pipe("bytes");
+    screen_key("z"); /* something to draw, so that the pipe is known to stand */
+    wait_for("'z' does nothing here");
+    before = bytes_written();
+    for (until = clock_ms() + 500; clock_ms() < until;)
+        assert_non_null(strstr(screen_text(), " paused "));
+    assert_int_equal(bytes_written(), before);
+    leave();
+}
+
+#define TEST(name) cmocka_unit_test_teardown(name, end)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(every_size_and_back),
+        TEST(a_storm_of_sizes),
+        TEST(colors_where_there_are_some),
+        TEST(no_color_means_none),
+        TEST(a_vt100_has_none_either),
+        TEST(eight_colors_do),
+        TEST(a_locale_without_utf_8_gets_ascii),
+        TEST(nothing_is_drawn_when_nothing_changes),
+    };
+    return cmocka_run_group_tests(tests, tmux_set_up, tmux_tear_down);
+}

@@ -1,0 +1,221 @@
+/* A run lived through on the real screen: it comes at once, shows the curves, and is led by keys and by commands. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "tests/terminal/tmux.h"
+
+static int end(void **state)
+{
+    (void)state;
+    screen_end();
+    return 0;
+}
+
+/* Shows a paused screen, whose step then stands still. */
+static long pause_now(void)
+{
+    wait_for_step_above(0);
+    screen_key("Space");
+    wait_for(" paused ");
+    wait_for("space resume");
+    return screen_step();
+}
+
+static void there_is_something_to_read_at_once(void **state)
+{
+    long started;
+
+    (void)state;
+    started = clock_ms();
+    screen_start(100, 30, "", TINY);
+    wait_for("q quit");
+    print_message("first text after %ld ms, with tmux, the shell and the asking\n", clock_ms() - started);
+    wait_for("synthetic images");
+    wait_for("custom, ");
+    wait_for("CPU, 1 thread, fp32");
+    wait_for(" training ");
+    wait_for_step_above(5);
+    assert_non_null(strstr(screen_text(), "Loss"));
+    assert_non_null(strstr(screen_text(), "Accuracy"));
+    assert_non_null(strstr(screen_text(), "\xe2\xa0")); /* braille */
+    screen_key("q");
+    assert_int_equal(screen_status(), 0);
+    wait_for("stopped at step");
+}
+
+static void keys_lead_the_run(void **state)
+{
+    long step;
+
+    (void)state;
+    screen_start(120, 36, "", TINY);
+    step = pause_now();
+    screen_key("s");
+    assert_int_equal(wait_for_step_above(step), step + 1);
+    wait_for(" paused ");
+    screen_key("+");
+    wait_for("lr 0.02 -> 0.025");
+    screen_key("-");
+    wait_for("lr 0.025 -> 0.02");
+    screen_key("w");
+    wait_for("saved at step");
+    screen_key("e");
+    wait_for("eval: validation accuracy");
+    screen_key("Space");
+    wait_for(" training ");
+    wait_for_step_above(step + 1);
+    screen_key("q");
+    assert_int_equal(screen_status(), 0);
+}
+
+static void commands_lead_the_run(void **state)
+{
+    long step;
+
+    (void)state;
+    screen_start(120, 36, "", TINY);
+    wait_for_step_above(0);
+    screen_command("pause");
+    wait_for(" paused ");
+    step = screen_step();
+    screen_command("step 3");
+    assert_true(wait_for_step_above(step) <= step + 3);
+    wait_for_step_above(step + 2);
+    wait_for(" paused ");
+    assert_int_equal(screen_step(), step + 3);
+    screen_command("lr 0.01");
+    wait_for("lr 0.02 -> 0.01");
+    screen_command("lr x0.5");
+    wait_for("lr 0.01 -> 0.005");
+    screen_command("log on");
+    wait_for("loss axis logarithmic");
+    screen_command("smooth 0.5");
+    wait_for("smoothing 0.5");
+    screen_command("resume");
+    wait_for(" training ");
+    screen_command("quit");
+    assert_int_equal(screen_status(), 0);
+}
+
+static void the_command_line_completes_suggests_and_remembers(void **state)
+{
+    (void)state;
+    screen_start(120, 36, "", TINY);
+    wait_for_step_above(0);
+    screen_type(":the");
+    screen_key("Tab");
+    wait_for(":theme ");
+    screen_key("Tab");
+    wait_for("light");
+    wait_for("mono");
+    screen_type("lihgt\n");
+    wait_for("did you mean 'light'?");
+    wait_for(":theme lihgt"); /* stays, to be mended */
+    screen_key("C-u");
+    screen_key("C-d"); /* on an empty line: back to the keys, not out of the run */
+    wait_for(": for the command line");
+    screen_type(":zzz");
+    screen_key("C-c"); /* throws the line away, not the run */
+    wait_until_gone(":zzz");
+    screen_type(":abc");
+    screen_key("Escape");
+    wait_until_gone(":abc");
+    screen_command("theme mono");
+    wait_for("theme mono");
+    screen_key(":");
+    screen_key("Up");
+    wait_for(":theme mono");
+    screen_key("Escape");
+    wait_until_gone(":theme mono");
+    screen_key("q");
+    assert_int_equal(screen_status(), 0);
+    assert_int_equal(access(screen_path(".local/state/nfbench/history"), F_OK), 0);
+}
+
+static void views_help_and_pictures(void **state)
+{
+    (void)state;
+    screen_start(120, 36, "", TINY);
+    wait_for_step_above(3);
+    screen_key("2");
+    wait_until_gone("Accuracy");
+    screen_key("4");
+    wait_until_gone("Loss");
+    wait_for("session /");
+    screen_key("1");
+    wait_for("Accuracy");
+    screen_key("Tab");
+    wait_until_gone("Accuracy");
+    screen_key("?");
+    wait_for("Keys and commands");
+    screen_key("Escape");
+    wait_until_gone("Keys and commands");
+    screen_command("export");
+    wait_for("charts");
+    wait_for("wrote /");
+    assert_int_equal(access(screen_path("sessions"), F_OK), 0);
+    screen_key("q");
+    assert_int_equal(screen_status(), 0);
+}
+
+static void a_run_that_is_over_stays_to_be_looked_at(void **state)
+{
+    (void)state;
+    screen_start(120, 36, "", TINY "--steps 12");
+    wait_for(" finished ");
+    wait_for("test accuracy");
+    wait_for("finished at step 12");
+    screen_key("s");
+    wait_for("the run has ended");
+    screen_key("q");
+    assert_int_equal(screen_status(), 0);
+    wait_for("finished at step 12. nfbench test");
+}
+
+static void a_divergence_is_explained(void **state)
+{
+    (void)state;
+    screen_start(120, 36, "", TINY "--lr 1000 --agc 0");
+    wait_for("Training diverged");
+    wait_for("left the finite range");
+    wait_for(" diverged ");
+    screen_key("Escape");
+    wait_until_gone("Esc closes");
+    screen_key("q");
+    assert_int_equal(screen_status(), 1);
+    wait_for("diverged at step");
+}
+
+static void what_cannot_start_says_why(void **state)
+{
+    (void)state;
+    screen_start(100, 30, "", "--data /nonexistent/folder");
+    wait_for("Cannot start");
+    wait_for("/nonexistent/folder");
+    screen_key("q");
+    assert_int_equal(screen_status(), 1);
+    assert_terminal_restored();
+}
+
+#define TEST(name) cmocka_unit_test_teardown(name, end)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(there_is_something_to_read_at_once),
+        TEST(keys_lead_the_run),
+        TEST(commands_lead_the_run),
+        TEST(the_command_line_completes_suggests_and_remembers),
+        TEST(views_help_and_pictures),
+        TEST(a_run_that_is_over_stays_to_be_looked_at),
+        TEST(a_divergence_is_explained),
+        TEST(what_cannot_start_says_why),
+    };
+    return cmocka_run_group_tests(tests, tmux_set_up, tmux_tear_down);
+}

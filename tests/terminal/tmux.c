@@ -1,0 +1,264 @@
+/* See tmux.h. One server with a socket of its own, one session at a time. */
+#include "tests/terminal/tmux.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { PATIENCE_MS = 40000, POLL_MS = 25, TEXT_SIZE = 1 << 18 };
+
+static char folder[64], binary[1024], text[TEXT_SIZE];
+
+long clock_ms(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* Between two looks; never in the hope that something has happened by then. */
+static void rest(void)
+{
+    const struct timespec moment = {.tv_nsec = POLL_MS * 1000000L};
+
+    nanosleep(&moment, NULL);
+}
+
+const char *screen_path(const char *name)
+{
+    static char path[256];
+
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    return path;
+}
+
+/* Runs a shell command line and keeps what it prints in `text`; returns its exit status. */
+static int shell(const char *format, ...)
+{
+    char command[4096];
+    va_list arguments;
+    FILE *pipe;
+    size_t used;
+
+    va_start(arguments, format);
+    vsnprintf(command, sizeof command, format, arguments);
+    va_end(arguments);
+    pipe = popen(command, "r");
+    assert_non_null(pipe);
+    used = fread(text, 1, sizeof text - 1, pipe);
+    text[used] = 0;
+    return pclose(pipe);
+}
+
+#define TMUX "env -u TMUX TMUX_TMPDIR=%s tmux -f /dev/null "
+
+int tmux_set_up(void **state)
+{
+    const char *given = getenv("NFBENCH_BINARY");
+
+    (void)state;
+    snprintf(folder, sizeof folder, "/tmp/nfbench-screen-XXXXXX");
+    if (!mkdtemp(folder) || !realpath(given ? given : "nfbench", binary))
+        return -1;
+    return 0;
+}
+
+int tmux_tear_down(void **state)
+{
+    (void)state;
+    shell(TMUX "kill-server 2>&1; rm -rf %s", folder, folder);
+    return 0;
+}
+
+static bool file_exists(const char *name)
+{
+    return access(screen_path(name), F_OK) == 0;
+}
+
+void screen_start(int columns, int rows, const char *environment, const char *arguments)
+{
+    FILE *script;
+
+    if (shell("command -v tmux") != 0) {
+        print_message("no tmux here: skipped\n");
+        skip();
+    }
+    script = fopen(screen_path("run.sh"), "w");
+    assert_non_null(script);
+    fprintf(script,
+            "cd %s; rm -f status pid before after; set -m; stty -g > before\n"
+            "env TERM=tmux-256color LC_ALL=C.UTF-8 OMP_WAIT_POLICY=passive HOME=%s INPUTRC=/dev/null %s "
+            "sh -c 'echo $$ > pid; exec \"$@\"' sh %s --sessions-dir %s/sessions %s\n"
+            "status=$?; stty -g > after; echo $status > status.new; mv status.new status; PS1='shell> '\n",
+            folder, folder, environment, binary, folder, arguments);
+    assert_int_equal(fclose(script), 0);
+    assert_int_equal(shell(TMUX "new-session -d -s screen -c %s -x %d -y %d 'env PS1=shell\\>\\  bash --norc' 2>&1",
+                           folder, folder, columns, rows),
+                     0);
+    assert_int_equal(shell(TMUX "set -g window-size manual \\; set -sg escape-time 0 2>&1", folder), 0);
+    wait_for("shell>");
+    screen_type("clear; . ./run.sh\n");
+}
+
+void screen_end(void)
+{
+    shell(TMUX "kill-session -t screen 2>&1", folder);
+}
+
+void screen_key(const char *key)
+{
+    assert_int_equal(shell(TMUX "send-keys -t screen '%s' 2>&1", folder, key), 0);
+}
+
+void screen_type(const char *typed)
+{
+    /* a newline is Enter */
+    size_t length = strlen(typed);
+    bool enter = length && typed[length - 1] == '\n';
+
+    assert_int_equal(shell(TMUX "send-keys -t screen -l '%.*s' 2>&1", folder, (int)length - enter, typed), 0);
+    if (enter)
+        screen_key("Enter");
+}
+
+void screen_command(const char *command)
+{
+    char line[256];
+
+    snprintf(line, sizeof line, ":%s\n", command);
+    screen_type(line);
+}
+
+void screen_resize(int columns, int rows)
+{
+    assert_int_equal(shell(TMUX "resize-window -t screen -x %d -y %d 2>&1", folder, columns, rows), 0);
+}
+
+const char *screen_text(void)
+{
+    shell(TMUX "capture-pane -p -t screen 2>&1", folder);
+    return text;
+}
+
+const char *screen_raw(void)
+{
+    shell(TMUX "capture-pane -p -e -t screen 2>&1", folder);
+    return text;
+}
+
+void screen_pipe(const char *name)
+{
+    assert_int_equal(shell(TMUX "pipe-pane -t screen -O 'cat >> %s' 2>&1", folder, screen_path(name)), 0);
+}
+
+static void wait_for_words(const char *words, bool there)
+{
+    long limit = clock_ms() + PATIENCE_MS;
+
+    while ((strstr(screen_text(), words) != NULL) != there) {
+        if (clock_ms() > limit)
+            fail_msg("'%s' %s:\n%s", words, there ? "did not come" : "did not go", text);
+        rest();
+    }
+}
+
+void wait_for(const char *words)
+{
+    wait_for_words(words, true);
+}
+
+void wait_until_gone(const char *words)
+{
+    wait_for_words(words, false);
+}
+
+long screen_step(void)
+{
+    const char *at = strstr(screen_text(), " step ");
+    long step = 0;
+
+    if (!at)
+        return -1;
+    for (at += 6; *at == ' '; at++)
+        ;
+    if (*at < '0' || *at > '9')
+        return -1;
+    for (; (*at >= '0' && *at <= '9') || *at == ','; at++)
+        step = *at == ',' ? step : 10 * step + (*at - '0');
+    return *at == '/' ? step : -1;
+}
+
+long wait_for_step_above(long least)
+{
+    long limit = clock_ms() + PATIENCE_MS, step;
+
+    while ((step = screen_step()) <= least) {
+        if (clock_ms() > limit)
+            fail_msg("the step is %ld, not above %ld:\n%s", step, least, text);
+        rest();
+    }
+    return step;
+}
+
+const char *screen_format(const char *format)
+{
+    shell(TMUX "display-message -p -t screen '%s' 2>&1", folder, format);
+    text[strcspn(text, "\n")] = 0;
+    return text;
+}
+
+static long read_number(const char *name)
+{
+    long number = -1;
+    FILE *file = fopen(screen_path(name), "r");
+
+    if (!file)
+        return -1;
+    if (fscanf(file, "%ld", &number) != 1)
+        number = -1;
+    fclose(file);
+    return number;
+}
+
+static void wait_for_file(const char *name)
+{
+    long limit = clock_ms() + PATIENCE_MS;
+
+    while (!file_exists(name)) {
+        if (clock_ms() > limit)
+            fail_msg("nfbench is still there:\n%s", screen_text());
+        rest();
+    }
+}
+
+int screen_status(void)
+{
+    wait_for_file("status");
+    return (int)read_number("status");
+}
+
+int screen_pid(void)
+{
+    wait_for_file("pid");
+    return (int)read_number("pid");
+}
+
+void assert_terminal_restored(void)
+{
+    wait_for_file("status");
+    assert_int_equal(shell("cd %s && cmp before after 2>&1", folder), 0);
+    assert_string_equal(screen_format("#{alternate_on} #{cursor_flag} #{keypad_cursor_flag}"), "0 1 0");
+    screen_type("echo re\"\"stored\n"); /* what is typed is seen, and Enter ends a line */
+    wait_for("restored");
+    wait_for("echo re");
+}
