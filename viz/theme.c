@@ -46,7 +46,7 @@ static const struct theme themes[] = {
         /* One colour; attributes alone tell roles apart. */
         .name = "mono",
         .background = 0x000000,
-        .color = {[0 ... ROLE_COUNT - 1] = 0xE0E0E0},
+        .color = {[0 ... ROLE_COUNT - 1] = 0xFFFFFF},
         .flags = {[ROLE_DIM] = STYLE_FAINT,
                   [ROLE_TITLE] = STYLE_BOLD,
                   [ROLE_ACCENT] = STYLE_BOLD,
@@ -95,7 +95,7 @@ void theme_resolve(const struct theme *theme, struct style style, uint32_t *fore
                     : theme->on_color[role] != THEME_PLAIN ? theme->on_color[role]
                                                            : theme->background;
     if (flags & STYLE_FAINT)
-        front = color_mix(front, back, 0.5);
+        front = color_mix(front, back, 0.55);
     *foreground = flags & STYLE_REVERSE ? back : front;
     *background = flags & STYLE_REVERSE ? front : back;
 }
