@@ -37,20 +37,27 @@ double round_to(enum dtype dtype, double value)
     return (double)x;
 }
 
-double rig_normal(uint32_t stream, uint64_t index)
+void rig_normal(uint32_t stream, double *out, size_t count)
 {
-    float pair[2];
-    struct philox drawn = philox_draw(1, PHILOX_SYNTHETIC, stream, index / 2, 0);
-    philox_normal(drawn.word[0], drawn.word[1], pair);
-    return (double)pair[index % 2];
+    for (size_t i = 0; i < count; i += 2) {
+        float pair[2];
+        struct philox drawn = philox_draw(1, PHILOX_SYNTHETIC, stream, i / 2, 0);
+        philox_normal(drawn.word[0], drawn.word[1], pair);
+        for (size_t j = 0; j < 2 && i + j < count; j++)
+            out[i + j] = (double)pair[j];
+    }
 }
 
 float *rig_normals(uint32_t stream, size_t count, float scale, float shift)
 {
+    double *normal = malloc((count + 1) * sizeof *normal);
     float *values = malloc((count + 1) * sizeof *values);
+    assert_non_null(normal);
     assert_non_null(values);
+    rig_normal(stream, normal, count);
     for (size_t i = 0; i < count; i++)
-        values[i] = shift + scale * (float)rig_normal(stream, i);
+        values[i] = shift + scale * (float)normal[i];
+    free(normal);
     return values;
 }
 

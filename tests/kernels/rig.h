@@ -36,9 +36,9 @@ void rig_download(struct rig *rig, enum dtype storage, const void *device, doubl
 /* The value as stored in `dtype`: to float, and for bf16 to the nearest, ties to even. */
 double round_to(enum dtype dtype, double value);
 
-/* The index-th standard normal value of a stream, always the same. */
-double rig_normal(uint32_t stream, uint64_t index);
-/* `count` of them times scale plus shift; the caller frees. */
+/* The first standard normal values of a stream, always the same. */
+void rig_normal(uint32_t stream, double *out, size_t count);
+/* The same times scale plus shift; the caller frees. */
 float *rig_normals(uint32_t stream, size_t count, float scale, float shift);
 
 /* Set-up and tear-down of a cmocka group whose state is a CPU back end with `rig_threads` threads. */

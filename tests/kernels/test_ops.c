@@ -29,8 +29,9 @@ static double *reals(size_t count)
 
 static void fill(const struct op_input *input, enum dtype dtype, uint32_t stream, double *values)
 {
+    rig_normal(stream, values, input->count);
     for (size_t i = 0; i < input->count; i++) {
-        double z = rig_normal(stream, i);
+        double z = values[i];
         if (input->fill == FILL_BINARY)
             values[i] = z > 0.0 ? 1.0 : 0.0;
         else if (input->fill == FILL_LABEL)
@@ -155,8 +156,7 @@ static void check_input_gradient(const struct op_case *c, struct values *v, int 
     for (int d = 0; d < DIRECTIONS + COORDINATES; d++) {
         memset(direction, 0, count * sizeof *direction);
         if (d < DIRECTIONS)
-            for (size_t j = 0; j < count; j++)
-                direction[j] = rig_normal(100 + (uint32_t)d, j);
+            rig_normal(100 + (uint32_t)d, direction, count);
         else
             direction[philox_draw(2, PHILOX_SYNTHETIC, (uint32_t)d, 0, 0).word[0] % count] = 1.0;
         double analytic = 0.0, length = 0.0;
