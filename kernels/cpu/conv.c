@@ -399,7 +399,7 @@ static float *emulated_x(const struct cpu_conv *c, void *scratch)
 
 static float *emulated_y(const struct cpu_conv *c, void *scratch)
 {
-    return (float *)((char *)scratch + aligned(c->x_count * sizeof(float)));
+    return (float *)scratch + aligned(c->x_count * sizeof(float)) / sizeof(float);
 }
 
 int cpu_conv_forward(struct backend *backend, struct conv *conv, const void *x, const void *packed_forward,
@@ -452,12 +452,12 @@ static void add_to(float *restrict sum, const float *restrict term, size_t count
 
 /* oneDNN's gradient, out of its own layout; it overwrites, so sums go by a copy. */
 static int library_gradient(struct backend *backend, struct cpu_conv *c, void *x, void *dy, float *weight_gradient,
-                            float *bias_gradient, bool add, char *scratch, struct error *error)
+                            float *bias_gradient, bool add, void *scratch, struct error *error)
 {
     void *packed = scratch;
-    float *weights = (float *)(scratch + aligned(c->gradient.bytes));
-    float *bias = (float *)((char *)weights + aligned(c->weight_count * sizeof(float)));
-    void *scratchpad = (char *)bias + aligned(c->bias.bytes);
+    float *weights = (float *)packed + aligned(c->gradient.bytes) / sizeof(float);
+    float *bias = weights + aligned(c->weight_count * sizeof(float)) / sizeof(float);
+    void *scratchpad = bias + aligned(c->bias.bytes) / sizeof(float);
     const struct binding gradient[] = {{DNNL_ARG_SRC, &c->x, x},
                                        {DNNL_ARG_DIFF_DST, &c->y, dy},
                                        {DNNL_ARG_DIFF_WEIGHTS, &c->gradient, packed},
