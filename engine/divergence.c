@@ -128,6 +128,15 @@ __attribute__((format(printf, 2, 3))) static void add(struct line *line, const c
         line->used = line->size - 1;
 }
 
+static void add_variance(struct line *line, const char *where, const struct divergence *found)
+{
+    if (isfinite(found->variance))
+        add(line, "; %s, variance %.3g where %.3g is predicted", where, (double)found->variance,
+            (double)found->predicted);
+    else
+        add(line, "; %s, a variance beyond 3e38 where %.3g is predicted", where, (double)found->predicted);
+}
+
 static void add_block(struct line *line, const struct model_spec *spec, const struct divergence *found)
 {
     int blocks = model_block_count(spec);
@@ -140,15 +149,11 @@ static void add_block(struct line *line, const struct model_spec *spec, const st
     else
         add(line, "block %d of %d left the finite range first (predicted variance %.3g)", found->block + 1, blocks,
             (double)model_block(spec, found->block).variance_out);
-    if (isfinite(found->variance))
-        add(line, "; before it, variance %.3g where %.3g is predicted", (double)found->variance,
-            (double)found->predicted);
-    else
-        add(line, "; before it, a variance beyond 3e38 where %.3g is predicted", (double)found->predicted);
+    add_variance(line, "before it", found);
 }
 
-static int add_place(struct line *line, struct network *network, const struct divergence_case *what,
-                     struct error *error)
+/* For a network whose activations are all finite: the parameter that is not, or its gradient. */
+static int add_parameter(struct line *line, struct network *network, enum divergence_cause cause, struct error *error)
 {
     static const char *const not_finite[] = {
         [DIVERGED_LOSS] = "the loss",
@@ -156,20 +161,12 @@ static int add_place(struct line *line, struct network *network, const struct di
         [DIVERGED_PARAMETER] = "the state",
         [DIVERGED_EVALUATION] = "the loss on held-out images",
     };
-    struct divergence found = {.block = -2};
-    if (what->cause != DIVERGED_PARAMETER && network_find_divergence(network, what->images, what->n, &found, error) < 0)
-        return -1;
-    if (found.block != -2) {
-        add_block(line, network_spec(network), &found);
-        return 0;
-    }
-
+    static const enum parameter_part parts[] = {PART_GRADIENT, PART_VALUE, PART_MOMENTUM, PART_EMA};
+    static const char *const names[] = {"gradient", "value", "momentum", "average"};
     float *scratch = malloc(parameter_largest(network) * sizeof *scratch);
     if (!scratch)
         return error_set(error, "out of memory while looking for the divergence");
-    static const enum parameter_part parts[] = {PART_GRADIENT, PART_VALUE, PART_MOMENTUM, PART_EMA};
-    static const char *const names[] = {"gradient", "value", "momentum", "average"};
-    const bool gradient = what->cause == DIVERGED_GRADIENT;
+    const bool gradient = cause == DIVERGED_GRADIENT;
     const struct parameter *parameter = NULL;
     int part = gradient ? 0 : 1, status = 0;
     for (const int end = gradient ? 1 : 4; part < end; part++) {
@@ -181,8 +178,26 @@ static int add_place(struct line *line, struct network *network, const struct di
     if (status == 0 && parameter)
         add(line, "all activations are finite, but the %s of %s is not", names[part], parameter->name);
     else if (status == 0)
-        add(line, "all activations are finite, but %s is not", not_finite[what->cause]);
+        add(line, "all activations are finite, but %s is not", not_finite[cause]);
     return status;
+}
+
+static int add_place(struct line *line, struct network *network, const struct divergence_case *what,
+                     struct error *error)
+{
+    struct divergence found = {.block = -2};
+    if (what->cause == DIVERGED_PARAMETER) /* no batch led to it */
+        return add_parameter(line, network, what->cause, error);
+    if (network_find_divergence(network, what->images, what->n, &found, error) < 0)
+        return -1;
+    if (found.block != -2) {
+        add_block(line, network_spec(network), &found);
+        return 0;
+    }
+    if (add_parameter(line, network, what->cause, error) < 0)
+        return -1;
+    add_variance(line, "behind the last block", &found);
+    return 0;
 }
 
 static void add_losses(struct line *line, const struct loss_history *history)
