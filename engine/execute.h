@@ -13,8 +13,8 @@ struct network {
     struct plan *remainder; /* batch norm only: for a batch of another size, whose statistics must be its own */
     int chunk;
 
-    /* Regions of parameters.floats floats, a parameter at the same offset in each. */
-    char *memory;
+    /* Regions of parameters.floats floats in one allocation that begins at `values`; a parameter lies at the same
+     * offset in each. */
     float *values, *gradients, *momenta, *averages; /* averages NULL without EMA */
     float *effective;                               /* standardised and folded weights and biases */
     float *moments;

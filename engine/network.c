@@ -35,29 +35,34 @@ void network_times(const struct network *network, double seconds[TIME_KINDS])
 
 /* ---- Making ---- */
 
-static size_t aligned(size_t bytes)
+/* Floats from one region's start to the next. */
+static size_t region_floats(size_t floats)
 {
-    return (bytes + 255) / 256 * 256;
+    return (floats + 63) / 64 * 64;
 }
 
 /* Cuts one allocation into the regions. */
 static int allocate_regions(struct network *network, struct error *error)
 {
-    const size_t region = aligned(network->parameters.floats * sizeof(float));
-    const size_t moments = aligned(network->parameters.moment_floats * sizeof(float));
-    const int regions = network->options.ema ? 5 : 4;
-    network->memory_bytes = (size_t)regions * region + moments + aligned(sizeof *network->loss);
+    const size_t region = region_floats(network->parameters.floats);
+    const size_t moments = region_floats(network->parameters.moment_floats);
+    const size_t regions = network->options.ema ? 5 : 4;
+    const size_t floats = regions * region + moments;
+    network->memory_bytes = floats * sizeof(float) + sizeof *network->loss;
     struct backend *backend = network->backend;
-    if (backend->allocate(backend, network->memory_bytes, (void **)&network->memory, error) ||
-        backend->fill_zero(backend, network->memory, network->memory_bytes, error))
+    void *memory;
+    if (backend->allocate(backend, network->memory_bytes, &memory, error))
         return -1;
-    char *at = network->memory;
-    float **const parts[] = {&network->values, &network->gradients, &network->momenta, &network->effective,
-                             &network->averages};
-    for (int i = 0; i < regions; i++, at += region)
-        *parts[i] = (float *)at;
-    network->moments = (float *)at;
-    network->loss = (struct loss_result *)(at + moments);
+    network->values = memory;
+    if (backend->fill_zero(backend, memory, network->memory_bytes, error))
+        return -1;
+    network->gradients = network->values + region;
+    network->momenta = network->gradients + region;
+    network->effective = network->momenta + region;
+    network->moments = network->effective + region;
+    if (network->options.ema)
+        network->averages = network->moments + moments;
+    network->loss = (void *)(network->values + floats);
     return 0;
 }
 
@@ -195,8 +200,8 @@ void network_destroy(struct network *network)
         return;
     plan_destroy(network->backend, network->plan);
     plan_destroy(network->backend, network->remainder);
-    if (network->memory)
-        network->backend->release(network->backend, network->memory);
+    if (network->values)
+        network->backend->release(network->backend, network->values);
     parameters_free(&network->parameters);
     free(network->ws);
     free(network->updates);
