@@ -160,7 +160,7 @@ SANITIZE_COMMON := -O1 -g -march=$(MARCH) -fno-omit-frame-pointer -Wno-maybe-uni
 sanitize:
 	@scripts/deps.sh build test
 	@ASAN_OPTIONS=strict_string_checks=1:detect_stack_use_after_return=1 UBSAN_OPTIONS=print_stacktrace=1 \
-	    LSAN_OPTIONS=suppressions=$(CURDIR)/tests/support/lsan.supp:print_suppressions=0 TEST_TIMEOUT=300 \
+	    LSAN_OPTIONS=suppressions=$(CURDIR)/tests/support/lsan.supp:print_suppressions=0 TEST_TIMEOUT=600 \
 	    $(MAKE) check BUILD=$(BUILD)/sanitize NFBENCH_CIFAR10=$(NFBENCH_CIFAR10) \
 	    NFBENCH_PEER_FILES=$(NFBENCH_PEER_FILES) \
 	    CFLAGS='$(SANITIZE_COMMON) -fsanitize=address,undefined -fno-sanitize-recover=all'
@@ -169,7 +169,7 @@ sanitize:
 TSAN_TESTS := $(filter $(foreach n,trainer loader queue ring control evaluate,%test_$(n)),$(TESTS_engine))
 tsan:
 	@scripts/deps.sh build test
-	@OMP_THREAD_LIMIT=1 TEST_TIMEOUT=300 TSAN_OPTIONS=suppressions=$(CURDIR)/tests/support/tsan.supp:halt_on_error=1 \
+	@OMP_THREAD_LIMIT=1 TEST_TIMEOUT=600 TSAN_OPTIONS=suppressions=$(CURDIR)/tests/support/tsan.supp:halt_on_error=1 \
 	    $(MAKE) tsan-check BUILD=$(BUILD)/tsan NFBENCH_CIFAR10=$(NFBENCH_CIFAR10) \
 	    CFLAGS='$(SANITIZE_COMMON) -fsanitize=thread'
 

@@ -4,7 +4,7 @@
 # of its own. A crash, a time-out or a test that was planned and never reported counts as failed, and the output of
 # what failed is shown. The last line is `N passed, N failed`, with `, N skipped` where some were.
 set -u
-limit=${TEST_TIMEOUT:-120}
+limit=${TEST_TIMEOUT:-300}
 passed=0 failed=0 skipped=0
 log=$(mktemp) || exit 1
 trap 'rm -f "$log"' EXIT

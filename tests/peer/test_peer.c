@@ -301,7 +301,7 @@ static void golden_updates(void **state)
 static void live(void **state)
 {
     const char *folder = getenv("NFBENCH_PEER_FILES");
-    if (!folder) {
+    if (!folder || !*folder) {
         print_message("# skipped: the full comparison of %s needs PyTorch (make peer)\n", (const char *)*state);
         skip();
     }
