@@ -61,7 +61,12 @@ archives = $(foreach m,$(LINK_$(1)),$(BUILD)/$(m).a)
 libraries = $(foreach m,$(LINK_$(1)),$(LIBRARIES_$(m))) -lm
 objects = $(patsubst %.c,$(BUILD)/%.o,$(1))
 
-all: announce $(BINARY)
+# What was found is said before anything is compiled.
+all: announce
+	@$(MAKE) binary
+
+binary: $(BINARY)
+	@:
 
 $(BINARY): $(BUILD)/tui/main.o $(call archives,tui)
 	@echo "  LINK    $@"
@@ -199,5 +204,5 @@ help:
 	@echo "make peer               golden files anew from PyTorch, and the full comparison with it"
 	@echo "Settings: BUILD=$(BUILD) CC=$(CC) MARCH=$(MARCH) (x86-64-v3 for other machines' use) CFLAGS= WERROR= V=1 -jN"
 
-.PHONY: all announce always check clean deps format format-check help install lint peer run sanitize test tests tsan \
+.PHONY: all announce always binary check clean deps format format-check help install lint peer run sanitize test tests tsan \
     tsan-check uninstall
