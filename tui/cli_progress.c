@@ -100,7 +100,7 @@ static int fit_fields(struct field fields[FIELDS], int width)
     }
 }
 
-/* In the order they are shown; the bar comes behind the first. */
+/* In the order they are shown; the bar comes behind the first. Numbers have a fixed width, so that nothing jumps. */
 static void make_fields(const struct progress *progress, const struct snapshot *snapshot, double fraction,
                         struct field fields[FIELDS])
 {
@@ -116,15 +116,15 @@ static void make_fields(const struct progress *progress, const struct snapshot *
     snprintf(fields[0].text, FIELD_SIZE, "epoch %d/%d", epoch, snapshot->epochs_total);
     snprintf(fields[1].text, FIELD_SIZE, "%3.0f %%", floor(100 * fraction));
     if (snapshot->state == TRAINER_EVALUATING)
-        snprintf(fields[2].text, FIELD_SIZE, "evaluating %d/%d", snapshot->evaluated, snapshot->evaluate_total);
+        snprintf(fields[2].text, FIELD_SIZE, "evaluating %5d/%d", snapshot->evaluated, snapshot->evaluate_total);
     else if (snapshot->state == TRAINER_SAVING)
-        snprintf(fields[2].text, FIELD_SIZE, "saving");
+        snprintf(fields[2].text, FIELD_SIZE, "%14s", "saving");
     else
-        snprintf(fields[2].text, FIELD_SIZE, "%.0f images/s", snapshot->step.images_per_second);
-    snprintf(fields[3].text, FIELD_SIZE, "ETA %s", eta);
+        snprintf(fields[2].text, FIELD_SIZE, "%5.0f images/s", snapshot->step.images_per_second);
+    snprintf(fields[3].text, FIELD_SIZE, "ETA %5s", eta);
     if (progress->weight > 0) {
-        snprintf(fields[4].text, FIELD_SIZE, "loss %.4g", progress->loss);
-        snprintf(fields[5].text, FIELD_SIZE, "accuracy %.1f %%", 100 * progress->accuracy);
+        snprintf(fields[4].text, FIELD_SIZE, "loss %.3f", progress->loss);
+        snprintf(fields[5].text, FIELD_SIZE, "accuracy %4.1f %%", 100 * progress->accuracy);
     }
 }
 
