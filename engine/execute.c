@@ -1,17 +1,8 @@
 /* Runs a plan: one pair of functions an operation kind, and the two loops; see plan.h for what each kind computes. */
 #include "engine/execute.h"
 
+#include "base/clock.h"
 #include "kernels/philox.h"
-
-#include <time.h>
-
-double network_clock(void)
-{
-    struct timespec now;
-    if (clock_gettime(CLOCK_MONOTONIC, &now))
-        return 0;
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
 
 static void *value(const struct pass *pass, int buffer)
 {
@@ -285,9 +276,9 @@ static int run_stage(const struct pass *pass, const struct stage *stage, const s
 {
     if (!stage->function)
         return 0;
-    const double begin = network_clock();
+    const double begin = clock_seconds();
     const int result = stage->function(pass, op);
-    pass->network->seconds[stage->time] += network_clock() - begin;
+    pass->network->seconds[stage->time] += clock_seconds() - begin;
     return result;
 }
 

@@ -50,7 +50,4 @@ typedef int plan_observer(void *context, int block, const struct op *op, struct 
 int plan_forward(const struct pass *pass, plan_observer *observer, void *context);
 int plan_backward(const struct pass *pass);
 
-/* CLOCK_MONOTONIC in seconds. */
-double network_clock(void);
-
 #endif

@@ -1,6 +1,7 @@
 /* A network on a device: memory, the training step in cache-sized chunks, the update, prediction. */
 #include "engine/network.h"
 
+#include "base/clock.h"
 #include "engine/execute.h"
 
 #include <math.h>
@@ -293,7 +294,7 @@ int network_prepare(struct network *network, struct plan *plan, const float *act
 {
     if (network->active == active && network->packed == plan)
         return 0;
-    const double begin = network_clock();
+    const double begin = clock_seconds();
     network->active = NULL;
     bind_layers(network, active);
     if (network->backend->standardize_forward(network->backend, network->ws, network->parameters.layer_count, error) ||
@@ -301,7 +302,7 @@ int network_prepare(struct network *network, struct plan *plan, const float *act
         return -1;
     network->active = active;
     network->packed = plan;
-    network->seconds[TIME_STANDARDIZE] += network_clock() - begin;
+    network->seconds[TIME_STANDARDIZE] += clock_seconds() - begin;
     return 0;
 }
 
@@ -335,7 +336,7 @@ static int train_chunk(const struct pass *pass, const float *images, const uint8
         backend->copy_in(backend, plan_buffer(plan, plan->labels), labels, (size_t)count, pass->error) ||
         plan_forward(pass, NULL, NULL))
         return -1;
-    const double begin = network_clock();
+    const double begin = clock_seconds();
     if (count < plan->n && backend->fill_zero(backend, dlogits + (size_t)count * (size_t)classes,
                                               (size_t)(plan->n - count) * (size_t)classes * sizeof(float), pass->error))
         return -1;
@@ -343,7 +344,7 @@ static int train_chunk(const struct pass *pass, const float *images, const uint8
                                        options->label_smoothing, 1.0f / (float)total, dlogits, network->loss, pass->add,
                                        count, classes, pass->error))
         return -1;
-    network->seconds[TIME_LOSS] += network_clock() - begin;
+    network->seconds[TIME_LOSS] += clock_seconds() - begin;
     return plan_backward(pass);
 }
 
@@ -380,13 +381,13 @@ int network_train_step(struct network *network, const float *images, const uint8
         if (train_chunk(&pass, images + (size_t)begin * image, labels + begin, count, n, options))
             return -1;
     }
-    const double begin = network_clock();
+    const double begin = clock_seconds();
     struct loss_result loss;
     struct backend *backend = network->backend;
     if (backend->standardize_backward(backend, network->ws, network->parameters.layer_count, error) ||
         backend->copy_out(backend, &loss, network->loss, sizeof loss, error))
         return -1;
-    network->seconds[TIME_STANDARDIZE] += network_clock() - begin;
+    network->seconds[TIME_STANDARDIZE] += clock_seconds() - begin;
     result->loss = loss.loss / (float)n;
     result->correct = loss.correct;
     result->finite = isfinite(result->loss);
@@ -396,7 +397,7 @@ int network_train_step(struct network *network, const float *images, const uint8
 int network_update(struct network *network, const struct optimizer_options *options, struct update_result *result,
                    struct error *error)
 {
-    const double begin = network_clock();
+    const double begin = clock_seconds();
     const float warm = (1 + (float)options->ema_step) / (10 + (float)options->ema_step);
     const struct update_options update = {.learning_rate = options->learning_rate,
                                           .momentum = options->momentum,
@@ -413,7 +414,7 @@ int network_update(struct network *network, const struct optimizer_options *opti
     network->active = NULL;
     if (network->backend->update(network->backend, network->updates, network->update_count, &update, result, error))
         return -1;
-    network->seconds[TIME_UPDATE] += network_clock() - begin;
+    network->seconds[TIME_UPDATE] += clock_seconds() - begin;
     return 0;
 }
 

@@ -1,6 +1,7 @@
 /* The run's thread and its loop; see trainer.h. */
 #include "engine/trainer_internal.h"
 
+#include "base/clock.h"
 #include "base/signals.h"
 
 #include <errno.h>
@@ -9,7 +10,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 const char *trainer_state_name(enum trainer_state state)
@@ -20,14 +20,6 @@ const char *trainer_state_name(enum trainer_state state)
         [TRAINER_STOPPED] = "stopped",       [TRAINER_DIVERGED] = "diverged", [TRAINER_FAILED] = "failed",
     };
     return names[state];
-}
-
-double trainer_clock(void)
-{
-    struct timespec now;
-    if (clock_gettime(CLOCK_MONOTONIC, &now) != 0)
-        return 0;
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
 
 /* ---- The loop ---- */
@@ -57,7 +49,7 @@ static enum progress loop(struct trainer *trainer)
 
 static void run(struct trainer *trainer)
 {
-    trainer->mark = trainer_clock();
+    trainer->mark = clock_seconds();
     trainer_set_state(trainer, TRAINER_RUNNING);
     if (loop(trainer) == RUN_FAILED) {
         trainer->now.state = TRAINER_FAILED;

@@ -57,7 +57,6 @@ struct trainer {
     bool threaded;
 };
 
-double trainer_clock(void); /* CLOCK_MONOTONIC, seconds */
 static inline bool trainer_interrupted(struct trainer *trainer)
 {
     return atomic_load(&trainer->stop) || atomic_load(&trainer->abandon);

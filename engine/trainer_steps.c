@@ -1,6 +1,8 @@
 /* The pieces of a run: a training step, the end of an epoch, an evaluation, a checkpoint, a divergence. */
-#include "engine/schedule.h"
 #include "engine/trainer_internal.h"
+
+#include "base/clock.h"
+#include "engine/schedule.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -8,7 +10,7 @@
 
 void trainer_skip_time(struct trainer *trainer)
 {
-    trainer->mark = trainer_clock();
+    trainer->mark = clock_seconds();
 }
 
 static double images_of_steps(const struct trainer *trainer, long steps)
@@ -150,7 +152,7 @@ static void count_step(struct trainer *trainer, const struct step_result *result
 {
     struct training_state *state = &trainer->state;
     const int n = trainer->batch->n;
-    const double now = trainer_clock();
+    const double now = clock_seconds();
     state->step++;
     state->batch_in_epoch++;
     state->seconds += now - trainer->mark;
@@ -170,9 +172,9 @@ enum progress trainer_step(struct trainer *trainer)
 {
     const struct train_options *options = &trainer->options;
     const long index = trainer->state.step;
-    const double asked = trainer_clock();
+    const double asked = clock_seconds();
     trainer->batch = loader_next(trainer->loader);
-    const double waited = trainer_clock() - asked;
+    const double waited = clock_seconds() - asked;
 
     const struct step_options step = {.label_smoothing = options->label_smoothing, .step = (uint32_t)index};
     struct step_result result;
@@ -240,7 +242,7 @@ static enum progress evaluate_part(struct trainer *trainer, enum split split, in
         .context = &watch,
     };
     struct evaluation evaluation;
-    const double start = trainer_clock();
+    const double start = clock_seconds();
     const int status = evaluate(trainer->network, trainer->dataset, &options, &evaluation, &trainer->failure);
     if (status < 0)
         return RUN_FAILED;
@@ -248,7 +250,7 @@ static enum progress evaluate_part(struct trainer *trainer, enum split split, in
         return RUN_INTERRUPTED;
     if (!isfinite(evaluation.loss))
         return diverge(trainer, DIVERGED_EVALUATION, trainer->state.step);
-    pace_add_evaluation(&trainer->pace, trainer_clock() - start, count);
+    pace_add_evaluation(&trainer->pace, clock_seconds() - start, count);
     *loss = (float)evaluation.loss;
     *accuracy = (float)evaluation.accuracy;
     return RUN_ON;

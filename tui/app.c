@@ -2,6 +2,7 @@
  * the trainer ten times a second, and draws when something has changed. */
 #include "tui/app.h"
 
+#include "base/clock.h"
 #include "tui/app_state.h"
 #include "tui/repl.h"
 #include "tui/screen.h"
@@ -13,19 +14,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 static const double FRAME_SECONDS = 1.0 / 30, LOOK_SECONDS = 0.1;
 static const double SMOOTHING = 0.95; /* weight of the past at first */
-
-double app_clock(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
 
 bool app_can_run(struct error *error)
 {
@@ -116,7 +108,7 @@ static bool trains(const struct app *app)
 /* Milliseconds until there is something to do by the clock; -1: nothing. */
 static int timeout(struct app *app, double next_frame, double next_look)
 {
-    double now = app_clock(), until = INFINITY, escape = app_finish_input(app);
+    double now = clock_seconds(), until = INFINITY, escape = app_finish_input(app);
 
     if (escape >= 0)
         until = now + escape;
@@ -179,7 +171,7 @@ static int loop(struct app *app, struct error *error)
 
         if (wait_for_something(app, timeout(app, next_frame, next_look), error))
             return -1;
-        now = app_clock();
+        now = clock_seconds();
         if (trains(app) && now >= next_look) {
             app_follow_run(app);
             next_look = now + LOOK_SECONDS;

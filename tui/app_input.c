@@ -2,6 +2,7 @@
  * was understood gives the focus back to the keys; one that was not stays, to be mended. */
 #include "tui/app_state.h"
 
+#include "base/clock.h"
 #include "tui/keys.h"
 #include "tui/repl.h"
 #include "tui/screen.h"
@@ -135,14 +136,14 @@ void app_read_input(struct app *app)
     if (got < 0)
         return;
     app->input_count += (size_t)got;
-    app->input_time = app_clock();
+    app->input_time = clock_seconds();
     while (app->input_count > 0 && !may_go_on(app))
         take_key(app);
 }
 
 double app_finish_input(struct app *app)
 {
-    double wait = app->input_time + ESCAPE_SECONDS - app_clock();
+    double wait = app->input_time + ESCAPE_SECONDS - clock_seconds();
 
     if (app->input_count == 0)
         return -1;

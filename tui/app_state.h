@@ -29,9 +29,6 @@ struct app {
     double input_time; /* of its last byte */
 };
 
-/* Seconds on the monotonic clock. */
-double app_clock(void);
-
 /* app_input.c */
 void app_read_input(struct app *app);
 /* A lone Escape is one when nothing has followed for a moment. Returns the seconds until then; below 0: none waits. */

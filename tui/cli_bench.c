@@ -1,6 +1,7 @@
 /* `nfbench bench`: the speed of a training step, and where its time goes. The step is that of the PyTorch peer's bench:
  * a batch that is already there, forward, softmax cross-entropy, backward, and SGD with Nesterov momentum 0.9, weight
  * decay 5e-4 on the weights, and adaptive gradient clipping when asked for. */
+#include "base/clock.h"
 #include "kernels/philox.h"
 #include "tui/cli.h"
 #include "tui/cli_table.h"
@@ -9,7 +10,6 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 enum { WARM_UP = 2, STEPS = 5, REPEATS = 5, MOST_STEPS = 100000, MOST_REPEATS = 1000 };
 
@@ -95,13 +95,6 @@ static int step(struct bench *bench, long number, struct error *error)
     return 0;
 }
 
-static double now(void)
-{
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time); /* cannot fail for this clock */
-    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
-}
-
 static int ascending(const void *a, const void *b)
 {
     double x = *(const double *)a, y = *(const double *)b;
@@ -119,13 +112,13 @@ static int measure(struct bench *bench, struct error *error)
         return -1;
     network_times(bench->network, before);
     for (long r = 0; r < bench->repeats; r++) {
-        double start = now();
+        double start = clock_seconds();
         for (long s = 0; s < bench->steps; s++, number++)
             if (step(bench, number, error) != 0)
                 return -1;
         if (bench->backend->synchronize(bench->backend, error) != 0)
             return -1;
-        bench->seconds[r] = (now() - start) / (double)bench->steps;
+        bench->seconds[r] = (clock_seconds() - start) / (double)bench->steps;
     }
     network_times(bench->network, bench->kinds);
     for (int k = 0; k < TIME_KINDS; k++)

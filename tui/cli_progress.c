@@ -2,6 +2,7 @@
  * with another thread's, and nothing is kept in a buffer that a crash would lose. */
 #include "tui/cli_progress.h"
 
+#include "base/clock.h"
 #include "tui/cli.h"
 
 #include <errno.h>
@@ -12,7 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <time.h>
 #include <unistd.h>
 
 enum { BAR_LEAST = 8, BAR_MOST = 32, WIDTH_UNKNOWN = 80, WIDTH_MOST = 400, FIELDS = 6, FIELD_SIZE = 40 };
@@ -21,20 +21,13 @@ static const double redraw_seconds = 0.1;
 static const double plain_seconds = 30; /* between two lines of a log, epochs apart */
 static const double smoothing = 0.98;   /* of one step */
 
-static double now(void)
-{
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time); /* cannot fail for this clock */
-    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
-}
-
 void progress_open(struct progress *progress, int fd)
 {
     const char *term = getenv("TERM");
     *progress = (struct progress){.fd = fd};
     progress->terminal = isatty(fd) && term && *term && strcmp(term, "dumb") != 0;
     progress->utf8 = strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
-    progress->next = now() + (progress->terminal ? 0 : plain_seconds);
+    progress->next = clock_seconds() + (progress->terminal ? 0 : plain_seconds);
 }
 
 static void put(struct progress *progress, const char *text)
@@ -160,7 +153,7 @@ static void draw(struct progress *progress, const char *text)
 
 static bool is_time(struct progress *progress)
 {
-    double time = now();
+    double time = clock_seconds();
     if (time < progress->next)
         return false;
     progress->next = time + (progress->terminal ? redraw_seconds : plain_seconds);
@@ -270,7 +263,7 @@ static void epoch_line(struct progress *progress, const struct epoch_record *epo
     progress_line(progress, "%sstep %ld%s  %s  %.0f images/s%s", where, epoch->step, measured, time,
                   snapshot->step.images_per_second, epoch->best ? "  best" : "");
     if (!progress->terminal)
-        progress->next = now() + plain_seconds;
+        progress->next = clock_seconds() + plain_seconds;
 }
 
 void progress_event(struct progress *progress, const struct event *event, const struct snapshot *snapshot)
