@@ -10,7 +10,8 @@
 enum {
     PAD = 4,
     CUTOUT_SIZE = 8,
-    CUTOUT_GREY = 120, /* the mean of CIFAR's pixels is 120.7 */
+    GROWING_EPOCHS = 8, /* until `standard` has its full strength */
+    CUTOUT_GREY = 120,  /* the mean of CIFAR's pixels is 120.7 */
     BLUR_RADIUS = 4
 };
 
@@ -199,15 +200,24 @@ static int draw_small_shift(uint32_t word)
     return pair % (PAD + 1) + pair / (PAD + 1) - PAD;
 }
 
+/* Whether an image is cropped and cut out at all: the share grows from none in the first epoch to all of them. */
+static bool is_altered(uint64_t seed, uint32_t epoch, uint32_t index)
+{
+    return philox_below(philox_draw(seed, PHILOX_AUGMENT, epoch, index, 1).word[0], GROWING_EPOCHS) < epoch;
+}
+
 static void augment_standard(const uint8_t *image, uint64_t seed, uint32_t epoch, uint32_t index, uint8_t *out,
                              struct augmentation *what)
 {
-    struct philox words = philox_draw(seed, PHILOX_AUGMENT, epoch, index, 0);
-    what->shift_x = draw_small_shift(words.word[0]);
-    what->shift_y = draw_small_shift(words.word[1]);
+    const struct philox words = philox_draw(seed, PHILOX_AUGMENT, epoch, index, 0);
+    const bool altered = is_altered(seed, epoch, index);
+    if (altered) {
+        what->shift_x = draw_small_shift(words.word[0]);
+        what->shift_y = draw_small_shift(words.word[1]);
+    }
     what->flip = (philox_draw(seed, PHILOX_AUGMENT, 0, index, 0).word[2] ^ epoch) & 1;
     crop_image(image, what->shift_x, what->shift_y, PADDING_MIRROR, what->flip, out);
-    if (words.word[2] >> 31) {
+    if (altered && words.word[2] >> 31) {
         what->cutout_size = CUTOUT_SIZE;
         what->cutout_x = (int)(words.word[3] >> 27);
         what->cutout_y = (int)(words.word[3] >> 22 & 31);

@@ -33,6 +33,9 @@ struct augmentation {
  *   often. Padding mirrors the image (c b | a b c): black would be a false edge.
  *   Cutout (DeVries and Taylor 2017) with 1/2: 8 x 8 pixels of mid grey, the centre anywhere in the image. Half the
  *   paper's width and half of the time: 16 x 16 pays after a hundred epochs.
+ *   Crop and cutout reach no image in epoch 0, and an eighth more of them in each later one, all from epoch 8 on: a
+ *   network that has not yet seen an image cannot overfit it, and runs of three epochs lose by harder images (micro on
+ *   real images: 70.2 % after three epochs with all of them altered from the start).
  *
  * Draws are keyed (seed, PHILOX_AUGMENT, epoch, index). */
 void augment_image(enum augment_kind kind, const uint8_t *image, uint64_t seed, uint32_t epoch, uint32_t index,

@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-enum { SEED = 7, EPOCH = 3 };
+enum { SEED = 7, EPOCH = 11 };
 
 /* A photograph's stand-in: smooth, with an edge, all values in use, no symmetry. */
 static void make_image(uint8_t image[IMAGE_BYTES])
@@ -222,6 +222,26 @@ static void test_standard_flips_crops_and_cuts_out(void **state)
     }
 }
 
+static void test_standard_grows_over_eight_epochs(void **state)
+{
+    (void)state;
+    enum { COUNT = 1000 };
+    uint8_t image[IMAGE_BYTES], out[IMAGE_BYTES];
+    make_image(image);
+    for (uint32_t epoch = 0; epoch < 12; epoch += 2) {
+        int cut = 0, moved = 0;
+        for (uint32_t i = 0; i < COUNT; i++) {
+            struct augmentation what;
+            augment_image(AUGMENT_STANDARD, image, SEED, epoch, i, out, &what);
+            cut += what.cutout_size > 0;
+            moved += what.shift_x != 0 || what.shift_y != 0;
+        }
+        const double share = epoch < 8 ? epoch / 8. : 1;
+        assert_share(cut, COUNT, share / 2);
+        assert_share(moved, COUNT, share * (1 - 1 / 25.)); /* both shifts are 0 with 1/5 each */
+    }
+}
+
 static void test_standard_shows_each_image_both_ways_in_two_epochs(void **state)
 {
     (void)state;
@@ -348,6 +368,7 @@ int main(void)
         cmocka_unit_test(test_report_follows_its_code),
         cmocka_unit_test(test_report_text_follows_its_text),
         cmocka_unit_test(test_standard_flips_crops_and_cuts_out),
+        cmocka_unit_test(test_standard_grows_over_eight_epochs),
         cmocka_unit_test(test_standard_shows_each_image_both_ways_in_two_epochs),
         cmocka_unit_test(test_none_is_a_copy),
         cmocka_unit_test(test_noise_has_the_deviation_it_says),
