@@ -68,6 +68,9 @@ enum cli_status cli_failed(const struct cli *cli, const struct error *error);
 enum cli_status cli_usage(const struct cli *cli, const struct error *error);
 /* The result of --json: one line. Takes the reference; NULL means that memory ran out while it was made. */
 enum cli_status cli_print_json(const struct cli *cli, json_t *object);
+/* A text for JSON, which knows only UTF-8: in one that is not, such as a path from elsewhere, other bytes become '?'.
+ */
+json_t *cli_json_text(const char *text);
 /* A number for JSON: null when it is not finite or, for a loss or a fraction, negative (not measured). */
 json_t *cli_json_number(double value);
 json_t *cli_json_loss(double value);

@@ -37,7 +37,7 @@ static void found(struct findings *findings, const char *key, const char *label,
     va_end(arguments);
     row->key = key;
     row->label = label;
-    row->value = value ? value : json_string(row->text);
+    row->value = value ? value : cli_json_text(row->text);
 }
 
 /* ---- The processor ---- */
@@ -175,7 +175,7 @@ static void look_at_sessions(struct findings *findings, const struct settings *s
         return;
     }
     bool writable = can_be_made(folder);
-    found(findings, "sessions_directory", "sessions", json_string(folder), "%s%s", folder,
+    found(findings, "sessions_directory", "sessions", cli_json_text(folder), "%s%s", folder,
           writable ? "" : ": cannot be written: choose another by --sessions-dir");
     found(findings, "sessions_writable", "writable", json_boolean(writable), "%s", writable ? "yes" : "no");
     findings->trouble |= !writable;

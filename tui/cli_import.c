@@ -29,8 +29,9 @@ static int choose_data(struct settings *settings, int classes, char note[RUN_TEX
 
 static json_t *import_json(const struct session *session, const struct network *network, int tensors)
 {
-    return json_pack("{s:s, s:s, s:i, s:I}", "session", session_name(session), "path", session_path(session), "tensors",
-                     tensors, "parameters", (json_int_t)network_parameter_count(network));
+    return json_pack("{s:o, s:o, s:i, s:I}", "session", cli_json_text(session_name(session)), "path",
+                     cli_json_text(session_path(session)), "tensors", tensors, "parameters",
+                     (json_int_t)network_parameter_count(network));
 }
 
 static void print_imported(const struct session *session, const struct network *network, int tensors)

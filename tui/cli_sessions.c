@@ -21,7 +21,7 @@ static json_t *list_json(const char *directory, const struct session_summary *ro
 {
     json_t *sessions = json_array();
     for (int i = 0; sessions && i < count; i++) {
-        json_t *row = json_pack("{s:s, s:s, s:s, s:I, s:o, s:I, s:b}", "session", rows[i].name, "preset",
+        json_t *row = json_pack("{s:o, s:s, s:s, s:I, s:o, s:I, s:b}", "session", cli_json_text(rows[i].name), "preset",
                                 rows[i].preset, "state", rows[i].state, "step", (json_int_t)rows[i].step,
                                 "best_accuracy", cli_json_fraction(rows[i].best_accuracy), "changed",
                                 (json_int_t)rows[i].changed, "locked", rows[i].locked);
@@ -30,7 +30,7 @@ static json_t *list_json(const char *directory, const struct session_summary *ro
             sessions = NULL;
         }
     }
-    return json_pack("{s:s, s:o}", "directory", directory, "sessions", sessions);
+    return json_pack("{s:o, s:o}", "directory", cli_json_text(directory), "sessions", sessions);
 }
 
 static int print_list(const char *directory, const struct session_summary *rows, int count, struct error *error)
@@ -86,7 +86,7 @@ static json_t *settings_json(const struct settings *settings)
     for (int i = 0; object && (row = settings_row(i)); i++) {
         char value[SETTINGS_VALUE_SIZE];
         settings_get(settings, row, value);
-        if (row->saved && json_object_set_new(object, row->name, json_string(value)) != 0) {
+        if (row->saved && json_object_set_new(object, row->name, cli_json_text(value)) != 0) {
             json_decref(object);
             object = NULL;
         }
@@ -115,10 +115,11 @@ static json_t *epochs_json(const struct metrics *metrics)
 
 static json_t *session_json(const struct session *session, const struct metrics *metrics)
 {
-    return json_pack("{s:s, s:s, s:I, s:s, s:s, s:i, s:o, s:o}", "session", session_name(session), "path",
-                     session_path(session), "step", (json_int_t)metrics->last_step, "state", metrics->end_state,
-                     "message", metrics->end_message, "damaged_lines", metrics->damaged_lines, "settings",
-                     settings_json(session_settings(session)), "epochs", epochs_json(metrics));
+    return json_pack("{s:o, s:o, s:I, s:s, s:o, s:i, s:o, s:o}", "session", cli_json_text(session_name(session)),
+                     "path", cli_json_text(session_path(session)), "step", (json_int_t)metrics->last_step, "state",
+                     metrics->end_state, "message", cli_json_text(metrics->end_message), "damaged_lines",
+                     metrics->damaged_lines, "settings", settings_json(session_settings(session)), "epochs",
+                     epochs_json(metrics));
 }
 
 static void measured_cells(struct table *table, double accuracy, double loss)

@@ -186,12 +186,13 @@ static json_t *classes_json(const struct test *test)
 
 static json_t *test_json(const struct test *test)
 {
-    return json_pack("{s:s, s:I, s:s, s:s, s:s, s:b, s:o, s:o, s:I, s:I, s:o, s:o}", "session",
-                     session_name(test->session), "step", (json_int_t)test->state.step, "split", test->part, "data",
-                     dataset_location(test->dataset), "device", test->device, "averaged_weights",
-                     test->settings.train.ema > 0, "accuracy", cli_json_fraction(test->result.accuracy), "loss",
-                     cli_json_loss((float)test->result.loss), "correct", (json_int_t)test->result.correct, "images",
-                     (json_int_t)test->result.count, "classes", classes_json(test), "confusion", confusion_json(test));
+    return json_pack("{s:o, s:I, s:s, s:o, s:s, s:b, s:o, s:o, s:I, s:I, s:o, s:o}", "session",
+                     cli_json_text(session_name(test->session)), "step", (json_int_t)test->state.step, "split",
+                     test->part, "data", cli_json_text(dataset_location(test->dataset)), "device", test->device,
+                     "averaged_weights", test->settings.train.ema > 0, "accuracy",
+                     cli_json_fraction(test->result.accuracy), "loss", cli_json_loss((float)test->result.loss),
+                     "correct", (json_int_t)test->result.correct, "images", (json_int_t)test->result.count, "classes",
+                     classes_json(test), "confusion", confusion_json(test));
 }
 
 static void print_summary(const struct test *test)

@@ -186,13 +186,13 @@ static json_t *result_json(const struct result *result)
 {
     const struct epoch_record *epoch = &result->epoch;
     json_t *object = json_pack(
-        "{s:s, s:s, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b}", "session", result->session, "state", result->state,
-        "step", (json_int_t)result->step, "seconds", cli_json_number(result->seconds), "images_per_second",
-        cli_json_number(result->images_per_second), "train_loss", cli_json_loss(epoch->train_loss),
+        "{s:o, s:s, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b}", "session", cli_json_text(result->session), "state",
+        result->state, "step", (json_int_t)result->step, "seconds", cli_json_number(result->seconds),
+        "images_per_second", cli_json_number(result->images_per_second), "train_loss", cli_json_loss(epoch->train_loss),
         "validation_accuracy", cli_json_fraction(epoch->validation_accuracy), "validation_loss",
         cli_json_loss(epoch->validation_loss), "test_accuracy", cli_json_fraction(epoch->test_accuracy), "test_loss",
         cli_json_loss(epoch->test_loss), "diverged", result->diverged);
-    if (object && result->diverged && json_object_set_new(object, "diagnosis", json_string(result->message)) != 0) {
+    if (object && result->diverged && json_object_set_new(object, "diagnosis", cli_json_text(result->message)) != 0) {
         json_decref(object);
         return NULL;
     }

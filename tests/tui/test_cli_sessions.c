@@ -141,6 +141,21 @@ static void test_sessions_are_listed(void **state)
     run_expecting(1, "sessions show unheard-of");
 }
 
+/* JSON knows only UTF-8; a folder's name may be anything. */
+static void test_a_name_that_is_no_utf8_is_still_told(void **state)
+{
+    (void)state;
+    const char *folder = process_path("\xff\xfe");
+    json_t *trained =
+        last_json(run_expecting(0, "train " TINY "--steps 1 --session odd --json --sessions-dir %s", folder));
+    assert_string_equal(json_text_at(trained, "session"), "odd");
+    json_decref(trained);
+    json_t *list = last_json(run_expecting(0, "sessions --json --sessions-dir %s", process_path("\xff\xfe")));
+    assert_non_null(strstr(json_text_at(list, "directory"), "/??"));
+    assert_int_equal(json_array_size(json_object_get(list, "sessions")), 1);
+    json_decref(list);
+}
+
 static void test_bench_times_a_step(void **state)
 {
     (void)state;
@@ -178,6 +193,7 @@ int main(void)
         cmocka_unit_test(test_import_of_own_checkpoint_measures_the_same),
         cmocka_unit_test(test_import_of_what_is_no_such_file),
         cmocka_unit_test(test_sessions_are_listed),
+        cmocka_unit_test(test_a_name_that_is_no_utf8_is_still_told),
         cmocka_unit_test(test_bench_times_a_step),
         cmocka_unit_test(test_bench_counts_work_as_the_peer_does),
     };
