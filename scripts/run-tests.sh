@@ -94,7 +94,7 @@ run_program() {
     if [ "$bad" -ne 0 ]; then
         tail -n 150 "$log" | sed 's/^/    /'
     elif [ "$skip" -ne 0 ]; then
-        grep -E '^(# )?[Ss]kipped|# SKIP' "$log" | sed 's/^/    /'
+        grep -B1 '# SKIP' "$log" | grep -vE '^(ok [0-9]+ - |--$)' | sed 's/^/    /'
     fi
 }
 
