@@ -91,12 +91,8 @@ static int open_test(struct test *test, struct error *error)
 {
     struct settings *settings = &test->settings;
     int classes = settings->model.classes;
-    if (dataset_open(settings->data, &test->dataset, error) != 0)
-        return -1;
-    if (dataset_classes(test->dataset) != classes)
-        return error_set(error, "the session's network has %d classes, the data in %s have %d: name others by --data",
-                         classes, dataset_location(test->dataset), dataset_classes(test->dataset));
-    if (run_open_network(settings, &test->backend, &test->network, test->device, error) != 0)
+    if (run_open_session_data(settings, &test->dataset, error) != 0 ||
+        run_open_network(settings, &test->backend, &test->network, test->device, error) != 0)
         return -1;
     test->confusion = calloc((size_t)classes * (size_t)classes, sizeof *test->confusion);
     if (!test->confusion)

@@ -88,6 +88,21 @@ int run_open_data(struct settings *settings, char note[RUN_TEXT_SIZE], struct da
     return 0;
 }
 
+int run_open_session_data(const struct settings *settings, struct dataset **out, struct error *error)
+{
+    int classes = settings->model.classes;
+    if (dataset_open(settings->data, out, error) != 0)
+        return error_prefix(error, "the session's data (--data DIR says where they are now)");
+    int found = dataset_classes(*out);
+    if (found == classes)
+        return 0;
+    error_set(error, "the session's network has %d classes, the data in %s have %d: name others by --data", classes,
+              dataset_location(*out), found);
+    dataset_close(*out);
+    *out = NULL;
+    return -1;
+}
+
 /* ---- Back end and network ---- */
 
 int run_open_network(struct settings *settings, struct backend **backend, struct network **network,
@@ -137,17 +152,12 @@ static int tell(const struct run_request *request, struct error *error, const ch
 static int open_data(struct run *run, const struct run_request *request, struct error *error)
 {
     struct run_parts *parts = &run->parts;
-    int classes = run->settings.model.classes;
     if (tell(request, error, "opening the data") != 0)
         return -1;
-    /* a session's data are a part of it: never searched for elsewhere */
-    int opened = request->resume ? dataset_open(run->settings.data, &parts->dataset, error)
+    int opened = request->resume ? run_open_session_data(&run->settings, &parts->dataset, error)
                                  : run_open_data(&run->settings, parts->note, &parts->dataset, error);
     if (opened != 0)
         return -1;
-    if (request->resume && dataset_classes(parts->dataset) != classes)
-        return error_set(error, "the session's network has %d classes, the data in %s have %d", classes,
-                         dataset_location(parts->dataset), dataset_classes(parts->dataset));
     struct partition partition; /* made again by the trainer; asked for here so that nothing is left of a bad split */
     if (partition_make(parts->dataset, &run->settings.train, &partition, error) != 0)
         return -1;

@@ -59,6 +59,9 @@ int run_finish(struct run *run, struct snapshot *last, struct error *error);
  * the number of classes into the settings. The caller closes it. */
 int run_open_data(struct settings *settings, char note[RUN_TEXT_SIZE], struct dataset **out, struct error *error);
 
+/* Opens the data of a session's settings, never others, and checks that its network has as many classes. */
+int run_open_session_data(const struct settings *settings, struct dataset **out, struct error *error);
+
 /* The index-th place that run_open_data looks at; false behind the last. */
 bool run_data_place(int index, char path[SETTINGS_PATH_SIZE]);
 

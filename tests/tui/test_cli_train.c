@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -75,6 +76,23 @@ static void test_synthetic_images_in_place_of_data_are_told(void **state)
     assert_non_null(strstr(outcome->err, "note: no CIFAR data found"));
     outcome = run_expecting(0, "train " NETWORK "--limit 64 --steps 1 --data synthetic");
     assert_null(strstr(outcome->err, "note:"));
+}
+
+static void test_real_images_are_found(void **state)
+{
+    (void)state;
+    const char *images = getenv("NFBENCH_CIFAR10");
+    if (!images || access(images, R_OK) != 0) {
+        print_message("SKIPPED: $NFBENCH_CIFAR10 is no folder of CIFAR-10 images\n");
+        skip();
+    }
+    assert_int_equal(setenv("NFBENCH_DATA", images, 1), 0);
+    const struct outcome *outcome = run_expecting(0, "train " NETWORK "--limit 64 --steps 1 --session real");
+    assert_int_equal(unsetenv("NFBENCH_DATA"), 0);
+    assert_null(strstr(outcome->err, "note:"));
+    assert_non_null(strstr(outcome->err, "; CIFAR-10 in /"));
+    run_expecting(0, "test real"); /* the session knows where they are */
+    run_expecting(0, "train " NETWORK "--limit 64 --steps 1 --data %s", images);
 }
 
 static void test_data_that_is_not_there_leaves_no_session(void **state)
@@ -234,6 +252,9 @@ static void test_resume_keeps_what_the_session_is(void **state)
     run_expecting(0, "train " TINY "--epochs 1 --session kept");
     run_expecting(2, "resume kept --lr nothing");
     run_expecting(2, "resume kept --preset report");
+    outcome = run_expecting(1, "resume kept --epochs 2 --data /nonexistent");
+    assert_non_null(strstr(outcome->err, "--data DIR"));
+    assert_true(file_has("nfbench/kept/settings.ini", "data = synthetic"));
 }
 
 int main(void)
@@ -243,6 +264,7 @@ int main(void)
         cmocka_unit_test(test_what_is_not_measured_is_null),
         cmocka_unit_test(test_results_and_progress_keep_apart),
         cmocka_unit_test(test_synthetic_images_in_place_of_data_are_told),
+        cmocka_unit_test(test_real_images_are_found),
         cmocka_unit_test(test_data_that_is_not_there_leaves_no_session),
         cmocka_unit_test(test_two_runs_give_the_same_bits),
         cmocka_unit_test(test_divergence_is_diagnosed),
