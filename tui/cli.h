@@ -83,7 +83,12 @@ void cli_percent(double fraction, char text[CLI_VALUE_SIZE]);
  * CLI_FAILED in place of `status`. */
 enum cli_status cli_finish(enum cli_status status);
 
+/* The run of the request on the live screen (cli_screen.c). */
+struct run_request;
+enum cli_status cli_show(struct cli *cli, const struct run_request *request);
+
 /* ---- The subcommands ---- */
+enum cli_status cli_screen(struct cli *cli);   /* cli_screen.c */
 enum cli_status cli_train(struct cli *cli);    /* cli_train.c */
 enum cli_status cli_resume(struct cli *cli);   /* cli_train.c */
 enum cli_status cli_test(struct cli *cli);     /* cli_test.c */

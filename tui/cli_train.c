@@ -286,5 +286,5 @@ enum cli_status cli_resume(struct cli *cli)
     if (cli_given(cli, "lr"))
         request.learning_rate = settings.train.learning_rate;
     settings.train.learning_rate = rate;
-    return train(cli, request);
+    return cli_value(cli, "screen") ? cli_show(cli, &request) : train(cli, request);
 }

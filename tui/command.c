@@ -127,7 +127,7 @@ static const struct command_entry table[] = {
     {.name = "quit",
      .alias = "exit",
      .action = ACTION_QUIT,
-     .help = "Save a checkpoint and leave; `nfbench resume` goes on from it",
+     .help = "Save a checkpoint and leave; `nfbench resume --screen` goes on from it",
      .keys = {{'q', "q", "quit", "quit"}}},
 };
 

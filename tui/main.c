@@ -1,7 +1,5 @@
-/* nfbench: the subcommands as a table, and the choice among them. What each does is in a file of its own (cli_*.c); the
- * screen is in app.c. */
+/* nfbench: the subcommands as a table, and the choice among them. What each does is in a file of its own (cli_*.c). */
 #include "base/nearest.h"
-#include "tui/app.h"
 #include "tui/cli.h"
 #include "tui/cli_table.h"
 
@@ -15,27 +13,13 @@
 /* The settings of a run that begins. */
 #define RUN_SETTINGS "*"
 
-static enum cli_status screen(struct cli *cli)
-{
-    struct error error = {""};
-    bool interrupted = false;
-    const struct run_request request = {.settings = &cli->settings};
-    if (!app_can_run(&error)) {
-        error_prefix(&error, "%s", "no screen here (`nfbench train` trains without one)");
-        return cli_usage(cli, &error);
-    }
-    if (app_run(&request, &interrupted, &error) != 0)
-        return cli_failed(cli, &error);
-    return interrupted ? CLI_INTERRUPTED : CLI_DONE;
-}
-
 static const struct cli_command commands[] = {
     {.name = "",
      .operands = "",
      .summary = "trains a normaliser-free network and shows it live in the terminal",
      .about = "",
      .settings = RUN_SETTINGS " -json",
-     .main = screen},
+     .main = cli_screen},
     {.name = "train",
      .operands = "",
      .summary = "trains without a screen: progress on standard error, results on standard output",
@@ -48,6 +32,7 @@ static const struct cli_command commands[] = {
      .about = "SESSION is a name that `nfbench sessions` lists, or the path of its folder. What is not given stays as "
               "the session has it.",
      .settings = "epochs steps lr data threads checkpoint-every log-every sessions-dir json",
+     .options = {{"screen", NULL, "on the live screen, with its curves from the beginning"}},
      .min_operands = 1,
      .max_operands = 1,
      .main = cli_resume},

@@ -105,7 +105,7 @@ static void crashes(int number)
     assert_int_equal(kill(screen_pid(), number), 0);
     assert_int_not_equal(screen_status(), 0);
     assert_terminal_restored();
-    wait_for("nfbench crashed; the last checkpoint stays: nfbench resume run");
+    wait_for("nfbench crashed; the last checkpoint stays: nfbench resume --screen run");
     forget();
 }
 
@@ -155,6 +155,30 @@ static void stop_and_come_back(void **state)
     assert_string_equal(screen_format("#{alternate_on} #{cursor_flag}"), "0 1");
 }
 
+/* The resumed screen shows the curve from the beginning, and goes on behind it. */
+static void resuming_on_the_screen(void **state)
+{
+    long step;
+
+    (void)state;
+    start();
+    wait_for_step_above(40);
+    screen_key("Space");
+    wait_for(" paused ");
+    step = screen_step();
+    screen_key("q");
+    assert_int_equal(screen_status(), 0);
+    screen_end();
+    screen_start(100, 30, "", "resume run --screen");
+    wait_for_step_above(step);
+    wait_for("resumed at step");
+    wait_for("resumed");
+    screen_key("q");
+    assert_int_equal(screen_status(), 0);
+    assert_terminal_restored();
+    forget();
+}
+
 #define TEST(name) cmocka_unit_test_teardown(name, end)
 
 int main(void)
@@ -168,6 +192,7 @@ int main(void)
         TEST(a_crash),
         TEST(an_abort),
         TEST(leaving_while_it_starts),
+        TEST(resuming_on_the_screen),
         TEST(stop_and_come_back),
     };
     return cmocka_run_group_tests(tests, tmux_set_up, tmux_tear_down);

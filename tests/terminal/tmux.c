@@ -98,9 +98,9 @@ void screen_start(int columns, int rows, const char *environment, const char *ar
     fprintf(script,
             "cd %s; rm -f status pid before after; set -m; stty -g > before\n"
             "env TERM=tmux-256color LC_ALL=C.UTF-8 OMP_WAIT_POLICY=passive HOME=%s INPUTRC=/dev/null %s "
-            "sh -c 'echo $$ > pid; exec \"$@\"' sh %s --sessions-dir %s/sessions %s\n"
+            "sh -c 'echo $$ > pid; exec \"$@\"' sh %s %s --sessions-dir %s/sessions\n"
             "status=$?; stty -g > after; echo $status > status.new; mv status.new status; PS1='shell> '\n",
-            folder, folder, environment, binary, folder, arguments);
+            folder, folder, environment, binary, arguments, folder);
     assert_int_equal(fclose(script), 0);
     assert_int_equal(shell(TMUX "new-session -d -s screen -c %s -x %d -y %d 'env PS1=shell\\>\\  bash --norc' 2>&1",
                            folder, folder, columns, rows),

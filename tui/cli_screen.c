@@ -1,0 +1,24 @@
+/* `nfbench` alone, and `nfbench resume --screen`: the live screen as a subcommand. */
+#include "tui/app.h"
+#include "tui/cli.h"
+
+enum cli_status cli_show(struct cli *cli, const struct run_request *request)
+{
+    struct error error = {""};
+    bool interrupted = false;
+
+    if (!app_can_run(&error)) {
+        error_prefix(&error, "%s", "no screen here (`nfbench train` trains without one)");
+        return cli_usage(cli, &error);
+    }
+    if (app_run(request, &interrupted, &error) != 0)
+        return cli_failed(cli, &error);
+    return interrupted ? CLI_INTERRUPTED : CLI_DONE;
+}
+
+enum cli_status cli_screen(struct cli *cli)
+{
+    const struct run_request request = {.settings = &cli->settings};
+
+    return cli_show(cli, &request);
+}
