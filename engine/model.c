@@ -18,7 +18,7 @@ struct preset {
 #define PAPERS_TRAIN                                                                                                   \
     .batch = 128, .learning_rate = 0.2f, .schedule = SCHEDULE_ONECYCLE, .step_epochs = 50, .step_factor = 0.1f,        \
     .optimizer = OPTIMIZER_NESTEROV, .momentum = 0.9f, .weight_decay = 5e-4f, .agc = 0.02f,                            \
-    .augment = AUGMENT_STANDARD, .normalize = NORMALIZE_DATASET, .seed = 1, .log_every = 1
+    .augment = AUGMENT_STANDARD, .normalize = NORMALIZE_DATASET, .seed = 1, .log_every = 1, .checkpoint_every = 500
 
 static const struct preset presets[] = {
     {"report",
@@ -48,7 +48,8 @@ static const struct preset presets[] = {
       .normalize = NORMALIZE_IMAGE,
       .validation = 10000,
       .seed = 1,
-      .log_every = 1}},
+      .log_every = 1,
+      .checkpoint_every = 500}},
     {"micro",
      "the papers' block, 246k parameters: minutes an epoch on a laptop",
      {PAPERS_MODEL("micro"), .stem = 16, .stages = {{32, 16, 2, 1}, {64, 32, 2, 2}, {128, 64, 2, 2}}},

@@ -18,7 +18,7 @@ struct train_options {
     int batch;
     float learning_rate; /* the peak, before the schedule's factor */
     enum schedule_kind schedule;
-    float warmup_epochs; /* linear from 0 to the peak; onecycle: its rising part (0: a quarter of the run) */
+    float warmup_epochs; /* linear up to the peak; onecycle: its rising part (0: a quarter of the run) */
     int step_epochs;     /* SCHEDULE_STEP: every so many epochs */
     float step_factor;   /* ... multiply by this */
     enum optimizer_kind optimizer;
@@ -38,7 +38,6 @@ struct train_options {
     int threads;           /* 0: as many as there are processors */
     long checkpoint_every; /* steps; 0: at each epoch's end alone */
     int log_every;         /* steps between metric records */
-    int probe_every;       /* steps between looks at the blocks; 0: never */
 };
 
 #endif

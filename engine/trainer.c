@@ -51,7 +51,9 @@ static void run(struct trainer *trainer)
 {
     trainer->mark = clock_seconds();
     trainer_set_state(trainer, TRAINER_RUNNING);
-    if (loop(trainer) == RUN_FAILED) {
+    /* saved at once when it is new: whatever happens, there is something to resume */
+    const enum progress begun = trainer->resumed ? RUN_ON : trainer_checkpoint(trainer, false);
+    if ((begun == RUN_ON ? loop(trainer) : begun) == RUN_FAILED) {
         trainer->now.state = TRAINER_FAILED;
         memcpy(trainer->now.message, trainer->failure.message, sizeof trainer->now.message);
         (void)trainer_message(trainer, trainer->failure.message); /* failed already: the snapshot has the text, too */
@@ -125,6 +127,7 @@ static int set_position(struct trainer *trainer, const struct training_state *st
                              "validation, limit or the data are not those that the run began with",
                              start->step, start->epoch, (unsigned)start->batch_in_epoch, trainer->steps_per_epoch);
         trainer->state = *start;
+        trainer->resumed = true;
     }
     if (trainer->state.batch_in_epoch == trainer->steps_per_epoch)
         loader_seek(trainer->loader, (uint32_t)trainer->state.epoch + 1, 0);
@@ -146,6 +149,20 @@ static int without_signals(struct trainer *trainer, int (*make)(struct trainer *
     if (code != 0)
         return error_set(error, "cannot unblock signals: %s", strerror(code));
     return status;
+}
+
+/* What a viewer sees before the first step: nothing in a new run, the last step's figures in a resumed one. */
+static struct step_record record_of_start(const struct trainer *trainer)
+{
+    const struct training_state *state = &trainer->state;
+    return (struct step_record){
+        .step = state->step,
+        .epoch = state->epoch,
+        .loss = state->last_loss,
+        .accuracy = state->epoch_images > 0 ? (float)state->epoch_correct / (float)state->epoch_images : 0,
+        .learning_rate = (float)(state->learning_rate * trainer_factor(trainer)),
+        .seconds = state->seconds,
+    };
 }
 
 int trainer_create(struct network *network, const struct dataset *dataset, const struct train_options *options,
@@ -186,6 +203,7 @@ int trainer_create(struct network *network, const struct dataset *dataset, const
         .epochs_total = (int)((trainer->steps_total + trainer->steps_per_epoch - 1) / trainer->steps_per_epoch),
         .peak_learning_rate = trainer->state.learning_rate,
         .eta_seconds = -1,
+        .step = record_of_start(trainer),
     };
     snapshot_init(&trainer->snapshots, &trainer->now);
     *out = trainer;

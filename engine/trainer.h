@@ -101,7 +101,7 @@ struct trainer_sink {
 /* The latest of everything, for a viewer. */
 struct snapshot {
     enum trainer_state state;
-    struct step_record step;   /* the newest; step.step == 0 before the first */
+    struct step_record step;   /* the newest; step.step == 0 before the first of a new run */
     struct epoch_record epoch; /* the newest; epoch.step == 0 before the first */
     long steps_total, steps_per_epoch;
     int epochs_total;

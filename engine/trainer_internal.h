@@ -37,7 +37,8 @@ struct trainer {
     struct pace pace;
     struct loss_history losses;
     struct snapshot now;
-    double mark; /* the clock up to which training time was counted */
+    double mark;  /* the clock up to which training time was counted */
+    bool resumed; /* from a checkpoint */
     bool paused;
     long pause_after; /* steps to go until a pause; 0: none is due */
     bool unsaved;     /* the state moved on since the last checkpoint */

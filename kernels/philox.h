@@ -21,8 +21,7 @@ enum philox_purpose {
     PHILOX_AUGMENT = 3,    /* index = image number in the data set */
     PHILOX_DROP_PATH = 4,  /* stochastic depth: epoch = step, index = block << 32 | sample */
     PHILOX_DROPOUT = 5,    /* epoch = step, index = element / 4 */
-    PHILOX_SYNTHETIC = 6,  /* the synthetic data set */
-    PHILOX_SPLIT = 7
+    PHILOX_SYNTHETIC = 6   /* the synthetic data set */
 };
 
 struct philox {

@@ -178,8 +178,8 @@ static void test_averages_follow_the_steps(void **state)
     const size_t count = network_find(run->network, "stem.weight")->count; /* the first: value, momentum, average */
     for (int t = 1; t < TINY_EPOCH - 1; t++) {
         const double decay = (1.0 + t) / (10 + t);
-        const float *before = run->checkpoints[t - 1].parameters, *after = run->checkpoints[t].parameters;
-        assert_int_equal(run->checkpoints[t].state.step, t + 1);
+        const float *before = run->checkpoints[t].parameters, *after = run->checkpoints[t + 1].parameters;
+        assert_int_equal(run->checkpoints[t + 1].state.step, t + 1);
         for (size_t i = 0; i < count; i++) {
             const double expected = decay * (double)before[2 * count + i] + (1 - decay) * (double)after[i];
             assert_true(fabs((double)after[2 * count + i] - expected) < 1e-6);
@@ -302,7 +302,8 @@ static void test_pause_step_and_resume_leave_the_bits_alone(void **state)
     assert_int_equal(run.epoch_count, 3);
     assert_int_equal(run.epochs[0].step, 3);
     assert_false(run.epochs[0].epoch_end || run.epochs[0].run_end || run.epochs[0].best);
-    assert_int_equal(run.checkpoints[0].state.step, 3);
+    assert_int_equal(run.checkpoints[0].state.step, 0);
+    assert_int_equal(run.checkpoints[1].state.step, 3);
     assert_same_steps(reference(), &run);
     tiny_assert_same_end(reference(), &run);
     tiny_free(&run);
@@ -394,7 +395,7 @@ static void test_a_signal_stops_and_saves(void **state)
     struct snapshot snapshot;
     trainer_snapshot(run.trainer, &snapshot);
     assert_int_equal(snapshot.state, TRAINER_STOPPED);
-    assert_int_equal(run.checkpoint_count, 1);
+    assert_int_equal(run.checkpoint_count, 2); /* at the start, and now */
     assert_int_equal(tiny_last(&run)->state.step, 5);
     assert_int_equal(run.commands[1].command.kind, COMMAND_STOP);
     assert_string_equal(run.commands[1].outcome, "stopped and saved at step 5");
@@ -469,6 +470,21 @@ static void test_a_stop_during_an_evaluation(void **state)
     tiny_free(&run);
 }
 
+static void test_a_resumed_run_shows_where_it_stands_before_its_first_step(void **state)
+{
+    (void)state;
+    struct tiny_run run;
+    struct snapshot snapshot;
+    tiny_init(&run, "micro");
+    const struct tiny_checkpoint *from = &reference()->checkpoints[3];
+    tiny_create(&run, from);
+    trainer_snapshot(run.trainer, &snapshot);
+    assert_int_equal(snapshot.step.step, 3);
+    assert_true(snapshot.step.loss == from->state.last_loss);
+    assert_true(snapshot.step.learning_rate > 0);
+    tiny_free(&run);
+}
+
 static void test_destroying_a_running_trainer_saves_nothing(void **state)
 {
     (void)state;
@@ -481,7 +497,8 @@ static void test_destroying_a_running_trainer_saves_nothing(void **state)
     tiny_wait(&run, TRAINER_PAUSED, 2);
     trainer_destroy(run.trainer);
     run.trainer = NULL;
-    assert_int_equal(run.checkpoint_count, 0);
+    assert_int_equal(run.checkpoint_count, 1);
+    assert_int_equal(tiny_last(&run)->state.step, 0); /* the one of the start */
     assert_int_equal(run.step_count, 2);
     tiny_free(&run);
 }
@@ -710,6 +727,7 @@ int main(void)
         cmocka_unit_test(test_a_stop_command_is_recorded_as_typed),
         cmocka_unit_test(test_a_stop_before_an_evaluation_leaves_it_to_the_resumed_run),
         cmocka_unit_test(test_a_stop_during_an_evaluation),
+        cmocka_unit_test(test_a_resumed_run_shows_where_it_stands_before_its_first_step),
         cmocka_unit_test(test_destroying_a_running_trainer_saves_nothing),
         cmocka_unit_test(test_events_tell_the_whole_run),
         cmocka_unit_test(test_divergence_is_stopped_in_its_step_and_diagnosed),
