@@ -44,6 +44,10 @@ struct pass {
 /* Standardises and packs the weights that `active` (values or averages) points to, unless that was done already. */
 int network_prepare(struct network *network, struct plan *plan, const float *active, struct error *error);
 
+/* Puts `count` images (count, 32, 32, 3) from the host into the plan; what is left of it becomes zeros. */
+int network_load_images(struct network *network, struct plan *plan, const float *images, int count,
+                        struct error *error);
+
 /* Called behind each operation that completes the stem, a block or the head (block count); non-zero ends the pass. */
 typedef int plan_observer(void *context, int block, const struct op *op, struct error *error);
 

@@ -85,7 +85,7 @@ int network_predict(struct network *network, const float *images, int n, bool us
                     struct error *error);
 
 /* The first block whose output is not finite for these images, by a forward pass of its own: -1 the stem, block_count
- * the head, -2 all finite. Also the largest finite |channel variance| seen before it, and the predicted one. */
+ * the head, -2 all finite. */
 struct divergence {
     int block;
     float variance, predicted; /* of the last block that was still finite (its measured and predicted variance) */

@@ -19,16 +19,16 @@ struct lister {
     bool failed;
 };
 
-static void *grow(struct lister *lister, void *array, int count, int *capacity, size_t item)
+void *list_grown(void *items, int count, int *capacity, size_t item, bool *failed, struct error *error)
 {
     if (count < *capacity)
-        return array;
-    int larger = *capacity ? 2 * *capacity : 64;
-    void *moved = realloc(array, (size_t)larger * item);
+        return items;
+    const int larger = *capacity ? 2 * *capacity : 64;
+    void *moved = realloc(items, (size_t)larger * item);
     if (!moved) {
-        lister->failed = true;
-        error_set(lister->error, "out of memory");
-        return array;
+        *failed = true;
+        error_set(error, "out of memory");
+        return items;
     }
     *capacity = larger;
     return moved;
@@ -51,8 +51,10 @@ static int add_parameter(struct lister *lister, enum parameter_role role, const 
         return -1;
     if (list->count == list->capacity) {
         int capacity = list->capacity;
-        list->items = grow(lister, list->items, list->count, &list->capacity, sizeof *list->items);
-        list->offsets = grow(lister, list->offsets, list->count, &capacity, sizeof *list->offsets);
+        list->items =
+            list_grown(list->items, list->count, &list->capacity, sizeof *list->items, &lister->failed, lister->error);
+        list->offsets =
+            list_grown(list->offsets, list->count, &capacity, sizeof *list->offsets, &lister->failed, lister->error);
         if (lister->failed)
             return -1;
     }
@@ -81,7 +83,8 @@ static void add_layer(struct lister *lister, const char *prefix, struct layer la
         layer.gain = add_parameter(lister, PARAMETER_GAIN, dims, 1, "%s.gain", prefix);
     layer.moments = list->moment_floats;
     list->moment_floats += 2 * (size_t)dims[0];
-    list->layers = grow(lister, list->layers, list->layer_count, &list->layer_capacity, sizeof *list->layers);
+    list->layers = list_grown(list->layers, list->layer_count, &list->layer_capacity, sizeof *list->layers,
+                              &lister->failed, lister->error);
     if (!lister->failed)
         list->layers[list->layer_count++] = layer;
 }

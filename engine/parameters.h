@@ -29,6 +29,10 @@ struct parameter_list {
     size_t moment_floats;
 };
 
+/* Room for one more item behind `count` others: the list, moved when it had to grow; on want of memory the old list,
+ * *failed and the error. */
+void *list_grown(void *items, int count, int *capacity, size_t item, bool *failed, struct error *error);
+
 /* Lists what `spec` needs; no memory of the device yet. */
 int parameters_list(const struct model_spec *spec, struct parameter_list *out, struct error *error);
 void parameters_free(struct parameter_list *list);

@@ -6,7 +6,6 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 enum { ARENA_ALIGNMENT = 256 };
 
@@ -29,25 +28,11 @@ static size_t align_up(size_t bytes)
     return (bytes + ARENA_ALIGNMENT - 1) / ARENA_ALIGNMENT * ARENA_ALIGNMENT;
 }
 
-static void *grown(struct builder *b, void *array, int count, int *capacity, size_t item)
-{
-    if (count < *capacity)
-        return array;
-    int larger = *capacity ? 2 * *capacity : 128;
-    void *moved = realloc(array, (size_t)larger * item);
-    if (!moved) {
-        b->failed = true;
-        error_set(b->error, "out of memory");
-        return array;
-    }
-    *capacity = larger;
-    return moved;
-}
-
 static int add_bytes(struct builder *b, size_t bytes)
 {
     struct plan *plan = b->plan;
-    plan->buffers = grown(b, plan->buffers, plan->buffer_count, &plan->buffer_capacity, sizeof *plan->buffers);
+    plan->buffers = list_grown(plan->buffers, plan->buffer_count, &plan->buffer_capacity, sizeof *plan->buffers,
+                               &b->failed, b->error);
     if (b->failed)
         return 0;
     plan->buffers[plan->buffer_count] = (struct buffer){.bytes = align_up(bytes), .first = -1, .last = -1};
@@ -62,7 +47,7 @@ static int add_tensor(struct builder *b, enum dtype dtype, int h, int w, int c)
 static struct op *add_op(struct builder *b, struct op op)
 {
     struct plan *plan = b->plan;
-    plan->ops = grown(b, plan->ops, plan->op_count, &plan->op_capacity, sizeof *plan->ops);
+    plan->ops = list_grown(plan->ops, plan->op_count, &plan->op_capacity, sizeof *plan->ops, &b->failed, b->error);
     if (b->failed)
         return &b->nowhere;
     op.n = plan->n;
@@ -390,94 +375,6 @@ static void add_stem(struct builder *b)
     b->c = stream.c;
 }
 
-/* ---- Lifetimes ---- */
-
-static void touch(struct plan *plan, int buffer, int time)
-{
-    if (buffer == NO_BUFFER)
-        return;
-    struct buffer *span = &plan->buffers[buffer];
-    if (span->first < 0 || time < span->first)
-        span->first = time;
-    if (time > span->last)
-        span->last = time;
-}
-
-/* True when the operation's backward reads its input or its output. */
-static bool saves_values(const struct op *op)
-{
-    return op->kind != OP_COPY && op->kind != OP_FORK && op->kind != OP_AVERAGE_POOL && op->kind != OP_GLOBAL_POOL &&
-           op->kind != OP_DROPOUT;
-}
-
-static void find_spans(struct plan *plan)
-{
-    const int end = 2 * plan->op_count - 1;
-    for (int i = 0; i < plan->op_count; i++) {
-        const struct op *op = &plan->ops[i];
-        const int backward = end - i;
-        const int values[] = {op->x, op->y, op->gate, op->sample, op->saved};
-        for (size_t j = 0; j < sizeof values / sizeof *values; j++) {
-            touch(plan, values[j], i);
-            if (saves_values(op))
-                touch(plan, values[j], backward);
-        }
-        touch(plan, op->dx, backward);
-        touch(plan, op->dy, backward);
-        touch(plan, op->dgate, backward);
-    }
-    const int whole[] = {plan->input_staging, plan->input, plan->labels, plan->logits, plan->dlogits, plan->scratch};
-    for (size_t j = 0; j < sizeof whole / sizeof *whole; j++) {
-        touch(plan, whole[j], 0);
-        touch(plan, whole[j], end);
-    }
-}
-
-static int by_size(const void *a, const void *b)
-{
-    const struct buffer *x = *(struct buffer *const *)a, *y = *(struct buffer *const *)b;
-    if (x->bytes != y->bytes)
-        return x->bytes < y->bytes ? 1 : -1;
-    return x < y ? -1 : x > y;
-}
-
-/* The lowest offset at which `buffer` meets none of the placed buffers that live at the same time. */
-static size_t lowest_offset(struct buffer *const *placed, int count, const struct buffer *buffer, size_t start)
-{
-    size_t offset = start;
-    for (bool moved = true; moved;) {
-        moved = false;
-        for (int i = 0; i < count; i++) {
-            const struct buffer *other = placed[i];
-            if (other->last < buffer->first || buffer->last < other->first)
-                continue;
-            if (offset < other->offset + other->bytes && other->offset < offset + buffer->bytes) {
-                offset = other->offset + other->bytes;
-                moved = true;
-            }
-        }
-    }
-    return offset;
-}
-
-size_t plan_place_buffers(struct buffer *buffers, int count, size_t start)
-{
-    size_t end = start;
-    struct buffer **order = malloc((size_t)(count > 0 ? count : 1) * sizeof *order);
-    if (!order)
-        return 0;
-    for (int i = 0; i < count; i++)
-        order[i] = &buffers[i];
-    qsort(order, (size_t)count, sizeof *order, by_size);
-    for (int i = 0; i < count; i++) {
-        order[i]->offset = lowest_offset(order, i, order[i], start);
-        if (order[i]->offset + order[i]->bytes > end)
-            end = order[i]->offset + order[i]->bytes;
-    }
-    free(order);
-    return end;
-}
-
 int plan_create(struct backend *backend, const struct model_spec *spec, const struct parameter_list *parameters,
                 enum dtype dtype, int n, struct plan **out, struct error *error)
 {
@@ -495,7 +392,7 @@ int plan_create(struct backend *backend, const struct model_spec *spec, const st
     plan->scratch = add_bytes(&b, b.scratch_bytes);
     if (b.failed)
         goto fail;
-    find_spans(plan);
+    plan_find_spans(plan);
     plan->arena_bytes = plan_place_buffers(plan->buffers, plan->buffer_count, plan->packed_bytes);
     if (plan->arena_bytes == 0) {
         error_set(error, "out of memory");

@@ -79,6 +79,9 @@ static inline void *plan_buffer(const struct plan *plan, int buffer)
     return buffer == NO_BUFFER ? NULL : plan->arena + plan->buffers[buffer].offset;
 }
 
+/* Notes for each buffer the first and the last operation that needs it; one pass forward, one backward. */
+void plan_find_spans(struct plan *plan);
+
 /* Gives each buffer its offset behind `start`; returns the end. Largest first, each at the lowest place that is free
  * throughout its span. */
 size_t plan_place_buffers(struct buffer *buffers, int count, size_t start);

@@ -9,7 +9,6 @@
 #include <stdint.h>
 
 #include <cmocka.h>
-#include <malloc.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -346,33 +345,6 @@ static void test_a_step_reads_nothing_left_over(void **state)
     }
 }
 
-/* oneDNN makes a small argument table a call and frees it; nothing else may be allocated, and nothing may stay. */
-static void test_a_step_allocates_nothing(void **state)
-{
-    (void)state;
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-    print_message("skipped: a sanitizer's allocator keeps its own accounts\n");
-    skip();
-#else
-    const struct model_spec spec = tiny(FAMILY_PAPERS);
-    struct network *network = make(&spec, BATCH, DTYPE_FP32);
-    for (int i = 0; i < 3; i++) {
-        step(network, BATCH);
-        update(network);
-    }
-    const struct mallinfo2 before = mallinfo2();
-    for (int i = 0; i < 5; i++) {
-        step(network, BATCH);
-        update(network);
-    }
-    const struct mallinfo2 after = mallinfo2();
-    assert_int_equal(after.uordblks, before.uordblks);
-    assert_int_equal(after.hblkhd, before.hblkhd);
-    assert_int_equal(after.arena, before.arena);
-    network_destroy(network);
-#endif
-}
-
 static void test_the_same_bits_twice(void **state)
 {
     (void)state;
@@ -486,7 +458,6 @@ int main(void)
         cmocka_unit_test(test_a_batch_is_the_sum_of_its_chunks),
         cmocka_unit_test(test_no_two_living_buffers_share_memory),
         cmocka_unit_test(test_a_step_reads_nothing_left_over),
-        cmocka_unit_test(test_a_step_allocates_nothing),
         cmocka_unit_test(test_the_same_bits_twice),
         cmocka_unit_test(test_bf16_follows_fp32),
         cmocka_unit_test(test_predictions_use_the_averages_when_asked),
