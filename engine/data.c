@@ -28,7 +28,7 @@ struct layout_file {
 struct layout {
     const char *name;
     const char *folder;     /* as the official archive calls it */
-    const char *fetch;      /* argument of `nfbench fetch` */
+    const char *archive;    /* where the official files are */
     const char *names_file; /* class names, a line each */
     const char *const *names;
     int label_bytes;
@@ -40,7 +40,7 @@ struct layout {
 static const struct layout layouts[] = {
     {"CIFAR-10",
      "cifar-10-batches-bin",
-     "cifar10",
+     "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz",
      "batches.meta.txt",
      cifar10_names,
      1,
@@ -54,7 +54,7 @@ static const struct layout layouts[] = {
       {"test_batch.bin", SPLIT_TEST, 10000}}},
     {"CIFAR-100",
      "cifar-100-binary",
-     "cifar100",
+     "https://www.cs.toronto.edu/~kriz/cifar-100-binary.tar.gz",
      "fine_label_names.txt",
      cifar100_names,
      2,
@@ -135,11 +135,9 @@ static int check_complete(const char *folder, const struct layout *layout, struc
         if (found < 0)
             return -1;
         if (!found)
-            return error_set(error,
-                             "%s has no %s: %s needs %s to %s (unpack the archive again, or get it by `nfbench fetch "
-                             "%s`)",
-                             folder, layout->files[f].name, layout->name, layout->files[0].name,
-                             layout->files[layout->file_count - 1].name, layout->fetch);
+            return error_set(error, "%s has no %s: %s needs %s to %s (unpack the archive again; it is at %s)", folder,
+                             layout->files[f].name, layout->name, layout->files[0].name,
+                             layout->files[layout->file_count - 1].name, layout->archive);
     }
     return 0;
 }
@@ -149,15 +147,13 @@ static int nothing_found(const char *folder, struct error *error)
     int python = exists(folder, "data_batch_1", NULL) > 0 || exists(folder, "cifar-10-batches-py", NULL) > 0 ||
                  exists(folder, "cifar-100-python", NULL) > 0;
     if (python)
-        return error_set(error,
-                         "%s holds the Python version of CIFAR; nfbench reads the binary version (`nfbench fetch "
-                         "cifar10`)",
-                         folder);
+        return error_set(error, "%s holds the Python version of CIFAR; nfbench reads the binary version: %s", folder,
+                         layouts[0].archive);
     return error_set(error,
                      "no CIFAR files in %s: looked for data_batch_1.bin to data_batch_5.bin and test_batch.bin "
                      "(CIFAR-10), train.bin and test.bin (CIFAR-100), there and in cifar-10-batches-bin and "
-                     "cifar-100-binary below it; `nfbench fetch cifar10` gets them, `--data synthetic` needs none",
-                     folder);
+                     "cifar-100-binary below it; they are in %s; `--data synthetic` needs none",
+                     folder, layouts[0].archive);
 }
 
 /* 1: the folder is the data set's, complete; 0: it holds nothing of the layout; -1: error. */
@@ -218,12 +214,13 @@ static int map_file(const char *path, const struct layout *layout, int records, 
     else if (!S_ISREG(status.st_mode))
         error_set(error, "%s is not a regular file", path);
     else if (status.st_size == 0)
-        error_set(error, "%s is empty; get it again (`nfbench fetch %s`)", path, layout->fetch);
+        error_set(error, "%s is empty; get it again from %s", path, layout->archive);
     else if ((size_t)status.st_size != expected)
-        error_set(error,
-                  "%s has %lld bytes, but %d %s records are %zu bytes: cut short or another file (`nfbench fetch "
-                  "%s` gets it again)",
-                  path, (long long)status.st_size, records, layout->name, expected, layout->fetch);
+        error_set(
+            error,
+            "%s has %lld bytes, but %d %s records are %zu bytes: cut short or another file; the official ones are "
+            "in %s",
+            path, (long long)status.st_size, records, layout->name, expected, layout->archive);
     else if ((bytes = mmap(NULL, expected, PROT_READ, MAP_SHARED, descriptor, 0)) == MAP_FAILED)
         error_set(error, "cannot map %s: %s", path, strerror(errno));
     else
