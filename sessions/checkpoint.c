@@ -2,12 +2,14 @@
 #include "sessions/checkpoint.h"
 
 #include "sessions/fields.h"
+#include "sessions/number.h"
 #include "sessions/safetensors.h"
 #include "sessions/tensors.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -60,6 +62,8 @@ int checkpoint_save(const char *path, struct network *network, const struct chec
 {
     int result = -1;
     struct text state = {0};
+    char commands[24];
+    snprintf(commands, sizeof commands, "%ld", info->commands);
     if (!state_is_finite(&info->state))
         return error_set(error, "cannot save %s: the training state is not finite", path);
     text_add(&state, "{");
@@ -73,6 +77,7 @@ int checkpoint_save(const char *path, struct network *network, const struct chec
         {"format", "pt"}, /* other programs want to know whose tensor layout it is */
         {"nfbench", "1"},
         {"state", state.data},
+        {"commands", commands},
         {"best", info->best ? "true" : "false"},
         {"settings", info->settings_digest},
     };
@@ -89,7 +94,7 @@ out:
 static int parse_info(const struct safetensors *file, struct checkpoint_info *info, struct error *error)
 {
     const char *text = safetensors_metadata(file, "state"), *best = safetensors_metadata(file, "best");
-    const char *digest = safetensors_metadata(file, "settings");
+    const char *digest = safetensors_metadata(file, "settings"), *commands = safetensors_metadata(file, "commands");
     memset(info, 0, sizeof *info);
     if (!text || !best || !digest || strlen(digest) >= sizeof info->settings_digest)
         return error_set(error, "not a checkpoint of nfbench: use `nfbench import`");
@@ -100,6 +105,9 @@ static int parse_info(const struct safetensors *file, struct checkpoint_info *in
         return error_prefix(error, "its training state");
     if (info->state.step < 0 || info->state.epoch < 0 || !state_is_finite(&info->state))
         return error_set(error, "its training state makes no sense");
+    info->commands = LONG_MAX; /* a checkpoint made elsewhere need not say */
+    if (commands && (!number_to_long(commands, &info->commands) || info->commands < 0))
+        return error_set(error, "its number of commands makes no sense");
     info->best = strcmp(best, "true") == 0;
     strcpy(info->settings_digest, digest);
     return 0;

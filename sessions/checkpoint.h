@@ -14,7 +14,8 @@ enum { CHECKPOINTS_KEPT = 2 }; /* newest; beside the best and those with a name 
 
 struct checkpoint_info {
     struct training_state state;
-    bool best; /* was the best so far when it was written */
+    long commands; /* recorded in the session so far */
+    bool best;     /* was the best so far when it was written */
     char settings_digest[SETTINGS_DIGEST_SIZE];
 };
 

@@ -117,6 +117,9 @@ static void write_value(const struct field *field, const void *value, struct tex
     case FIELD_TEXT:
         text_add_string(text, value);
         break;
+    case FIELD_WORD:
+        text_add_string(text, field->words[*(const int *)value]);
+        break;
     }
 }
 
@@ -151,6 +154,16 @@ static bool read_text(const json_t *json, char *out, size_t size)
     return true;
 }
 
+static bool read_word(const json_t *json, const char *const *words, int *value)
+{
+    const char *word = json_string_value(json);
+    for (*value = 0; word && words[*value]; ++*value) {
+        if (strcmp(word, words[*value]) == 0)
+            return true;
+    }
+    return false;
+}
+
 static bool read_value(const struct field *field, const json_t *json, void *value)
 {
     long integer;
@@ -183,6 +196,9 @@ static bool read_value(const struct field *field, const json_t *json, void *valu
         break;
     case FIELD_TEXT:
         ok = read_text(json, value, field->size);
+        break;
+    case FIELD_WORD:
+        ok = read_word(json, field->words, value);
         break;
     }
     return ok;

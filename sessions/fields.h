@@ -8,26 +8,31 @@
 #include <jansson.h>
 #include <stddef.h>
 
-enum field_type { FIELD_INT, FIELD_LONG, FIELD_UINT32, FIELD_FLOAT, FIELD_DOUBLE, FIELD_BOOL, FIELD_TEXT };
+enum field_type { FIELD_INT, FIELD_LONG, FIELD_UINT32, FIELD_FLOAT, FIELD_DOUBLE, FIELD_BOOL, FIELD_TEXT, FIELD_WORD };
 
 struct field {
     const char *name;
     enum field_type type;
     size_t offset;
-    size_t size; /* of the char array of FIELD_TEXT, else 0 */
+    size_t size;              /* of the char array of FIELD_TEXT, else 0 */
+    const char *const *words; /* of FIELD_WORD: an enum's names in its order, NULL-terminated */
 };
 
 #define FIELD(struct_type, member, type)                                                                               \
     {                                                                                                                  \
-#member, type, offsetof(struct struct_type, member), 0                                                         \
+#member, type, offsetof(struct struct_type, member), 0, NULL                                                   \
     }
 #define FIELD_NAMED(struct_type, name, member, type)                                                                   \
     {                                                                                                                  \
-        name, type, offsetof(struct struct_type, member), 0                                                            \
+        name, type, offsetof(struct struct_type, member), 0, NULL                                                      \
     }
 #define FIELD_CHARS(struct_type, name, member)                                                                         \
     {                                                                                                                  \
-        name, FIELD_TEXT, offsetof(struct struct_type, member), sizeof(((struct struct_type *)0)->member)              \
+        name, FIELD_TEXT, offsetof(struct struct_type, member), sizeof(((struct struct_type *)0)->member), NULL        \
+    }
+#define FIELD_WORD(struct_type, name, member, words)                                                                   \
+    {                                                                                                                  \
+        name, FIELD_WORD, offsetof(struct struct_type, member), 0, words                                               \
     }
 
 /* A growing text, for JSON that is written by hand to keep numbers short. Starts zeroed; free `data`. */

@@ -15,7 +15,7 @@
 struct state_record {
     long step;
     char state[16];
-    char message[256];
+    char message[METRICS_MESSAGE_SIZE];
 };
 
 static const struct field step_fields[] = {
@@ -41,9 +41,22 @@ static const struct field epoch_fields[] = {
     FIELD(epoch_record, seconds, FIELD_DOUBLE),
     FIELD(epoch_record, best, FIELD_BOOL),
 };
+/* By name, so that a log stays readable when the commands' numbers change. */
+static const char *const command_words[] = {
+    [COMMAND_LEARNING_RATE] = "lr",
+    [COMMAND_SCALE_LEARNING_RATE] = "scale-lr",
+    [COMMAND_PAUSE] = "pause",
+    [COMMAND_RESUME] = "resume",
+    [COMMAND_STEP] = "step",
+    [COMMAND_EVALUATE] = "eval",
+    [COMMAND_SAVE] = "save",
+    [COMMAND_STOP] = "stop",
+    NULL,
+};
+_Static_assert(sizeof(enum command_kind) == sizeof(int), "words are stored as int");
 static const struct field command_fields[] = {
     FIELD(command_record, step, FIELD_LONG),
-    FIELD_NAMED(command_record, "code", command.kind, FIELD_INT),
+    FIELD_WORD(command_record, "action", command.kind, command_words),
     FIELD_NAMED(command_record, "value", command.value, FIELD_DOUBLE),
     FIELD_NAMED(command_record, "count", command.count, FIELD_LONG),
     FIELD_CHARS(command_record, "command", command.text),
@@ -365,17 +378,43 @@ void metrics_free(struct metrics *metrics)
     memset(metrics, 0, sizeof *metrics);
 }
 
-int metrics_log_cut(struct metrics_log *log, long step, struct error *error)
+int metrics_log_count(const struct metrics_log *log, long *count, struct error *error)
 {
     struct lines lines;
+    size_t length;
+    if (load_lines(log->path, &lines, error))
+        return -1;
+    for (*count = 0; next_line(&lines, &length); ++*count)
+        ;
+    free(lines.data);
+    return 0;
+}
+
+static bool changes_training(const struct record *record)
+{
+    return record->kind == RECORD_COMMAND && (record->command.command.kind == COMMAND_LEARNING_RATE ||
+                                              record->command.command.kind == COMMAND_SCALE_LEARNING_RATE);
+}
+
+/* Whether a line belongs to the past of the checkpoint; see metrics_log_cut. */
+static bool is_past(const char *line, size_t length, bool known, long step)
+{
     struct record record;
+    if (!parse_record(line, length, &record))
+        return known;
+    return record_step(&record) <= step && (known || !changes_training(&record));
+}
+
+int metrics_log_cut(struct metrics_log *log, long step, long known, struct error *error)
+{
+    struct lines lines;
     const char *line;
     size_t length;
     if (load_lines(log->path, &lines, error))
         return -1;
     char *kept = lines.data; /* written over what was read */
-    while ((line = next_line(&lines, &length))) {
-        if (!parse_record(line, length, &record) || record_step(&record) > step)
+    for (long i = 0; (line = next_line(&lines, &length)); i++) {
+        if (!is_past(line, length, i < known, step))
             continue;
         memmove(kept, line, length + 1);
         kept += length + 1;

@@ -10,6 +10,8 @@
 
 #include <stddef.h>
 
+enum { METRICS_MESSAGE_SIZE = sizeof((struct snapshot *)NULL)->message }; /* a diagnosis, whole */
+
 /* A log read back. Steps in ascending order. */
 struct metrics {
     struct step_record *steps;
@@ -19,7 +21,7 @@ struct metrics {
     struct command_record *commands; /* of commands.jsonl only: text, ok and outcome; kind, value and count too */
     int command_count;
     char end_state[16]; /* how the last run of the session ended; empty: it did not say */
-    char end_message[256];
+    char end_message[METRICS_MESSAGE_SIZE];
     long last_step;    /* the newest record's */
     int damaged_lines; /* passed over */
 };
@@ -36,8 +38,12 @@ int metrics_log_command(struct metrics_log *log, const struct command_record *re
 /* A run starts (state "started") or ends. */
 int metrics_log_state(struct metrics_log *log, const char *state, long step, const char *message, struct error *error);
 int metrics_log_sync(struct metrics_log *log, struct error *error);
-/* Drops every record behind `step` (the file is replaced by a rename). */
-int metrics_log_cut(struct metrics_log *log, long step, struct error *error);
+/* Lines written so far, damaged ones too. */
+int metrics_log_count(const struct metrics_log *log, long *lines, struct error *error);
+/* Goes back to a checkpoint of `step`, taken when `known` commands were recorded: drops every record behind the step,
+ * and of the commands at the step itself those that changed the training after the checkpoint (the file is replaced by
+ * a rename). Damaged lines among the first `known` stay, so that older checkpoints count right. */
+int metrics_log_cut(struct metrics_log *log, long step, long known, struct error *error);
 
 /* Adds the records of a file to `out`, which starts zeroed. An absent file has none. */
 int metrics_read(const char *path, struct metrics *out, struct error *error);

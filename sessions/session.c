@@ -15,7 +15,8 @@ struct session {
     char name[SESSION_NAME_SIZE];
     struct session_paths paths;
     struct settings settings;
-    int lock; /* -1: opened for reading */
+    int lock;      /* -1: opened for reading */
+    bool diverged; /* and its record is written */
     struct metrics_log *metrics, *commands;
 };
 
@@ -180,6 +181,7 @@ static int on_checkpoint(void *context, struct network *network, const struct tr
 static int on_divergence(void *context, const char *diagnosis, long step, struct error *error)
 {
     struct session *session = context;
+    session->diverged = true;
     return metrics_log_state(session->metrics, trainer_state_name(TRAINER_DIVERGED), step, diagnosis, error);
 }
 
@@ -197,7 +199,8 @@ struct trainer_sink session_sink(struct session *session)
 
 int session_end(struct session *session, enum trainer_state state, long step, const char *message, struct error *error)
 {
-    if (metrics_log_state(session->metrics, trainer_state_name(state), step, message, error) ||
+    const bool written = state == TRAINER_DIVERGED && session->diverged; /* when it happened */
+    if ((!written && metrics_log_state(session->metrics, trainer_state_name(state), step, message, error)) ||
         metrics_log_sync(session->commands, error))
         return -1;
     return metrics_log_sync(session->metrics, error);
@@ -216,7 +219,7 @@ int session_save(struct session *session, struct network *network, const struct 
     if (!best && checkpoint_read_info(path, &old, NULL) == 0 && old.state.step == state->step)
         info.best = old.best; /* `save` of a step that is saved already must not lose its mark */
     if (metrics_log_sync(session->metrics, error) || metrics_log_sync(session->commands, error) ||
-        checkpoint_save(path, network, &info, error))
+        metrics_log_count(session->commands, &info.commands, error) || checkpoint_save(path, network, &info, error))
         return -1;
     return checkpoint_prune(session->paths.checkpoints, error);
 }
@@ -313,8 +316,8 @@ int session_resume(struct session *session, struct network *network, struct trai
     for (int i = 0; result == 0 && i < damaged; i++)
         result = set_aside(&entries[i], error);
     free(entries);
-    if (result || metrics_log_cut(session->metrics, info.state.step, error) ||
-        metrics_log_cut(session->commands, info.state.step, error) ||
+    if (result || metrics_log_cut(session->metrics, info.state.step, 0, error) ||
+        metrics_log_cut(session->commands, info.state.step, info.commands, error) ||
         metrics_log_state(session->metrics, SESSION_STARTED, info.state.step, "", error))
         return -1;
     *state = info.state;

@@ -232,18 +232,67 @@ static void test_cut(void **state)
     const char *path = path_of("cut.jsonl");
     struct metrics_log *log = make_log(path, 8);
     assert_ok(metrics_log_state(log, "stopped", 8, "", &error), &error);
-    assert_ok(metrics_log_cut(log, 5, &error), &error);
+    assert_ok(metrics_log_cut(log, 5, 0, &error), &error);
     for (long i = 6; i <= 7; i++) {
         struct step_record record = step_of(i);
         assert_ok(metrics_log_step(log, &record, &error), &error);
     }
-    assert_ok(metrics_log_cut(log, 7, &error), &error); /* nothing to cut */
+    assert_ok(metrics_log_cut(log, 7, 0, &error), &error); /* nothing to cut */
     assert_ok(metrics_log_close(log, &error), &error);
     struct metrics metrics = read_log(path);
     assert_int_equal(metrics.step_count, 7);
     for (int i = 0; i < 7; i++)
         assert_int_equal(metrics.steps[i].step, i + 1);
     assert_string_equal(metrics.end_state, "");
+    metrics_free(&metrics);
+}
+
+/* Numbers of an enum may change from version to version, names not. */
+static void test_commands_are_kept_by_name(void **state)
+{
+    (void)state;
+    static const char *const words[] = {"lr", "scale-lr", "pause", "resume", "step", "eval", "save", "stop"};
+    const char *path = path_of("names.jsonl");
+    struct metrics_log *log = make_log(path, 0);
+    for (int kind = 0; kind <= COMMAND_STOP; kind++) {
+        const struct command_record record = {.command = {.kind = (enum command_kind)kind}};
+        assert_ok(metrics_log_command(log, &record, &error), &error);
+    }
+    static const char unknown[] = "{\"kind\":\"command\",\"step\":1,\"action\":\"dance\",\"value\":0,\"count\":0,"
+                                  "\"command\":\"\",\"ok\":true,\"outcome\":\"\"";
+    assert_ok(metrics_log_close(log, &error), &error);
+    FILE *file = fopen(path, "a");
+    assert_non_null(file);
+    fprintf(file, "%s,\"crc\":\"%08x\"}\n", unknown, crc32c(unknown, sizeof unknown - 1));
+    fclose(file);
+    size_t size;
+    char *text = read_file(path, &size);
+    for (int kind = 0; kind <= COMMAND_STOP; kind++) {
+        char member[32];
+        snprintf(member, sizeof member, "\"action\":\"%s\"", words[kind]);
+        assert_non_null(strstr(text, member));
+    }
+    free(text);
+    struct metrics metrics = read_log(path);
+    assert_int_equal(metrics.command_count, COMMAND_STOP + 1);
+    for (int kind = 0; kind <= COMMAND_STOP; kind++)
+        assert_int_equal(metrics.commands[kind].command.kind, kind);
+    assert_int_equal(metrics.damaged_lines, 1);
+    metrics_free(&metrics);
+}
+
+static void test_a_diagnosis_is_kept_whole(void **state)
+{
+    (void)state;
+    const char *path = path_of("diagnosis.jsonl");
+    struct metrics_log *log = make_log(path, 0);
+    char diagnosis[sizeof((struct snapshot *)NULL)->message];
+    memset(diagnosis, 'x', sizeof diagnosis - 1);
+    diagnosis[sizeof diagnosis - 1] = '\0';
+    assert_ok(metrics_log_state(log, "diverged", 1, diagnosis, &error), &error);
+    assert_ok(metrics_log_close(log, &error), &error);
+    struct metrics metrics = read_log(path);
+    assert_string_equal(metrics.end_message, diagnosis);
     metrics_free(&metrics);
 }
 
@@ -272,6 +321,8 @@ int main(void)
         cmocka_unit_test(test_every_flipped_byte_costs_its_line_alone),
         cmocka_unit_test(test_a_long_torn_tail),
         cmocka_unit_test(test_cut),
+        cmocka_unit_test(test_commands_are_kept_by_name),
+        cmocka_unit_test(test_a_diagnosis_is_kept_whole),
         cmocka_unit_test(test_full_disk),
     };
     return cmocka_run_group_tests(tests, folder_setup, folder_teardown);

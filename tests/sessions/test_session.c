@@ -281,6 +281,74 @@ static void test_resume_goes_on_from_the_newest(void **state)
     free_rig(&loaded);
 }
 
+static void do_command(struct session *session, long step, enum command_kind kind, const char *text)
+{
+    struct trainer_sink sink = session_sink(session);
+    struct command_record record = {.step = step, .command = {.kind = kind}, .ok = true};
+    snprintf(record.command.text, sizeof record.command.text, "%s", text);
+    assert_ok(sink.on_command(sink.context, &record, &error), &error);
+}
+
+/* Opens the session again, resumes it and compares the commands that are left with `expected`, one a word. */
+static void assert_resumed_commands(const struct settings *settings, const char *name, struct rig *rig,
+                                    const char *expected)
+{
+    struct session *session;
+    struct training_state start;
+    struct metrics metrics;
+    char note[256], found[256] = "";
+    assert_ok(session_open(settings, name, SESSION_WRITE, &session, &error), &error);
+    assert_ok(session_resume(session, rig->network, &start, note, &error), &error);
+    assert_ok(session_metrics(session, &metrics, &error), &error);
+    for (int i = 0; i < metrics.command_count; i++) {
+        size_t used = strlen(found);
+        snprintf(found + used, sizeof found - used, "%s%s", i ? " " : "", metrics.commands[i].command.text);
+    }
+    assert_string_equal(found, expected);
+    metrics_free(&metrics);
+    session_close(session);
+}
+
+/* What a resumed run's log says was done is in force: a rate set behind the checkpoint, at its very step, is not. */
+static void test_resume_forgets_commands_behind_the_checkpoint(void **state)
+{
+    (void)state;
+    struct settings settings = small_settings();
+    struct rig rig = make_rig(&settings, 1);
+    struct session *session = create(&settings, "orders");
+    do_command(session, 4, COMMAND_LEARNING_RATE, "before");
+    save(session, &rig, 4, false);
+    do_command(session, 4, COMMAND_SAVE, "save"); /* changes nothing, so it stays */
+    do_command(session, 4, COMMAND_SCALE_LEARNING_RATE, "after");
+    do_command(session, 5, COMMAND_PAUSE, "later");
+    session_close(session);
+    assert_resumed_commands(&settings, "orders", &rig, "before save");
+
+    assert_ok(session_open(&settings, "orders", SESSION_WRITE, &session, &error), &error);
+    do_command(session, 4, COMMAND_LEARNING_RATE, "again");
+    save(session, &rig, 4, false);
+    session_close(session);
+    assert_resumed_commands(&settings, "orders", &rig, "before save again");
+    free_rig(&rig);
+}
+
+static void test_a_divergence_is_recorded_once_and_whole(void **state)
+{
+    (void)state;
+    struct settings settings = small_settings();
+    struct session *session = create(&settings, "wild");
+    struct trainer_sink sink = session_sink(session);
+    size_t size;
+    assert_ok(sink.on_divergence(sink.context, "diverged in block 3", 12, &error), &error);
+    assert_ok(session_end(session, TRAINER_DIVERGED, 11, "diverged in block 3", &error), &error);
+    char *text = read_file(inside(session, "metrics.jsonl"), &size);
+    const char *first = strstr(text, "block 3");
+    assert_non_null(first);
+    assert_null(strstr(first + 1, "block 3"));
+    free(text);
+    session_close(session);
+}
+
 static void test_a_damaged_newest_is_passed_over(void **state)
 {
     (void)state;
@@ -448,6 +516,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_killed_owner_leaves_no_lock, folder_setup, folder_teardown),
         cmocka_unit_test_setup_teardown(test_steps_are_logged_every_so_many, folder_setup, folder_teardown),
         cmocka_unit_test_setup_teardown(test_resume_goes_on_from_the_newest, folder_setup, folder_teardown),
+        cmocka_unit_test_setup_teardown(test_resume_forgets_commands_behind_the_checkpoint, folder_setup,
+                                        folder_teardown),
+        cmocka_unit_test_setup_teardown(test_a_divergence_is_recorded_once_and_whole, folder_setup, folder_teardown),
         cmocka_unit_test_setup_teardown(test_a_damaged_newest_is_passed_over, folder_setup, folder_teardown),
         cmocka_unit_test_setup_teardown(test_best_and_given_steps, folder_setup, folder_teardown),
         cmocka_unit_test_setup_teardown(test_changed_settings_are_noted, folder_setup, folder_teardown),
