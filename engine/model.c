@@ -64,7 +64,8 @@ static const struct preset presets[] = {
      {PAPERS_TRAIN, .epochs = 60}},
 };
 
-enum { PRESET_COUNT = sizeof presets / sizeof *presets, MAX_WIDTH = 8192 };
+enum { PRESET_COUNT = sizeof presets / sizeof *presets };
+_Static_assert(MODEL_MAX_WIDTH == 8192, "validate_stage says so");
 
 const char *model_preset_name(int index)
 {
@@ -95,7 +96,7 @@ static int validate_stage(const struct model_spec *spec, int index, int size, st
 {
     const struct stage_spec *stage = &spec->stages[index];
     const char *what = NULL;
-    if (stage->width < 1 || stage->width > MAX_WIDTH || stage->mid < 1 || stage->mid > MAX_WIDTH)
+    if (stage->width < 1 || stage->width > MODEL_MAX_WIDTH || stage->mid < 1 || stage->mid > MODEL_MAX_WIDTH)
         what = "widths must lie between 1 and 8192";
     else if (stage->blocks < 1)
         what = "it needs at least one block";
@@ -112,13 +113,13 @@ static int validate_stage(const struct model_spec *spec, int index, int size, st
 
 int model_validate(const struct model_spec *spec, struct error *error)
 {
-    if (spec->stem < 1 || spec->stem > MAX_WIDTH)
-        return error_set(error, "stem: %d, expected a width between 1 and %d", spec->stem, MAX_WIDTH);
+    if (spec->stem < 1 || spec->stem > MODEL_MAX_WIDTH)
+        return error_set(error, "stem: %d, expected a width between 1 and %d", spec->stem, MODEL_MAX_WIDTH);
     if (spec->stage_count < 1 || spec->stage_count > MODEL_MAX_STAGES)
         return error_set(error, "a network has between 1 and %d stages, this one %d", MODEL_MAX_STAGES,
                          spec->stage_count);
-    if (spec->classes < 2 || spec->classes > 256)
-        return error_set(error, "%d classes, expected between 2 and 256", spec->classes);
+    if (spec->classes < 2 || spec->classes > MODEL_MAX_CLASSES)
+        return error_set(error, "%d classes, expected between 2 and %d", spec->classes, MODEL_MAX_CLASSES);
     int size = MODEL_IMAGE_SIZE;
     for (int i = 0; i < spec->stage_count; i++) {
         if (validate_stage(spec, i, size, error))

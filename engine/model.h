@@ -7,7 +7,13 @@
 #include "engine/options.h"
 #include "kernels/kernels.h"
 
-enum { MODEL_MAX_STAGES = 8, MODEL_MAX_BLOCKS = 256, MODEL_IMAGE_SIZE = 32 };
+enum {
+    MODEL_MAX_STAGES = 8,
+    MODEL_MAX_BLOCKS = 256,
+    MODEL_MAX_WIDTH = 8192,
+    MODEL_MAX_CLASSES = 256,
+    MODEL_IMAGE_SIZE = 32
+};
 
 enum model_family { FAMILY_PAPERS, FAMILY_REPORT };
 enum init_kind { INIT_HE, INIT_XAVIER, INIT_UNIFORM, INIT_NORMAL };

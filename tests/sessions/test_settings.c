@@ -96,6 +96,20 @@ static void test_defaults_are_within_bounds(void **state)
     }
 }
 
+/* What a message names as the highest value, the network takes. */
+static void test_limits_of_the_network_hold(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"stem", "squeeze-excite", "classes", "alpha", "dropout", "stochastic-depth"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        struct settings settings = defaults();
+        char value[64];
+        snprintf(value, sizeof value, "%.9g", settings_row(settings_find(names[i]))->maximum);
+        assert_ok(settings_set(&settings, names[i], value, &error), &error);
+        assert_ok(settings_validate(&settings, &error), &error);
+    }
+}
+
 static void test_rows_round_trip_as_text(void **state)
 {
     (void)state;
@@ -266,12 +280,12 @@ static void test_command_line_errors(void **state)
     static const struct {
         const char *line, *part;
     } cases[] = {
-        {"--lr 0.1x", "--lr '0.1x': wanted a number from 0 to 1000"},
+        {"--lr 0.1x", "--lr '0.1x': wanted a number above 0, at most 1000"},
         {"--lr nan", "--lr 'nan': wanted a number"},
         {"--lr inf", "wanted a number"},
         {"--lr 0x1p3", "wanted a number"},
-        {"--lr -0.1", "from 0 to 1000"},
-        {"--lr 1e99", "from 0 to 1000"},
+        {"--lr -0.1", "above 0, at most 1000"},
+        {"--lr 1e99", "above 0, at most 1000"},
         {"--lr ,1", "wanted a number"},
         {"--alpha 0", "above 0"},
         {"--alpha 1e-60", "above 0"},
@@ -448,6 +462,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_rows_are_well_formed),
         cmocka_unit_test(test_defaults_are_within_bounds),
+        cmocka_unit_test(test_limits_of_the_network_hold),
         cmocka_unit_test(test_rows_round_trip_as_text),
         cmocka_unit_test(test_rows_round_trip_as_options),
         cmocka_unit_test(test_rows_round_trip_in_files),
