@@ -196,6 +196,18 @@ static int find_layout(struct dataset *dataset, const char *where, struct error 
     return found ? 0 : nothing_found(root, error);
 }
 
+bool dataset_is_at(const char *folder)
+{
+    for (int l = 0; l < LAYOUTS; l++) {
+        char below[PATH_MAX];
+        if (holds_layout(folder, &layouts[l], NULL))
+            return true;
+        if (join_path(below, folder, layouts[l].folder, NULL) || holds_layout(below, &layouts[l], NULL))
+            return true;
+    }
+    return false;
+}
+
 /* ---- Reading ---- */
 
 /* Maps a file whose size must be exactly right. */

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 enum { IMAGE_SIZE = 32, IMAGE_PIXELS = 1024, IMAGE_BYTES = 3072 };
@@ -20,6 +21,9 @@ struct dataset;
  * batches.meta.txt or fine_label_names.txt, else from a built-in list. Free with dataset_close (NULL is fine). */
 int dataset_open(const char *where, struct dataset **out, struct error *error);
 void dataset_close(struct dataset *dataset);
+/* Whether any of those files is there, though they may be of no use: it tells a damaged data set from a folder that is
+ * none. Also true when it cannot be told. */
+bool dataset_is_at(const char *folder);
 
 const char *dataset_name(const struct dataset *dataset);     /* "CIFAR-10", "CIFAR-100", "synthetic" */
 const char *dataset_location(const struct dataset *dataset); /* absolute folder, or "built in" */

@@ -40,24 +40,6 @@ static bool state_is_finite(const struct training_state *state)
            isfinite(state->best_accuracy) && isfinite(state->last_loss);
 }
 
-/* Reads the file back from the disk rather than from memory, where the system lets us. */
-static int verify(const char *path, struct error *error)
-{
-    struct safetensors *file;
-    int descriptor = open(path, O_RDONLY | O_CLOEXEC);
-    if (descriptor >= 0) {
-        posix_fadvise(descriptor, 0, 0, POSIX_FADV_DONTNEED);
-        close(descriptor);
-    }
-    if (safetensors_open(path, &file, error))
-        return -1;
-    int result = safetensors_verify(file, error);
-    if (result)
-        error_prefix(error, "cannot read %s back", path);
-    safetensors_close(file);
-    return result;
-}
-
 int checkpoint_save(const char *path, struct network *network, const struct checkpoint_info *info, struct error *error)
 {
     int result = -1;
@@ -81,9 +63,7 @@ int checkpoint_save(const char *path, struct network *network, const struct chec
         {"best", info->best ? "true" : "false"},
         {"settings", info->settings_digest},
     };
-    if (tensors_save(path, network, metadata, sizeof metadata / sizeof *metadata, error) || verify(path, error))
-        goto out;
-    result = 0;
+    result = tensors_save(path, network, metadata, sizeof metadata / sizeof *metadata, error);
 out:
     free(state.data);
     return result;

@@ -2,7 +2,7 @@
  * names ("stem.weight", OIHW), so that other programs can load them; "momentum." and "ema." before a name mark the
  * optimizer's tensors. The metadata holds the training state, a digest of the settings and the SHA-256 of the file.
  *
- * A checkpoint is written beside its final name, synced, renamed, read again and verified before an older one goes. */
+ * A checkpoint is written beside its final name, synced, read again, verified and renamed before an older one goes. */
 #ifndef NFBENCH_SESSIONS_CHECKPOINT_H
 #define NFBENCH_SESSIONS_CHECKPOINT_H
 

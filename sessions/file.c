@@ -90,7 +90,7 @@ static int sync_parent(const char *path, struct error *error)
     return file_sync_folder(folder, error);
 }
 
-int file_commit(int descriptor, const char *path, struct error *error)
+int file_finish(int descriptor, const char *path, struct error *error)
 {
     char temporary[FILE_PATH_SIZE];
     if (path_format(temporary, error, "%s.tmp", path)) {
@@ -107,6 +107,14 @@ int file_commit(int descriptor, const char *path, struct error *error)
         unlink(temporary);
         return -1;
     }
+    return 0;
+}
+
+int file_publish(const char *path, struct error *error)
+{
+    char temporary[FILE_PATH_SIZE];
+    if (path_format(temporary, error, "%s.tmp", path))
+        return -1;
     if (rename(temporary, path)) {
         error_set(error, "cannot rename %s to %s: %s", temporary, path, strerror(errno));
         unlink(temporary);
@@ -124,7 +132,7 @@ int file_replace(const char *path, const void *data, size_t size, struct error *
         file_abandon(descriptor, path);
         return -1;
     }
-    return file_commit(descriptor, path, error);
+    return file_finish(descriptor, path, error) ? -1 : file_publish(path, error);
 }
 
 static int read_all(int descriptor, char *data, size_t *size, const char *path, struct error *error)

@@ -16,14 +16,14 @@ int path_format(char path[FILE_PATH_SIZE], struct error *error, const char *form
 /* Writes all bytes. `path` is for the message. */
 int file_write_all(int descriptor, const void *data, size_t size, const char *path, struct error *error);
 
-/* Opens PATH.tmp for writing, empty; fill it, then hand the descriptor to file_commit. -1 on error. */
+/* Opens PATH.tmp for writing, empty; fill it, then hand the descriptor to file_finish. -1 on error. */
 int file_begin(const char *path, struct error *error);
-/* fsync, close, rename PATH.tmp to PATH, fsync the folder. The descriptor is closed and, on error, PATH.tmp is removed.
- */
-int file_commit(int descriptor, const char *path, struct error *error);
+/* The two halves of the end, so that what was written can be looked at between them. On error PATH.tmp is removed. */
+int file_finish(int descriptor, const char *path, struct error *error); /* fsync, close */
+int file_publish(const char *path, struct error *error);                /* rename PATH.tmp to PATH, fsync the folder */
 /* Closes the descriptor and removes PATH.tmp. */
 void file_abandon(int descriptor, const char *path);
-/* begin, write, commit. */
+/* begin, write, finish, publish. */
 int file_replace(const char *path, const void *data, size_t size, struct error *error);
 
 /* The whole file, with a zero byte behind it; freed by the caller. -1 with errno kept when it cannot be opened. */

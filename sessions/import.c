@@ -2,7 +2,6 @@
 #include "sessions/import.h"
 
 #include "sessions/safetensors.h"
-#include "sessions/session_paths.h"
 #include "sessions/tensors.h"
 
 int import_classes(const char *path, int *classes, struct error *error)
@@ -12,7 +11,7 @@ int import_classes(const char *path, int *classes, struct error *error)
         return -1;
     const struct tensor *head = safetensors_find(file, "head.weight");
     int result = 0;
-    if (!head || head->dim_count != 2 || head->dims[0] < 2 || head->dims[0] > 256)
+    if (!head || head->dim_count != 2 || head->dims[0] < 2 || head->dims[0] > MODEL_MAX_CLASSES)
         result = error_set(error, "cannot import %s: it has no head.weight of shape (classes, width)", path);
     else
         *classes = (int)head->dims[0];
@@ -40,10 +39,7 @@ int import_session(const char *path, const struct settings *settings, struct net
     if (import_weights(path, network, error) || session_create(settings, &session, error))
         return -1;
     if (session_save(session, network, &state, false, error)) {
-        struct session_paths paths;
-        if (session_paths(session_path(session), &paths, NULL) == 0)
-            session_discard(&paths);
-        session_close(session);
+        session_abandon(session);
         return -1;
     }
     *out = session;

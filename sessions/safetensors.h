@@ -65,7 +65,8 @@ struct safetensors_writer;
 int safetensors_create(const char *path, const struct tensor_shape *shapes, int count, const struct metadata *metadata,
                        int metadata_count, struct safetensors_writer **out, struct error *error);
 int safetensors_write(struct safetensors_writer *writer, const float *values, size_t count, struct error *error);
-/* Writes the digest, fsync, renames PATH.tmp to PATH, fsync of the folder. Frees the writer, also on error. */
+/* Writes the digest, fsync, reads PATH.tmp again and verifies it, renames it to PATH, fsync of the folder: what PATH
+ * was stays until the new file is known to be good. Frees the writer, also on error. */
 int safetensors_commit(struct safetensors_writer *writer, struct error *error);
 /* Removes PATH.tmp and frees the writer. NULL is allowed. */
 void safetensors_abandon(struct safetensors_writer *writer);

@@ -5,6 +5,7 @@
 #include "sessions/safetensors_format.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sha2.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -105,6 +106,30 @@ int safetensors_write(struct safetensors_writer *writer, const float *values, si
     return put(writer, values, count * sizeof *values, error);
 }
 
+/* Reads PATH.tmp back from the disk rather than from memory, where the system lets us. */
+static int verify(const char *path, struct error *error)
+{
+    struct safetensors *file;
+    char temporary[FILE_PATH_SIZE];
+    if (path_format(temporary, error, "%s.tmp", path))
+        return -1;
+    int descriptor = open(temporary, O_RDONLY | O_CLOEXEC);
+    if (descriptor >= 0) {
+        posix_fadvise(descriptor, 0, 0, POSIX_FADV_DONTNEED);
+        close(descriptor);
+    }
+    int result = safetensors_open(temporary, &file, error);
+    if (result == 0) {
+        result = safetensors_verify(file, error);
+        safetensors_close(file);
+    }
+    if (result) {
+        unlink(temporary);
+        error_prefix(error, "cannot read %s back", path);
+    }
+    return result;
+}
+
 int safetensors_commit(struct safetensors_writer *writer, struct error *error)
 {
     char digest[SAFETENSORS_DIGEST_LENGTH + 1];
@@ -123,7 +148,9 @@ int safetensors_commit(struct safetensors_writer *writer, struct error *error)
         safetensors_abandon(writer);
         return -1;
     }
-    int result = file_commit(writer->descriptor, writer->path, error);
+    int result = -1;
+    if (file_finish(writer->descriptor, writer->path, error) == 0 && verify(writer->path, error) == 0)
+        result = file_publish(writer->path, error);
     free(writer);
     return result;
 }

@@ -43,6 +43,14 @@ void session_close(struct session *session)
     free(session);
 }
 
+void session_abandon(struct session *session)
+{
+    if (!session)
+        return;
+    session_discard(&session->paths); /* with the lock held: nobody can have begun to use it */
+    session_close(session);
+}
+
 static int open_logs(struct session *session, struct error *error)
 {
     if (metrics_log_open(session->paths.metrics, &session->metrics, error))
@@ -86,8 +94,7 @@ int session_create(const struct settings *settings, struct session **out, struct
         return -1;
     }
     if (fill(session, error) || file_sync_folder(directory, error)) {
-        session_discard(&session->paths);
-        session_close(session);
+        session_abandon(session);
         return -1;
     }
     *out = session;
@@ -322,6 +329,13 @@ int session_resume(struct session *session, struct network *network, struct trai
         return -1;
     *state = info.state;
     return 0;
+}
+
+void session_summarize(const struct session *session, struct session_summary *out)
+{
+    memset(out, 0, sizeof *out);
+    strcpy(out->name, session->name);
+    session_paths_summarize(&session->paths, out);
 }
 
 int session_metrics(const struct session *session, struct metrics *out, struct error *error)

@@ -28,8 +28,10 @@ enum session_mode {
     SESSION_WRITE /* takes the lock; fails with the owner's process id when another process or handle has it */
 };
 
-/* The folder of all sessions: settings->sessions_dir, else $XDG_DATA_HOME/nfbench, else ~/.local/share/nfbench. It need
- * not exist. */
+/* $XDG_DATA_HOME/nfbench, else ~/.local/share/nfbench: where a person's data and sessions are by default. */
+int session_data_home(char path[SETTINGS_PATH_SIZE], struct error *error);
+
+/* The folder of all sessions: settings->sessions_dir, else session_data_home. It need not exist. */
 int sessions_directory(const struct settings *settings, char path[SETTINGS_PATH_SIZE], struct error *error);
 
 /* Makes a new session's folder, and the folders above it, and takes its lock. Its name is settings->session, or made of
@@ -42,6 +44,9 @@ int session_open(const struct settings *settings, const char *name, enum session
                  struct error *error);
 /* NULL is allowed. Metrics and commands not yet on the disk are put there. */
 void session_close(struct session *session);
+/* Closes a session that session_create made and removes its folder: a run that never began leaves nothing behind. NULL
+ * is allowed. */
+void session_abandon(struct session *session);
 
 const char *session_name(const struct session *session);
 const char *session_path(const struct session *session);
@@ -89,6 +94,8 @@ struct session_summary {
     time_t changed;      /* last write */
     bool locked;         /* some process trains it now */
 };
+/* The row of a session that is open for reading: the same state and step as in the list. */
+void session_summarize(const struct session *session, struct session_summary *out);
 /* Newest first; *out is freed by the caller with free(). An absent folder is an empty list. */
 int sessions_list(const struct settings *settings, struct session_summary **out, int *count, struct error *error);
 

@@ -35,7 +35,7 @@ static const char *state_name(const struct session_summary *summary, const struc
     return metrics->last_step > 0 || *metrics->end_state ? "interrupted" : "new";
 }
 
-static void summarize(const struct session_paths *paths, struct session_summary *summary)
+void session_paths_summarize(const struct session_paths *paths, struct session_summary *summary)
 {
     struct settings settings;
     struct metrics metrics = {0};
@@ -87,7 +87,7 @@ static int add_session(const char *directory, const char *name, struct session_s
     *list = grown;
     memset(&grown[*count], 0, sizeof *grown);
     strcpy(grown[*count].name, name);
-    summarize(&paths, &grown[(*count)++]);
+    session_paths_summarize(&paths, &grown[(*count)++]);
     return 0;
 }
 

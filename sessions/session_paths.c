@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,20 +22,29 @@ static const char *home(void)
     return user ? user->pw_dir : NULL;
 }
 
-int sessions_directory(const struct settings *settings, char path[SETTINGS_PATH_SIZE], struct error *error)
+int session_data_home(char path[SETTINGS_PATH_SIZE], struct error *error)
 {
     const char *base = getenv("XDG_DATA_HOME"), *folder = home();
     int length;
-    if (*settings->sessions_dir)
-        length = snprintf(path, SETTINGS_PATH_SIZE, "%s", settings->sessions_dir);
-    else if (base && *base == '/') /* the specification says to ignore a relative one */
+    if (base && *base == '/') /* the specification says to ignore a relative one */
         length = snprintf(path, SETTINGS_PATH_SIZE, "%s/nfbench", base);
     else if (folder)
         length = snprintf(path, SETTINGS_PATH_SIZE, "%s/.local/share/nfbench", folder);
     else
-        return error_set(error, "no home folder for the sessions: set HOME or use --sessions-dir DIR");
+        return error_set(error, "no home folder: set HOME");
     if (length < 0 || length >= SETTINGS_PATH_SIZE)
-        return error_set(error, "the path of the sessions' folder is too long");
+        return error_set(error, "the path of the home folder is too long");
+    return 0;
+}
+
+int sessions_directory(const struct settings *settings, char path[SETTINGS_PATH_SIZE], struct error *error)
+{
+    if (*settings->sessions_dir) {
+        strcpy(path, settings->sessions_dir);
+        return 0;
+    }
+    if (session_data_home(path, error))
+        return error_prefix(error, "no folder for the sessions (--sessions-dir DIR)");
     return 0;
 }
 
@@ -114,14 +124,15 @@ int session_claim(const struct settings *settings, const char *directory, char n
     return -1;
 }
 
+static int remove_entry(const char *path, const struct stat *status, int type, struct FTW *place)
+{
+    (void)status, (void)type, (void)place;
+    return remove(path);
+}
+
 void session_discard(const struct session_paths *paths)
 {
-    const char *const files[] = {paths->settings, paths->metrics, paths->commands, paths->lock};
-    for (size_t i = 0; i < sizeof files / sizeof *files; i++)
-        unlink(files[i]);
-    rmdir(paths->checkpoints);
-    rmdir(paths->images);
-    rmdir(paths->folder);
+    (void)nftw(paths->folder, remove_entry, 8, FTW_DEPTH | FTW_PHYS); /* what cannot be removed stays */
 }
 
 /* "SESSION" of "some/where/SESSION///". */

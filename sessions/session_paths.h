@@ -21,7 +21,7 @@ int session_check_name(const char *name, struct error *error);
 /* Makes the new session's folder in `directory`: that decides who gets the name. */
 int session_claim(const struct settings *settings, const char *directory, char name[SESSION_NAME_SIZE],
                   struct session_paths *paths, struct error *error);
-/* Removes a session's folder that could not be filled. */
+/* Removes the folder of a session that has not begun, and all that is in it. */
 void session_discard(const struct session_paths *paths);
 
 /* The folder of an existing session by name or path. */
@@ -33,5 +33,8 @@ int session_find(const struct settings *settings, const char *name, char found[S
 int session_lock(const struct session_paths *paths, const char *name, int *descriptor, struct error *error);
 /* Whether some process holds the lock. */
 bool session_is_locked(const struct session_paths *paths);
+
+/* All of the row but its name, which stays; a folder that cannot be read is "damaged". */
+void session_paths_summarize(const struct session_paths *paths, struct session_summary *summary);
 
 #endif

@@ -113,11 +113,12 @@ static json_t *epochs_json(const struct metrics *metrics)
     return epochs;
 }
 
-static json_t *session_json(const struct session *session, const struct metrics *metrics)
+static json_t *session_json(const struct session *session, const struct session_summary *summary,
+                            const struct metrics *metrics)
 {
     return json_pack("{s:o, s:o, s:I, s:s, s:o, s:i, s:o, s:o}", "session", cli_json_text(session_name(session)),
-                     "path", cli_json_text(session_path(session)), "step", (json_int_t)metrics->last_step, "state",
-                     metrics->end_state, "message", cli_json_text(metrics->end_message), "damaged_lines",
+                     "path", cli_json_text(session_path(session)), "step", (json_int_t)summary->step, "state",
+                     summary->state, "message", cli_json_text(metrics->end_message), "damaged_lines",
                      metrics->damaged_lines, "settings", settings_json(session_settings(session)), "epochs",
                      epochs_json(metrics));
 }
@@ -173,10 +174,11 @@ static int print_settings(const struct settings *settings, struct error *error)
     return result;
 }
 
-static int print_session(const struct session *session, const struct metrics *metrics, struct error *error)
+static int print_session(const struct session *session, const struct session_summary *summary,
+                         const struct metrics *metrics, struct error *error)
 {
-    printf("%s\nstep %ld%s%s%s%s\n\n", session_path(session), metrics->last_step, *metrics->end_state ? ", " : "",
-           metrics->end_state, *metrics->end_message ? ": " : "", metrics->end_message);
+    printf("%s\nstep %ld, %s%s%s\n\n", session_path(session), summary->step, summary->state,
+           *metrics->end_message ? ": " : "", metrics->end_message);
     if (metrics->damaged_lines)
         printf("%d damaged lines of its logs were passed over\n\n", metrics->damaged_lines);
     if (print_settings(session_settings(session), error) != 0)
@@ -192,14 +194,16 @@ static enum cli_status show(struct cli *cli, const char *name)
     struct error error;
     struct session *session;
     struct metrics metrics = {0};
+    struct session_summary summary;
     enum cli_status status = CLI_DONE;
     if (session_open(&cli->settings, name, SESSION_READ, &session, &error) != 0)
         return cli_failed(cli, &error);
+    session_summarize(session, &summary);
     if (session_metrics(session, &metrics, &error) != 0)
         status = cli_failed(cli, &error);
     else if (cli->settings.json)
-        status = cli_print_json(cli, session_json(session, &metrics));
-    else if (print_session(session, &metrics, &error) != 0)
+        status = cli_print_json(cli, session_json(session, &summary, &metrics));
+    else if (print_session(session, &summary, &metrics, &error) != 0)
         status = cli_failed(cli, &error);
     metrics_free(&metrics);
     session_close(session);

@@ -7,11 +7,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 struct run {
     struct settings settings;
     struct run_parts parts;
     struct training_state state;
+    bool made_session; /* it was not there before */
 };
 
 const struct run_parts *run_parts(const struct run *run)
@@ -23,6 +25,7 @@ const struct run_parts *run_parts(const struct run *run)
 
 bool run_data_place(int index, char path[SETTINGS_PATH_SIZE])
 {
+    char home[SETTINGS_PATH_SIZE];
     const char *value = NULL;
     int length = 0;
     switch (index) {
@@ -34,10 +37,8 @@ bool run_data_place(int index, char path[SETTINGS_PATH_SIZE])
         length = snprintf(path, SETTINGS_PATH_SIZE, "data");
         break;
     case 2:
-        if ((value = getenv("XDG_DATA_HOME")) && *value)
-            length = snprintf(path, SETTINGS_PATH_SIZE, "%s/nfbench/data", value);
-        else if ((value = getenv("HOME")))
-            length = snprintf(path, SETTINGS_PATH_SIZE, "%s/.local/share/nfbench/data", value);
+        if (session_data_home(home, NULL) == 0)
+            length = snprintf(path, SETTINGS_PATH_SIZE, "%s/data", home);
         break;
     default:
         return false;
@@ -47,20 +48,25 @@ bool run_data_place(int index, char path[SETTINGS_PATH_SIZE])
     return true;
 }
 
-/* The first place that holds a data set; the synthetic one when none does. A place the person named by $NFBENCH_DATA
- * and that cannot be used is told, not passed over in silence. */
+/* The first place that holds a data set; the synthetic one when none does. A damaged one is an error: who has fetched
+ * CIFAR does not want to find out later that the run was on other images. A folder without any is told. */
 static int search_data(char note[RUN_TEXT_SIZE], struct dataset **out, struct error *error)
 {
     char path[SETTINGS_PATH_SIZE];
     struct error why_not;
+    struct stat status;
     note[0] = '\0';
     for (int i = 0; run_data_place(i, path); i++) {
         if (!*path)
             continue;
         if (dataset_open(path, out, &why_not) == 0)
             return 0;
-        if (i == 0)
-            snprintf(note, RUN_TEXT_SIZE, "$NFBENCH_DATA is of no use (%s). ", why_not.message);
+        if (dataset_is_at(path))
+            return error_set(error, "%.400s; or say --data DIR, or --data synthetic", why_not.message);
+        const size_t told = strlen(note);
+        if (i == 0 || stat(path, &status) == 0)
+            snprintf(note + told, RUN_TEXT_SIZE - told, "%s is of no use (%.250s). ", i ? path : "$NFBENCH_DATA",
+                     why_not.message);
     }
     size_t used = strlen(note);
     snprintf(note + used, RUN_TEXT_SIZE - used,
@@ -78,11 +84,10 @@ int run_open_data(struct settings *settings, char note[RUN_TEXT_SIZE], struct da
     const char *place = dataset_location(*out);
     if (strcmp(place, "built in") == 0)
         place = "synthetic";
-    int length = snprintf(settings->data, sizeof settings->data, "%s", place);
-    if (length >= (int)sizeof settings->data) {
+    if (settings_set(settings, "data", place, error) != 0) { /* what settings.ini cannot hold could not be resumed */
         dataset_close(*out);
         *out = NULL;
-        return error_set(error, "the data folder's path is too long: %s", place);
+        return -1;
     }
     settings->model.classes = dataset_classes(*out);
     return 0;
@@ -215,6 +220,7 @@ static int build(struct run *run, const struct run_request *request, struct erro
                : tell(request, error, "making the session") != 0 ||
                      session_create(&run->settings, &parts->session, error) != 0)
         return -1;
+    run->made_session = !resume;
     const struct trainer_sink sink = session_sink(parts->session);
     if (trainer_create(parts->network, parts->dataset, &run->settings.train, resume ? &run->state : NULL, &sink,
                        &parts->trainer, error) != 0)
@@ -238,14 +244,27 @@ int run_create(const struct run_request *request, struct run **out, struct error
     return 0;
 }
 
+static bool training_begun(struct trainer *trainer)
+{
+    struct snapshot snapshot;
+    if (!trainer)
+        return false;
+    trainer_snapshot(trainer, &snapshot);
+    return snapshot.state != TRAINER_STARTING;
+}
+
 void run_destroy(struct run *run)
 {
     if (!run)
         return;
     struct run_parts *parts = &run->parts;
+    const bool begun = training_begun(parts->trainer);
     if (parts->trainer)
         trainer_destroy(parts->trainer);
-    session_close(parts->session);
+    if (run->made_session && !begun)
+        session_abandon(parts->session);
+    else
+        session_close(parts->session);
     if (parts->network)
         network_destroy(parts->network);
     if (parts->backend)

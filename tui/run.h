@@ -45,7 +45,8 @@ struct run_parts {
  * when `progress` gave up. */
 int run_create(const struct run_request *request, struct run **out, struct error *error);
 
-/* Ends the trainer's thread without saving if it still runs, releases everything; NULL is fine. */
+/* Ends the trainer's thread without saving if it still runs, releases everything; NULL is fine. A new session whose
+ * training never began is removed. */
 void run_destroy(struct run *run);
 
 const struct run_parts *run_parts(const struct run *run);
@@ -55,8 +56,8 @@ const struct run_parts *run_parts(const struct run *run);
 int run_finish(struct run *run, struct snapshot *last, struct error *error);
 
 /* Opens the data of settings->data; when that was never given, the first of $NFBENCH_DATA, ./data and
- * $XDG_DATA_HOME/nfbench/data that holds a data set, else the synthetic one, which `note` then says. Puts the place and
- * the number of classes into the settings. The caller closes it. */
+ * session_data_home's data that holds a data set, else the synthetic one, which `note` then says. One that is there but
+ * cannot be used is an error. Puts the place and the number of classes into the settings. The caller closes it. */
 int run_open_data(struct settings *settings, char note[RUN_TEXT_SIZE], struct dataset **out, struct error *error);
 
 /* Opens the data of a session's settings, never others, and checks that its network has as many classes. */

@@ -1,6 +1,7 @@
 /* See fixture.h. */
 #include "fixture.h"
 
+#include <fcntl.h>
 #include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +16,24 @@ int folder_setup(void **state)
     strcpy(folder, "/tmp/nfbench-test-XXXXXX");
     *state = mkdtemp(folder);
     return *state ? 0 : -1;
+}
+
+bool disk_damages;
+
+/* In place of the C library's: the program calls it before it reads a file back from the disk. */
+int posix_fadvise(int descriptor, off_t offset, off_t length, int advice)
+{
+    (void)offset, (void)length, (void)advice;
+    char link[64], path[512] = "";
+    snprintf(link, sizeof link, "/proc/self/fd/%d", descriptor);
+    if (disk_damages && readlink(link, path, sizeof path - 1) > 0) {
+        size_t size;
+        char *bytes = read_file(path, &size);
+        bytes[size - 1] ^= 1;
+        write_file(path, bytes, size);
+        free(bytes);
+    }
+    return 0;
 }
 
 static int remove_entry(const char *path, const struct stat *status, int type, struct FTW *place)

@@ -43,4 +43,7 @@ void train_once(struct network *network);
 /* Whether all values, momenta and averages are equal to the bit. */
 bool same_network(struct network *a, struct network *b);
 
+/* While it is set, a disk that changes what was stored: a file that is about to be read back has one byte flipped. */
+extern bool disk_damages;
+
 #endif

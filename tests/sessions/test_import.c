@@ -127,6 +127,26 @@ static void test_what_does_not_fit_is_listed(void **state)
     free_rig(&untouched);
 }
 
+/* A session whose weights could not be saved is none, and its name is free again. */
+static void test_a_failed_save_leaves_no_session(void **state)
+{
+    (void)state;
+    struct settings settings = small_settings();
+    struct rig rig = make_rig(&settings, 1);
+    struct session *session;
+    const char *path = path_of("weights.safetensors");
+    export_weights(rig.network, path, NULL, NULL, NULL);
+    strcpy(settings.session, "unlucky");
+    disk_damages = true;
+    const int result = import_session(path, &settings, rig.network, &session, &error);
+    disk_damages = false;
+    assert_error(result, &error, "damaged");
+    assert_false(exists(path_of("unlucky")));
+    assert_ok(import_session(path, &settings, rig.network, &session, &error), &error);
+    session_close(session);
+    free_rig(&rig);
+}
+
 static void test_the_reports_weights(void **state)
 {
     (void)state;
@@ -158,6 +178,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_import_makes_a_session, folder_setup, folder_teardown),
         cmocka_unit_test_setup_teardown(test_a_checkpoint_can_be_imported, folder_setup, folder_teardown),
         cmocka_unit_test_setup_teardown(test_what_does_not_fit_is_listed, folder_setup, folder_teardown),
+        cmocka_unit_test_setup_teardown(test_a_failed_save_leaves_no_session, folder_setup, folder_teardown),
         cmocka_unit_test_setup_teardown(test_the_reports_weights, folder_setup, folder_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

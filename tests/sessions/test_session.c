@@ -388,6 +388,29 @@ static void test_a_damaged_newest_is_passed_over(void **state)
     free_rig(&good);
 }
 
+/* The good file stays until the new one is known to be good, though both are of the same step. */
+static void test_a_bad_save_keeps_the_good_file(void **state)
+{
+    (void)state;
+    struct settings settings = small_settings();
+    struct rig rig = make_rig(&settings, 1), loaded = make_rig(&settings, 2);
+    struct session *session = create(&settings, "twice");
+    const struct training_state now = {.step = 4, .best_accuracy = -1};
+    struct training_state start;
+    char note[256];
+    save(session, &rig, 4, false);
+    disk_damages = true;
+    const int result = session_save(session, rig.network, &now, false, &error);
+    disk_damages = false;
+    assert_error(result, &error, "damaged");
+    assert_false(exists(inside(session, "checkpoints/4.safetensors.tmp")));
+    assert_ok(session_load(session, CHECKPOINT_LATEST, loaded.network, &start, note, &error), &error);
+    assert_true(same_network(rig.network, loaded.network));
+    session_close(session);
+    free_rig(&rig);
+    free_rig(&loaded);
+}
+
 static void test_best_and_given_steps(void **state)
 {
     (void)state;
@@ -520,6 +543,7 @@ int main(void)
                                         folder_teardown),
         cmocka_unit_test_setup_teardown(test_a_divergence_is_recorded_once_and_whole, folder_setup, folder_teardown),
         cmocka_unit_test_setup_teardown(test_a_damaged_newest_is_passed_over, folder_setup, folder_teardown),
+        cmocka_unit_test_setup_teardown(test_a_bad_save_keeps_the_good_file, folder_setup, folder_teardown),
         cmocka_unit_test_setup_teardown(test_best_and_given_steps, folder_setup, folder_teardown),
         cmocka_unit_test_setup_teardown(test_changed_settings_are_noted, folder_setup, folder_teardown),
         cmocka_unit_test_setup_teardown(test_list, folder_setup, folder_teardown),

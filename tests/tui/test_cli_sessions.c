@@ -141,6 +141,26 @@ static void test_sessions_are_listed(void **state)
     run_expecting(1, "sessions show unheard-of");
 }
 
+/* The same words whether the list or the session is asked. */
+static void test_list_and_show_agree_on_the_state(void **state)
+{
+    (void)state;
+    run_expecting(0, "train " TINY "--steps 2 --session killed");
+    FILE *log = fopen(process_path("nfbench/killed/metrics.jsonl"), "r+");
+    assert_non_null(log);
+    char line[2048];
+    long at = 0;
+    while (fgets(line, sizeof line, log) && !strstr(line, "\"finished\""))
+        at = ftell(log);
+    assert_int_equal(ftruncate(fileno(log), at), 0); /* as if the process had died before it could say so */
+    fclose(log);
+    json_t *shown = last_json(run_expecting(0, "sessions show killed --json"));
+    assert_string_equal(json_text_at(shown, "state"), "interrupted");
+    assert_int_equal((int)json_number_at(shown, "step"), 2);
+    json_decref(shown);
+    assert_non_null(strstr(run_expecting(0, "sessions show killed")->out, "step 2, interrupted"));
+}
+
 /* JSON knows only UTF-8; a folder's name may be anything. */
 static void test_a_name_that_is_no_utf8_is_still_told(void **state)
 {
@@ -193,6 +213,7 @@ int main(void)
         cmocka_unit_test(test_import_of_own_checkpoint_measures_the_same),
         cmocka_unit_test(test_import_of_what_is_no_such_file),
         cmocka_unit_test(test_sessions_are_listed),
+        cmocka_unit_test(test_list_and_show_agree_on_the_state),
         cmocka_unit_test(test_a_name_that_is_no_utf8_is_still_told),
         cmocka_unit_test(test_bench_times_a_step),
         cmocka_unit_test(test_bench_counts_work_as_the_peer_does),
