@@ -283,6 +283,8 @@ enum cli_status cli_resume(struct cli *cli)
     float rate = settings.train.learning_rate;
     if (cli_over_session(cli, &settings, &error) != 0)
         return cli_usage(cli, &error);
+    if (cli_given(cli, "epochs") && !cli_given(cli, "steps"))
+        settings.train.steps = 0; /* else the session's own --steps would end it first */
     if (cli_given(cli, "lr"))
         request.learning_rate = settings.train.learning_rate;
     settings.train.learning_rate = rate;

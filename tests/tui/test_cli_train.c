@@ -106,6 +106,16 @@ static void test_data_that_is_not_there_leaves_no_session(void **state)
     assert_int_not_equal(access(process_path("nfbench/nowhere"), F_OK), 0);
 }
 
+static void test_what_cannot_train_leaves_no_session(void **state)
+{
+    (void)state;
+    const struct outcome *outcome = run_expecting(2, "train " TINY "--lr 0 --session still");
+    assert_non_null(strstr(outcome->err, "--lr '0': wanted a number above 0"));
+    assert_int_not_equal(access(process_path("nfbench/still"), F_OK), 0);
+    run_expecting(0, "train " TINY "--steps 1 --session moving");
+    run_expecting(2, "resume moving --steps 2 --lr 0");
+}
+
 static void test_two_runs_give_the_same_bits(void **state)
 {
     (void)state;
@@ -234,6 +244,15 @@ static void test_resume_of_a_finished_run_says_so(void **state)
     json_decref(trained);
 }
 
+static void test_more_epochs_end_the_limit_of_steps(void **state)
+{
+    (void)state;
+    run_expecting(0, "train " TINY "--epochs 1 --steps 3 --session short");
+    json_t *resumed = last_json(run_expecting(0, "resume short --epochs 2 --json"));
+    assert_int_equal((int)json_number_at(resumed, "step"), 16);
+    json_decref(resumed);
+}
+
 static void test_a_new_learning_rate_is_recorded(void **state)
 {
     (void)state;
@@ -266,6 +285,7 @@ int main(void)
         cmocka_unit_test(test_synthetic_images_in_place_of_data_are_told),
         cmocka_unit_test(test_real_images_are_found),
         cmocka_unit_test(test_data_that_is_not_there_leaves_no_session),
+        cmocka_unit_test(test_what_cannot_train_leaves_no_session),
         cmocka_unit_test(test_two_runs_give_the_same_bits),
         cmocka_unit_test(test_divergence_is_diagnosed),
         cmocka_unit_test(test_full_disk_under_the_results),
@@ -274,6 +294,7 @@ int main(void)
         cmocka_unit_test(test_terminate_saves_too),
         cmocka_unit_test(test_a_session_has_one_writer),
         cmocka_unit_test(test_resume_of_a_finished_run_says_so),
+        cmocka_unit_test(test_more_epochs_end_the_limit_of_steps),
         cmocka_unit_test(test_a_new_learning_rate_is_recorded),
         cmocka_unit_test(test_resume_keeps_what_the_session_is),
     };
