@@ -67,7 +67,7 @@ static const struct command_entry table[] = {
     {.name = "eval",
      .alias = "evaluate",
      .action = ACTION_EVALUATE,
-     .help = "Measure validation and test accuracy now",
+     .help = "Measure accuracy now: on the images held out by --validation, else on the test set",
      .keys = {{'e', "e", "eval", "eval"}}},
     {.name = "save", .action = ACTION_SAVE, .help = "Write a checkpoint now", .keys = {{'w', "w", "save", "save"}}},
     {.name = "view",
