@@ -3,6 +3,7 @@
 #include "tui/screen.h"
 
 #include "tui/terminal.h"
+#include "tui/true_color.h"
 
 #include <langinfo.h>
 #include <stdlib.h>
@@ -193,8 +194,12 @@ static int make_canvas(struct error *error)
 int screen_open(struct error *error)
 {
     const char *type = getenv("TERM");
+    bool offered;
 
+    offered = type && true_color_offer(type, fileno(terminal_stream()));
     screen.curses = newterm(NULL, terminal_stream(), stdin);
+    if (offered)
+        true_color_withdraw();
     if (!screen.curses)
         return error_set(error, "cannot drive this terminal (TERM=%s): use 'nfbench train'", type ? type : "");
     if (!cursor_address) {
@@ -287,12 +292,12 @@ int screen_set_glyphs(enum glyph_set glyphs, struct error *error)
 
 /* ---- Showing ---- */
 
-static void show_cell(int row, int column, const struct cell *cell)
+static void show_cell(int row, int column, const struct cell *cell, struct style style)
 {
     wchar_t text[2] = {(wchar_t)(cell->code ? cell->code : ' '), 0};
     cchar_t character;
     int pair;
-    attr_t how = attributes(cell->style, &pair);
+    attr_t how = attributes(style, &pair);
 
     if (setcchar(&character, text, how, 0, &pair) == OK)
         mvadd_wch(row, column, &character); /* ERR in the last cell of all, where the cursor cannot go on */
@@ -305,20 +310,42 @@ static bool same_cell(const struct cell *a, const struct cell *b)
            a->style.background == b->style.background;
 }
 
+/* The style to show a cell in: a blank's own colour is not seen, so it takes that of what stands before it where the
+ * background is the same. Half as many bytes go to the terminal. */
+static struct style shown_style(const struct cell *cell, struct style before)
+{
+    uint32_t front, back, back_before;
+
+    if (cell->code != ' ' || ((cell->style.flags | before.flags) & STYLE_UNDERLINE))
+        return cell->style;
+    theme_resolve(screen.theme, cell->style, &front, &back);
+    theme_resolve(screen.theme, before, &front, &back_before);
+    return back == back_before ? before : cell->style;
+}
+
+static void show_row(const struct cell *cells, struct cell *shown, int row)
+{
+    struct style style = cells[0].style;
+
+    for (int column = 0; column < screen.columns; column++) {
+        style = shown_style(&cells[column], style);
+        if (same_cell(&cells[column], &shown[column]))
+            continue;
+        if (cells[column].width > 0)
+            show_cell(row, column, &cells[column], style);
+        shown[column] = cells[column];
+    }
+}
+
 void screen_show(int cursor_row, int cursor_column)
 {
     const struct cell *cells = canvas_cells(screen.canvas);
 
-    for (int row = 0; row < screen.rows; row++)
-        for (int column = 0; column < screen.columns; column++) {
-            size_t at = (size_t)row * (size_t)screen.columns + (size_t)column;
+    for (int row = 0; row < screen.rows; row++) {
+        size_t at = (size_t)row * (size_t)screen.columns;
 
-            if (same_cell(&cells[at], &screen.shown[at]))
-                continue;
-            if (cells[at].width > 0)
-                show_cell(row, column, &cells[at]);
-            screen.shown[at] = cells[at];
-        }
+        show_row(cells + at, screen.shown + at, row);
+    }
     if ((cursor_row < 0) != (screen.cursor_row < 0))
         curs_set(cursor_row < 0 ? 0 : 1);
     screen.cursor_row = cursor_row;

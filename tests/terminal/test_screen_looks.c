@@ -90,11 +90,22 @@ static bool has_colors(const char *raw)
 static void colors_where_there_are_some(void **state)
 {
     (void)state;
-    screen_start(100, 30, "", TINY);
+    screen_start(100, 30, "COLORTERM=", TINY);
     wait_for_step_above(3);
     assert_true(has_colors(screen_raw()));
     assert_non_null(strstr(screen_raw(), "48;5;"));
     leave();
+}
+
+static void true_colors_where_the_terminal_says_so(void **state)
+{
+    (void)state;
+    screen_start(100, 30, "COLORTERM=truecolor", TINY);
+    wait_for_step_above(3);
+    assert_non_null(strstr(screen_raw(), "38;2;"));
+    assert_non_null(strstr(screen_raw(), "48;2;15;20;25")); /* the dark theme's background */
+    leave();
+    assert_terminal_restored();
 }
 
 static void no_color_means_none(void **state)
@@ -130,12 +141,15 @@ static void eight_colors_do(void **state)
 
 static void a_locale_without_utf_8_gets_ascii(void **state)
 {
+    const char *text;
+
     (void)state;
     screen_start(80, 24, "LC_ALL=C", TINY);
     wait_for_step_above(3);
-    for (const char *at = screen_text(); *at; at++)
+    text = screen_text();
+    for (const char *at = text; *at; at++)
         assert_true((unsigned char)*at < 0x80);
-    assert_ptr_equal(strchr(screen_text(), '?'), strstr(screen_text(), "? help")); /* all else has a likeness */
+    assert_ptr_equal(strchr(text, '?'), strstr(text, "? help")); /* all else has a likeness */
     screen_command("glyphs braille");
     wait_for("ASCII alone");
     leave();
@@ -177,6 +191,7 @@ int main(void)
         TEST(every_size_and_back),
         TEST(a_storm_of_sizes),
         TEST(colors_where_there_are_some),
+        TEST(true_colors_where_the_terminal_says_so),
         TEST(no_color_means_none),
         TEST(a_vt100_has_none_either),
         TEST(eight_colors_do),

@@ -102,10 +102,10 @@ void screen_start(int columns, int rows, const char *environment, const char *ar
             "status=$?; stty -g > after; echo $status > status.new; mv status.new status; PS1='shell> '\n",
             folder, folder, environment, binary, arguments, folder);
     assert_int_equal(fclose(script), 0);
-    assert_int_equal(shell(TMUX "new-session -d -s screen -c %s -x %d -y %d 'env PS1=shell\\>\\  bash --norc' 2>&1",
-                           folder, folder, columns, rows),
-                     0);
-    assert_int_equal(shell(TMUX "set -g window-size manual \\; set -sg escape-time 0 2>&1", folder), 0);
+    if (shell(TMUX "new-session -d -s screen -c %s -x %d -y %d 'env PS1=shell\\>\\  bash --norc' 2>&1", folder, folder,
+              columns, rows) != 0)
+        fail_msg("tmux: %s", text);
+    assert_int_equal(shell(TMUX "set -sg escape-time 0 \\; set -sg exit-empty off 2>&1", folder), 0);
     wait_for("shell>");
     screen_type("clear; . ./run.sh\n");
 }
