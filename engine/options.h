@@ -12,13 +12,16 @@ enum normalize_kind { NORMALIZE_DATASET, NORMALIZE_IMAGE };
 enum device_kind { DEVICE_AUTO, DEVICE_CPU, DEVICE_CUDA };
 enum precision_kind { PRECISION_AUTO, PRECISION_FP32, PRECISION_BF16 };
 
+/* Largest rate that a setting or a command may ask for. */
+#define TRAIN_MAX_LEARNING_RATE 1000
+
 struct train_options {
     int epochs;
     long steps; /* stop after so many steps in all; 0: by epochs alone */
     int batch;
     float learning_rate; /* the peak, before the schedule's factor */
     enum schedule_kind schedule;
-    float warmup_epochs; /* linear up to the peak; onecycle: its rising part (0: a quarter of the run) */
+    float warmup_epochs; /* linear up to the peak; onecycle: its rising part (0: a tenth of the run) */
     int step_epochs;     /* SCHEDULE_STEP: every so many epochs */
     float step_factor;   /* ... multiply by this */
     enum optimizer_kind optimizer;

@@ -6,12 +6,15 @@
 static const double pi = 3.14159265358979323846;
 /* Where onecycle starts, as a part of its peak (Smith's "div factor"). */
 static const double onecycle_start = 1.0 / 25.0;
+/* The rising part, as a part of the run. Smith's quarter and more is for networks that must not diverge early; skip
+ * gains of 0 make these networks tame at first and want the high rate to grow. */
+static const double onecycle_rise = 0.1;
 
 static long warmup_steps(const struct train_options *options, long total, long per_epoch)
 {
     double steps = (double)options->warmup_epochs * (double)per_epoch;
     if (options->schedule == SCHEDULE_ONECYCLE && steps <= 0)
-        steps = (double)total / 4;
+        steps = onecycle_rise * (double)total;
     return steps < (double)total ? lround(steps) : total;
 }
 

@@ -2,7 +2,6 @@
 #include "engine/trainer_internal.h"
 
 #include <errno.h>
-#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -26,9 +25,10 @@ static enum progress set_rate(struct trainer *trainer, struct command_record *re
     const struct command *command = &record->command;
     const float old = trainer->state.learning_rate;
     const float rate = (float)(command->kind == COMMAND_SCALE_LEARNING_RATE ? old * command->value : command->value);
-    if (!(rate > 0) || !isfinite(rate)) {
+    if (!(rate > 0 && rate <= TRAIN_MAX_LEARNING_RATE)) {
         record->ok = false;
-        outcome(record, "the learning rate must be above 0, not %g; still %g", (double)rate, (double)old);
+        outcome(record, "the learning rate must be above 0 and up to %d, not %g; still %g", TRAIN_MAX_LEARNING_RATE,
+                (double)rate, (double)old);
         return RUN_ON;
     }
     trainer->state.learning_rate = rate;

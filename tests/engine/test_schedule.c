@@ -88,11 +88,11 @@ static void test_onecycle_rises_then_falls(void **state)
     ASSERT_FACTORS(&options, {0, 0.04}, {5, 0.28}, {10, 0.52}, {20, 1}, {60, 0.5}, {80, 0.25}, {99, 0.0125});
 }
 
-static void test_onecycle_rises_for_a_quarter_by_default(void **state)
+static void test_onecycle_rises_for_a_tenth_by_default(void **state)
 {
     (void)state;
     const struct train_options options = {.schedule = SCHEDULE_ONECYCLE};
-    ASSERT_FACTORS(&options, {0, 0.04}, {25, 1}, {40, 0.8}, {70, 0.4});
+    ASSERT_FACTORS(&options, {0, 0.04}, {10, 1}, {64, 0.4}, {82, 0.2});
 }
 
 /* Factors stay finite and above 0 for any warm-up, runs of one step, and steps beyond the end. */
@@ -126,7 +126,7 @@ int main(void)
         cmocka_unit_test(test_step_without_an_interval_is_constant),
         cmocka_unit_test(test_cosine_falls_by_half_a_wave),
         cmocka_unit_test(test_onecycle_rises_then_falls),
-        cmocka_unit_test(test_onecycle_rises_for_a_quarter_by_default),
+        cmocka_unit_test(test_onecycle_rises_for_a_tenth_by_default),
         cmocka_unit_test(test_extremes_are_finite),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
