@@ -51,7 +51,7 @@ static int count_names(NCURSES_CONST char *const *names)
 {
     int count = 0;
 
-    while (names[count] && count < NAMES_MAX)
+    while (count < NAMES_MAX && names[count])
         count++;
     return count;
 }
