@@ -220,7 +220,8 @@ static void say_goodbye(const struct app *app)
     if (last->state == TRAINER_FINISHED)
         printf("session %s: finished at step %ld. nfbench test %s measures it.\n", name, last->step.step, name);
     else
-        printf("session %s: stopped at step %ld and saved. nfbench resume --screen %s goes on.\n", name, last->step.step, name);
+        printf("session %s: stopped at step %ld and saved. nfbench resume --screen %s goes on.\n", name,
+               last->step.step, name);
 }
 
 int app_run(const struct run_request *request, bool *interrupted, struct error *error)

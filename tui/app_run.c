@@ -50,7 +50,8 @@ static void set_facts(struct app *app)
     facts->memory = (double)network_memory(parts->network);
     facts->resumed_step = parts->resumed_step;
     app->scene.best_is_test = parts->settings->train.validation == 0;
-    snprintf(words, sizeof(words), "nfbench crashed; the last checkpoint stays: nfbench resume --screen %s", facts->session);
+    snprintf(words, sizeof(words), "nfbench crashed; the last checkpoint stays: nfbench resume --screen %s",
+             facts->session);
     terminal_set_last_words(words);
 }
 
