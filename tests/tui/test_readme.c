@@ -45,7 +45,7 @@ static void write_settings(FILE *file)
     const struct setting *row;
     fputs("| setting | what it is | settings.ini |\n|---|---|---|\n", file);
     for (int i = 0; (row = settings_row(i)); i++) {
-        fprintf(file, "| `--%s%s", row->name, row->argument ? " " : "");
+        fprintf(file, "| `%s%s%s", row->file_only ? "" : "--", row->name, row->argument ? " " : "");
         write_cell(file, row->argument ? row->argument : "");
         fputs("` | ", file);
         write_cell(file, row->help);
