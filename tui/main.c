@@ -7,6 +7,7 @@
 #include <locale.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -181,8 +182,19 @@ static void fill_standard_descriptors(void)
             (void)open("/dev/null", O_RDWR); /* takes the lowest free number, which is fd */
 }
 
+/* OpenMP's threads spin for milliseconds when they wait; beside any other busy program on the machine, each step then
+ * takes many times as long. A short spin costs an idle machine nothing. The library reads its settings as it is loaded,
+ * so they need a fresh start of this program; where that cannot be had, all goes on as it is. */
+static void spin_briefly(char **argv)
+{
+    if (getenv("OMP_WAIT_POLICY") || getenv("GOMP_SPINCOUNT") || setenv("GOMP_SPINCOUNT", "10000", 1))
+        return;
+    (void)execv("/proc/self/exe", argv);
+}
+
 int main(int argc, char **argv)
 {
+    spin_briefly(argv);
     fill_standard_descriptors();
     setlocale(LC_ALL, "");
     setlocale(LC_NUMERIC, "C"); /* numbers in files and JSON are the same everywhere */
