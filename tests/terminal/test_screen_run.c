@@ -128,6 +128,11 @@ static void the_command_line_completes_suggests_and_remembers(void **state)
     wait_until_gone(":abc");
     screen_command("theme mono");
     wait_for("theme mono");
+    screen_key(":");
+    screen_key("Up");
+    wait_for(":theme mono");
+    screen_key("Escape");
+    wait_until_gone(":theme mono");
     screen_key("q");
     assert_int_equal(screen_status(), 0);
     assert_int_equal(access(screen_path(".local/state/nfbench/history"), F_OK), 0);
