@@ -121,9 +121,11 @@ static void the_command_line_completes_suggests_and_remembers(void **state)
     screen_key("C-d"); /* on an empty line: back to the keys, not out of the run */
     wait_for(": for the command line");
     screen_type(":zzz");
+    wait_for(":zzz");
     screen_key("C-c"); /* throws the line away, not the run */
     wait_until_gone(":zzz");
     screen_type(":abc");
+    wait_for(":abc");
     screen_key("Escape");
     wait_until_gone(":abc");
     screen_command("theme mono");
