@@ -22,6 +22,12 @@ const char *trainer_state_name(enum trainer_state state)
     return names[state];
 }
 
+bool trainer_has_ended(enum trainer_state state)
+{
+    return state == TRAINER_FINISHED || state == TRAINER_STOPPED || state == TRAINER_DIVERGED ||
+           state == TRAINER_FAILED;
+}
+
 /* ---- The loop ---- */
 
 static enum progress loop(struct trainer *trainer)

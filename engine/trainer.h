@@ -18,6 +18,8 @@ enum trainer_state {
     TRAINER_FAILED    /* see the message */
 };
 const char *trainer_state_name(enum trainer_state state);
+/* True when no step will follow, whatever the reason. */
+bool trainer_has_ended(enum trainer_state state);
 
 /* After one training step (step counts from 1: the number of updates done). */
 struct step_record {

@@ -199,12 +199,6 @@ static void take_event(struct app *app, const struct event *event)
         app_log(app, JOURNAL_WARNING, "%s", event->message);
 }
 
-static bool has_ended(enum trainer_state state)
-{
-    return state == TRAINER_FINISHED || state == TRAINER_STOPPED || state == TRAINER_DIVERGED ||
-           state == TRAINER_FAILED;
-}
-
 static void take_events(struct app *app)
 {
     struct event event;
@@ -248,7 +242,7 @@ void app_follow_run(struct app *app)
         app->saved_step = now.saved_step;
         app_log(app, JOURNAL_NOTE, "checkpoint of step %ld saved", now.saved_step);
     }
-    if (has_ended(now.state))
+    if (trainer_has_ended(now.state))
         end_run(app);
 }
 

@@ -76,14 +76,6 @@ void cli_duration(double seconds, char text[CLI_VALUE_SIZE])
         snprintf(text, CLI_VALUE_SIZE, "%ld:%02ld", whole / 60, whole % 60);
 }
 
-void cli_percent(double fraction, char text[CLI_VALUE_SIZE])
-{
-    if (fraction >= 0)
-        snprintf(text, CLI_VALUE_SIZE, "%.2f %%", 100 * fraction);
-    else
-        snprintf(text, CLI_VALUE_SIZE, "-");
-}
-
 /* A reader that has gone (`| head`) is no failure: what it wanted, it has. */
 static bool nobody_listens(void)
 {

@@ -1,6 +1,7 @@
 /* `nfbench sessions`: what runs there are, and what became of one. */
 #include "tui/cli.h"
 #include "tui/cli_table.h"
+#include "tui/words.h"
 
 #include "sessions/session.h"
 
@@ -45,7 +46,7 @@ static int print_list(const char *directory, const struct session_summary *rows,
         table_cell(table, "%s", heads[i]);
     for (int i = 0; i < count; i++) {
         char percent[CLI_VALUE_SIZE], changed[CLI_VALUE_SIZE];
-        cli_percent(rows[i].best_accuracy, percent);
+        words_percent(rows[i].best_accuracy, percent, sizeof percent);
         format_time(rows[i].changed, changed);
         table_cell(table, "%s", rows[i].name);
         table_cell(table, "%s", rows[i].preset);
@@ -126,7 +127,7 @@ static json_t *session_json(const struct session *session, const struct session_
 static void measured_cells(struct table *table, double accuracy, double loss)
 {
     char percent[CLI_VALUE_SIZE];
-    cli_percent(accuracy, percent);
+    words_percent(accuracy, percent, sizeof percent);
     table_cell(table, "%s", percent);
     if (loss >= 0)
         table_cell(table, "%.4f", loss);

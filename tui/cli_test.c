@@ -4,6 +4,7 @@
 #include "tui/cli_progress.h"
 #include "tui/cli_table.h"
 #include "tui/run.h"
+#include "tui/words.h"
 
 #include <limits.h>
 #include <stdlib.h>
@@ -194,7 +195,7 @@ static json_t *test_json(const struct test *test)
 static void print_summary(const struct test *test)
 {
     char percent[CLI_VALUE_SIZE];
-    cli_percent(test->result.accuracy, percent);
+    words_percent(test->result.accuracy, percent, sizeof percent);
     printf("%s, step %ld%s, on the %ld %s images of %s, on %s\n", session_name(test->session), test->state.step,
            test->settings.train.ema > 0 ? ", averaged weights" : "", test->result.count, test->part,
            dataset_name(test->dataset), test->device);
@@ -214,7 +215,7 @@ static int print_matrix(const struct test *test, struct error *error)
         table_cell(table, "%d", c);
     for (int t = 0; t < classes; t++) {
         char percent[CLI_VALUE_SIZE];
-        cli_percent(class_accuracy(test, t), percent);
+        words_percent(class_accuracy(test, t), percent, sizeof percent);
         table_cell(table, "%2d %s", t, dataset_class_name(test->dataset, t));
         table_cell(table, "%s", percent);
         for (int c = 0; c < classes; c++)
@@ -233,7 +234,7 @@ static int print_classes(const struct test *test, struct error *error)
     table_cell(table, "images");
     for (int t = 0; t < test->settings.model.classes; t++) {
         char percent[CLI_VALUE_SIZE];
-        cli_percent(class_accuracy(test, t), percent);
+        words_percent(class_accuracy(test, t), percent, sizeof percent);
         table_cell(table, "%s", dataset_class_name(test->dataset, t));
         table_cell(table, "%s", percent);
         table_cell(table, "%u", class_count(test, t));

@@ -3,6 +3,7 @@
 #include "tui/cli.h"
 #include "tui/cli_progress.h"
 #include "tui/run.h"
+#include "tui/words.h"
 
 #include <math.h>
 #include <pthread.h>
@@ -95,12 +96,6 @@ static void drain(struct progress *progress, struct trainer *trainer, struct sna
         progress_event(progress, &event, snapshot);
 }
 
-static bool has_ended(enum trainer_state state)
-{
-    return state == TRAINER_FINISHED || state == TRAINER_STOPPED || state == TRAINER_DIVERGED ||
-           state == TRAINER_FAILED;
-}
-
 static void watch(struct progress *progress, struct trainer *trainer, const sigset_t *signals)
 {
     struct snapshot snapshot;
@@ -116,7 +111,7 @@ static void watch(struct progress *progress, struct trainer *trainer, const sigs
         }
         drain(progress, trainer, &snapshot);
         progress_show(progress, &snapshot);
-    } while (!has_ended(snapshot.state));
+    } while (!trainer_has_ended(snapshot.state));
     drain(progress, trainer, &snapshot);
     progress_close(progress);
 }
@@ -202,7 +197,7 @@ static json_t *result_json(const struct result *result)
 static void print_measured(const char *name, double accuracy, double loss)
 {
     char percent[CLI_VALUE_SIZE];
-    cli_percent(accuracy, percent);
+    words_percent(accuracy, percent, sizeof percent);
     if (accuracy >= 0)
         printf("%-12s%s, loss %.4f\n", name, percent, loss);
 }

@@ -12,22 +12,6 @@
 
 enum { GOLDEN_COLUMNS = 80, GOLDEN_ROWS = 16, MANY = 8 };
 
-static struct series *new_series(double smoothing)
-{
-    struct error error = {""};
-    struct series *series = NULL;
-    if (series_create(smoothing, &series, &error))
-        fail_msg("%s", error.message);
-    return series;
-}
-
-static void append(struct series *series, double x, float y)
-{
-    struct error error = {""};
-    if (series_append(series, x, y, &error))
-        fail_msg("%s", error.message);
-}
-
 /* Loss falling from 2.3 with noise. */
 static float loss_at(int step, uint64_t *seed)
 {

@@ -5,22 +5,6 @@
 #include <math.h>
 #include <string.h>
 
-static struct series *new_series(double smoothing)
-{
-    struct error error = {""};
-    struct series *series = NULL;
-    if (series_create(smoothing, &series, &error))
-        fail_msg("%s", error.message);
-    return series;
-}
-
-static void append(struct series *series, double x, float y)
-{
-    struct error error = {""};
-    if (series_append(series, x, y, &error))
-        fail_msg("%s", error.message);
-}
-
 static float value_at(int i)
 {
     if (i % 97 == 5)

@@ -1,8 +1,10 @@
-/* What the tests of viz share: cmocka, canvases that must exist, and numbers that are the same everywhere. */
+/* What the tests of viz share: cmocka, canvases and series that must exist, and numbers that are the same everywhere.
+ */
 #ifndef NFBENCH_TESTS_VIZ_VIZ_TEST_H
 #define NFBENCH_TESTS_VIZ_VIZ_TEST_H
 
 #include "viz/canvas.h"
+#include "viz/series.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -23,6 +25,22 @@ static inline struct canvas *cells_of(int columns, int rows, enum glyph_set glyp
 static inline const struct cell *cell_at(const struct canvas *canvas, int column, int row)
 {
     return canvas_cells(canvas) + row * canvas_area(canvas).columns + column;
+}
+
+static inline struct series *new_series(double smoothing)
+{
+    struct error error = {""};
+    struct series *series = NULL;
+    if (series_create(smoothing, &series, &error))
+        fail_msg("%s", error.message);
+    return series;
+}
+
+static inline void append(struct series *series, double x, float y)
+{
+    struct error error = {""};
+    if (series_append(series, x, y, &error))
+        fail_msg("%s", error.message);
 }
 
 /* Evenly in [0, 1), from a linear congruential generator (Knuth's MMIX). */
