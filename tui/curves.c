@@ -180,11 +180,6 @@ void curves_set_smoothing(struct curves *curves, double smoothing)
         series_set_smoothing(curves->series[q][PART_TRAIN], smoothing);
 }
 
-double curves_smoothing(const struct curves *curves)
-{
-    return series_smoothing(curves->series[QUANTITY_LOSS][PART_TRAIN]);
-}
-
 double curves_latest(const struct curves *curves, enum quantity quantity)
 {
     const struct series *series = curves->series[quantity][PART_TRAIN];
