@@ -105,7 +105,7 @@ static void crashes(int number)
     assert_int_equal(kill(screen_pid(), number), 0);
     assert_int_not_equal(screen_status(), 0);
     assert_terminal_restored();
-    wait_for("nfbench crashed; the last checkpoint stays: nfbench resume --screen run");
+    wait_for_said("nfbench crashed; the last checkpoint stays: nfbench resume --screen run");
     forget();
 }
 

@@ -161,11 +161,18 @@ void screen_pipe(const char *name)
     assert_int_equal(shell(TMUX "pipe-pane -t screen -O 'cat >> %s' 2>&1", folder, screen_path(name)), 0);
 }
 
-static void wait_for_words(const char *words, bool there)
+/* The screen, and before it all that has scrolled off since the terminal was opened. */
+static const char *screen_history(void)
+{
+    shell(TMUX "capture-pane -p -S - -t screen 2>&1", folder);
+    return text;
+}
+
+static void wait_for_words(const char *(*look)(void), const char *words, bool there)
 {
     long limit = clock_ms() + PATIENCE_MS;
 
-    while ((strstr(screen_text(), words) != NULL) != there) {
+    while ((strstr(look(), words) != NULL) != there) {
         if (clock_ms() > limit)
             fail_msg("'%s' %s:\n%s", words, there ? "did not come" : "did not go", text);
         rest();
@@ -174,12 +181,17 @@ static void wait_for_words(const char *words, bool there)
 
 void wait_for(const char *words)
 {
-    wait_for_words(words, true);
+    wait_for_words(screen_text, words, true);
 }
 
 void wait_until_gone(const char *words)
 {
-    wait_for_words(words, false);
+    wait_for_words(screen_text, words, false);
+}
+
+void wait_for_said(const char *words)
+{
+    wait_for_words(screen_history, words, true);
 }
 
 long screen_step(void)

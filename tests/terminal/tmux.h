@@ -33,6 +33,8 @@ const char *screen_raw(void);
 /* Polls until the screen shows the words; fails the test, and shows the screen, when it does not. */
 void wait_for(const char *words);
 void wait_until_gone(const char *words);
+/* Like wait_for, but the words may have scrolled off since: behind a crash a sanitizer writes more than a screen. */
+void wait_for_said(const char *words);
 /* Polls until the step in the header satisfies it; returns it. */
 long wait_for_step_above(long step);
 /* The step in the header; -1 when there is none. */
