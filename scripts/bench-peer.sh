@@ -1,16 +1,19 @@
 #!/usr/bin/env bash
 # Speed beside PyTorch: nfbench's bench and the peer's, alternating, so that a busy machine hits both alike; medians and
 # ratios per preset.
-#   scripts/bench-peer.sh [-b BATCH] [-r ROUNDS] [-t THREADS] [PRESET...]      (default: 64, 5, 2; report micro large)
+#   scripts/bench-peer.sh [-b BATCH] [-r ROUNDS] [-t THREADS] [-s STEPS] [-p PRECISIONS] [PRESET...]
+# Default: batch 64, 5 rounds, 2 threads, 5 steps a repeat on both sides, "fp32 bf16", report micro large.
 # Needs python3 with PyTorch ($PYTHON) and the peer ($NFBENCH_PEER, default ../shared/peer).
 set -eu
 cd "$(dirname "$0")/.."
-batch=64 rounds=5 threads=2
-while getopts b:r:t: option; do
+batch=64 rounds=5 threads=2 steps=5 precisions="fp32 bf16"
+while getopts b:r:t:s:p: option; do
     case $option in
     b) batch=$OPTARG ;;
     r) rounds=$OPTARG ;;
     t) threads=$OPTARG ;;
+    s) steps=$OPTARG ;;
+    p) precisions=$OPTARG ;;
     *) exit 2 ;;
     esac
 done
@@ -21,11 +24,11 @@ python=${PYTHON:-/usr/bin/python3}
 binary=${NFBENCH_BINARY:-./nfbench}
 
 ours() { # PRESET PRECISION
-    "$binary" bench --preset "$1" --batch "$batch" --device cpu --threads "$threads" --precision "$2" --json 2>/dev/null |
-        tail -n 1 | sed -nE 's/.*"images_per_second": *([0-9.eE+-]+).*/\1/p'
+    "$binary" bench --preset "$1" --batch "$batch" --device cpu --threads "$threads" --precision "$2" --steps "$steps" \
+        --json 2>/dev/null | tail -n 1 | sed -nE 's/.*"images_per_second": *([0-9.eE+-]+).*/\1/p'
 }
-theirs() { # PRESET [--bf16]
-    OMP_NUM_THREADS=$threads "$python" "$peer" bench --batch "$batch" --threads "$threads" --preset "$@" |
+theirs() { # PRESET
+    OMP_NUM_THREADS=$threads "$python" "$peer" bench --batch "$batch" --threads "$threads" --steps "$steps" --preset "$1" |
         sed -nE 's/.* ([0-9.]+) img\/s.*/\1/p'
 }
 median() {
@@ -35,16 +38,17 @@ median() {
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 printf 'images/s, batch %s, %s threads, median of %s rounds\n' "$batch" "$threads" "$rounds"
-printf '%-8s %9s %9s %8s %9s %8s\n' preset torch fp32 ratio bf16 ratio
+printf '%-8s %-6s %9s %9s %8s\n' preset "" torch nfbench ratio
 for preset in "$@"; do
     for ((round = 0; round < rounds; round++)); do
         theirs "$preset" >>"$work/$preset.torch"
-        ours "$preset" fp32 >>"$work/$preset.fp32"
-        ours "$preset" bf16 >>"$work/$preset.bf16"
+        for precision in $precisions; do
+            ours "$preset" "$precision" >>"$work/$preset.$precision"
+        done
     done
     torch=$(median <"$work/$preset.torch")
-    fp32=$(median <"$work/$preset.fp32")
-    bf16=$(median <"$work/$preset.bf16")
-    awk -v p="$preset" -v t="$torch" -v f="$fp32" -v b="$bf16" \
-        'BEGIN { printf "%-8s %9.1f %9.1f %7.2fx %9.1f %7.2fx\n", p, t, f, f / t, b, b / t }'
+    for precision in $precisions; do
+        awk -v p="$preset" -v q="$precision" -v t="$torch" -v o="$(median <"$work/$preset.$precision")" \
+            'BEGIN { printf "%-8s %-6s %9.1f %9.1f %7.2fx\n", p, q, t, o, o / t }'
+    done
 done
