@@ -4,18 +4,7 @@
 #define NFBENCH_ENGINE_AUGMENT_H
 
 #include "engine/data.h"
-#include "engine/options.h"
-
-#include <stdbool.h>
-
-/* What was done to an image, for the preview. All zero: nothing. */
-struct augmentation {
-    int shift_x, shift_y; /* of the padded crop, -4..4: the content moves left by shift_x and up by shift_y */
-    bool flip;
-    bool blur, noise;
-    int rotation;                        /* degrees, counter-clockwise as one looks at it */
-    int cutout_x, cutout_y, cutout_size; /* size 0: none; centre in the image */
-};
+#include "kernels/augment.h"
 
 /* Augments planar bytes (3, 32, 32) into another (3, 32, 32); `out` must not overlap `image`, `what` may be NULL.
  *
@@ -40,6 +29,10 @@ struct augmentation {
  * Draws are keyed (seed, PHILOX_AUGMENT, epoch, index). */
 void augment_image(enum augment_kind kind, const uint8_t *image, uint64_t seed, uint32_t epoch, uint32_t index,
                    uint8_t *out, struct augmentation *what);
+
+/* The set's statistics as normalisation uses them, of bytes: (byte - mean) * scale; scale 0 where the deviation is 0.
+ */
+void normalize_by_set(const struct channel_statistics *statistics, float mean[3], float scale[3]);
 
 /* Planar bytes (3, 32, 32) -> NHWC floats (32, 32, 3): (x / 255 - mean) / deviation, per channel of the set
  * (`statistics`; NORMALIZE_DATASET), or by the image's own mean and population deviation over all its values (the

@@ -5,11 +5,10 @@
 #define NFBENCH_ENGINE_DATA_H
 
 #include "base/error.h"
+#include "kernels/augment.h" /* IMAGE_SIZE, IMAGE_PIXELS, IMAGE_BYTES */
 
 #include <stdbool.h>
 #include <stdint.h>
-
-enum { IMAGE_SIZE = 32, IMAGE_PIXELS = 1024, IMAGE_BYTES = 3072 };
 
 enum split { SPLIT_TRAIN, SPLIT_TEST };
 

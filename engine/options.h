@@ -2,13 +2,13 @@
 #ifndef NFBENCH_ENGINE_OPTIONS_H
 #define NFBENCH_ENGINE_OPTIONS_H
 
+#include "kernels/augment.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 
 enum schedule_kind { SCHEDULE_CONSTANT, SCHEDULE_STEP, SCHEDULE_COSINE, SCHEDULE_ONECYCLE };
 enum optimizer_kind { OPTIMIZER_SGD, OPTIMIZER_NESTEROV };
-enum augment_kind { AUGMENT_NONE, AUGMENT_REPORT, AUGMENT_REPORT_TEXT, AUGMENT_STANDARD };
-enum normalize_kind { NORMALIZE_DATASET, NORMALIZE_IMAGE };
 enum device_kind { DEVICE_AUTO, DEVICE_CPU, DEVICE_CUDA };
 enum precision_kind { PRECISION_AUTO, PRECISION_FP32, PRECISION_BF16 };
 

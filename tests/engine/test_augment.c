@@ -307,6 +307,17 @@ static void test_a_positive_angle_turns_counter_clockwise(void **state)
     assert_float_equal(15.5 - row / sum, 13 * sin(what.rotation * acos(-1) / 180), 0.1); /* it went up */
 }
 
+static void test_rotation_table_is_rounded_cosine_and_sine(void **state)
+{
+    (void)state;
+    for (int degrees = -15; degrees <= 15; degrees++) {
+        int cosine, sine;
+        augment_rotation(degrees, &cosine, &sine);
+        assert_int_equal(cosine, lrint(65536 * cos(degrees * acos(-1) / 180)));
+        assert_int_equal(sine, lrint(65536 * sin(degrees * acos(-1) / 180)));
+    }
+}
+
 static void test_draws_depend_on_seed_epoch_and_index_alone(void **state)
 {
     (void)state;
@@ -373,6 +384,7 @@ int main(void)
         cmocka_unit_test(test_none_is_a_copy),
         cmocka_unit_test(test_noise_has_the_deviation_it_says),
         cmocka_unit_test(test_a_positive_angle_turns_counter_clockwise),
+        cmocka_unit_test(test_rotation_table_is_rounded_cosine_and_sine),
         cmocka_unit_test(test_draws_depend_on_seed_epoch_and_index_alone),
         cmocka_unit_test(test_normalisation_by_the_set_is_per_channel),
         cmocka_unit_test(test_normalisation_by_the_image_is_over_all_its_values),
