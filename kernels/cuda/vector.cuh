@@ -20,6 +20,18 @@ template <typename T> constexpr int vector_width = 16 / (int)sizeof(T);
         }                                                                                                              \
     } while (0)
 
+/* Runs the statement with N as 16 bytes' worth of values of T where channels come in such groups, else 1. */
+#define WITH_WIDTH(T, channels, ...)                                                                                   \
+    do {                                                                                                               \
+        if ((channels) % vector_width<T> == 0) {                                                                       \
+            constexpr int N = vector_width<T>;                                                                         \
+            __VA_ARGS__;                                                                                               \
+        } else {                                                                                                       \
+            constexpr int N = 1;                                                                                       \
+            __VA_ARGS__;                                                                                               \
+        }                                                                                                              \
+    } while (0)
+
 /* ---- N values at an address aligned to the smaller of 16 bytes and their size, if N is a power of two ---- */
 
 template <int N> __device__ inline void load_vector(const float *from, float (&values)[N])
@@ -194,6 +206,23 @@ static inline dim3 flat_grid(size_t count, size_t per)
 __device__ inline size_t flat_first(int per)
 {
     return ((size_t)blockIdx.x * FLAT_THREADS + threadIdx.x) * (size_t)per;
+}
+
+/* Blocks that are to be there at least: two for each multiprocessor of an H100. A constant, not the number of the GPU
+ * at hand, so that sums go over the same trees everywhere. */
+enum { ENOUGH_BLOCKS = 264 };
+
+/* The block that sums over `rows` the columns of a matrix `groups` of columns wide: threadIdx.x is a group, threadIdx.y
+ * takes every blockDim.y-th row. Both are powers of two, 256 threads at most and at least 32. Narrower, down to 4
+ * groups of 16 bytes, while `matrices` of them make too few blocks. */
+static inline dim3 column_block(size_t groups, size_t rows, size_t matrices)
+{
+    unsigned x = 32, y = 8;
+    while (x > 1 && (x / 2 >= groups || (x > 4 && matrices * cuda_ceil_div(groups, x) < ENOUGH_BLOCKS)))
+        x /= 2, y *= 2;
+    while (y / 2 >= rows && x * y > 32)
+        y /= 2;
+    return dim3(x, y);
 }
 
 #endif
