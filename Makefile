@@ -13,7 +13,9 @@ ARGS ?=
 MARCH ?= native
 OPTIMIZE ?= -O3 -g -march=$(MARCH) -fno-math-errno -fno-trapping-math
 CFLAGS ?= $(OPTIMIZE)
+CUDA ?= 1
 CUDA_HOME ?= /usr/local/cuda
+HEADLESS ?=
 SHARED ?= ../shared
 PYTHON ?= $(firstword $(wildcard /usr/bin/python3) python3)
 PROCESSORS := $(shell getconf _NPROCESSORS_ONLN)
@@ -29,37 +31,68 @@ MAKEFLAGS += -j$(PROCESSORS)
 endif
 MAKEFLAGS += --no-print-directory
 Q := $(if $(V),,@)
+comma := ,
 
 # The product stands at the top; every other build keeps its own beside its objects.
 BINARY := $(if $(filter build,$(BUILD)),nfbench,$(BUILD)/nfbench)
 
+# ---- CUDA, where its compiler is: in CUDA_HOME, else on the PATH. `make CUDA=0` leaves it out ----
+ifneq ($(CUDA),0)
+NVCC ?= $(or $(wildcard $(CUDA_HOME)/bin/nvcc),$(shell command -v nvcc))
+endif
+ifneq ($(NVCC),)
+override CUDA_HOME := $(patsubst %/bin/,%,$(dir $(realpath $(NVCC))))
+ALL_CUDA_ARCHITECTURES := 75 80 86 89 90
+# The architecture of this machine's GPUs; without one, all that the compiler knows. Asked for once, not by each make.
+ifeq ($(CUDA_ARCHITECTURES),)
+CUDA_ARCHITECTURES := $(or $(shell nvidia-smi --query-gpu=compute_cap --format=csv,noheader 2>/dev/null | \
+    sed -nE 's/^([0-9]+)\.([0-9])$$/\1\2/p' | sort -nu),$(filter $(ALL_CUDA_ARCHITECTURES),$(patsubst \
+    compute_%,%,$(shell $(NVCC) --list-gpu-arch))))
+endif
+export CUDA_ARCHITECTURES
+endif
+
 # ---- Modules, lowest first: each a static library, linked with those below it and the libraries it names ----
-MODULES := base kernels engine viz sessions tui
-FOLDERS_kernels := kernels kernels/cpu
+MODULES := base kernels cuda engine viz sessions tui
+FOLDERS_kernels := kernels/cpu
+# kernels/cuda.h is answered by kernels/cuda/*.cu, or by a file that says that there is no CUDA.
+MORE_SOURCES_cuda := $(if $(NVCC),$(wildcard kernels/cuda/*.cu),kernels/cuda_absent.c)
+# What needs ncurses or readline; the rest of the screen has no caller without it.
+SCREEN_SOURCES := $(wildcard tui/app*.c tui/panel*.c) $(addprefix tui/,cli_screen.c keys.c overlay.c repl.c scene.c screen.c)
+EXCLUDED := tui/main.c $(if $(HEADLESS),$(SCREEN_SOURCES),tui/screen_absent.c)
 LINK_base := base
 LINK_kernels := kernels $(LINK_base)
 LINK_engine := engine $(LINK_kernels)
 LINK_viz := viz $(LINK_base)
 LINK_sessions := sessions $(LINK_engine)
-LINK_tui := tui sessions viz $(LINK_engine)
+LINK_cuda := cuda $(LINK_base)
+LINK_tui := tui sessions viz cuda $(LINK_engine)
 LIBRARIES_kernels := -ldnnl
 LIBRARIES_viz := -lpng
 LIBRARIES_sessions := -linih -ljansson -lmd
-LIBRARIES_tui := -lreadline -lncursesw -ltinfo
+LIBRARIES_tui := $(if $(HEADLESS),,-lreadline -lncursesw -ltinfo)
+CUDA_LIBRARY_FOLDERS := $(wildcard $(addprefix $(CUDA_HOME)/,lib64 lib targets/*/lib))
+LIBRARIES_cuda := $(if $(NVCC),$(addprefix -L,$(CUDA_LIBRARY_FOLDERS)) $(addprefix -Wl$(comma)-rpath$(comma),$(firstword \
+    $(CUDA_LIBRARY_FOLDERS))) -lcublasLt -lcudart_static -lstdc++ -ldl -lrt -lpthread)
 
 # A test folder of another name than a module's links with:
 LINK_peer := $(LINK_sessions)
 LINK_terminal := $(LINK_tui)
-TEST_FOLDERS := $(MODULES) peer terminal
+TEST_FOLDERS := $(filter-out cuda,$(MODULES)) peer $(if $(HEADLESS),,terminal)
 LIBRARIES_TESTS := -lcmocka
 LIBRARIES_TESTS_terminal := -lvterm -lutil
 
 # Text cut to its field is meant; gcc's warning about it comes and goes with the level of optimisation.
 WARNINGS := -Wall -Wextra $(WERROR) -Wno-format-truncation
 COMPILE = $(CC) -std=gnu11 $(WARNINGS) -fopenmp -pthread -D_GNU_SOURCE -I. $(CPPFLAGS) $(CFLAGS)
+# Machine code for each architecture, and for later ones the newest as PTX, which the driver translates.
+COMPILE_CUDA = $(NVCC) -std=c++17 -O3 -I. -Ikernels/cuda/hardware -Xcompiler -Wall,-Wextra -Xptxas -v \
+    $(if $(WERROR),-Werror all-warnings) $(foreach a,$(CUDA_ARCHITECTURES),-gencode arch=compute_$(a)$(comma)code=sm_$(a)) \
+    $(addprefix -gencode arch=compute_,$(addsuffix $(comma)code=compute_$(lastword $(CUDA_ARCHITECTURES)),$(lastword \
+    $(CUDA_ARCHITECTURES)))) -DNFBENCH_CUDA_ARCHITECTURES="\"$(strip $(CUDA_ARCHITECTURES))\""
 archives = $(foreach m,$(LINK_$(1)),$(BUILD)/$(m).a)
 libraries = $(foreach m,$(LINK_$(1)),$(LIBRARIES_$(m))) -lm
-objects = $(patsubst %.c,$(BUILD)/%.o,$(1))
+objects = $(addprefix $(BUILD)/,$(addsuffix .o,$(basename $(1))))
 
 # What was found is said before anything is compiled.
 all: announce
@@ -77,16 +110,25 @@ $(BUILD)/%.o: %.c $(BUILD)/flags
 	@echo "  CC      $<"
 	$(Q)$(COMPILE) -MMD -MP -c -o $@ $<
 
-# Holds the compile command, so that other flags mean other objects.
-$(BUILD)/flags: always
+# Each kernel's registers and spills, as the assembler tells them, stay beside the object: see cuda-check.
+$(BUILD)/%.o: %.cu $(BUILD)/flags.cuda
 	@mkdir -p $(@D)
-	@echo '$(COMPILE)' | cmp -s - $@ || echo '$(COMPILE)' > $@
+	@echo "  NVCC    $<"
+	$(Q)$(COMPILE_CUDA) -MMD -MP -MF $(@:.o=.d) -c -o $@ $< >$(@:.o=.ptxas) 2>&1; result=$$?; \
+	    grep -vE '^ptxas info|bytes (stack frame|gmem)' $(@:.o=.ptxas) >&2; exit $$result
 
+# Hold the compile commands, so that other flags mean other objects.
+$(BUILD)/flags: FLAGS = $(COMPILE)
+$(BUILD)/flags.cuda: FLAGS = $(COMPILE_CUDA)
+$(BUILD)/flags $(BUILD)/flags.cuda: always
+	@mkdir -p $(@D)
+	@echo '$(FLAGS)' | cmp -s - $@ || echo '$(FLAGS)' > $@
+
+# An archive appears whole: a build beside this one in the same folder never links a half of it.
 define module_rules
-SOURCES_$(1) := $$(filter-out tui/main.c,$$(wildcard $$(addsuffix /*.c,$$(or $$(FOLDERS_$(1)),$(1)))))
+SOURCES_$(1) := $$(filter-out $$(EXCLUDED),$$(wildcard $$(addsuffix /*.c,$$(or $$(FOLDERS_$(1)),$(1)))) $$(MORE_SOURCES_$(1)))
 $(BUILD)/$(1).a: $$(call objects,$$(SOURCES_$(1)))
-	@rm -f $$@
-	$$(Q)ar rcs $$@ $$^
+	$$(Q)rm -f $$@.new && ar rcs $$@.new $$^ && mv $$@.new $$@
 endef
 $(foreach m,$(MODULES),$(eval $(call module_rules,$(m))))
 
@@ -105,7 +147,6 @@ TEST_SCRIPTS := $(wildcard tests/*/test_*.sh tests/*/test_*.py)
 
 ALL_OBJECTS := $(call objects,tui/main.c $(foreach m,$(MODULES),$(SOURCES_$(m)))) $(TEST_SUPPORT) \
     $(foreach m,$(TEST_FOLDERS),$(TEST_HELPERS_$(m))) $(addsuffix .o,$(TESTS))
-.SECONDARY: $(ALL_OBJECTS)
 -include $(ALL_OBJECTS:.o=.d)
 
 tests: $(BINARY) $(TESTS)
@@ -125,12 +166,13 @@ run: deps
 	@./nfbench $(ARGS)
 
 test:
-	@scripts/deps.sh build test
+	@scripts/deps.sh $(NEEDED) test
 	@$(MAKE) all
 	@$(MAKE) check
 
+NEEDED := build $(if $(HEADLESS),,screen) $(if $(NVCC),cuda)
 deps:
-	@scripts/deps.sh build
+	@scripts/deps.sh $(NEEDED)
 
 install: $(BINARY)
 	install -d $(DESTDIR)$(PREFIX)/bin
@@ -142,7 +184,8 @@ uninstall:
 clean:
 	rm -rf build nfbench
 
-FORMATTED := $(wildcard $(addsuffix /*.[ch],$(MODULES) $(FOLDERS_kernels) tests/support $(addprefix tests/,$(TEST_FOLDERS))))
+FORMATTED := $(wildcard $(addsuffix /*.[ch],$(MODULES) $(FOLDERS_kernels) tests/support $(addprefix tests/,$(TEST_FOLDERS))) \
+    $(addsuffix /*.cu,kernels/cuda) $(addsuffix /*.h,kernels/cuda kernels/cuda/hardware))
 
 format:
 	@scripts/deps.sh lint
@@ -160,26 +203,39 @@ lint:
 	@echo "lint: no warnings"
 
 # ---- Sanitizers: builds of their own, in folders of their own ----
+# Without CUDA: its code is compiled by nvcc, which knows no sanitizers.
 # With sanitizers in the code gcc no longer sees that a variable is always set.
 SANITIZE_COMMON := -O1 -g -march=$(MARCH) -fno-omit-frame-pointer -Wno-maybe-uninitialized
 sanitize:
-	@scripts/deps.sh build test
+	@scripts/deps.sh $(NEEDED) test
 	@ASAN_OPTIONS=strict_string_checks=1:detect_stack_use_after_return=1 UBSAN_OPTIONS=print_stacktrace=1 \
 	    LSAN_OPTIONS=suppressions=$(CURDIR)/tests/support/lsan.supp:print_suppressions=0 TEST_TIMEOUT=600 \
-	    $(MAKE) check BUILD=$(BUILD)/sanitize NFBENCH_CIFAR10=$(NFBENCH_CIFAR10) \
+	    $(MAKE) check CUDA=0 BUILD=$(BUILD)/sanitize NFBENCH_CIFAR10=$(NFBENCH_CIFAR10) \
 	    NFBENCH_PEER_FILES=$(NFBENCH_PEER_FILES) \
 	    CFLAGS='$(SANITIZE_COMMON) -fsanitize=address,undefined -fno-sanitize-recover=all'
 
 # One OpenMP thread: TSan cannot see libgomp's barriers. What it is for are our own threads: trainer, queues, loader.
 TSAN_TESTS := $(filter $(foreach n,trainer loader queue ring control evaluate,%test_$(n)),$(TESTS_engine))
 tsan:
-	@scripts/deps.sh build test
+	@scripts/deps.sh $(NEEDED) test
 	@OMP_THREAD_LIMIT=1 TEST_TIMEOUT=600 TSAN_OPTIONS=suppressions=$(CURDIR)/tests/support/tsan.supp:halt_on_error=1 \
-	    $(MAKE) tsan-check BUILD=$(BUILD)/tsan NFBENCH_CIFAR10=$(NFBENCH_CIFAR10) \
+	    $(MAKE) tsan-check CUDA=0 BUILD=$(BUILD)/tsan NFBENCH_CIFAR10=$(NFBENCH_CIFAR10) \
 	    CFLAGS='$(SANITIZE_COMMON) -fsanitize=thread'
 
 tsan-check: $(TSAN_TESTS)
 	@$(TEST_ENVIRONMENT) scripts/run-tests.sh $(TSAN_TESTS)
+
+# ---- CUDA for every architecture: compiles without a warning, and no convolution spills registers ----
+cuda-check:
+ifneq ($(NVCC),)
+	@$(MAKE) cuda-table CUDA_ARCHITECTURES='$(ALL_CUDA_ARCHITECTURES)' BUILD=$(if $(filter-out \
+	    $(CUDA_ARCHITECTURES),$(ALL_CUDA_ARCHITECTURES)),$(BUILD)/all-architectures,$(BUILD))
+else
+	@echo "cuda-check: skipped: no CUDA compiler here (CUDA_HOME=$(CUDA_HOME))"
+endif
+
+cuda-table: $(BUILD)/cuda.a
+	@scripts/cuda-table.sh $(addprefix $(BUILD)/,$(MORE_SOURCES_cuda:.cu=.ptxas))
 
 # ---- PyTorch: makes the golden files anew and compares everything in full ----
 peer:
@@ -190,7 +246,7 @@ peer:
 
 # ---- What was found ----
 announce:
-	@CC='$(CC)' MARCH='$(MARCH)' CUDA_HOME='$(CUDA_HOME)' scripts/found.sh
+	@CC='$(CC)' MARCH='$(MARCH)' CUDA='$(CUDA)' NVCC='$(NVCC)' HEADLESS='$(HEADLESS)' scripts/found.sh
 
 help:
 	@echo "make run [ARGS='...']   install what is missing, build, start nfbench on the screen"
@@ -202,7 +258,9 @@ help:
 	@echo "make lint | format | format-check   cppcheck and the arrows between folders | clang-format"
 	@echo "make sanitize | tsan    tests under ASan and UBSan | trainer, queues and loader under TSan"
 	@echo "make peer               golden files anew from PyTorch, and the full comparison with it"
-	@echo "Settings: BUILD=$(BUILD) CC=$(CC) MARCH=$(MARCH) (x86-64-v3 for other machines' use) CFLAGS= WERROR= V=1 -jN"
+	@echo "make cuda-check         compile the GPU's kernels for all architectures; registers and spills of each"
+	@echo "Settings: CUDA=0 (leave it out) CUDA_HOME=$(CUDA_HOME) CUDA_ARCHITECTURES='80 90' HEADLESS=1 (no screen)"
+	@echo "  BUILD=$(BUILD) CC=$(CC) MARCH=$(MARCH) (x86-64-v3 for other machines' use) CFLAGS= WERROR= V=1 -jN"
 
-.PHONY: all announce always binary check clean deps format format-check help install lint peer run sanitize test tests tsan \
+.PHONY: all announce always binary check clean cuda-check cuda-table deps format format-check help install lint peer run sanitize test tests tsan \
     tsan-check uninstall

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs what is missing to build, test or lint nfbench: deps.sh GROUP... (build, test, lint).
+# Installs what is missing to build, test or lint nfbench: deps.sh GROUP... (build, screen, cuda, test, lint).
 # Looks first, by one call of the preprocessor, and does nothing more when all is there: no network, no apt.
 # With apt (Debian, Ubuntu) it installs, as root or by sudo; elsewhere it names the packages.
 set -u
@@ -14,9 +14,11 @@ build oneapi/dnnl/dnnl.h   libdnnl-dev       onednn-devel     onednn
 build ini.h                libinih-dev       inih-devel       libinih
 build jansson.h            libjansson-dev    jansson-devel    jansson
 build sha2.h               libmd-dev         libmd-devel      libmd
-build readline/readline.h  libreadline-dev   readline-devel   readline
-build ncurses.h            libncurses-dev    ncurses-devel    ncurses
 build png.h                libpng-dev        libpng-devel     libpng
+screen readline/readline.h libreadline-dev   readline-devel   readline
+screen ncurses.h           libncurses-dev    ncurses-devel    ncurses
+cuda  !g++                 g++               gcc-c++          gcc
+test  !g++                 g++               gcc-c++          gcc
 test  cmocka.h             libcmocka-dev     libcmocka-devel  cmocka
 test  vterm.h              libvterm-dev      libvterm-devel   libvterm
 test  !tmux                tmux              tmux             tmux

@@ -12,11 +12,15 @@ version() { # HEADER PREFIX: MAJOR.MINOR.PATCH of the macros PREFIX_VERSION_*
 onednn=$(version oneapi/dnnl/dnnl_version.h DNNL)
 echo "oneDNN      ${onednn:-not found: make deps}"
 
-nvcc=$(command -v nvcc || command -v "${CUDA_HOME:-/usr/local/cuda}/bin/nvcc")
-if [ -n "$nvcc" ]; then
-    cuda=$("$nvcc" --version | sed -n 's/.*release \([0-9.]*\).*/\1/p')
-    echo "CUDA        toolkit $cuda found; this version of nfbench has the CPU engine only"
+if [ -n "${NVCC:-}" ]; then
+    toolkit=$("$NVCC" --version | sed -n 's/.*release \([0-9.]*\).*/\1/p')
+    gpu=$(nvidia-smi --query-gpu=name --format=csv,noheader 2>/dev/null | sort -u | tr '\n' ',' | sed 's/,$//; s/,/, /g')
+    echo "CUDA        toolkit $toolkit in ${NVCC%/bin/nvcc}, for sm_$(echo "$CUDA_ARCHITECTURES" | sed 's/ /, /g')"
+    echo "GPU         ${gpu:-none here (nvidia-smi names none): this build can be taken to a machine that has one}"
+elif [ "${CUDA:-1}" = 0 ]; then
+    echo "CUDA        left out (CUDA=0): CPU only"
 else
-    echo "CUDA        not found: CPU only"
+    echo "CUDA        not found (no nvcc in CUDA_HOME or on the PATH): CPU only"
 fi
+[ -z "${HEADLESS:-}" ] || echo "screen      left out (HEADLESS=1)"
 echo "processors  $(getconf _NPROCESSORS_ONLN)"
