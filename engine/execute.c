@@ -2,7 +2,6 @@
 #include "engine/execute.h"
 
 #include "base/clock.h"
-#include "kernels/philox.h"
 
 static void *value(const struct pass *pass, int buffer)
 {
@@ -14,14 +13,10 @@ static size_t input_count(const struct op *op)
     return (size_t)op->n * (size_t)(op->h * op->w * op->c);
 }
 
-static size_t output_count(const struct op *op)
-{
-    return (size_t)op->n * (size_t)(op->conv->out_h * op->conv->out_w * op->conv->shape.cout);
-}
-
 static const float *active_value(const struct pass *pass, int parameter)
 {
-    return parameter < 0 ? NULL : pass->network->active + pass->network->parameters.offsets[parameter];
+    const struct network *network = pass->network;
+    return parameter < 0 ? NULL : network_source(network, pass->source) + network->parameters.offsets[parameter];
 }
 
 static float *gradient_of(const struct pass *pass, int parameter)
@@ -39,16 +34,6 @@ static int conv_forward(const struct pass *pass, const struct op *op)
                                  value(pass, pass->plan->scratch), pass->error);
 }
 
-/* Before the convolution's own backward: its gradient through the relu that was fused into it. */
-static int conv_mask(const struct pass *pass, const struct op *op)
-{
-    struct backend *backend = pass->network->backend;
-    if (!op->relu)
-        return 0;
-    return backend->activation_backward(backend, ACTIVATION_RELU, op->dtype, value(pass, op->y), value(pass, op->dy),
-                                        value(pass, op->dy), false, output_count(op), pass->error);
-}
-
 static int conv_backward_weights(const struct pass *pass, const struct op *op)
 {
     struct backend *backend = pass->network->backend;
@@ -64,8 +49,9 @@ static int conv_backward_data(const struct pass *pass, const struct op *op)
     const size_t packed = op->conv->packed_backward_bytes > 0 ? op->packed_backward : op->packed_forward;
     if (op->dx == NO_BUFFER)
         return 0;
-    return backend->conv_backward_data(backend, op->conv, value(pass, op->dy), pass->plan->arena + packed,
-                                       value(pass, op->dx), value(pass, pass->plan->scratch), pass->error);
+    return backend->conv_backward_data(backend, op->conv, value(pass, op->x), value(pass, op->dy),
+                                       pass->plan->arena + packed, value(pass, op->dx),
+                                       value(pass, pass->plan->scratch), pass->error);
 }
 
 /* ---- Everything else ---- */
@@ -181,32 +167,15 @@ static struct residual_gate residual_gate_of(const struct pass *pass, const stru
                                   .alpha = op->scale};
 }
 
-/* Stochastic depth (Huang et al. 2016, as NFNet uses it): which samples keep the branch; all of them in evaluation. */
-static int draw_sample_gates(const struct pass *pass, const struct op *op)
-{
-    struct backend *backend = pass->network->backend;
-    enum { PIECE = 64 };
-    float gates[PIECE];
-    for (int begin = 0; begin < op->n; begin += PIECE) {
-        const int count = op->n - begin < PIECE ? op->n - begin : PIECE;
-        for (int i = 0; i < count; i++) {
-            const uint64_t sample = pass->first + (uint64_t)(begin + i);
-            const struct philox draw = philox_draw(pass->network->options.seed, PHILOX_DROP_PATH, pass->step,
-                                                   (uint64_t)op->block << 32 | sample, 0);
-            gates[i] = !pass->training || philox_uniform(draw.word[0]) >= op->drop_rate;
-        }
-        float *out = (float *)value(pass, op->sample) + begin;
-        if (backend->copy_in(backend, out, gates, (size_t)count * sizeof *gates, pass->error))
-            return -1;
-    }
-    return 0;
-}
-
 static int residual_add_forward(const struct pass *pass, const struct op *op)
 {
     struct backend *backend = pass->network->backend;
     const struct residual_gate gate = residual_gate_of(pass, op);
-    if (op->sample != NO_BUFFER && draw_sample_gates(pass, op))
+    /* stochastic depth (Huang et al. 2016, as NFNet uses it): which samples keep the branch; all of them in evaluation
+     */
+    if (op->sample != NO_BUFFER && backend->drop_path(backend, value(pass, op->sample),
+                                                      pass->training ? op->drop_rate : 0, pass->network->options.seed,
+                                                      pass->network->step, op->block, pass->first, op->n, pass->error))
         return -1;
     return backend->residual_add_forward(backend, op->dtype, value(pass, op->y), value(pass, op->x), &gate, op->n,
                                          op->h * op->w, op->c, pass->error);
@@ -227,8 +196,8 @@ static int drop(const struct pass *pass, const struct op *op, int from, int to)
 {
     struct backend *backend = pass->network->backend;
     return backend->dropout(backend, value(pass, from), value(pass, to), pass->training ? op->scale : 0,
-                            pass->network->options.seed, pass->step, pass->first * (uint64_t)op->c, input_count(op),
-                            pass->error);
+                            pass->network->options.seed, pass->network->step, pass->first * (uint64_t)op->c,
+                            input_count(op), pass->error);
 }
 
 static int dropout_forward(const struct pass *pass, const struct op *op)
@@ -250,7 +219,7 @@ struct stage {
     enum time_kind time;
 };
 
-enum { BACKWARD_STAGES = 3 };
+enum { BACKWARD_STAGES = 2 };
 
 /* What each kind does, in this order; NULL ends a list. */
 static const struct {
@@ -258,9 +227,7 @@ static const struct {
     struct stage backward[BACKWARD_STAGES];
 } kinds[] = {
     [OP_CONV] = {{conv_forward, TIME_CONV_FORWARD},
-                 {{conv_mask, TIME_ACTIVATION},
-                  {conv_backward_weights, TIME_CONV_BACKWARD_WEIGHTS},
-                  {conv_backward_data, TIME_CONV_BACKWARD_DATA}}},
+                 {{conv_backward_weights, TIME_CONV_BACKWARD_WEIGHTS}, {conv_backward_data, TIME_CONV_BACKWARD_DATA}}},
     [OP_ACTIVATION] = {{activation_forward, TIME_ACTIVATION}, {{activation_backward, TIME_ACTIVATION}}},
     [OP_COPY] = {{copy_forward, TIME_ACTIVATION}, {{NULL, TIME_OTHER}}},
     [OP_FORK] = {{NULL, TIME_OTHER}, {{fork_backward, TIME_ACTIVATION}}},
@@ -277,9 +244,10 @@ static int run_stage(const struct pass *pass, const struct stage *stage, const s
     if (!stage->function)
         return 0;
     const double begin = clock_seconds();
-    const int result = stage->function(pass, op);
+    if (stage->function(pass, op) || network_settle(pass->network, pass->error))
+        return -1;
     pass->network->seconds[stage->time] += clock_seconds() - begin;
-    return result;
+    return 0;
 }
 
 int plan_forward(const struct pass *pass, plan_observer *observer, void *context)

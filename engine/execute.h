@@ -4,12 +4,25 @@
 
 #include "engine/plan.h"
 
+/* A pass that was recorded, and what it holds good for. */
+struct network_graph {
+    const struct plan *plan;
+    bool training;
+    int n;
+    float label_smoothing;
+    struct image_source source; /* all zero without one; always filled over zeros, so that bytes compare */
+    struct graph *graph;        /* NULL: the pass ran once as it is, which loaded all that it needs */
+};
+
+enum { NETWORK_GRAPHS = 8 };
+
 struct network {
     struct backend *backend;
     struct model_spec spec;
     struct network_options options;
     struct parameter_list parameters;
-    struct plan *plan; /* of `chunk` images: a step goes through it several times, so that it stays in the caches */
+    struct plan *plan; /* of `chunk` images: where those are fewer than the batch, a step goes through it several times,
+                        * so that it stays in the caches */
     struct plan *remainder; /* batch norm only: for a batch of another size, whose statistics must be its own */
     int chunk;
 
@@ -18,15 +31,21 @@ struct network {
     float *values, *gradients, *momenta, *averages; /* averages NULL without EMA */
     float *effective;                               /* standardised and folded weights and biases */
     float *moments;
-    struct loss_result *loss;
+    struct step_values *step; /* device memory, as the next two */
+    struct step_report *report;
+    float *probe; /* (2, widest layer), and one int behind it: of a search for a divergence */
     size_t memory_bytes;
 
-    struct ws_layer *ws; /* one a layer */
-    struct update_parameter *updates;
-    int update_count;
+    struct ws_layer *ws;     /* one a layer, of the trained weights */
+    struct updater *updater; /* made at the first update, and anew when `decay_all` changes */
+    bool decay_all;
 
-    const float *active;       /* values or averages: what the packed weights were made of; NULL: to be made */
-    const struct plan *packed; /* the plan whose packed weights are up to date */
+    const struct plan *packed;        /* the plan whose packed weights are up to date, NULL: none */
+    enum weight_source packed_source; /* ... and what they were made of */
+    struct network_graph graphs[NETWORK_GRAPHS];
+    int graph_next; /* the one to give up for another */
+    int in_flight;  /* steps queued and not collected */
+    bool profile;   /* wait behind each operation, to time it */
     double seconds[TIME_KINDS];
 };
 
@@ -34,15 +53,33 @@ struct network {
 struct pass {
     struct network *network;
     struct plan *plan;
+    enum weight_source source;
     bool training;
-    bool add; /* backward: add to the weight gradients (a later chunk of the same step) */
-    uint32_t step;
+    bool add;       /* backward: add to the weight gradients (a later chunk of the same step) */
     uint64_t first; /* number of the chunk's first image in the batch */
     struct error *error;
 };
 
-/* Standardises and packs the weights that `active` (values or averages) points to, unless that was done already. */
-int network_prepare(struct network *network, struct plan *plan, const float *active, struct error *error);
+/* Where the weights of a source lie. */
+static inline float *network_source(const struct network *network, enum weight_source source)
+{
+    return source == WEIGHTS_AVERAGED ? network->averages : network->values;
+}
+
+/* Channels of the widest layer. */
+int network_widest(const struct network *network);
+
+/* Points a plan at its memory and its lists of layers. */
+int network_bind_plan(struct network *network, struct plan *plan, struct error *error);
+
+/* Forgets recorded passes over `plan` (NULL: all). */
+void network_drop_graphs(struct network *network, const struct plan *plan);
+
+/* Standardises and packs the weights, unless that was done already. */
+int network_prepare(struct network *network, struct plan *plan, enum weight_source source, struct error *error);
+
+/* While profiling: waits until all that was queued is done. */
+int network_settle(struct network *network, struct error *error);
 
 /* Puts `count` images (count, 32, 32, 3) from the host into the plan; what is left of it becomes zeros. */
 int network_load_images(struct network *network, struct plan *plan, const float *images, int count,

@@ -1,10 +1,9 @@
-/* A network on a device: memory, the training step in cache-sized chunks, the update, prediction. */
+/* A network on a device: its memory, its making and end, and looking into it. network_run.c runs it. */
 #include "engine/network.h"
 
-#include "base/clock.h"
 #include "engine/execute.h"
 
-#include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -42,6 +41,16 @@ static size_t region_floats(size_t floats)
     return (floats + 63) / 64 * 64;
 }
 
+int network_widest(const struct network *network)
+{
+    const struct model_spec *spec = &network->spec;
+    int widest = spec->stem > spec->classes ? spec->stem : spec->classes;
+    for (int i = 0; i < spec->stage_count; i++)
+        if (spec->stages[i].width > widest)
+            widest = spec->stages[i].width;
+    return widest;
+}
+
 /* Cuts one allocation into the regions. */
 static int allocate_regions(struct network *network, struct error *error)
 {
@@ -49,7 +58,10 @@ static int allocate_regions(struct network *network, struct error *error)
     const size_t moments = region_floats(network->parameters.moment_floats);
     const size_t regions = network->options.ema ? 5 : 4;
     const size_t floats = regions * region + moments;
-    network->memory_bytes = floats * sizeof(float) + sizeof *network->loss;
+    const size_t step = region_floats(sizeof *network->step / sizeof(float));
+    const size_t report = region_floats(sizeof *network->report / sizeof(float));
+    const size_t probe = 2 * (size_t)network_widest(network) + 1;
+    network->memory_bytes = (floats + step + report + probe) * sizeof(float);
     struct backend *backend = network->backend;
     void *memory;
     if (backend->allocate(backend, network->memory_bytes, &memory, error))
@@ -63,7 +75,9 @@ static int allocate_regions(struct network *network, struct error *error)
     network->moments = network->effective + region;
     if (network->options.ema)
         network->averages = network->moments + moments;
-    network->loss = (void *)(network->values + floats);
+    network->step = (void *)(network->values + floats);
+    network->report = (void *)(network->values + floats + step);
+    network->probe = network->values + floats + step + report;
     return 0;
 }
 
@@ -85,15 +99,15 @@ static float *region_at(float *region, const struct network *network, int parame
     return parameter < 0 ? NULL : region + network->parameters.offsets[parameter];
 }
 
-/* Points the list of layers at `active` weights (values or averages). */
-static void bind_layers(struct network *network, const float *active)
+/* The layers with weights of `source`; `layers` (layer_count). */
+static void list_layers(const struct network *network, enum weight_source source, struct ws_layer *layers)
 {
     const struct parameter_list *list = &network->parameters;
+    float *from = network_source(network, source); /* only read */
     for (int i = 0; i < list->layer_count; i++) {
         const struct layer *layer = &list->layers[i];
         const struct parameter *weight = &list->items[layer->weight];
-        float *from = (float *)active; /* only read */
-        network->ws[i] = (struct ws_layer){
+        layers[i] = (struct ws_layer){
             .mode = layer->mode,
             .rows = weight->dims[0],
             .fan_in = (int)(weight->count / (size_t)weight->dims[0]),
@@ -114,27 +128,42 @@ static void bind_layers(struct network *network, const float *active)
     }
 }
 
-static int make_lists(struct network *network, struct error *error)
+static int make_layers(struct network *network, struct error *error)
 {
-    const struct parameter_list *list = &network->parameters;
-    network->ws = calloc((size_t)list->layer_count, sizeof *network->ws);
-    network->updates = calloc((size_t)list->count, sizeof *network->updates);
-    if (!network->ws || !network->updates)
+    network->ws = calloc((size_t)network->parameters.layer_count, sizeof *network->ws);
+    if (!network->ws)
         return error_set(error, "out of memory");
-    for (int i = 0; i < list->count; i++) {
-        const struct parameter *p = &list->items[i];
-        if (p->role == PARAMETER_BUFFER)
-            continue;
-        const int rows = p->dim_count > 0 ? p->dims[0] : 1;
-        network->updates[network->update_count++] = (struct update_parameter){.rows = rows,
-                                                                              .row_length = (int)p->count / rows,
-                                                                              .clip = p->role == PARAMETER_WEIGHT,
-                                                                              .value = p->value,
-                                                                              .gradient = p->gradient,
-                                                                              .momentum = p->momentum,
-                                                                              .ema = p->ema};
-    }
+    list_layers(network, WEIGHTS_TRAINED, network->ws);
     return 0;
+}
+
+int network_bind_plan(struct network *network, struct plan *plan, struct error *error)
+{
+    struct backend *backend = network->backend;
+    const int count = network->parameters.layer_count;
+    if (backend->allocate(backend, plan->arena_bytes, (void **)&plan->arena, error))
+        return -1;
+    struct ws_layer *layers = calloc((size_t)count, sizeof *layers);
+    if (!layers)
+        return error_set(error, "out of memory");
+    int result = 0;
+    for (int source = 0; source < WEIGHT_SOURCES && !result; source++) {
+        if (!network_source(network, source))
+            continue;
+        list_layers(network, source, layers);
+        for (int i = 0; i < plan->op_count; i++) {
+            const struct op *op = &plan->ops[i];
+            if (op->kind != OP_CONV)
+                continue;
+            layers[op->layer].conv = op->conv;
+            layers[op->layer].packed_forward = plan->arena + op->packed_forward;
+            if (op->conv->packed_backward_bytes > 0)
+                layers[op->layer].packed_backward = plan->arena + op->packed_backward;
+        }
+        result = backend->weights_create(backend, layers, count, &plan->weights[source], error);
+    }
+    free(layers);
+    return result;
 }
 
 static int initialize(struct network *network, struct error *error)
@@ -158,14 +187,56 @@ static int initialize(struct network *network, struct error *error)
     return result;
 }
 
-/* Batch norm needs the whole batch at once; all else goes in chunks. */
+/* Batch norm needs the whole batch at once, and so does a GPU; all else goes in chunks. */
 static int chunk_size(const struct network *network)
 {
     const int batch = network->options.batch, by_threads = CHUNK_PER_THREAD * network->backend->threads;
-    if (network->spec.norm == NORM_BATCH)
+    if (network->spec.norm == NORM_BATCH || network->backend->whole_batch)
         return batch;
     const int chunk = by_threads > CHUNK_MINIMUM ? by_threads : CHUNK_MINIMUM;
     return chunk < batch ? chunk : batch;
+}
+
+static size_t arena_bytes(const struct network *network, int n)
+{
+    struct plan *plan;
+    struct error error;
+    if (plan_create(network->backend, &network->spec, &network->parameters, network->options.dtype, n, &plan, &error))
+        return SIZE_MAX;
+    const size_t bytes = plan->arena_bytes;
+    plan_destroy(network->backend, plan);
+    return bytes;
+}
+
+/* After an allocation failed: how much is needed, how much there is, and the largest batch that fits. */
+static int explain_memory(struct network *network, int batch, struct error *error)
+{
+    size_t available, total;
+    if (network->backend->memory(network->backend, &available, &total, error))
+        return -1;
+    int fits = 0, too_large = batch;
+    while (too_large - fits > 1) {
+        const int middle = fits + (too_large - fits) / 2;
+        if (arena_bytes(network, middle) <= available)
+            fits = middle;
+        else
+            too_large = middle;
+    }
+    char advice[96] = "not even one image fits";
+    if (fits > 0)
+        snprintf(advice, sizeof advice, "the largest batch that fits is about %d", fits);
+    return error_set(error, "out of memory for batch %d: %.0f MB are needed and %.0f of %.0f MB are free; %s", batch,
+                     (double)arena_bytes(network, batch) / 1e6, (double)available / 1e6, (double)total / 1e6, advice);
+}
+
+static int make_plan(struct network *network, struct error *error)
+{
+    if (plan_create(network->backend, &network->spec, &network->parameters, network->options.dtype, network->chunk,
+                    &network->plan, error))
+        return -1;
+    if (network_bind_plan(network, network->plan, error) == 0)
+        return 0;
+    return network->plan->arena ? -1 : explain_memory(network, network->chunk, error);
 }
 
 int network_create(struct backend *backend, const struct model_spec *spec, const struct network_options *options,
@@ -185,8 +256,7 @@ int network_create(struct backend *backend, const struct model_spec *spec, const
     if (parameters_list(spec, &network->parameters, error) || allocate_regions(network, error))
         goto fail;
     bind_parameters(network);
-    if (make_lists(network, error) || initialize(network, error) ||
-        plan_create(backend, spec, &network->parameters, options->dtype, network->chunk, &network->plan, error))
+    if (make_layers(network, error) || initialize(network, error) || make_plan(network, error))
         goto fail;
     *out = network;
     return 0;
@@ -199,13 +269,15 @@ void network_destroy(struct network *network)
 {
     if (!network)
         return;
+    network_drop_graphs(network, NULL);
     plan_destroy(network->backend, network->plan);
     plan_destroy(network->backend, network->remainder);
+    if (network->updater)
+        network->backend->updater_destroy(network->backend, network->updater);
     if (network->values)
         network->backend->release(network->backend, network->values);
     parameters_free(&network->parameters);
     free(network->ws);
-    free(network->updates);
     free(network);
 }
 
@@ -270,171 +342,6 @@ int network_write(struct network *network, const struct parameter *parameter, en
     float *to = part_of(parameter, part, error);
     if (!to)
         return -1;
-    network->active = NULL;
+    network->packed = NULL;
     return network->backend->copy_in(network->backend, to, host, parameter->count * sizeof *host, error);
-}
-
-/* ---- Running ---- */
-
-static int pack_weights(struct network *network, struct plan *plan, struct error *error)
-{
-    struct backend *backend = network->backend;
-    for (int i = 0; i < plan->op_count; i++) {
-        const struct op *op = &plan->ops[i];
-        if (op->kind == OP_CONV &&
-            backend->conv_pack(backend, op->conv, network->ws[op->layer].effective, plan->arena + op->packed_forward,
-                               op->conv->packed_backward_bytes > 0 ? plan->arena + op->packed_backward : NULL,
-                               plan_buffer(plan, plan->scratch), error))
-            return -1;
-    }
-    return 0;
-}
-
-int network_prepare(struct network *network, struct plan *plan, const float *active, struct error *error)
-{
-    if (network->active == active && network->packed == plan)
-        return 0;
-    const double begin = clock_seconds();
-    network->active = NULL;
-    bind_layers(network, active);
-    if (network->backend->standardize_forward(network->backend, network->ws, network->parameters.layer_count, error) ||
-        pack_weights(network, plan, error))
-        return -1;
-    network->active = active;
-    network->packed = plan;
-    network->seconds[TIME_STANDARDIZE] += clock_seconds() - begin;
-    return 0;
-}
-
-int network_load_images(struct network *network, struct plan *plan, const float *images, int count, struct error *error)
-{
-    struct backend *backend = network->backend;
-    const size_t image = (size_t)MODEL_IMAGE_SIZE * MODEL_IMAGE_SIZE * 3;
-    float *staging = plan_buffer(plan, plan->input_staging);
-    if (backend->copy_in(backend, staging, images, (size_t)count * image * sizeof(float), error))
-        return -1;
-    if (count < plan->n && backend->fill_zero(backend, staging + (size_t)count * image,
-                                              (size_t)(plan->n - count) * image * sizeof(float), error))
-        return -1;
-    if (plan->input == plan->input_staging)
-        return 0;
-    return backend->convert(backend, DTYPE_FP32, staging, plan->dtype, plan_buffer(plan, plan->input),
-                            (size_t)plan->n * image, error);
-}
-
-/* Forward, loss and backward of one chunk of `count` images of a batch of `total`. */
-static int train_chunk(const struct pass *pass, const float *images, const uint8_t *labels, int count, int total,
-                       const struct step_options *options)
-{
-    struct network *network = pass->network;
-    struct plan *plan = pass->plan;
-    struct backend *backend = network->backend;
-    const int classes = network->spec.classes;
-    float *dlogits = plan_buffer(plan, plan->dlogits);
-    if (network_load_images(network, plan, images, count, pass->error) ||
-        backend->copy_in(backend, plan_buffer(plan, plan->labels), labels, (size_t)count, pass->error) ||
-        plan_forward(pass, NULL, NULL))
-        return -1;
-    const double begin = clock_seconds();
-    if (count < plan->n && backend->fill_zero(backend, dlogits + (size_t)count * (size_t)classes,
-                                              (size_t)(plan->n - count) * (size_t)classes * sizeof(float), pass->error))
-        return -1;
-    if (backend->softmax_cross_entropy(backend, plan_buffer(plan, plan->logits), plan_buffer(plan, plan->labels),
-                                       options->label_smoothing, 1.0f / (float)total, dlogits, network->loss, pass->add,
-                                       count, classes, pass->error))
-        return -1;
-    network->seconds[TIME_LOSS] += clock_seconds() - begin;
-    return plan_backward(pass);
-}
-
-/* The plan for a training batch of n images: for batch norm one of just this size. */
-static struct plan *training_plan(struct network *network, int n, struct error *error)
-{
-    if (network->spec.norm != NORM_BATCH || n == network->plan->n)
-        return network->plan;
-    if (network->remainder && network->remainder->n != n) {
-        plan_destroy(network->backend, network->remainder);
-        network->remainder = NULL;
-        network->packed = NULL;
-    }
-    if (!network->remainder && plan_create(network->backend, &network->spec, &network->parameters,
-                                           network->options.dtype, n, &network->remainder, error))
-        return NULL;
-    return network->remainder;
-}
-
-int network_train_step(struct network *network, const float *images, const uint8_t *labels, int n,
-                       const struct step_options *options, struct step_result *result, struct error *error)
-{
-    const size_t image = (size_t)MODEL_IMAGE_SIZE * MODEL_IMAGE_SIZE * 3;
-    if (n < 1 || n > network->options.batch)
-        return error_set(error, "a batch of %d images, expected 1 to %d", n, network->options.batch);
-    struct plan *plan = training_plan(network, n, error);
-    if (!plan || network_prepare(network, plan, network->values, error))
-        return -1;
-    struct pass pass = {.network = network, .plan = plan, .training = true, .step = options->step, .error = error};
-    for (int begin = 0; begin < n; begin += plan->n) {
-        const int count = n - begin < plan->n ? n - begin : plan->n;
-        pass.add = begin > 0;
-        pass.first = (uint64_t)begin;
-        if (train_chunk(&pass, images + (size_t)begin * image, labels + begin, count, n, options))
-            return -1;
-    }
-    const double begin = clock_seconds();
-    struct loss_result loss;
-    struct backend *backend = network->backend;
-    if (backend->standardize_backward(backend, network->ws, network->parameters.layer_count, error) ||
-        backend->copy_out(backend, &loss, network->loss, sizeof loss, error))
-        return -1;
-    network->seconds[TIME_STANDARDIZE] += clock_seconds() - begin;
-    result->loss = loss.loss / (float)n;
-    result->correct = loss.correct;
-    result->finite = isfinite(result->loss);
-    return 0;
-}
-
-int network_update(struct network *network, const struct optimizer_options *options, struct update_result *result,
-                   struct error *error)
-{
-    const double begin = clock_seconds();
-    const float warm = (1 + (float)options->ema_step) / (10 + (float)options->ema_step);
-    const struct update_options update = {.learning_rate = options->learning_rate,
-                                          .momentum = options->momentum,
-                                          .weight_decay = options->weight_decay,
-                                          .agc = options->agc,
-                                          .ema_decay = options->ema < warm ? options->ema : warm,
-                                          .nesterov = options->nesterov};
-    for (int i = 0, j = 0; i < network->parameters.count; i++) {
-        const enum parameter_role role = network->parameters.items[i].role;
-        if (role != PARAMETER_BUFFER)
-            network->updates[j++].decay =
-                options->decay_all || role == PARAMETER_WEIGHT || role == PARAMETER_HEAD_WEIGHT;
-    }
-    network->active = NULL;
-    if (network->backend->update(network->backend, network->updates, network->update_count, &update, result, error))
-        return -1;
-    network->seconds[TIME_UPDATE] += clock_seconds() - begin;
-    return 0;
-}
-
-int network_predict(struct network *network, const float *images, int n, bool use_ema, float *logits,
-                    struct error *error)
-{
-    const size_t image = (size_t)MODEL_IMAGE_SIZE * MODEL_IMAGE_SIZE * 3;
-    const size_t classes = (size_t)network->spec.classes;
-    struct plan *plan = network->plan;
-    if (use_ema && !network->averages)
-        return error_set(error, "this network keeps no averaged weights");
-    if (network_prepare(network, plan, use_ema ? network->averages : network->values, error))
-        return -1;
-    const struct pass pass = {.network = network, .plan = plan, .error = error};
-    for (int begin = 0; begin < n; begin += plan->n) {
-        const int count = n - begin < plan->n ? n - begin : plan->n;
-        if (network_load_images(network, plan, images + (size_t)begin * image, count, error) ||
-            plan_forward(&pass, NULL, NULL) ||
-            network->backend->copy_out(network->backend, logits + (size_t)begin * classes,
-                                       plan_buffer(plan, plan->logits), (size_t)count * classes * sizeof(float), error))
-            return -1;
-    }
-    return 0;
 }

@@ -80,7 +80,29 @@ struct optimizer_options {
 int network_update(struct network *network, const struct optimizer_options *options, struct update_result *result,
                    struct error *error);
 
-/* Inference: logits (n, classes) on the host; any n. `use_ema` takes the averaged weights. */
+/* The images of a step or a prediction: on the host (`images`, `labels`), or on the device (`source`), or, on back ends
+ * that take a batch at once and with neither given, those that the last step left there. */
+struct step_batch {
+    int n;
+    const float *images;               /* (n, 32, 32, 3) */
+    const uint8_t *labels;             /* (n); not for predictions */
+    const struct image_source *source; /* every byte of it set, padding too: memset first */
+    uint32_t epoch, start;             /* of the source: images [start, start + n) of its order */
+};
+
+/* A whole training step, queued: forward, loss, backward, update. `ticket` fetches its results, in the order of the
+ * steps, with at most POST_SLOTS under way. A step that is not finite changes nothing, and nor do those queued behind
+ * it until all that are under way were collected. */
+int network_queue_step(struct network *network, const struct step_batch *batch, const struct step_options *options,
+                       const struct optimizer_options *optimizer, uint64_t *ticket, struct error *error);
+/* 1 when the step is not done yet and `wait` is false. `n`: of its batch. */
+int network_collect_step(struct network *network, uint64_t ticket, int n, bool wait, struct step_result *result,
+                         struct update_result *update, struct error *error);
+
+/* Inference: logits (batch->n, classes) on the host; any n. `use_ema` takes the averaged weights. */
+int network_predict_batch(struct network *network, const struct step_batch *batch, bool use_ema, float *logits,
+                          struct error *error);
+/* The same of images on the host: (n, 32, 32, 3). */
 int network_predict(struct network *network, const float *images, int n, bool use_ema, float *logits,
                     struct error *error);
 
@@ -94,7 +116,9 @@ int network_find_divergence(struct network *network, const float *images, int n,
                             struct error *error);
 
 /* Seconds spent so far by kind of work, for `bench`; kinds in network_time_name. Counting costs little and is always
- * on. */
+ * on; where work is queued it counts the queueing, but while profiling it waits behind each operation, and nothing is
+ * replayed as a whole. */
+void network_profile(struct network *network, bool on);
 enum time_kind {
     TIME_CONV_FORWARD,
     TIME_CONV_BACKWARD_DATA,

@@ -6,7 +6,8 @@
 struct search {
     struct network *network;
     struct plan *plan;
-    float *moments; /* (2, widest) */
+    float *moments; /* (2, widest), on the host */
+    int widest;
     struct divergence *found;
 };
 
@@ -20,9 +21,12 @@ static int look_at_block(void *context, int block, const struct op *op, struct e
     const int c = conv ? conv->shape.cout : op->c;
     const size_t rows =
         conv ? (size_t)op->n * (size_t)(conv->out_h * conv->out_w) : (size_t)op->n * (size_t)(op->h * op->w);
-    int finite = 1;
-    if (backend->channel_moments(backend, op->dtype, plan_buffer(search->plan, op->y), rows, c, search->moments,
-                                 &finite, error))
+    float *probe = search->network->probe;
+    int *probe_finite = (int *)(probe + 2 * search->widest), finite;
+    if (backend->channel_moments(backend, op->dtype, plan_buffer(search->plan, op->y), rows, c, probe, probe_finite,
+                                 error) ||
+        backend->copy_out(backend, search->moments, probe, 2 * (size_t)c * sizeof *probe, error) ||
+        backend->copy_out(backend, &finite, probe_finite, sizeof finite, error))
         return -1;
     if (!finite) {
         search->found->block = block;
@@ -45,16 +49,12 @@ int network_find_divergence(struct network *network, const float *images, int n,
     const size_t image = (size_t)MODEL_IMAGE_SIZE * MODEL_IMAGE_SIZE * 3;
     struct plan *plan = network->plan;
     *out = (struct divergence){.block = -2};
-    int widest = network->spec.stem > network->spec.classes ? network->spec.stem : network->spec.classes;
-    for (int i = 0; i < network->spec.stage_count; i++)
-        if (network->spec.stages[i].width > widest)
-            widest = network->spec.stages[i].width;
-    struct search search = {.network = network, .plan = plan, .found = out};
-    search.moments = malloc(2 * (size_t)widest * sizeof *search.moments);
+    struct search search = {.network = network, .plan = plan, .found = out, .widest = network_widest(network)};
+    search.moments = malloc(2 * (size_t)search.widest * sizeof *search.moments);
     if (!search.moments)
         return error_set(error, "out of memory");
     const struct pass pass = {.network = network, .plan = plan, .error = error};
-    int result = network_prepare(network, plan, network->values, error);
+    int result = network_prepare(network, plan, WEIGHTS_TRAINED, error);
     for (int begin = 0; begin < n && result == 0; begin += plan->n) {
         const int count = n - begin < plan->n ? n - begin : plan->n;
         result = network_load_images(network, plan, images + (size_t)begin * image, count, error);

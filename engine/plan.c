@@ -71,14 +71,16 @@ static struct op plain_op(enum op_kind kind, int x, int y, int dx, int dy)
                        .skip_gain = -1};
 }
 
-/* A tensor with its gradient. */
+/* A tensor with its gradient. `relu`: the output of a relu that was fused into its convolution; whoever reads it masks
+ * the gradient. */
 struct pair {
     int value, gradient, h, w, c;
+    bool relu;
 };
 
 static struct pair add_pair(struct builder *b, enum dtype dtype, int h, int w, int c)
 {
-    return (struct pair){add_tensor(b, dtype, h, w, c), add_tensor(b, dtype, h, w, c), h, w, c};
+    return (struct pair){add_tensor(b, dtype, h, w, c), add_tensor(b, dtype, h, w, c), h, w, c, false};
 }
 
 /* How a convolution's result leaves: into a tensor of its own, or added to one. */
@@ -100,13 +102,13 @@ static struct op *add_conv(struct builder *b, struct pair x, struct pair y, stru
                                      .groups = use.groups,
                                      .dtype = dtype,
                                      .relu = use.relu,
+                                     .relu_input = x.relu,
                                      .accumulate = use.accumulate,
                                      .input_gradient = x.gradient != NO_BUFFER};
     op.h = x.h;
     op.w = x.w;
     op.c = x.c;
     op.dtype = dtype;
-    op.relu = use.relu;
     op.layer = use.layer;
     if (b->failed)
         return add_op(b, op);
@@ -186,6 +188,7 @@ static struct pair branch_conv(struct builder *b, int block, enum block_conv con
     struct pair y = add_pair(b, b->plan->dtype, x.h / stride, x.w / stride, cout);
     struct conv_use use = {parameters_layer(b->parameters, block, conv), k, stride, groups, fused, false};
     add_conv(b, x, y, use, b->plan->dtype);
+    y.relu = fused;
     return fused ? y : branch_input(b, block, (int)conv + 1, y, false);
 }
 
@@ -242,6 +245,7 @@ static struct pair squeeze_excite(struct builder *b, int block, struct pair bran
     add_op(b, pool);
     struct conv_use use = {parameters_layer(b->parameters, block, SE_REDUCE), 1, 1, 1, true, false};
     add_conv(b, mean, middle, use, DTYPE_FP32);
+    middle.relu = true;
     use.layer = parameters_layer(b->parameters, block, SE_EXPAND);
     use.relu = false;
     add_conv(b, middle, logits, use, DTYPE_FP32);
@@ -257,7 +261,7 @@ static struct pair squeeze_excite(struct builder *b, int block, struct pair bran
 static struct op *residual_sum(struct builder *b, int block, const struct block_spec *spec, struct pair x)
 {
     const struct model_spec *model = b->spec;
-    struct pair stream = {b->stream, b->gradient, b->h, b->w, b->c};
+    struct pair stream = {b->stream, b->gradient, b->h, b->w, b->c, false};
     struct conv_use use = {parameters_layer(b->parameters, block, CONV3), 1, 1, 1, false, true};
     if (model->squeeze_excite <= 0 && model->stochastic_depth <= 0)
         return add_conv(b, x, stream, use, b->plan->dtype);
@@ -306,7 +310,7 @@ static void add_block(struct builder *b, int index)
 {
     const struct block_spec block = model_block(b->spec, index);
     const bool report = b->spec->family == FAMILY_REPORT;
-    struct pair x = {b->stream, b->gradient, b->h, b->w, b->c};
+    struct pair x = {b->stream, b->gradient, b->h, b->w, b->c, false};
     /* the gradient of x has been written before this activation's backward adds to it, but in a transition of the
      * papers, whose shortcut branches off behind the activation */
     struct pair h = branch_input(b, index, 0, x, !block.transition || report);
@@ -323,7 +327,7 @@ static void add_block(struct builder *b, int index)
 static void add_head(struct builder *b)
 {
     const struct model_spec *spec = b->spec;
-    struct pair x = {b->stream, b->gradient, b->h, b->w, b->c};
+    struct pair x = {b->stream, b->gradient, b->h, b->w, b->c, false};
     float scale = 1;
     if (spec->family == FAMILY_PAPERS) {
         if (spec->norm == NORM_BATCH) {
@@ -398,8 +402,6 @@ int plan_create(struct backend *backend, const struct model_spec *spec, const st
         error_set(error, "out of memory");
         goto fail;
     }
-    if (backend->allocate(backend, plan->arena_bytes, (void **)&plan->arena, error))
-        goto fail;
     *out = plan;
     return 0;
 fail:
@@ -416,6 +418,9 @@ void plan_destroy(struct backend *backend, struct plan *plan)
             backend->conv_destroy(backend, plan->ops[i].conv);
     if (plan->arena)
         backend->release(backend, plan->arena);
+    for (int source = 0; source < WEIGHT_SOURCES; source++)
+        if (plan->weights[source])
+            backend->weights_destroy(backend, plan->weights[source]);
     free(plan->ops);
     free(plan->buffers);
     free(plan);

@@ -8,10 +8,11 @@
 #include "engine/parameters.h"
 
 enum op_kind {
-    OP_CONV,         /* y = conv(x), relu or the residual sum fused in as the shape says; dense layers too */
-    OP_ACTIVATION,   /* y = act(x) */
-    OP_COPY,         /* y = x; the gradient stream is shared, so nothing backward */
-    OP_FORK,         /* x has a second consumer with gradient buffer dy: backward dx += dy, forward nothing */
+    OP_CONV,       /* y = conv(x), relu or the residual sum fused in as the shape says; dense layers too. Backward: the
+                    * mask of a relu that made x goes with the input gradient */
+    OP_ACTIVATION, /* y = act(x) */
+    OP_COPY,       /* y = x; the gradient stream is shared, so nothing backward */
+    OP_FORK,       /* x has a second consumer with gradient buffer dy: backward dx += dy, forward nothing */
     OP_AVERAGE_POOL, /* y = 2x2 mean of x */
     OP_GLOBAL_POOL,  /* y (n, c) fp32 = scale * spatial mean of x */
     OP_BATCH_NORM,   /* y = bn(x), relu fused in when `relu` */
@@ -53,6 +54,9 @@ struct buffer {
     int first, last; /* span of the operations that need it: forward i, backward 2 * count - 1 - i */
 };
 
+/* Which weights a plan runs with. */
+enum weight_source { WEIGHTS_TRAINED, WEIGHTS_AVERAGED, WEIGHT_SOURCES };
+
 struct plan {
     int n; /* images it takes at once */
     enum dtype dtype;
@@ -66,10 +70,13 @@ struct plan {
     int scratch;
     size_t packed_bytes; /* of all packed weights, at the arena's start */
     size_t arena_bytes;
-    char *arena;
+    char *arena; /* NULL until plan_allocate */
+    struct weights
+        *weights[WEIGHT_SOURCES]; /* the layers' list for this plan's packed weights; NULL without averages */
 };
 
-/* Builds the list, makes the convolutions, plans and allocates the arena. */
+/* Builds the list, makes the convolutions and plans the arena, whose memory `allocate` of the back end gives later
+ * (network.c: the size alone answers what fits). */
 int plan_create(struct backend *backend, const struct model_spec *spec, const struct parameter_list *parameters,
                 enum dtype dtype, int n, struct plan **out, struct error *error);
 void plan_destroy(struct backend *backend, struct plan *plan);

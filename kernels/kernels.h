@@ -3,20 +3,37 @@
  * Conventions. Tensors are NHWC, contiguous; the shape of each pointer is written beside it. Activations are of the
  * network's `enum dtype` (void pointers); parameters, gradients, statistics, logits and losses are always fp32. All
  * pointers of tensors are device pointers of that back end (plain memory on the CPU), 64-byte aligned unless said
- * otherwise. Calls are queued in order; only `synchronize` and `copy_out` wait. Every slot returns 0, or -1 with the
- * message in `error`; every slot is required. No slot allocates except those named *_create and `allocate`.
+ * otherwise. Calls are queued in order; only `synchronize`, `copy_out` and a `collect` that is told to wait. Every slot
+ * returns 0, or -1 with the message in `error`, and is required unless it says "optional". No slot allocates except
+ * those named *_create and `allocate`. What a slot is given by value or by a host pointer is fixed when a step is
+ * captured (see `capture_begin`); what changes from step to step lies in device memory, in `struct step_values`.
  * Reductions go over a fixed tree: same bits for the same shape and thread count. */
 #ifndef NFBENCH_KERNELS_KERNELS_H
 #define NFBENCH_KERNELS_KERNELS_H
 
 #include "base/error.h"
+#include "kernels/augment.h"
 
 #include <stddef.h>
 #include <stdint.h>
 
 enum dtype { DTYPE_FP32, DTYPE_BF16 };
 
+/* The count that a value belongs to, see `histogram`; scale = bins / (high - low). Shared by both back ends. */
+PHILOX_FUNCTION int histogram_bin(float value, float low, float high, float scale, int bins)
+{
+    if (value < low)
+        return 0;
+    if (!(value < high))
+        return bins + 1;
+    const int bin = (int)((value - low) * scale);
+    return 1 + (bin < bins ? bin : bins - 1);
+}
+
 enum activation { ACTIVATION_RELU, ACTIVATION_GELU, ACTIVATION_SILU, ACTIVATION_TANH };
+
+/* `post` takes so many bytes, and so many may wait to be collected. */
+enum { POST_BYTES = 64, POST_SLOTS = 64, HISTOGRAM_MOST_BINS = 256 };
 
 static inline size_t dtype_size(enum dtype dtype)
 {
@@ -33,6 +50,7 @@ struct conv_shape {
     int groups; /* divides cin and cout */
     enum dtype dtype;
     bool relu;           /* y = max(0, conv + bias) */
+    bool relu_input;     /* x is a relu's output: conv_backward_data masks dx by x > 0 */
     bool accumulate;     /* y += conv + bias (the residual sum); not together with relu */
     bool input_gradient; /* false for the stem: backward_data is never called */
 };
@@ -46,7 +64,7 @@ struct conv {
     size_t scratch_bytes;         /* largest scratch of any of its calls */
 };
 
-/* ---- Weight standardisation ---- */
+/* ---- Weights: standardised, folded, packed ---- */
 
 enum ws_mode {
     WS_OFF,    /* effective = scale * W */
@@ -68,12 +86,17 @@ struct ws_layer {
     float *effective;       /* (rows, fan_in) out */
     float *effective_bias;  /* (rows) out */
     float *row_moments;     /* (rows, 2) out: mean, and the multiplier r of (W - mean) before gain and scale */
+    struct conv *conv;      /* the convolution that reads them, which says the packed sizes; NULL: nothing is packed */
+    void *packed_forward;   /* out */
+    void *packed_backward;  /* out; NULL where conv->packed_backward_bytes is 0 */
     /* backward: gradients of the effective weights and bias come in by the same buffers that the raw ones leave by */
     float *weight_gradient;    /* (rows, fan_in) in: of effective, out: of weight */
     float *bias_gradient;      /* (rows) in: of effective_bias, out: of bias */
     float *gain_gradient;      /* (rows) out, or NULL */
     float *skip_gain_gradient; /* (1) out, or NULL */
 };
+
+struct weights; /* a list of ws_layers, as the back end keeps it */
 
 /* ---- The update: AGC, weight decay, momentum, Nesterov, step, EMA ---- */
 
@@ -94,17 +117,52 @@ struct update_options {
     bool nesterov;
 };
 
-/* Set by `update`, read back by the host when it likes. */
+struct updater; /* a list of update_parameters, as the back end keeps it */
+
 struct update_result {
     float gradient_norm; /* over all parameters, before clipping */
     int clipped_units;   /* by AGC */
-    int finite;          /* 0: some gradient was not finite; then nothing was changed */
+    int finite;          /* 0: a gradient or the loss was not finite; then nothing was changed */
 };
 
 struct loss_result {
     float loss;  /* sum over the samples, label smoothing included */
     int correct; /* argmax equals the label (first of equals) */
 };
+
+/* ---- What changes from step to step, and what a step tells: in device memory ---- */
+
+struct step_values {
+    struct update_options update;
+    uint32_t step;   /* counts the run's steps: keys dropout and stochastic depth */
+    uint32_t epoch;  /* keys augmentation */
+    uint32_t start;  /* of the batch in the epoch's order */
+    uint32_t resume; /* 1: clears `halted` in the step's report before anything else */
+};
+
+struct step_report {
+    struct loss_result loss;
+    struct update_result update;
+    int halted; /* stays 1 from the first step that was not finite on: later updates change nothing until `resume` */
+    uint32_t step;
+};
+
+/* ---- Images on the device (optional: `load_batch`) ---- */
+
+struct image_source {
+    const uint8_t *pixels; /* (count, 3, 32, 32) */
+    const uint8_t *labels; /* (count) */
+    const uint32_t *order; /* (count) image numbers in the order of the epoch; NULL: as they lie */
+    int count;
+    int first_index; /* number of image 0 in its split: keys augmentation */
+    enum augment_kind augment;
+    enum normalize_kind normalize;
+    float mean[3], scale[3]; /* of bytes, NORMALIZE_DATASET: (byte - mean) * scale */
+    uint64_t seed;
+};
+
+/* A step recorded once and replayed: see `capture_begin`. */
+struct graph;
 
 struct residual_gate {
     const float *sample;    /* (n) 0 or 1, stochastic depth; NULL for 1 */
@@ -123,7 +181,8 @@ struct batch_norm {
 
 struct backend {
     const char *name; /* "cpu", "cuda" */
-    int threads;
+    int threads;      /* of the CPU; 1 on a GPU */
+    bool whole_batch; /* a step goes through the plan once, not in chunks that fit into caches */
 
     /* Memory. `allocate` aligns to 256 bytes and leaves the bytes undefined. */
     int (*allocate)(struct backend *, size_t bytes, void **out, struct error *error);
@@ -133,26 +192,50 @@ struct backend {
     int (*fill_zero)(struct backend *, void *device, size_t bytes, struct error *error);
     int (*synchronize)(struct backend *, struct error *error);
     void (*destroy)(struct backend *);
+    /* Bytes of the device: what is free and what there is in all. */
+    int (*memory)(struct backend *, size_t *available, size_t *total, struct error *error);
+
+    /* Read-back that does not wait: `post` queues a copy of at most POST_BYTES, `collect` fetches it by its ticket, in
+     * any order, but before POST_SLOTS later ones are posted. `collect` returns 1 when it is not there yet and `wait`
+     * is false. */
+    int (*post)(struct backend *, const void *device, size_t bytes, uint64_t *ticket, struct error *error);
+    int (*collect)(struct backend *, uint64_t ticket, void *host, size_t bytes, bool wait, struct error *error);
+
+    /* Optional, all four or none. Between begin and end all calls are recorded instead of done; no call that waits or
+     * allocates may be among them. `graph_launch` queues the recorded work again, on the memory named then. */
+    int (*capture_begin)(struct backend *, struct error *error);
+    int (*capture_end)(struct backend *, struct graph **out, struct error *error);
+    int (*graph_launch)(struct backend *, struct graph *graph, struct error *error);
+    void (*graph_destroy)(struct backend *, struct graph *graph);
+
+    /* Optional. Images [values->start, values->start + n) of the source's order: augmented with draws keyed (seed,
+     * PHILOX_AUGMENT, values->epoch, first_index + image), normalised, as images (n, 32, 32, 3) of `dtype`, and their
+     * labels (n). The same images as the engine's augment.c makes. `values` NULL: start 0, epoch 0. */
+    int (*load_batch)(struct backend *, const struct image_source *source, const struct step_values *values,
+                      enum dtype dtype, void *images, uint8_t *labels, int n, struct error *error);
 
     /* Convolution. `x` (n, h, w, cin), `y` (n, out_h, out_w, cout) of shape.dtype; `scratch` of scratch_bytes. */
     int (*conv_create)(struct backend *, const struct conv_shape *shape, struct conv **out, struct error *error);
     void (*conv_destroy)(struct backend *, struct conv *conv);
-    /* weights (cout, cin / groups, k, k) fp32 -> the packed forms; packed_backward may be NULL when not wanted */
-    int (*conv_pack)(struct backend *, struct conv *conv, const float *weights, void *packed_forward,
-                     void *packed_backward, void *scratch, struct error *error);
     int (*conv_forward)(struct backend *, struct conv *conv, const void *x, const void *packed_forward,
                         const float *bias, void *y, void *scratch, struct error *error);
-    /* dx = gradient of x (overwritten); dy is the gradient after any relu mask was applied to it */
-    int (*conv_backward_data)(struct backend *, struct conv *conv, const void *dy, const void *packed_backward,
-                              void *dx, void *scratch, struct error *error);
+    /* dx = gradient of x (overwritten), masked by x > 0 where shape.relu_input (else `x` may be NULL); dy is the
+     * gradient after any relu mask of this convolution's own relu was applied to it */
+    int (*conv_backward_data)(struct backend *, struct conv *conv, const void *x, const void *dy,
+                              const void *packed_backward, void *dx, void *scratch, struct error *error);
     /* Adds to weight_gradient (cout, cin / groups, k, k) and bias_gradient (cout) when `add`, else overwrites them. */
     int (*conv_backward_weights)(struct backend *, struct conv *conv, const void *x, const void *dy,
                                  float *weight_gradient, float *bias_gradient, bool add, void *scratch,
                                  struct error *error);
 
-    /* All layers in one call. */
-    int (*standardize_forward)(struct backend *, const struct ws_layer *layers, int count, struct error *error);
-    int (*standardize_backward)(struct backend *, const struct ws_layer *layers, int count, struct error *error);
+    /* All layers in one call. The list is copied; its tensors and convs must outlive it. `prepare` makes the effective
+     * and the packed weights of the raw ones; `backward` turns the gradients of the effective ones into those of the
+     * raw ones. `scratch` as large as the largest scratch of the convs, or NULL where there are none. */
+    int (*weights_create)(struct backend *, const struct ws_layer *layers, int count, struct weights **out,
+                          struct error *error);
+    void (*weights_destroy)(struct backend *, struct weights *weights);
+    int (*weights_prepare)(struct backend *, struct weights *weights, void *scratch, struct error *error);
+    int (*weights_backward)(struct backend *, struct weights *weights, struct error *error);
 
     /* Element by element over `count` values; y may be x. No gain: act(x) exactly. */
     int (*activation_forward)(struct backend *, enum activation, enum dtype, const void *x, void *y, size_t count,
@@ -186,10 +269,14 @@ struct backend {
     int (*gate_forward)(struct backend *, const float *x, float *y, size_t count, struct error *error);
     int (*gate_backward)(struct backend *, const float *y, const float *dy, float *dx, size_t count,
                          struct error *error);
-    /* y = x / (1 - rate) where a Philox draw keyed (seed, PHILOX_DROPOUT, step, (first + element) / 4) keeps it, else
-     * 0; the backward pass is the same call on the gradient. y may be x. `first` is a multiple of 4. */
-    int (*dropout)(struct backend *, const float *x, float *y, float rate, uint64_t seed, uint32_t step, uint64_t first,
-                   size_t count, struct error *error);
+    /* y = x / (1 - rate) where a Philox draw keyed (seed, PHILOX_DROPOUT, values->step, (first + element) / 4) keeps
+     * it, else 0; the backward pass is the same call on the gradient. y may be x. `first` is a multiple of 4. */
+    int (*dropout)(struct backend *, const float *x, float *y, float rate, uint64_t seed,
+                   const struct step_values *values, uint64_t first, size_t count, struct error *error);
+    /* Stochastic depth: gates (n) = 1 where a draw keyed (seed, PHILOX_DROP_PATH, values->step, block << 32 | (first +
+     * sample)) is at least `rate`, else 0. */
+    int (*drop_path)(struct backend *, float *gates, float rate, uint64_t seed, const struct step_values *values,
+                     int block, uint64_t first, int n, struct error *error);
 
     /* y = (x - mean) / sqrt(var + 1e-5) * weight + bias, then relu when asked; training: over rows = n * h * w */
     int (*batch_norm_forward)(struct backend *, enum dtype, const struct batch_norm *norm, const void *x, void *y,
@@ -206,13 +293,23 @@ struct backend {
                                  int classes, struct error *error);
 
     /* Order: AGC on the raw gradients, then weight decay, momentum, Nesterov, step, EMA (PyTorch's SGD conventions:
-     * v = m v + g; step by g + m v with Nesterov, else by v). */
-    int (*update)(struct backend *, const struct update_parameter *parameters, int count,
-                  const struct update_options *options, struct update_result *result, struct error *error);
+     * v = m v + g; step by g + m v with Nesterov, else by v). The list is copied. `values` and `report` are device
+     * memory: the options are read from values->update; report->loss must hold the step's loss when it runs;
+     * report->update, halted and step are set. Nothing is changed when a gradient or the loss is not finite, nor while
+     * report->halted is 1. */
+    int (*updater_create)(struct backend *, const struct update_parameter *parameters, int count, struct updater **out,
+                          struct error *error);
+    void (*updater_destroy)(struct backend *, struct updater *updater);
+    int (*update)(struct backend *, struct updater *updater, const struct step_values *values,
+                  struct step_report *report, struct error *error);
 
     /* Per channel of x (rows, c): mean and biased variance, in fp32 out (2, c); *finite = 0 if some value is not. */
     int (*channel_moments)(struct backend *, enum dtype, const void *x, size_t rows, int c, float *moments, int *finite,
                            struct error *error);
+    /* How many of the `count` values of x lie in each of `bins` equal parts of [low, high): counts (bins + 2), the
+     * first for those below, the last for those at `high` or above and NaN. */
+    int (*histogram)(struct backend *, enum dtype dtype, const void *x, size_t count, float low, float high, int bins,
+                     uint32_t *counts, struct error *error);
     /* fp32 <-> dtype, element by element */
     int (*convert)(struct backend *, enum dtype from, const void *x, enum dtype to, void *y, size_t count,
                    struct error *error);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 enum { ALIGNMENT = 256, HUGE_PAGE = 2 << 20 };
 
@@ -59,6 +60,38 @@ static int synchronize(struct backend *backend, struct error *error)
     return 0;
 }
 
+static int memory(struct backend *backend, size_t *available, size_t *total, struct error *error)
+{
+    (void)backend;
+    const long pages = sysconf(_SC_AVPHYS_PAGES), all = sysconf(_SC_PHYS_PAGES), size = sysconf(_SC_PAGESIZE);
+    if (pages < 0 || all < 0 || size < 0)
+        return error_set(error, "cannot tell how much memory there is (%s)", strerror(errno));
+    *available = (size_t)pages * (size_t)size;
+    *total = (size_t)all * (size_t)size;
+    return 0;
+}
+
+/* What is posted is there at once: a copy keeps it until it is collected. */
+static int post(struct backend *backend, const void *device, size_t bytes, uint64_t *ticket, struct error *error)
+{
+    struct cpu_backend *cpu = (struct cpu_backend *)backend;
+    if (bytes > POST_BYTES)
+        return error_set(error, "post: %zu bytes, at most %d", bytes, (int)POST_BYTES);
+    *ticket = cpu->posted++;
+    memcpy(cpu->posts[*ticket % POST_SLOTS], device, bytes);
+    return 0;
+}
+
+static int collect(struct backend *backend, uint64_t ticket, void *host, size_t bytes, bool wait, struct error *error)
+{
+    struct cpu_backend *cpu = (struct cpu_backend *)backend;
+    (void)wait;
+    if (ticket >= cpu->posted || cpu->posted - ticket > POST_SLOTS || bytes > POST_BYTES)
+        return error_set(error, "collect: there is no post %llu of %zu bytes", (unsigned long long)ticket, bytes);
+    memcpy(host, cpu->posts[ticket % POST_SLOTS], bytes);
+    return 0;
+}
+
 static void destroy(struct backend *backend)
 {
     if (!backend)
@@ -78,14 +111,18 @@ static const struct backend cpu_table = {
     .fill_zero = fill_zero,
     .synchronize = synchronize,
     .destroy = destroy,
+    .memory = memory,
+    .post = post,
+    .collect = collect,
     .conv_create = cpu_conv_create,
     .conv_destroy = cpu_conv_destroy,
-    .conv_pack = cpu_conv_pack,
     .conv_forward = cpu_conv_forward,
     .conv_backward_data = cpu_conv_backward_data,
     .conv_backward_weights = cpu_conv_backward_weights,
-    .standardize_forward = cpu_standardize_forward,
-    .standardize_backward = cpu_standardize_backward,
+    .weights_create = cpu_weights_create,
+    .weights_destroy = cpu_weights_destroy,
+    .weights_prepare = cpu_weights_prepare,
+    .weights_backward = cpu_weights_backward,
     .activation_forward = cpu_activation_forward,
     .activation_backward = cpu_activation_backward,
     .average_pool_forward = cpu_average_pool_forward,
@@ -97,11 +134,15 @@ static const struct backend cpu_table = {
     .gate_forward = cpu_gate_forward,
     .gate_backward = cpu_gate_backward,
     .dropout = cpu_dropout,
+    .drop_path = cpu_drop_path,
     .batch_norm_forward = cpu_batch_norm_forward,
     .batch_norm_backward = cpu_batch_norm_backward,
     .softmax_cross_entropy = cpu_softmax_cross_entropy,
+    .updater_create = cpu_updater_create,
+    .updater_destroy = cpu_updater_destroy,
     .update = cpu_update,
     .channel_moments = cpu_channel_moments,
+    .histogram = cpu_histogram,
     .convert = cpu_convert,
 };
 

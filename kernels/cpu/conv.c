@@ -423,8 +423,8 @@ int cpu_conv_forward(struct backend *backend, struct conv *conv, const void *x, 
     return c->emulated ? cpu_convert(backend, DTYPE_FP32, inner_y, DTYPE_BF16, y, c->y_count, error) : 0;
 }
 
-int cpu_conv_backward_data(struct backend *backend, struct conv *conv, const void *dy, const void *packed_backward,
-                           void *dx, void *scratch, struct error *error)
+int cpu_conv_backward_data(struct backend *backend, struct conv *conv, const void *x, const void *dy,
+                           const void *packed_backward, void *dx, void *scratch, struct error *error)
 {
     struct cpu_conv *c = (struct cpu_conv *)conv;
     void *inner_dy = (void *)dy, *inner_dx = dx;
@@ -441,7 +441,12 @@ int cpu_conv_backward_data(struct backend *backend, struct conv *conv, const voi
                                        {DNNL_ARG_DIFF_SRC, &c->x, inner_dx}};
     if (run(backend, &c->backward_data, (char *)scratch + emulation_bytes(c), bindings, 3, error))
         return -1;
-    return c->emulated ? cpu_convert(backend, DTYPE_FP32, inner_dx, DTYPE_BF16, dx, c->x_count, error) : 0;
+    if (c->emulated && cpu_convert(backend, DTYPE_FP32, inner_dx, DTYPE_BF16, dx, c->x_count, error))
+        return -1;
+    const struct conv_shape *shape = &conv->shape;
+    return shape->relu_input
+               ? cpu_activation_backward(backend, ACTIVATION_RELU, shape->dtype, x, dx, dx, false, c->x_count, error)
+               : 0;
 }
 
 static void add_to(float *restrict sum, const float *restrict term, size_t count)

@@ -15,6 +15,8 @@ struct cpu_backend {
     struct backend backend; /* first: a slot's `struct backend *` is also this struct's address */
     void *conv_state;       /* conv.c's engine and stream, between cpu_conv_open and cpu_conv_close */
     void *scratch;          /* CPU_SCRATCH_BYTES */
+    uint64_t posted;        /* posts so far */
+    char posts[POST_SLOTS][POST_BYTES];
 };
 
 static inline void *cpu_scratch(struct backend *backend)
@@ -45,19 +47,23 @@ int cpu_conv_open(struct cpu_backend *backend, struct error *error);
 void cpu_conv_close(struct cpu_backend *backend);
 int cpu_conv_create(struct backend *backend, const struct conv_shape *shape, struct conv **out, struct error *error);
 void cpu_conv_destroy(struct backend *backend, struct conv *conv);
+/* weights (cout, cin / groups, k, k) fp32 -> the packed forms; packed_backward may be NULL when not wanted */
 int cpu_conv_pack(struct backend *backend, struct conv *conv, const float *weights, void *packed_forward,
                   void *packed_backward, void *scratch, struct error *error);
 int cpu_conv_forward(struct backend *backend, struct conv *conv, const void *x, const void *packed_forward,
                      const float *bias, void *y, void *scratch, struct error *error);
-int cpu_conv_backward_data(struct backend *backend, struct conv *conv, const void *dy, const void *packed_backward,
-                           void *dx, void *scratch, struct error *error);
+int cpu_conv_backward_data(struct backend *backend, struct conv *conv, const void *x, const void *dy,
+                           const void *packed_backward, void *dx, void *scratch, struct error *error);
 int cpu_conv_backward_weights(struct backend *backend, struct conv *conv, const void *x, const void *dy,
                               float *weight_gradient, float *bias_gradient, bool add, void *scratch,
                               struct error *error);
 
-/* standardize.c */
-int cpu_standardize_forward(struct backend *backend, const struct ws_layer *layers, int count, struct error *error);
-int cpu_standardize_backward(struct backend *backend, const struct ws_layer *layers, int count, struct error *error);
+/* weights.c */
+int cpu_weights_create(struct backend *backend, const struct ws_layer *layers, int count, struct weights **out,
+                       struct error *error);
+void cpu_weights_destroy(struct backend *backend, struct weights *weights);
+int cpu_weights_prepare(struct backend *backend, struct weights *weights, void *scratch, struct error *error);
+int cpu_weights_backward(struct backend *backend, struct weights *weights, struct error *error);
 
 /* activation.c */
 int cpu_activation_forward(struct backend *backend, enum activation activation, enum dtype dtype, const void *x,
@@ -86,8 +92,10 @@ int cpu_residual_add_backward(struct backend *backend, enum dtype dtype, const v
 int cpu_gate_forward(struct backend *backend, const float *x, float *y, size_t count, struct error *error);
 int cpu_gate_backward(struct backend *backend, const float *y, const float *dy, float *dx, size_t count,
                       struct error *error);
-int cpu_dropout(struct backend *backend, const float *x, float *y, float rate, uint64_t seed, uint32_t step,
-                uint64_t first, size_t count, struct error *error);
+int cpu_dropout(struct backend *backend, const float *x, float *y, float rate, uint64_t seed,
+                const struct step_values *values, uint64_t first, size_t count, struct error *error);
+int cpu_drop_path(struct backend *backend, float *gates, float rate, uint64_t seed, const struct step_values *values,
+                  int block, uint64_t first, int n, struct error *error);
 
 /* batch_norm.c */
 int cpu_batch_norm_forward(struct backend *backend, enum dtype dtype, const struct batch_norm *norm, const void *x,
@@ -99,6 +107,8 @@ int cpu_batch_norm_backward(struct backend *backend, enum dtype dtype, const str
 /* moments.c */
 int cpu_channel_moments(struct backend *backend, enum dtype dtype, const void *x, size_t rows, int c, float *moments,
                         int *finite, struct error *error);
+int cpu_histogram(struct backend *backend, enum dtype dtype, const void *x, size_t count, float low, float high,
+                  int bins, uint32_t *counts, struct error *error);
 
 /* loss.c */
 int cpu_softmax_cross_entropy(struct backend *backend, const float *logits, const uint8_t *labels, float smoothing,
@@ -106,8 +116,11 @@ int cpu_softmax_cross_entropy(struct backend *backend, const float *logits, cons
                               int classes, struct error *error);
 
 /* update.c */
-int cpu_update(struct backend *backend, const struct update_parameter *parameters, int count,
-               const struct update_options *options, struct update_result *result, struct error *error);
+int cpu_updater_create(struct backend *backend, const struct update_parameter *parameters, int count,
+                       struct updater **out, struct error *error);
+void cpu_updater_destroy(struct backend *backend, struct updater *updater);
+int cpu_update(struct backend *backend, struct updater *updater, const struct step_values *values,
+               struct step_report *report, struct error *error);
 
 /* convert.c */
 int cpu_convert(struct backend *backend, enum dtype from, const void *x, enum dtype to, void *y, size_t count,

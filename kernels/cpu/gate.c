@@ -69,12 +69,25 @@ static void dropout_range(const void *arguments, size_t begin, size_t end)
     }
 }
 
-int cpu_dropout(struct backend *backend, const float *x, float *y, float rate, uint64_t seed, uint32_t step,
-                uint64_t first, size_t count, struct error *error)
+int cpu_dropout(struct backend *backend, const float *x, float *y, float rate, uint64_t seed,
+                const struct step_values *values, uint64_t first, size_t count, struct error *error)
 {
     if (!(rate >= 0.0f && rate < 1.0f))
         return error_set(error, "the dropout rate must be at least 0 and below 1, not %g", (double)rate);
-    struct dropout_job job = {x, y, rate, seed, step, first};
+    struct dropout_job job = {x, y, rate, seed, values->step, first};
     cpu_parallel(backend, count, GRAIN, 8, dropout_range, &job);
+    return 0;
+}
+
+int cpu_drop_path(struct backend *backend, float *gates, float rate, uint64_t seed, const struct step_values *values,
+                  int block, uint64_t first, int n, struct error *error)
+{
+    (void)backend;
+    (void)error;
+    for (int i = 0; i < n; i++) {
+        const struct philox draw =
+            philox_draw(seed, PHILOX_DROP_PATH, values->step, (uint64_t)block << 32 | (first + (uint64_t)i), 0);
+        gates[i] = philox_uniform(draw.word[0]) >= rate;
+    }
     return 0;
 }

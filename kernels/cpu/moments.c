@@ -93,3 +93,18 @@ int cpu_channel_moments(struct backend *backend, enum dtype dtype, const void *x
     cpu_moments(backend, dtype, x, rows, (size_t)c, moments, moments + c, finite);
     return 0;
 }
+
+int cpu_histogram(struct backend *backend, enum dtype dtype, const void *x, size_t count, float low, float high,
+                  int bins, uint32_t *counts, struct error *error)
+{
+    (void)backend;
+    if (bins < 1 || bins > HISTOGRAM_MOST_BINS || !(low < high))
+        return error_set(error, "histogram: %d bins from %g to %g; expected 1 to %d bins and a range", bins,
+                         (double)low, (double)high, (int)HISTOGRAM_MOST_BINS);
+    const float scale = (float)bins / (high - low);
+    for (int b = 0; b < bins + 2; b++)
+        counts[b] = 0;
+    for (size_t i = 0; i < count; i++)
+        counts[histogram_bin(cpu_load(dtype, x, i), low, high, scale, bins)]++;
+    return 0;
+}

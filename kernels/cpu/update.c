@@ -4,6 +4,8 @@
 #include "kernels/cpu/value.h"
 
 #include <math.h>
+#include <stdlib.h>
+#include <string.h>
 
 static const float agc_smallest_weight = 1e-3f, agc_smallest_gradient = 1e-6f;
 
@@ -166,25 +168,55 @@ static void apply_range(const void *arguments, size_t begin, size_t end)
     }
 }
 
-int cpu_update(struct backend *backend, const struct update_parameter *parameters, int count,
-               const struct update_options *options, struct update_result *result, struct error *error)
+struct updater {
+    int count;
+    size_t total;                         /* elements of all parameters */
+    struct update_parameter parameters[]; /* (count) */
+};
+
+int cpu_updater_create(struct backend *backend, const struct update_parameter *parameters, int count,
+                       struct updater **out, struct error *error)
+{
+    (void)backend;
+    struct updater *updater = malloc(sizeof *updater + (size_t)count * sizeof *parameters);
+    if (!updater)
+        return error_set(error, "out of memory for a list of %d parameters", count);
+    updater->count = count;
+    updater->total = 0;
+    if (count > 0)
+        memcpy(updater->parameters, parameters, (size_t)count * sizeof *parameters);
+    for (int i = 0; i < count; i++)
+        updater->total += (size_t)parameters[i].rows * (size_t)parameters[i].row_length;
+    *out = updater;
+    return 0;
+}
+
+void cpu_updater_destroy(struct backend *backend, struct updater *updater)
+{
+    (void)backend;
+    free(updater);
+}
+
+int cpu_update(struct backend *backend, struct updater *updater, const struct step_values *values,
+               struct step_report *report, struct error *error)
 {
     (void)error;
-    struct update_job job = {
-        .parameters = parameters, .count = count, .options = options, .parts = cpu_scratch(backend)};
-    for (int i = 0; i < count; i++)
-        job.total += (size_t)parameters[i].rows * (size_t)parameters[i].row_length;
+    const struct update_job job = {updater->parameters, updater->count, &values->update, updater->total,
+                                   cpu_scratch(backend)};
     cpu_parallel(backend, CPU_SLICES, 1, job.total / CPU_SLICES, measure_range, &job);
     struct update_part all = {0.0, 0, 0};
     for (size_t slice = 0; slice < CPU_SLICES; slice++) {
         all.square_sum += job.parts[slice].square_sum;
         all.infinite |= job.parts[slice].infinite;
     }
-    *result = (struct update_result){(float)sqrt(all.square_sum), 0, !all.infinite};
-    if (all.infinite)
+    const int finite = !all.infinite && cpu_is_finite(report->loss.loss);
+    report->update = (struct update_result){(float)sqrt(all.square_sum), 0, finite};
+    report->step = values->step;
+    report->halted = (report->halted && !values->resume) || !finite;
+    if (report->halted)
         return 0;
     cpu_parallel(backend, CPU_SLICES, 1, job.total / CPU_SLICES, apply_range, &job);
     for (size_t slice = 0; slice < CPU_SLICES; slice++)
-        result->clipped_units += job.parts[slice].clipped;
+        report->update.clipped_units += job.parts[slice].clipped;
     return 0;
 }

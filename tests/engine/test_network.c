@@ -334,7 +334,7 @@ static void test_a_step_reads_nothing_left_over(void **state)
         struct network *network = make(&spec, BATCH, DTYPE_FP32);
         const float loss = step(network, BATCH);
         memset(network->plan->arena, 0xff, network->plan->arena_bytes);
-        network->active = NULL;
+        network->packed = NULL;
         assert_float_equal(step(network, BATCH), loss, 0);
         size_t count;
         float *gradient = gather(network, PART_GRADIENT, &count);

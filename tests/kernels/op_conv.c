@@ -89,8 +89,22 @@ static struct made run_forward(const struct op_case *c, struct rig *rig, double 
     m.forward = rig_bytes(rig, m.conv->packed_forward_bytes);
     if (m.conv->packed_backward_bytes && s.input_gradient)
         m.backward = rig_bytes(rig, m.conv->packed_backward_bytes);
-    if (b->conv_pack(b, m.conv, weights, m.forward, m.backward, m.scratch, &error))
-        rig_failed("conv_pack", error.message);
+    size_t rows = (size_t)s.cout;
+    const struct ws_layer layer = {.mode = WS_OFF,
+                                   .rows = s.cout,
+                                   .fan_in = s.cin / s.groups * s.k * s.k,
+                                   .weight = weights,
+                                   .bias = m.bias,
+                                   .in_scale = 1.0f,
+                                   .out_scale = 1.0f,
+                                   .effective = rig_bytes(rig, z.w * sizeof(float)),
+                                   .effective_bias = rig_bytes(rig, rows * sizeof(float)),
+                                   .row_moments = rig_bytes(rig, 2 * rows * sizeof(float)),
+                                   .conv = m.conv,
+                                   .packed_forward = m.forward,
+                                   .packed_backward = m.backward};
+    rig_weights(rig, &layer, m.scratch, false);
+    rig->seconds = 0.0; /* the convolution's time alone is wanted */
     RIG_CALL(rig, b->conv_forward(b, m.conv, m.x, m.forward, m.bias, m.y, m.scratch, &error));
     return m;
 }
@@ -124,7 +138,7 @@ static void backward(const struct op_case *c, struct rig *rig, double *const in[
     op_take_prior(din[2], cout, c->add);
     if (c->conv.input_gradient) {
         const void *packed = m.backward ? m.backward : m.forward;
-        RIG_CALL(rig, b->conv_backward_data(b, m.conv, dy, packed, dx, m.scratch, &error));
+        RIG_CALL(rig, b->conv_backward_data(b, m.conv, m.x, dy, packed, dx, m.scratch, &error));
         rig_download(rig, rig->dtype, dx, din[0], z.x);
     } else {
         memset(din[0], 0, z.x * sizeof *din[0]);

@@ -130,7 +130,8 @@ static void dropout_call(const struct op_case *c, struct rig *rig, const double 
     size_t count = count_of(c);
     float *x = rig_upload(rig, DTYPE_FP32, in, count);
     float *y = c->in_place ? x : rig_poisoned(rig, DTYPE_FP32, count);
-    RIG_CALL(rig, b->dropout(b, x, y, c->scale, DROPOUT_SEED, DROPOUT_STEP, DROPOUT_FIRST, count, &error));
+    const struct step_values *values = rig_values(rig, DROPOUT_STEP, NULL);
+    RIG_CALL(rig, b->dropout(b, x, y, c->scale, DROPOUT_SEED, values, DROPOUT_FIRST, count, &error));
     rig_download(rig, DTYPE_FP32, y, out, count);
 }
 

@@ -51,7 +51,6 @@ static void standardize_reference(const struct op_case *c, double *const in[], d
 
 static struct ws_layer run_standardize(const struct op_case *c, struct rig *rig, double *const in[])
 {
-    struct backend *b = rig->backend;
     size_t rows = (size_t)c->n, count = rows * (size_t)c->c;
     struct ws_layer layer = {.mode = c->mode,
                              .rows = c->n,
@@ -65,7 +64,7 @@ static struct ws_layer run_standardize(const struct op_case *c, struct rig *rig,
                              .effective = rig_poisoned(rig, DTYPE_FP32, count),
                              .effective_bias = rig_poisoned(rig, DTYPE_FP32, rows),
                              .row_moments = rig_poisoned(rig, DTYPE_FP32, 2 * rows)};
-    RIG_CALL(rig, b->standardize_forward(b, &layer, 1, &error));
+    rig_weights(rig, &layer, NULL, false);
     return layer;
 }
 
@@ -80,7 +79,6 @@ static void standardize_forward(const struct op_case *c, struct rig *rig, double
 static void standardize_backward(const struct op_case *c, struct rig *rig, double *const in[], const double *dout,
                                  double *const din[])
 {
-    struct backend *b = rig->backend;
     size_t rows = (size_t)c->n, count = rows * (size_t)c->c;
     struct ws_layer layer = run_standardize(c, rig, in);
     rig->seconds = 0.0;
@@ -88,7 +86,7 @@ static void standardize_backward(const struct op_case *c, struct rig *rig, doubl
     layer.bias_gradient = rig_upload(rig, DTYPE_FP32, dout + count, rows);
     layer.gain_gradient = c->gain ? rig_poisoned(rig, DTYPE_FP32, rows) : NULL;
     layer.skip_gain_gradient = c->skip ? rig_poisoned(rig, DTYPE_FP32, 1) : NULL;
-    RIG_CALL(rig, b->standardize_backward(b, &layer, 1, &error));
+    rig_weights(rig, &layer, NULL, true);
     rig_download(rig, DTYPE_FP32, layer.weight_gradient, din[WEIGHT], count);
     rig_download(rig, DTYPE_FP32, layer.bias_gradient, din[BIAS], rows);
     if (c->gain)

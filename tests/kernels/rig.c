@@ -167,6 +167,28 @@ void *rig_copy_in(struct rig *rig, const void *bytes, size_t count)
     return make(rig, count, bytes, 0);
 }
 
+void rig_weights(struct rig *rig, const struct ws_layer *layer, void *scratch, bool backward)
+{
+    struct backend *b = rig->backend;
+    struct error failure = {""};
+    struct weights *weights;
+    if (b->weights_create(b, layer, 1, &weights, &failure))
+        rig_failed("weights_create", failure.message);
+    if (backward)
+        RIG_CALL(rig, b->weights_backward(b, weights, &error));
+    else
+        RIG_CALL(rig, b->weights_prepare(b, weights, scratch, &error));
+    b->weights_destroy(b, weights);
+}
+
+struct step_values *rig_values(struct rig *rig, uint32_t step, const struct update_options *options)
+{
+    struct step_values values = {.step = step};
+    if (options)
+        values.update = *options;
+    return rig_copy_in(rig, &values, sizeof values);
+}
+
 void rig_download(struct rig *rig, enum dtype storage, const void *device, double *values, size_t count)
 {
     struct error error = {""};

@@ -31,6 +31,10 @@ void *rig_poisoned(struct rig *rig, enum dtype storage, size_t count);
 /* Memory for packed weights and scratch; not counted in `bytes`. */
 void *rig_bytes(struct rig *rig, size_t bytes);
 void *rig_copy_in(struct rig *rig, const void *bytes, size_t count);
+/* The back end's weights_prepare or, `backward`, weights_backward of one layer. */
+void rig_weights(struct rig *rig, const struct ws_layer *layer, void *scratch, bool backward);
+/* Step values in the back end's memory, with this step and update options (NULL: zeros). */
+struct step_values *rig_values(struct rig *rig, uint32_t step, const struct update_options *options);
 void rig_download(struct rig *rig, enum dtype storage, const void *device, double *values, size_t count);
 
 /* The value as stored in `dtype`: to float, and for bf16 to the nearest, ties to even. */

@@ -215,10 +215,11 @@ static void shapes_are_checked(void **state)
 {
     struct backend *b = *state;
     float x[8] = {0.0f}, y[8];
+    const struct step_values values = {.step = 0};
     struct error error = {""};
     assert_int_equal(b->average_pool_forward(b, DTYPE_FP32, x, y, 1, 3, 2, 1, &error), -1);
     assert_non_null(strstr(error.message, "even"));
-    assert_int_equal(b->dropout(b, x, y, 1.0f, 0, 0, 0, 8, &error), -1);
+    assert_int_equal(b->dropout(b, x, y, 1.0f, 0, &values, 0, 8, &error), -1);
     assert_non_null(strstr(error.message, "rate"));
 }
 
@@ -227,14 +228,15 @@ static void dropout_does_not_depend_on_the_chunk(void **state)
 {
     struct backend *b = *state;
     enum { COUNT = 103, CUT = 40 };
+    const struct step_values third = {.step = 3}, fourth = {.step = 4};
     float x[COUNT], whole[COUNT], cut[COUNT];
     for (int i = 0; i < COUNT; i++)
         x[i] = 1.0f;
-    OK(b->dropout(b, x, whole, 0.4f, 7, 3, 0, COUNT, &error));
-    OK(b->dropout(b, x, cut, 0.4f, 7, 3, 0, CUT, &error));
-    OK(b->dropout(b, x + CUT, cut + CUT, 0.4f, 7, 3, CUT, COUNT - CUT, &error));
+    OK(b->dropout(b, x, whole, 0.4f, 7, &third, 0, COUNT, &error));
+    OK(b->dropout(b, x, cut, 0.4f, 7, &third, 0, CUT, &error));
+    OK(b->dropout(b, x + CUT, cut + CUT, 0.4f, 7, &third, CUT, COUNT - CUT, &error));
     assert_memory_equal(whole, cut, sizeof whole);
-    OK(b->dropout(b, x, cut, 0.4f, 7, 4, 0, COUNT, &error));
+    OK(b->dropout(b, x, cut, 0.4f, 7, &fourth, 0, COUNT, &error));
     assert_memory_not_equal(whole, cut, sizeof whole);
 }
 

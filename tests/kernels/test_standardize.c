@@ -67,18 +67,25 @@ static void discard(struct network *network)
     }
 }
 
-static void forward(struct backend *backend, const struct ws_layer *layers, int count)
+static void run(struct backend *backend, const struct ws_layer *layers, int count, bool is_backward)
 {
     struct error error = {""};
-    if (backend->standardize_forward(backend, layers, count, &error))
+    struct weights *weights;
+    if (backend->weights_create(backend, layers, count, &weights, &error) ||
+        (is_backward ? backend->weights_backward(backend, weights, &error)
+                     : backend->weights_prepare(backend, weights, NULL, &error)))
         fail_msg("%s", error.message);
+    backend->weights_destroy(backend, weights);
+}
+
+static void forward(struct backend *backend, const struct ws_layer *layers, int count)
+{
+    run(backend, layers, count, false);
 }
 
 static void backward(struct backend *backend, const struct ws_layer *layers, int count)
 {
-    struct error error = {""};
-    if (backend->standardize_backward(backend, layers, count, &error))
-        fail_msg("%s", error.message);
+    run(backend, layers, count, true);
 }
 
 static double dot(const float *a, const float *b, int n)

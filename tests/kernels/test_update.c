@@ -96,16 +96,30 @@ static void expect_near(const float *got, const float *expected, size_t count, c
                      (double)expected[i]);
 }
 
+/* The update with these options, of a step whose loss is `loss`. */
+static struct step_report run_update(struct backend *backend, const struct update_parameter *parameters, int count,
+                                     const struct update_options *options, float loss)
+{
+    struct error error = {""};
+    struct updater *updater;
+    const struct step_values values = {.update = *options, .step = 7};
+    struct step_report report = {.loss = {.loss = loss}};
+    if (backend->updater_create(backend, parameters, count, &updater, &error) ||
+        backend->update(backend, updater, &values, &report, &error))
+        fail_msg("%s", error.message);
+    backend->updater_destroy(backend, updater);
+    assert_int_equal(report.step, 7);
+    return report;
+}
+
 static void check_options(struct backend *backend, const struct update_options *options)
 {
     struct update_parameter p[PARAMETERS], plain[PARAMETERS];
-    struct update_result result;
-    struct error error = {""};
     double square_sum = 0.0;
     int clipped = 0;
     make(p);
     make(plain);
-    assert_int_equal(backend->update(backend, p, PARAMETERS, options, &result, &error), 0);
+    const struct update_result result = run_update(backend, p, PARAMETERS, options, 1.0f).update;
     for (int i = 0; i < PARAMETERS; i++)
         for (int row = 0; row < plain[i].rows; row++)
             clipped += plain_row(&plain[i], row, options, &square_sum);
@@ -162,19 +176,55 @@ static void a_bad_gradient_changes_nothing(void **state)
     const float bad[] = {NAN, INFINITY, -INFINITY};
     for (int i = 0; i < PARAMETERS; i++) {
         struct update_parameter p[PARAMETERS], before[PARAMETERS];
-        struct update_result result;
-        struct error error = {""};
         make(p);
         make(before);
         size_t at = (count_of(i) - 1) * (size_t)(i % 2);
         p[i].gradient[at] = before[i].gradient[at] = bad[i % 3];
-        assert_int_equal(backend->update(backend, p, PARAMETERS, &usual, &result, &error), 0);
+        const struct update_result result = run_update(backend, p, PARAMETERS, &usual, 1.0f).update;
         assert_int_equal(result.finite, 0);
         assert_int_equal(result.clipped_units, 0);
         expect_equal(p, before);
         discard(p);
         discard(before);
     }
+}
+
+static void a_bad_loss_changes_nothing(void **state)
+{
+    struct update_parameter p[PARAMETERS], before[PARAMETERS];
+    make(p);
+    make(before);
+    const struct step_report report = run_update(*state, p, PARAMETERS, &usual, NAN);
+    assert_int_equal(report.update.finite, 0);
+    assert_int_equal(report.halted, 1);
+    expect_equal(p, before);
+    discard(p);
+    discard(before);
+}
+
+/* Steps that were queued behind one that was not finite must find the weights as that one found them. */
+static void a_halted_run_stays_until_it_is_resumed(void **state)
+{
+    struct backend *backend = *state;
+    struct update_parameter p[PARAMETERS], before[PARAMETERS];
+    struct updater *updater;
+    struct error error = {""};
+    struct step_values values = {.update = usual};
+    struct step_report report = {.loss = {.loss = 1.0f}, .halted = 1};
+    make(p);
+    make(before);
+    assert_int_equal(backend->updater_create(backend, p, PARAMETERS, &updater, &error), 0);
+    assert_int_equal(backend->update(backend, updater, &values, &report, &error), 0);
+    assert_int_equal(report.update.finite, 1);
+    assert_int_equal(report.halted, 1);
+    expect_equal(p, before);
+    values.resume = 1;
+    assert_int_equal(backend->update(backend, updater, &values, &report, &error), 0);
+    assert_int_equal(report.halted, 0);
+    assert_memory_not_equal(p[0].value, before[0].value, count_of(0) * sizeof(float));
+    backend->updater_destroy(backend, updater);
+    discard(p);
+    discard(before);
 }
 
 /* Gradients whose squares leave the range of float are still finite, have a norm, and are clipped. */
@@ -187,9 +237,7 @@ static void huge_and_tiny_gradients_have_a_norm(void **state)
         float gradient[4] = {3.0f * sizes[s], 0.0f, 4.0f * sizes[s], 0.0f};
         struct update_parameter p = {
             .rows = 1, .row_length = 4, .clip = true, .value = value, .gradient = gradient, .momentum = momentum};
-        struct update_result result;
-        struct error error = {""};
-        assert_int_equal(backend->update(backend, &p, 1, &usual, &result, &error), 0);
+        const struct update_result result = run_update(backend, &p, 1, &usual, 1.0f).update;
         assert_int_equal(result.finite, 1);
         assert_true(fabsf(result.gradient_norm / (5.0f * sizes[s]) - 1.0f) < 1e-5f);
         assert_int_equal(result.clipped_units, s == 0);
@@ -208,7 +256,7 @@ static void same_bits_for_any_thread_count(void **state)
         struct error error = {""};
         make(p[t]);
         assert_int_equal(backend_cpu_create(t + 1, &backend, &error), 0);
-        assert_int_equal(backend->update(backend, p[t], PARAMETERS, &usual, &result[t], &error), 0);
+        result[t] = run_update(backend, p[t], PARAMETERS, &usual, 1.0f).update;
         backend->destroy(backend);
         expect_equal(p[t], p[0]);
         assert_memory_equal(&result[t], &result[0], sizeof result[0]);
@@ -220,18 +268,19 @@ static void same_bits_for_any_thread_count(void **state)
 static void no_parameters_are_no_error(void **state)
 {
     struct backend *backend = *state;
-    struct update_result result;
-    struct error error = {""};
-    assert_int_equal(backend->update(backend, NULL, 0, &usual, &result, &error), 0);
+    const struct update_result result = run_update(backend, NULL, 0, &usual, 1.0f).update;
     assert_int_equal(result.finite, 1);
     assert_true(result.gradient_norm == 0.0f);
 }
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(equals_the_plain_step), cmocka_unit_test(a_bad_gradient_changes_nothing),
-        cmocka_unit_test(huge_and_tiny_gradients_have_a_norm), cmocka_unit_test(same_bits_for_any_thread_count),
-        cmocka_unit_test(no_parameters_are_no_error)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(equals_the_plain_step),
+                                       cmocka_unit_test(a_bad_gradient_changes_nothing),
+                                       cmocka_unit_test(a_bad_loss_changes_nothing),
+                                       cmocka_unit_test(a_halted_run_stays_until_it_is_resumed),
+                                       cmocka_unit_test(huge_and_tiny_gradients_have_a_norm),
+                                       cmocka_unit_test(same_bits_for_any_thread_count),
+                                       cmocka_unit_test(no_parameters_are_no_error)};
     return cmocka_run_group_tests(tests, rig_open, rig_close);
 }

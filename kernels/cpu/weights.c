@@ -1,9 +1,12 @@
-/* Weight standardisation of all layers in one call, forward and exact backward. Sources: SPP (arXiv 2101.08692) and
- * NFNet (2102.06171) for WS_PAPERS, the seed report for WS_REPORT. A row is one output unit's weights. */
+/* All layers' weights in one call: standardised and packed, and the exact backward of standardisation. Sources: SPP
+ * (arXiv 2101.08692) and NFNet (2102.06171) for WS_PAPERS, the seed report for WS_REPORT. A row is one output unit's
+ * weights. */
 #include "kernels/cpu/cpu.h"
 #include "kernels/cpu/value.h"
 
 #include <math.h>
+#include <stdlib.h>
+#include <string.h>
 
 static const float report_gain = 1.712858f, report_epsilon = 1e-5f, papers_epsilon = 1e-4f;
 
@@ -185,28 +188,55 @@ static void sum_skip_gradients(const struct standardize_job *job)
     }
 }
 
-static int standardize(struct backend *backend, struct standardize_job *job, cpu_range_function *function,
+struct weights {
+    int count;
+    size_t total;             /* elements of all layers */
+    struct ws_layer layers[]; /* (count) */
+};
+
+int cpu_weights_create(struct backend *backend, const struct ws_layer *layers, int count, struct weights **out,
                        struct error *error)
 {
-    if ((size_t)job->count + CPU_SLICES > CPU_SCRATCH_BYTES / sizeof(double))
-        return error_set(error, "%d layers are too many to standardise in one call", job->count);
-    for (int l = 0; l < job->count; l++)
-        job->total += (size_t)job->layers[l].rows * (size_t)job->layers[l].fan_in;
-    cpu_parallel(backend, CPU_SLICES, 1, job->total / CPU_SLICES, function, job);
+    (void)backend;
+    if ((size_t)count + CPU_SLICES > CPU_SCRATCH_BYTES / sizeof(double))
+        return error_set(error, "%d layers are too many to standardise in one call", count);
+    struct weights *weights = malloc(sizeof *weights + (size_t)count * sizeof *layers);
+    if (!weights)
+        return error_set(error, "out of memory for a list of %d layers", count);
+    weights->count = count;
+    weights->total = 0;
+    if (count > 0)
+        memcpy(weights->layers, layers, (size_t)count * sizeof *layers);
+    for (int l = 0; l < count; l++)
+        weights->total += (size_t)layers[l].rows * (size_t)layers[l].fan_in;
+    *out = weights;
     return 0;
 }
 
-int cpu_standardize_forward(struct backend *backend, const struct ws_layer *layers, int count, struct error *error)
+void cpu_weights_destroy(struct backend *backend, struct weights *weights)
 {
-    struct standardize_job job = {.layers = layers, .count = count};
-    return standardize(backend, &job, forward_range, error);
+    (void)backend;
+    free(weights);
 }
 
-int cpu_standardize_backward(struct backend *backend, const struct ws_layer *layers, int count, struct error *error)
+int cpu_weights_prepare(struct backend *backend, struct weights *weights, void *scratch, struct error *error)
 {
-    struct standardize_job job = {.layers = layers, .count = count, .skip_parts = cpu_scratch(backend)};
-    if (standardize(backend, &job, backward_range, error))
-        return -1;
+    const struct standardize_job job = {weights->layers, weights->count, weights->total, NULL};
+    cpu_parallel(backend, CPU_SLICES, 1, job.total / CPU_SLICES, forward_range, &job);
+    for (int l = 0; l < weights->count; l++) {
+        const struct ws_layer *layer = &weights->layers[l];
+        if (layer->conv && cpu_conv_pack(backend, layer->conv, layer->effective, layer->packed_forward,
+                                         layer->packed_backward, scratch, error))
+            return -1;
+    }
+    return 0;
+}
+
+int cpu_weights_backward(struct backend *backend, struct weights *weights, struct error *error)
+{
+    (void)error;
+    const struct standardize_job job = {weights->layers, weights->count, weights->total, cpu_scratch(backend)};
+    cpu_parallel(backend, CPU_SLICES, 1, job.total / CPU_SLICES, backward_range, &job);
     sum_skip_gradients(&job);
     return 0;
 }

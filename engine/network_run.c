@@ -1,0 +1,450 @@
+/* Runs a network: the training step (whole, or in cache-sized chunks), the update, prediction. Where the back end can
+ * record work, a pass is recorded at its second run and replayed from then on; what differs from step to step goes by
+ * `struct step_values` in device memory. */
+#include "engine/network.h"
+
+#include "base/clock.h"
+#include "engine/execute.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const size_t image_floats = (size_t)MODEL_IMAGE_SIZE * MODEL_IMAGE_SIZE * 3;
+
+int network_settle(struct network *network, struct error *error)
+{
+    return network->profile ? network->backend->synchronize(network->backend, error) : 0;
+}
+
+int network_prepare(struct network *network, struct plan *plan, enum weight_source source, struct error *error)
+{
+    if (network->packed == plan && network->packed_source == source)
+        return 0;
+    const double begin = clock_seconds();
+    network->packed = NULL;
+    if (network->backend->weights_prepare(network->backend, plan->weights[source], plan_buffer(plan, plan->scratch),
+                                          error) ||
+        network_settle(network, error))
+        return -1;
+    network->packed = plan;
+    network->packed_source = source;
+    network->seconds[TIME_STANDARDIZE] += clock_seconds() - begin;
+    return 0;
+}
+
+int network_load_images(struct network *network, struct plan *plan, const float *images, int count, struct error *error)
+{
+    struct backend *backend = network->backend;
+    float *staging = plan_buffer(plan, plan->input_staging);
+    if (backend->copy_in(backend, staging, images, (size_t)count * image_floats * sizeof(float), error))
+        return -1;
+    if (count < plan->n && backend->fill_zero(backend, staging + (size_t)count * image_floats,
+                                              (size_t)(plan->n - count) * image_floats * sizeof(float), error))
+        return -1;
+    if (plan->input == plan->input_staging)
+        return 0;
+    return backend->convert(backend, DTYPE_FP32, staging, plan->dtype, plan_buffer(plan, plan->input),
+                            (size_t)plan->n * image_floats, error);
+}
+
+/* `count` images of the source, from step->start on. */
+static int load_source(struct network *network, struct plan *plan, const struct image_source *source, int count,
+                       struct error *error)
+{
+    struct backend *backend = network->backend;
+    char *input = plan_buffer(plan, plan->input);
+    const size_t image_bytes = image_floats * dtype_size(plan->dtype);
+    if (count < plan->n && backend->fill_zero(backend, input + (size_t)count * image_bytes,
+                                              (size_t)(plan->n - count) * image_bytes, error))
+        return -1;
+    return backend->load_batch(backend, source, network->step, plan->dtype, input, plan_buffer(plan, plan->labels),
+                               count, error);
+}
+
+/* ---- Recorded passes ---- */
+
+void network_drop_graphs(struct network *network, const struct plan *plan)
+{
+    for (int i = 0; i < NETWORK_GRAPHS; i++) {
+        struct network_graph *entry = &network->graphs[i];
+        if (plan && entry->plan != plan)
+            continue;
+        if (entry->graph)
+            network->backend->graph_destroy(network->backend, entry->graph);
+        *entry = (struct network_graph){0};
+    }
+}
+
+static bool same_pass(const struct network_graph *a, const struct network_graph *b)
+{
+    return a->plan == b->plan && a->training == b->training && a->n == b->n &&
+           a->label_smoothing == b->label_smoothing && memcmp(&a->source, &b->source, sizeof a->source) == 0;
+}
+
+/* The entry of this pass, NULL when it has never run. */
+static struct network_graph *find_graph(struct network *network, const struct network_graph *pass)
+{
+    for (int i = 0; i < NETWORK_GRAPHS; i++)
+        if (network->graphs[i].plan && same_pass(&network->graphs[i], pass))
+            return &network->graphs[i];
+    return NULL;
+}
+
+static void remember_pass(struct network *network, const struct network_graph *pass)
+{
+    struct network_graph *entry = &network->graphs[network->graph_next];
+    network->graph_next = (network->graph_next + 1) % NETWORK_GRAPHS;
+    if (entry->graph)
+        network->backend->graph_destroy(network->backend, entry->graph);
+    memcpy(entry, pass, sizeof *entry); /* padding too: sources are compared by their bytes */
+}
+
+typedef int pass_function(const struct pass *pass, const void *arguments);
+
+/* Runs a pass, by its record where there is one. The first run is never recorded: it loads kernels and libraries. */
+static int run_recorded(const struct pass *pass, const struct network_graph *key, pass_function *function,
+                        const void *arguments)
+{
+    struct network *network = pass->network;
+    struct backend *backend = network->backend;
+    if (!backend->capture_begin || network->profile)
+        return function(pass, arguments);
+    struct network_graph *entry = find_graph(network, key);
+    if (!entry) {
+        remember_pass(network, key);
+        return function(pass, arguments);
+    }
+    if (!entry->graph) {
+        if (backend->capture_begin(backend, pass->error))
+            return -1;
+        struct error failure = {""};
+        struct pass recording = *pass;
+        recording.error = &failure;
+        const int result = function(&recording, arguments);
+        if (backend->capture_end(backend, &entry->graph, pass->error) || result) {
+            if (result && pass->error)
+                *pass->error = failure;
+            return -1;
+        }
+    }
+    return backend->graph_launch(backend, entry->graph, pass->error);
+}
+
+/* ---- The training step ---- */
+
+struct step_work {
+    const struct step_batch *batch;
+    float label_smoothing;
+    bool update; /* ... and the optimizer's step */
+};
+
+/* Forward, loss and backward of `count` images, which are there, of a batch of `total`. */
+static int train_loaded(const struct pass *pass, int count, int total, float label_smoothing)
+{
+    struct network *network = pass->network;
+    struct plan *plan = pass->plan;
+    struct backend *backend = network->backend;
+    const int classes = network->spec.classes;
+    float *dlogits = plan_buffer(plan, plan->dlogits);
+    if (plan_forward(pass, NULL, NULL))
+        return -1;
+    const double begin = clock_seconds();
+    if (count < plan->n && backend->fill_zero(backend, dlogits + (size_t)count * (size_t)classes,
+                                              (size_t)(plan->n - count) * (size_t)classes * sizeof(float), pass->error))
+        return -1;
+    if (backend->softmax_cross_entropy(backend, plan_buffer(plan, plan->logits), plan_buffer(plan, plan->labels),
+                                       label_smoothing, 1.0f / (float)total, dlogits, &network->report->loss, pass->add,
+                                       count, classes, pass->error) ||
+        network_settle(network, pass->error))
+        return -1;
+    network->seconds[TIME_LOSS] += clock_seconds() - begin;
+    return plan_backward(pass);
+}
+
+/* The update, and the gradients of the raw weights before it. */
+static int finish_step(const struct pass *pass, bool update)
+{
+    struct network *network = pass->network;
+    struct backend *backend = network->backend;
+    double begin = clock_seconds();
+    if (backend->weights_backward(backend, pass->plan->weights[WEIGHTS_TRAINED], pass->error) ||
+        network_settle(network, pass->error))
+        return -1;
+    network->seconds[TIME_STANDARDIZE] += clock_seconds() - begin;
+    if (!update)
+        return 0;
+    begin = clock_seconds();
+    network->packed = NULL;
+    if (backend->update(backend, network->updater, network->step, network->report, pass->error) ||
+        network_settle(network, pass->error))
+        return -1;
+    network->seconds[TIME_UPDATE] += clock_seconds() - begin;
+    return 0;
+}
+
+/* A step whose batch goes through the plan once; what a graph records. Weights are always prepared in it, since the
+ * step before has changed them. */
+static int whole_step(const struct pass *pass, const void *arguments)
+{
+    const struct step_work *work = arguments;
+    const struct step_batch *batch = work->batch;
+    struct network *network = pass->network;
+    network->packed = NULL;
+    if (network_prepare(network, pass->plan, WEIGHTS_TRAINED, pass->error))
+        return -1;
+    if (batch->source && load_source(network, pass->plan, batch->source, batch->n, pass->error))
+        return -1;
+    if (train_loaded(pass, batch->n, batch->n, work->label_smoothing))
+        return -1;
+    return finish_step(pass, work->update);
+}
+
+static int load_host(const struct pass *pass, const struct step_batch *batch, int begin, int count)
+{
+    struct network *network = pass->network;
+    struct backend *backend = network->backend;
+    if (network_load_images(network, pass->plan, batch->images + (size_t)begin * image_floats, count, pass->error))
+        return -1;
+    return backend->copy_in(backend, plan_buffer(pass->plan, pass->plan->labels), batch->labels + begin, (size_t)count,
+                            pass->error);
+}
+
+/* A step in chunks: their gradients add up. */
+static int chunked_step(struct pass *pass, const struct step_work *work)
+{
+    const struct step_batch *batch = work->batch;
+    const int n = batch->n, chunk = pass->plan->n;
+    if (network_prepare(pass->network, pass->plan, WEIGHTS_TRAINED, pass->error))
+        return -1;
+    for (int begin = 0; begin < n; begin += chunk) {
+        const int count = n - begin < chunk ? n - begin : chunk;
+        pass->add = begin > 0;
+        pass->first = (uint64_t)begin;
+        if (load_host(pass, batch, begin, count) || train_loaded(pass, count, n, work->label_smoothing))
+            return -1;
+    }
+    return finish_step(pass, work->update);
+}
+
+/* The plan for a training batch of n images: for batch norm one of just this size. */
+static struct plan *training_plan(struct network *network, int n, struct error *error)
+{
+    if (network->spec.norm != NORM_BATCH || n == network->plan->n)
+        return network->plan;
+    if (network->remainder && network->remainder->n != n) {
+        network_drop_graphs(network, network->remainder);
+        plan_destroy(network->backend, network->remainder);
+        network->remainder = NULL;
+        network->packed = NULL;
+    }
+    if (network->remainder)
+        return network->remainder;
+    struct plan *plan;
+    if (plan_create(network->backend, &network->spec, &network->parameters, network->options.dtype, n, &plan, error))
+        return NULL;
+    if (network_bind_plan(network, plan, error)) {
+        plan_destroy(network->backend, plan);
+        return NULL;
+    }
+    return network->remainder = plan;
+}
+
+static int run_step(struct network *network, const struct step_work *work, struct error *error)
+{
+    const struct step_batch *batch = work->batch;
+    if (batch->n < 1 || batch->n > network->options.batch)
+        return error_set(error, "a batch of %d images, expected 1 to %d", batch->n, network->options.batch);
+    struct plan *plan = training_plan(network, batch->n, error);
+    if (!plan)
+        return -1;
+    struct pass pass = {.network = network, .plan = plan, .training = true, .error = error};
+    if (batch->n > plan->n || !network->backend->whole_batch)
+        return chunked_step(&pass, work);
+    if (batch->images && load_host(&pass, batch, 0, batch->n))
+        return -1;
+    struct network_graph key;
+    memset(&key, 0, sizeof key);
+    key.plan = plan;
+    key.training = true;
+    key.n = batch->n;
+    key.label_smoothing = work->label_smoothing;
+    if (batch->source)
+        memcpy(&key.source, batch->source, sizeof key.source);
+    return work->update ? run_recorded(&pass, &key, whole_step, work) : whole_step(&pass, work);
+}
+
+/* ---- What changes from step to step ---- */
+
+static int make_updater(struct network *network, bool decay_all, struct error *error)
+{
+    struct backend *backend = network->backend;
+    if (network->updater && network->decay_all == decay_all)
+        return 0;
+    if (network->updater) {
+        network_drop_graphs(network, NULL);
+        backend->updater_destroy(backend, network->updater);
+        network->updater = NULL;
+    }
+    struct update_parameter *list = calloc((size_t)network->parameters.count, sizeof *list);
+    if (!list)
+        return error_set(error, "out of memory");
+    int count = 0;
+    for (int i = 0; i < network->parameters.count; i++) {
+        const struct parameter *p = &network->parameters.items[i];
+        if (p->role == PARAMETER_BUFFER)
+            continue;
+        const int rows = p->dim_count > 0 ? p->dims[0] : 1;
+        list[count++] = (struct update_parameter){
+            .rows = rows,
+            .row_length = (int)p->count / rows,
+            .clip = p->role == PARAMETER_WEIGHT,
+            .decay = decay_all || p->role == PARAMETER_WEIGHT || p->role == PARAMETER_HEAD_WEIGHT,
+            .value = p->value,
+            .gradient = p->gradient,
+            .momentum = p->momentum,
+            .ema = p->ema,
+        };
+    }
+    const int result = backend->updater_create(backend, list, count, &network->updater, error);
+    free(list);
+    network->decay_all = decay_all;
+    return result;
+}
+
+static struct update_options update_options_of(const struct optimizer_options *options)
+{
+    const float warm = (1 + (float)options->ema_step) / (10 + (float)options->ema_step);
+    return (struct update_options){.learning_rate = options->learning_rate,
+                                   .momentum = options->momentum,
+                                   .weight_decay = options->weight_decay,
+                                   .agc = options->agc,
+                                   .ema_decay = options->ema < warm ? options->ema : warm,
+                                   .nesterov = options->nesterov};
+}
+
+static int write_values(struct network *network, const struct step_values *values, struct error *error)
+{
+    return network->backend->copy_in(network->backend, network->step, values, sizeof *values, error);
+}
+
+/* ---- The interface ---- */
+
+void network_profile(struct network *network, bool on)
+{
+    network->profile = on;
+}
+
+int network_queue_step(struct network *network, const struct step_batch *batch, const struct step_options *options,
+                       const struct optimizer_options *optimizer, uint64_t *ticket, struct error *error)
+{
+    const struct step_values values = {.update = update_options_of(optimizer),
+                                       .step = options->step,
+                                       .epoch = batch->epoch,
+                                       .start = batch->start,
+                                       .resume = network->in_flight == 0};
+    const struct step_work work = {batch, options->label_smoothing, true};
+    struct backend *backend = network->backend;
+    if (make_updater(network, optimizer->decay_all, error) || write_values(network, &values, error) ||
+        run_step(network, &work, error) ||
+        backend->post(backend, network->report, sizeof *network->report, ticket, error))
+        return -1;
+    network->packed = NULL;
+    network->in_flight++;
+    return 0;
+}
+
+int network_collect_step(struct network *network, uint64_t ticket, int n, bool wait, struct step_result *result,
+                         struct update_result *update, struct error *error)
+{
+    struct step_report report;
+    const int status = network->backend->collect(network->backend, ticket, &report, sizeof report, wait, error);
+    if (status != 0)
+        return status;
+    network->in_flight--;
+    *result = (struct step_result){.loss = report.loss.loss / (float)n, .correct = report.loss.correct};
+    result->finite = isfinite(result->loss);
+    *update = report.update;
+    return 0;
+}
+
+int network_train_step(struct network *network, const float *images, const uint8_t *labels, int n,
+                       const struct step_options *options, struct step_result *result, struct error *error)
+{
+    const struct step_batch batch = {.n = n, .images = images, .labels = labels};
+    const struct step_work work = {&batch, options->label_smoothing, false};
+    const struct step_values values = {.step = options->step};
+    struct loss_result loss;
+    if (write_values(network, &values, error) || run_step(network, &work, error) ||
+        network->backend->copy_out(network->backend, &loss, &network->report->loss, sizeof loss, error))
+        return -1;
+    *result = (struct step_result){.loss = loss.loss / (float)n, .correct = loss.correct};
+    result->finite = isfinite(result->loss);
+    return 0;
+}
+
+int network_update(struct network *network, const struct optimizer_options *options, struct update_result *result,
+                   struct error *error)
+{
+    struct backend *backend = network->backend;
+    const struct step_values values = {.update = update_options_of(options), .resume = 1};
+    network->packed = NULL;
+    if (make_updater(network, options->decay_all, error) || write_values(network, &values, error) ||
+        backend->update(backend, network->updater, network->step, network->report, error))
+        return -1;
+    return backend->copy_out(backend, result, &network->report->update, sizeof *result, error);
+}
+
+static int forward_source(const struct pass *pass, const void *arguments)
+{
+    const struct step_batch *batch = arguments;
+    if (load_source(pass->network, pass->plan, batch->source, batch->n, pass->error))
+        return -1;
+    return plan_forward(pass, NULL, NULL);
+}
+
+static int predict_chunk(const struct pass *pass, const struct step_batch *batch, int begin, int count)
+{
+    struct network *network = pass->network;
+    if (!batch->source) {
+        if (network_load_images(network, pass->plan, batch->images + (size_t)begin * image_floats, count, pass->error))
+            return -1;
+        return plan_forward(pass, NULL, NULL);
+    }
+    const struct step_values values = {.epoch = batch->epoch, .start = batch->start + (uint32_t)begin};
+    const struct step_batch chunk = {.n = count, .source = batch->source};
+    struct network_graph key;
+    memset(&key, 0, sizeof key);
+    key.plan = pass->plan;
+    key.n = count;
+    memcpy(&key.source, batch->source, sizeof key.source);
+    return write_values(network, &values, pass->error) || run_recorded(pass, &key, forward_source, &chunk) ? -1 : 0;
+}
+
+int network_predict_batch(struct network *network, const struct step_batch *batch, bool use_ema, float *logits,
+                          struct error *error)
+{
+    const size_t classes = (size_t)network->spec.classes;
+    struct plan *plan = network->plan;
+    const enum weight_source source = use_ema ? WEIGHTS_AVERAGED : WEIGHTS_TRAINED;
+    if (use_ema && !network->averages)
+        return error_set(error, "this network keeps no averaged weights");
+    if (network_prepare(network, plan, source, error))
+        return -1;
+    const struct pass pass = {.network = network, .plan = plan, .source = source, .error = error};
+    for (int begin = 0; begin < batch->n; begin += plan->n) {
+        const int count = batch->n - begin < plan->n ? batch->n - begin : plan->n;
+        if (predict_chunk(&pass, batch, begin, count) ||
+            network->backend->copy_out(network->backend, logits + (size_t)begin * classes,
+                                       plan_buffer(plan, plan->logits), (size_t)count * classes * sizeof(float), error))
+            return -1;
+    }
+    return 0;
+}
+
+int network_predict(struct network *network, const float *images, int n, bool use_ema, float *logits,
+                    struct error *error)
+{
+    const struct step_batch batch = {.n = n, .images = images};
+    return network_predict_batch(network, &batch, use_ema, logits, error);
+}
