@@ -1,0 +1,410 @@
+/* The optimiser's step over all parameters in three launches: measure (is every gradient finite, and the norm), apply
+ * (adaptive gradient clipping, weight decay, momentum, Nesterov, step, EMA), finish (the report). The twin of
+ * kernels/cpu/update.c. Floor: 4 bytes of gradient an element to measure and 28 to apply (w, g, v, EMA read; w, v, EMA
+ * written); g is written only where it was clipped. */
+#include "kernels/cuda/rows.cuh"
+
+#include <stdlib.h>
+
+enum {
+    MEASURE_BLOCKS = ROW_THREADS, /* as many partial sums: a thread of `apply` looks at one */
+    MEASURE_THREADS = 512,
+    MEASURE_CHUNK = 8 * MEASURE_THREADS, /* elements that a block measures at once: two vectors a thread */
+    FLAT_LENGTH = 4096 /* tensors without units are applied in pieces of so many elements, as if they were rows */
+};
+
+/* What AGC takes for a unit. */
+enum units { UNITS_NONE, UNITS_ROWS, UNITS_ELEMENTS };
+
+struct parameter {
+    float *value, *gradient, *momentum, *ema;
+    size_t count;
+    int rows, length; /* as `apply` goes over it; the last row may be shorter */
+    enum units units;
+    bool decay;
+    bool vector; /* rows start at multiples of 16 bytes and have a multiple of 4 elements */
+};
+
+struct measure_task {
+    const float *gradient;
+    int count;
+};
+
+struct updater {
+    struct parameter *parameters; /* these in device memory */
+    struct measure_task *measures;
+    struct row_task *applies;
+    double *square_sums; /* (MEASURE_BLOCKS) */
+    int *clipped;        /* (apply_count) */
+    int measure_count, apply_count;
+};
+
+/* ---- Sums ---- */
+
+static __device__ inline double warp_total(double value)
+{
+#pragma unroll
+    for (int offset = 16; offset > 0; offset /= 2)
+        value += __shfl_xor_sync(0xffffffffu, value, offset);
+    return value;
+}
+
+/* Over the block; every thread gets the same bits. `shared` holds 32 values and is free again after the next barrier.
+ */
+static __device__ inline double block_total(double value, double *shared)
+{
+    const unsigned lane = threadIdx.x % 32, warps = blockDim.x / 32;
+    const double sum = warp_total(value);
+    if (lane == 0)
+        shared[threadIdx.x / 32] = sum;
+    __syncthreads();
+    return warp_total(lane < warps ? shared[lane] : 0.0);
+}
+
+/* Norms are wanted to full precision for any finite values: a float sum of squares serves within this range. */
+static __device__ inline bool is_safe(float square_sum)
+{
+    return square_sum > 1e-30f && square_sum < 1e30f;
+}
+
+/* ---- Measure ---- */
+
+/* Square sum of a thread's elements in double; not finite exactly when one of them is not. */
+template <int N> static __device__ inline double exact_square_sum(const float (&v)[N])
+{
+    float sum = 0.0f;
+#pragma unroll
+    for (int k = 0; k < N; k++)
+        sum += v[k] * v[k];
+    if (is_safe(sum))
+        return (double)sum;
+    double exact = 0.0;
+#pragma unroll
+    for (int k = 0; k < N; k++)
+        exact += (double)v[k] * (double)v[k];
+    return exact;
+}
+
+static __global__ void __launch_bounds__(MEASURE_THREADS)
+    measure_kernel(const struct measure_task *tasks, int count, double *square_sums)
+{
+    double sum = 0.0;
+    for (int t = (int)blockIdx.x; t < count; t += MEASURE_BLOCKS) {
+        const struct measure_task task = tasks[t];
+        float v[8];
+#pragma unroll
+        for (int part = 0; part < 2; part++) {
+            const int first = (part * MEASURE_THREADS + (int)threadIdx.x) * 4;
+            float four[4] = {};
+            if (first < task.count)
+                load_part(task.gradient + first, (size_t)(task.count - first), four);
+#pragma unroll
+            for (int k = 0; k < 4; k++)
+                v[part * 4 + k] = four[k];
+        }
+        sum += exact_square_sum(v);
+    }
+    sum = block_total(sum, shared_memory<double>());
+    if (threadIdx.x == 0)
+        square_sums[blockIdx.x] = sum;
+}
+
+/* ---- Apply ---- */
+
+struct apply_shared {
+    float sums[2 * 32];
+    double totals[2][32];
+    int stops[ROW_WARPS], clipped[ROW_WARPS];
+};
+
+/* Whether nothing may change: known to every block by itself, so that none waits for another. */
+static __device__ inline bool is_stopped(const double *square_sums, const struct step_values *values,
+                                         const struct step_report *report, int *stops)
+{
+    const bool halted = report->halted && !values->resume;
+    const bool stop = halted || !isfinite(report->loss.loss) || !isfinite(square_sums[threadIdx.x]);
+    const bool any = __any_sync(0xffffffffu, stop);
+    if (threadIdx.x % 32 == 0)
+        stops[threadIdx.x / 32] = any;
+    __syncthreads();
+    int all = 0;
+#pragma unroll
+    for (int warp = 0; warp < ROW_WARPS; warp++)
+        all |= stops[warp];
+    return all != 0;
+}
+
+/* What AGC multiplies a unit's gradient by, from the two norms. */
+static __device__ inline float clip_factor(float agc, float weight_norm, float gradient_norm)
+{
+    const float limit = agc * fmaxf(weight_norm, 1e-3f);
+    return gradient_norm > limit ? limit / fmaxf(gradient_norm, 1e-6f) : 1.0f;
+}
+
+/* A row of one parameter: `count` elements from `first` on. */
+struct span {
+    size_t first;
+    int count;
+};
+
+static __device__ inline double exact_row_sum(const float *x, int count, struct row_group group, double *shared)
+{
+    double sum = 0.0;
+    for (int i = (int)group.rank; i < count; i += (int)group.size)
+        sum += (double)x[i] * (double)x[i];
+    return group.whole_block ? block_total(sum, shared) : warp_total(sum);
+}
+
+/* Clip factor of a row by its norms. */
+template <int WIDTH>
+static __device__ inline float row_factor(const struct parameter *p, struct span row, float agc, struct row_group group,
+                                          struct apply_shared *shared)
+{
+    const float *value = p->value + row.first, *gradient = p->gradient + row.first;
+    float sums[2] = {0.0f, 0.0f};
+    for (int i = (int)group.rank * WIDTH; i < row.count; i += (int)group.size * WIDTH) {
+        float w[WIDTH], g[WIDTH];
+        load_vector(value + i, w);
+        load_vector(gradient + i, g);
+#pragma unroll
+        for (int k = 0; k < WIDTH; k++) {
+            sums[0] += w[k] * w[k];
+            sums[1] += g[k] * g[k];
+        }
+    }
+    row_sums(group, sums, shared->sums);
+    if (is_safe(sums[0]) && is_safe(sums[1])) /* the same in all threads of the group */
+        return clip_factor(agc, sqrtf(sums[0]), sqrtf(sums[1]));
+    const double weight = exact_row_sum(value, row.count, group, shared->totals[0]);
+    return clip_factor(agc, (float)sqrt(weight),
+                       (float)sqrt(exact_row_sum(gradient, row.count, group, shared->totals[1])));
+}
+
+/* Changes a row's elements; returns how many of this thread's were clipped as units of their own. */
+template <int WIDTH, bool ELEMENTS>
+static __device__ inline int step_elements(const struct parameter *p, struct span row,
+                                           const struct update_options *options, float factor, struct row_group group)
+{
+    float *__restrict__ value = p->value + row.first;
+    float *__restrict__ gradient = p->gradient + row.first;
+    float *__restrict__ momentum = p->momentum + row.first;
+    float *__restrict__ ema = p->ema ? p->ema + row.first : NULL;
+    const float decay = p->decay ? options->weight_decay : 0.0f, d = options->ema_decay;
+    int clipped = 0;
+    for (int i = (int)group.rank * WIDTH; i < row.count; i += (int)group.size * WIDTH) {
+        float w[WIDTH], g[WIDTH], v[WIDTH], average[WIDTH] = {};
+        load_vector(value + i, w);
+        load_vector(gradient + i, g);
+        load_vector(momentum + i, v);
+        if (ema)
+            load_vector(ema + i, average);
+#pragma unroll
+        for (int k = 0; k < WIDTH; k++) {
+            const float unit = ELEMENTS ? clip_factor(options->agc, fabsf(w[k]), fabsf(g[k])) : factor;
+            clipped += ELEMENTS && unit < 1.0f;
+            g[k] *= unit;
+            const float change = g[k] + decay * w[k];
+            v[k] = options->momentum * v[k] + change;
+            w[k] -= options->learning_rate * (options->nesterov ? change + options->momentum * v[k] : v[k]);
+            average[k] = d * average[k] + (1.0f - d) * w[k];
+        }
+        if (ELEMENTS || factor < 1.0f)
+            store_vector(gradient + i, g);
+        store_vector(momentum + i, v);
+        store_vector(value + i, w);
+        if (ema)
+            store_vector(ema + i, average);
+    }
+    return clipped;
+}
+
+/* Returns the clipped units, each counted by one thread. */
+template <int WIDTH>
+static __device__ inline int apply_row(const struct parameter *p, struct span row, const struct update_options *options,
+                                       struct row_group group, struct apply_shared *shared)
+{
+    if (p->units == UNITS_ELEMENTS && options->agc > 0.0f)
+        return step_elements<WIDTH, true>(p, row, options, 1.0f, group);
+    float factor = 1.0f;
+    if (p->units == UNITS_ROWS && options->agc > 0.0f)
+        factor = row_factor<WIDTH>(p, row, options->agc, group, shared);
+    step_elements<WIDTH, false>(p, row, options, factor, group);
+    return factor < 1.0f && group.rank == 0 ? 1 : 0;
+}
+
+static __device__ inline int apply_task(const struct parameter *parameters, struct row_task task,
+                                        const struct update_options *options, struct apply_shared *shared)
+{
+    const struct parameter p = parameters[task.item];
+    const struct row_group group = row_group_of(p.length);
+    const int number = row_of(task, group);
+    if (number >= p.rows)
+        return 0; /* a whole warp, where a row is a warp's */
+    const size_t first = (size_t)number * (size_t)p.length;
+    const struct span row = {first, p.count - first < (size_t)p.length ? (int)(p.count - first) : p.length};
+    return p.vector ? apply_row<4>(&p, row, options, group, shared) : apply_row<1>(&p, row, options, group, shared);
+}
+
+static __global__ void __launch_bounds__(ROW_THREADS)
+    apply_kernel(const struct parameter *parameters, const struct row_task *tasks, const struct step_values *values,
+                 const struct step_report *report, const double *square_sums, int *clipped)
+{
+    struct apply_shared *shared = shared_memory<struct apply_shared>();
+    int count = 0;
+    if (!is_stopped(square_sums, values, report, shared->stops)) { /* the same in the whole block */
+        const struct update_options options = values->update;
+        count = apply_task(parameters, tasks[blockIdx.x], &options, shared);
+    }
+#pragma unroll
+    for (int offset = 16; offset > 0; offset /= 2)
+        count += __shfl_xor_sync(0xffffffffu, count, offset);
+    if (threadIdx.x % 32 == 0)
+        shared->clipped[threadIdx.x / 32] = count;
+    __syncthreads();
+    if (threadIdx.x == 0) {
+        count = 0;
+        for (int warp = 0; warp < ROW_WARPS; warp++)
+            count += shared->clipped[warp];
+        clipped[blockIdx.x] = count;
+    }
+}
+
+/* ---- Finish ---- */
+
+struct finish_shared {
+    double square_sums[32], clipped[32];
+};
+
+/* One block. */
+static __global__ void __launch_bounds__(MEASURE_BLOCKS)
+    finish_kernel(const double *square_sums, const int *clipped, int apply_count, const struct step_values *values,
+                  struct step_report *report)
+{
+    struct finish_shared *shared = shared_memory<struct finish_shared>();
+    const double square_sum = block_total(square_sums[threadIdx.x], shared->square_sums);
+    int count = 0;
+    for (int i = (int)threadIdx.x; i < apply_count; i += MEASURE_BLOCKS)
+        count += clipped[i];
+    const double units = block_total((double)count, shared->clipped); /* whole numbers: exact */
+    if (threadIdx.x > 0)
+        return;
+    const bool finite = isfinite(square_sum) && isfinite(report->loss.loss);
+    report->update.gradient_norm = (float)sqrt(square_sum);
+    report->update.clipped_units = (int)units;
+    report->update.finite = finite;
+    report->halted = (report->halted && !values->resume) || !finite;
+    report->step = values->step;
+}
+
+/* ---- The list ---- */
+
+static struct parameter parameter_of(const struct update_parameter *p)
+{
+    const size_t count = (size_t)p->rows * (size_t)p->row_length;
+    struct parameter out = {p->value, p->gradient,   p->momentum, p->ema,   count,
+                            p->rows,  p->row_length, UNITS_ROWS,  p->decay, p->row_length % 4 == 0};
+    if (!p->clip || p->row_length == 1) {
+        out.units = p->clip ? UNITS_ELEMENTS : UNITS_NONE;
+        out.rows = (int)((count + FLAT_LENGTH - 1) / FLAT_LENGTH);
+        out.length = FLAT_LENGTH;
+        out.vector = count % 4 == 0;
+    }
+    return out;
+}
+
+static void append_measures(struct measure_task *tasks, int *count, const struct parameter *p)
+{
+    for (size_t first = 0; first < p->count; first += MEASURE_CHUNK, (*count)++)
+        if (tasks)
+            tasks[*count] = {p->gradient + first,
+                             p->count - first < MEASURE_CHUNK ? (int)(p->count - first) : (int)MEASURE_CHUNK};
+}
+
+/* Host memory while the tables are made. */
+struct tables {
+    struct parameter *parameters;
+    struct measure_task *measures;
+    struct row_task *applies;
+};
+
+static int fill_tables(const struct update_parameter *parameters, int count, struct tables *tables,
+                       struct updater *updater, struct error *error)
+{
+    tables->parameters = (struct parameter *)calloc((size_t)count + 1, sizeof *tables->parameters);
+    if (!tables->parameters)
+        return error_set(error, "out of memory for a list of %d parameters", count);
+    for (int i = 0; i < count; i++) {
+        const struct parameter p = tables->parameters[i] = parameter_of(&parameters[i]);
+        append_measures(NULL, &updater->measure_count, &p);
+        row_tasks_append(NULL, &updater->apply_count, i, p.rows, p.length);
+    }
+    tables->measures = (struct measure_task *)calloc((size_t)updater->measure_count + 1, sizeof *tables->measures);
+    tables->applies = (struct row_task *)calloc((size_t)updater->apply_count + 1, sizeof *tables->applies);
+    if (!tables->measures || !tables->applies)
+        return error_set(error, "out of memory for a list of %d parameters", count);
+    int measures = 0, applies = 0;
+    for (int i = 0; i < count; i++) {
+        append_measures(tables->measures, &measures, &tables->parameters[i]);
+        row_tasks_append(tables->applies, &applies, i, tables->parameters[i].rows, tables->parameters[i].length);
+    }
+    return 0;
+}
+
+static int build(struct cuda_backend *cuda, const struct update_parameter *parameters, int count, struct tables *tables,
+                 struct updater *updater, struct error *error)
+{
+    if (fill_tables(parameters, count, tables, updater, error) ||
+        table_to_device(cuda, tables->parameters, (size_t)count, &updater->parameters, error) ||
+        table_to_device(cuda, tables->measures, (size_t)updater->measure_count, &updater->measures, error) ||
+        table_to_device(cuda, tables->applies, (size_t)updater->apply_count, &updater->applies, error))
+        return -1;
+    CUDA_TRY(cudaMalloc((void **)&updater->square_sums, MEASURE_BLOCKS * sizeof *updater->square_sums));
+    if (updater->apply_count > 0)
+        CUDA_TRY(cudaMalloc((void **)&updater->clipped, (size_t)updater->apply_count * sizeof *updater->clipped));
+    return 0;
+}
+
+int cuda_updater_create(struct backend *backend, const struct update_parameter *parameters, int count,
+                        struct updater **out, struct error *error)
+{
+    struct tables tables = {NULL, NULL, NULL};
+    struct updater *updater = (struct updater *)calloc(1, sizeof *updater);
+    if (!updater)
+        return error_set(error, "out of memory for a list of %d parameters", count);
+    const int result = build(cuda_of(backend), parameters, count, &tables, updater, error);
+    free(tables.parameters);
+    free(tables.measures);
+    free(tables.applies);
+    if (result)
+        cuda_updater_destroy(backend, updater);
+    else
+        *out = updater;
+    return result;
+}
+
+void cuda_updater_destroy(struct backend *backend, struct updater *updater)
+{
+    (void)backend;
+    if (!updater)
+        return;
+    cudaFree(updater->parameters);
+    cudaFree(updater->measures);
+    cudaFree(updater->applies);
+    cudaFree(updater->square_sums);
+    cudaFree(updater->clipped);
+    free(updater);
+}
+
+int cuda_update(struct backend *backend, struct updater *updater, const struct step_values *values,
+                struct step_report *report, struct error *error)
+{
+    struct cuda_backend *cuda = cuda_of(backend);
+    CUDA_LAUNCH(measure_kernel, dim3(MEASURE_BLOCKS), dim3(MEASURE_THREADS), 32 * sizeof(double), updater->measures,
+                updater->measure_count, updater->square_sums);
+    if (updater->apply_count > 0)
+        CUDA_LAUNCH(apply_kernel, dim3((unsigned)updater->apply_count), dim3(ROW_THREADS), sizeof(struct apply_shared),
+                    updater->parameters, updater->applies, values, report, updater->square_sums, updater->clipped);
+    CUDA_LAUNCH(finish_kernel, dim3(1), dim3(MEASURE_BLOCKS), sizeof(struct finish_shared), updater->square_sums,
+                updater->clipped, updater->apply_count, values, report);
+    return 0;
+}
