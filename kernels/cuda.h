@@ -7,7 +7,7 @@
 
 /* What a GPU is. */
 struct cuda_device {
-    char name[128];
+    char name[256];
     int major, minor; /* compute capability */
     int multiprocessors;
     int driver, runtime; /* CUDA versions, 13000 for 13.0 */
