@@ -25,9 +25,9 @@ struct thread {
     struct copies *copies; /* NULL until it copies */
 };
 
-/* Bit masks of lanes. A lane that is in none of the masks waits in a warp's operation. */
+/* Bit masks of lanes. */
 struct warp {
-    unsigned exists, ready, at_barrier, ended;
+    unsigned exists, ready, at_barrier, gathered, ended; /* gathered: waits in an operation of the warp */
 };
 
 static struct {
@@ -171,6 +171,12 @@ static void rest()
     now_runs(self);
 }
 
+static bool is_same_operation(const struct waiting *a, const struct waiting *b)
+{
+    return a->combine == b->combine && a->mask == b->mask && a->line == b->line &&
+           (a->file == b->file || strcmp(a->file, b->file) == 0);
+}
+
 /* ---- The block's barrier ---- */
 
 static void check_same_barrier()
@@ -180,7 +186,7 @@ static void check_same_barrier()
         const struct thread *t = &run.threads[i];
         if (!t->waiting.name)
             continue;
-        if (first && (t->waiting.line != first->waiting.line || strcmp(t->waiting.file, first->waiting.file) != 0))
+        if (first && !is_same_operation(&t->waiting, &first->waiting))
             emulation_report("threads of the block wait at different barriers: thread (%u, %u, %u) at %s:%d, thread "
                              "(%u, %u, %u) at %s:%d",
                              first->index.x, first->index.y, first->index.z, first->waiting.file, first->waiting.line,
@@ -216,54 +222,52 @@ void __syncthreads(const char *file, int line)
 
 /* ---- Operations of a warp ---- */
 
-/* Does the operation when all lanes of its mask that have not ended are there. */
-static void combine_if_complete(int warp, const struct waiting *what)
+/* All lanes that wait and are named by the mask of another must be in the same operation; so one speaks for them all.
+ */
+static void check_same_operation(const struct thread *self, const struct warp *warp, const struct thread *lanes)
 {
-    struct thread *threads = &run.threads[warp * WARP];
-    const unsigned lanes = what->mask & run.warps[warp].exists & ~run.warps[warp].ended;
-    void *slots[WARP] = {NULL};
-    for (int l = 0; l < WARP; l++) {
-        if (!(lanes >> l & 1))
-            continue;
-        if (threads[l].waiting.combine != what->combine || !threads[l].waiting.name)
-            return;
-        slots[l] = threads[l].waiting.slot;
-    }
-    emulation_combine *combine = what->combine;
-    for (int l = 0; l < WARP; l++)
-        if (lanes >> l & 1)
-            threads[l].waiting.name = NULL;
-    combine(slots);
-    make_ready(warp, lanes);
+    const unsigned others = self->waiting.mask & warp->gathered;
+    if (!others)
+        return;
+    const struct thread *other = &lanes[__builtin_ctz(others)];
+    const struct waiting *own = &self->waiting, *w = &other->waiting;
+    if (!is_same_operation(own, w))
+        emulation_report("the warp diverges: this thread is in %s (mask %08x) at %s:%d, thread (%u, %u, %u) in %s "
+                         "(mask %08x) at %s:%d",
+                         own->name, own->mask, own->file, own->line, other->index.x, other->index.y, other->index.z,
+                         w->name, w->mask, w->file, w->line);
 }
 
-static void check_same_operation(const struct thread *self, int warp)
+/* Does the operation when all lanes of its mask that have not ended are there. */
+static void combine_if_complete(int number, unsigned mask, emulation_combine *combine)
 {
-    const struct waiting *own = &self->waiting;
-    for (int l = 0; l < WARP; l++) {
-        const struct thread *other = &run.threads[warp * WARP + l];
-        const struct waiting *w = &other->waiting;
-        if (!(own->mask >> l & 1) || !(run.warps[warp].exists >> l & 1) || !w->name)
-            continue;
-        if (w->combine != own->combine || w->mask != own->mask || w->line != own->line ||
-            strcmp(w->file, own->file) != 0)
-            emulation_report("the warp diverges: this thread is in %s (mask %08x) at %s:%d, thread (%u, %u, %u) in %s "
-                             "(mask %08x) at %s:%d",
-                             own->name, own->mask, own->file, own->line, other->index.x, other->index.y, other->index.z,
-                             w->name, w->mask, w->file, w->line);
+    struct warp *warp = &run.warps[number];
+    struct thread *threads = &run.threads[number * WARP];
+    const unsigned lanes = mask & warp->exists & ~warp->ended;
+    if (lanes & ~warp->gathered)
+        return;
+    void *slots[WARP] = {NULL};
+    for (unsigned left = lanes; left; left &= left - 1) {
+        struct waiting *w = &threads[__builtin_ctz(left)].waiting;
+        slots[__builtin_ctz(left)] = w->slot;
+        w->name = NULL;
     }
+    warp->gathered &= ~lanes;
+    combine(slots);
+    make_ready(number, lanes);
 }
 
 void emulation_collective(const char *name, unsigned mask, const char *file, int line, emulation_combine *combine,
                           void *slot)
 {
-    const int warp = run.current / WARP, lane = run.current % WARP;
+    const int number = run.current / WARP, lane = run.current % WARP;
     struct thread *self = &run.threads[run.current];
     if (!(mask >> lane & 1))
         emulation_report("the mask %08x of %s at %s:%d leaves out the thread that calls it", mask, name, file, line);
     self->waiting = {name, file, line, mask, combine, slot};
-    check_same_operation(self, warp);
-    combine_if_complete(warp, &self->waiting);
+    check_same_operation(self, &run.warps[number], &run.threads[number * WARP]);
+    run.warps[number].gathered |= 1u << lane;
+    combine_if_complete(number, mask, combine);
     rest();
 }
 
@@ -311,10 +315,10 @@ static void end_thread()
     run.warps[warp].ended |= 1u << run.current % WARP;
     run.ended++;
     open_barrier_if_complete();
-    for (int l = 0; l < WARP && warp * WARP + l < run.count; l++) {
-        const struct waiting *w = &run.threads[warp * WARP + l].waiting;
-        if (w->name && w->combine)
-            combine_if_complete(warp, w);
+    for (unsigned left = run.warps[warp].gathered; left; left &= left - 1) {
+        const struct waiting *w = &run.threads[warp * WARP + __builtin_ctz(left)].waiting;
+        if (w->name)
+            combine_if_complete(warp, w->mask, w->combine);
     }
 }
 
@@ -347,7 +351,7 @@ static void run_block()
     for (int w = 0; w < warps; w++) {
         const int lanes = run.count - w * WARP < WARP ? run.count - w * WARP : WARP;
         const unsigned exists = lanes == WARP ? ~0u : (1u << lanes) - 1;
-        run.warps[w] = {exists, 0, 0, 0};
+        run.warps[w] = {exists, 0, 0, 0, 0};
         make_ready(w, exists);
     }
     for (int i = 0; i < run.count; i++) {
