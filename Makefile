@@ -154,7 +154,8 @@ tests: $(BINARY) $(TESTS)
 # The real images and PyTorch's numbers, where the machine has what makes them; tests that want them skip elsewhere.
 NFBENCH_CIFAR10 ?= $(abspath $(BUILD))/cifar10/cifar-10-batches-bin
 NFBENCH_PEER_FILES ?= $(abspath $(BUILD))/peer
-TEST_ENVIRONMENT = NFBENCH_BINARY=$(abspath $(BINARY)) BUILD=$(BUILD) SHARED=$(abspath $(SHARED)) PYTHON=$(PYTHON) \
+# These tests are of the CPU: they see no GPU where there is one.
+TEST_ENVIRONMENT = CUDA_VISIBLE_DEVICES= NFBENCH_BINARY=$(abspath $(BINARY)) BUILD=$(BUILD) SHARED=$(abspath $(SHARED)) PYTHON=$(PYTHON) \
     NFBENCH_CIFAR10=$(NFBENCH_CIFAR10) NFBENCH_PEER_FILES=$(NFBENCH_PEER_FILES)
 
 check: tests

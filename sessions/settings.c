@@ -10,7 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char default_preset[] = "micro";
 static const char custom_preset[] = "custom";
 
 /* ---- Stages ---- */
@@ -163,7 +162,7 @@ static int set_preset(struct settings *settings, const char *name, struct error 
     struct model_spec model = {0};
     struct train_options train = {0};
     bool custom = strcmp(name, custom_preset) == 0;
-    if (model_preset(custom ? default_preset : name, &model, &train, error))
+    if (model_preset(custom ? SETTINGS_PRESET : name, &model, &train, error))
         return -1;
     if (custom)
         strcpy(model.preset, custom_preset);
@@ -263,7 +262,7 @@ int settings_default(struct settings *settings, struct error *error)
 {
     memset(settings, 0, sizeof *settings);
     strcpy(settings->data, "synthetic");
-    return set_preset(settings, default_preset, error);
+    return set_preset(settings, SETTINGS_PRESET, error);
 }
 
 void settings_name_model(struct settings *settings)
@@ -282,7 +281,5 @@ void settings_name_model(struct settings *settings)
 
 int settings_validate(const struct settings *settings, struct error *error)
 {
-    if (settings->train.device == DEVICE_CUDA)
-        return error_set(error, "device cuda: built without CUDA: use --device cpu or auto");
     return model_validate(&settings->model, error);
 }

@@ -23,6 +23,9 @@
 #include <stdint.h>
 #include <stdio.h>
 
+/* The preset when none is named. */
+#define SETTINGS_PRESET "micro"
+
 enum { SETTINGS_PATH_SIZE = 1024, SETTINGS_VALUE_SIZE = 1024, SETTINGS_DIGEST_SIZE = 65 };
 
 struct settings {
@@ -78,7 +81,7 @@ int settings_find(const char *name);
 /* The setting's index-th allowed word, for completion (choices, switches, presets); NULL behind the last or none. */
 const char *setting_word(const struct setting *row, int index);
 
-/* The default preset's values and data "synthetic". */
+/* SETTINGS_PRESET's values and data "synthetic". */
 int settings_default(struct settings *settings, struct error *error);
 
 enum settings_base {
@@ -100,7 +103,7 @@ int settings_set(struct settings *settings, const char *name, const char *value,
 void settings_get(const struct settings *settings, const struct setting *row, char value[SETTINGS_VALUE_SIZE]);
 bool settings_given(const struct settings *settings, const char *name);
 
-/* Checks what no single row can (model_validate; device and other settings against each other). */
+/* Checks what no single row can (model_validate). */
 int settings_validate(const struct settings *settings, struct error *error);
 
 /* Reads an INI file over what is there, its preset (if any) first. Errors name file and line. */

@@ -66,6 +66,8 @@ void cli_help(const struct cli_command *command, FILE *file);
 /* "nfbench NAME: message" on standard error. Returns CLI_FAILED, or CLI_USAGE. */
 enum cli_status cli_failed(const struct cli *cli, const struct error *error);
 enum cli_status cli_usage(const struct cli *cli, const struct error *error);
+/* "note: text" on standard error; nothing when it is empty. */
+void cli_note(const char *text);
 /* The result of --json: one line. Takes the reference; NULL means that memory ran out while it was made. */
 enum cli_status cli_print_json(const struct cli *cli, json_t *object);
 /* A text for JSON, which knows only UTF-8: in one that is not, such as a path from elsewhere, other bytes become '?'.

@@ -17,7 +17,7 @@ struct bench {
     struct settings settings;
     struct backend *backend;
     struct network *network;
-    char device[RUN_DEVICE_SIZE];
+    char device[DEVICE_TEXT_SIZE];
     float *images;   /* (batch, 32, 32, 3) */
     uint8_t *labels; /* (batch) */
     long steps, repeats;
@@ -207,6 +207,7 @@ static int print_bench(const struct bench *bench, struct error *error)
 enum cli_status cli_bench(struct cli *cli)
 {
     struct bench bench = {.settings = cli->settings};
+    char note[DEVICE_NOTE_SIZE] = "";
     struct error error;
     enum cli_status status = CLI_DONE;
     if (!settings_given(&cli->settings, "agc"))
@@ -214,10 +215,11 @@ enum cli_status cli_bench(struct cli *cli)
     if (cli_number(cli, "steps", STEPS, 1, MOST_STEPS, &bench.steps, &error) != 0 ||
         cli_number(cli, "repeats", REPEATS, 1, MOST_REPEATS, &bench.repeats, &error) != 0)
         return cli_usage(cli, &error);
-    if (run_open_network(&bench.settings, &bench.backend, &bench.network, bench.device, &error) != 0 ||
+    if (run_open_network(&bench.settings, &bench.backend, &bench.network, bench.device, note, &error) != 0 ||
         make_batch(&bench, &error) != 0 || measure(&bench, &error) != 0) {
         status = cli_failed(cli, &error);
     } else {
+        cli_note(note);
         qsort(bench.seconds, (size_t)bench.repeats, sizeof *bench.seconds, ascending);
         if (cli->settings.json)
             status = cli_print_json(cli, bench_json(&bench));

@@ -47,14 +47,14 @@ static int import(struct cli *cli, struct backend **backend, struct network **ne
 {
     struct settings *settings = &cli->settings;
     const char *path = cli->operands[0];
-    char device[RUN_DEVICE_SIZE], note[RUN_TEXT_SIZE];
+    char device[DEVICE_TEXT_SIZE], device_note[DEVICE_NOTE_SIZE], note[RUN_TEXT_SIZE];
     int classes;
     if (import_classes(path, &classes, error) != 0 || choose_data(settings, classes, note, error) != 0 ||
-        run_open_network(settings, backend, network, device, error) != 0 ||
+        run_open_network(settings, backend, network, device, device_note, error) != 0 ||
         import_session(path, settings, *network, session, error) != 0)
         return -1;
-    if (*note)
-        fprintf(stderr, "note: %s\n", note);
+    cli_note(note);
+    cli_note(device_note);
     return 0;
 }
 

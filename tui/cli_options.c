@@ -3,6 +3,7 @@
  * with here; values are then read by settings_parse, once over the defaults, once over a session's settings. */
 #include "base/nearest.h"
 #include "tui/cli.h"
+#include "tui/device.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -162,6 +163,21 @@ static int parse_kept(const struct cli *cli, struct settings *settings, enum set
     return settings_parse(settings, base, cli->argument_count, cli->arguments, &first_operand, error);
 }
 
+/* On a GPU, runs of which no network was said train the report's: the settings are read again with that preset. */
+static int prefer_preset_of_gpu(struct cli *cli, struct error *error)
+{
+    const struct settings *settings = &cli->settings;
+    struct device_choice choice;
+    const struct setting *preset = settings_row(settings_find("preset"));
+    if (settings->help || cli->command->min_operands > 0 || !cli_takes(cli->command, preset) ||
+        settings_given(settings, "preset") || strcmp(settings->model.preset, SETTINGS_PRESET) != 0 ||
+        device_choose(settings->train.device, &choice, NULL) != 0 || choice.kind != DEVICE_CUDA)
+        return 0;
+    if (keep_setting(cli, "preset", "report", error) != 0)
+        return -1;
+    return parse_kept(cli, &cli->settings, SETTINGS_NEW, error);
+}
+
 int cli_parse(struct cli *cli, const struct cli_command *command, int argc, char **argv, struct error *error)
 {
     *cli = (struct cli){.command = command};
@@ -170,6 +186,8 @@ int cli_parse(struct cli *cli, const struct cli_command *command, int argc, char
         return error_set(error, "out of memory");
     cli->argument_count = 1;
     if (take_options(cli, argc, argv, error) != 0 || parse_kept(cli, &cli->settings, SETTINGS_NEW, error) != 0)
+        return -1;
+    if (prefer_preset_of_gpu(cli, error) != 0)
         return -1;
     return cli->settings.help ? 0 : check_operands(cli, error);
 }

@@ -26,6 +26,12 @@ enum cli_status cli_usage(const struct cli *cli, const struct error *error)
     return say(cli, error, CLI_USAGE);
 }
 
+void cli_note(const char *text)
+{
+    if (*text)
+        fprintf(stderr, "note: %s\n", text);
+}
+
 enum cli_status cli_print_json(const struct cli *cli, json_t *object)
 {
     const struct error error = {"out of memory"};

@@ -21,7 +21,7 @@ struct test {
     struct backend *backend;
     struct network *network;
     struct training_state state;
-    char device[RUN_DEVICE_SIZE];
+    char device[DEVICE_TEXT_SIZE];
     char note[256];
     const char *part; /* "test", "validation", "train" */
     long checkpoint;
@@ -91,10 +91,12 @@ static int choose_part(const struct test *test, struct evaluation_options *optio
 static int open_test(struct test *test, struct error *error)
 {
     struct settings *settings = &test->settings;
+    char note[DEVICE_NOTE_SIZE];
     int classes = settings->model.classes;
     if (run_open_session_data(settings, &test->dataset, error) != 0 ||
-        run_open_network(settings, &test->backend, &test->network, test->device, error) != 0)
+        run_open_network(settings, &test->backend, &test->network, test->device, note, error) != 0)
         return -1;
+    cli_note(note);
     test->confusion = calloc((size_t)classes * (size_t)classes, sizeof *test->confusion);
     if (!test->confusion)
         return error_set(error, "out of memory");

@@ -111,30 +111,21 @@ int run_open_session_data(const struct settings *settings, struct dataset **out,
 /* ---- Back end and network ---- */
 
 int run_open_network(struct settings *settings, struct backend **backend, struct network **network,
-                     char device[RUN_DEVICE_SIZE], struct error *error)
+                     char device[DEVICE_TEXT_SIZE], char note[DEVICE_NOTE_SIZE], struct error *error)
 {
     struct train_options *train = &settings->train;
-    *backend = NULL;
     *network = NULL;
-    if (train->device == DEVICE_CUDA)
-        return error_set(error, "this nfbench was built without CUDA: use --device cpu");
-    if (backend_cpu_create(train->threads, backend, error) != 0)
+    if (device_open(train, backend, device, note, error) != 0)
         return -1;
-    train->device = DEVICE_CPU;
-    train->threads = (*backend)->threads;
-    bool native = backend_cpu_has_bf16();
-    if (train->precision == PRECISION_AUTO)
-        train->precision = native ? PRECISION_BF16 : PRECISION_FP32;
-    bool bf16 = train->precision == PRECISION_BF16;
-    const struct network_options options = {
-        .batch = train->batch, .dtype = bf16 ? DTYPE_BF16 : DTYPE_FP32, .seed = train->seed, .ema = train->ema > 0};
+    const struct network_options options = {.batch = train->batch,
+                                            .dtype = train->precision == PRECISION_BF16 ? DTYPE_BF16 : DTYPE_FP32,
+                                            .seed = train->seed,
+                                            .ema = train->ema > 0};
     if (network_create(*backend, &settings->model, &options, network, error) != 0) {
         (*backend)->destroy(*backend);
         *backend = NULL;
         return -1;
     }
-    snprintf(device, RUN_DEVICE_SIZE, "CPU, %d thread%s, %s%s", train->threads, train->threads == 1 ? "" : "s",
-             bf16 ? "bf16" : "fp32", bf16 && !native ? " (emulated: slow)" : "");
     return 0;
 }
 
@@ -189,8 +180,10 @@ static int load_session(struct run *run, const struct run_request *request, stru
         return -1;
     if (*note)
         add_note(run, note);
-    int threads = session_settings(parts->session)->train.threads;
-    if (threads != parts->backend->threads)
+    const struct train_options *before = &session_settings(parts->session)->train, *now = &run->settings.train;
+    if (before->device != now->device)
+        add_note(run, "not on the device it was on before: results may differ in their last bits");
+    else if (now->device == DEVICE_CPU && before->threads != now->threads)
         add_note(run, "not as many threads as before: results may differ in their last bits");
     parts->resumed_step = run->state.step;
     parts->resumed_seconds = run->state.seconds;
@@ -208,14 +201,17 @@ static int command_learning_rate(struct run *run, float rate, struct error *erro
 static int build(struct run *run, const struct run_request *request, struct error *error)
 {
     struct run_parts *parts = &run->parts;
+    char note[DEVICE_NOTE_SIZE];
     bool resume = request->resume;
     if (resume && (tell(request, error, "opening session %s", request->resume) != 0 ||
                    session_open(&run->settings, request->resume, SESSION_WRITE, &parts->session, error) != 0))
         return -1;
     if (open_data(run, request, error) != 0 ||
         tell(request, error, "building network %s", run->settings.model.preset) != 0 ||
-        run_open_network(&run->settings, &parts->backend, &parts->network, parts->device, error) != 0)
+        run_open_network(&run->settings, &parts->backend, &parts->network, parts->device, note, error) != 0)
         return -1;
+    if (*note)
+        add_note(run, note);
     if (resume ? load_session(run, request, error) != 0
                : tell(request, error, "making the session") != 0 ||
                      session_create(&run->settings, &parts->session, error) != 0)

@@ -8,8 +8,9 @@
 #include "engine/network.h"
 #include "engine/trainer.h"
 #include "sessions/session.h"
+#include "tui/device.h"
 
-enum { RUN_DEVICE_SIZE = 96, RUN_TEXT_SIZE = 1280 };
+enum { RUN_TEXT_SIZE = 1280 };
 
 struct run;
 
@@ -32,13 +33,13 @@ struct run_parts {
     struct backend *backend;
     struct network *network;
     struct session *session;
-    struct trainer *trainer;      /* created, not started: trainer_start is the caller's */
-    char device[RUN_DEVICE_SIZE]; /* "CPU, 2 threads, bf16" */
-    char data[RUN_TEXT_SIZE];     /* "CIFAR-10 in /work/data" or "synthetic images, built in" */
-    char note[RUN_TEXT_SIZE];     /* what the person should know, or empty: no data found, a checkpoint passed over */
-    int train_images;             /* an epoch */
-    long resumed_step;            /* 0 for a new run */
-    double resumed_seconds;       /* training time of the processes before this one */
+    struct trainer *trainer;       /* created, not started: trainer_start is the caller's */
+    char device[DEVICE_TEXT_SIZE]; /* "CPU, 2 threads, bf16" */
+    char data[RUN_TEXT_SIZE];      /* "CIFAR-10 in /work/data" or "synthetic images, built in" */
+    char note[RUN_TEXT_SIZE];      /* what the person should know, or empty: no data found, a checkpoint passed over */
+    int train_images;              /* an epoch */
+    long resumed_step;             /* 0 for a new run */
+    double resumed_seconds;        /* training time of the processes before this one */
 };
 
 /* Puts the run together; takes seconds, so a screen calls it on a thread of its own. -1 with the message on failure or
@@ -67,9 +68,9 @@ int run_open_session_data(const struct settings *settings, struct dataset **out,
 bool run_data_place(int index, char path[SETTINGS_PATH_SIZE]);
 
 /* The back end and the network of the settings, for batches of up to settings->train.batch. Puts the real device,
- * precision and number of threads into the settings, and what they are in words into `device`. The caller destroys the
- * network, then the back end (backend->destroy). */
+ * precision and number of threads into the settings, what they are in words into `device`, and what there is to say of
+ * the choice into `note`. The caller destroys the network, then the back end (backend->destroy). */
 int run_open_network(struct settings *settings, struct backend **backend, struct network **network,
-                     char device[RUN_DEVICE_SIZE], struct error *error);
+                     char device[DEVICE_TEXT_SIZE], char note[DEVICE_NOTE_SIZE], struct error *error);
 
 #endif

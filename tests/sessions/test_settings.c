@@ -302,7 +302,7 @@ static void test_command_line_errors(void **state)
         {"--stages 64/16x5/2/2", "comma"},
         {"--stages 64/16x5,", "WIDTH/MIDxBLOCKS"},
         {"--stages 8/4x1,8/4x1,8/4x1,8/4x1,8/4x1,8/4x1,8/4x1,8/4x1,8/4x1", "more than 8"},
-        {"--device cuda", "built without CUDA: use --device cpu or auto"},
+        {"--device gpu", "wanted auto|cpu|cuda"},
         {"--bacth 3", "--bacth: no such option; did you mean --batch?"},
         {"--bacth=3", "did you mean --batch?"},
         {"--classes 10", "no such option"},

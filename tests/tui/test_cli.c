@@ -155,6 +155,21 @@ static void test_sessions_of_an_empty_folder(void **state)
     json_decref(list);
 }
 
+/* The tests run where no GPU is to be seen (see the Makefile). */
+static void test_devices_without_a_gpu(void **state)
+{
+    (void)state;
+    const char *const bench = "bench --preset micro --batch 2 --steps 1 --repeats 1 --threads 1 --precision fp32";
+    const struct outcome *outcome = run_expecting(1, "%s --device cuda", bench);
+    assert_string_equal(outcome->out, "");
+    assert_ptr_equal(strstr(outcome->err, "nfbench bench: --device cuda: "), outcome->err);
+    assert_ptr_equal(strchr(outcome->err, '\n'), outcome->err + strlen(outcome->err) - 1);
+    outcome = run_expecting(0, "%s", bench);
+    assert_non_null(strstr(outcome->out, "CPU, 1 thread, fp32 (no GPU):"));
+    outcome = run_expecting(0, "%s --device cpu", bench); /* who asks for the CPU need not be told */
+    assert_non_null(strstr(outcome->out, "CPU, 1 thread, fp32:"));
+}
+
 static void test_doctor_says_what_it_found(void **state)
 {
     (void)state;
@@ -215,6 +230,7 @@ int main(void)
         cmocka_unit_test(test_operands),
         cmocka_unit_test(test_no_screen_without_a_terminal),
         cmocka_unit_test(test_sessions_of_an_empty_folder),
+        cmocka_unit_test(test_devices_without_a_gpu),
         cmocka_unit_test(test_doctor_says_what_it_found),
         cmocka_unit_test(test_doctor_fails_where_sessions_cannot_be_written),
         cmocka_unit_test(test_full_disk_under_standard_output),

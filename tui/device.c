@@ -1,0 +1,77 @@
+/* Chooses the device and opens its back end; see device.h. */
+#include "tui/device.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+/* True where the machine has an NVIDIA GPU, whether this nfbench can use it or not. */
+static bool machine_has_gpu(void)
+{
+    return access("/dev/nvidiactl", F_OK) == 0 || access("/proc/driver/nvidia/version", F_OK) == 0 ||
+           access("/dev/dxg", F_OK) == 0; /* the last: a GPU of Windows, under WSL */
+}
+
+int device_choose(enum device_kind wanted, struct device_choice *out, struct error *error)
+{
+    memset(out, 0, sizeof *out);
+    out->kind = DEVICE_CPU;
+    if (wanted == DEVICE_CPU)
+        return 0;
+    if (cuda_device_find(0, &out->gpu, &out->why_not) == 0) {
+        out->kind = DEVICE_CUDA;
+        out->why_not.message[0] = '\0';
+        return 0;
+    }
+    if (wanted == DEVICE_CUDA)
+        return error_set(error, "--device cuda: %.400s", out->why_not.message);
+    out->gpu_is_there = machine_has_gpu();
+    return 0;
+}
+
+static int open_gpu(const struct device_choice *choice, struct train_options *train, struct backend **backend,
+                    char text[DEVICE_TEXT_SIZE], struct error *error)
+{
+    const bool native = cuda_device_has_bf16(&choice->gpu);
+    if (backend_cuda_create(0, backend, error) != 0)
+        return -1;
+    if (train->precision == PRECISION_AUTO)
+        train->precision = native ? PRECISION_BF16 : PRECISION_FP32;
+    const bool bf16 = train->precision == PRECISION_BF16;
+    snprintf(text, DEVICE_TEXT_SIZE, "%.60s, %s%s", choice->gpu.name, bf16 ? "bf16" : "fp32",
+             bf16 && !native ? " (emulated: slow)" : "");
+    return 0;
+}
+
+static int open_cpu(const struct device_choice *choice, struct train_options *train, struct backend **backend,
+                    char text[DEVICE_TEXT_SIZE], struct error *error)
+{
+    const bool native = backend_cpu_has_bf16();
+    if (backend_cpu_create(train->threads, backend, error) != 0)
+        return -1;
+    train->threads = (*backend)->threads;
+    if (train->precision == PRECISION_AUTO)
+        train->precision = native ? PRECISION_BF16 : PRECISION_FP32;
+    const bool bf16 = train->precision == PRECISION_BF16;
+    snprintf(text, DEVICE_TEXT_SIZE, "CPU, %d thread%s, %s%s%s", train->threads, train->threads == 1 ? "" : "s",
+             bf16 ? "bf16" : "fp32", bf16 && !native ? " (emulated: slow)" : "",
+             *choice->why_not.message ? " (no GPU)" : "");
+    return 0;
+}
+
+int device_open(struct train_options *train, struct backend **backend, char text[DEVICE_TEXT_SIZE],
+                char note[DEVICE_NOTE_SIZE], struct error *error)
+{
+    struct device_choice choice;
+    *backend = NULL;
+    note[0] = '\0';
+    if (device_choose(train->device, &choice, error) != 0)
+        return -1;
+    const bool gpu = choice.kind == DEVICE_CUDA;
+    if ((gpu ? open_gpu : open_cpu)(&choice, train, backend, text, error) != 0)
+        return -1;
+    if (choice.gpu_is_there)
+        snprintf(note, DEVICE_NOTE_SIZE, "the GPU is not used: %.400s", choice.why_not.message);
+    train->device = choice.kind;
+    return 0;
+}

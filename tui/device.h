@@ -1,0 +1,27 @@
+/* The device that --device means on this machine: the first GPU where `auto` finds one, else the processor. */
+#ifndef NFBENCH_TUI_DEVICE_H
+#define NFBENCH_TUI_DEVICE_H
+
+#include "engine/options.h"
+#include "kernels/cuda.h"
+
+enum { DEVICE_TEXT_SIZE = 96, DEVICE_NOTE_SIZE = 512 };
+
+/* What was found, without making anything on it. */
+struct device_choice {
+    enum device_kind kind;  /* DEVICE_CPU or DEVICE_CUDA */
+    struct cuda_device gpu; /* of DEVICE_CUDA */
+    struct error why_not;   /* `auto` found no GPU: why; else empty */
+    bool gpu_is_there;      /* ... though the machine has one: worth a note */
+};
+
+/* -1 when `wanted` is DEVICE_CUDA and there is none that can be used. */
+int device_choose(enum device_kind wanted, struct device_choice *out, struct error *error);
+
+/* The back end of train->device. Puts the real device, precision and number of threads into `train`, what they are in
+ * words into `text` ("CPU, 2 threads, bf16"), and what a person should know of the choice, or nothing, into `note`.
+ * The caller destroys the back end. */
+int device_open(struct train_options *train, struct backend **backend, char text[DEVICE_TEXT_SIZE],
+                char note[DEVICE_NOTE_SIZE], struct error *error);
+
+#endif
