@@ -7,7 +7,7 @@
 #include <stdlib.h>
 
 enum {
-    MEASURE_BLOCKS = ROW_THREADS, /* as many partial sums: a thread of `apply` looks at one */
+    MEASURE_BLOCKS = ROW_THREADS, /* at most, and as many partial sums: a thread of `apply` looks at one */
     MEASURE_THREADS = 512,
     MEASURE_CHUNK = 8 * MEASURE_THREADS, /* elements that a block measures at once: two vectors a thread */
     FLAT_LENGTH = 4096 /* tensors without units are applied in pieces of so many elements, as if they were rows */
@@ -34,9 +34,9 @@ struct updater {
     struct parameter *parameters; /* these in device memory */
     struct measure_task *measures;
     struct row_task *applies;
-    double *square_sums; /* (MEASURE_BLOCKS) */
+    double *square_sums; /* (measure_blocks) */
     int *clipped;        /* (apply_count) */
-    int measure_count, apply_count;
+    int measure_count, measure_blocks, apply_count;
 };
 
 /* ---- Sums ---- */
@@ -89,7 +89,7 @@ static __global__ void __launch_bounds__(MEASURE_THREADS)
     measure_kernel(const struct measure_task *tasks, int count, double *square_sums)
 {
     double sum = 0.0;
-    for (int t = (int)blockIdx.x; t < count; t += MEASURE_BLOCKS) {
+    for (int t = (int)blockIdx.x; t < count; t += (int)gridDim.x) {
         const struct measure_task task = tasks[t];
         float v[8];
 #pragma unroll
@@ -117,12 +117,23 @@ struct apply_shared {
     int stops[ROW_WARPS], clipped[ROW_WARPS];
 };
 
+/* What `measure` wrote: one of its sums a thread. */
+struct measured {
+    const double *square_sums;
+    int count;
+};
+
+static __device__ inline double measured_sum(struct measured measured)
+{
+    return (int)threadIdx.x < measured.count ? measured.square_sums[threadIdx.x] : 0.0;
+}
+
 /* Whether nothing may change: known to every block by itself, so that none waits for another. */
-static __device__ inline bool is_stopped(const double *square_sums, const struct step_values *values,
+static __device__ inline bool is_stopped(struct measured measured, const struct step_values *values,
                                          const struct step_report *report, int *stops)
 {
     const bool halted = report->halted && !values->resume;
-    const bool stop = halted || !isfinite(report->loss.loss) || !isfinite(square_sums[threadIdx.x]);
+    const bool stop = halted || !isfinite(report->loss.loss) || !isfinite(measured_sum(measured));
     const bool any = __any_sync(0xffffffffu, stop);
     if (threadIdx.x % 32 == 0)
         stops[threadIdx.x / 32] = any;
@@ -247,11 +258,11 @@ static __device__ inline int apply_task(const struct parameter *parameters, stru
 
 static __global__ void __launch_bounds__(ROW_THREADS)
     apply_kernel(const struct parameter *parameters, const struct row_task *tasks, const struct step_values *values,
-                 const struct step_report *report, const double *square_sums, int *clipped)
+                 const struct step_report *report, struct measured measured, int *clipped)
 {
     struct apply_shared *shared = shared_memory<struct apply_shared>();
     int count = 0;
-    if (!is_stopped(square_sums, values, report, shared->stops)) { /* the same in the whole block */
+    if (!is_stopped(measured, values, report, shared->stops)) { /* the same in the whole block */
         const struct update_options options = values->update;
         count = apply_task(parameters, tasks[blockIdx.x], &options, shared);
     }
@@ -277,11 +288,11 @@ struct finish_shared {
 
 /* One block. */
 static __global__ void __launch_bounds__(MEASURE_BLOCKS)
-    finish_kernel(const double *square_sums, const int *clipped, int apply_count, const struct step_values *values,
+    finish_kernel(struct measured measured, const int *clipped, int apply_count, const struct step_values *values,
                   struct step_report *report)
 {
     struct finish_shared *shared = shared_memory<struct finish_shared>();
-    const double square_sum = block_total(square_sums[threadIdx.x], shared->square_sums);
+    const double square_sum = block_total(measured_sum(measured), shared->square_sums);
     int count = 0;
     for (int i = (int)threadIdx.x; i < apply_count; i += MEASURE_BLOCKS)
         count += clipped[i];
@@ -358,9 +369,11 @@ static int build(struct cuda_backend *cuda, const struct update_parameter *param
         table_to_device(cuda, tables->measures, (size_t)updater->measure_count, &updater->measures, error) ||
         table_to_device(cuda, tables->applies, (size_t)updater->apply_count, &updater->applies, error))
         return -1;
-    CUDA_TRY(cudaMalloc((void **)&updater->square_sums, MEASURE_BLOCKS * sizeof *updater->square_sums));
-    if (updater->apply_count > 0)
+    updater->measure_blocks = updater->measure_count < MEASURE_BLOCKS ? updater->measure_count : (int)MEASURE_BLOCKS;
+    if (count > 0) {
+        CUDA_TRY(cudaMalloc((void **)&updater->square_sums, MEASURE_BLOCKS * sizeof *updater->square_sums));
         CUDA_TRY(cudaMalloc((void **)&updater->clipped, (size_t)updater->apply_count * sizeof *updater->clipped));
+    }
     return 0;
 }
 
@@ -399,12 +412,14 @@ int cuda_update(struct backend *backend, struct updater *updater, const struct s
                 struct step_report *report, struct error *error)
 {
     struct cuda_backend *cuda = cuda_of(backend);
-    CUDA_LAUNCH(measure_kernel, dim3(MEASURE_BLOCKS), dim3(MEASURE_THREADS), 32 * sizeof(double), updater->measures,
-                updater->measure_count, updater->square_sums);
-    if (updater->apply_count > 0)
+    const struct measured measured = {updater->square_sums, updater->measure_blocks};
+    if (updater->apply_count > 0) {
+        CUDA_LAUNCH(measure_kernel, dim3((unsigned)updater->measure_blocks), dim3(MEASURE_THREADS), 32 * sizeof(double),
+                    updater->measures, updater->measure_count, updater->square_sums);
         CUDA_LAUNCH(apply_kernel, dim3((unsigned)updater->apply_count), dim3(ROW_THREADS), sizeof(struct apply_shared),
-                    updater->parameters, updater->applies, values, report, updater->square_sums, updater->clipped);
-    CUDA_LAUNCH(finish_kernel, dim3(1), dim3(MEASURE_BLOCKS), sizeof(struct finish_shared), updater->square_sums,
-                updater->clipped, updater->apply_count, values, report);
+                    updater->parameters, updater->applies, values, report, measured, updater->clipped);
+    }
+    CUDA_LAUNCH(finish_kernel, dim3(1), dim3(MEASURE_BLOCKS), sizeof(struct finish_shared), measured, updater->clipped,
+                updater->apply_count, values, report);
     return 0;
 }

@@ -1,0 +1,177 @@
+/* Batches of images made on the device against the engine's own, to the bit: every kind of augmentation and both
+ * normalisations, over epochs in which each change is drawn. */
+#include "engine/augment.h"
+#include "kernels/cuda.h"
+#include "tests/cuda/twins.h"
+#include "tests/cuda_emulation/emulation.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+enum { COUNT = 40, BATCH = 7, FIRST_INDEX = 45000, IMAGES_AT_ONCE = 9, SEED = 21 };
+
+static const struct channel_statistics statistics = {{0.4914f, 0.4822f, 0.4465f}, {0.247f, 0.2435f, 0.0f}};
+
+/* Noise over a gradient; image 3 is all white, image 4 black: no deviation. */
+static void make_pixels(uint8_t *pixels)
+{
+    for (uint32_t i = 0; i < COUNT; i++)
+        for (uint32_t p = 0; p < IMAGE_BYTES; p++) {
+            const struct philox drawn = philox_draw(3, PHILOX_SYNTHETIC, 0, i * IMAGE_BYTES + p, 0);
+            const uint32_t value = drawn.word[0] >> 25;
+            pixels[i * IMAGE_BYTES + p] = (uint8_t)(i == 3 ? 255 : i == 4 ? 0 : value + p % 128);
+        }
+}
+
+/* The data set in the device's memory. */
+struct data {
+    struct rig rig;
+    uint8_t pixels[COUNT * IMAGE_BYTES], labels[COUNT];
+    uint32_t order[COUNT];
+    struct image_source source;
+};
+
+static void make_data(struct data *data, struct backend *backend)
+{
+    data->rig.backend = backend;
+    rig_begin(&data->rig);
+    make_pixels(data->pixels);
+    for (uint32_t i = 0; i < COUNT; i++) {
+        data->labels[i] = (uint8_t)(i * 7 % 100);
+        data->order[i] = i * 11 % COUNT;
+    }
+    data->source = (struct image_source){.pixels = rig_copy_in(&data->rig, data->pixels, sizeof data->pixels),
+                                         .labels = rig_copy_in(&data->rig, data->labels, sizeof data->labels),
+                                         .order = rig_copy_in(&data->rig, data->order, sizeof data->order),
+                                         .count = COUNT,
+                                         .first_index = FIRST_INDEX,
+                                         .seed = (uint64_t)SEED << 33};
+    normalize_by_set(&statistics, data->source.mean, data->source.scale);
+}
+
+/* Images [start, start + n) of the source's order as the engine makes them. */
+static void expect_images(const struct data *data, const double *images, const uint8_t *labels, enum dtype dtype,
+                          uint32_t start, uint32_t epoch, int n)
+{
+    const struct image_source *source = &data->source;
+    for (int i = 0; i < n; i++) {
+        const uint32_t number = source->order ? data->order[start + (uint32_t)i] : start + (uint32_t)i;
+        uint8_t bytes[IMAGE_BYTES];
+        float expected[IMAGE_BYTES];
+        augment_image(source->augment, data->pixels + number * IMAGE_BYTES, source->seed, epoch, FIRST_INDEX + number,
+                      bytes, NULL);
+        normalize_image(source->normalize, &statistics, bytes, expected);
+        assert_int_equal(labels[i], data->labels[number]);
+        for (int p = 0; p < IMAGE_BYTES; p++)
+            if (images[i * IMAGE_BYTES + p] != round_to(dtype, (double)expected[p]))
+                fail_msg("kind %d, epoch %u, image %u, value %d: %.9g, expected %.9g", (int)source->augment, epoch,
+                         number, p, images[i * IMAGE_BYTES + p], (double)expected[p]);
+    }
+}
+
+/* One batch; `values` may be NULL. */
+static void check_batch(struct data *data, enum dtype dtype, const struct step_values *values, int n)
+{
+    struct backend *backend = data->rig.backend;
+    struct rig rig = {.backend = backend};
+    struct error error = {""};
+    static double images[IMAGES_AT_ONCE * IMAGE_BYTES];
+    uint8_t labels[IMAGES_AT_ONCE];
+    rig_begin(&rig);
+    void *out = rig_poisoned(&rig, dtype, (size_t)n * IMAGE_BYTES);
+    uint8_t *out_labels = rig_bytes(&rig, (size_t)n);
+    const struct step_values *there = values ? rig_copy_in(&rig, values, sizeof *values) : NULL;
+    if (backend->load_batch(backend, &data->source, there, dtype, out, out_labels, n, &error) ||
+        backend->copy_out(backend, labels, out_labels, (size_t)n, &error))
+        fail_msg("%s", error.message);
+    rig_download(&rig, dtype, out, images, (size_t)n * IMAGE_BYTES);
+    expect_images(data, images, labels, dtype, values ? values->start : 0, values ? values->epoch : 0, n);
+    rig_end(&rig);
+}
+
+/* Which changes the images [0, COUNT) see in some epochs. */
+static void expect_drawn(const struct image_source *source, uint32_t epochs)
+{
+    struct augmentation seen = {0};
+    for (uint32_t epoch = 0; epoch < epochs; epoch++)
+        for (uint32_t i = 0; i < COUNT; i++) {
+            const struct augmentation what = augment_draw(source->augment, source->seed, epoch, FIRST_INDEX + i);
+            seen.flip |= what.flip;
+            seen.blur |= what.blur;
+            seen.noise |= what.noise;
+            seen.rotation |= what.rotation != 0;
+            seen.cutout_size |= what.cutout_size;
+        }
+    assert_true(seen.flip || source->augment == AUGMENT_NONE);
+    assert_true(seen.blur == (source->augment == AUGMENT_REPORT));
+    assert_true(seen.noise == (source->augment == AUGMENT_REPORT_TEXT));
+    assert_true(seen.rotation == (source->augment == AUGMENT_REPORT || source->augment == AUGMENT_REPORT_TEXT));
+    assert_true((seen.cutout_size > 0) == (source->augment == AUGMENT_STANDARD));
+}
+
+static void check_kind(const struct twins *twins, enum augment_kind kind)
+{
+    static struct data data;
+    make_data(&data, twins->cuda);
+    data.source.augment = kind;
+    const uint32_t epochs = kind == AUGMENT_NONE ? 1 : 4;
+    expect_drawn(&data.source, epochs);
+    for (uint32_t epoch = 0; epoch < epochs; epoch++)
+        for (uint32_t start = 0; start + BATCH <= COUNT; start += BATCH) {
+            const struct step_values values = {.epoch = epoch, .start = start};
+            emulation_set_order((enum emulation_order)(start % EMULATION_ORDERS), start);
+            data.source.normalize = start % 2 ? NORMALIZE_IMAGE : NORMALIZE_DATASET;
+            check_batch(&data, epoch % 2 ? DTYPE_BF16 : DTYPE_FP32, &values, BATCH);
+        }
+    emulation_set_order(EMULATION_ASCENDING, 0);
+    rig_end(&data.rig);
+}
+
+static void none_is_the_image_itself(void **state)
+{
+    check_kind(*state, AUGMENT_NONE);
+}
+
+static void report_is_the_engines(void **state)
+{
+    check_kind(*state, AUGMENT_REPORT);
+}
+
+static void report_text_is_the_engines(void **state)
+{
+    check_kind(*state, AUGMENT_REPORT_TEXT);
+}
+
+static void standard_is_the_engines(void **state)
+{
+    check_kind(*state, AUGMENT_STANDARD);
+}
+
+static void without_order_and_values_it_is_the_first_images(void **state)
+{
+    const struct twins *twins = *state;
+    static struct data data;
+    make_data(&data, twins->cuda);
+    data.source.order = NULL;
+    data.source.normalize = NORMALIZE_IMAGE; /* of images without deviation too */
+    check_batch(&data, DTYPE_FP32, NULL, IMAGES_AT_ONCE);
+    data.source.normalize = NORMALIZE_DATASET;
+    check_batch(&data, DTYPE_BF16, &(struct step_values){.start = COUNT - 1}, 1);
+    rig_end(&data.rig);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(none_is_the_image_itself),
+        cmocka_unit_test(report_is_the_engines),
+        cmocka_unit_test(report_text_is_the_engines),
+        cmocka_unit_test(standard_is_the_engines),
+        cmocka_unit_test(without_order_and_values_it_is_the_first_images),
+    };
+    return cmocka_run_group_tests(tests, twins_open, twins_close);
+}
