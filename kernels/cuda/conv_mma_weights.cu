@@ -1,0 +1,165 @@
+/* Weight gradient of 3x3 convolutions of stride 1 on tensor cores: dW (out, tap, in) = sum over positions of dy
+ * (position, out) * x (position shifted by the tap, in). A block goes along its share of the positions with all nine
+ * taps of its channels in registers; x comes into a ring in shared memory, each value once, and a tap is a shift of the
+ * ring's rows (see conv_mma_window.cu). Both operands lie position by position, so ldmatrix transposes them.
+ *
+ * The floor is the forward's, and the partial sums besides: `large`, one block of 64 x (9 x 32) sums (74 KB) on each of
+ * 132 multiprocessors, 9.7 MB, written and read again in L2, 4 us beside 7 for the products. So blocks are as few as
+ * fill the machine (cuda_mma_splits). */
+#include "kernels/cuda/conv_mma.cuh"
+
+enum { TAPS = 9, DEPTH = MMA_POSITIONS, STAGES = 3 };
+
+/* A block: OUT output channels, IN input channels, nine taps. A warp: one row of taps and 16 input channels. */
+template <int OUT, int IN> struct ring_layout {
+    enum {
+        out = OUT,
+        in = IN,
+        out_chunks = OUT / MMA_CHUNK,
+        in_chunks = IN / MMA_CHUNK,
+        warps_in = IN / 16,
+        threads = 3 * warps_in * 32,
+        m = OUT / 16,
+        n = 3, /* taps of a row */
+        stage_chunks = DEPTH * out_chunks
+    };
+};
+
+/* Groups of DEPTH positions of x that a step reads beyond its first. */
+static __host__ __device__ inline int ring_lead(const struct mma_weights_job &job)
+{
+    return (2 * job.w + 2 + DEPTH - 1) / DEPTH;
+}
+
+/* Issues the copies of DEPTH rows from `first` on of a matrix of `columns` chunks a row into a tile of CHUNKS columns,
+ * from column chunk `column` on; rows outside [begin, end) become zeros. */
+template <int CHUNKS, int THREADS>
+__device__ inline void ring_fetch(uint4 *tile, const uint4 *matrix, int columns, int column, int first, int begin,
+                                  int end)
+{
+    const int chunk = threadIdx.x % CHUNKS;
+#pragma unroll
+    for (int i = 0; i < (DEPTH * CHUNKS + THREADS - 1) / THREADS; i++) {
+        const int row = (threadIdx.x + i * THREADS) / CHUNKS, position = first + row;
+        if (DEPTH * CHUNKS % THREADS == 0 || row < DEPTH)
+            cp_async_16(tile + mma_at<CHUNKS>(row, chunk), matrix + (ptrdiff_t)position * columns + column + chunk,
+                        position >= begin && position < end && column + chunk < columns);
+    }
+}
+
+template <typename L>
+__global__ void __launch_bounds__(L::threads, L::threads > 96 ? 2 : 4) mma_weights_ring(struct mma_weights_job job)
+{
+    const int count = job.n * job.h * job.w;
+    const int begin = min(count, (int)blockIdx.x * job.per_split), end = min(count, begin + job.per_split);
+    const int steps = (end - begin + DEPTH - 1) / DEPTH, lead = ring_lead(job), groups = lead + STAGES;
+    const int in = blockIdx.y * L::in_chunks, out = blockIdx.z * L::out_chunks;
+    uint4 *stages = shared_memory<uint4>(), *ring = stages + STAGES * L::stage_chunks;
+    const int ring_rows = groups * DEPTH, zeros = ring_rows * L::in_chunks, before = begin - job.w - 1;
+    if (threadIdx.x < L::in_chunks)
+        ring[zeros + threadIdx.x] = make_uint4(0, 0, 0, 0);
+
+    const int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
+    const int tap_row = warp / L::warps_in, in_chunk = warp % L::warps_in * 2 + lane / 16;
+    const int dy_at = lane % 8 + lane / 16 * 8, dy_chunk = lane / 8 % 2;
+    /* The position whose row this lane names to ldmatrix, from step to step without a division. */
+    int position = begin + lane % 16, x = position % job.w, y = position / job.w % job.h;
+    const int by_x = 16 % job.w, by_y = 16 / job.w % job.h;
+    float sums[L::m][2 * L::n][4] = {};
+
+    int fetch_step = 0, fetch_group = 0; /* next to be fetched; groups of x, as a place in the ring */
+    const auto fetch_x = [&](int group) {
+        ring_fetch<L::in_chunks, L::threads>(ring + fetch_group * DEPTH * L::in_chunks, job.x, job.in, in,
+                                             before + group * DEPTH, 0, count);
+        fetch_group = fetch_group + 1 == groups ? 0 : fetch_group + 1;
+    };
+    const auto fetch = [&](int stage) {
+        if (fetch_step < steps) {
+            fetch_x(lead + fetch_step);
+            ring_fetch<L::out_chunks, L::threads>(stages + stage * L::stage_chunks, job.dy, job.out, out,
+                                                  begin + fetch_step * DEPTH, begin, end);
+        }
+        cp_async_commit();
+        fetch_step++;
+    };
+    for (int group = 0; group < lead; group++)
+        fetch_x(group);
+    for (int stage = 0; stage < STAGES - 1; stage++)
+        fetch(stage);
+
+    int reading = 0, writing = STAGES - 1, base = tap_row * job.w + lane % 16; /* row of the ring */
+    for (int step = 0; step < steps; step++) {
+        cp_async_wait<STAGES - 2>();
+        __syncthreads();
+        fetch(writing);
+        const uint4 *dy = stages + reading * L::stage_chunks;
+#pragma unroll
+        for (int k = 0; k < DEPTH; k += 16) {
+            uint32_t a[L::m][4], b[L::n][4];
+#pragma unroll
+            for (int m = 0; m < L::m; m++)
+                ldmatrix_x4_transposed(a[m], dy + mma_at<L::out_chunks>(k + dy_at, 2 * m + dy_chunk));
+            const int source_y = y + tap_row - 1;
+            const bool inside = source_y >= 0 && source_y < job.h && position < end;
+#pragma unroll
+            for (int n = 0; n < L::n; n++) {
+                int row = base + k + n;
+                row = row >= ring_rows ? row - ring_rows : row;
+                const bool valid = inside && x + n >= 1 && x + n <= job.w;
+                ldmatrix_x4_transposed(b[n], ring + (valid ? mma_at<L::in_chunks>(row, in_chunk) : zeros));
+            }
+            mma_step<L::m, L::n>(sums, a, b);
+            position += 16;
+            x += by_x;
+            y += by_y;
+            if (x >= job.w) {
+                x -= job.w;
+                y++;
+            }
+            y = y >= job.h ? y - job.h : y;
+        }
+        reading = reading + 1 == STAGES ? 0 : reading + 1;
+        writing = writing + 1 == STAGES ? 0 : writing + 1;
+        base = base + DEPTH >= ring_rows ? base + DEPTH - ring_rows : base + DEPTH;
+    }
+    cp_async_wait<0>();
+
+    const size_t row_floats = (size_t)TAPS * job.in * MMA_CHUNK;
+    float *partial = job.partial + blockIdx.x * (job.out * MMA_CHUNK * row_floats);
+#pragma unroll
+    for (int n = 0; n < 2 * L::n; n++) {
+        const int channel = (in + warp % L::warps_in * 2 + n % 2) * MMA_CHUNK + lane % 4 * 2;
+        if (channel >= job.in * MMA_CHUNK)
+            continue;
+#pragma unroll
+        for (int m = 0; m < 2 * L::m; m++) {
+            const int row = out * MMA_CHUNK + m * 8 + lane / 4;
+            if (row < job.out * MMA_CHUNK)
+                *(float2 *)(partial + row * row_floats + (tap_row * 3 + n / 2) * job.in * MMA_CHUNK + channel) =
+                    make_float2(sums[m / 2][n][m % 2 * 2], sums[m / 2][n][m % 2 * 2 + 1]);
+        }
+    }
+}
+
+template <typename L> static size_t ring_bytes(const struct mma_weights_job *job)
+{
+    const size_t rows = (size_t)(ring_lead(*job) + STAGES) * DEPTH + 1;
+    return sizeof(uint4) * (STAGES * L::stage_chunks + rows * L::in_chunks);
+}
+
+typedef ring_layout<64, 32> layout_64_32;
+typedef ring_layout<32, 32> layout_32_32;
+typedef ring_layout<16, 16> layout_16_16;
+
+#define RING(layout, efficiency)                                                                                       \
+    {                                                                                                                  \
+        {layout::out, TAPS * layout::in, layout::threads, efficiency}, mma_weights_ring<layout>, ring_bytes<layout>    \
+    }
+
+const struct mma_weights_kernel *mma_weights_window_kernels(int *count)
+{
+    static const struct mma_weights_kernel kernels[] = {RING(layout_64_32, 1.0), RING(layout_32_32, 0.7),
+                                                        RING(layout_16_16, 0.4)};
+    *count = sizeof kernels / sizeof *kernels;
+    return kernels;
+}

@@ -1,0 +1,140 @@
+/* Weight gradient on tensor cores for any stride: a matrix product over positions whose right operand, (position, (tap,
+ * channel)), is fetched value by value from x. For strided and 1x1 layers, and for images too wide for the ring of
+ * conv_mma_weights.cu. */
+#include "kernels/cuda/conv_mma.cuh"
+
+enum { DEPTH = MMA_POSITIONS, STAGES = 3 };
+
+template <typename L> __global__ void __launch_bounds__(L::threads, 4) mma_weights_gather(struct mma_weights_job job)
+{
+    enum {
+        left_chunks = L::rows / MMA_CHUNK,
+        right_chunks = L::columns / MMA_CHUNK,
+        left_at_once = L::threads / left_chunks,
+        right_at_once = L::threads / right_chunks,
+        stage_chunks = DEPTH * (left_chunks + right_chunks)
+    };
+    static_assert(L::threads % left_chunks == 0 && DEPTH % left_at_once == 0 && L::threads % right_chunks == 0 &&
+                      DEPTH % right_at_once == 0,
+                  "whole rows for all threads");
+    uint4 *shared = shared_memory<uint4>();
+    const int count = job.n * job.out_h * job.out_w;
+    const int begin = min(count, (int)blockIdx.x * job.per_split), end = min(count, begin + job.per_split);
+    const int steps = (end - begin + DEPTH - 1) / DEPTH;
+    const int row_chunks = job.k * job.k * job.in; /* of the gradient */
+
+    /* The thread's column of the left operand, and of the right one: a tap and a chunk of channels. */
+    const int left_chunk = threadIdx.x % left_chunks, left_row = threadIdx.x / left_chunks;
+    const int left_column = blockIdx.z * left_chunks + left_chunk;
+    const int right_chunk = threadIdx.x % right_chunks, right_row = threadIdx.x / right_chunks;
+    const int right_column = blockIdx.y * right_chunks + right_chunk;
+    const int tap = right_column / job.in, channel = right_column % job.in;
+    const int down = tap / job.k - job.k / 2, right = tap % job.k - job.k / 2;
+    /* The position that it fetches next, from one to the next without a division. */
+    const int start = begin + right_row, image_positions = job.out_h * job.out_w;
+    int image = start / image_positions, y = start / job.out_w % job.out_h, x = start % job.out_w, fetched = start;
+    const int by_image = right_at_once / image_positions, by_y = right_at_once / job.out_w % job.out_h,
+              by_x = right_at_once % job.out_w;
+
+    const auto fetch = [&](int step, int stage) {
+        uint4 *left = shared + stage * stage_chunks, *tile = left + DEPTH * left_chunks;
+#pragma unroll
+        for (int i = 0; i < DEPTH / left_at_once; i++) {
+            const int row = left_row + i * left_at_once, position = begin + step * DEPTH + row;
+            cp_async_16(left + mma_at<left_chunks>(row, left_chunk),
+                        job.dy + (ptrdiff_t)position * job.out + left_column, position < end && left_column < job.out);
+        }
+#pragma unroll
+        for (int i = 0; i < DEPTH / right_at_once; i++) {
+            const int source_y = y * job.stride + down, source_x = x * job.stride + right;
+            const bool inside = source_y >= 0 && source_y < job.h && source_x >= 0 && source_x < job.w;
+            cp_async_16(tile + mma_at<right_chunks>(right_row + i * right_at_once, right_chunk),
+                        job.x + (ptrdiff_t)((image * job.h + source_y) * job.w + source_x) * job.in + channel,
+                        inside && fetched < end && right_column < row_chunks);
+            fetched += right_at_once;
+            image += by_image;
+            y += by_y;
+            x += by_x;
+            if (x >= job.out_w) {
+                x -= job.out_w;
+                y++;
+            }
+            if (y >= job.out_h) {
+                y -= job.out_h;
+                image++;
+            }
+        }
+    };
+
+    const int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
+    const int warp_row = warp / (L::columns / L::warp_columns) * L::warp_rows;
+    const int warp_column = warp % (L::columns / L::warp_columns) * L::warp_columns;
+    float sums[L::m][2 * L::n][4] = {};
+    for (int stage = 0; stage < STAGES - 1; stage++) {
+        if (stage < steps)
+            fetch(stage, stage);
+        cp_async_commit();
+    }
+    int reading = 0, writing = STAGES - 1;
+    for (int step = 0; step < steps; step++) {
+        cp_async_wait<STAGES - 2>();
+        __syncthreads();
+        if (step + STAGES - 1 < steps)
+            fetch(step + STAGES - 1, writing);
+        cp_async_commit();
+        const uint4 *left = shared + reading * stage_chunks, *tile = left + DEPTH * left_chunks;
+#pragma unroll
+        for (int k = 0; k < DEPTH; k += 16) {
+            uint32_t a[L::m][4], b[L::n][4];
+#pragma unroll
+            for (int m = 0; m < L::m; m++)
+                ldmatrix_x4_transposed(a[m], left + mma_at<left_chunks>(k + lane % 8 + lane / 16 * 8,
+                                                                        warp_row / 8 + 2 * m + lane / 8 % 2));
+#pragma unroll
+            for (int n = 0; n < L::n; n++)
+                ldmatrix_x4_transposed(b[n],
+                                       tile + mma_at<right_chunks>(k + lane % 16, warp_column / 8 + 2 * n + lane / 16));
+            mma_step<L::m, L::n>(sums, a, b);
+        }
+        reading = reading + 1 == STAGES ? 0 : reading + 1;
+        writing = writing + 1 == STAGES ? 0 : writing + 1;
+    }
+    cp_async_wait<0>();
+
+    const size_t row_floats = (size_t)row_chunks * MMA_CHUNK;
+    float *partial = job.partial + blockIdx.x * (job.out * MMA_CHUNK * row_floats);
+#pragma unroll
+    for (int n = 0; n < 2 * L::n; n++) {
+        const int column = blockIdx.y * L::columns + warp_column + n * 8 + lane % 4 * 2;
+        if (column >= row_chunks * MMA_CHUNK)
+            continue;
+#pragma unroll
+        for (int m = 0; m < 2 * L::m; m++) {
+            const int row = blockIdx.z * L::rows + warp_row + m * 8 + lane / 4;
+            if (row < job.out * MMA_CHUNK)
+                *(float2 *)(partial + row * row_floats + column) =
+                    make_float2(sums[m / 2][n][m % 2 * 2], sums[m / 2][n][m % 2 * 2 + 1]);
+        }
+    }
+}
+
+template <typename L> static size_t gather_bytes(const struct mma_weights_job *job)
+{
+    (void)job;
+    return sizeof(uint4) * STAGES * DEPTH * (L::rows + L::columns) / MMA_CHUNK;
+}
+
+typedef mma_layout<64, 64, 32, 32> layout_64_64;
+typedef mma_layout<32, 64, 16, 32> layout_32_64;
+
+#define GATHER(layout, efficiency)                                                                                     \
+    {                                                                                                                  \
+        {layout::rows, layout::columns, layout::threads, efficiency}, mma_weights_gather<layout>, gather_bytes<layout> \
+    }
+
+const struct mma_weights_kernel *mma_weights_gather_kernels(int *count)
+{
+    static const struct mma_weights_kernel kernels[] = {GATHER(layout_64_64, 0.6), GATHER(layout_32_64, 0.45)};
+    *count = sizeof kernels / sizeof *kernels;
+    return kernels;
+}
