@@ -61,6 +61,9 @@ struct emulation_site emulation_site_at(int number);
 /* From now on kernels pass by site `number` as if it were not there; -1: none is left out. */
 void emulation_break(int number);
 
+/* When true, cuBLASLt has no algorithm for any product. */
+void emulation_blas_refuse(bool refuse);
+
 /* Device memory that is allocated now, and kernels run since the program began. */
 size_t emulation_allocated(void);
 uint64_t emulation_kernels_run(void);

@@ -95,7 +95,7 @@ const char *cudaGetErrorString(cudaError_t code)
 
 static cudaError_t usable()
 {
-    if (machine.driver < machine.runtime)
+    if (machine.driver / 1000 < machine.runtime / 1000)
         return cudaErrorInsufficientDriver;
     return machine.devices ? cudaSuccess : cudaErrorNoDevice;
 }
