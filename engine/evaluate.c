@@ -48,24 +48,25 @@ static double image_loss(const float *logits, int classes, int label, int *predi
     return log1p(others) + (double)logits[best] - (double)logits[label];
 }
 
-static void count_batch(const struct batch *batch, const float *logits, int classes, struct evaluation *sums,
-                        uint32_t *confusion)
-{
-    for (int i = 0; i < batch->n; i++) {
-        int label = batch->labels[i];
-        int predicted;
-        sums->loss += image_loss(logits + (size_t)i * (size_t)classes, classes, label, &predicted);
-        sums->correct += predicted == label;
-        sums->count++;
-        if (confusion)
-            confusion[label * classes + predicted]++;
-    }
-}
+/* What is measured, batch by batch: the images from the device's memory, or made here. */
+struct measuring {
+    struct network *network;
+    const struct dataset *dataset;
+    const struct evaluation_options *options;
+    struct image_source source; /* on the device */
+    struct loader *loader;      /* on the host; else NULL */
+    float *logits;              /* (batch, classes) */
+};
 
-int evaluate(struct network *network, const struct dataset *dataset, const struct evaluation_options *options,
-             struct evaluation *out, struct error *error)
+static int open_images(struct measuring *m, struct error *error)
 {
-    const int classes = network_spec(network)->classes;
+    const struct evaluation_options *options = m->options;
+    if (options->device) {
+        const struct device_view view = {
+            .split = options->split, .normalize = options->normalize, .statistics = options->statistics};
+        device_data_source(options->device, &view, &m->source);
+        return 0;
+    }
     const struct loader_options loading = {
         .split = options->split,
         .first = options->first,
@@ -76,27 +77,63 @@ int evaluate(struct network *network, const struct dataset *dataset, const struc
         .statistics = options->statistics,
         .workers = 1,
     };
-    struct loader *loader = NULL;
+    return loader_create(m->dataset, &loading, &m->loader, error);
+}
+
+/* The logits of the images from number `done` of the part on; returns how many, or -1. */
+static int predict_next(struct measuring *m, int done, struct error *error)
+{
+    const struct evaluation_options *options = m->options;
+    const int left = options->count - done;
+    struct step_batch batch = {.n = left < options->batch ? left : options->batch};
+    if (options->device) {
+        batch.source = &m->source;
+        batch.start = (uint32_t)(options->first + done);
+    } else {
+        batch.images = loader_next(m->loader)->images;
+    }
+    return network_predict_batch(m->network, &batch, options->use_ema, m->logits, error) < 0 ? -1 : batch.n;
+}
+
+static void count_images(const struct measuring *m, int done, int n, struct evaluation *sums)
+{
+    const int classes = network_spec(m->network)->classes;
+    for (int i = 0; i < n; i++) {
+        int label = dataset_label(m->dataset, m->options->split, m->options->first + done + i);
+        int predicted;
+        sums->loss += image_loss(m->logits + (size_t)i * (size_t)classes, classes, label, &predicted);
+        sums->correct += predicted == label;
+        sums->count++;
+        if (m->options->confusion)
+            m->options->confusion[label * classes + predicted]++;
+    }
+}
+
+int evaluate(struct network *network, const struct dataset *dataset, const struct evaluation_options *options,
+             struct evaluation *out, struct error *error)
+{
+    const size_t classes = (size_t)network_spec(network)->classes;
+    struct measuring m = {.network = network, .dataset = dataset, .options = options};
     struct evaluation sums = {0};
     int status = -1;
 
     if (options->count <= 0)
         return error_set(error, "nothing to evaluate: the data set has no images in this part");
-    float *logits = malloc((size_t)options->batch * (size_t)classes * sizeof *logits);
-    if (!logits) {
+    m.logits = malloc((size_t)options->batch * classes * sizeof *m.logits);
+    if (!m.logits) {
         error_set(error, "out of memory for the logits of %d images", options->batch);
         goto out;
     }
-    if (loader_create(dataset, &loading, &loader, error) < 0)
+    if (open_images(&m, error) < 0)
         goto out;
     if (options->confusion)
-        memset(options->confusion, 0, (size_t)classes * (size_t)classes * sizeof *options->confusion);
+        memset(options->confusion, 0, classes * classes * sizeof *options->confusion);
 
-    while (sums.count < options->count) {
-        const struct batch *batch = loader_next(loader);
-        if (network_predict(network, batch->images, batch->n, options->use_ema, logits, error) < 0)
+    for (int done = 0, n; done < options->count; done += n) {
+        n = predict_next(&m, done, error);
+        if (n < 0)
             goto out;
-        count_batch(batch, logits, classes, &sums, options->confusion);
+        count_images(&m, done, n, &sums);
         if (options->progress && options->progress(options->context, (int)sums.count, options->count) != 0) {
             status = EVALUATION_INTERRUPTED;
             goto out;
@@ -107,7 +144,7 @@ int evaluate(struct network *network, const struct dataset *dataset, const struc
     *out = sums;
     status = 0;
 out:
-    loader_destroy(loader);
-    free(logits);
+    loader_destroy(m.loader);
+    free(m.logits);
     return status;
 }

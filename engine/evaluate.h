@@ -4,6 +4,7 @@
 #define NFBENCH_ENGINE_EVALUATE_H
 
 #include "engine/data.h"
+#include "engine/device_data.h"
 #include "engine/network.h"
 #include "engine/options.h"
 
@@ -33,7 +34,8 @@ struct evaluation_options {
     enum normalize_kind normalize;
     struct channel_statistics statistics;
     bool use_ema;
-    uint32_t *confusion; /* (classes, classes), row = truth; overwritten; NULL: not wanted */
+    const struct device_data *device; /* the same images in the device's memory; NULL: from the host */
+    uint32_t *confusion;              /* (classes, classes), row = truth; overwritten; NULL: not wanted */
     /* told after each batch (may be NULL); non-zero ends the evaluation, which then returns EVALUATION_INTERRUPTED */
     int (*progress)(void *context, int done, int total);
     void *context;

@@ -286,6 +286,13 @@ void loader_seek(struct loader *loader, uint32_t epoch, uint32_t number)
     pthread_mutex_unlock(&loader->lock);
 }
 
+const uint32_t *loader_order(struct loader *loader, uint32_t epoch)
+{
+    if (!loader->order_valid || loader->order_epoch != epoch)
+        shuffle_epoch(loader, epoch);
+    return loader->order;
+}
+
 void loader_set_augment(struct loader *loader, enum augment_kind augment)
 {
     pthread_mutex_lock(&loader->lock);

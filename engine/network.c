@@ -283,6 +283,11 @@ void network_destroy(struct network *network)
 
 /* ---- Looking in ---- */
 
+struct backend *network_backend(const struct network *network)
+{
+    return network->backend;
+}
+
 const struct model_spec *network_spec(const struct network *network)
 {
     return &network->spec;

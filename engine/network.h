@@ -52,6 +52,7 @@ int network_create(struct backend *backend, const struct model_spec *spec, const
                    struct network **out, struct error *error);
 void network_destroy(struct network *network);
 
+struct backend *network_backend(const struct network *network);
 const struct model_spec *network_spec(const struct network *network);
 /* All parameters, in the order of the forward pass; owned by the network. */
 const struct parameter *network_parameters(const struct network *network, int *count);

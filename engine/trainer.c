@@ -99,7 +99,7 @@ static int create_loader(struct trainer *trainer, struct error *error)
         .normalize = options->normalize,
         .statistics = trainer->parts.statistics,
         .seed = options->seed,
-        .workers = loader_workers(options->threads),
+        .workers = network_backend(trainer->network)->load_batch ? 0 : loader_workers(options->threads),
     };
     if (loader_create(trainer->dataset, &loading, &trainer->loader, error) < 0)
         return -1;
@@ -166,7 +166,7 @@ static struct step_record record_of_start(const struct trainer *trainer)
         .epoch = state->epoch,
         .loss = state->last_loss,
         .accuracy = state->epoch_images > 0 ? (float)state->epoch_correct / (float)state->epoch_images : 0,
-        .learning_rate = (float)(state->learning_rate * trainer_factor(trainer)),
+        .learning_rate = (float)(state->learning_rate * trainer_factor(trainer, state->step)),
         .seconds = state->seconds,
     };
 }
@@ -198,7 +198,8 @@ int trainer_create(struct network *network, const struct dataset *dataset, const
         goto fail;
     }
     if (partition_make(dataset, options, &trainer->parts, error) < 0 ||
-        without_signals(trainer, create_loader, error) < 0 || set_position(trainer, start, error) < 0)
+        without_signals(trainer, create_loader, error) < 0 || set_position(trainer, start, error) < 0 ||
+        trainer_upload(trainer, error) < 0)
         goto fail;
 
     trainer->unsaved = true;
@@ -235,6 +236,7 @@ void trainer_destroy(struct trainer *trainer)
     (void)sem_post(&trainer->wake); /* at its maximum it wakes all the same */
     end_thread(trainer);
     loader_destroy(trainer->loader);
+    device_data_destroy(trainer->device);
     event_ring_free(&trainer->events);
     free(trainer->scratch);
     (void)sem_destroy(&trainer->wake);

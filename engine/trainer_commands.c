@@ -33,7 +33,7 @@ static enum progress set_rate(struct trainer *trainer, struct command_record *re
     }
     trainer->state.learning_rate = rate;
     trainer->unsaved = true;
-    const double factor = trainer_factor(trainer);
+    const double factor = trainer_factor(trainer, trainer->state.step);
     if (trainer->options.schedule == SCHEDULE_CONSTANT && factor == 1)
         outcome(record, "lr %g -> %g", (double)old, (double)rate);
     else
@@ -133,7 +133,9 @@ static enum progress drain(struct trainer *trainer)
             trainer->stop_command = command;
             return RUN_ON; /* the flag of trainer_request_stop does the rest */
         }
-        const enum progress progress = apply(trainer, &command);
+        enum progress progress = trainer_land(trainer); /* a command takes effect between two steps */
+        if (progress == RUN_ON)
+            progress = apply(trainer, &command);
         if (progress == RUN_FAILED || progress == RUN_ENDED)
             return progress;
     }
@@ -165,6 +167,9 @@ enum progress trainer_apply_commands(struct trainer *trainer)
 
 enum progress trainer_stop(struct trainer *trainer)
 {
+    const enum progress landed = trainer_land(trainer);
+    if (landed != RUN_ON)
+        return landed;
     struct command_record record = {.step = trainer->state.step, .command = trainer->stop_command, .ok = true};
     if (record.command.text[0] == '\0') /* a signal's */
         record.command = (struct command){.kind = COMMAND_STOP, .text = "stop"};

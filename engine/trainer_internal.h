@@ -1,9 +1,11 @@
-/* What the trainer's files share: trainer.c (the thread and its loop), trainer_steps.c (a step, an evaluation, a
- * checkpoint, a divergence), trainer_commands.c (what each command does). Nobody else includes this. */
+/* What the trainer's files share: trainer.c (the thread and its loop), trainer_flight.c (training steps),
+ * trainer_steps.c (an evaluation, a checkpoint, a divergence), trainer_commands.c (what each command does). Nobody else
+ * includes this. */
 #ifndef NFBENCH_ENGINE_TRAINER_INTERNAL_H
 #define NFBENCH_ENGINE_TRAINER_INTERNAL_H
 
 #include "engine/control.h"
+#include "engine/device_data.h"
 #include "engine/divergence.h"
 #include "engine/loader.h"
 #include "engine/pace.h"
@@ -21,6 +23,15 @@ enum progress {
     RUN_INTERRUPTED = 2 /* an evaluation was left unfinished, for a stop */
 };
 
+/* A step that was queued. */
+struct flight {
+    uint64_t ticket;
+    int n; /* images of its batch */
+    double rate, waited;
+};
+
+enum { TRAINER_FLIGHTS = 8 };
+
 struct trainer {
     struct network *network;
     const struct dataset *dataset;
@@ -33,7 +44,13 @@ struct trainer {
 
     /* the training thread's own */
     struct training_state state;
-    const struct batch *batch; /* of the last step */
+    const struct batch *batch;  /* of the last step, where the host makes them */
+    struct device_data *device; /* where the device makes them; else NULL */
+    struct image_source source; /* the training images there */
+    bool ordered;               /* their order is that of ordered_epoch */
+    uint32_t ordered_epoch;
+    struct flight flights[TRAINER_FLIGHTS]; /* a ring; `state` has none of them */
+    int flight_first, flight_count;
     struct pace pace;
     struct loss_history losses;
     struct snapshot now;
@@ -68,9 +85,16 @@ void trainer_skip_time(struct trainer *trainer);
 void trainer_set_state(struct trainer *trainer, enum trainer_state state);
 int trainer_emit(struct trainer *trainer, const struct event *event);
 int trainer_message(struct trainer *trainer, const char *text);
-double trainer_factor(const struct trainer *trainer); /* the schedule's, of the next step */
+double trainer_factor(const struct trainer *trainer, long step); /* the schedule's, for the step after `step` */
+double trainer_time_left(const struct trainer *trainer);         /* seconds; < 0: not known */
 
+/* Puts the images into the device's memory, where it makes its batches itself. */
+int trainer_upload(struct trainer *trainer, struct error *error);
+/* Queues a step, and counts and reports those that are done; saves when a checkpoint is due. */
 enum progress trainer_step(struct trainer *trainer);
+/* Waits for all steps in flight. */
+enum progress trainer_land(struct trainer *trainer);
+enum progress trainer_diverge(struct trainer *trainer, enum divergence_cause cause, long step);
 /* Behind the last batch of an epoch: evaluates, reports, rolls over into the next, saves. */
 enum progress trainer_end_epoch(struct trainer *trainer);
 /* Behind the last step. */

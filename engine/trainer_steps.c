@@ -1,4 +1,4 @@
-/* The pieces of a run: a training step, the end of an epoch, an evaluation, a checkpoint, a divergence. */
+/* The pieces of a run between its steps: the end of an epoch, an evaluation, a checkpoint, a divergence. */
 #include "engine/trainer_internal.h"
 
 #include "base/clock.h"
@@ -50,21 +50,27 @@ int trainer_message(struct trainer *trainer, const char *text)
     return trainer_emit(trainer, &event);
 }
 
-double trainer_factor(const struct trainer *trainer)
+double trainer_factor(const struct trainer *trainer, long step)
 {
-    return schedule_factor(&trainer->options, trainer->state.step, trainer->steps_total, trainer->steps_per_epoch);
+    return schedule_factor(&trainer->options, step, trainer->steps_total, trainer->steps_per_epoch);
+}
+
+double trainer_time_left(const struct trainer *trainer)
+{
+    return pace_left(&trainer->pace, images_of_steps(trainer, trainer->steps_total - trainer->state.step),
+                     evaluations_left(trainer));
 }
 
 /* ---- Divergence ---- */
 
-static enum progress diverge(struct trainer *trainer, enum divergence_cause cause, long step)
+enum progress trainer_diverge(struct trainer *trainer, enum divergence_cause cause, long step)
 {
     if (!trainer->batch)
         trainer->batch = loader_next(trainer->loader);
     const struct divergence_case what = {
         .cause = cause,
         .step = step,
-        .learning_rate = (float)(trainer->state.learning_rate * trainer_factor(trainer)),
+        .learning_rate = (float)(trainer->state.learning_rate * trainer_factor(trainer, trainer->state.step)),
         .peak = trainer->state.learning_rate,
         .agc = trainer->options.agc,
         .images = trainer->batch->images,
@@ -103,7 +109,7 @@ enum progress trainer_checkpoint(struct trainer *trainer, bool best)
     if (find_non_finite(trainer, &bad) < 0)
         return RUN_FAILED;
     if (bad)
-        return diverge(trainer, DIVERGED_PARAMETER, trainer->state.step);
+        return trainer_diverge(trainer, DIVERGED_PARAMETER, trainer->state.step);
     const struct trainer_sink *sink = &trainer->sink;
     if (sink->on_checkpoint &&
         sink->on_checkpoint(sink->context, trainer->network, &trainer->state, best, &trainer->failure) != 0)
@@ -113,99 +119,6 @@ enum progress trainer_checkpoint(struct trainer *trainer, bool best)
     trainer_set_state(trainer, before);
     trainer_skip_time(trainer);
     return RUN_ON;
-}
-
-/* ---- A step ---- */
-
-static enum progress report_step(struct trainer *trainer, const struct step_result *result,
-                                 const struct update_result *update, double rate)
-{
-    const struct pace_piece window = pace_window(&trainer->pace);
-    const struct training_state *state = &trainer->state;
-    const struct step_record record = {
-        .step = state->step,
-        .epoch = state->epoch,
-        .loss = result->loss,
-        .accuracy = (float)result->correct / (float)trainer->batch->n,
-        .learning_rate = (float)rate,
-        .gradient_norm = update->gradient_norm,
-        .clipped_units = update->clipped_units,
-        .seconds = state->seconds,
-        .images_per_second = window.seconds > 0 ? (double)window.images / window.seconds : 0,
-        .data_wait = window.seconds > 0 ? (float)(window.waited / window.seconds) : 0,
-    };
-    trainer->now.step = record;
-    trainer->now.eta_seconds = pace_left(&trainer->pace, images_of_steps(trainer, trainer->steps_total - state->step),
-                                         evaluations_left(trainer));
-    snapshot_publish(&trainer->snapshots, &trainer->now);
-
-    const struct event event = {.kind = EVENT_STEPS, .steps = step_summary_of(&record)};
-    if (trainer_emit(trainer, &event) < 0)
-        return RUN_FAILED;
-    const struct trainer_sink *sink = &trainer->sink;
-    if (sink->on_step && sink->on_step(sink->context, &record, &trainer->failure) != 0)
-        return RUN_FAILED;
-    return RUN_ON;
-}
-
-static void count_step(struct trainer *trainer, const struct step_result *result, double waited)
-{
-    struct training_state *state = &trainer->state;
-    const int n = trainer->batch->n;
-    const double now = clock_seconds();
-    state->step++;
-    state->batch_in_epoch++;
-    state->seconds += now - trainer->mark;
-    state->epoch_loss_sum += (double)result->loss * n;
-    state->epoch_correct += result->correct;
-    state->epoch_images += n;
-    state->last_loss = result->loss;
-    pace_add_step(&trainer->pace, now - trainer->mark, waited, n);
-    loss_history_add(&trainer->losses, state->step, result->loss);
-    trainer->mark = now;
-    trainer->unsaved = true;
-    if (trainer->pause_after > 0 && --trainer->pause_after == 0)
-        trainer->paused = true;
-}
-
-enum progress trainer_step(struct trainer *trainer)
-{
-    const struct train_options *options = &trainer->options;
-    const long index = trainer->state.step;
-    const double asked = clock_seconds();
-    trainer->batch = loader_next(trainer->loader);
-    const double waited = clock_seconds() - asked;
-
-    const struct step_options step = {.label_smoothing = options->label_smoothing, .step = (uint32_t)index};
-    struct step_result result;
-    if (network_train_step(trainer->network, trainer->batch->images, trainer->batch->labels, trainer->batch->n, &step,
-                           &result, &trainer->failure) < 0)
-        return RUN_FAILED;
-    if (!result.finite || !isfinite(result.loss))
-        return diverge(trainer, DIVERGED_LOSS, index + 1);
-
-    const double rate = trainer->state.learning_rate * trainer_factor(trainer);
-    const struct optimizer_options update_options = {
-        .learning_rate = (float)rate,
-        .momentum = options->momentum,
-        .weight_decay = options->weight_decay,
-        .agc = options->agc,
-        .ema = options->ema,
-        .nesterov = options->optimizer == OPTIMIZER_NESTEROV,
-        .decay_all = options->decay_all,
-        .ema_step = index,
-    };
-    struct update_result update;
-    if (network_update(trainer->network, &update_options, &update, &trainer->failure) < 0)
-        return RUN_FAILED;
-    if (!update.finite)
-        return diverge(trainer, DIVERGED_GRADIENT, index + 1);
-
-    count_step(trainer, &result, waited);
-    const enum progress progress = report_step(trainer, &result, &update, rate);
-    const bool due = options->checkpoint_every > 0 && trainer->state.step % options->checkpoint_every == 0;
-    const bool epoch_end = trainer->state.batch_in_epoch == trainer->steps_per_epoch; /* saves by itself */
-    return progress == RUN_ON && due && !epoch_end ? trainer_checkpoint(trainer, false) : progress;
 }
 
 /* ---- Evaluation ---- */
@@ -238,6 +151,7 @@ static enum progress evaluate_part(struct trainer *trainer, enum split split, in
         .normalize = trainer->options.normalize,
         .statistics = trainer->parts.statistics,
         .use_ema = trainer->options.ema > 0,
+        .device = trainer->device,
         .progress = on_evaluated,
         .context = &watch,
     };
@@ -249,7 +163,7 @@ static enum progress evaluate_part(struct trainer *trainer, enum split split, in
     if (status == EVALUATION_INTERRUPTED)
         return RUN_INTERRUPTED;
     if (!isfinite(evaluation.loss))
-        return diverge(trainer, DIVERGED_EVALUATION, trainer->state.step);
+        return trainer_diverge(trainer, DIVERGED_EVALUATION, trainer->state.step);
     pace_add_evaluation(&trainer->pace, clock_seconds() - start, count);
     *loss = (float)evaluation.loss;
     *accuracy = (float)evaluation.accuracy;

@@ -1,0 +1,33 @@
+/* A data set in the device's memory, as bytes, so that a GPU makes its batches itself (struct backend's load_batch). */
+#ifndef NFBENCH_ENGINE_DEVICE_DATA_H
+#define NFBENCH_ENGINE_DEVICE_DATA_H
+
+#include "engine/data.h"
+#include "kernels/kernels.h"
+
+struct device_data;
+
+/* How a source's images are made. */
+struct device_view {
+    enum split split;
+    bool ordered; /* by the order that device_data_order set last; else as they lie */
+    enum augment_kind augment;
+    enum normalize_kind normalize;
+    struct channel_statistics statistics; /* NORMALIZE_DATASET */
+    uint64_t seed;
+};
+
+/* Uploads both splits; fails when the back end makes no batches, or for want of memory. The back end must outlive it;
+ * the data set need not. */
+int device_data_create(struct backend *backend, const struct dataset *dataset, struct device_data **out,
+                       struct error *error);
+void device_data_destroy(struct device_data *data);
+
+/* The images of an epoch in their order: `order` (count) are numbers in the training split. */
+int device_data_order(struct device_data *data, const uint32_t *order, int count, struct error *error);
+
+/* What load_batch reads; every byte is set, padding too, so that two of the same view compare equal. Valid as long as
+ * the data. */
+void device_data_source(const struct device_data *data, const struct device_view *view, struct image_source *out);
+
+#endif

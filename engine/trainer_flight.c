@@ -1,0 +1,236 @@
+/* Training steps in flight. On a GPU a few are queued ahead, and each is counted and reported when its results have
+ * arrived, so neither side waits for the other; on a CPU a step is done when it was queued. Commands, evaluations and
+ * checkpoints see the run with nothing in flight. */
+#include "engine/trainer_internal.h"
+
+#include "base/clock.h"
+
+#include <math.h>
+
+static struct backend *backend_of(const struct trainer *trainer)
+{
+    return network_backend(trainer->network);
+}
+
+/* ---- Queueing ---- */
+
+/* Whether one more step may follow those in flight: not past the end of the epoch or of the run, a checkpoint or a
+ * pause. */
+static bool may_queue(const struct trainer *trainer)
+{
+    const struct training_state *state = &trainer->state;
+    const int flights = trainer->flight_count;
+    const long next = state->step + flights;
+    const long every = trainer->options.checkpoint_every;
+    if (flights == 0)
+        return true;
+    return trainer->device && flights < TRAINER_FLIGHTS && next < trainer->steps_total &&
+           state->batch_in_epoch + (uint32_t)flights < trainer->steps_per_epoch && (every <= 0 || next % every != 0) &&
+           (trainer->pause_after == 0 || flights < trainer->pause_after);
+}
+
+/* The batch from the device's own images. */
+static int device_batch(struct trainer *trainer, uint32_t number, struct step_batch *batch)
+{
+    const int size = trainer->options.batch < trainer->parts.train ? trainer->options.batch : trainer->parts.train;
+    const uint32_t epoch = (uint32_t)trainer->state.epoch;
+    if (!trainer->ordered || trainer->ordered_epoch != epoch) {
+        if (device_data_order(trainer->device, loader_order(trainer->loader, epoch), trainer->parts.train,
+                              &trainer->failure))
+            return -1;
+        trainer->ordered = true;
+        trainer->ordered_epoch = epoch;
+    }
+    const int start = (int)number * size, left = trainer->parts.train - start;
+    *batch = (struct step_batch){
+        .n = left < size ? left : size, .source = &trainer->source, .epoch = epoch, .start = (uint32_t)start};
+    return 0;
+}
+
+static enum progress queue_step(struct trainer *trainer)
+{
+    const struct train_options *options = &trainer->options;
+    struct flight *flight = &trainer->flights[(trainer->flight_first + trainer->flight_count) % TRAINER_FLIGHTS];
+    const long index = trainer->state.step + trainer->flight_count;
+    struct step_batch batch = {0};
+    *flight = (struct flight){0};
+    if (trainer->device) {
+        if (device_batch(trainer, trainer->state.batch_in_epoch + (uint32_t)trainer->flight_count, &batch))
+            return RUN_FAILED;
+    } else {
+        const double asked = clock_seconds();
+        trainer->batch = loader_next(trainer->loader);
+        flight->waited = clock_seconds() - asked;
+        batch = (struct step_batch){
+            .n = trainer->batch->n, .images = trainer->batch->images, .labels = trainer->batch->labels};
+    }
+    flight->n = batch.n;
+    flight->rate = trainer->state.learning_rate * trainer_factor(trainer, index);
+    const struct step_options step = {.label_smoothing = options->label_smoothing, .step = (uint32_t)index};
+    const struct optimizer_options update = {
+        .learning_rate = (float)flight->rate,
+        .momentum = options->momentum,
+        .weight_decay = options->weight_decay,
+        .agc = options->agc,
+        .ema = options->ema,
+        .nesterov = options->optimizer == OPTIMIZER_NESTEROV,
+        .decay_all = options->decay_all,
+        .ema_step = index,
+    };
+    if (network_queue_step(trainer->network, &batch, &step, &update, &flight->ticket, &trainer->failure) < 0)
+        return RUN_FAILED;
+    trainer->flight_count++;
+    return RUN_ON;
+}
+
+/* ---- What has arrived ---- */
+
+static enum progress report_step(struct trainer *trainer, const struct flight *flight, const struct step_result *result,
+                                 const struct update_result *update)
+{
+    const struct pace_piece window = pace_window(&trainer->pace);
+    const struct training_state *state = &trainer->state;
+    const struct step_record record = {
+        .step = state->step,
+        .epoch = state->epoch,
+        .loss = result->loss,
+        .accuracy = (float)result->correct / (float)flight->n,
+        .learning_rate = (float)flight->rate,
+        .gradient_norm = update->gradient_norm,
+        .clipped_units = update->clipped_units,
+        .seconds = state->seconds,
+        .images_per_second = window.seconds > 0 ? (double)window.images / window.seconds : 0,
+        .data_wait = window.seconds > 0 ? (float)(window.waited / window.seconds) : 0,
+    };
+    trainer->now.step = record;
+    trainer->now.eta_seconds = trainer_time_left(trainer);
+    snapshot_publish(&trainer->snapshots, &trainer->now);
+
+    const struct event event = {.kind = EVENT_STEPS, .steps = step_summary_of(&record)};
+    if (trainer_emit(trainer, &event) < 0)
+        return RUN_FAILED;
+    const struct trainer_sink *sink = &trainer->sink;
+    if (sink->on_step && sink->on_step(sink->context, &record, &trainer->failure) != 0)
+        return RUN_FAILED;
+    return RUN_ON;
+}
+
+static void count_step(struct trainer *trainer, const struct flight *flight, const struct step_result *result)
+{
+    struct training_state *state = &trainer->state;
+    const double now = clock_seconds();
+    state->step++;
+    state->batch_in_epoch++;
+    state->seconds += now - trainer->mark;
+    state->epoch_loss_sum += (double)result->loss * flight->n;
+    state->epoch_correct += result->correct;
+    state->epoch_images += flight->n;
+    state->last_loss = result->loss;
+    pace_add_step(&trainer->pace, now - trainer->mark, flight->waited, flight->n);
+    loss_history_add(&trainer->losses, state->step, result->loss);
+    trainer->mark = now;
+    trainer->unsaved = true;
+    if (trainer->pause_after > 0 && --trainer->pause_after == 0)
+        trainer->paused = true;
+}
+
+/* Takes the results of the oldest step off the list; `arrived` is false when they are not there yet. */
+static int collect_oldest(struct trainer *trainer, bool wait, struct flight *flight, struct step_result *result,
+                          struct update_result *update, bool *arrived)
+{
+    *flight = trainer->flights[trainer->flight_first];
+    const int status =
+        network_collect_step(trainer->network, flight->ticket, flight->n, wait, result, update, &trainer->failure);
+    *arrived = status == 0;
+    if (status == 0) {
+        trainer->flight_first = (trainer->flight_first + 1) % TRAINER_FLIGHTS;
+        trainer->flight_count--;
+    }
+    return status < 0 ? -1 : 0;
+}
+
+/* The steps behind one that was not finite changed nothing, and count for nothing. */
+static enum progress discard_flights(struct trainer *trainer)
+{
+    struct flight flight;
+    struct step_result result;
+    struct update_result update;
+    bool arrived;
+    while (trainer->flight_count > 0)
+        if (collect_oldest(trainer, true, &flight, &result, &update, &arrived) < 0)
+            return RUN_FAILED;
+    return RUN_ON;
+}
+
+static enum progress not_finite(struct trainer *trainer, enum divergence_cause cause)
+{
+    if (discard_flights(trainer) != RUN_ON)
+        return RUN_FAILED;
+    if (trainer->device) { /* the same batch again, on the host */
+        loader_seek(trainer->loader, (uint32_t)trainer->state.epoch, trainer->state.batch_in_epoch);
+        trainer->batch = loader_next(trainer->loader);
+    }
+    return trainer_diverge(trainer, cause, trainer->state.step + 1);
+}
+
+/* Counts and reports the oldest step, unless it is still under way. */
+static enum progress land_oldest(struct trainer *trainer, bool wait, bool *landed)
+{
+    struct flight flight;
+    struct step_result result;
+    struct update_result update;
+    if (collect_oldest(trainer, wait, &flight, &result, &update, landed) < 0)
+        return RUN_FAILED;
+    if (!*landed)
+        return RUN_ON;
+    if (!result.finite || !isfinite(result.loss))
+        return not_finite(trainer, DIVERGED_LOSS);
+    if (!update.finite)
+        return not_finite(trainer, DIVERGED_GRADIENT);
+    count_step(trainer, &flight, &result);
+    return report_step(trainer, &flight, &result, &update);
+}
+
+enum progress trainer_land(struct trainer *trainer)
+{
+    enum progress progress = RUN_ON;
+    bool landed;
+    while (trainer->flight_count > 0 && progress == RUN_ON)
+        progress = land_oldest(trainer, true, &landed);
+    return progress;
+}
+
+enum progress trainer_step(struct trainer *trainer)
+{
+    enum progress progress = queue_step(trainer);
+    bool landed = true;
+    while (progress == RUN_ON && landed && trainer->flight_count > 0)
+        progress = land_oldest(trainer, !may_queue(trainer), &landed);
+    if (progress != RUN_ON)
+        return progress;
+    const struct training_state *state = &trainer->state;
+    const long every = trainer->options.checkpoint_every;
+    const bool due = every > 0 && state->step % every == 0 && trainer->flight_count == 0;
+    const bool epoch_end = state->batch_in_epoch == trainer->steps_per_epoch; /* saves by itself */
+    return due && !epoch_end ? trainer_checkpoint(trainer, false) : RUN_ON;
+}
+
+/* ---- The device's images ---- */
+
+int trainer_upload(struct trainer *trainer, struct error *error)
+{
+    if (!backend_of(trainer)->load_batch)
+        return 0;
+    if (device_data_create(backend_of(trainer), trainer->dataset, &trainer->device, error))
+        return -1;
+    const struct device_view view = {
+        .split = SPLIT_TRAIN,
+        .ordered = true,
+        .augment = trainer->options.augment,
+        .normalize = trainer->options.normalize,
+        .statistics = trainer->parts.statistics,
+        .seed = trainer->options.seed,
+    };
+    device_data_source(trainer->device, &view, &trainer->source);
+    return 0;
+}
