@@ -1,6 +1,7 @@
 /* Standardised and packed weights, and the backward, of odd shapes together: the CPU's numbers, packed in the order
  * that kernels/cuda/cuda.h gives. */
 #include "tests/cuda/twins.h"
+#include "tests/cuda_emulation/emulation.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -177,12 +178,16 @@ static void check_packed(struct network *network, int l)
 static void packed_weights_are_the_effective_ones_rounded(void **state)
 {
     const struct twins *twins = *state;
-    struct network network = {0};
-    open_network(&network, twins->cuda, true);
-    for (int l = 0; l < LAYERS; l++)
-        if (shapes[l].k > 0)
-            check_packed(&network, l);
-    close_network(&network, twins->cuda);
+    for (int order = 0; order < EMULATION_ORDERS; order++) {
+        struct network network = {0};
+        emulation_set_order((enum emulation_order)order, 1);
+        open_network(&network, twins->cuda, true);
+        for (int l = 0; l < LAYERS; l++)
+            if (shapes[l].k > 0)
+                check_packed(&network, l);
+        close_network(&network, twins->cuda);
+    }
+    emulation_set_order(EMULATION_ASCENDING, 0);
 }
 
 static void an_empty_list_is_no_work(void **state)
