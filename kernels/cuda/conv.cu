@@ -1,0 +1,328 @@
+/* Convolutions of the CUDA back end: which route computes each direction, and the sums that all routes share. A weight
+ * gradient comes as partial sums over parts of the batch, the bias gradient likewise; one launch adds both up, in a
+ * fixed order. */
+#include "kernels/cuda/vector.cuh"
+
+#include <limits.h>
+#include <stdlib.h>
+
+enum { SUM_THREADS = 256, SUM_COLUMNS = 32, SUM_LANES = 8, SUM_VECTOR = 4, SCRATCH_ALIGNMENT = 256 };
+
+/* ---- Routes ---- */
+
+static bool mma_fits(const struct cuda_backend *cuda, const struct conv_shape *shape)
+{
+    return shape->dtype == DTYPE_BF16 && cuda_device_has_bf16(&cuda->device) && shape->groups == 1 &&
+           shape->cin % 8 == 0 && shape->cout % 8 == 0;
+}
+
+/* The one place that chooses. Nothing of it is measured yet; `make gpu-bench` prints what each convolution takes.
+ * What speaks for it: a 1x1 convolution is a plain matrix product, cuBLAS's trade, but only our own kernels mask by x >
+ * 0 and add an fp32 bias to bf16 results without another pass over memory, which is what limits these layers. */
+static void choose_routes(const struct cuda_backend *cuda, struct cuda_conv *c)
+{
+    const struct conv_shape *shape = &c->conv.shape;
+    const bool product = shape->k == 1 && shape->stride == 1 && shape->groups == 1;
+    c->forward = c->backward_data = c->backward_weights = ROUTE_PLAIN;
+    if (mma_fits(cuda, shape)) {
+        c->forward = ROUTE_MMA;
+        c->backward_data = product && !shape->relu_input ? ROUTE_BLAS : ROUTE_MMA;
+        c->backward_weights = product ? ROUTE_BLAS : ROUTE_MMA;
+    } else if (product && shape->dtype == DTYPE_FP32) {
+        c->forward = c->backward_data = c->backward_weights = ROUTE_BLAS;
+    }
+    if (!shape->input_gradient)
+        c->backward_data = ROUTE_PLAIN; /* never called: wants neither weights of its own nor an algorithm */
+}
+
+/* ---- Sums of columns ---- */
+
+/* A block's share of a column sum: threads (columns, lanes), of vectors of `width` channels. */
+struct column_shape {
+    int width, columns, lanes, column_blocks, parts;
+};
+
+static struct column_shape column_shape_of(const struct cuda_backend *cuda, const struct conv *conv)
+{
+    const int cout = conv->shape.cout,
+              widest = conv->shape.dtype == DTYPE_BF16 ? vector_width<bf16> : vector_width<float>;
+    struct column_shape s;
+    s.width = cout % widest == 0 ? widest : 1;
+    const int vectors = cout / s.width;
+    s.columns = vectors < SUM_COLUMNS ? vectors : SUM_COLUMNS;
+    s.column_blocks = (int)cuda_ceil_div((size_t)vectors, (size_t)s.columns);
+    s.lanes = SUM_LANES;
+    while (2 * s.lanes * s.columns <= SUM_THREADS)
+        s.lanes *= 2;
+    /* Four blocks a multiprocessor keep memory busy; a block of fewer than eight rows a thread is not worth its sum. */
+    const int rows = conv->shape.n * conv->out_h * conv->out_w;
+    const int most = 4 * cuda->device.multiprocessors / s.column_blocks;
+    s.parts = rows / (8 * s.lanes);
+    s.parts = s.parts < most ? s.parts : most;
+    s.parts = s.parts > 1 ? s.parts : 1;
+    return s;
+}
+
+/* dy (rows, channels) -> sums (gridDim.x, channels), a part of the rows each */
+template <typename T, int WIDTH>
+static __global__ void bias_parts_kernel(const T *__restrict__ dy, float *__restrict__ sums, int rows, int channels)
+{
+    const int column = (int)(blockIdx.y * blockDim.x + threadIdx.x) * WIDTH;
+    const int per = (rows + (int)gridDim.x - 1) / (int)gridDim.x;
+    const int begin = (int)blockIdx.x * per, end = begin + per < rows ? begin + per : rows;
+    float sum[WIDTH] = {};
+    if (column < channels) {
+#pragma unroll 4
+        for (int row = begin + (int)threadIdx.y; row < end; row += (int)blockDim.y) {
+            float values[WIDTH];
+            load_vector(dy + (size_t)row * (size_t)channels + column, values);
+#pragma unroll
+            for (int i = 0; i < WIDTH; i++)
+                sum[i] += values[i];
+        }
+    }
+    column_sums(sum, shared_memory<float>());
+    if (threadIdx.y == 0 && column < channels) {
+#pragma unroll
+        for (int i = 0; i < WIDTH; i++)
+            sums[(size_t)blockIdx.x * (size_t)channels + (size_t)(column + i)] = sum[i];
+    }
+}
+
+template <typename T>
+static int bias_parts_sum(struct cuda_backend *cuda, const struct conv *conv, const void *dy, float *sums,
+                          struct error *error)
+{
+    const struct column_shape s = column_shape_of(cuda, conv);
+    const dim3 grid((unsigned)s.parts, (unsigned)s.column_blocks), block((unsigned)s.columns, (unsigned)s.lanes);
+    const size_t shared = (size_t)(s.columns * s.lanes * s.width) * sizeof(float);
+    const int rows = conv->shape.n * conv->out_h * conv->out_w;
+    const auto bias_parts = s.width == 1 ? bias_parts_kernel<T, 1> : bias_parts_kernel<T, vector_width<T>>;
+    CUDA_LAUNCH(bias_parts, grid, block, shared, (const T *)dy, sums, rows, conv->shape.cout);
+    return 0;
+}
+
+/* ---- Partial sums, added up ---- */
+
+/* parts (part_count, units, taps, channels) -> out (units, channels, taps), added to when `add` */
+struct sum_job {
+    const float *parts;
+    float *out;
+    int part_count, count; /* count = units * taps * channels */
+    int taps, channels;
+    int lanes; /* threads that share a column, a power of two up to SUM_LANES */
+    int blocks;
+    bool add;
+};
+
+/* Lane l adds parts l, l + lanes, ...; then the lanes are added as a tree. */
+template <int WIDTH> static __device__ inline void sum_parts(const struct sum_job &job, int block, float *shared)
+{
+    const int columns = SUM_THREADS / job.lanes, lane = (int)threadIdx.x / columns;
+    const int first = (block * columns + (int)threadIdx.x % columns) * WIDTH;
+    float sum[WIDTH] = {};
+    if (first < job.count) {
+#pragma unroll 4
+        for (int part = lane; part < job.part_count; part += job.lanes) {
+            float values[WIDTH];
+            load_vector(job.parts + (size_t)part * (size_t)job.count + first, values);
+#pragma unroll
+            for (int i = 0; i < WIDTH; i++)
+                sum[i] += values[i];
+        }
+    }
+    for (int half = job.lanes / 2; half > 0; half /= 2) {
+        __syncthreads();
+#pragma unroll
+        for (int i = 0; i < WIDTH; i++)
+            shared[i * SUM_THREADS + (int)threadIdx.x] = sum[i];
+        __syncthreads();
+        if (lane < half) {
+#pragma unroll
+            for (int i = 0; i < WIDTH; i++)
+                sum[i] += shared[i * SUM_THREADS + (int)threadIdx.x + half * columns];
+        }
+    }
+    if (lane != 0 || first >= job.count)
+        return;
+    const int row = first / job.channels, channel = first - row * job.channels;
+    const int unit = row / job.taps, tap = row - unit * job.taps;
+    float *out = job.out + (size_t)(unit * job.channels + channel) * (size_t)job.taps + tap;
+#pragma unroll
+    for (int i = 0; i < WIDTH; i++)
+        out[i * job.taps] = job.add ? out[i * job.taps] + sum[i] : sum[i];
+}
+
+/* The weights' blocks, then the bias's. */
+template <int WIDTH> static __global__ void sum_parts_kernel(struct sum_job weights, struct sum_job bias)
+{
+    const int block = (int)blockIdx.x;
+    float *shared = shared_memory<float>();
+    if (block < weights.blocks)
+        sum_parts<WIDTH>(weights, block, shared);
+    else
+        sum_parts<1>(bias, block - weights.blocks, shared);
+}
+
+static int sum_lanes(int parts)
+{
+    int lanes = 1;
+    while (lanes < SUM_LANES && 2 * lanes <= parts)
+        lanes *= 2;
+    return lanes;
+}
+
+static unsigned sum_blocks(const struct sum_job *job, int width)
+{
+    return cuda_ceil_div((size_t)(job->count / width), (size_t)(SUM_THREADS / job->lanes));
+}
+
+/* ---- The slots ---- */
+
+static int weight_count(const struct conv_shape *shape)
+{
+    return shape->cout * shape->k * shape->k * (shape->cin / shape->groups);
+}
+
+static size_t weight_parts_bytes(const struct cuda_conv *c)
+{
+    const size_t bytes = c->backward_weights == ROUTE_BLAS
+                             ? 0
+                             : (size_t)c->weight_splits * (size_t)weight_count(&c->conv.shape) * sizeof(float);
+    return (bytes + SCRATCH_ALIGNMENT - 1) / SCRATCH_ALIGNMENT * SCRATCH_ALIGNMENT;
+}
+
+static int check_shape(const struct conv_shape *shape, struct error *error)
+{
+    if ((shape->k != 1 && shape->k != 3) || (shape->stride != 1 && shape->stride != 2) || shape->groups < 1 ||
+        shape->cin % shape->groups || shape->cout % shape->groups)
+        return error_set(error, "convolution: kernel %d, stride %d, %d -> %d channels in %d groups is not supported",
+                         shape->k, shape->stride, shape->cin, shape->cout, shape->groups);
+    if ((size_t)shape->n * (size_t)shape->h * (size_t)shape->w > INT_MAX / 2)
+        return error_set(error, "convolution: %d images of %d x %d are too many for one step; take a smaller batch",
+                         shape->n, shape->h, shape->w);
+    return 0;
+}
+
+static int prepare(struct cuda_backend *cuda, struct cuda_conv *c, struct error *error)
+{
+    const struct conv_shape *shape = &c->conv.shape;
+    choose_routes(cuda, c);
+    if (cuda_blas_prepare(cuda, c, error) || (mma_fits(cuda, shape) && cuda_mma_prepare(cuda, shape, error)))
+        return -1;
+    c->weight_splits = 1;
+    if (c->backward_weights == ROUTE_MMA)
+        c->weight_splits = cuda_mma_splits(cuda, shape);
+    else if (c->backward_weights == ROUTE_PLAIN)
+        c->weight_splits = cuda_plain_splits(cuda, &c->conv);
+    const size_t packed_bytes = (size_t)weight_count(shape) * dtype_size(shape->dtype);
+    c->conv.packed_forward_bytes = packed_bytes;
+    c->conv.packed_backward_bytes = c->backward_data == ROUTE_MMA ? packed_bytes : 0;
+    const size_t bias_parts = (size_t)column_shape_of(cuda, &c->conv).parts * (size_t)shape->cout;
+    c->conv.scratch_bytes = weight_parts_bytes(c) + bias_parts * sizeof(float);
+    return 0;
+}
+
+int cuda_conv_create(struct backend *backend, const struct conv_shape *shape, struct conv **out, struct error *error)
+{
+    if (check_shape(shape, error))
+        return -1;
+    struct cuda_conv *c = (struct cuda_conv *)calloc(1, sizeof *c);
+    if (!c)
+        return error_set(error, "out of memory");
+    const int padding = 2 * (shape->k / 2);
+    c->conv.shape = *shape;
+    c->conv.out_h = (shape->h + padding - shape->k) / shape->stride + 1;
+    c->conv.out_w = (shape->w + padding - shape->k) / shape->stride + 1;
+    if (prepare(cuda_of(backend), c, error)) {
+        cuda_conv_destroy(backend, &c->conv);
+        return -1;
+    }
+    *out = &c->conv;
+    return 0;
+}
+
+void cuda_conv_destroy(struct backend *backend, struct conv *conv)
+{
+    (void)backend;
+    if (!conv)
+        return;
+    cuda_blas_release(cuda_conv_of(conv));
+    free(cuda_conv_of(conv));
+}
+
+int cuda_conv_forward(struct backend *backend, struct conv *conv, const void *x, const void *packed_forward,
+                      const float *bias, void *y, void *scratch, struct error *error)
+{
+    (void)scratch;
+    struct cuda_backend *cuda = cuda_of(backend);
+    const struct cuda_conv *c = cuda_conv_of(conv);
+    if (c->forward == ROUTE_MMA)
+        return cuda_mma_forward(cuda, c, x, packed_forward, bias, y, error);
+    if (c->forward == ROUTE_BLAS)
+        return cuda_blas_forward(cuda, c, x, packed_forward, bias, y, error);
+    return cuda_plain_forward(cuda, c, x, packed_forward, bias, y, error);
+}
+
+int cuda_conv_backward_data(struct backend *backend, struct conv *conv, const void *x, const void *dy,
+                            const void *packed_backward, void *dx, void *scratch, struct error *error)
+{
+    (void)scratch;
+    struct cuda_backend *cuda = cuda_of(backend);
+    const struct cuda_conv *c = cuda_conv_of(conv);
+    if (!conv->shape.input_gradient)
+        return error_set(error, "convolution: made without input_gradient, but its input gradient was asked for");
+    if (c->backward_data == ROUTE_MMA)
+        return cuda_mma_backward_data(cuda, c, x, dy, packed_backward, dx, error);
+    if (c->backward_data == ROUTE_BLAS)
+        return cuda_blas_backward_data(cuda, c, x, dy, packed_backward, dx, error);
+    return cuda_plain_backward_data(cuda, c, x, dy, packed_backward, dx, error);
+}
+
+/* Adds up what lies in scratch: the weights' parts, if the route left any, and the bias's. */
+static int add_parts(struct cuda_backend *cuda, const struct cuda_conv *c, const float *weight_parts,
+                     const float *bias_parts, float *weight_gradient, float *bias_gradient, bool add,
+                     struct error *error)
+{
+    const struct conv_shape *shape = &c->conv.shape;
+    const int channels = shape->cin / shape->groups, width = channels % SUM_VECTOR == 0 ? SUM_VECTOR : 1;
+    struct sum_job weights = {weight_parts,
+                              weight_gradient,
+                              c->weight_splits,
+                              weight_count(shape),
+                              shape->k * shape->k,
+                              channels,
+                              sum_lanes(c->weight_splits),
+                              0,
+                              add};
+    const int parts = column_shape_of(cuda, &c->conv).parts;
+    struct sum_job bias = {bias_parts, bias_gradient, parts, shape->cout, 1, 1, sum_lanes(parts), 0, add};
+    if (c->backward_weights != ROUTE_BLAS)
+        weights.blocks = (int)sum_blocks(&weights, width);
+    bias.blocks = (int)sum_blocks(&bias, 1);
+    const auto sum = width == 1 ? sum_parts_kernel<1> : sum_parts_kernel<SUM_VECTOR>;
+    CUDA_LAUNCH(sum, dim3((unsigned)(weights.blocks + bias.blocks)), dim3(SUM_THREADS),
+                (size_t)(width * SUM_THREADS) * sizeof(float), weights, bias);
+    return 0;
+}
+
+int cuda_conv_backward_weights(struct backend *backend, struct conv *conv, const void *x, const void *dy,
+                               float *weight_gradient, float *bias_gradient, bool add, void *scratch,
+                               struct error *error)
+{
+    struct cuda_backend *cuda = cuda_of(backend);
+    const struct cuda_conv *c = cuda_conv_of(conv);
+    float *weight_parts = (float *)scratch;
+    float *bias_parts = (float *)((char *)scratch + weight_parts_bytes(c));
+    int result;
+    if (c->backward_weights == ROUTE_MMA)
+        result = cuda_mma_backward_weights(cuda, c, x, dy, weight_parts, error);
+    else if (c->backward_weights == ROUTE_BLAS)
+        result = cuda_blas_backward_weights(cuda, c, x, dy, weight_gradient, add, error);
+    else
+        result = cuda_plain_backward_weights(cuda, c, x, dy, weight_parts, error);
+    if (result)
+        return -1;
+    WITH_DTYPE(conv->shape.dtype, result = bias_parts_sum<T>(cuda, conv, dy, bias_parts, error));
+    return result ? -1 : add_parts(cuda, c, weight_parts, bias_parts, weight_gradient, bias_gradient, add, error);
+}
