@@ -11,15 +11,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { WARM_UP = 2, STEPS = 5, REPEATS = 5, MOST_STEPS = 100000, MOST_REPEATS = 1000 };
+enum { WARM_UP = 2, STEPS = 5, REPEATS = 5, MOST_STEPS = 100000, MOST_REPEATS = 1000, IN_FLIGHT = 8 };
+enum { PROFILED_STEPS = 5 };
 
 struct bench {
     struct settings settings;
     struct backend *backend;
     struct network *network;
     char device[DEVICE_TEXT_SIZE];
-    float *images;   /* (batch, 32, 32, 3) */
-    uint8_t *labels; /* (batch) */
+    float *images;               /* (batch, 32, 32, 3) */
+    uint8_t *labels;             /* (batch) */
+    uint64_t tickets[IN_FLIGHT]; /* of steps that were queued and not yet looked at, a ring */
+    int in_flight;
     long steps, repeats;
     double *seconds;          /* (repeats) of one step, sorted once measured */
     double kinds[TIME_KINDS]; /* seconds of one step by kind of work */
@@ -74,9 +77,36 @@ static int make_batch(struct bench *bench, struct error *error)
     return 0;
 }
 
+/* Looks at the oldest step in flight; `number` counts all that were queued. */
+static int look_at_oldest(struct bench *bench, long number, struct error *error)
+{
+    struct step_result result;
+    struct update_result updated;
+    const long oldest = number - bench->in_flight;
+    if (network_collect_step(bench->network, bench->tickets[oldest % IN_FLIGHT], bench->settings.train.batch, true,
+                             &result, &updated, error) != 0)
+        return -1;
+    bench->in_flight--;
+    if (!result.finite || !updated.finite)
+        return error_set(error, "the loss is not finite at step %ld: its time would mean nothing", oldest + 1);
+    return 0;
+}
+
+static int look_at_all(struct bench *bench, long number, struct error *error)
+{
+    while (bench->in_flight > 0)
+        if (look_at_oldest(bench, number, error) != 0)
+            return -1;
+    return 0;
+}
+
+/* Queues step `number`. A GPU's batch stays there from the first step on. */
 static int step(struct bench *bench, long number, struct error *error)
 {
     const struct train_options *train = &bench->settings.train;
+    const bool host = number == 0 || !bench->backend->whole_batch;
+    const struct step_batch batch = {
+        .n = train->batch, .images = host ? bench->images : NULL, .labels = host ? bench->labels : NULL};
     const struct step_options options = {.label_smoothing = train->label_smoothing, .step = (uint32_t)number};
     const struct optimizer_options update = {.learning_rate = 0.01f,
                                              .momentum = 0.9f,
@@ -85,14 +115,21 @@ static int step(struct bench *bench, long number, struct error *error)
                                              .ema = train->ema,
                                              .nesterov = true,
                                              .ema_step = number};
-    struct step_result result;
-    struct update_result updated;
-    if (network_train_step(bench->network, bench->images, bench->labels, train->batch, &options, &result, error) != 0 ||
-        network_update(bench->network, &update, &updated, error) != 0)
+    if (bench->in_flight == IN_FLIGHT && look_at_oldest(bench, number, error) != 0)
         return -1;
-    if (!result.finite || !updated.finite)
-        return error_set(error, "the loss is not finite at step %ld: its time would mean nothing", number + 1);
+    if (network_queue_step(bench->network, &batch, &options, &update, &bench->tickets[number % IN_FLIGHT], error) != 0)
+        return -1;
+    bench->in_flight++;
     return 0;
+}
+
+/* So many steps, to the end. */
+static int run_steps(struct bench *bench, long count, long *number, struct error *error)
+{
+    for (long s = 0; s < count; s++, ++*number)
+        if (step(bench, *number, error) != 0)
+            return -1;
+    return look_at_all(bench, *number, error);
 }
 
 static int ascending(const void *a, const void *b)
@@ -101,28 +138,36 @@ static int ascending(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+/* Where the time goes: seconds a step by kind of work, over `count` steps of which `before` were the seconds. */
+static void keep_kinds(struct bench *bench, const double before[TIME_KINDS], long count)
+{
+    network_times(bench->network, bench->kinds);
+    for (int k = 0; k < TIME_KINDS; k++)
+        bench->kinds[k] = (bench->kinds[k] - before[k]) / (double)count;
+}
+
 static int measure(struct bench *bench, struct error *error)
 {
     double before[TIME_KINDS];
     long number = 0;
-    for (; number < WARM_UP; number++)
-        if (step(bench, number, error) != 0)
-            return -1;
-    if (bench->backend->synchronize(bench->backend, error) != 0)
+    if (run_steps(bench, WARM_UP, &number, error) != 0)
         return -1;
     network_times(bench->network, before);
     for (long r = 0; r < bench->repeats; r++) {
         double start = clock_seconds();
-        for (long s = 0; s < bench->steps; s++, number++)
-            if (step(bench, number, error) != 0)
-                return -1;
-        if (bench->backend->synchronize(bench->backend, error) != 0)
+        if (run_steps(bench, bench->steps, &number, error) != 0)
             return -1;
         bench->seconds[r] = (clock_seconds() - start) / (double)bench->steps;
     }
-    network_times(bench->network, bench->kinds);
-    for (int k = 0; k < TIME_KINDS; k++)
-        bench->kinds[k] = (bench->kinds[k] - before[k]) / (double)(bench->steps * bench->repeats);
+    keep_kinds(bench, before, bench->steps * bench->repeats);
+    if (!bench->backend->whole_batch)
+        return 0;
+    /* a GPU's steps are replayed as a whole: to see into them, some more, one operation at a time */
+    network_profile(bench->network, true);
+    network_times(bench->network, before);
+    if (run_steps(bench, PROFILED_STEPS, &number, error) != 0)
+        return -1;
+    keep_kinds(bench, before, PROFILED_STEPS);
     return 0;
 }
 
