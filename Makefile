@@ -55,6 +55,7 @@ endif
 # ---- Modules, lowest first: each a static library, linked with those below it and the libraries it names ----
 MODULES := base kernels cuda engine viz sessions tui
 FOLDERS_kernels := kernels/cpu
+MORE_SOURCES_kernels := $(wildcard kernels/selftest*.c)
 # kernels/cuda.h is answered by kernels/cuda/*.cu, or by a file that says that there is no CUDA.
 MORE_SOURCES_cuda := $(if $(NVCC),$(wildcard kernels/cuda/*.cu),kernels/cuda_absent.c)
 # What needs ncurses or readline; the rest of the screen has no caller without it.
@@ -120,7 +121,7 @@ $(BUILD)/%.o: %.cu $(BUILD)/flags.cuda
 # Hold the compile commands, so that other flags mean other objects.
 $(BUILD)/flags: FLAGS = $(COMPILE)
 $(BUILD)/flags.cuda: FLAGS = $(COMPILE_CUDA)
-$(BUILD)/flags $(BUILD)/flags.cuda: always
+$(BUILD)/flags $(BUILD)/flags.cuda $(BUILD)/flags.emulated: always
 	@mkdir -p $(@D)
 	@echo '$(FLAGS)' | cmp -s - $@ || echo '$(FLAGS)' > $@
 
@@ -143,10 +144,44 @@ $$(TESTS_$(1)): %: %.o $$(TEST_HELPERS_$(1)) $$(TEST_SUPPORT) $$(call archives,$
 endef
 $(foreach m,$(TEST_FOLDERS),$(eval $(call test_rules,$(m))))
 TESTS := $(foreach m,$(TEST_FOLDERS),$(TESTS_$(m)))
+
+# ---- CUDA under emulation: kernels/cuda as C++ on the CPU (tests/cuda_emulation), with or without a toolkit ----
+# tests/cuda/test_*.c and .cu are a program each; the other .c files there, and what tests/kernels shares, go into all.
+# ASan's search for uses of a stack after return costs much on 1,024 stacks.
+COMPILE_EMULATED = $(CXX) -x c++ -std=gnu++17 $(WARNINGS) -Wno-unknown-pragmas -Wno-maybe-uninitialized -D_GNU_SOURCE \
+    -Itests/cuda_emulation -I. -DNFBENCH_CUDA_ARCHITECTURES='"75 80 86 89 90"' $(CPPFLAGS) $(CFLAGS) \
+    $(if $(findstring address,$(CFLAGS)),--param asan-use-after-return=0)
+EMULATED_SOURCES := $(wildcard kernels/cuda/*.cu tests/cuda_emulation/*.cpp)
+EMULATED_TESTS := $(wildcard tests/cuda/test_*.cu)
+TESTS_cuda := $(addprefix $(BUILD)/,$(basename $(wildcard tests/cuda/test_*.c) $(EMULATED_TESTS)))
+TEST_HELPERS_cuda := $(call objects,$(filter-out tests/cuda/test_%.c,$(wildcard tests/cuda/*.c))) $(TEST_HELPERS_kernels)
+emulated = $(addprefix $(BUILD)/emulated/,$(addsuffix .o,$(basename $(1))))
+
+define emulated_rule
+$(call emulated,$(1)): $(1) $(BUILD)/flags.emulated
+	@mkdir -p $$(@D)
+	@echo "  EMULATE $(1)"
+	$$(Q)$$(COMPILE_EMULATED) -MMD -MP -c -o $$@ $(1)
+endef
+$(foreach s,$(EMULATED_SOURCES) $(EMULATED_TESTS),$(eval $(call emulated_rule,$(s))))
+$(BUILD)/flags.emulated: FLAGS = $(COMPILE_EMULATED)
+$(BUILD)/cuda_emulated.a: $(call emulated,$(EMULATED_SOURCES))
+	@rm -f $@
+	$(Q)ar rcs $@ $^
+
+$(foreach t,$(EMULATED_TESTS),$(eval $(BUILD)/$(basename $(t)): $(call emulated,$(t))))
+$(foreach t,$(filter-out $(EMULATED_TESTS:.cu=),$(TESTS_cuda:$(BUILD)/%=%)),$(eval $(BUILD)/$(t): $(BUILD)/$(t).o))
+$(TESTS_cuda): $(TEST_HELPERS_cuda) $(TEST_SUPPORT) $(BUILD)/cuda_emulated.a $(call archives,kernels)
+	@echo "  LINK    $@"
+	$(Q)$(CXX) $(CFLAGS) -fopenmp -pthread $(LDFLAGS) -o $@ $(filter $@.o $(BUILD)/emulated/$(@:$(BUILD)/%=%).o,$^) \
+	    $(filter-out $@.o $(BUILD)/emulated/$(@:$(BUILD)/%=%).o,$^) $(call libraries,kernels) $(LIBRARIES_TESTS)
+TESTS += $(TESTS_cuda)
+
 TEST_SCRIPTS := $(wildcard tests/*/test_*.sh tests/*/test_*.py)
 
 ALL_OBJECTS := $(call objects,tui/main.c $(foreach m,$(MODULES),$(SOURCES_$(m)))) $(TEST_SUPPORT) \
-    $(foreach m,$(TEST_FOLDERS),$(TEST_HELPERS_$(m))) $(addsuffix .o,$(TESTS))
+    $(foreach m,$(TEST_FOLDERS) cuda,$(TEST_HELPERS_$(m))) $(addsuffix .o,$(TESTS)) \
+    $(call emulated,$(EMULATED_SOURCES) $(EMULATED_TESTS))
 -include $(ALL_OBJECTS:.o=.d)
 
 tests: $(BINARY) $(TESTS)
