@@ -179,7 +179,7 @@ PHILOX_FUNCTION uint8_t augment_between(const uint8_t *plane, struct augment_pla
 }
 
 /* Adds normal noise of deviation 0.1 * 255 to values [4 * group, 4 * group + 4): blocks 1 and up of the image's draws.
- */
+ * Logarithm, cosine and sine may differ in the last bit between libraries: then one value in some 10^9 differs by 1. */
 PHILOX_FUNCTION void augment_noise(const uint8_t in[4], uint64_t seed, uint32_t epoch, uint32_t index, uint32_t group,
                                    uint8_t out[4])
 {

@@ -243,17 +243,16 @@ static __device__ inline int apply_row(const struct parameter *p, struct span ro
     return factor < 1.0f && group.rank == 0 ? 1 : 0;
 }
 
-static __device__ inline int apply_task(const struct parameter *parameters, struct row_task task,
+static __device__ inline int apply_task(const struct parameter *p, struct row_task task,
                                         const struct update_options *options, struct apply_shared *shared)
 {
-    const struct parameter p = parameters[task.item];
-    const struct row_group group = row_group_of(p.length);
+    const struct row_group group = row_group_of(p->length);
     const int number = row_of(task, group);
-    if (number >= p.rows)
+    if (number >= p->rows)
         return 0; /* a whole warp, where a row is a warp's */
-    const size_t first = (size_t)number * (size_t)p.length;
-    const struct span row = {first, p.count - first < (size_t)p.length ? (int)(p.count - first) : p.length};
-    return p.vector ? apply_row<4>(&p, row, options, group, shared) : apply_row<1>(&p, row, options, group, shared);
+    const size_t first = (size_t)number * (size_t)p->length;
+    const struct span row = {first, p->count - first < (size_t)p->length ? (int)(p->count - first) : p->length};
+    return p->vector ? apply_row<4>(p, row, options, group, shared) : apply_row<1>(p, row, options, group, shared);
 }
 
 static __global__ void __launch_bounds__(ROW_THREADS)
@@ -261,11 +260,13 @@ static __global__ void __launch_bounds__(ROW_THREADS)
                  const struct step_report *report, struct measured measured, int *clipped)
 {
     struct apply_shared *shared = shared_memory<struct apply_shared>();
+    /* copies, read before the barrier so that a block waits for memory once */
+    const struct row_task task = tasks[blockIdx.x];
+    const struct parameter parameter = parameters[task.item];
+    const struct update_options options = values->update;
     int count = 0;
-    if (!is_stopped(measured, values, report, shared->stops)) { /* the same in the whole block */
-        const struct update_options options = values->update;
-        count = apply_task(parameters, tasks[blockIdx.x], &options, shared);
-    }
+    if (!is_stopped(measured, values, report, shared->stops)) /* the same in the whole block */
+        count = apply_task(&parameter, task, &options, shared);
 #pragma unroll
     for (int offset = 16; offset > 0; offset /= 2)
         count += __shfl_xor_sync(0xffffffffu, count, offset);
