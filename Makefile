@@ -171,10 +171,10 @@ $(BUILD)/cuda_emulated.a: $(call emulated,$(EMULATED_SOURCES))
 
 $(foreach t,$(EMULATED_TESTS),$(eval $(BUILD)/$(basename $(t)): $(call emulated,$(t))))
 $(foreach t,$(filter-out $(EMULATED_TESTS:.cu=),$(TESTS_cuda:$(BUILD)/%=%)),$(eval $(BUILD)/$(t): $(BUILD)/$(t).o))
-$(TESTS_cuda): $(TEST_HELPERS_cuda) $(TEST_SUPPORT) $(BUILD)/cuda_emulated.a $(call archives,kernels)
+$(TESTS_cuda): $(TEST_HELPERS_cuda) $(TEST_SUPPORT) $(BUILD)/cuda_emulated.a $(call archives,engine)
 	@echo "  LINK    $@"
 	$(Q)$(CXX) $(CFLAGS) -fopenmp -pthread $(LDFLAGS) -o $@ $(filter $@.o $(BUILD)/emulated/$(@:$(BUILD)/%=%).o,$^) \
-	    $(filter-out $@.o $(BUILD)/emulated/$(@:$(BUILD)/%=%).o,$^) $(call libraries,kernels) $(LIBRARIES_TESTS)
+	    $(filter-out $@.o $(BUILD)/emulated/$(@:$(BUILD)/%=%).o,$^) $(call libraries,engine) $(LIBRARIES_TESTS)
 TESTS += $(TESTS_cuda)
 
 TEST_SCRIPTS := $(wildcard tests/*/test_*.sh tests/*/test_*.py)
