@@ -1,0 +1,516 @@
+/* The CUDA back end's elementwise ops and sums beside the CPU's, where the op table does not go: sums over so many rows
+ * that several blocks share them, counts that fill no block, values that are not finite, histograms, draws. */
+#include "tests/cuda/twins.h"
+#include "tests/cuda_emulation/emulation.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define COUNT(array) (int)(sizeof(array) / sizeof *(array))
+
+/* Of the largest value: a unit of bf16's 8 bits, or the rounding of sums in another order. */
+static double tolerance_of(enum dtype dtype)
+{
+    return dtype == DTYPE_BF16 ? 1e-2 : 2e-5;
+}
+
+static const char *name_of(enum dtype dtype)
+{
+    return dtype == DTYPE_BF16 ? "bf16" : "fp32";
+}
+
+/* Normal values in the rig's dtype. */
+static void *normals(struct rig *rig, enum dtype storage, uint32_t stream, size_t count, double scale, double shift)
+{
+    double *values = malloc((count + 1) * sizeof *values);
+    assert_non_null(values);
+    rig_normal(stream, values, count);
+    for (size_t i = 0; i < count; i++)
+        values[i] = shift + scale * values[i];
+    void *device = rig_upload(rig, storage, values, count);
+    free(values);
+    return device;
+}
+
+/* outcome_add of a tensor of the rig's dtype. */
+static void add_activations(struct outcome *out, struct rig *rig, const char *name, const void *device, size_t count)
+{
+    struct backend *b = rig->backend;
+    float *full = rig_poisoned(rig, DTYPE_FP32, count);
+    RIG_CALL(rig, b->convert(b, rig->dtype, device, DTYPE_FP32, full, count, &error));
+    outcome_add(out, rig, name, 0, full, count);
+}
+
+/* ---- Sums per channel ---- */
+
+struct rows_case {
+    enum dtype dtype;
+    size_t rows;
+    int c;
+    bool relu, add;
+    double shift;
+};
+
+/* Odd numbers of rows and channels; one part and several; one chunk of channels and several; a mean far from 0. */
+static const struct rows_case rows_cases[] = {
+    {.rows = 1, .c = 1},
+    {.rows = 5, .c = 3, .relu = true},
+    {.rows = 700, .c = 3, .add = true},
+    {.rows = 9001, .c = 4, .relu = true, .add = true},
+    {.rows = 3001, .c = 10, .relu = true},
+    {.rows = 2050, .c = 24, .shift = 100.0},
+    {.rows = 333, .c = 40, .relu = true, .add = true, .shift = -30.0},
+    {.rows = 130, .c = 264},
+    {.rows = 67, .c = 523, .relu = true},
+};
+
+static void run_batch_norm(struct backend *b, const void *data, struct outcome *out)
+{
+    const struct rows_case *c = data;
+    const size_t channels = (size_t)c->c, count = c->rows * channels;
+    struct rig rig = {.backend = b, .dtype = c->dtype, .repeats = 1};
+    rig_begin(&rig);
+    const struct batch_norm norm = {.c = c->c,
+                                    .weight = normals(&rig, DTYPE_FP32, 1, channels, 0.3, 1.0),
+                                    .bias = normals(&rig, DTYPE_FP32, 2, channels, 1.0, 0.0),
+                                    .running_mean = normals(&rig, DTYPE_FP32, 3, channels, 1.0, 0.0),
+                                    .running_variance = normals(&rig, DTYPE_FP32, 4, channels, 0.1, 2.0),
+                                    .saved = rig_poisoned(&rig, DTYPE_FP32, 2 * channels),
+                                    .weight_gradient = rig_poisoned(&rig, DTYPE_FP32, channels),
+                                    .bias_gradient = rig_poisoned(&rig, DTYPE_FP32, channels)};
+    const void *x = normals(&rig, c->dtype, 5, count, 1.0, c->shift);
+    const void *dy = normals(&rig, c->dtype, 6, count, 1.0, 0.1);
+    void *y = rig_poisoned(&rig, c->dtype, count);
+    void *dx = c->add ? normals(&rig, c->dtype, 7, count, 1.0, 0.0) : rig_poisoned(&rig, c->dtype, count);
+    RIG_CALL(&rig, b->batch_norm_forward(b, c->dtype, &norm, x, y, true, c->relu, c->rows, &error));
+    RIG_CALL(&rig, b->batch_norm_backward(b, c->dtype, &norm, x, y, dy, dx, c->relu, c->add, c->rows, &error));
+    add_activations(out, &rig, "y", y, count);
+    add_activations(out, &rig, "dx", dx, count);
+    outcome_add(out, &rig, "running mean", 0, norm.running_mean, channels);
+    outcome_add(out, &rig, "running variance", 0, norm.running_variance, channels);
+    outcome_add(out, &rig, "saved mean", 0, norm.saved, channels);
+    outcome_add(out, &rig, "saved deviation", 0, norm.saved + channels, channels);
+    outcome_add(out, &rig, "weight gradient", 0, norm.weight_gradient, channels);
+    outcome_add(out, &rig, "bias gradient", 0, norm.bias_gradient, channels);
+    RIG_CALL(&rig, b->batch_norm_forward(b, c->dtype, &norm, x, y, false, c->relu, c->rows, &error));
+    add_activations(out, &rig, "y in inference", y, count);
+    rig_end(&rig);
+}
+
+static void run_channel_moments(struct backend *b, const void *data, struct outcome *out)
+{
+    const struct rows_case *c = data;
+    const size_t channels = (size_t)c->c;
+    struct rig rig = {.backend = b, .dtype = c->dtype, .repeats = 1};
+    rig_begin(&rig);
+    const void *x = normals(&rig, c->dtype, 1, c->rows * channels, 1.0, c->shift);
+    float *moments = rig_poisoned(&rig, DTYPE_FP32, 2 * channels);
+    int *finite = rig_bytes(&rig, sizeof *finite);
+    RIG_CALL(&rig, b->channel_moments(b, c->dtype, x, c->rows, c->c, moments, finite, &error));
+    outcome_add(out, &rig, "mean", 0, moments, channels);
+    outcome_add(out, &rig, "variance", 0, moments + channels, channels);
+    rig_end(&rig);
+}
+
+static void each_rows_case(const struct twins *twins, void (*run)(struct backend *, const void *, struct outcome *))
+{
+    for (int i = 0; i < COUNT(rows_cases); i++)
+        for (int dtype = DTYPE_FP32; dtype <= DTYPE_BF16; dtype++) {
+            struct rows_case c = rows_cases[i];
+            c.dtype = (enum dtype)dtype;
+            print_message("%zu rows of %d channels, %s\n", c.rows, c.c, name_of(c.dtype));
+            twins_check(twins, run, &c, tolerance_of(c.dtype));
+        }
+}
+
+static void batch_norm_over_many_rows(void **state)
+{
+    each_rows_case(*state, run_batch_norm);
+}
+
+static void moments_over_many_rows(void **state)
+{
+    each_rows_case(*state, run_channel_moments);
+}
+
+/* What channel_moments says of `count` = rows * c values. */
+static int finite_flag(struct backend *b, enum dtype dtype, const double *values, size_t rows, int c)
+{
+    struct rig rig = {.backend = b, .dtype = dtype, .repeats = 1};
+    int host = -1;
+    rig_begin(&rig);
+    const void *x = rig_upload(&rig, dtype, values, rows * (size_t)c);
+    float *moments = rig_poisoned(&rig, DTYPE_FP32, 2 * (size_t)c);
+    int *finite = rig_bytes(&rig, sizeof *finite);
+    RIG_CALL(&rig, b->channel_moments(b, dtype, x, rows, c, moments, finite, &error));
+    struct error error = {""};
+    if (b->copy_out(b, &host, finite, sizeof host, &error))
+        rig_failed("copy_out", error.message);
+    rig_end(&rig);
+    return host;
+}
+
+/* One value anywhere, also where the last block does the last rows; large values alone are no reason. */
+static void moments_find_what_is_not_finite(void **state)
+{
+    const struct twins *twins = *state;
+    enum { ROWS = 1003, CHANNELS = 12, VALUES = ROWS * CHANNELS };
+    static const size_t places[] = {0, 11, 500 * CHANNELS + 3, VALUES - 1};
+    double *values = calloc(VALUES, sizeof *values);
+    assert_non_null(values);
+    for (int dtype = DTYPE_FP32; dtype <= DTYPE_BF16; dtype++) {
+        values[7] = 1e30; /* its square is not finite, it is */
+        assert_int_equal(finite_flag(twins->cuda, (enum dtype)dtype, values, ROWS, CHANNELS), 1);
+        values[7] = 0.0;
+        for (int i = 0; i < COUNT(places); i++) {
+            values[places[i]] = i % 2 ? (double)NAN : (double)-INFINITY;
+            assert_int_equal(finite_flag(twins->cuda, (enum dtype)dtype, values, ROWS, CHANNELS), 0);
+            values[places[i]] = 0.0;
+        }
+    }
+    free(values);
+}
+
+/* ---- Maps ---- */
+
+struct map_case {
+    enum dtype dtype;
+    int n, spatial, c;
+    bool sample, channel, skip, add;
+};
+
+/* Few images and more than a GPU has multiprocessors for, one position and many, one chunk of channels and several. */
+static const struct map_case map_cases[] = {
+    {.n = 1, .spatial = 1, .c = 1, .skip = true},
+    {.n = 2, .spatial = 130, .c = 3, .channel = true, .skip = true, .add = true},
+    {.n = 3, .spatial = 16, .c = 40, .sample = true},
+    {.n = 3, .spatial = 49, .c = 296, .channel = true, .add = true},
+    {.n = 300, .spatial = 4, .c = 20, .sample = true, .channel = true, .skip = true},
+    {.n = 1100, .spatial = 1, .c = 8, .sample = true, .skip = true, .add = true},
+    {.n = 270, .spatial = 2, .c = 264, .channel = true, .skip = true},
+};
+
+static void run_maps(struct backend *b, const void *data, struct outcome *out)
+{
+    const struct map_case *c = data;
+    const size_t images = (size_t)c->n, flat = images * (size_t)c->c, count = flat * (size_t)c->spatial;
+    struct rig rig = {.backend = b, .dtype = c->dtype, .repeats = 1};
+    rig_begin(&rig);
+    void *x = normals(&rig, c->dtype, 1, count, 1.0, 0.0), *map = normals(&rig, c->dtype, 2, count, 1.0, 0.5);
+    void *gradient = rig_poisoned(&rig, c->dtype, count), *spread = normals(&rig, c->dtype, 3, count, 1.0, 0.0);
+    float *pooled = rig_poisoned(&rig, DTYPE_FP32, flat), *scratch = rig_poisoned(&rig, DTYPE_FP32, flat);
+    float *dchannel = c->channel ? rig_poisoned(&rig, DTYPE_FP32, flat) : NULL;
+    float *dskip = c->skip ? normals(&rig, DTYPE_FP32, 4, 1, 1.0, 0.0) : NULL;
+    float *samples = c->sample ? rig_poisoned(&rig, DTYPE_FP32, images) : NULL;
+    if (samples)
+        RIG_CALL(&rig, b->drop_path(b, samples, 0.4f, 3, rig_values(&rig, 1, NULL), 2, 0, c->n, &error));
+    const struct residual_gate gate = {.sample = samples,
+                                       .channel = c->channel ? normals(&rig, DTYPE_FP32, 5, flat, 0.5, 1.0) : NULL,
+                                       .skip_gain = c->skip ? normals(&rig, DTYPE_FP32, 6, 1, 0.1, 0.7) : NULL,
+                                       .alpha = 0.2f};
+    RIG_CALL(&rig, b->global_pool_forward(b, c->dtype, map, pooled, 1.5f, c->n, c->spatial, c->c, &error));
+    RIG_CALL(&rig, b->global_pool_backward(b, c->dtype, pooled, spread, 1.5f, true, c->n, c->spatial, c->c, &error));
+    RIG_CALL(&rig, b->residual_add_forward(b, c->dtype, x, map, &gate, c->n, c->spatial, c->c, &error));
+    RIG_CALL(&rig, b->residual_add_backward(b, c->dtype, x, map, &gate, gradient, dchannel, dskip, c->add, scratch,
+                                            c->n, c->spatial, c->c, &error));
+    outcome_add(out, &rig, "pooled", 0, pooled, flat);
+    add_activations(out, &rig, "spread", spread, count);
+    add_activations(out, &rig, "sum", x, count);
+    add_activations(out, &rig, "dbranch", gradient, count);
+    outcome_add(out, &rig, "dchannel", 0, dchannel, flat);
+    outcome_add(out, &rig, "dskip_gain", 0, dskip, 1);
+    rig_end(&rig);
+}
+
+static void pools_and_residuals_of_any_batch(void **state)
+{
+    for (int i = 0; i < COUNT(map_cases); i++)
+        for (int dtype = DTYPE_FP32; dtype <= DTYPE_BF16; dtype++) {
+            struct map_case c = map_cases[i];
+            c.dtype = (enum dtype)dtype;
+            print_message("%d maps of %d positions and %d channels, %s\n", c.n, c.spatial, c.c, name_of(c.dtype));
+            twins_check(*state, run_maps, &c, tolerance_of(c.dtype));
+        }
+}
+
+/* ---- Element by element ---- */
+
+struct flat_case {
+    enum dtype dtype;
+    size_t count;
+};
+
+static void run_flat(struct backend *b, const void *data, struct outcome *out)
+{
+    const struct flat_case *c = data;
+    struct rig rig = {.backend = b, .dtype = c->dtype, .repeats = 1};
+    rig_begin(&rig);
+    void *x = normals(&rig, c->dtype, 1, c->count, 2.0, 0.0), *dy = normals(&rig, c->dtype, 2, c->count, 1.0, 0.0);
+    for (int a = ACTIVATION_RELU; a <= ACTIVATION_TANH; a++) {
+        void *y = rig_poisoned(&rig, c->dtype, c->count), *dx = normals(&rig, c->dtype, 3, c->count, 1.0, 0.0);
+        RIG_CALL(&rig, b->activation_forward(b, (enum activation)a, c->dtype, x, y, c->count, &error));
+        RIG_CALL(&rig, b->activation_backward(b, (enum activation)a, c->dtype, x, dy, dx, true, c->count, &error));
+        add_activations(out, &rig, "activation", y, c->count);
+        add_activations(out, &rig, "its gradient", dx, c->count);
+    }
+    void *copy = rig_poisoned(&rig, c->dtype, c->count);
+    uint16_t *half = rig_poisoned(&rig, DTYPE_BF16, c->count);
+    float *back = rig_poisoned(&rig, DTYPE_FP32, c->count);
+    RIG_CALL(&rig, b->convert(b, c->dtype, x, c->dtype, copy, c->count, &error));
+    RIG_CALL(&rig, b->convert(b, c->dtype, copy, DTYPE_BF16, half, c->count, &error));
+    RIG_CALL(&rig, b->convert(b, DTYPE_BF16, half, DTYPE_FP32, back, c->count, &error));
+    add_activations(out, &rig, "copy", copy, c->count);
+    outcome_add(out, &rig, "there and back", 0, back, c->count);
+    rig_end(&rig);
+}
+
+static void counts_that_fill_no_vector(void **state)
+{
+    static const size_t counts[] = {1, 3, 4, 5, 8, 15, 1023, 1025, 2049, 5003};
+    for (int i = 0; i < COUNT(counts); i++)
+        for (int dtype = DTYPE_FP32; dtype <= DTYPE_BF16; dtype++) {
+            const struct flat_case c = {(enum dtype)dtype, counts[i]};
+            twins_check(*state, run_flat, &c, tolerance_of(c.dtype));
+        }
+}
+
+/* A NaN must reach the loss and be found. */
+static void activations_hand_nan_on(void **state)
+{
+    const struct twins *twins = *state;
+    struct backend *b = twins->cuda;
+    for (int a = ACTIVATION_RELU; a <= ACTIVATION_TANH; a++)
+        for (int dtype = DTYPE_FP32; dtype <= DTYPE_BF16; dtype++) {
+            struct rig rig = {.backend = b, .dtype = (enum dtype)dtype, .repeats = 1};
+            double values[3] = {1.0, (double)NAN, (double)INFINITY};
+            rig_begin(&rig);
+            void *x = rig_upload(&rig, rig.dtype, values, 3);
+            RIG_CALL(&rig, b->activation_forward(b, (enum activation)a, rig.dtype, x, x, 3, &error));
+            rig_download(&rig, rig.dtype, x, values, 3);
+            assert_true(isfinite(values[0]));
+            assert_true(isnan(values[1]));
+            assert_true(a == ACTIVATION_TANH ? values[2] == 1.0 : isinf(values[2]));
+            rig_end(&rig);
+        }
+}
+
+/* ---- Draws ---- */
+
+static void run_draws(struct backend *b, const void *data, struct outcome *out)
+{
+    const size_t count = *(const size_t *)data;
+    const uint64_t seed = 0x123456789abcdefu, first = ((uint64_t)1 << 33) + 40;
+    struct rig rig = {.backend = b, .repeats = 1};
+    rig_begin(&rig);
+    const struct step_values *values = rig_values(&rig, 77, NULL);
+    float *x = normals(&rig, DTYPE_FP32, 1, count, 1.0, 0.0), *y = rig_poisoned(&rig, DTYPE_FP32, count);
+    float *gates = rig_poisoned(&rig, DTYPE_FP32, count), *all = rig_poisoned(&rig, DTYPE_FP32, count);
+    RIG_CALL(&rig, b->dropout(b, x, y, 0.3f, seed, values, first, count, &error));
+    RIG_CALL(&rig, b->drop_path(b, gates, 0.3f, seed, values, 9, 1000, (int)count, &error));
+    RIG_CALL(&rig, b->drop_path(b, all, 0.0f, seed, values, 9, 1000, (int)count, &error));
+    outcome_add(out, &rig, "dropout", 0, y, count);
+    outcome_add(out, &rig, "drop path", 0, gates, count);
+    outcome_add(out, &rig, "drop path of rate 0", 0, all, count);
+    rig_end(&rig);
+}
+
+static void draws_are_the_same_numbers(void **state)
+{
+    static const size_t counts[] = {1, 6, 300, 1030};
+    for (int i = 0; i < COUNT(counts); i++)
+        twins_check(*state, run_draws, &counts[i], 0.0);
+}
+
+/* ---- Loss ---- */
+
+struct loss_case {
+    int n, classes;
+    float smoothing;
+    bool add, no_gradient;
+};
+
+static uint8_t *random_labels(int n, int classes)
+{
+    uint8_t *labels = malloc((size_t)n);
+    assert_non_null(labels);
+    for (int i = 0; i < n; i++)
+        labels[i] = (uint8_t)(philox_draw(1, PHILOX_SYNTHETIC, 0, (uint64_t)i, 0).word[0] % (uint32_t)classes);
+    return labels;
+}
+
+static void run_loss(struct backend *b, const void *data, struct outcome *out)
+{
+    const struct loss_case *c = data;
+    const size_t count = (size_t)c->n * (size_t)c->classes;
+    struct rig rig = {.backend = b, .repeats = 1};
+    struct loss_result result = {.loss = 1.5f, .correct = 7};
+    rig_begin(&rig);
+    uint8_t *labels = random_labels(c->n, c->classes);
+    const uint8_t *device_labels = rig_copy_in(&rig, labels, (size_t)c->n);
+    free(labels);
+    const float *logits = normals(&rig, DTYPE_FP32, 1, count, 3.0, 50.0);
+    float *dlogits = c->no_gradient ? NULL : rig_poisoned(&rig, DTYPE_FP32, count);
+    struct loss_result *sums = rig_copy_in(&rig, &result, sizeof result);
+    RIG_CALL(&rig, b->softmax_cross_entropy(b, logits, device_labels, c->smoothing, 0.25f, dlogits, sums, c->add, c->n,
+                                            c->classes, &error));
+    struct error error = {""};
+    if (b->copy_out(b, &result, sums, sizeof result, &error))
+        rig_failed("copy_out", error.message);
+    const double host[2] = {(double)result.loss, (double)result.correct};
+    float *device = rig_upload(&rig, DTYPE_FP32, host, 2);
+    outcome_add(out, &rig, "loss", 0, device, 1);
+    outcome_add(out, &rig, "correct", 0, device + 1, 1);
+    outcome_add(out, &rig, "gradient", 0, dlogits, count);
+    rig_end(&rig);
+}
+
+static void losses_of_any_batch_and_classes(void **state)
+{
+    static const struct loss_case cases[] = {
+        {.n = 1, .classes = 1},
+        {.n = 1, .classes = 10, .smoothing = 0.1f, .add = true},
+        {.n = 33, .classes = 17, .smoothing = 0.1f},
+        {.n = 131, .classes = 100, .smoothing = 0.2f, .add = true},
+        {.n = 1025, .classes = 10, .add = true},
+        {.n = 300, .classes = 100, .smoothing = 0.1f},
+        {.n = 70, .classes = 256, .smoothing = 0.1f, .no_gradient = true},
+    };
+    for (int i = 0; i < COUNT(cases); i++) {
+        print_message("%d samples of %d classes\n", cases[i].n, cases[i].classes);
+        twins_check(*state, run_loss, &cases[i], 2e-6);
+    }
+}
+
+/* The loss of two samples of three classes on the GPU, the first as given. */
+static struct loss_result loss_of(struct backend *b, const double logits[3], uint8_t label)
+{
+    struct rig rig = {.backend = b, .repeats = 1};
+    const double all[6] = {logits[0], logits[1], logits[2], 1.0, 3.0, 2.0};
+    const uint8_t labels[2] = {label, 1};
+    struct loss_result result = {0};
+    rig_begin(&rig);
+    const float *device = rig_upload(&rig, DTYPE_FP32, all, 6);
+    const uint8_t *device_labels = rig_copy_in(&rig, labels, sizeof labels);
+    float *dlogits = rig_poisoned(&rig, DTYPE_FP32, 6);
+    struct loss_result *sums = rig_bytes(&rig, sizeof *sums);
+    RIG_CALL(&rig, b->softmax_cross_entropy(b, device, device_labels, 0.0f, 1.0f, dlogits, sums, false, 2, 3, &error));
+    struct error error = {""};
+    if (b->copy_out(b, &result, sums, sizeof result, &error))
+        rig_failed("copy_out", error.message);
+    rig_end(&rig);
+    return result;
+}
+
+static void loss_is_nan_where_it_must_stop_the_run(void **state)
+{
+    struct backend *cuda = ((struct twins *)*state)->cuda;
+    const double fine[3] = {0.0, 5.0, 5.0}, large[3] = {-1e4, 2e4, 1e4};
+    const double nan[3] = {0.0, (double)NAN, 1.0}, infinite[3] = {0.0, (double)INFINITY, 1.0};
+    /* of equals the first counts */
+    assert_int_equal(loss_of(cuda, fine, 1).correct, 2);
+    assert_int_equal(loss_of(cuda, fine, 2).correct, 1);
+    assert_true(fabs((double)loss_of(cuda, large, 2).loss - 1e4) < 1.0);
+    assert_true(isnan(loss_of(cuda, nan, 0).loss));
+    assert_true(isnan(loss_of(cuda, infinite, 0).loss));
+    /* a label that is no class */
+    assert_true(isnan(loss_of(cuda, fine, 3).loss));
+}
+
+/* ---- Histogram ---- */
+
+struct histogram_case {
+    enum dtype dtype;
+    size_t count;
+    float low, high;
+    int bins;
+};
+
+/* The counts (bins + 2), to be freed; with values on the limits, beyond them, and such as are not finite. */
+static uint32_t *histogram_of(struct backend *b, const struct histogram_case *c)
+{
+    static const double odd[] = {0.0, -0.0, (double)NAN, (double)INFINITY, (double)-INFINITY, -1.0, 1.0, 3e38};
+    const size_t bytes = ((size_t)c->bins + 2) * sizeof(uint32_t);
+    struct rig rig = {.backend = b, .dtype = c->dtype, .repeats = 1};
+    double *values = malloc(c->count * sizeof *values);
+    uint32_t *counts = malloc(bytes);
+    assert_non_null(values);
+    assert_non_null(counts);
+    rig_normal(1, values, c->count);
+    for (size_t i = 0; i < c->count; i += 13)
+        values[i] = odd[i / 13 % (size_t)COUNT(odd)];
+    rig_begin(&rig);
+    const void *x = rig_upload(&rig, c->dtype, values, c->count);
+    uint32_t *device = rig_bytes(&rig, bytes);
+    RIG_CALL(&rig, b->histogram(b, c->dtype, x, c->count, c->low, c->high, c->bins, device, &error));
+    struct error error = {""};
+    if (b->copy_out(b, counts, device, bytes, &error))
+        rig_failed("copy_out", error.message);
+    rig_end(&rig);
+    free(values);
+    return counts;
+}
+
+static void check_histogram(const struct twins *twins, const struct histogram_case *c)
+{
+    uint32_t *expected = histogram_of(twins->cpu, c);
+    for (int order = 0; order < EMULATION_ORDERS; order++) {
+        emulation_set_order((enum emulation_order)order, 1);
+        uint32_t *counts = histogram_of(twins->cuda, c);
+        uint64_t sum = 0;
+        for (int bin = 0; bin < c->bins + 2; bin++) {
+            assert_int_equal(counts[bin], expected[bin]);
+            sum += counts[bin];
+        }
+        assert_int_equal(sum, c->count);
+        free(counts);
+    }
+    emulation_set_order(EMULATION_ASCENDING, 0);
+    free(expected);
+}
+
+static void histograms_are_exact(void **state)
+{
+    /* the last: more than one round of all blocks */
+    static const struct histogram_case cases[] = {
+        {DTYPE_FP32, 1, -1.0f, 1.0f, 1},       {DTYPE_FP32, 1003, -1.0f, 1.0f, 7},
+        {DTYPE_BF16, 1003, -1.0f, 1.0f, 7},    {DTYPE_FP32, 30001, -0.3f, 2.7f, HISTOGRAM_MOST_BINS},
+        {DTYPE_BF16, 30001, 0.0f, 1e-3f, 100}, {DTYPE_FP32, 600001, -3.0f, 3.0f, 64}};
+    for (int i = 0; i < COUNT(cases); i++)
+        check_histogram(*state, &cases[i]);
+}
+
+static void histogram_refuses_a_senseless_range(void **state)
+{
+    const struct twins *twins = *state;
+    struct backend *each[2] = {twins->cpu, twins->cuda};
+    for (int i = 0; i < 2; i++) {
+        struct error error = {""};
+        uint32_t counts[4];
+        assert_int_equal(each[i]->histogram(each[i], DTYPE_FP32, NULL, 0, 1.0f, 1.0f, 2, counts, &error), -1);
+        assert_int_equal(each[i]->histogram(each[i], DTYPE_FP32, NULL, 0, 0.0f, NAN, 2, counts, &error), -1);
+        assert_int_equal(each[i]->histogram(each[i], DTYPE_FP32, NULL, 0, 0.0f, 1.0f, 257, counts, &error), -1);
+        assert_non_null(strstr(error.message, "1 to 256 bins"));
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(batch_norm_over_many_rows),
+                                       cmocka_unit_test(moments_over_many_rows),
+                                       cmocka_unit_test(moments_find_what_is_not_finite),
+                                       cmocka_unit_test(pools_and_residuals_of_any_batch),
+                                       cmocka_unit_test(counts_that_fill_no_vector),
+                                       cmocka_unit_test(activations_hand_nan_on),
+                                       cmocka_unit_test(draws_are_the_same_numbers),
+                                       cmocka_unit_test(losses_of_any_batch_and_classes),
+                                       cmocka_unit_test(loss_is_nan_where_it_must_stop_the_run),
+                                       cmocka_unit_test(histograms_are_exact),
+                                       cmocka_unit_test(histogram_refuses_a_senseless_range)};
+    return cmocka_run_group_tests(tests, twins_open, twins_close);
+}
