@@ -6,50 +6,54 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SPLITS = 2, PIECE = 1024 /* images */ };
+enum { PIECE = 1024 /* images */ };
+
+struct part {
+    struct device_range range;
+    uint8_t *pixels; /* (count, 3, 32, 32), device; NULL: an empty range */
+    uint8_t *labels; /* (count), device */
+};
 
 struct device_data {
     struct backend *backend;
-    int count[SPLITS];
-    uint8_t *pixels[SPLITS]; /* (count, 3, 32, 32), device */
-    uint8_t *labels[SPLITS]; /* (count), device */
-    uint32_t *order;         /* (count of the training split), device */
+    struct part parts[DEVICE_RANGES];
+    uint32_t *order; /* (count of the first range), device */
 };
 
-static int upload_piece(struct device_data *data, const struct dataset *dataset, enum split split, int begin, int count,
-                        uint8_t *staging, struct error *error)
+/* Images [begin, begin + count) of the range. Those of the synthetic set are rendered here, each on its own. */
+static void gather(const struct dataset *dataset, const struct device_range *range, int begin, int count,
+                   uint8_t *pixels, uint8_t *labels)
+{
+#pragma omp parallel for schedule(dynamic, 16)
+    for (int i = 0; i < count; i++) {
+        const int image = range->first + begin + i;
+        memcpy(pixels + (size_t)i * IMAGE_BYTES, dataset_image(dataset, range->split, image), IMAGE_BYTES);
+        labels[i] = (uint8_t)dataset_label(dataset, range->split, image);
+    }
+}
+
+static int upload(struct device_data *data, struct part *part, const struct dataset *dataset, uint8_t *staging,
+                  struct error *error)
 {
     struct backend *backend = data->backend;
     uint8_t *labels = staging + (size_t)PIECE * IMAGE_BYTES;
-    for (int i = 0; i < count; i++) {
-        memcpy(staging + (size_t)i * IMAGE_BYTES, dataset_image(dataset, split, begin + i), IMAGE_BYTES);
-        labels[i] = (uint8_t)dataset_label(dataset, split, begin + i);
-    }
-    return backend->copy_in(backend, data->pixels[split] + (size_t)begin * IMAGE_BYTES, staging,
-                            (size_t)count * IMAGE_BYTES, error) ||
-                   backend->copy_in(backend, data->labels[split] + begin, labels, (size_t)count, error)
-               ? -1
-               : 0;
-}
-
-static int upload_split(struct device_data *data, const struct dataset *dataset, enum split split, uint8_t *staging,
-                        struct error *error)
-{
-    struct backend *backend = data->backend;
-    const int count = data->count[split] = dataset_count(dataset, split);
-    if (backend->allocate(backend, (size_t)count * IMAGE_BYTES, (void **)&data->pixels[split], error) ||
-        backend->allocate(backend, (size_t)count, (void **)&data->labels[split], error))
+    const int count = part->range.count;
+    if (backend->allocate(backend, (size_t)count * IMAGE_BYTES, (void **)&part->pixels, error) ||
+        backend->allocate(backend, (size_t)count, (void **)&part->labels, error))
         return -1;
     for (int begin = 0; begin < count; begin += PIECE) {
-        const int piece = count - begin < PIECE ? count - begin : PIECE;
-        if (upload_piece(data, dataset, split, begin, piece, staging, error))
+        const int n = count - begin < PIECE ? count - begin : PIECE;
+        gather(dataset, &part->range, begin, n, staging, labels);
+        if (backend->copy_in(backend, part->pixels + (size_t)begin * IMAGE_BYTES, staging, (size_t)n * IMAGE_BYTES,
+                             error) ||
+            backend->copy_in(backend, part->labels + begin, labels, (size_t)n, error))
             return -1;
     }
     return 0;
 }
 
-int device_data_create(struct backend *backend, const struct dataset *dataset, struct device_data **out,
-                       struct error *error)
+int device_data_create(struct backend *backend, const struct dataset *dataset,
+                       const struct device_range ranges[DEVICE_RANGES], struct device_data **out, struct error *error)
 {
     if (!backend->load_batch)
         return error_set(error, "the %s back end does not make batches from images in its memory", backend->name);
@@ -60,10 +64,12 @@ int device_data_create(struct backend *backend, const struct dataset *dataset, s
         goto fail;
     }
     data->backend = backend;
-    if (upload_split(data, dataset, SPLIT_TRAIN, staging, error) ||
-        upload_split(data, dataset, SPLIT_TEST, staging, error) ||
-        backend->allocate(backend, (size_t)data->count[SPLIT_TRAIN] * sizeof *data->order, (void **)&data->order,
-                          error))
+    for (int i = 0; i < DEVICE_RANGES; i++) {
+        data->parts[i].range = ranges[i];
+        if (ranges[i].count > 0 && upload(data, &data->parts[i], dataset, staging, error))
+            goto fail;
+    }
+    if (backend->allocate(backend, (size_t)ranges[0].count * sizeof *data->order, (void **)&data->order, error))
         goto fail;
     free(staging);
     *out = data;
@@ -79,11 +85,11 @@ void device_data_destroy(struct device_data *data)
 {
     if (!data)
         return;
-    for (int split = 0; split < SPLITS; split++) {
-        if (data->pixels[split])
-            data->backend->release(data->backend, data->pixels[split]);
-        if (data->labels[split])
-            data->backend->release(data->backend, data->labels[split]);
+    for (int i = 0; i < DEVICE_RANGES; i++) {
+        if (data->parts[i].pixels)
+            data->backend->release(data->backend, data->parts[i].pixels);
+        if (data->parts[i].labels)
+            data->backend->release(data->backend, data->parts[i].labels);
     }
     if (data->order)
         data->backend->release(data->backend, data->order);
@@ -95,13 +101,27 @@ int device_data_order(struct device_data *data, const uint32_t *order, int count
     return data->backend->copy_in(data->backend, data->order, order, (size_t)count * sizeof *order, error);
 }
 
-void device_data_source(const struct device_data *data, const struct device_view *view, struct image_source *out)
+static const struct part *find_part(const struct device_data *data, enum split split, int image)
 {
+    for (int i = 0; i < DEVICE_RANGES; i++) {
+        const struct device_range *range = &data->parts[i].range;
+        if (range->split == split && image >= range->first && image < range->first + range->count)
+            return &data->parts[i];
+    }
+    return &data->parts[0];
+}
+
+void device_data_source(const struct device_data *data, const struct device_view *view, int image,
+                        struct image_source *out, uint32_t *place)
+{
+    const struct part *part = find_part(data, view->split, image);
+    *place = (uint32_t)(view->ordered ? 0 : image - part->range.first);
     memset(out, 0, sizeof *out);
-    out->pixels = data->pixels[view->split];
-    out->labels = data->labels[view->split];
+    out->pixels = part->pixels;
+    out->labels = part->labels;
     out->order = view->ordered ? data->order : NULL;
-    out->count = data->count[view->split];
+    out->count = part->range.count;
+    out->first_index = part->range.first;
     out->augment = view->augment;
     out->normalize = view->normalize;
     out->seed = view->seed;

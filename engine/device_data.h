@@ -7,6 +7,12 @@
 
 struct device_data;
 
+/* Images [first, first + count) of a split. */
+struct device_range {
+    enum split split;
+    int first, count;
+};
+
 /* How a source's images are made. */
 struct device_view {
     enum split split;
@@ -17,17 +23,21 @@ struct device_view {
     uint64_t seed;
 };
 
-/* Uploads both splits; fails when the back end makes no batches, or for want of memory. The back end must outlive it;
- * the data set need not. */
-int device_data_create(struct backend *backend, const struct dataset *dataset, struct device_data **out,
-                       struct error *error);
+enum { DEVICE_RANGES = 3 };
+
+/* Uploads those ranges, empty ones left out; fails when the back end makes no batches, or for want of memory. The back
+ * end must outlive it; the data set need not. */
+int device_data_create(struct backend *backend, const struct dataset *dataset,
+                       const struct device_range ranges[DEVICE_RANGES], struct device_data **out, struct error *error);
 void device_data_destroy(struct device_data *data);
 
-/* The images of an epoch in their order: `order` (count) are numbers in the training split. */
+/* The images of an epoch in their order: `order` (count) are numbers in the first range's split. */
 int device_data_order(struct device_data *data, const uint32_t *order, int count, struct error *error);
 
-/* What load_batch reads; every byte is set, padding too, so that two of the same view compare equal. Valid as long as
+/* What load_batch reads of the range that holds image `image` of the view's split, and the place of that image in it (0
+ * with an order). Every byte of `out` is set, padding too, so that two of the same view compare equal. Valid as long as
  * the data. */
-void device_data_source(const struct device_data *data, const struct device_view *view, struct image_source *out);
+void device_data_source(const struct device_data *data, const struct device_view *view, int image,
+                        struct image_source *out, uint32_t *place);
 
 #endif

@@ -54,6 +54,7 @@ struct measuring {
     const struct dataset *dataset;
     const struct evaluation_options *options;
     struct image_source source; /* on the device */
+    uint32_t place;             /* of the first image in it */
     struct loader *loader;      /* on the host; else NULL */
     float *logits;              /* (batch, classes) */
 };
@@ -64,7 +65,7 @@ static int open_images(struct measuring *m, struct error *error)
     if (options->device) {
         const struct device_view view = {
             .split = options->split, .normalize = options->normalize, .statistics = options->statistics};
-        device_data_source(options->device, &view, &m->source);
+        device_data_source(options->device, &view, options->first, &m->source, &m->place);
         return 0;
     }
     const struct loader_options loading = {
@@ -88,7 +89,7 @@ static int predict_next(struct measuring *m, int done, struct error *error)
     struct step_batch batch = {.n = left < options->batch ? left : options->batch};
     if (options->device) {
         batch.source = &m->source;
-        batch.start = (uint32_t)(options->first + done);
+        batch.start = m->place + (uint32_t)done;
     } else {
         batch.images = loader_next(m->loader)->images;
     }

@@ -221,16 +221,21 @@ int trainer_upload(struct trainer *trainer, struct error *error)
 {
     if (!backend_of(trainer)->load_batch)
         return 0;
-    if (device_data_create(backend_of(trainer), trainer->dataset, &trainer->device, error))
+    const struct partition *parts = &trainer->parts;
+    const struct device_range ranges[DEVICE_RANGES] = {{SPLIT_TRAIN, 0, parts->train},
+                                                       {SPLIT_TRAIN, parts->validation_first, parts->validation},
+                                                       {SPLIT_TEST, 0, parts->test}};
+    if (device_data_create(backend_of(trainer), trainer->dataset, ranges, &trainer->device, error))
         return -1;
+    uint32_t place;
     const struct device_view view = {
         .split = SPLIT_TRAIN,
         .ordered = true,
         .augment = trainer->options.augment,
         .normalize = trainer->options.normalize,
-        .statistics = trainer->parts.statistics,
+        .statistics = parts->statistics,
         .seed = trainer->options.seed,
     };
-    device_data_source(trainer->device, &view, &trainer->source);
+    device_data_source(trainer->device, &view, 0, &trainer->source, &place);
     return 0;
 }

@@ -16,11 +16,18 @@
 static struct dataset *dataset;
 static struct backend *backend;
 
+static int open_cpu(struct backend **out, struct error *error)
+{
+    return backend_cpu_create(1, out, error);
+}
+
+int (*tiny_backend_open)(struct backend **, struct error *) = open_cpu;
+
 int tiny_open(void **state)
 {
     (void)state;
     struct error error = {0};
-    if (dataset_open("synthetic", &dataset, &error) < 0 || backend_cpu_create(1, &backend, &error) < 0) {
+    if (dataset_open("synthetic", &dataset, &error) < 0 || tiny_backend_open(&backend, &error) < 0) {
         fprintf(stderr, "%s\n", error.message);
         return -1;
     }

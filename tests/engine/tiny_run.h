@@ -39,6 +39,9 @@ struct tiny_run {
     bool refuse_saves; /* on_checkpoint fails */
 };
 
+/* Opens the back end of all tiny runs: the CPU's with one thread, unless a test puts another here before tiny_open. */
+extern int (*tiny_backend_open)(struct backend **out, struct error *error);
+
 /* The data set and the back end of all tiny runs: group fixtures of cmocka. */
 int tiny_open(void **state);
 int tiny_close(void **state);
