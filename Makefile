@@ -71,7 +71,7 @@ LINK_tui := tui sessions viz cuda $(LINK_engine)
 LIBRARIES_kernels := -ldnnl
 LIBRARIES_viz := -lpng
 LIBRARIES_sessions := -linih -ljansson -lmd
-LIBRARIES_tui := $(if $(HEADLESS),,-lreadline -lncursesw -ltinfo)
+LIBRARIES_tui := $(if $(HEADLESS),,-lreadline -lncursesw -ltinfo) -ldl
 CUDA_LIBRARY_FOLDERS := $(wildcard $(addprefix $(CUDA_HOME)/,lib64 lib targets/*/lib))
 LIBRARIES_cuda := $(if $(NVCC),$(addprefix -L,$(CUDA_LIBRARY_FOLDERS)) $(addprefix -Wl$(comma)-rpath$(comma),$(firstword \
     $(CUDA_LIBRARY_FOLDERS))) -lcublasLt -lcudart_static -lstdc++ -ldl -lrt -lpthread)
@@ -86,11 +86,9 @@ LIBRARIES_TESTS_terminal := -lvterm -lutil
 # Text cut to its field is meant; gcc's warning about it comes and goes with the level of optimisation.
 WARNINGS := -Wall -Wextra $(WERROR) -Wno-format-truncation
 COMPILE = $(CC) -std=gnu11 $(WARNINGS) -fopenmp -pthread -D_GNU_SOURCE -I. $(CPPFLAGS) $(CFLAGS)
-# Machine code for each architecture, and for later ones the newest as PTX, which the driver translates.
 COMPILE_CUDA = $(NVCC) -std=c++17 -O3 -I. -Ikernels/cuda/hardware -Xcompiler -Wall,-Wextra -Xptxas -v \
     $(if $(WERROR),-Werror all-warnings) $(foreach a,$(CUDA_ARCHITECTURES),-gencode arch=compute_$(a)$(comma)code=sm_$(a)) \
-    $(addprefix -gencode arch=compute_,$(addsuffix $(comma)code=compute_$(lastword $(CUDA_ARCHITECTURES)),$(lastword \
-    $(CUDA_ARCHITECTURES)))) -DNFBENCH_CUDA_ARCHITECTURES="\"$(strip $(CUDA_ARCHITECTURES))\""
+    -DNFBENCH_CUDA_ARCHITECTURES="\"$(strip $(CUDA_ARCHITECTURES))\""
 archives = $(foreach m,$(LINK_$(1)),$(BUILD)/$(m).a)
 libraries = $(foreach m,$(LINK_$(1)),$(LIBRARIES_$(m))) -lm
 objects = $(addprefix $(BUILD)/,$(addsuffix .o,$(basename $(1))))
@@ -144,6 +142,10 @@ $$(TESTS_$(1)): %: %.o $$(TEST_HELPERS_$(1)) $$(TEST_SUPPORT) $$(call archives,$
 endef
 $(foreach m,$(TEST_FOLDERS),$(eval $(call test_rules,$(m))))
 TESTS := $(foreach m,$(TEST_FOLDERS),$(TESTS_$(m)))
+FAKE_NVML := $(BUILD)/tests/support/nvml/libnvidia-ml.so.1
+$(FAKE_NVML): tests/support/nvml/fake_nvml.c
+	@mkdir -p $(@D)
+	$(Q)$(COMPILE) -fPIC -shared -o $@ $<
 
 # ---- CUDA under emulation: kernels/cuda as C++ on the CPU (tests/cuda_emulation), with or without a toolkit ----
 # tests/cuda/test_*.c and .cu are a program each; the other .c files there, and what tests/kernels shares, go into all.
@@ -154,7 +156,7 @@ COMPILE_EMULATED = $(CXX) -x c++ -std=gnu++17 $(WARNINGS) -Wno-unknown-pragmas -
 EMULATED_SOURCES := $(wildcard kernels/cuda/*.cu tests/cuda_emulation/*.cpp)
 EMULATED_TESTS := $(wildcard tests/cuda/test_*.cu)
 TESTS_cuda := $(addprefix $(BUILD)/,$(basename $(wildcard tests/cuda/test_*.c) $(EMULATED_TESTS)))
-TEST_HELPERS_cuda := $(call objects,$(filter-out tests/cuda/test_%.c,$(wildcard tests/cuda/*.c))) $(TEST_HELPERS_kernels)
+TEST_HELPERS_cuda := $(call objects,$(filter-out tests/cuda/test_%.c,$(wildcard tests/cuda/*.c))) $(TEST_HELPERS_kernels) $(TEST_HELPERS_engine)
 emulated = $(addprefix $(BUILD)/emulated/,$(addsuffix .o,$(basename $(1))))
 
 define emulated_rule
@@ -184,7 +186,7 @@ ALL_OBJECTS := $(call objects,tui/main.c $(foreach m,$(MODULES),$(SOURCES_$(m)))
     $(call emulated,$(EMULATED_SOURCES) $(EMULATED_TESTS))
 -include $(ALL_OBJECTS:.o=.d)
 
-tests: $(BINARY) $(TESTS)
+tests: $(BINARY) $(TESTS) $(FAKE_NVML)
 
 # The real images and PyTorch's numbers, where the machine has what makes them; tests that want them skip elsewhere.
 NFBENCH_CIFAR10 ?= $(abspath $(BUILD))/cifar10/cifar-10-batches-bin
