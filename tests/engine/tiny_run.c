@@ -185,18 +185,23 @@ void tiny_init(struct tiny_run *run, const char *preset)
     run->sink = (struct trainer_sink){run, on_step, on_epoch, on_command, on_checkpoint, on_divergence};
 }
 
-void tiny_create(struct tiny_run *run, const struct tiny_checkpoint *from)
+void tiny_create_on(struct tiny_run *run, struct backend *on, const struct tiny_checkpoint *from)
 {
     struct error error = {0};
     const struct network_options options = {
         .batch = run->options.batch, .dtype = DTYPE_FP32, .seed = run->options.seed, .ema = run->options.ema > 0};
-    if (network_create(backend, &run->spec, &options, &run->network, &error) < 0)
+    if (network_create(on, &run->spec, &options, &run->network, &error) < 0)
         fail_msg("%s", error.message);
     if (from)
         walk(run->network, from->parameters, write_part);
     if (trainer_create(run->network, dataset, &run->options, from ? &from->state : NULL, &run->sink, &run->trainer,
                        &error) < 0)
         fail_msg("%s", error.message);
+}
+
+void tiny_create(struct tiny_run *run, const struct tiny_checkpoint *from)
+{
+    tiny_create_on(run, backend, from);
 }
 
 void tiny_free(struct tiny_run *run)

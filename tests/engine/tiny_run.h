@@ -51,6 +51,8 @@ struct dataset *tiny_dataset(void);
 void tiny_init(struct tiny_run *run, const char *preset);
 /* Network and trainer; `from` (may be NULL) is a checkpoint to go on from. */
 void tiny_create(struct tiny_run *run, const struct tiny_checkpoint *from);
+/* The same on a back end of the caller's. */
+void tiny_create_on(struct tiny_run *run, struct backend *on, const struct tiny_checkpoint *from);
 void tiny_free(struct tiny_run *run);
 
 /* Waits for a state of the running thread, and the step that goes with it; fails the test after a minute. */

@@ -1,0 +1,358 @@
+/* Whole networks and whole runs on the (emulated) GPU: the CPU's losses, the same bits twice and after a resume, steps
+ * in flight that nobody notices, and what happens when a step is not finite or the memory is too small. */
+#include "tests/cuda_emulation/emulation.h"
+#include "tests/engine/tiny_run.h"
+
+#include "engine/device_data.h"
+#include "kernels/cuda.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+enum { IMAGE = 32 * 32 * 3, N = 4 };
+
+static int open_cuda(struct backend **out, struct error *error)
+{
+    return backend_cuda_create(0, out, error);
+}
+
+/* ---- One step of a network, on both ---- */
+
+/* Two stages, both families, and the options that bring operations of their own. */
+static const struct variant {
+    const char *name;
+    enum model_family family;
+    enum norm_kind norm;
+    enum activation activation;
+    float squeeze_excite, stochastic_depth, dropout;
+    int group_width;
+} variants[] = {
+    {"papers", FAMILY_PAPERS, NORM_NONE, ACTIVATION_RELU, 0, 0, 0, 0},
+    {"report", FAMILY_REPORT, NORM_NONE, ACTIVATION_RELU, 0, 0, 0, 0},
+    {"all options", FAMILY_PAPERS, NORM_NONE, ACTIVATION_SILU, 0.5f, 0.3f, 0.2f, 8},
+    {"batch norm", FAMILY_PAPERS, NORM_BATCH, ACTIVATION_RELU, 0, 0, 0, 0},
+};
+
+static struct model_spec spec_of(const struct variant *variant)
+{
+    struct model_spec spec;
+    struct train_options options;
+    struct error error;
+    assert_int_equal(model_preset(variant->family == FAMILY_REPORT ? "report" : "micro", &spec, &options, &error), 0);
+    spec.stem = 16;
+    spec.stage_count = 2;
+    spec.stages[0] = (struct stage_spec){.width = 16, .mid = 8, .blocks = 1, .stride = 1};
+    spec.stages[1] = (struct stage_spec){.width = 32, .mid = 16, .blocks = 2, .stride = 2};
+    spec.norm = variant->norm;
+    spec.activation = variant->activation;
+    spec.squeeze_excite = variant->squeeze_excite;
+    spec.stochastic_depth = variant->stochastic_depth;
+    spec.dropout = variant->dropout;
+    spec.group_width = variant->group_width;
+    spec.skip_gain = SKIP_GAIN_ONE; /* or no gradient comes through the branches */
+    return spec;
+}
+
+/* Everything a step leaves: gradients before the update, then weights after it. */
+struct step_outcome {
+    float loss;
+    float *gradients, *values;
+    size_t count;
+};
+
+static size_t read_all(struct network *network, enum parameter_part part, float *out)
+{
+    size_t floats = 0;
+    int count;
+    struct error error;
+    const struct parameter *parameters = network_parameters(network, &count);
+    for (int i = 0; i < count; i++) {
+        if (out && network_read(network, &parameters[i], part, out + floats, &error))
+            fail_msg("%s", error.message);
+        floats += parameters[i].count;
+    }
+    return floats;
+}
+
+static struct step_outcome run_step(struct backend *backend, const struct variant *variant, enum dtype dtype)
+{
+    const struct model_spec spec = spec_of(variant);
+    const struct network_options options = {.batch = N, .dtype = dtype, .seed = 3, .ema = true};
+    const struct step_options step = {.label_smoothing = 0.1f, .step = 9};
+    const struct optimizer_options optimizer = {
+        .learning_rate = 0.1f, .momentum = 0.9f, .weight_decay = 1e-3f, .agc = 0.1f, .ema = 0.9f, .nesterov = true};
+    struct network *network;
+    struct error error;
+    struct step_result result;
+    struct update_result update;
+    float *images = malloc((size_t)N * IMAGE * sizeof *images);
+    uint8_t labels[N];
+    for (int i = 0; i < N * IMAGE; i++)
+        images[i] = sinf(0.37f * (float)i) + 0.3f * cosf(0.011f * (float)i);
+    for (int i = 0; i < N; i++)
+        labels[i] = (uint8_t)(3 * i % 10);
+    if (network_create(backend, &spec, &options, &network, &error) ||
+        network_train_step(network, images, labels, N, &step, &result, &error))
+        fail_msg("%s: %s", variant->name, error.message);
+    struct step_outcome out = {.loss = result.loss, .count = read_all(network, PART_VALUE, NULL)};
+    out.gradients = malloc(out.count * sizeof(float));
+    out.values = malloc(out.count * sizeof(float));
+    read_all(network, PART_GRADIENT, out.gradients);
+    if (network_update(network, &optimizer, &update, &error))
+        fail_msg("%s: %s", variant->name, error.message);
+    assert_true(update.finite);
+    read_all(network, PART_VALUE, out.values);
+    network_destroy(network);
+    free(images);
+    return out;
+}
+
+static void free_outcome(struct step_outcome *outcome)
+{
+    free(outcome->gradients);
+    free(outcome->values);
+}
+
+/* Distance of two vectors over the length of the second. */
+static double distance(const float *a, const float *b, size_t count)
+{
+    double difference = 0, length = 0;
+    for (size_t i = 0; i < count; i++) {
+        difference += pow((double)a[i] - (double)b[i], 2);
+        length += pow((double)b[i], 2);
+    }
+    return sqrt(difference / length);
+}
+
+static void compare_step(const struct variant *variant, enum dtype dtype, double tolerance)
+{
+    struct backend *cpu, *cuda;
+    struct error error;
+    assert_int_equal(backend_cpu_create(1, &cpu, &error), 0);
+    assert_int_equal(backend_cuda_create(0, &cuda, &error), 0);
+    struct step_outcome expected = run_step(cpu, variant, dtype), got = run_step(cuda, variant, dtype);
+    const double loss = fabs((double)(got.loss - expected.loss)) / (double)expected.loss;
+    const double gradients = distance(got.gradients, expected.gradients, got.count);
+    const double values = distance(got.values, expected.values, got.count);
+    print_message("%s, %s: loss %.1e, gradients %.1e, weights %.1e apart\n", variant->name,
+                  dtype == DTYPE_FP32 ? "fp32" : "bf16", loss, gradients, values);
+    assert_true(loss < tolerance);
+    assert_true(gradients < tolerance);
+    assert_true(values < tolerance);
+    free_outcome(&expected);
+    free_outcome(&got);
+    cuda->destroy(cuda);
+    cpu->destroy(cpu);
+}
+
+static void a_step_is_the_cpus_in_fp32(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof variants / sizeof *variants; i++)
+        compare_step(&variants[i], DTYPE_FP32, 1e-3);
+}
+
+static void a_step_is_the_cpus_in_bf16(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < 2; i++)
+        compare_step(&variants[i], DTYPE_BF16, 2e-2);
+}
+
+static void a_step_has_the_same_bits_in_every_order(void **state)
+{
+    (void)state;
+    struct step_outcome outcomes[EMULATION_ORDERS];
+    for (int order = 0; order < EMULATION_ORDERS; order++) {
+        struct backend *cuda;
+        struct error error;
+        emulation_set_order(order, 5);
+        assert_int_equal(backend_cuda_create(0, &cuda, &error), 0);
+        outcomes[order] = run_step(cuda, &variants[0], DTYPE_BF16);
+        cuda->destroy(cuda);
+        assert_memory_equal(outcomes[order].gradients, outcomes[0].gradients, outcomes[0].count * sizeof(float));
+        assert_memory_equal(outcomes[order].values, outcomes[0].values, outcomes[0].count * sizeof(float));
+    }
+    emulation_set_order(EMULATION_ASCENDING, 0);
+    for (int order = 0; order < EMULATION_ORDERS; order++)
+        free_outcome(&outcomes[order]);
+}
+
+/* ---- Runs ---- */
+
+static void begin(struct tiny_run *run)
+{
+    tiny_init(run, "micro");
+    run->spec.stem = 8;
+    run->spec.stage_count = 1;
+    run->spec.stages[0] = (struct stage_spec){.width = 16, .mid = 8, .blocks = 1, .stride = 2};
+}
+
+static void finish(struct tiny_run *run)
+{
+    struct error error = {""};
+    if (trainer_run(run->trainer, &error))
+        fail_msg("%s", error.message);
+}
+
+/* Steps are replayed from the second of a size on, and a few are in flight: the records must be those of a CPU all the
+ * same. */
+static void a_run_is_the_cpus(void **state)
+{
+    (void)state;
+    static struct tiny_run cuda, cpu;
+    begin(&cuda);
+    tiny_create(&cuda, NULL);
+    finish(&cuda);
+
+    struct backend *backend;
+    struct error error = {""};
+    begin(&cpu);
+    assert_int_equal(backend_cpu_create(1, &backend, &error), 0);
+    tiny_create_on(&cpu, backend, NULL);
+    finish(&cpu);
+
+    assert_int_equal(cuda.step_count, 2 * TINY_EPOCH);
+    assert_int_equal(cuda.step_count, cpu.step_count);
+    for (int i = 0; i < cuda.step_count; i++) {
+        assert_int_equal(cuda.steps[i].step, i + 1);
+        assert_float_equal(cuda.steps[i].loss, cpu.steps[i].loss, 2e-3f);
+        assert_true(cuda.steps[i].learning_rate == cpu.steps[i].learning_rate);
+    }
+    assert_int_equal(cuda.epoch_count, cpu.epoch_count);
+    for (int i = 0; i < cuda.epoch_count; i++) {
+        assert_float_equal(cuda.epochs[i].train_loss, cpu.epochs[i].train_loss, 2e-3f);
+        assert_float_equal(cuda.epochs[i].validation_loss, cpu.epochs[i].validation_loss, 2e-3f);
+    }
+    tiny_free(&cuda);
+    tiny_free(&cpu);
+    backend->destroy(backend);
+}
+
+static void two_runs_have_the_same_bits(void **state)
+{
+    (void)state;
+    static struct tiny_run runs[2];
+    for (int i = 0; i < 2; i++) {
+        begin(&runs[i]);
+        tiny_create(&runs[i], NULL);
+        finish(&runs[i]);
+    }
+    tiny_assert_same_end(&runs[0], &runs[1]);
+    for (int i = 0; i < runs[0].step_count; i++)
+        assert_true(runs[0].steps[i].loss == runs[1].steps[i].loss);
+    tiny_free(&runs[0]);
+    tiny_free(&runs[1]);
+}
+
+/* Stopped in the middle of an epoch, with steps in flight. */
+static void a_resumed_run_has_the_same_bits(void **state)
+{
+    (void)state;
+    static struct tiny_run whole, first, second;
+    begin(&whole);
+    tiny_create(&whole, NULL);
+    finish(&whole);
+    begin(&first);
+    first.stop_at = 3;
+    tiny_create(&first, NULL);
+    finish(&first);
+    const struct tiny_checkpoint *last = tiny_last(&first);
+    assert_true(last->state.step >= 3 && last->state.step < TINY_EPOCH);
+    begin(&second);
+    tiny_create(&second, last);
+    finish(&second);
+    tiny_assert_same_end(&whole, &second);
+    tiny_free(&whole);
+    tiny_free(&first);
+    tiny_free(&second);
+}
+
+/* `step N` runs just N, with a rate that was changed while nothing was in flight. */
+static void commands_take_effect_at_their_step(void **state)
+{
+    (void)state;
+    static struct tiny_run run;
+    struct error error = {""};
+    begin(&run);
+    run.options.schedule = SCHEDULE_CONSTANT;
+    tiny_create(&run, NULL);
+    assert_int_equal(trainer_start(run.trainer, true, &error), 0);
+    tiny_wait(&run, TRAINER_PAUSED, 0);
+    tiny_command(&run, COMMAND_STEP, 0, 5);
+    tiny_wait(&run, TRAINER_PAUSED, 5);
+    tiny_command(&run, COMMAND_LEARNING_RATE, 0.003, 0);
+    tiny_command(&run, COMMAND_RESUME, 0, 0);
+    assert_int_equal(trainer_join(run.trainer, &error), 0);
+    assert_int_equal(run.step_count, 2 * TINY_EPOCH);
+    for (int i = 0; i < run.step_count; i++)
+        assert_true(i < 5 ? run.steps[i].learning_rate != 0.003f : run.steps[i].learning_rate == 0.003f);
+    tiny_free(&run);
+}
+
+/* The step that is not finite is the one that is named, and its weights are those of the step before, though others
+ * were queued behind it. */
+static void a_run_that_diverges_stops_at_its_step(void **state)
+{
+    (void)state;
+    static struct tiny_run run;
+    struct error error = {""};
+    begin(&run);
+    run.options.learning_rate = 1e30f;
+    run.options.agc = 0;
+    tiny_create(&run, NULL);
+    assert_int_equal(trainer_run(run.trainer, &error), -1);
+    assert_int_equal(run.diverged_step, run.step_count + 1);
+    assert_true(run.step_count < TINY_EPOCH);
+    assert_non_null(strstr(run.diagnosis, "step"));
+    for (int i = 0; i < run.step_count; i++)
+        assert_true(isfinite(run.steps[i].loss));
+    tiny_free(&run);
+}
+
+/* ---- Memory ---- */
+
+static void too_large_a_batch_is_told_what_fits(void **state)
+{
+    (void)state;
+    struct emulation_machine small = emulation_usual_machine;
+    small.memory = 120u << 20;
+    struct backend *cuda;
+    struct network *network;
+    struct error error = {""};
+    const struct model_spec spec = spec_of(&variants[0]);
+    struct network_options options = {.batch = 4096, .dtype = DTYPE_BF16, .seed = 1};
+    emulation_set_machine(&small);
+    assert_int_equal(backend_cuda_create(0, &cuda, &error), 0);
+    assert_int_equal(network_create(cuda, &spec, &options, &network, &error), -1);
+    print_message("%s\n", error.message);
+    assert_int_equal(sscanf(strstr(error.message, "about "), "about %d", &options.batch), 1);
+    assert_true(options.batch > 1 && options.batch < 4096);
+    if (network_create(cuda, &spec, &options, &network, &error))
+        fail_msg("%s", error.message);
+    network_destroy(network);
+    cuda->destroy(cuda);
+    assert_int_equal(emulation_allocated(), 0);
+    emulation_set_machine(&emulation_usual_machine);
+}
+
+int main(void)
+{
+    const struct CMUnitTest steps[] = {cmocka_unit_test(a_step_is_the_cpus_in_fp32),
+                                       cmocka_unit_test(a_step_is_the_cpus_in_bf16),
+                                       cmocka_unit_test(a_step_has_the_same_bits_in_every_order),
+                                       cmocka_unit_test(too_large_a_batch_is_told_what_fits)};
+    const struct CMUnitTest runs[] = {
+        cmocka_unit_test(a_run_is_the_cpus), cmocka_unit_test(two_runs_have_the_same_bits),
+        cmocka_unit_test(a_resumed_run_has_the_same_bits), cmocka_unit_test(commands_take_effect_at_their_step),
+        cmocka_unit_test(a_run_that_diverges_stops_at_its_step)};
+    tiny_backend_open = open_cuda;
+    const int failed = cmocka_run_group_tests(steps, NULL, NULL);
+    return failed + cmocka_run_group_tests(runs, tiny_open, tiny_close);
+}
