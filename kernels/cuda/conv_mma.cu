@@ -113,9 +113,29 @@ static unsigned steps_of(const struct mma_weights_job *job)
     return cuda_ceil_div((size_t)job->n * (size_t)job->out_h * (size_t)job->out_w, MMA_POSITIONS);
 }
 
-static double weights_cost(const struct mma_weights_job *job, const struct mma_tile *tile)
+/* So many parts that each multiprocessor holds sums of about 64 x 288 values (74 KB of registers): fewer leave it idle,
+ * more cost their traffic twice. A part has at least four steps, which a block's pipeline needs to fill. */
+static unsigned splits_of(const struct cuda_backend *cuda, const struct mma_weights_job *job,
+                          const struct mma_tile *tile)
 {
-    return (double)tiles_down(job, tile) * tiles_right(job, tile) * tile->rows * tile->columns / tile->efficiency;
+    int resident = 64 * 288 / (tile->rows * tile->columns);
+    resident = resident < 1 ? 1 : resident > 4 ? 4 : resident;
+    const unsigned tiles = tiles_down(job, tile) * tiles_right(job, tile), steps = steps_of(job);
+    unsigned splits = (unsigned)(cuda->device.multiprocessors * resident) / tiles;
+    if (splits > steps / 4)
+        splits = steps / 4;
+    return splits <= 1 ? 1 : cuda_ceil_div(steps, cuda_ceil_div(steps, splits));
+}
+
+/* As forward_cost; each sum that is written and read again costs as much as some five steps of it. */
+static double weights_cost(const struct cuda_backend *cuda, const struct mma_weights_job *job,
+                           const struct mma_tile *tile)
+{
+    const unsigned splits = splits_of(cuda, job, tile);
+    const size_t blocks = (size_t)splits * tiles_down(job, tile) * tiles_right(job, tile);
+    const unsigned rounds = cuda_ceil_div(blocks, (size_t)cuda->device.multiprocessors);
+    const double steps = cuda_ceil_div(steps_of(job), splits) / tile->efficiency;
+    return rounds * (steps * (rounds == 1 ? 1.3 : 1.0) + 5.0) * tile->rows * tile->columns;
 }
 
 static const struct mma_weights_kernel *cheapest_weights(const struct cuda_backend *cuda,
@@ -125,7 +145,7 @@ static const struct mma_weights_kernel *cheapest_weights(const struct cuda_backe
     const struct mma_weights_kernel *best = NULL;
     for (int i = 0; i < count; i++)
         if (kernels[i].shared_bytes(job) <= cuda->shared_most &&
-            (!best || weights_cost(job, &kernels[i].tile) < weights_cost(job, &best->tile)))
+            (!best || weights_cost(cuda, job, &kernels[i].tile) < weights_cost(cuda, job, &best->tile)))
             best = &kernels[i];
     return best;
 }
@@ -146,25 +166,11 @@ static const struct mma_weights_kernel *choose_weights(const struct cuda_backend
     return best;
 }
 
-/* So many blocks that each multiprocessor holds sums of about 64 x 288 values (74 KB of registers): fewer leave it
- * idle, more cost their traffic twice. A block has at least four steps, which its pipeline needs to fill. */
 int cuda_mma_splits(const struct cuda_backend *cuda, const struct conv_shape *shape)
 {
     const struct mma_weights_job job = mma_weights_job_of(shape);
     const struct mma_weights_kernel *kernel = choose_weights(cuda, &job);
-    if (!kernel)
-        return 1;
-    const struct mma_tile *tile = &kernel->tile;
-    int resident = 64 * 288 / (tile->rows * tile->columns);
-    resident = resident < 1 ? 1 : resident > 4 ? 4 : resident;
-    const unsigned tiles = tiles_down(&job, tile) * tiles_right(&job, tile);
-    const unsigned steps = steps_of(&job);
-    unsigned splits = (unsigned)(cuda->device.multiprocessors * resident) / tiles;
-    if (splits > steps / 4)
-        splits = steps / 4;
-    if (splits <= 1)
-        return 1;
-    return (int)cuda_ceil_div(steps, cuda_ceil_div(steps, splits));
+    return kernel ? (int)splits_of(cuda, &job, &kernel->tile) : 1;
 }
 
 static int no_kernel(struct error *error, const struct conv_shape *s)

@@ -18,7 +18,7 @@ struct mma_job {
     const uint4 *source;  /* (n, source_h, source_w, channels) */
     const uint4 *weights; /* (outputs, k, k, channels) */
     const float *bias;    /* (outputs) or NULL */
-    const uint4 *mask;    /* like out, or NULL: results where it is not above 0 become 0 */
+    const uint4 *mask;    /* like out, or NULL: results where it is not above 0 become 0; not with accumulate */
     uint4 *out;           /* (n, out_h, out_w, outputs) */
     int n, source_h, source_w, out_h, out_w, k;
     int channels, outputs; /* in chunks */
@@ -137,33 +137,35 @@ template <typename L> constexpr size_t mma_store_bytes()
     return sizeof(float) * L::rows * (L::columns + 8);
 }
 
-/* Bias, sum, relu, mask: 8 channels of one output. */
-__device__ inline uint4 mma_finish(const struct mma_job &job, const float *sums, const float *bias, size_t at)
+/* Bias, then sum and relu, or mask: 8 channels of one output. `beside`: what is added to, or masks. */
+__device__ inline uint4 mma_finish(const struct mma_job &job, const float *sums, const float *bias, uint4 beside)
 {
     const float4 low = *(const float4 *)sums, high = *(const float4 *)(sums + 4);
     float v[8] = {low.x, low.y, low.z, low.w, high.x, high.y, high.z, high.w};
-    uint4 old = make_uint4(0, 0, 0, 0), mask = make_uint4(0, 0, 0, 0);
-    if (job.accumulate)
-        old = job.out[at];
-    if (job.mask)
-        mask = job.mask[at];
-    const uint32_t olds[4] = {old.x, old.y, old.z, old.w}, masks[4] = {mask.x, mask.y, mask.z, mask.w};
-    uint32_t packed[4];
+    const uint32_t pairs[4] = {beside.x, beside.y, beside.z, beside.w};
 #pragma unroll
     for (int i = 0; i < 8; i++) {
-        const int shift = i % 2 * 16;
+        const float other = to_float(bf16{(uint16_t)(pairs[i / 2] >> i % 2 * 16)});
         v[i] += bias[i];
         if (job.accumulate)
-            v[i] += to_float(bf16{(uint16_t)(olds[i / 2] >> shift)});
+            v[i] += other;
         if (job.relu)
             v[i] = v[i] < 0.0f ? 0.0f : v[i]; /* NaN stays */
-        if (job.mask && !(to_float(bf16{(uint16_t)(masks[i / 2] >> shift)}) > 0.0f))
-            v[i] = 0.0f;
+        if (job.mask)
+            v[i] = other > 0.0f ? v[i] : 0.0f;
     }
-#pragma unroll
-    for (int i = 0; i < 4; i++)
-        packed[i] = pack_bf16(v[2 * i], v[2 * i + 1]);
-    return make_uint4(packed[0], packed[1], packed[2], packed[3]);
+    return make_uint4(pack_bf16(v[0], v[1]), pack_bf16(v[2], v[3]), pack_bf16(v[4], v[5]), pack_bf16(v[6], v[7]));
+}
+
+/* Where in `out`, counted in positions, number i of the outputs along the axes lies. */
+__device__ inline int mma_position(const struct mma_job &job, struct mma_axis down, struct mma_axis right, int parity,
+                                   int i)
+{
+    if (job.out_step == 1)
+        return i;
+    const int line = i / right.rows, image = line / down.rows;
+    return (image * job.out_h + 2 * (line % down.rows) + (parity >> 1)) * job.out_w + 2 * (i % right.rows) +
+           (parity & 1);
 }
 
 /* Writes the sums of the block's tile, whose first row is output number `first` of `count` along the axes. */
@@ -171,7 +173,13 @@ template <typename L>
 __device__ inline void mma_store(const struct mma_job &job, struct mma_axis down, struct mma_axis right, int parity,
                                  int first, int count, const float (&sums)[L::m][2 * L::n][4])
 {
-    enum { stride = L::columns + 8, chunks = L::columns / MMA_CHUNK, rows_at_once = L::threads / chunks };
+    enum {
+        stride = L::columns + 8,
+        chunks = L::columns / MMA_CHUNK,
+        rows_at_once = L::threads / chunks,
+        rows_each = L::rows / rows_at_once,
+        batch = rows_each < 4 ? rows_each : 4
+    };
     static_assert(L::threads % chunks == 0 && L::rows % rows_at_once == 0, "each thread has one chunk of columns");
     float *stage = shared_memory<float>();
     const int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
@@ -196,16 +204,24 @@ __device__ inline void mma_store(const struct mma_job &job, struct mma_axis down
 #pragma unroll
         for (int i = 0; i < 8; i++)
             bias[i] = __ldg(job.bias + column * MMA_CHUNK + i);
+    /* What lies beside comes for several rows at a time: one after another, the waits would add up. */
+    const uint4 *beside = job.accumulate ? job.out : job.mask;
 #pragma unroll 1
-    for (int row = threadIdx.x / chunks; row < L::rows && first + row < count; row += rows_at_once) {
-        int position = first + row;
-        if (job.out_step != 1) {
-            const int line = position / right.rows, x = position % right.rows;
-            const int image = line / down.rows, y = line % down.rows;
-            position = (image * job.out_h + 2 * y + (parity >> 1)) * job.out_w + 2 * x + (parity & 1);
+    for (int start = threadIdx.x / chunks; start < L::rows && first + start < count; start += batch * rows_at_once) {
+        size_t at[batch];
+        uint4 others[batch];
+#pragma unroll
+        for (int i = 0; i < batch; i++) {
+            const int row = start + i * rows_at_once;
+            at[i] = (size_t)mma_position(job, down, right, parity, first + row) * job.outputs + column;
+            others[i] = beside && first + row < count ? beside[at[i]] : make_uint4(0, 0, 0, 0);
         }
-        const size_t at = (size_t)position * job.outputs + column;
-        job.out[at] = mma_finish(job, stage + row * stride + chunk * MMA_CHUNK, bias, at);
+#pragma unroll
+        for (int i = 0; i < batch; i++) {
+            const int row = start + i * rows_at_once;
+            if (first + row < count)
+                job.out[at[i]] = mma_finish(job, stage + row * stride + chunk * MMA_CHUNK, bias, others[i]);
+        }
     }
 }
 

@@ -63,12 +63,13 @@ __device__ inline uint32_t pack_bf16(float low, float high)
 #define HARDWARE_REQUIRES_SM80 (void)0
 #endif
 
-/* 16 bytes, both addresses 16-byte aligned; zeros when not `valid` (then `global` is not read). */
+/* 16 bytes, both addresses 16-byte aligned; zeros when not `valid` (then `global` is not read). L2 fetches the whole
+ * 128-byte line. */
 __device__ inline void cp_async_16(void *shared, const void *global, bool valid)
 {
 #if !defined(__CUDA_ARCH__) || __CUDA_ARCH__ >= 800
     const uint32_t to = (uint32_t)__cvta_generic_to_shared(shared);
-    asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(to), "l"(global), "r"(valid ? 16 : 0)
+    asm volatile("cp.async.cg.shared.global.L2::128B [%0], [%1], 16, %2;" ::"r"(to), "l"(global), "r"(valid ? 16 : 0)
                  : "memory");
 #endif
     HARDWARE_REQUIRES_SM80;
