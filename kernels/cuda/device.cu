@@ -68,6 +68,7 @@ int cuda_device_find(int index, struct cuda_device *out, struct error *error)
     if (index < 0 || index >= count)
         return error_set(error, "there is no GPU %d; this machine has %d, numbered from 0", index, count);
     CUDA_TRY(cudaGetDeviceProperties(&properties, index));
+    CUDA_TRY(cudaDeviceGetPCIBusId(out->bus, (int)sizeof out->bus, index));
     snprintf(out->name, sizeof out->name, "%s", properties.name);
     out->major = properties.major;
     out->minor = properties.minor;
