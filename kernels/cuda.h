@@ -8,6 +8,7 @@
 /* What a GPU is. */
 struct cuda_device {
     char name[256];
+    char bus[16];     /* its PCI address, by which other libraries know it: "0000:01:00.0" */
     int major, minor; /* compute capability */
     int multiprocessors;
     int driver, runtime; /* CUDA versions, 13000 for 13.0 */
