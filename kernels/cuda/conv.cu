@@ -1,12 +1,12 @@
 /* Convolutions of the CUDA back end: which route computes each direction, and the sums that all routes share. A weight
  * gradient comes as partial sums over parts of the batch, the bias gradient likewise; one launch adds both up, in a
  * fixed order. */
-#include "kernels/cuda/vector.cuh"
+#include "kernels/cuda/columns.cuh"
 
 #include <limits.h>
 #include <stdlib.h>
 
-enum { SUM_THREADS = 256, SUM_COLUMNS = 32, SUM_LANES = 8, SUM_VECTOR = 4, SCRATCH_ALIGNMENT = 256 };
+enum { SUM_THREADS = 256, SUM_LANES = 8, SUM_VECTOR = 4, SCRATCH_ALIGNMENT = 256 };
 
 /* ---- Routes ---- */
 
@@ -35,57 +35,42 @@ static void choose_routes(const struct cuda_backend *cuda, struct cuda_conv *c)
         c->backward_data = ROUTE_PLAIN; /* never called: wants neither weights of its own nor an algorithm */
 }
 
-/* ---- Sums of columns ---- */
+/* ---- The bias gradient: column sums of dy ---- */
 
-/* A block's share of a column sum: threads (columns, lanes), of vectors of `width` channels. */
-struct column_shape {
-    int width, columns, lanes, column_blocks, parts;
-};
-
-static struct column_shape column_shape_of(const struct cuda_backend *cuda, const struct conv *conv)
+/* Channels that a thread sums. */
+static int bias_width(const struct conv_shape *shape)
 {
-    const int cout = conv->shape.cout,
-              widest = conv->shape.dtype == DTYPE_BF16 ? vector_width<bf16> : vector_width<float>;
-    struct column_shape s;
-    s.width = cout % widest == 0 ? widest : 1;
-    const int vectors = cout / s.width;
-    s.columns = vectors < SUM_COLUMNS ? vectors : SUM_COLUMNS;
-    s.column_blocks = (int)cuda_ceil_div((size_t)vectors, (size_t)s.columns);
-    s.lanes = SUM_LANES;
-    while (2 * s.lanes * s.columns <= SUM_THREADS)
-        s.lanes *= 2;
-    /* Four blocks a multiprocessor keep memory busy; a block of fewer than eight rows a thread is not worth its sum. */
-    const int rows = conv->shape.n * conv->out_h * conv->out_w;
-    const int most = 4 * cuda->device.multiprocessors / s.column_blocks;
-    s.parts = rows / (8 * s.lanes);
-    s.parts = s.parts < most ? s.parts : most;
-    s.parts = s.parts > 1 ? s.parts : 1;
-    return s;
+    const int widest = shape->dtype == DTYPE_BF16 ? vector_width<bf16> : vector_width<float>;
+    return shape->cout % widest == 0 ? widest : 1;
+}
+
+static struct column_cut bias_cut(const struct conv *conv)
+{
+    const size_t cout = (size_t)conv->shape.cout, groups = cout / (size_t)bias_width(&conv->shape);
+    return column_cut_of((size_t)conv->shape.n * (size_t)(conv->out_h * conv->out_w), groups, most_parts(groups, cout));
 }
 
 /* dy (rows, channels) -> sums (gridDim.x, channels), a part of the rows each */
 template <typename T, int WIDTH>
-static __global__ void bias_parts_kernel(const T *__restrict__ dy, float *__restrict__ sums, int rows, int channels)
+static __global__ void bias_parts_kernel(struct column_cut cut, const T *__restrict__ dy, float *__restrict__ sums)
 {
-    const int column = (int)(blockIdx.y * blockDim.x + threadIdx.x) * WIDTH;
-    const int per = (rows + (int)gridDim.x - 1) / (int)gridDim.x;
-    const int begin = (int)blockIdx.x * per, end = begin + per < rows ? begin + per : rows;
+    const size_t channels = (size_t)cut.groups * WIDTH, channel = (size_t)cut_group() * WIDTH, end = cut_end(cut);
     float sum[WIDTH] = {};
-    if (column < channels) {
+    if (channel < channels) {
 #pragma unroll 4
-        for (int row = begin + (int)threadIdx.y; row < end; row += (int)blockDim.y) {
+        for (size_t row = cut_begin(cut) + threadIdx.y; row < end; row += blockDim.y) {
             float values[WIDTH];
-            load_vector(dy + (size_t)row * (size_t)channels + column, values);
+            load_vector(dy + row * channels + channel, values);
 #pragma unroll
             for (int i = 0; i < WIDTH; i++)
                 sum[i] += values[i];
         }
     }
     column_sums(sum, shared_memory<float>());
-    if (threadIdx.y == 0 && column < channels) {
+    if (threadIdx.y == 0 && channel < channels) {
 #pragma unroll
         for (int i = 0; i < WIDTH; i++)
-            sums[(size_t)blockIdx.x * (size_t)channels + (size_t)(column + i)] = sum[i];
+            sums[blockIdx.x * channels + channel + (size_t)i] = sum[i];
     }
 }
 
@@ -93,12 +78,11 @@ template <typename T>
 static int bias_parts_sum(struct cuda_backend *cuda, const struct conv *conv, const void *dy, float *sums,
                           struct error *error)
 {
-    const struct column_shape s = column_shape_of(cuda, conv);
-    const dim3 grid((unsigned)s.parts, (unsigned)s.column_blocks), block((unsigned)s.columns, (unsigned)s.lanes);
-    const size_t shared = (size_t)(s.columns * s.lanes * s.width) * sizeof(float);
-    const int rows = conv->shape.n * conv->out_h * conv->out_w;
-    const auto bias_parts = s.width == 1 ? bias_parts_kernel<T, 1> : bias_parts_kernel<T, vector_width<T>>;
-    CUDA_LAUNCH(bias_parts, grid, block, shared, (const T *)dy, sums, rows, conv->shape.cout);
+    const struct column_cut cut = bias_cut(conv);
+    const int width = bias_width(&conv->shape);
+    const size_t shared = (size_t)cut.block.x * cut.block.y * (size_t)width * sizeof(float);
+    const auto bias_parts = width == 1 ? bias_parts_kernel<T, 1> : bias_parts_kernel<T, vector_width<T>>;
+    CUDA_LAUNCH(bias_parts, cut.grid, cut.block, shared, cut, (const T *)dy, sums);
     return 0;
 }
 
@@ -131,16 +115,16 @@ template <int WIDTH> static __device__ inline void sum_parts(const struct sum_jo
                 sum[i] += values[i];
         }
     }
-    for (int half = job.lanes / 2; half > 0; half /= 2) {
-        __syncthreads();
+    float *own = shared + threadIdx.x;
 #pragma unroll
-        for (int i = 0; i < WIDTH; i++)
-            shared[i * SUM_THREADS + (int)threadIdx.x] = sum[i];
+    for (int i = 0; i < WIDTH; i++)
+        own[i * SUM_THREADS] = sum[i];
+    for (int half = job.lanes / 2; half > 0; half /= 2) {
         __syncthreads();
         if (lane < half) {
 #pragma unroll
             for (int i = 0; i < WIDTH; i++)
-                sum[i] += shared[i * SUM_THREADS + (int)threadIdx.x + half * columns];
+                own[i * SUM_THREADS] += own[i * SUM_THREADS + half * columns];
         }
     }
     if (lane != 0 || first >= job.count)
@@ -150,7 +134,7 @@ template <int WIDTH> static __device__ inline void sum_parts(const struct sum_jo
     float *out = job.out + (size_t)(unit * job.channels + channel) * (size_t)job.taps + tap;
 #pragma unroll
     for (int i = 0; i < WIDTH; i++)
-        out[i * job.taps] = job.add ? out[i * job.taps] + sum[i] : sum[i];
+        out[i * job.taps] = (job.add ? out[i * job.taps] : 0.0f) + own[i * SUM_THREADS];
 }
 
 /* The weights' blocks, then the bias's. */
@@ -218,7 +202,7 @@ static int prepare(struct cuda_backend *cuda, struct cuda_conv *c, struct error 
     const size_t packed_bytes = (size_t)weight_count(shape) * dtype_size(shape->dtype);
     c->conv.packed_forward_bytes = packed_bytes;
     c->conv.packed_backward_bytes = c->backward_data == ROUTE_MMA ? packed_bytes : 0;
-    const size_t bias_parts = (size_t)column_shape_of(cuda, &c->conv).parts * (size_t)shape->cout;
+    const size_t bias_parts = (size_t)bias_cut(&c->conv).grid.x * (size_t)shape->cout;
     c->conv.scratch_bytes = weight_parts_bytes(c) + bias_parts * sizeof(float);
     return 0;
 }
@@ -295,7 +279,7 @@ static int add_parts(struct cuda_backend *cuda, const struct cuda_conv *c, const
                               sum_lanes(c->weight_splits),
                               0,
                               add};
-    const int parts = column_shape_of(cuda, &c->conv).parts;
+    const int parts = (int)bias_cut(&c->conv).grid.x;
     struct sum_job bias = {bias_parts, bias_gradient, parts, shape->cout, 1, 1, sum_lanes(parts), 0, add};
     if (c->backward_weights != ROUTE_BLAS)
         weights.blocks = (int)sum_blocks(&weights, width);
