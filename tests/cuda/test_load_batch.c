@@ -1,13 +1,11 @@
 /* Batches of images made on the device against the engine's own, to the bit: every kind of augmentation and both
  * normalisations, over epochs in which each change is drawn. */
 #include "engine/augment.h"
-#include "kernels/cuda.h"
 #include "tests/cuda/twins.h"
 #include "tests/cuda_emulation/emulation.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -27,70 +25,82 @@ static void make_pixels(uint8_t *pixels)
         }
 }
 
-/* The data set in the device's memory. */
+/* The data set in the device's memory, and room for a batch. */
 struct data {
-    struct rig rig;
+    struct pool pool;
     uint8_t pixels[COUNT * IMAGE_BYTES], labels[COUNT];
     uint32_t order[COUNT];
     struct image_source source;
+    struct step_values *values;
+    float *images;
+    uint8_t *image_labels;
 };
 
 static void make_data(struct data *data, struct backend *backend)
 {
-    data->rig.backend = backend;
-    rig_begin(&data->rig);
+    struct pool *pool = &data->pool;
+    pool_open(pool, backend, 1 << 20);
     make_pixels(data->pixels);
     for (uint32_t i = 0; i < COUNT; i++) {
         data->labels[i] = (uint8_t)(i * 7 % 100);
         data->order[i] = i * 11 % COUNT;
     }
-    data->source = (struct image_source){.pixels = rig_copy_in(&data->rig, data->pixels, sizeof data->pixels),
-                                         .labels = rig_copy_in(&data->rig, data->labels, sizeof data->labels),
-                                         .order = rig_copy_in(&data->rig, data->order, sizeof data->order),
+    data->source = (struct image_source){.pixels = pool_add(pool, data->pixels, sizeof data->pixels),
+                                         .labels = pool_add(pool, data->labels, sizeof data->labels),
+                                         .order = pool_add(pool, data->order, sizeof data->order),
                                          .count = COUNT,
                                          .first_index = FIRST_INDEX,
                                          .seed = (uint64_t)SEED << 33};
     normalize_by_set(&statistics, data->source.mean, data->source.scale);
+    data->values = pool_add(pool, NULL, sizeof *data->values);
+    data->image_labels = pool_add(pool, NULL, IMAGES_AT_ONCE);
+    data->images = pool_add(pool, NULL, IMAGES_AT_ONCE * IMAGE_BYTES * sizeof *data->images);
 }
 
 /* Images [start, start + n) of the source's order as the engine makes them. */
-static void expect_images(const struct data *data, const double *images, const uint8_t *labels, enum dtype dtype,
-                          uint32_t start, uint32_t epoch, int n)
+static void expect_images(struct data *data, enum dtype dtype, uint32_t start, uint32_t epoch, uint32_t n)
 {
     const struct image_source *source = &data->source;
-    for (int i = 0; i < n; i++) {
-        const uint32_t number = source->order ? data->order[start + (uint32_t)i] : start + (uint32_t)i;
+    const void *images = pool_copy(&data->pool, data->images);
+    const uint8_t *labels = pool_copy(&data->pool, data->image_labels);
+    for (uint32_t i = 0; i < n; i++) {
+        const uint32_t number = source->order ? data->order[start + i] : start + i;
         uint8_t bytes[IMAGE_BYTES];
         float expected[IMAGE_BYTES];
         augment_image(source->augment, data->pixels + number * IMAGE_BYTES, source->seed, epoch, FIRST_INDEX + number,
                       bytes, NULL);
         normalize_image(source->normalize, &statistics, bytes, expected);
         assert_int_equal(labels[i], data->labels[number]);
-        for (int p = 0; p < IMAGE_BYTES; p++)
-            if (images[i * IMAGE_BYTES + p] != round_to(dtype, (double)expected[p]))
-                fail_msg("kind %d, epoch %u, image %u, value %d: %.9g, expected %.9g", (int)source->augment, epoch,
-                         number, p, images[i * IMAGE_BYTES + p], (double)expected[p]);
+        for (uint32_t p = 0; p < IMAGE_BYTES; p++) {
+            const float got = stored_value(dtype, images, i * IMAGE_BYTES + p);
+            if ((double)got != round_to(dtype, (double)expected[p]))
+                fail_msg("kind %d, epoch %u, image %u, value %u: %.9g, expected %.9g", (int)source->augment, epoch,
+                         number, p, (double)got, (double)expected[p]);
+        }
     }
 }
 
-/* One batch; `values` may be NULL. */
-static void check_batch(struct data *data, enum dtype dtype, const struct step_values *values, int n)
+/* One batch; `values` may be NULL. What lies behind it must stay NaN. */
+static void check_batch(struct data *data, enum dtype dtype, const struct step_values *values, uint32_t n)
 {
-    struct backend *backend = data->rig.backend;
-    struct rig rig = {.backend = backend};
+    struct backend *backend = data->pool.backend;
     struct error error = {""};
-    static double images[IMAGES_AT_ONCE * IMAGE_BYTES];
-    uint8_t labels[IMAGES_AT_ONCE];
-    rig_begin(&rig);
-    void *out = rig_poisoned(&rig, dtype, (size_t)n * IMAGE_BYTES);
-    uint8_t *out_labels = rig_bytes(&rig, (size_t)n);
-    const struct step_values *there = values ? rig_copy_in(&rig, values, sizeof *values) : NULL;
-    if (backend->load_batch(backend, &data->source, there, dtype, out, out_labels, n, &error) ||
-        backend->copy_out(backend, labels, out_labels, (size_t)n, &error))
+    uint8_t *images = pool_copy(&data->pool, data->images), *labels = pool_copy(&data->pool, data->image_labels);
+    const size_t all = IMAGES_AT_ONCE * IMAGE_BYTES * sizeof(float), used = n * IMAGE_BYTES * dtype_size(dtype);
+    memset(images, 0xFF, all);
+    memset(labels, 0xFF, IMAGES_AT_ONCE);
+    if (values)
+        memcpy(pool_copy(&data->pool, data->values), values, sizeof *values);
+    pool_upload(&data->pool);
+    if (backend->load_batch(backend, &data->source, values ? data->values : NULL, dtype, data->images,
+                            data->image_labels, (int)n, &error))
         fail_msg("%s", error.message);
-    rig_download(&rig, dtype, out, images, (size_t)n * IMAGE_BYTES);
-    expect_images(data, images, labels, dtype, values ? values->start : 0, values ? values->epoch : 0, n);
-    rig_end(&rig);
+    pool_download(&data->pool);
+    expect_images(data, dtype, values ? values->start : 0, values ? values->epoch : 0, n);
+    for (size_t i = used; i < all; i++)
+        assert_int_equal(images[i], 0xFF);
+    for (size_t i = n; i < IMAGES_AT_ONCE; i++)
+        assert_int_equal(labels[i], 0xFF);
 }
 
 /* Which changes the images [0, COUNT) see in some epochs. */
@@ -128,7 +138,7 @@ static void check_kind(const struct twins *twins, enum augment_kind kind)
             check_batch(&data, epoch % 2 ? DTYPE_BF16 : DTYPE_FP32, &values, BATCH);
         }
     emulation_set_order(EMULATION_ASCENDING, 0);
-    rig_end(&data.rig);
+    pool_close(&data.pool);
 }
 
 static void none_is_the_image_itself(void **state)
@@ -161,7 +171,7 @@ static void without_order_and_values_it_is_the_first_images(void **state)
     check_batch(&data, DTYPE_FP32, NULL, IMAGES_AT_ONCE);
     data.source.normalize = NORMALIZE_DATASET;
     check_batch(&data, DTYPE_BF16, &(struct step_values){.start = COUNT - 1}, 1);
-    rig_end(&data.rig);
+    pool_close(&data.pool);
 }
 
 int main(void)

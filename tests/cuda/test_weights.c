@@ -6,7 +6,6 @@
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -43,21 +42,12 @@ static size_t fan_in_of(const struct shape *s)
     return (size_t)(s->channels / s->groups * (s->k > 1 ? s->k * s->k : 1));
 }
 
-/* All layers in the memory of one back end; a rig a layer. */
+/* All layers in the memory of one back end. */
 struct network {
-    struct rig rigs[LAYERS];
+    struct pool pool;
     struct conv convs[LAYERS];
     struct ws_layer layers[LAYERS];
-    struct weights *weights;
 };
-
-static float *normals(struct rig *rig, uint32_t stream, size_t count, float scale, float shift)
-{
-    float *host = rig_normals(stream, count, scale, shift);
-    float *device = rig_copy_in(rig, host, count * sizeof *host);
-    free(host);
-    return device;
-}
 
 /* The convolution of a shape as far as weights look at it. */
 static struct conv conv_of(const struct shape *s)
@@ -69,123 +59,122 @@ static struct conv conv_of(const struct shape *s)
         .packed_backward_bytes = s->turned ? bytes : 0};
 }
 
-static void make_layer(struct network *network, struct backend *backend, int l, bool packs)
+static float *poisoned(struct pool *pool, size_t count)
+{
+    return pool_add(pool, NULL, count * sizeof(float));
+}
+
+static void make_layer(struct network *network, int l, bool packs)
 {
     const struct shape *s = &shapes[l];
-    struct rig *rig = &network->rigs[l];
+    struct pool *pool = &network->pool;
     const size_t rows = (size_t)s->rows, count = rows * fan_in_of(s);
     const uint32_t stream = 16 * (uint32_t)l;
-    rig->backend = backend;
-    rig_begin(rig);
     struct ws_layer *layer = &network->layers[l];
-    *layer =
-        (struct ws_layer){.mode = s->mode,
-                          .rows = s->rows,
-                          .fan_in = (int)fan_in_of(s),
-                          .weight = normals(rig, stream, count, 0.3f, 0.1f),
-                          .gain = s->gain ? normals(rig, stream + 1, rows, 0.3f, 0.8f) : NULL,
-                          .bias = normals(rig, stream + 2, rows, 0.3f, 0.1f),
-                          .skip_gain = s->skip ? normals(rig, stream + 3, 1, 0.0f, l % 4 == 1 ? 0.0f : 0.4f) : NULL,
-                          .in_scale = 1.7f - 0.1f * (float)l,
-                          .out_scale = s->skip ? 0.2f : 1.0f,
-                          .effective = rig_poisoned(rig, DTYPE_FP32, count),
-                          .effective_bias = rig_poisoned(rig, DTYPE_FP32, rows),
-                          .row_moments = rig_poisoned(rig, DTYPE_FP32, 2 * rows),
-                          .weight_gradient = normals(rig, stream + 4, count, 0.2f, 0.05f),
-                          .bias_gradient = normals(rig, stream + 5, rows, 0.2f, 0.05f)};
-    if (s->gain)
-        layer->gain_gradient = rig_poisoned(rig, DTYPE_FP32, rows);
-    if (s->skip)
-        layer->skip_gain_gradient = rig_poisoned(rig, DTYPE_FP32, 1);
+    *layer = (struct ws_layer){
+        .mode = s->mode,
+        .rows = s->rows,
+        .fan_in = (int)fan_in_of(s),
+        .weight = pool_add_normals(pool, stream, count, 0.3f, 0.1f),
+        .gain = s->gain ? pool_add_normals(pool, stream + 1, rows, 0.3f, 0.8f) : NULL,
+        .bias = pool_add_normals(pool, stream + 2, rows, 0.3f, 0.1f),
+        .skip_gain = s->skip ? pool_add_normals(pool, stream + 3, 1, 0.0f, l % 4 == 1 ? 0.0f : 0.4f) : NULL,
+        .in_scale = 1.7f - 0.1f * (float)l,
+        .out_scale = s->skip ? 0.2f : 1.0f,
+        .effective = poisoned(pool, count),
+        .effective_bias = poisoned(pool, rows),
+        .row_moments = poisoned(pool, 2 * rows),
+        .weight_gradient = pool_add_normals(pool, stream + 4, count, 0.2f, 0.05f),
+        .bias_gradient = pool_add_normals(pool, stream + 5, rows, 0.2f, 0.05f),
+        .gain_gradient = s->gain ? poisoned(pool, rows) : NULL,
+        .skip_gain_gradient = s->skip ? poisoned(pool, 1) : NULL,
+    };
     if (s->k == 0 || !packs)
         return;
     network->convs[l] = conv_of(s);
     layer->conv = &network->convs[l];
-    layer->packed_forward = rig_bytes(rig, network->convs[l].packed_forward_bytes);
+    layer->packed_forward = pool_add(pool, NULL, network->convs[l].packed_forward_bytes);
     if (s->turned)
-        layer->packed_backward = rig_bytes(rig, network->convs[l].packed_backward_bytes);
+        layer->packed_backward = pool_add(pool, NULL, network->convs[l].packed_backward_bytes);
 }
 
-static void open_network(struct network *network, struct backend *backend, bool packs)
+/* Prepares the weights and, where asked, turns the gradients; then everything is here again. */
+static void run_network(struct network *network, struct backend *backend, bool packs, bool backward)
 {
     struct error error = {""};
+    struct weights *weights;
+    memset(network, 0, sizeof *network);
+    pool_open(&network->pool, backend, 2 << 20);
     for (int l = 0; l < LAYERS; l++)
-        make_layer(network, backend, l, packs);
-    if (backend->weights_create(backend, network->layers, LAYERS, &network->weights, &error) ||
-        backend->weights_prepare(backend, network->weights, NULL, &error))
+        make_layer(network, l, packs);
+    pool_upload(&network->pool);
+    if (backend->weights_create(backend, network->layers, LAYERS, &weights, &error) ||
+        backend->weights_prepare(backend, weights, NULL, &error) ||
+        (backward && backend->weights_backward(backend, weights, &error)))
         fail_msg("%s", error.message);
-}
-
-static void close_network(struct network *network, struct backend *backend)
-{
-    backend->weights_destroy(backend, network->weights);
-    for (int l = 0; l < LAYERS; l++)
-        rig_end(&network->rigs[l]);
+    pool_download(&network->pool);
+    backend->weights_destroy(backend, weights);
 }
 
 static void run_all(struct backend *backend, const void *data, struct outcome *out)
 {
     (void)data;
-    struct network network = {0};
-    struct error error = {""};
-    open_network(&network, backend, false);
-    if (backend->weights_backward(backend, network.weights, &error))
-        fail_msg("%s", error.message);
+    static struct network network;
+    struct pool *pool = &network.pool;
+    run_network(&network, backend, false, true);
     for (int l = 0; l < LAYERS; l++) {
         const struct ws_layer *layer = &network.layers[l];
         const size_t rows = (size_t)layer->rows, count = rows * (size_t)layer->fan_in;
-        outcome_add(out, &network.rigs[l], "effective", l, layer->effective, count);
-        outcome_add(out, &network.rigs[l], "effective bias", l, layer->effective_bias, rows);
-        outcome_add(out, &network.rigs[l], "moment", l, layer->row_moments, 2 * rows);
-        outcome_add(out, &network.rigs[l], "weight gradient", l, layer->weight_gradient, count);
-        outcome_add(out, &network.rigs[l], "bias gradient", l, layer->bias_gradient, rows);
-        outcome_add(out, &network.rigs[l], "gain gradient", l, layer->gain_gradient, rows);
-        outcome_add(out, &network.rigs[l], "skip gain's gradient", l, layer->skip_gain_gradient, 1);
+        outcome_add(out, pool, "effective", l, layer->effective, count);
+        outcome_add(out, pool, "effective bias", l, layer->effective_bias, rows);
+        outcome_add(out, pool, "moment", l, layer->row_moments, 2 * rows);
+        outcome_add(out, pool, "weight gradient", l, layer->weight_gradient, count);
+        outcome_add(out, pool, "bias gradient", l, layer->bias_gradient, rows);
+        outcome_add(out, pool, "gain gradient", l, layer->gain_gradient, rows);
+        outcome_add(out, pool, "skip gain's gradient", l, layer->skip_gain_gradient, 1);
     }
-    close_network(&network, backend);
+    pool_close(pool);
 }
 
 static void equals_the_cpu(void **state)
 {
-    twins_check(*state, run_all, NULL, 1e-5);
+    twins_check(*state, run_all, NULL, 1e-5f);
 }
 
-/* Element (row, channel, tap) of the packed weights, tap and row as the convolution reads them, from OIHW. */
+/* Each element (row, channel, tap) of OIHW stands where the convolution, and its input gradient, read it. */
 static void check_packed(struct network *network, int l)
 {
     const struct shape *s = &shapes[l];
     const struct ws_layer *layer = &network->layers[l];
-    const size_t n = fan_in_of(s), count = (size_t)s->rows * n, taps = (size_t)(s->k * s->k), channels = n / taps;
-    double *effective = malloc(3 * count * sizeof *effective), *forward = effective + count, *turned = forward + count;
-    assert_non_null(effective);
-    rig_download(&network->rigs[l], DTYPE_FP32, layer->effective, effective, count);
-    rig_download(&network->rigs[l], s->dtype, layer->packed_forward, forward, count);
-    if (s->turned)
-        rig_download(&network->rigs[l], s->dtype, layer->packed_backward, turned, count);
-    for (size_t row = 0; row < (size_t)s->rows; row++)
+    const size_t rows = (size_t)s->rows, n = fan_in_of(s), taps = (size_t)(s->k * s->k), channels = n / taps;
+    const float *effective = pool_copy(&network->pool, layer->effective);
+    const void *forward = pool_copy(&network->pool, layer->packed_forward);
+    const void *turned = s->turned ? pool_copy(&network->pool, layer->packed_backward) : NULL;
+    for (size_t row = 0; row < rows; row++)
         for (size_t c = 0; c < channels; c++)
             for (size_t tap = 0; tap < taps; tap++) {
-                const double expected = round_to(s->dtype, effective[row * n + c * taps + tap]);
-                const double got = forward[(row * taps + tap) * channels + c];
-                const double back = s->turned ? turned[(c * taps + taps - 1 - tap) * (size_t)s->rows + row] : expected;
-                if (got != expected || back != expected)
-                    fail_msg("layer %d, row %zu, channel %zu, tap %zu: packed %.9g and %.9g, expected %.9g", l, row, c,
-                             tap, got, back, expected);
+                const double expected = round_to(s->dtype, (double)effective[row * n + c * taps + tap]);
+                const size_t at = (row * taps + tap) * channels + c, back = (c * taps + taps - 1 - tap) * rows + row;
+                if ((double)stored_value(s->dtype, forward, at) != expected)
+                    fail_msg("layer %d, row %zu, channel %zu, tap %zu: packed as %.9g, expected %.9g", l, row, c, tap,
+                             (double)stored_value(s->dtype, forward, at), expected);
+                if (turned && (double)stored_value(s->dtype, turned, back) != expected)
+                    fail_msg("layer %d, row %zu, channel %zu, tap %zu: turned as %.9g, expected %.9g", l, row, c, tap,
+                             (double)stored_value(s->dtype, turned, back), expected);
             }
-    free(effective);
 }
 
 static void packed_weights_are_the_effective_ones_rounded(void **state)
 {
     const struct twins *twins = *state;
+    static struct network network;
     for (int order = 0; order < EMULATION_ORDERS; order++) {
-        struct network network = {0};
         emulation_set_order((enum emulation_order)order, 1);
-        open_network(&network, twins->cuda, true);
+        run_network(&network, twins->cuda, true, false);
         for (int l = 0; l < LAYERS; l++)
             if (shapes[l].k > 0)
                 check_packed(&network, l);
-        close_network(&network, twins->cuda);
+        pool_close(&network.pool);
     }
     emulation_set_order(EMULATION_ASCENDING, 0);
 }
