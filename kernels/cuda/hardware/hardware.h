@@ -52,7 +52,8 @@ template <> __device__ inline bf16 from_float<bf16>(float x)
 /* Two values in one register, `low` in the low half (the lower address). */
 __device__ inline uint32_t pack_bf16(float low, float high)
 {
-    return (uint32_t)from_float<bf16>(low).bits | (uint32_t)from_float<bf16>(high).bits << 16;
+    const __nv_bfloat162 pair = __floats2bfloat162_rn(low, high); /* one instruction from sm_80 on */
+    return *reinterpret_cast<const uint32_t *>(&pair);
 }
 
 /* ---- Asynchronous copies, sm_80 and later ---- */
