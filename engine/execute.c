@@ -31,7 +31,7 @@ static int conv_forward(const struct pass *pass, const struct op *op)
     struct backend *backend = pass->network->backend;
     return backend->conv_forward(backend, op->conv, value(pass, op->x), pass->plan->arena + op->packed_forward,
                                  pass->network->ws[op->layer].effective_bias, value(pass, op->y),
-                                 value(pass, pass->plan->scratch), pass->error);
+                                 value(pass, op->y_relu), value(pass, pass->plan->scratch), pass->error);
 }
 
 static int conv_backward_weights(const struct pass *pass, const struct op *op)
@@ -97,8 +97,8 @@ static int average_pool_forward(const struct pass *pass, const struct op *op)
 static int average_pool_backward(const struct pass *pass, const struct op *op)
 {
     struct backend *backend = pass->network->backend;
-    return backend->average_pool_backward(backend, op->dtype, value(pass, op->dy), value(pass, op->dx), op->add, op->n,
-                                          op->h, op->w, op->c, pass->error);
+    return backend->average_pool_backward(backend, op->dtype, op->relu ? value(pass, op->x) : NULL, value(pass, op->dy),
+                                          value(pass, op->dx), op->add, op->n, op->h, op->w, op->c, pass->error);
 }
 
 static int global_pool_forward(const struct pass *pass, const struct op *op)
@@ -111,8 +111,9 @@ static int global_pool_forward(const struct pass *pass, const struct op *op)
 static int global_pool_backward(const struct pass *pass, const struct op *op)
 {
     struct backend *backend = pass->network->backend;
-    return backend->global_pool_backward(backend, op->dtype, value(pass, op->dy), value(pass, op->dx), op->scale,
-                                         op->add, op->n, op->h * op->w, op->c, pass->error);
+    return backend->global_pool_backward(backend, op->dtype, op->relu ? value(pass, op->x) : NULL, value(pass, op->dy),
+                                         value(pass, op->dx), op->scale, op->add, op->n, op->h * op->w, op->c,
+                                         pass->error);
 }
 
 static struct batch_norm batch_norm_of(const struct pass *pass, const struct op *op)

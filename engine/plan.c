@@ -19,6 +19,7 @@ struct builder {
     bool failed;
     int h, w, c;          /* of the residual stream */
     int stream, gradient; /* its value and gradient buffers */
+    int stream_relu;      /* buffer of relu(stream), where the operation that completed the stream wrote it along */
     size_t scratch_bytes;
     struct op nowhere; /* what add_op hands out after a failure */
 };
@@ -64,6 +65,7 @@ static struct op plain_op(enum op_kind kind, int x, int y, int dx, int dy)
                        .y = y,
                        .dx = dx,
                        .dy = dy,
+                       .y_relu = NO_BUFFER,
                        .gate = NO_BUFFER,
                        .dgate = NO_BUFFER,
                        .sample = NO_BUFFER,
@@ -72,21 +74,22 @@ static struct op plain_op(enum op_kind kind, int x, int y, int dx, int dy)
 }
 
 /* A tensor with its gradient. `relu`: the output of a relu that was fused into its convolution; whoever reads it masks
- * the gradient. */
+ * the gradient. `add`: the gradient buffer holds something already, to which a convolution that reads this adds. */
 struct pair {
     int value, gradient, h, w, c;
-    bool relu;
+    bool relu, add;
 };
 
 static struct pair add_pair(struct builder *b, enum dtype dtype, int h, int w, int c)
 {
-    return (struct pair){add_tensor(b, dtype, h, w, c), add_tensor(b, dtype, h, w, c), h, w, c, false};
+    return (struct pair){add_tensor(b, dtype, h, w, c), add_tensor(b, dtype, h, w, c), h, w, c, false, false};
 }
 
 /* How a convolution's result leaves: into a tensor of its own, or added to one. */
 struct conv_use {
     int layer, k, stride, groups;
     bool relu, accumulate;
+    bool relu_copy; /* relu of the result is written, too, for the next block */
 };
 
 static struct op *add_conv(struct builder *b, struct pair x, struct pair y, struct conv_use use, enum dtype dtype)
@@ -103,6 +106,8 @@ static struct op *add_conv(struct builder *b, struct pair x, struct pair y, stru
                                      .dtype = dtype,
                                      .relu = use.relu,
                                      .relu_input = x.relu,
+                                     .relu_copy = use.relu_copy,
+                                     .add_dx = x.add,
                                      .accumulate = use.accumulate,
                                      .input_gradient = x.gradient != NO_BUFFER};
     op.h = x.h;
@@ -110,6 +115,7 @@ static struct op *add_conv(struct builder *b, struct pair x, struct pair y, stru
     op.c = x.c;
     op.dtype = dtype;
     op.layer = use.layer;
+    b->stream_relu = op.y_relu = use.relu_copy ? add_tensor(b, dtype, y.h, y.w, y.c) : NO_BUFFER;
     if (b->failed)
         return add_op(b, op);
     if (b->backend->conv_create(b->backend, &shape, &op.conv, b->error)) {
@@ -136,6 +142,20 @@ static bool keeps_stream(const struct builder *b)
 static bool is_relu(const struct builder *b)
 {
     return b->spec->activation == ACTIVATION_RELU;
+}
+
+/* True when relu(stream) comes along with the stream, and its backward with the gradients of whoever reads it. */
+static bool fuses_stream(const struct builder *b)
+{
+    const struct model_spec *spec = b->spec;
+    return b->backend->fuses_stream && spec->norm != NORM_BATCH && is_relu(b) && spec->squeeze_excite <= 0 &&
+           spec->stochastic_depth <= 0;
+}
+
+/* relu of the stream, as the operation that completed it wrote it: its gradient is the stream's, masked. */
+static struct pair stream_relu(const struct builder *b, bool add)
+{
+    return (struct pair){b->stream_relu, b->gradient, b->h, b->w, b->c, true, add};
 }
 
 static struct pair activation(struct builder *b, struct pair x, bool add)
@@ -186,40 +206,45 @@ static struct pair branch_conv(struct builder *b, int block, enum block_conv con
     const bool fused = is_relu(b) && b->spec->norm != NORM_BATCH;
     const int groups = k == 3 && b->spec->group_width > 0 ? cout / b->spec->group_width : 1;
     struct pair y = add_pair(b, b->plan->dtype, x.h / stride, x.w / stride, cout);
-    struct conv_use use = {parameters_layer(b->parameters, block, conv), k, stride, groups, fused, false};
+    struct conv_use use = {parameters_layer(b->parameters, block, conv), k, stride, groups, fused, false, false};
     add_conv(b, x, y, use, b->plan->dtype);
     y.relu = fused;
     return fused ? y : branch_input(b, block, (int)conv + 1, y, false);
 }
 
-/* The shortcut of a transition: a new stream with its gradient. `branch` is the activated input. */
+/* The shortcut of a transition: a new stream with its gradient. `branch` is the activated input; where that is a relu
+ * that came along with the stream, its gradient is the stream's, which is written here first. */
 static void transition_shortcut(struct builder *b, int block, const struct block_spec *spec, struct pair x,
                                 struct pair branch)
 {
     const enum dtype dtype = b->plan->dtype;
     const int layer = parameters_layer(b->parameters, block, CONV_PROJECTION);
     struct pair out = add_pair(b, dtype, x.h / spec->stride, x.w / spec->stride, spec->cout);
-    struct conv_use use = {layer, 1, 1, 1, false, false};
+    struct conv_use use = {layer, 1, 1, 1, false, false, false};
+    branch.add = false;
     if (b->spec->family == FAMILY_REPORT) { /* the strided projection of x itself */
         use.stride = spec->stride;
         add_conv(b, x, out, use, dtype);
     } else {
         struct pair pooled = branch;
+        pooled.relu &= spec->stride == 1;
         struct op op = plain_op(OP_FORK, branch.value, branch.value, branch.gradient, NO_BUFFER);
         if (spec->stride == 2) {
             pooled = add_pair(b, dtype, x.h / 2, x.w / 2, x.c);
             op.kind = OP_AVERAGE_POOL;
             op.y = pooled.value;
-        } else {
+            op.relu = branch.relu;
+        } else if (!branch.relu) {
             pooled.gradient = add_tensor(b, dtype, x.h, x.w, x.c);
         }
         op.dy = pooled.gradient;
-        op.add = true;
+        op.add = !branch.relu;
         op.dtype = dtype;
         op.h = x.h;
         op.w = x.w;
         op.c = x.c;
-        add_op(b, op);
+        if (op.kind == OP_AVERAGE_POOL || !branch.relu)
+            add_op(b, op);
         add_conv(b, pooled, out, use, dtype);
     }
     b->stream = out.value;
@@ -243,7 +268,7 @@ static struct pair squeeze_excite(struct builder *b, int block, struct pair bran
     pool.scale = 1;
     pool.add = true; /* the residual sum's backward has written the branch's gradient already */
     add_op(b, pool);
-    struct conv_use use = {parameters_layer(b->parameters, block, SE_REDUCE), 1, 1, 1, true, false};
+    struct conv_use use = {parameters_layer(b->parameters, block, SE_REDUCE), 1, 1, 1, true, false, false};
     add_conv(b, mean, middle, use, DTYPE_FP32);
     middle.relu = true;
     use.layer = parameters_layer(b->parameters, block, SE_EXPAND);
@@ -261,8 +286,10 @@ static struct pair squeeze_excite(struct builder *b, int block, struct pair bran
 static struct op *residual_sum(struct builder *b, int block, const struct block_spec *spec, struct pair x)
 {
     const struct model_spec *model = b->spec;
-    struct pair stream = {b->stream, b->gradient, b->h, b->w, b->c, false};
-    struct conv_use use = {parameters_layer(b->parameters, block, CONV3), 1, 1, 1, false, true};
+    struct pair stream = {b->stream, b->gradient, b->h, b->w, b->c, false, false};
+    const bool activated = block + 1 < model_block_count(model) || model->family == FAMILY_PAPERS;
+    struct conv_use use = {
+        parameters_layer(b->parameters, block, CONV3), 1, 1, 1, false, true, fuses_stream(b) && activated};
     if (model->squeeze_excite <= 0 && model->stochastic_depth <= 0)
         return add_conv(b, x, stream, use, b->plan->dtype);
     use.accumulate = false;
@@ -306,34 +333,38 @@ static void copy_stream(struct builder *b)
     b->stream = copy;
 }
 
+/* The gradient of x has been written before the branch's first activation adds to it, but in a transition of the
+ * papers, whose shortcut branches off behind the activation. Where relu(x) came along with x, there is no activation to
+ * do, and the first convolution adds to the gradient of x itself: so the shortcut stands behind it, to write it before.
+ */
 static void add_block(struct builder *b, int index)
 {
     const struct block_spec block = model_block(b->spec, index);
-    const bool report = b->spec->family == FAMILY_REPORT;
-    struct pair x = {b->stream, b->gradient, b->h, b->w, b->c, false};
-    /* the gradient of x has been written before this activation's backward adds to it, but in a transition of the
-     * papers, whose shortcut branches off behind the activation */
-    struct pair h = branch_input(b, index, 0, x, !block.transition || report);
-    if (block.transition)
-        transition_shortcut(b, index, &block, x, h);
+    const bool report = b->spec->family == FAMILY_REPORT, fused = fuses_stream(b);
+    struct pair x = {b->stream, b->gradient, b->h, b->w, b->c, false, false};
+    struct pair input = fused ? stream_relu(b, true) : branch_input(b, index, 0, x, !block.transition || report);
+    if (block.transition && !fused)
+        transition_shortcut(b, index, &block, x, input);
     else if (keeps_stream(b))
         copy_stream(b);
-    h = branch_conv(b, index, CONV0, h, block.mid, 1, report ? block.stride : 1);
+    struct pair h = branch_conv(b, index, CONV0, input, block.mid, 1, report ? block.stride : 1);
     h = branch_conv(b, index, CONV1, h, block.mid, 3, report ? 1 : block.stride);
     h = branch_conv(b, index, CONV2, h, block.mid, 3, 1);
+    if (block.transition && fused)
+        transition_shortcut(b, index, &block, x, input);
     residual_sum(b, index, &block, h)->mark = index;
 }
 
 static void add_head(struct builder *b)
 {
     const struct model_spec *spec = b->spec;
-    struct pair x = {b->stream, b->gradient, b->h, b->w, b->c, false};
+    struct pair x = {b->stream, b->gradient, b->h, b->w, b->c, false, false};
     float scale = 1;
     if (spec->family == FAMILY_PAPERS) {
         if (spec->norm == NORM_BATCH) {
             x = norm_activation(b, x, "norm", false);
         } else {
-            x = activation(b, x, false);
+            x = fuses_stream(b) ? stream_relu(b, false) : activation(b, x, false);
             scale = activation_gamma(spec->activation);
         }
     }
@@ -344,6 +375,7 @@ static void add_head(struct builder *b)
     pool.w = x.w;
     pool.c = x.c;
     pool.scale = scale;
+    pool.relu = x.relu;
     add_op(b, pool);
     if (spec->dropout > 0) {
         struct pair kept = add_pair(b, DTYPE_FP32, 1, 1, x.c);
@@ -370,8 +402,8 @@ static void add_stem(struct builder *b)
     plan->labels = add_bytes(b, (size_t)plan->n);
     image.value = plan->input;
     struct pair stream = add_pair(b, plan->dtype, image.h, image.w, b->spec->stem);
-    add_conv(b, image, stream, (struct conv_use){.layer = 0, .k = 3, .stride = 1, .groups = 1}, plan->dtype)->mark =
-        MARK_STEM;
+    const struct conv_use use = {.layer = 0, .k = 3, .stride = 1, .groups = 1, .relu_copy = fuses_stream(b)};
+    add_conv(b, image, stream, use, plan->dtype)->mark = MARK_STEM;
     b->stream = stream.value;
     b->gradient = stream.gradient;
     b->h = stream.h;

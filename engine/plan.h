@@ -30,11 +30,12 @@ struct op {
     enum op_kind kind;
     int x, y;       /* value buffers */
     int dx, dy;     /* gradient buffers; dx may be NO_BUFFER: not wanted */
+    int y_relu;     /* OP_CONV: buffer of relu(y), or NO_BUFFER */
     bool add;       /* backward adds to dx */
     int n, h, w, c; /* of x */
     int mark;       /* block number whose output y now holds, MARK_STEM or MARK_NONE */
     enum activation activation;
-    bool relu;
+    bool relu;        /* OP_BATCH_NORM: followed by relu; pooling: x is a relu's output, and backward masks dx by it */
     enum dtype dtype; /* of x and y */
     float scale;      /* OP_GLOBAL_POOL; alpha of OP_RESIDUAL_ADD; rate of OP_DROPOUT */
     struct conv *conv;

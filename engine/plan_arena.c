@@ -18,8 +18,9 @@ static void touch(struct plan *plan, int buffer, int time)
 /* True when the operation's backward reads its input or its output. */
 static bool saves_values(const struct op *op)
 {
-    return op->kind != OP_COPY && op->kind != OP_FORK && op->kind != OP_AVERAGE_POOL && op->kind != OP_GLOBAL_POOL &&
-           op->kind != OP_DROPOUT;
+    if (op->kind == OP_AVERAGE_POOL || op->kind == OP_GLOBAL_POOL)
+        return op->relu;
+    return op->kind != OP_COPY && op->kind != OP_FORK && op->kind != OP_DROPOUT;
 }
 
 void plan_find_spans(struct plan *plan)
@@ -28,7 +29,7 @@ void plan_find_spans(struct plan *plan)
     for (int i = 0; i < plan->op_count; i++) {
         const struct op *op = &plan->ops[i];
         const int backward = end - i;
-        const int values[] = {op->x, op->y, op->gate, op->sample, op->saved};
+        const int values[] = {op->x, op->y, op->y_relu, op->gate, op->sample, op->saved};
         for (size_t j = 0; j < sizeof values / sizeof *values; j++) {
             touch(plan, values[j], i);
             if (saves_values(op))

@@ -53,6 +53,8 @@ struct conv_shape {
     bool relu_input;     /* x is a relu's output: conv_backward_data masks dx by x > 0 */
     bool accumulate;     /* y += conv + bias (the residual sum); not together with relu */
     bool input_gradient; /* false for the stem: backward_data is never called */
+    bool relu_copy;      /* conv_forward also writes relu(y); only where the back end fuses_stream */
+    bool add_dx;         /* dx += the (masked) gradient instead of dx =; only where the back end fuses_stream */
 };
 
 /* What the back end made for one shape. */
@@ -180,9 +182,10 @@ struct batch_norm {
 };
 
 struct backend {
-    const char *name; /* "cpu", "cuda" */
-    int threads;      /* of the CPU; 1 on a GPU */
-    bool whole_batch; /* a step goes through the plan once, not in chunks that fit into caches */
+    const char *name;  /* "cpu", "cuda" */
+    int threads;       /* of the CPU; 1 on a GPU */
+    bool whole_batch;  /* a step goes through the plan once, not in chunks that fit into caches */
+    bool fuses_stream; /* its convolutions take the relu of the residual stream along, see conv_shape */
 
     /* Memory. `allocate` aligns to 256 bytes and leaves the bytes undefined. */
     int (*allocate)(struct backend *, size_t bytes, void **out, struct error *error);
@@ -217,10 +220,11 @@ struct backend {
     /* Convolution. `x` (n, h, w, cin), `y` (n, out_h, out_w, cout) of shape.dtype; `scratch` of scratch_bytes. */
     int (*conv_create)(struct backend *, const struct conv_shape *shape, struct conv **out, struct error *error);
     void (*conv_destroy)(struct backend *, struct conv *conv);
+    /* y_relu like y, NULL unless shape.relu_copy */
     int (*conv_forward)(struct backend *, struct conv *conv, const void *x, const void *packed_forward,
-                        const float *bias, void *y, void *scratch, struct error *error);
-    /* dx = gradient of x (overwritten), masked by x > 0 where shape.relu_input (else `x` may be NULL); dy is the
-     * gradient after any relu mask of this convolution's own relu was applied to it */
+                        const float *bias, void *y, void *y_relu, void *scratch, struct error *error);
+    /* dx = gradient of x (overwritten unless shape.add_dx), masked by x > 0 where shape.relu_input (else `x` may be
+     * NULL); dy is the gradient after any relu mask of this convolution's own relu was applied to it */
     int (*conv_backward_data)(struct backend *, struct conv *conv, const void *x, const void *dy,
                               const void *packed_backward, void *dx, void *scratch, struct error *error);
     /* Adds to weight_gradient (cout, cin / groups, k, k) and bias_gradient (cout) when `add`, else overwrites them. */
@@ -247,15 +251,15 @@ struct backend {
     /* 2x2 mean, stride 2: x (n, h, w, c) -> y (n, h / 2, w / 2, c); h and w even. */
     int (*average_pool_forward)(struct backend *, enum dtype, const void *x, void *y, int n, int h, int w, int c,
                                 struct error *error);
-    /* dx (n, h, w, c) (+)= spread of dy (n, h / 2, w / 2, c) */
-    int (*average_pool_backward)(struct backend *, enum dtype, const void *dy, void *dx, bool add, int n, int h, int w,
-                                 int c, struct error *error);
+    /* dx (n, h, w, c) (+)= spread of dy (n, h / 2, w / 2, c), where relu_x (n, h, w, c) > 0 unless that is NULL */
+    int (*average_pool_backward)(struct backend *, enum dtype dtype, const void *relu_x, const void *dy, void *dx,
+                                 bool add, int n, int h, int w, int c, struct error *error);
     /* y (n, c) fp32 = scale * mean over the spatial positions of x (n, spatial, c) */
     int (*global_pool_forward)(struct backend *, enum dtype, const void *x, float *y, float scale, int n, int spatial,
                                int c, struct error *error);
-    /* dx (n, spatial, c) (+)= scale / spatial * dy (n, c) */
-    int (*global_pool_backward)(struct backend *, enum dtype, const float *dy, void *dx, float scale, bool add, int n,
-                                int spatial, int c, struct error *error);
+    /* dx (n, spatial, c) (+)= scale / spatial * dy (n, c), where relu_x (n, spatial, c) > 0 unless that is NULL */
+    int (*global_pool_backward)(struct backend *, enum dtype dtype, const void *relu_x, const float *dy, void *dx,
+                                float scale, bool add, int n, int spatial, int c, struct error *error);
 
     /* x (n, spatial, c) += alpha * skip_gain * sample[n] * channel[n, c] * branch (n, spatial, c), in place */
     int (*residual_add_forward)(struct backend *, enum dtype, void *x, const void *branch,

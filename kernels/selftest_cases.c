@@ -58,7 +58,7 @@ static void conv_passes(struct trial *t, struct conv *conv)
                                    .bias_gradient = blanks(t, cout)};
     struct weights *weights = t->failed ? NULL : prepare(t, &layer, scratch);
     const void *backward = conv->packed_backward_bytes ? layer.packed_backward : layer.packed_forward;
-    TRIAL_DO(t, b->conv_forward(b, conv, x, layer.packed_forward, layer.effective_bias, y, scratch, &t->error));
+    TRIAL_DO(t, b->conv_forward(b, conv, x, layer.packed_forward, layer.effective_bias, y, NULL, scratch, &t->error));
     trial_output(t, t->dtype, y, outputs);
     if (s->input_gradient) {
         TRIAL_DO(t, b->conv_backward_data(b, conv, x, dy, backward, dx, scratch, &t->error));
@@ -190,7 +190,7 @@ static void run_pool(struct trial *t, const struct selftest_case *what)
     void *y = trial_blank(t, t->dtype, COUNT / 4), *dx = trial_blank(t, t->dtype, COUNT);
     (void)what;
     TRIAL_DO(t, b->average_pool_forward(b, t->dtype, x, y, N, H, H, C, &t->error));
-    TRIAL_DO(t, b->average_pool_backward(b, t->dtype, dy, dx, false, N, H, H, C, &t->error));
+    TRIAL_DO(t, b->average_pool_backward(b, t->dtype, NULL, dy, dx, false, N, H, H, C, &t->error));
     trial_output(t, t->dtype, y, COUNT / 4);
     trial_output(t, t->dtype, dx, COUNT);
 }
@@ -202,7 +202,7 @@ static void run_global_pool(struct trial *t, const struct selftest_case *what)
     float *dy = normals(t, 2, N * C), *y = blanks(t, N * C);
     (void)what;
     TRIAL_DO(t, b->global_pool_forward(b, t->dtype, x, y, 1.5f, N, SPATIAL, C, &t->error));
-    TRIAL_DO(t, b->global_pool_backward(b, t->dtype, dy, dx, 1.5f, false, N, SPATIAL, C, &t->error));
+    TRIAL_DO(t, b->global_pool_backward(b, t->dtype, NULL, dy, dx, 1.5f, false, N, SPATIAL, C, &t->error));
     trial_output(t, DTYPE_FP32, y, N * C);
     trial_output(t, t->dtype, dx, COUNT);
 }

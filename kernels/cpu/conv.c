@@ -284,6 +284,8 @@ int cpu_conv_create(struct backend *backend, const struct conv_shape *shape, str
     if ((shape->k != 1 && shape->k != 3) || shape->cin % shape->groups || shape->cout % shape->groups)
         return error_set(error, "convolution: kernel %d, %d -> %d channels in %d groups is not supported", shape->k,
                          shape->cin, shape->cout, shape->groups);
+    if (shape->relu_copy || shape->add_dx)
+        return error_set(error, "convolution: the CPU does not take the relu of the residual stream along");
     struct cpu_conv *c = calloc(1, sizeof *c);
     if (!c)
         return error_set(error, "out of memory");
@@ -403,8 +405,9 @@ static float *emulated_y(const struct cpu_conv *c, void *scratch)
 }
 
 int cpu_conv_forward(struct backend *backend, struct conv *conv, const void *x, const void *packed_forward,
-                     const float *bias, void *y, void *scratch, struct error *error)
+                     const float *bias, void *y, void *y_relu, void *scratch, struct error *error)
 {
+    (void)y_relu; /* never asked for: see cpu_conv_create */
     struct cpu_conv *c = (struct cpu_conv *)conv;
     void *inner_x = (void *)x, *inner_y = y;
     if (c->emulated) {

@@ -51,7 +51,7 @@ void cpu_conv_destroy(struct backend *backend, struct conv *conv);
 int cpu_conv_pack(struct backend *backend, struct conv *conv, const float *weights, void *packed_forward,
                   void *packed_backward, void *scratch, struct error *error);
 int cpu_conv_forward(struct backend *backend, struct conv *conv, const void *x, const void *packed_forward,
-                     const float *bias, void *y, void *scratch, struct error *error);
+                     const float *bias, void *y, void *y_relu, void *scratch, struct error *error);
 int cpu_conv_backward_data(struct backend *backend, struct conv *conv, const void *x, const void *dy,
                            const void *packed_backward, void *dx, void *scratch, struct error *error);
 int cpu_conv_backward_weights(struct backend *backend, struct conv *conv, const void *x, const void *dy,
@@ -74,12 +74,12 @@ int cpu_activation_backward(struct backend *backend, enum activation activation,
 /* pool.c */
 int cpu_average_pool_forward(struct backend *backend, enum dtype dtype, const void *x, void *y, int n, int h, int w,
                              int c, struct error *error);
-int cpu_average_pool_backward(struct backend *backend, enum dtype dtype, const void *dy, void *dx, bool add, int n,
-                              int h, int w, int c, struct error *error);
+int cpu_average_pool_backward(struct backend *backend, enum dtype dtype, const void *relu_x, const void *dy, void *dx,
+                              bool add, int n, int h, int w, int c, struct error *error);
 int cpu_global_pool_forward(struct backend *backend, enum dtype dtype, const void *x, float *y, float scale, int n,
                             int spatial, int c, struct error *error);
-int cpu_global_pool_backward(struct backend *backend, enum dtype dtype, const float *dy, void *dx, float scale,
-                             bool add, int n, int spatial, int c, struct error *error);
+int cpu_global_pool_backward(struct backend *backend, enum dtype dtype, const void *relu_x, const float *dy, void *dx,
+                             float scale, bool add, int n, int spatial, int c, struct error *error);
 
 /* residual.c */
 int cpu_residual_add_forward(struct backend *backend, enum dtype dtype, void *x, const void *branch,

@@ -7,6 +7,7 @@ struct average_job {
     enum dtype dtype;
     const void *from;
     void *to;
+    const void *relu_x; /* backward: like `to`, masks where it is not above 0; NULL: no mask */
     bool add;
     size_t out_w, c;
 };
@@ -34,31 +35,41 @@ CPU_TEMPLATE void put(enum dtype dtype, bool add, void *to, size_t i, float valu
     cpu_store(dtype, to, i, add ? cpu_load(dtype, to, i) + value : value);
 }
 
-CPU_TEMPLATE void average_backward_loop(enum dtype dtype, bool add, const struct average_job *job, size_t begin,
-                                        size_t end)
+/* The gradient of element i through the relu that made x. */
+CPU_TEMPLATE float masked(enum dtype dtype, bool mask, const void *x, size_t i, float gradient)
+{
+    return !mask || cpu_load(dtype, x, i) > 0.0f ? gradient : 0.0f;
+}
+
+CPU_TEMPLATE void average_backward_loop(enum dtype dtype, bool add, bool mask, const struct average_job *job,
+                                        size_t begin, size_t end)
 {
     size_t c = job->c, line = 2 * job->out_w * c;
     for (size_t cell = begin * job->out_w; cell < end * job->out_w; cell++) {
         size_t row = cell / job->out_w, column = cell % job->out_w;
         const void *dy = cpu_at_const(dtype, job->from, cell * c);
-        void *dx = cpu_at(dtype, job->to, 2 * row * line + 2 * column * c);
+        const size_t square = 2 * row * line + 2 * column * c;
+        void *dx = cpu_at(dtype, job->to, square);
+        const void *x = mask ? cpu_at_const(dtype, job->relu_x, square) : NULL;
 #pragma omp simd
         for (size_t i = 0; i < c; i++) {
             float d = 0.25f * cpu_load(dtype, dy, i);
-            put(dtype, add, dx, i, d);
-            put(dtype, add, dx, c + i, d);
-            put(dtype, add, dx, line + i, d);
-            put(dtype, add, dx, line + c + i, d);
+            put(dtype, add, dx, i, masked(dtype, mask, x, i, d));
+            put(dtype, add, dx, c + i, masked(dtype, mask, x, c + i, d));
+            put(dtype, add, dx, line + i, masked(dtype, mask, x, line + i, d));
+            put(dtype, add, dx, line + c + i, masked(dtype, mask, x, line + c + i, d));
         }
     }
 }
 
 CPU_TEMPLATE void average_backward_kernel(enum dtype dtype, const struct average_job *job, size_t begin, size_t end)
 {
-    if (job->add)
-        average_backward_loop(dtype, true, job, begin, end);
+    if (job->relu_x)
+        average_backward_loop(dtype, job->add, true, job, begin, end);
+    else if (job->add)
+        average_backward_loop(dtype, true, false, job, begin, end);
     else
-        average_backward_loop(dtype, false, job, begin, end);
+        average_backward_loop(dtype, false, false, job, begin, end);
 }
 
 static void average_forward_range(const void *arguments, size_t begin, size_t end)
@@ -89,10 +100,11 @@ int cpu_average_pool_forward(struct backend *backend, enum dtype dtype, const vo
     return average_pool(backend, &job, n, h, w, average_forward_range, error);
 }
 
-int cpu_average_pool_backward(struct backend *backend, enum dtype dtype, const void *dy, void *dx, bool add, int n,
-                              int h, int w, int c, struct error *error)
+int cpu_average_pool_backward(struct backend *backend, enum dtype dtype, const void *relu_x, const void *dy, void *dx,
+                              bool add, int n, int h, int w, int c, struct error *error)
 {
-    struct average_job job = {.dtype = dtype, .from = dy, .to = dx, .add = add, .out_w = (size_t)w / 2, .c = (size_t)c};
+    struct average_job job = {
+        .dtype = dtype, .from = dy, .to = dx, .relu_x = relu_x, .add = add, .out_w = (size_t)w / 2, .c = (size_t)c};
     return average_pool(backend, &job, n, h, w, average_backward_range, error);
 }
 
@@ -100,7 +112,8 @@ struct global_job {
     enum dtype dtype;
     const void *from;
     void *to;
-    float scale; /* of the sum, or of the gradient */
+    const void *relu_x; /* backward: as above */
+    float scale;        /* of the sum, or of the gradient */
     bool add;
     size_t spatial, c;
 };
@@ -122,26 +135,29 @@ CPU_TEMPLATE void global_forward_kernel(enum dtype dtype, const struct global_jo
     }
 }
 
-CPU_TEMPLATE void global_backward_loop(enum dtype dtype, bool add, const struct global_job *job, size_t begin,
-                                       size_t end)
+CPU_TEMPLATE void global_backward_loop(enum dtype dtype, bool add, bool mask, const struct global_job *job,
+                                       size_t begin, size_t end)
 {
     size_t c = job->c;
     float scale = job->scale;
     for (size_t row = begin * job->spatial; row < end * job->spatial; row++) {
         const float *dy = (const float *)job->from + row / job->spatial * c;
         void *dx = cpu_at(dtype, job->to, row * c);
+        const void *x = mask ? cpu_at_const(dtype, job->relu_x, row * c) : NULL;
 #pragma omp simd
         for (size_t i = 0; i < c; i++)
-            put(dtype, add, dx, i, scale * dy[i]);
+            put(dtype, add, dx, i, masked(dtype, mask, x, i, scale * dy[i]));
     }
 }
 
 CPU_TEMPLATE void global_backward_kernel(enum dtype dtype, const struct global_job *job, size_t begin, size_t end)
 {
-    if (job->add)
-        global_backward_loop(dtype, true, job, begin, end);
+    if (job->relu_x)
+        global_backward_loop(dtype, job->add, true, job, begin, end);
+    else if (job->add)
+        global_backward_loop(dtype, true, false, job, begin, end);
     else
-        global_backward_loop(dtype, false, job, begin, end);
+        global_backward_loop(dtype, false, false, job, begin, end);
 }
 
 static void global_forward_range(const void *arguments, size_t begin, size_t end)
@@ -170,13 +186,14 @@ int cpu_global_pool_forward(struct backend *backend, enum dtype dtype, const voi
     return 0;
 }
 
-int cpu_global_pool_backward(struct backend *backend, enum dtype dtype, const float *dy, void *dx, float scale,
-                             bool add, int n, int spatial, int c, struct error *error)
+int cpu_global_pool_backward(struct backend *backend, enum dtype dtype, const void *relu_x, const float *dy, void *dx,
+                             float scale, bool add, int n, int spatial, int c, struct error *error)
 {
     (void)error;
     struct global_job job = {.dtype = dtype,
                              .from = dy,
                              .to = dx,
+                             .relu_x = relu_x,
                              .scale = scale / (float)spatial,
                              .add = add,
                              .spatial = (size_t)spatial,

@@ -106,7 +106,7 @@ static inline struct cuda_conv *cuda_conv_of(struct conv *conv)
 int cuda_conv_create(struct backend *backend, const struct conv_shape *shape, struct conv **out, struct error *error);
 void cuda_conv_destroy(struct backend *backend, struct conv *conv);
 int cuda_conv_forward(struct backend *backend, struct conv *conv, const void *x, const void *packed_forward,
-                      const float *bias, void *y, void *scratch, struct error *error);
+                      const float *bias, void *y, void *y_relu, void *scratch, struct error *error);
 int cuda_conv_backward_data(struct backend *backend, struct conv *conv, const void *x, const void *dy,
                             const void *packed_backward, void *dx, void *scratch, struct error *error);
 int cuda_conv_backward_weights(struct backend *backend, struct conv *conv, const void *x, const void *dy,
@@ -116,7 +116,7 @@ int cuda_conv_backward_weights(struct backend *backend, struct conv *conv, const
 /* conv_plain.cu, conv_mma.cu: one route each; arguments as the slots'. `*_weights` write weight_splits partial sums
  * (weight_splits, cout, k, k, cin / groups) to `partial`; conv.cu adds them in order and writes OIHW. */
 int cuda_plain_forward(struct cuda_backend *cuda, const struct cuda_conv *conv, const void *x, const void *packed,
-                       const float *bias, void *y, struct error *error);
+                       const float *bias, void *y, void *y_relu, struct error *error);
 int cuda_plain_backward_data(struct cuda_backend *cuda, const struct cuda_conv *conv, const void *x, const void *dy,
                              const void *packed_forward, void *dx, struct error *error);
 int cuda_plain_backward_weights(struct cuda_backend *cuda, const struct cuda_conv *conv, const void *x, const void *dy,
@@ -172,12 +172,12 @@ int cuda_convert(struct backend *backend, enum dtype from, const void *x, enum d
 /* pool.cu */
 int cuda_average_pool_forward(struct backend *backend, enum dtype dtype, const void *x, void *y, int n, int h, int w,
                               int c, struct error *error);
-int cuda_average_pool_backward(struct backend *backend, enum dtype dtype, const void *dy, void *dx, bool add, int n,
-                               int h, int w, int c, struct error *error);
+int cuda_average_pool_backward(struct backend *backend, enum dtype dtype, const void *relu_x, const void *dy, void *dx,
+                               bool add, int n, int h, int w, int c, struct error *error);
 int cuda_global_pool_forward(struct backend *backend, enum dtype dtype, const void *x, float *y, float scale, int n,
                              int spatial, int c, struct error *error);
-int cuda_global_pool_backward(struct backend *backend, enum dtype dtype, const float *dy, void *dx, float scale,
-                              bool add, int n, int spatial, int c, struct error *error);
+int cuda_global_pool_backward(struct backend *backend, enum dtype dtype, const void *relu_x, const float *dy, void *dx,
+                              float scale, bool add, int n, int spatial, int c, struct error *error);
 
 /* residual.cu */
 int cuda_residual_add_forward(struct backend *backend, enum dtype dtype, void *x, const void *branch,

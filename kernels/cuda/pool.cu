@@ -37,37 +37,46 @@ __global__ void average_pool_forward_kernel(const T *x, T *y, const struct avera
     store_vector(y + (size_t)item * N, a);
 }
 
-template <typename T, int N, bool ADD> static __device__ inline void put(T *to, const float (&values)[N])
+/* Writes a gradient to dx, or adds it, where relu_x (like dx; NULL: no mask) is above 0. */
+template <typename T, int N, bool ADD>
+static __device__ inline void put(T *dx, const T *relu_x, size_t at, const float (&gradient)[N])
 {
-    if constexpr (ADD) {
-        float sum[N];
-        load_vector(to, sum);
+    float values[N], other[N];
+#pragma unroll
+    for (int i = 0; i < N; i++)
+        values[i] = gradient[i];
+    if (relu_x) {
+        load_vector(relu_x + at, other);
 #pragma unroll
         for (int i = 0; i < N; i++)
-            sum[i] += values[i];
-        store_vector(to, sum);
-    } else {
-        store_vector(to, values);
+            values[i] = other[i] > 0.0f ? values[i] : 0.0f;
     }
+    if constexpr (ADD) {
+        load_vector(dx + at, other);
+#pragma unroll
+        for (int i = 0; i < N; i++)
+            values[i] += other[i];
+    }
+    store_vector(dx + at, values);
 }
 
 template <typename T, int N, bool ADD>
-__global__ void average_pool_backward_kernel(const T *dy, T *dx, const struct average_shape shape)
+__global__ void average_pool_backward_kernel(const T *relu_x, const T *dy, T *dx, const struct average_shape shape)
 {
     const unsigned item = blockIdx.x * FLAT_THREADS + threadIdx.x;
     if (item >= shape.items)
         return;
     const size_t c = (size_t)shape.groups * N, line = 2 * shape.out_w * c;
-    T *square = dx + square_of<N>(shape, item, line);
+    const size_t square = square_of<N>(shape, item, line);
     float d[N];
     load_vector(dy + (size_t)item * N, d);
 #pragma unroll
     for (int i = 0; i < N; i++)
         d[i] *= 0.25f;
-    put<T, N, ADD>(square, d);
-    put<T, N, ADD>(square + c, d);
-    put<T, N, ADD>(square + line, d);
-    put<T, N, ADD>(square + line + c, d);
+    put<T, N, ADD>(dx, relu_x, square, d);
+    put<T, N, ADD>(dx, relu_x, square + c, d);
+    put<T, N, ADD>(dx, relu_x, square + line, d);
+    put<T, N, ADD>(dx, relu_x, square + line + c, d);
 }
 
 static int average_shape_of(int n, int h, int w, int c, int width, struct average_shape *out, struct error *error)
@@ -95,15 +104,15 @@ static int average_forward(struct cuda_backend *cuda, const void *x, void *y, in
 }
 
 template <typename T, int N, bool ADD>
-static int average_backward(struct cuda_backend *cuda, const void *dy, void *dx, int n, int h, int w, int c,
-                            struct error *error)
+static int average_backward(struct cuda_backend *cuda, const void *relu_x, const void *dy, void *dx, int n, int h,
+                            int w, int c, struct error *error)
 {
     struct average_shape shape;
     if (average_shape_of(n, h, w, c, N, &shape, error))
         return -1;
     if (shape.items)
         CUDA_LAUNCH((average_pool_backward_kernel<T, N, ADD>), flat_grid(shape.items, 1), dim3(FLAT_THREADS), 0,
-                    (const T *)dy, (T *)dx, shape);
+                    (const T *)relu_x, (const T *)dy, (T *)dx, shape);
     return 0;
 }
 
@@ -114,13 +123,14 @@ int cuda_average_pool_forward(struct backend *backend, enum dtype dtype, const v
     WITH_DTYPE(dtype, WITH_WIDTH(T, c, return average_forward<T, N>(cuda, x, y, n, h, w, c, error)));
 }
 
-int cuda_average_pool_backward(struct backend *backend, enum dtype dtype, const void *dy, void *dx, bool add, int n,
-                               int h, int w, int c, struct error *error)
+int cuda_average_pool_backward(struct backend *backend, enum dtype dtype, const void *relu_x, const void *dy, void *dx,
+                               bool add, int n, int h, int w, int c, struct error *error)
 {
     struct cuda_backend *cuda = cuda_of(backend);
     if (add)
-        WITH_DTYPE(dtype, WITH_WIDTH(T, c, return average_backward<T, N, true>(cuda, dy, dx, n, h, w, c, error)));
-    WITH_DTYPE(dtype, WITH_WIDTH(T, c, return average_backward<T, N, false>(cuda, dy, dx, n, h, w, c, error)));
+        WITH_DTYPE(dtype,
+                   WITH_WIDTH(T, c, return average_backward<T, N, true>(cuda, relu_x, dy, dx, n, h, w, c, error)));
+    WITH_DTYPE(dtype, WITH_WIDTH(T, c, return average_backward<T, N, false>(cuda, relu_x, dy, dx, n, h, w, c, error)));
 }
 
 /* A block does some channels of one image: threadIdx.x is a group of N channels, threadIdx.y takes every blockDim.y-th
@@ -152,8 +162,8 @@ __global__ void global_pool_forward_kernel(const T *x, float *y, float scale, un
 }
 
 template <typename T, int N, bool ADD>
-__global__ void global_pool_backward_kernel(const float *dy, T *dx, float scale, unsigned items, unsigned spatial,
-                                            unsigned groups)
+__global__ void global_pool_backward_kernel(const T *relu_x, const float *dy, T *dx, float scale, unsigned items,
+                                            unsigned spatial, unsigned groups)
 {
     const unsigned item = blockIdx.x * FLAT_THREADS + threadIdx.x;
     if (item >= items)
@@ -164,7 +174,7 @@ __global__ void global_pool_backward_kernel(const float *dy, T *dx, float scale,
 #pragma unroll
     for (int i = 0; i < N; i++)
         d[i] *= scale;
-    put<T, N, ADD>(dx + (size_t)item * N, d);
+    put<T, N, ADD>(dx, relu_x, (size_t)item * N, d);
 }
 
 template <typename T, int N>
@@ -179,14 +189,14 @@ static int global_forward(struct cuda_backend *cuda, const void *x, float *y, fl
 }
 
 template <typename T, int N, bool ADD>
-static int global_backward(struct cuda_backend *cuda, const float *dy, void *dx, float scale, size_t n, size_t spatial,
-                           size_t c, struct error *error)
+static int global_backward(struct cuda_backend *cuda, const void *relu_x, const float *dy, void *dx, float scale,
+                           size_t n, size_t spatial, size_t c, struct error *error)
 {
     const size_t items = n * spatial * (c / N);
     if (items > UINT32_MAX)
         return error_set(error, "global pooling of a batch of %zu is too large", n);
-    CUDA_LAUNCH((global_pool_backward_kernel<T, N, ADD>), flat_grid(items, 1), dim3(FLAT_THREADS), 0, dy, (T *)dx,
-                scale, (unsigned)items, (unsigned)spatial, (unsigned)(c / N));
+    CUDA_LAUNCH((global_pool_backward_kernel<T, N, ADD>), flat_grid(items, 1), dim3(FLAT_THREADS), 0, (const T *)relu_x,
+                dy, (T *)dx, scale, (unsigned)items, (unsigned)spatial, (unsigned)(c / N));
     return 0;
 }
 
@@ -200,16 +210,18 @@ int cuda_global_pool_forward(struct backend *backend, enum dtype dtype, const vo
     WITH_DTYPE(dtype, WITH_WIDTH(T, c, return global_forward<T, N>(cuda, x, y, factor, n, spatial, c, error)));
 }
 
-int cuda_global_pool_backward(struct backend *backend, enum dtype dtype, const float *dy, void *dx, float scale,
-                              bool add, int n, int spatial, int c, struct error *error)
+int cuda_global_pool_backward(struct backend *backend, enum dtype dtype, const void *relu_x, const float *dy, void *dx,
+                              float scale, bool add, int n, int spatial, int c, struct error *error)
 {
     struct cuda_backend *cuda = cuda_of(backend);
     const float factor = scale / (float)spatial;
     if (n == 0)
         return 0;
     if (add)
-        WITH_DTYPE(dtype,
-                   WITH_WIDTH(T, c, return global_backward<T, N, true>(cuda, dy, dx, factor, n, spatial, c, error)));
-    WITH_DTYPE(dtype,
-               WITH_WIDTH(T, c, return global_backward<T, N, false>(cuda, dy, dx, factor, n, spatial, c, error)));
+        WITH_DTYPE(
+            dtype,
+            WITH_WIDTH(T, c, return global_backward<T, N, true>(cuda, relu_x, dy, dx, factor, n, spatial, c, error)));
+    WITH_DTYPE(
+        dtype,
+        WITH_WIDTH(T, c, return global_backward<T, N, false>(cuda, relu_x, dy, dx, factor, n, spatial, c, error)));
 }

@@ -215,7 +215,7 @@ static void run_maps(struct backend *b, const void *data, struct outcome *out)
                                        .skip_gain = c->skip ? normals(&rig, DTYPE_FP32, 6, 1, 0.1, 0.7) : NULL,
                                        .alpha = 0.2f};
     RIG_CALL(&rig, b->global_pool_forward(b, c->dtype, map, pooled, 1.5f, c->n, c->spatial, c->c, &error));
-    RIG_CALL(&rig, b->global_pool_backward(b, c->dtype, pooled, spread, 1.5f, true, c->n, c->spatial, c->c, &error));
+    RIG_CALL(&rig, b->global_pool_backward(b, c->dtype, NULL, pooled, spread, 1.5f, true, c->n, c->spatial, c->c, &error));
     RIG_CALL(&rig, b->residual_add_forward(b, c->dtype, x, map, &gate, c->n, c->spatial, c->c, &error));
     RIG_CALL(&rig, b->residual_add_backward(b, c->dtype, x, map, &gate, gradient, dchannel, dskip, c->add, scratch,
                                             c->n, c->spatial, c->c, &error));

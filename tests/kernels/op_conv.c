@@ -105,7 +105,7 @@ static struct made run_forward(const struct op_case *c, struct rig *rig, double 
                                    .packed_backward = m.backward};
     rig_weights(rig, &layer, m.scratch, false);
     rig->seconds = 0.0; /* the convolution's time alone is wanted */
-    RIG_CALL(rig, b->conv_forward(b, m.conv, m.x, m.forward, m.bias, m.y, m.scratch, &error));
+    RIG_CALL(rig, b->conv_forward(b, m.conv, m.x, m.forward, m.bias, m.y, NULL, m.scratch, &error));
     return m;
 }
 

@@ -47,7 +47,7 @@ static void average_backward(const struct op_case *c, struct rig *rig, double *c
     const void *dy = rig_upload(rig, rig->dtype, dout, map_count(c) / 4);
     op_fill_prior(din[0], map_count(c), c->add);
     void *dx = rig_upload(rig, rig->dtype, din[0], map_count(c));
-    RIG_CALL(rig, b->average_pool_backward(b, rig->dtype, dy, dx, c->add, c->n, c->h, c->w, c->c, &error));
+    RIG_CALL(rig, b->average_pool_backward(b, rig->dtype, NULL, dy, dx, c->add, c->n, c->h, c->w, c->c, &error));
     rig_download(rig, rig->dtype, dx, din[0], map_count(c));
     op_take_prior(din[0], map_count(c), c->add);
 }
@@ -95,7 +95,8 @@ static void global_backward(const struct op_case *c, struct rig *rig, double *co
     const float *dy = rig_upload(rig, DTYPE_FP32, dout, (size_t)c->n * (size_t)c->c);
     op_fill_prior(din[0], map_count(c), c->add);
     void *dx = rig_upload(rig, rig->dtype, din[0], map_count(c));
-    RIG_CALL(rig, b->global_pool_backward(b, rig->dtype, dy, dx, c->scale, c->add, c->n, c->h * c->w, c->c, &error));
+    RIG_CALL(rig,
+             b->global_pool_backward(b, rig->dtype, NULL, dy, dx, c->scale, c->add, c->n, c->h * c->w, c->c, &error));
     rig_download(rig, rig->dtype, dx, din[0], map_count(c));
     op_take_prior(din[0], map_count(c), c->add);
 }
