@@ -73,10 +73,6 @@ static __device__ inline float join_sum(float value, float *shared)
 {
     float sum[1] = {value};
     column_sums(sum, shared);
-    __syncthreads();
-    if (threadIdx.y == 0)
-        shared[threadIdx.x] = sum[0];
-    __syncthreads();
     const float all = shared[threadIdx.x];
     __syncthreads();
     return all;

@@ -168,7 +168,7 @@ template <int N> __device__ inline void block_sums(float (&values)[N], float *sh
 
 /* Sums each of the N values over the threads of one threadIdx.x; those with threadIdx.y 0 get the sums, the others'
  * values are lost. blockDim.y is a power of two. `shared` holds N floats a thread and is free again after the next
- * barrier. */
+ * barrier; until then all threads find the sum of value i in shared[i * threads + threadIdx.x]. */
 template <int N> __device__ inline void column_sums(float (&values)[N], float *shared)
 {
     const unsigned rank = thread_rank(), threads = blockDim.x * blockDim.y;
