@@ -2,16 +2,20 @@
  * row that keeps a run from working ends the list with exit code 1. */
 #include "tui/cli.h"
 #include "tui/cli_table.h"
+#include "tui/nvml.h"
+#include "tui/ops_check.h"
 #include "tui/run.h"
 
 #include <errno.h>
+#include <langinfo.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { TEXT_SIZE = 1600, MOST_ROWS = 16 };
+enum { TEXT_SIZE = 1600, MOST_ROWS = 24 };
 
 struct finding {
     const char *key, *label;
@@ -97,13 +101,12 @@ static void look_at_processor(struct findings *findings)
 
 /* ---- What nfbench makes of it ---- */
 
-static void look_at_backend(struct findings *findings, const struct settings *settings)
+static void look_at_processor_backend(struct findings *findings, const struct settings *settings)
 {
     struct backend *backend;
     struct error error;
     char library[64];
     bool bf16 = backend_cpu_has_bf16();
-    found(findings, "device", "device", json_string("cpu"), "CPU (this nfbench was built without CUDA)");
     if (backend_cpu_create(settings->train.threads, &backend, &error) == 0) {
         found(findings, "threads", "threads", json_integer(backend->threads), "%d", backend->threads);
         backend->destroy(backend);
@@ -116,6 +119,68 @@ static void look_at_backend(struct findings *findings, const struct settings *se
           bf16 ? "computed by the processor; used by default"
                : "not computed by the processor; fp32 is used by default");
     found(findings, "library", "convolutions", NULL, "%s", library);
+}
+
+/* ---- The GPU ---- */
+
+static void look_at_nvml(struct findings *findings, const struct cuda_device *gpu)
+{
+    struct nvml *nvml;
+    struct nvml_reading reading;
+    struct error error;
+    char words[64];
+    if (nvml_open(NULL, gpu->bus, &nvml, &error) != 0) {
+        found(findings, "gpu_now", "GPU now", json_null(), "unknown: %s", error.message);
+        return;
+    }
+    nvml_read(nvml, &reading);
+    nvml_words(&reading, words, sizeof words);
+    found(findings, "gpu_now", "GPU now", NULL, "%s%s%s", words, *words ? "; " : "",
+          *nvml_last_error(nvml) ? nvml_last_error(nvml) : "load, temperature, power, memory used by all");
+    if (reading.valid & NVML_DRIVER)
+        found(findings, "driver_version", "driver", NULL, "%s", reading.driver);
+    nvml_close(nvml);
+}
+
+static void look_at_gpu(struct findings *findings, const struct settings *settings, struct device_choice *choice)
+{
+    const struct cuda_device *gpu = &choice->gpu;
+    const char *architectures;
+    struct error error = {""};
+    const bool built = cuda_is_built(&architectures);
+    found(findings, "cuda_built", "built for", built ? json_string(architectures) : json_null(), "%s%s",
+          built ? "CPU and CUDA, compute capabilities " : "CPU", architectures);
+    if (device_choose(settings->train.device, choice, &error) != 0) {
+        found(findings, "device", "device", json_null(), "none: %s", error.message);
+        findings->trouble = true;
+        return;
+    }
+    if (choice->kind == DEVICE_CPU) {
+        found(findings, "device", "device", json_string("cpu"), "CPU%s%s", *choice->why_not.message ? "; no GPU: " : "",
+              choice->why_not.message);
+        return;
+    }
+    found(findings, "device", "device", json_string("cuda"), "%s, compute capability %d.%d, %d multiprocessors",
+          gpu->name, gpu->major, gpu->minor, gpu->multiprocessors);
+    found(findings, "gpu", "", cli_json_text(gpu->name), "%s by default; the preset is then `report`",
+          cuda_device_has_bf16(gpu) ? "bf16" : "fp32 (its tensor cores know no bf16)");
+    found(findings, "cuda_driver", "CUDA", json_integer(gpu->driver), "driver %d.%d, runtime %d.%d", gpu->driver / 1000,
+          gpu->driver % 1000 / 10, gpu->runtime / 1000, gpu->runtime % 1000 / 10);
+    found(findings, "gpu_memory_free", "GPU memory", json_integer((json_int_t)gpu->memory_free), "%.1f of %.1f GB free",
+          (double)gpu->memory_free / 1e9, (double)gpu->memory_total / 1e9);
+    look_at_nvml(findings, gpu);
+}
+
+static void look_at_terminal(struct findings *findings)
+{
+    const char *type = getenv("TERM"), *colors = getenv("COLORTERM");
+    struct winsize size;
+    if (!isatty(STDIN_FILENO) || !isatty(STDERR_FILENO) || ioctl(STDERR_FILENO, TIOCGWINSZ, &size) != 0) {
+        found(findings, "terminal", "terminal", json_null(), "none here: `nfbench train` needs none");
+        return;
+    }
+    found(findings, "terminal", "terminal", NULL, "%s, %d x %d, %s%s%s", type && *type ? type : "TERM is not set",
+          size.ws_col, size.ws_row, nl_langinfo(CODESET), colors && *colors ? ", " : "", colors ? colors : "");
 }
 
 static void look_at_data(struct findings *findings, const struct settings *settings)
@@ -214,24 +279,66 @@ static int print_findings(const struct findings *findings, struct error *error)
     return result;
 }
 
+/* Every op on the GPU and on the processor. */
+static enum cli_status self_test(struct cli *cli, struct findings *findings, json_t **results)
+{
+    struct backend *cpu = NULL, *gpu = NULL;
+    struct error error;
+    int bad = 0;
+    enum cli_status status = CLI_DONE;
+    if (backend_cpu_create(cli->settings.train.threads, &cpu, &error) != 0 ||
+        backend_cuda_create(0, &gpu, &error) != 0 ||
+        ops_check(cpu, gpu, !cli->settings.json, results, &bad, &error) != 0)
+        status = cli_failed(cli, &error);
+    findings->trouble |= bad > 0;
+    if (gpu)
+        gpu->destroy(gpu);
+    if (cpu)
+        cpu->destroy(cpu);
+    return status;
+}
+
+static enum cli_status show(struct cli *cli, struct findings *findings, bool gpu)
+{
+    struct error error;
+    json_t *results = NULL;
+    enum cli_status status = CLI_DONE;
+    if (!cli->settings.json && print_findings(findings, &error) != 0)
+        return cli_failed(cli, &error);
+    if (!cli->settings.json)
+        printf(gpu ? "\n" : "\nself-test: skipped: there is no GPU whose results could be compared with the CPU's\n");
+    if (gpu)
+        status = self_test(cli, findings, &results);
+    if (!cli->settings.json) {
+        json_decref(results);
+        return status;
+    }
+    json_t *object = findings_json(findings);
+    if (object && json_object_set_new(object, "self_test", results ? results : json_null()) != 0) {
+        json_decref(object);
+        object = NULL;
+    }
+    const enum cli_status printed = cli_print_json(cli, object);
+    return status == CLI_DONE ? printed : status;
+}
+
 enum cli_status cli_doctor(struct cli *cli)
 {
     struct error error;
-    enum cli_status status = CLI_DONE;
+    struct device_choice choice = {.kind = DEVICE_CPU};
     struct findings *findings = calloc(1, sizeof *findings);
     if (!findings) {
         error_set(&error, "out of memory");
         return cli_failed(cli, &error);
     }
     found(findings, "version", "nfbench", NULL, "%s", CLI_VERSION);
+    look_at_gpu(findings, &cli->settings, &choice);
     look_at_processor(findings);
-    look_at_backend(findings, &cli->settings);
+    look_at_processor_backend(findings, &cli->settings);
     look_at_data(findings, &cli->settings);
     look_at_sessions(findings, &cli->settings);
-    if (cli->settings.json)
-        status = cli_print_json(cli, findings_json(findings));
-    else if (print_findings(findings, &error) != 0)
-        status = cli_failed(cli, &error);
+    look_at_terminal(findings);
+    enum cli_status status = show(cli, findings, choice.kind == DEVICE_CUDA);
     if (status == CLI_DONE && findings->trouble)
         status = CLI_FAILED;
     for (int i = 0; i < findings->count; i++)

@@ -74,9 +74,10 @@ static const struct cli_command commands[] = {
      .main = cli_sessions},
     {.name = "doctor",
      .operands = "",
-     .summary = "says what this machine offers: processor, threads, data, where sessions go",
-     .about = "",
-     .settings = "data threads sessions-dir json",
+     .summary = "says what this machine offers: GPU, processor, data, where sessions go",
+     .about = "On a GPU it also runs every operation there and on the processor, and compares the results; exit code 1 "
+              "when one differs.",
+     .settings = "data device threads sessions-dir json",
      .main = cli_doctor},
 };
 
