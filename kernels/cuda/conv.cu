@@ -29,7 +29,8 @@ static void choose_routes(const struct cuda_backend *cuda, struct cuda_conv *c)
         c->backward_data = product && !shape->relu_input ? ROUTE_BLAS : ROUTE_MMA;
         c->backward_weights = product ? ROUTE_BLAS : ROUTE_MMA;
     } else if (product && shape->dtype == DTYPE_FP32) {
-        c->forward = c->backward_data = c->backward_weights = ROUTE_BLAS;
+        c->forward = c->backward_weights = ROUTE_BLAS;
+        c->backward_data = shape->relu_input && shape->add_dx ? ROUTE_PLAIN : ROUTE_BLAS;
     }
     if (!shape->input_gradient)
         c->backward_data = ROUTE_PLAIN; /* never called: wants neither weights of its own nor an algorithm */
@@ -236,16 +237,20 @@ void cuda_conv_destroy(struct backend *backend, struct conv *conv)
 }
 
 int cuda_conv_forward(struct backend *backend, struct conv *conv, const void *x, const void *packed_forward,
-                      const float *bias, void *y, void *scratch, struct error *error)
+                      const float *bias, void *y, void *y_relu, void *scratch, struct error *error)
 {
     (void)scratch;
     struct cuda_backend *cuda = cuda_of(backend);
     const struct cuda_conv *c = cuda_conv_of(conv);
-    if (c->forward == ROUTE_MMA)
-        return cuda_mma_forward(cuda, c, x, packed_forward, bias, y, error);
-    if (c->forward == ROUTE_BLAS)
-        return cuda_blas_forward(cuda, c, x, packed_forward, bias, y, error);
-    return cuda_plain_forward(cuda, c, x, packed_forward, bias, y, error);
+    if (c->forward == ROUTE_PLAIN)
+        return cuda_plain_forward(cuda, c, x, packed_forward, bias, y, y_relu, error);
+    const int result = c->forward == ROUTE_MMA ? cuda_mma_forward(cuda, c, x, packed_forward, bias, y, error)
+                                               : cuda_blas_forward(cuda, c, x, packed_forward, bias, y, error);
+    if (result || !y_relu)
+        return result;
+    const struct conv_shape *shape = &conv->shape;
+    const size_t count = (size_t)shape->n * (size_t)(conv->out_h * conv->out_w) * (size_t)shape->cout;
+    return cuda_activation_forward(backend, ACTIVATION_RELU, shape->dtype, y, y_relu, count, error);
 }
 
 int cuda_conv_backward_data(struct backend *backend, struct conv *conv, const void *x, const void *dy,

@@ -199,12 +199,13 @@ int cuda_blas_forward(struct cuda_backend *cuda, const struct cuda_conv *conv, c
     return matmul_run(cuda, conv->forward_matmul, packed, x, y, conv->conv.shape.accumulate ? 1.0f : 0.0f, error);
 }
 
+/* Masked in a pass of its own, so not for masked gradients that are added to. */
 int cuda_blas_backward_data(struct cuda_backend *cuda, const struct cuda_conv *conv, const void *x, const void *dy,
                             const void *packed_forward, void *dx, struct error *error)
 {
-    if (matmul_run(cuda, conv->data_matmul, packed_forward, dy, dx, 0.0f, error))
-        return -1;
     const struct conv_shape *shape = &conv->conv.shape;
+    if (matmul_run(cuda, conv->data_matmul, packed_forward, dy, dx, shape->add_dx ? 1.0f : 0.0f, error))
+        return -1;
     if (!shape->relu_input)
         return 0;
     const size_t count = (size_t)shape->n * (size_t)(shape->h * shape->w * shape->cin);

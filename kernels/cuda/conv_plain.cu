@@ -137,7 +137,7 @@ static int launch(struct cuda_backend *cuda, struct problem *p, int tile_number,
 
 template <typename T>
 static int forward(struct cuda_backend *cuda, const struct conv *conv, const void *x, const void *packed,
-                   const float *bias, void *y, struct error *error)
+                   const float *bias, void *y, void *y_relu, struct error *error)
 {
     struct problem p = forward_problem(conv);
     p.stored_pitch = p.gather.depth;
@@ -145,16 +145,16 @@ static int forward(struct cuda_backend *cuda, const struct conv *conv, const voi
     p.relu = conv->shape.relu;
     p.accumulate = conv->shape.accumulate;
     const struct result<T> result = {
-        (T *)y, NULL, bias, NULL
+        (T *)y, (T *)y_relu, NULL, bias, NULL
     };
     const int tile = choose_tile(cuda->device.multiprocessors, p.gather.positions, p.columns, p.groups);
     return launch<FORWARD, T>(cuda, &p, tile, 1, x, packed, &result, error);
 }
 
 int cuda_plain_forward(struct cuda_backend *cuda, const struct cuda_conv *conv, const void *x, const void *packed,
-                       const float *bias, void *y, struct error *error)
+                       const float *bias, void *y, void *y_relu, struct error *error)
 {
-    WITH_DTYPE(conv->conv.shape.dtype, return forward<T>(cuda, &conv->conv, x, packed, bias, y, error));
+    WITH_DTYPE(conv->conv.shape.dtype, return forward<T>(cuda, &conv->conv, x, packed, bias, y, y_relu, error));
 }
 
 template <typename T>
@@ -163,13 +163,14 @@ static int backward_data(struct cuda_backend *cuda, const struct conv *conv, con
 {
     const struct conv_shape *s = &conv->shape;
     const struct result<T> result = {
-        (T *)dx, NULL, NULL, s->relu_input ? (const T *)x : NULL
+        (T *)dx, NULL, NULL, NULL, s->relu_input ? (const T *)x : NULL
     };
     for (int parity = 0; parity < s->stride * s->stride; parity++) {
         const int first_h = parity / s->stride, first_w = parity % s->stride;
         if (first_h >= s->h || first_w >= s->w)
             continue;
         struct problem p = backward_data_problem(conv, first_h, first_w);
+        p.accumulate = s->add_dx;
         const int tile = choose_tile(cuda->device.multiprocessors, p.gather.positions, p.columns, p.groups);
         if (launch<BACKWARD_DATA, T>(cuda, &p, tile, 1, dy, packed, &result, error))
             return -1;
@@ -209,7 +210,7 @@ static int backward_weights(struct cuda_backend *cuda, const struct cuda_conv *c
     const size_t share = cuda_ceil_div((size_t)p.gather.positions, (size_t)conv->weight_splits);
     p.per_part = (int)cuda_ceil_div(share, DEPTH) * DEPTH;
     const struct result<T> result = {
-        NULL, partial, NULL, NULL
+        NULL, NULL, partial, NULL, NULL
     };
     return launch<BACKWARD_WEIGHTS, T>(cuda, &p, weights_tile(&p), conv->weight_splits, x, dy, &result, error);
 }

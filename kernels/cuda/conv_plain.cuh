@@ -84,6 +84,7 @@ struct problem {
 /* The result, and what its making needs: forward the bias, backward data the mask x or NULL. */
 template <typename T> struct result {
     T *tensor;
+    T *relu_copy; /* forward: NULL, or gets the relu of the result */
     float *parts;
     const float *bias;
     const T *mask;
@@ -327,7 +328,26 @@ template <enum plain_direction DIRECTION> __device__ inline int result_pixel(con
     return (image * p.out_h + a * p.stride + p.out_first_h) * p.out_w + b * p.stride + p.out_first_w;
 }
 
-/* VECTOR columns of one position: bias, sum and relu, or the mask. A relu keeps NaN, so that it is seen. */
+template <typename T>
+__device__ inline void store_columns(const struct problem &p, T *to, int column, const float (&values)[VECTOR])
+{
+    if (p.vector) {
+        store_vector(to, values);
+        return;
+    }
+#pragma unroll
+    for (int e = 0; e < VECTOR; e++)
+        if (column + e < p.columns)
+            to[e] = from_float<T>(values[e]);
+}
+
+/* Keeps NaN, so that it is seen. */
+__device__ inline float relu(float value)
+{
+    return value < 0.0f ? 0.0f : value;
+}
+
+/* VECTOR columns of one position: bias or mask, sum, relu. */
 template <enum plain_direction DIRECTION, typename T>
 __device__ inline void write_position(const struct problem &p, const struct result<T> &result, int row, int column,
                                       float (&values)[VECTOR])
@@ -340,29 +360,24 @@ __device__ inline void write_position(const struct problem &p, const struct resu
 #pragma unroll
         for (int e = 0; e < VECTOR; e++)
             values[e] += other[e];
-        if (p.accumulate) {
-            load_columns(p, result.tensor + at, column, other);
-#pragma unroll
-            for (int e = 0; e < VECTOR; e++)
-                values[e] += other[e];
-        }
-#pragma unroll
-        for (int e = 0; e < VECTOR; e++)
-            values[e] = p.relu && values[e] < 0.0f ? 0.0f : values[e];
     } else if (result.mask) {
         load_columns(p, result.mask + at, column, other);
 #pragma unroll
         for (int e = 0; e < VECTOR; e++)
             values[e] = other[e] > 0.0f ? values[e] : 0.0f;
     }
-    if (p.vector) {
-        store_vector(result.tensor + at, values);
-        return;
+    if (p.accumulate) {
+        load_columns(p, result.tensor + at, column, other);
+#pragma unroll
+        for (int e = 0; e < VECTOR; e++)
+            values[e] += other[e];
     }
 #pragma unroll
     for (int e = 0; e < VECTOR; e++)
-        if (column + e < p.columns)
-            result.tensor[at + (size_t)e] = from_float<T>(values[e]);
+        other[e] = relu(values[e]);
+    store_columns(p, result.tensor + at, column, p.relu ? other : values);
+    if (DIRECTION == FORWARD && result.relu_copy)
+        store_columns(p, result.relu_copy + at, column, other);
 }
 
 /* VECTOR rows (taps and input channels) of one output channel, in this block's part. */
