@@ -1,7 +1,12 @@
 /* Op case: convolution. The reference is the definition: seven loops. */
 #include "tests/kernels/op_cases.h"
 
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
 #include <string.h>
+
+#include <cmocka.h>
 
 struct size {
     int out_h, out_w, in_group, out_group;
@@ -35,6 +40,12 @@ static struct op_shape shape(const struct op_case *c)
     return shape;
 }
 
+/* Where x is a relu's output, the case's input is what goes into that relu. */
+static double input_at(const struct conv_shape *s, const double *x, int at)
+{
+    return s->relu_input && x[at] < 0.0 ? 0.0 : x[at];
+}
+
 static double pixel(const struct conv_shape *s, const struct size *z, double *const in[], int n, int oy, int ox, int o)
 {
     double sum = in[2][o];
@@ -44,7 +55,7 @@ static double pixel(const struct conv_shape *s, const struct size *z, double *co
             for (int kx = 0; kx < s->k; kx++) {
                 int y = oy * s->stride + ky - s->k / 2, x = ox * s->stride + kx - s->k / 2;
                 if (y >= 0 && y < s->h && x >= 0 && x < s->w)
-                    sum += in[0][((n * s->h + y) * s->w + x) * s->cin + first + i] *
+                    sum += input_at(s, in[0], ((n * s->h + y) * s->w + x) * s->cin + first + i) *
                            in[1][((o * z->in_group + i) * s->k + ky) * s->k + kx];
             }
     return sum;
@@ -81,7 +92,12 @@ static struct made run_forward(const struct op_case *c, struct rig *rig, double 
     s.dtype = rig->dtype;
     if (b->conv_create(b, &s, &m.conv, &error))
         rig_failed("conv_create", error.message);
-    m.x = rig_upload(rig, rig->dtype, in[0], z.x);
+    double *input = malloc(z.x * sizeof *input);
+    assert_non_null(input);
+    for (size_t i = 0; i < z.x; i++)
+        input[i] = input_at(&s, in[0], (int)i);
+    m.x = rig_upload(rig, rig->dtype, input, z.x);
+    free(input);
     float *weights = rig_upload(rig, DTYPE_FP32, in[1], z.w);
     m.bias = rig_upload(rig, DTYPE_FP32, in[2], (size_t)s.cout);
     m.y = s.accumulate ? rig_upload(rig, rig->dtype, in[3], z.y) : rig_poisoned(rig, rig->dtype, z.y);
