@@ -54,7 +54,7 @@ const struct op_case op_cases[] = {
     {"3x3 wide map", CONV(3, 33, 32, 4, 16, 3, 1, 1), .add = true},
     {"1x1 stride 2 wide map", CONV(2, 32, 32, 8, 16, 1, 2, 1)},
     {"3x3 accumulate", CONV(2, 6, 6, 8, 8, 3, 1, 1, .accumulate = true)},
-    {"3x3 behind a relu", CONV(2, 6, 6, 8, 16, 3, 1, 1, .relu_input = true, .relu = true)},
+    {"3x3 behind a relu", CONV(2, 6, 6, 8, 16, 3, 1, 1, .relu_input = true)},
     {"1x1 behind a relu", CONV(2, 5, 5, 16, 8, 1, 1, 1, .relu_input = true, .accumulate = true)},
     {"3x3 stride 2 behind a relu", CONV(2, 6, 6, 16, 8, 3, 2, 1, .relu_input = true)},
     {"3x3 stem", .op = &conv_op,
