@@ -69,9 +69,15 @@ static void check_forward(struct conv *conv, const struct definition *d, void *x
     float *bias = (float *)device(d->bias, (size_t)s->cout * sizeof(float));
     void *out =
         s->accumulate ? device_as(s->dtype, d->prior, d->y_count) : device(NULL, d->y_count * dtype_size(s->dtype));
+    void *relu = s->relu_copy ? device(NULL, d->y_count * dtype_size(s->dtype)) : NULL;
     struct error error = {};
-    assert_int_equal(cuda_conv_forward(&cuda.backend, conv, x, weights, bias, out, scratch, &error), 0);
+    assert_int_equal(cuda_conv_forward(&cuda.backend, conv, x, weights, bias, out, relu, scratch, &error), 0);
     same("forward", s, out, y, d->y_count, s->dtype);
+    for (size_t i = 0; i < d->y_count; i++)
+        y[i] = y[i] < 0.0f ? 0.0f : y[i];
+    if (relu)
+        same("relu of the result", s, relu, y, d->y_count, s->dtype);
+    release(relu);
     release(out);
     release(bias);
     free(y);
@@ -98,15 +104,18 @@ static void check_backward_data(struct conv *conv, const struct definition *d, v
     const struct conv_shape *s = &d->shape;
     float *dx = zeros(d->x_count);
     for_each_product(d, [&](size_t from, size_t at, size_t weight) { dx[at] += d->dy[from] * d->weights[weight]; });
-    for (size_t i = 0; s->relu_input && i < d->x_count; i++)
-        dx[i] = d->x[i] > 0.0f ? dx[i] : 0.0f;
-    void *weights = packed_backward(conv, d), *out = device(NULL, d->x_count * dtype_size(s->dtype));
+    float *prior = values(6, d->x_count, 9);
+    for (size_t i = 0; i < d->x_count; i++)
+        dx[i] = (s->relu_input && !(d->x[i] > 0.0f) ? 0.0f : dx[i]) + (s->add_dx ? prior[i] : 0.0f);
+    void *weights = packed_backward(conv, d);
+    void *out = s->add_dx ? device_as(s->dtype, prior, d->x_count) : device(NULL, d->x_count * dtype_size(s->dtype));
     struct error error = {};
     assert_int_equal(
         cuda_conv_backward_data(&cuda.backend, conv, s->relu_input ? x : NULL, dy, weights, out, scratch, &error), 0);
     same("input gradient", s, out, dx, d->x_count, s->dtype);
     release(out);
     release(weights);
+    free(prior);
     free(dx);
 }
 
@@ -198,6 +207,8 @@ static void every_direction_is_the_definition(enum dtype dtype)
         shape.accumulate = i % 3 == 1;
         shape.relu_input = i % 2 == 0;
         shape.input_gradient = s[5] != 3;
+        shape.relu_copy = !shape.relu && i % 4 < 2;
+        shape.add_dx = i % 4 > 1 && dtype == DTYPE_FP32;
         check(&shape);
     }
 }
