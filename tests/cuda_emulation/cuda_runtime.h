@@ -488,7 +488,7 @@ void emulation_launch(const char *name, const char *file, int line, void (*kerne
                       dim3 block, size_t shared_bytes, cudaStream_t stream,
                       typename emulation_same<Parameters>::type... arguments)
 {
-    auto check = [&](auto argument) {
+    [[maybe_unused]] auto check = [&](auto argument) {
         if constexpr (std::is_pointer<decltype(argument)>::value)
             emulation_check_argument(name, file, line, (const void *)argument);
         else

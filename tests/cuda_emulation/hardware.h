@@ -5,7 +5,7 @@
 #include <cuda_runtime.h>
 
 #define LAUNCH(kernel, grid, block, shared_bytes, stream, ...)                                                         \
-    emulation_launch(#kernel, __FILE__, __LINE__, (kernel), (grid), (block), (shared_bytes), (stream), __VA_ARGS__)
+    emulation_launch(#kernel, __FILE__, __LINE__, (kernel), (grid), (block), (shared_bytes), (stream), ##__VA_ARGS__)
 
 template <typename T> inline T *shared_memory()
 {

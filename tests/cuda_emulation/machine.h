@@ -27,7 +27,7 @@ cudaError_t machine_result(cudaError_t code);
 
 /* One line on standard error, with the kernel, block and thread that run now, then abort(). */
 [[noreturn]] void emulation_report(const char *format, ...) __attribute__((format(printf, 1, 2)));
-/* Faults of device memory, and of stacks, are reported by the same line. Once a thread of the host. */
+/* From here on faults of device memory, and of stacks, are reported by the same line. */
 void report_watch_faults();
 /* True when the place is switched off by emulation_break. */
 bool report_is_broken(enum emulation_site_kind kind, const char *file, int line);

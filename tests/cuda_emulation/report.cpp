@@ -43,14 +43,16 @@ static void on_fault(int number, siginfo_t *info, void *context)
             emulation_report("access outside of device memory: %s", what);
         emulation_report("the host touches device memory outside of a copy: %s", what);
     }
-    if (before.sa_flags & SA_SIGINFO && before.sa_sigaction) {
+    if (before.sa_flags & SA_SIGINFO)
         before.sa_sigaction(number, info, context);
-        return;
-    }
-    signal(number, SIG_DFL);
+    else if (before.sa_handler != SIG_DFL && before.sa_handler != SIG_IGN)
+        before.sa_handler(number);
+    else
+        signal(number, SIG_DFL);
 }
 
-void report_watch_faults()
+/* A full stack cannot be told of on that stack. */
+static void provide_stack()
 {
     static thread_local bool watched;
     if (watched)
@@ -64,15 +66,20 @@ void report_watch_faults()
         if (!own.ss_sp || sigaltstack(&own, NULL))
             emulation_report("no memory for a signal's stack");
     }
-    static bool installed;
-    if (installed)
+}
+
+void report_watch_faults()
+{
+    struct sigaction action, now;
+    provide_stack();
+    /* test frameworks put their own handler in again and again */
+    if (sigaction(SIGSEGV, NULL, &now) || (now.sa_flags & SA_SIGINFO && now.sa_sigaction == on_fault))
         return;
-    installed = true;
-    struct sigaction action;
+    before = now;
     memset(&action, 0, sizeof action);
     action.sa_sigaction = on_fault;
     action.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER;
-    sigaction(SIGSEGV, &action, &before);
+    sigaction(SIGSEGV, &action, NULL);
 }
 
 /* ---- Places ---- */
