@@ -37,14 +37,16 @@ template <int CHUNKS, int THREADS>
 __device__ inline void ring_fetch(uint4 *tile, const uint4 *matrix, int columns, int column, int first, int begin,
                                   int end)
 {
-    const int chunk = threadIdx.x % CHUNKS;
+    enum { rows = THREADS / CHUNKS }; /* that all threads reach at once */
+    static_assert(THREADS % CHUNKS == 0 && rows % 8 == 0, "one chunk and one swizzle for each thread");
+    const int row = threadIdx.x / CHUNKS, chunk = threadIdx.x % CHUNKS, position = first + row;
+    const uint4 *from = matrix + (ptrdiff_t)position * columns + column + chunk;
+    uint4 *to = tile + mma_at<CHUNKS>(row, chunk);
 #pragma unroll
-    for (int i = 0; i < (DEPTH * CHUNKS + THREADS - 1) / THREADS; i++) {
-        const int row = (threadIdx.x + i * THREADS) / CHUNKS, position = first + row;
-        if (DEPTH * CHUNKS % THREADS == 0 || row < DEPTH)
-            cp_async_16(tile + mma_at<CHUNKS>(row, chunk), matrix + (ptrdiff_t)position * columns + column + chunk,
-                        position >= begin && position < end && column + chunk < columns);
-    }
+    for (int i = 0; i < (DEPTH + rows - 1) / rows; i++)
+        if ((i + 1) * rows <= DEPTH || row + i * rows < DEPTH)
+            cp_async_16(to + i * THREADS, from + (ptrdiff_t)(i * rows) * columns,
+                        position + i * rows >= begin && position + i * rows < end && column + chunk < columns);
 }
 
 template <typename L>
@@ -105,7 +107,7 @@ __global__ void __launch_bounds__(L::threads, L::threads > 96 ? 2 : 4) mma_weigh
             for (int n = 0; n < L::n; n++) {
                 int row = base + k + n;
                 row = row >= ring_rows ? row - ring_rows : row;
-                const bool valid = inside && x + n >= 1 && x + n <= job.w;
+                const bool valid = inside && (n != 0 || x > 0) && (n != 2 || x + 1 < job.w);
                 ldmatrix_x4_transposed(b[n], ring + (valid ? mma_at<L::in_chunks>(row, in_chunk) : zeros));
             }
             mma_step<L::m, L::n>(sums, a, b);

@@ -5,12 +5,15 @@
  * ldmatrix, to which each lane names its row, does the rest: a tap only shifts the rows, and one that falls outside the
  * image is pointed to a row of zeros.
  *
- * The floor, batch 64, on an H100 (990 TFLOP/s at best, mma.sync about two thirds of it; 3.3 TB/s, L2 about 5.5):
- *   large, 32 x 32, 64 -> 64 (the other stages cost the same): 4.8 GFLOP, 7 us; 16.8 MB, 5 us (3 in L2).
- *     Blocks of 128 x 64: 512, from L2 98 KB each, 50 MB, 9 us, of which the weights are three quarters and overlap
- * with the products. Shared memory: 6 ldmatrix for 16 products, 24 of 26 cycles. So the tensor cores, just. report, 32
- * x 32, 16 -> 16: 0.30 GFLOP, 0.5 us; 4.2 MB, 1.3 us: memory, and the launch itself. Fetching each tap on its own would
- * be 19 MB from L2, 3.5 us. */
+ * The floor at batch 64 on an H100, counted with 660 TFLOP/s for mma.sync, 3.3 TB/s for memory, 5.5 TB/s for L2; not
+ * measured:
+ *
+ * - `large`, 32 x 32, 64 -> 64 (its other stages cost the same): 4.8 GFLOP, 7.3 us; 16.8 MB, 5.1 us. 256 blocks of
+ *   256 x 64, two a multiprocessor, all at once: 115 KB from L2 for each, 29 MB, 5.3 us, three fifths of it weights.
+ *   Shared memory: 6 ldmatrix for 16 products, 24 cycles for 26. So it is the tensor cores, with little to spare.
+ *
+ * - `report`, 32 x 32, 16 -> 16: 0.3 GFLOP, 0.5 us; 4.2 MB, 1.3 us: memory, and the launch itself. Were each tap
+ *   fetched on its own, 19 MB from L2 would take 3.5 us. */
 #include "kernels/cuda/conv_mma.cuh"
 
 enum { TAPS = 9 };
@@ -43,6 +46,7 @@ __device__ inline void window_fetch(const struct mma_job &job, uint4 *window, in
     const int channel = slice * L::depth + chunk;
     int position = first - job.source_w - 1 + (int)threadIdx.x / L::depth;
     const uint4 *from = job.source + (ptrdiff_t)position * job.channels + channel;
+#pragma unroll 2
     for (int row = threadIdx.x / L::depth; row < positions; row += L::threads / L::depth) {
         cp_async_16(window + mma_at<L::depth>(row, chunk), from,
                     position >= 0 && position < count && channel < job.channels);
@@ -51,20 +55,24 @@ __device__ inline void window_fetch(const struct mma_job &job, uint4 *window, in
     }
 }
 
-/* Issues the copies of the weights of one group of taps. */
+/* Issues the copies of the weights of one group of taps. A thread's rows of the stage, (tap, output), are as far apart
+ * as all threads reach at once: so many taps, or outputs of the one tap. */
 template <typename L>
 __device__ inline void window_fetch_weights(const struct mma_job &job, uint4 *stage, int slice, int group)
 {
-    const int chunk = threadIdx.x % L::depth, channel = slice * L::depth + chunk;
+    enum { rows = L::threads / L::depth, by_taps = rows / L::columns, by_outputs = by_taps > 0 ? 0 : rows };
+    static_assert(rows % 8 == 0 && (by_taps > 0 ? rows % L::columns == 0 : L::stage_taps == 1),
+                  "one swizzle, one step");
+    const int row = threadIdx.x / L::depth, chunk = threadIdx.x % L::depth, channel = slice * L::depth + chunk;
+    const int output = blockIdx.y * L::columns + row % L::columns, tap = group * L::stage_taps + row / L::columns;
+    const int from = (output * TAPS + tap) * job.channels + channel;
+    const int step = (by_taps + by_outputs * TAPS) * job.channels;
+    uint4 *to = stage + mma_at<L::depth>(row, chunk);
 #pragma unroll
-    for (int i = 0; i < (L::stage_chunks + L::threads - 1) / L::threads; i++) {
-        const int row = (threadIdx.x + i * L::threads) / L::depth, tap = row / L::columns, column = row % L::columns;
-        const int output = blockIdx.y * L::columns + column;
-        if (L::stage_chunks % L::threads == 0 || row < L::stage_taps * L::columns)
-            cp_async_16(stage + tap * L::tap_chunks + mma_at<L::depth>(column, chunk),
-                        job.weights + (output * TAPS + group * L::stage_taps + tap) * job.channels + channel,
-                        output < job.outputs * MMA_CHUNK && channel < job.channels);
-    }
+    for (int i = 0; i < (L::stage_chunks + L::threads - 1) / L::threads; i++)
+        if (L::stage_chunks % L::threads == 0 || i * L::threads + (int)threadIdx.x < L::stage_chunks)
+            cp_async_16(to + i * L::threads, job.weights + (from + i * step),
+                        channel < job.channels && output + i * by_outputs < job.outputs * MMA_CHUNK);
 }
 
 /* Which of a position's nine taps lie inside its image, a bit each. */
@@ -82,7 +90,7 @@ __global__ void __launch_bounds__(L::threads, L::rows *L::columns > 128 * 64   ?
 {
     const int count = job.n * job.source_h * job.source_w, first = blockIdx.x * L::rows;
     const int positions = window_positions(job, L::rows), window_chunks = (positions + 1) * L::depth;
-    const int slices = (job.channels + L::depth - 1) / L::depth, steps = slices * L::groups;
+    const int slices = (job.channels + L::depth - 1) / L::depth;
     uint4 *stages = shared_memory<uint4>(), *windows = stages + L::stages * L::stage_chunks;
     const int zeros = positions * L::depth; /* the row of zeros, in each window */
     if (threadIdx.x < L::depth) {
@@ -101,42 +109,40 @@ __global__ void __launch_bounds__(L::threads, L::rows *L::columns > 128 * 64   ?
         taps[m] = window_taps(job, first + warp_row + m * 16 + lane % 16);
     float sums[L::m][2 * L::n][4] = {};
 
-    int fetch_slice = 0, fetch_group = 0; /* of the next weights to be fetched */
     window_fetch<L>(job, windows, 0, first, count);
     for (int stage = 0; stage < L::stages - 1; stage++) {
-        if (fetch_slice < slices)
-            window_fetch_weights<L>(job, stages + stage * L::stage_chunks, fetch_slice, fetch_group);
+        if (stage < L::groups || slices > 1)
+            window_fetch_weights<L>(job, stages + stage * L::stage_chunks, stage / L::groups, stage % L::groups);
         cp_async_commit();
-        if (++fetch_group == L::groups) {
-            fetch_group = 0;
-            fetch_slice++;
-        }
     }
-    int reading = 0, writing = L::stages - 1, slice = 0, group = 0;
-    for (int step = 0; step < steps; step++) {
+    int reading = 0;
+    for (int slice = 0, group = 0; slice < slices;) {
         cp_async_wait<L::stages - 2>();
         __syncthreads();
         if (group == 0 && slice + 1 < slices)
             window_fetch<L>(job, windows + (slice + 1) % 2 * window_chunks, slice + 1, first, count);
-        if (fetch_slice < slices)
-            window_fetch_weights<L>(job, stages + writing * L::stage_chunks, fetch_slice, fetch_group);
+        /* The weights of stages - 1 steps ahead go where those of the step before this one were. */
+        const int ahead = group + L::stages - 1, wrap = ahead >= L::groups ? 1 : 0;
+        if (slice + wrap < slices)
+            window_fetch_weights<L>(job, stages + (reading ? reading - 1 : L::stages - 1) * L::stage_chunks,
+                                    slice + wrap, ahead - wrap * L::groups);
         cp_async_commit();
         const uint4 *window = windows + slice % 2 * window_chunks, *weights = stages + reading * L::stage_chunks;
 #pragma unroll
         for (int t = 0; t < L::stage_taps; t++) {
             const int tap = group * L::stage_taps + t, shift = tap / 3 * job.source_w + tap % 3;
-            int window_at[L::m];
+            /* Rows 16 apart are turned alike: so one place in the row, for all fragments. */
+            const int row = warp_row + lane % 16 + shift, place = mma_at<L::depth>(row, lane / 16) - row * L::depth;
+            const uint4 *rows[L::m];
 #pragma unroll
-            for (int m = 0; m < L::m; m++) {
-                const int at = mma_at<L::depth>(warp_row + m * 16 + lane % 16 + shift, lane / 16);
-                window_at[m] = taps[m] >> tap & 1 ? at : zeros;
-            }
+            for (int m = 0; m < L::m; m++)
+                rows[m] = window + (taps[m] >> tap & 1 ? row + m * 16 : positions) * L::depth;
 #pragma unroll
             for (int k = 0; k < L::depth; k += 2) {
                 uint32_t a[L::m][4], b[L::n][4];
 #pragma unroll
                 for (int m = 0; m < L::m; m++)
-                    ldmatrix_x4(a[m], window + (window_at[m] ^ k));
+                    ldmatrix_x4(a[m], rows[m] + (place ^ k));
 #pragma unroll
                 for (int n = 0; n < L::n; n++)
                     ldmatrix_x4(b[n], weights + t * L::tap_chunks + n * 16 * L::depth + (weights_at ^ k));
@@ -144,14 +150,9 @@ __global__ void __launch_bounds__(L::threads, L::rows *L::columns > 128 * 64   ?
             }
         }
         reading = reading + 1 == L::stages ? 0 : reading + 1;
-        writing = writing + 1 == L::stages ? 0 : writing + 1;
         if (++group == L::groups) {
             group = 0;
             slice++;
-        }
-        if (++fetch_group == L::groups) {
-            fetch_group = 0;
-            fetch_slice++;
         }
     }
     cp_async_wait<0>();
@@ -167,6 +168,7 @@ template <typename L> static size_t window_bytes(const struct mma_job *job)
     return fetched > mma_store_bytes<L>() ? fetched : mma_store_bytes<L>();
 }
 
+typedef window_layout<256, 64, 64, 32, 8, 1, 4> layout_256_64;
 typedef window_layout<128, 128, 64, 64, 8, 1, 3> layout_128_128;
 typedef window_layout<128, 64, 64, 32, 8, 1, 4> layout_128_64;
 typedef window_layout<64, 64, 32, 32, 8, 1, 4> layout_64_64;
@@ -183,10 +185,10 @@ typedef window_layout<128, 16, 32, 16, 2, 9, 2> layout_128_16_narrow;
 
 const struct mma_kernel *mma_window_kernels(int *count)
 {
-    static const struct mma_kernel kernels[] = {WINDOW(layout_128_128, 1.0),       WINDOW(layout_128_64, 0.9),
-                                                WINDOW(layout_64_64, 0.75),        WINDOW(layout_64_32, 0.5),
-                                                WINDOW(layout_128_32_narrow, 0.6), WINDOW(layout_64_32_narrow, 0.5),
-                                                WINDOW(layout_128_16_narrow, 0.35)};
+    static const struct mma_kernel kernels[] = {WINDOW(layout_256_64, 0.95),      WINDOW(layout_128_128, 1.0),
+                                                WINDOW(layout_128_64, 0.9),       WINDOW(layout_64_64, 0.75),
+                                                WINDOW(layout_64_32, 0.5),        WINDOW(layout_128_32_narrow, 0.6),
+                                                WINDOW(layout_64_32_narrow, 0.5), WINDOW(layout_128_16_narrow, 0.35)};
     *count = sizeof kernels / sizeof *kernels;
     return kernels;
 }
