@@ -200,6 +200,7 @@ static struct backend table()
     b.name = "cuda";
     b.threads = 1;
     b.whole_batch = true;
+    b.fuses_stream = true;
     b.allocate = allocate;
     b.release = release;
     b.copy_in = copy_in;

@@ -244,8 +244,9 @@ int cuda_conv_forward(struct backend *backend, struct conv *conv, const void *x,
     const struct cuda_conv *c = cuda_conv_of(conv);
     if (c->forward == ROUTE_PLAIN)
         return cuda_plain_forward(cuda, c, x, packed_forward, bias, y, y_relu, error);
-    const int result = c->forward == ROUTE_MMA ? cuda_mma_forward(cuda, c, x, packed_forward, bias, y, error)
-                                               : cuda_blas_forward(cuda, c, x, packed_forward, bias, y, error);
+    if (c->forward == ROUTE_MMA)
+        return cuda_mma_forward(cuda, c, x, packed_forward, bias, y, y_relu, error);
+    const int result = cuda_blas_forward(cuda, c, x, packed_forward, bias, y, error);
     if (result || !y_relu)
         return result;
     const struct conv_shape *shape = &conv->shape;

@@ -38,6 +38,7 @@ struct mma_job mma_backward_data_job(const struct conv_shape *s)
     job.outputs = s->cin / MMA_CHUNK;
     job.source_step = 1;
     job.out_step = s->stride;
+    job.accumulate = s->add_dx;
     return job;
 }
 
@@ -241,13 +242,14 @@ static int launch_chosen(struct cuda_backend *cuda, const struct conv_shape *sha
 }
 
 int cuda_mma_forward(struct cuda_backend *cuda, const struct cuda_conv *conv, const void *x, const void *packed,
-                     const float *bias, void *y, struct error *error)
+                     const float *bias, void *y, void *y_relu, struct error *error)
 {
     struct mma_job job = mma_forward_job(&conv->conv.shape);
     job.source = (const uint4 *)x;
     job.weights = (const uint4 *)packed;
     job.bias = bias;
     job.out = (uint4 *)y;
+    job.relu_copy = (uint4 *)y_relu;
     return launch_chosen(cuda, &conv->conv.shape, &job, error);
 }
 

@@ -18,8 +18,9 @@ struct mma_job {
     const uint4 *source;  /* (n, source_h, source_w, channels) */
     const uint4 *weights; /* (outputs, k, k, channels) */
     const float *bias;    /* (outputs) or NULL */
-    const uint4 *mask;    /* like out, or NULL: results where it is not above 0 become 0; not with accumulate */
-    uint4 *out;           /* (n, out_h, out_w, outputs) */
+    const uint4 *mask; /* like out, or NULL: results where it is not above 0 become 0, before they are added to out */
+    uint4 *out;        /* (n, out_h, out_w, outputs) */
+    uint4 *relu_copy;  /* like out, or NULL: also gets relu of the result */
     int n, source_h, source_w, out_h, out_w, k;
     int channels, outputs; /* in chunks */
     int source_step;       /* forward: the stride */
@@ -137,22 +138,34 @@ template <typename L> constexpr size_t mma_store_bytes()
     return sizeof(float) * L::rows * (L::columns + 8);
 }
 
-/* Bias, then sum and relu, or mask: 8 channels of one output. `beside`: what is added to, or masks. */
-__device__ inline uint4 mma_finish(const struct mma_job &job, const float *sums, const float *bias, uint4 beside)
+__device__ inline float mma_unpack(const uint32_t (&pairs)[4], int i)
+{
+    return to_float(bf16{(uint16_t)(pairs[i / 2] >> i % 2 * 16)});
+}
+
+/* relu of two bf16 values; NaN stays. */
+__device__ inline uint32_t mma_relu(uint32_t pair)
+{
+    const float low = to_float(bf16{(uint16_t)pair}), high = to_float(bf16{(uint16_t)(pair >> 16)});
+    return (low < 0.0f ? 0 : pair & 0xFFFF) | (high < 0.0f ? 0 : pair & 0xFFFF0000u);
+}
+
+/* Bias, then mask, sum, relu: 8 channels of one output. */
+__device__ inline uint4 mma_finish(const struct mma_job &job, const float *sums, const float *bias, uint4 mask,
+                                   uint4 added)
 {
     const float4 low = *(const float4 *)sums, high = *(const float4 *)(sums + 4);
     float v[8] = {low.x, low.y, low.z, low.w, high.x, high.y, high.z, high.w};
-    const uint32_t pairs[4] = {beside.x, beside.y, beside.z, beside.w};
+    const uint32_t masks[4] = {mask.x, mask.y, mask.z, mask.w}, sums_so_far[4] = {added.x, added.y, added.z, added.w};
 #pragma unroll
     for (int i = 0; i < 8; i++) {
-        const float other = to_float(bf16{(uint16_t)(pairs[i / 2] >> i % 2 * 16)});
         v[i] += bias[i];
+        if (job.mask)
+            v[i] = mma_unpack(masks, i) > 0.0f ? v[i] : 0.0f;
         if (job.accumulate)
-            v[i] += other;
+            v[i] += mma_unpack(sums_so_far, i);
         if (job.relu)
             v[i] = v[i] < 0.0f ? 0.0f : v[i]; /* NaN stays */
-        if (job.mask)
-            v[i] = other > 0.0f ? v[i] : 0.0f;
     }
     return make_uint4(pack_bf16(v[0], v[1]), pack_bf16(v[2], v[3]), pack_bf16(v[4], v[5]), pack_bf16(v[6], v[7]));
 }
@@ -204,23 +217,27 @@ __device__ inline void mma_store(const struct mma_job &job, struct mma_axis down
 #pragma unroll
         for (int i = 0; i < 8; i++)
             bias[i] = __ldg(job.bias + column * MMA_CHUNK + i);
-    /* What lies beside comes for several rows at a time: one after another, the waits would add up. */
-    const uint4 *beside = job.accumulate ? job.out : job.mask;
+            /* What lies beside comes for several rows at a time: one after another, the waits would add up. */
 #pragma unroll 1
     for (int start = threadIdx.x / chunks; start < L::rows && first + start < count; start += batch * rows_at_once) {
         size_t at[batch];
-        uint4 others[batch];
+        uint4 masks[batch], added[batch];
 #pragma unroll
         for (int i = 0; i < batch; i++) {
             const int row = start + i * rows_at_once;
             at[i] = (size_t)mma_position(job, down, right, parity, first + row) * job.outputs + column;
-            others[i] = beside && first + row < count ? beside[at[i]] : make_uint4(0, 0, 0, 0);
+            masks[i] = job.mask && first + row < count ? job.mask[at[i]] : make_uint4(0, 0, 0, 0);
+            added[i] = job.accumulate && first + row < count ? job.out[at[i]] : make_uint4(0, 0, 0, 0);
         }
 #pragma unroll
         for (int i = 0; i < batch; i++) {
             const int row = start + i * rows_at_once;
-            if (first + row < count)
-                job.out[at[i]] = mma_finish(job, stage + row * stride + chunk * MMA_CHUNK, bias, others[i]);
+            if (first + row >= count)
+                continue;
+            const uint4 y = mma_finish(job, stage + row * stride + chunk * MMA_CHUNK, bias, masks[i], added[i]);
+            job.out[at[i]] = y;
+            if (job.relu_copy)
+                job.relu_copy[at[i]] = make_uint4(mma_relu(y.x), mma_relu(y.y), mma_relu(y.z), mma_relu(y.w));
         }
     }
 }

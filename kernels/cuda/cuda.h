@@ -128,7 +128,7 @@ int cuda_plain_splits(const struct cuda_backend *cuda, const struct conv *conv);
 int cuda_mma_prepare(struct cuda_backend *cuda, const struct conv_shape *shape, struct error *error);
 int cuda_mma_splits(const struct cuda_backend *cuda, const struct conv_shape *shape);
 int cuda_mma_forward(struct cuda_backend *cuda, const struct cuda_conv *conv, const void *x, const void *packed,
-                     const float *bias, void *y, struct error *error);
+                     const float *bias, void *y, void *y_relu, struct error *error);
 int cuda_mma_backward_data(struct cuda_backend *cuda, const struct cuda_conv *conv, const void *x, const void *dy,
                            const void *packed_backward, void *dx, struct error *error);
 int cuda_mma_backward_weights(struct cuda_backend *cuda, const struct cuda_conv *conv, const void *x, const void *dy,
