@@ -16,6 +16,7 @@ CFLAGS ?= $(OPTIMIZE)
 CUDA ?= 1
 CUDA_HOME ?= /usr/local/cuda
 HEADLESS ?=
+ONEDNN ?= 1
 SHARED ?= ../shared
 PYTHON ?= $(firstword $(wildcard /usr/bin/python3) python3)
 PROCESSORS := $(shell getconf _NPROCESSORS_ONLN)
@@ -55,12 +56,12 @@ endif
 # ---- Modules, lowest first: each a static library, linked with those below it and the libraries it names ----
 MODULES := base kernels cuda engine viz sessions tui
 FOLDERS_kernels := kernels/cpu
-MORE_SOURCES_kernels := $(wildcard kernels/selftest*.c)
+MORE_SOURCES_kernels := $(wildcard kernels/selftest*.c) $(if $(filter 0,$(ONEDNN)),tests/gpu/standin/conv_plain.c)
 # kernels/cuda.h is answered by kernels/cuda/*.cu, or by a file that says that there is no CUDA.
 MORE_SOURCES_cuda := $(if $(NVCC),$(wildcard kernels/cuda/*.cu),kernels/cuda_absent.c)
 # What needs ncurses or readline; the rest of the screen has no caller without it.
 SCREEN_SOURCES := $(wildcard tui/app*.c tui/panel*.c) $(addprefix tui/,cli_screen.c keys.c overlay.c repl.c scene.c screen.c)
-EXCLUDED := tui/main.c $(if $(HEADLESS),$(SCREEN_SOURCES),tui/screen_absent.c)
+EXCLUDED := tui/main.c $(if $(filter 0,$(ONEDNN)),kernels/cpu/conv.c) $(if $(HEADLESS),$(SCREEN_SOURCES),tui/screen_absent.c)
 LINK_base := base
 LINK_kernels := kernels $(LINK_base)
 LINK_engine := engine $(LINK_kernels)
@@ -68,7 +69,7 @@ LINK_viz := viz $(LINK_base)
 LINK_sessions := sessions $(LINK_engine)
 LINK_cuda := cuda $(LINK_base)
 LINK_tui := tui sessions viz cuda $(LINK_engine)
-LIBRARIES_kernels := -ldnnl
+LIBRARIES_kernels := $(if $(filter 0,$(ONEDNN)),,-ldnnl)
 LIBRARIES_viz := -lpng
 LIBRARIES_sessions := -linih -ljansson -lmd
 LIBRARIES_tui := $(if $(HEADLESS),,-lreadline -lncursesw -ltinfo) -ldl
@@ -230,7 +231,7 @@ clean:
 	rm -rf build nfbench
 
 FORMATTED := $(wildcard $(addsuffix /*.[ch],$(MODULES) $(FOLDERS_kernels) tests/support $(addprefix tests/,$(TEST_FOLDERS))) \
-    $(addsuffix /*.cu,kernels/cuda) $(addsuffix /*.h,kernels/cuda kernels/cuda/hardware))
+    tests/gpu/*.c tests/gpu/standin/*.[ch] kernels/*.c $(addsuffix /*.cu,kernels/cuda) $(addsuffix /*.h,kernels/cuda kernels/cuda/hardware))
 
 format:
 	@scripts/deps.sh lint
@@ -282,6 +283,42 @@ endif
 cuda-table: $(BUILD)/cuda.a
 	@scripts/cuda-table.sh $(addprefix $(BUILD)/,$(MORE_SOURCES_cuda:.cu=.ptxas))
 
+# ---- On a real GPU. Needs the CUDA toolkit and a C and C++ compiler, no library: what is missing of oneDNN and cmocka
+# has a small stand-in in tests/gpu/standin. PyTorch for the comparison ----
+header_is_there = $(wildcard $(addsuffix /$(1),/usr/include /usr/local/include /usr/include/*-linux-gnu))
+GPU_BUILD := $(BUILD)/gpu
+GPU_SETTINGS = BUILD=$(GPU_BUILD) $(if $(call header_is_there,oneapi/dnnl/dnnl.h),,ONEDNN=0) \
+    $(if $(call header_is_there,cmocka.h),,CPPFLAGS='$(CPPFLAGS) -Itests/gpu/standin' LIBRARIES_TESTS=)
+GPU_TEST_SOURCES := $(wildcard tests/gpu/test_*.c) \
+    $(addprefix tests/cuda/test_,elementwise.c load_batch.c run.c update.c weights.c)
+GPU_TESTS = $(patsubst %.c,$(1)/on-gpu/%,$(GPU_TEST_SOURCES))
+GPU_HELPERS := $(call objects,tests/gpu/no_emulation.c $(filter-out tests/cuda/test_%.c,$(wildcard tests/cuda/*.c)) \
+    $(filter-out tests/kernels/test_%.c,$(wildcard tests/kernels/*.c)) tests/engine/tiny_run.c)
+GPU_ARCHIVES := $(addprefix $(BUILD)/,cuda.a engine.a kernels.a base.a)
+
+gpu-test gpu-bench: gpu-possible
+
+gpu-possible:
+	@[ -n "$(NVCC)" ] || { echo "nfbench: no CUDA compiler here (CUDA_HOME=$(CUDA_HOME)): nothing can be built for a GPU"; exit 1; }
+
+gpu-test:
+	@$(MAKE) gpu-programs $(GPU_SETTINGS)
+	@BUILD=$(GPU_BUILD) CUDA_HOME=$(CUDA_HOME) tests/gpu/test.sh $(call GPU_TESTS,$(GPU_BUILD))
+
+gpu-bench:
+	@$(MAKE) gpu-programs $(GPU_SETTINGS)
+	@PYTHON=$(or $(GPU_PYTHON),python3) NFBENCH_PEER=$(SHARED)/peer tests/gpu/bench.sh $(GPU_BUILD)/tests/gpu/bench $(ARGS)
+
+gpu-programs: $(call GPU_TESTS,$(BUILD)) $(BUILD)/tests/gpu/bench
+$(BUILD)/tests/gpu/bench: $(BUILD)/tests/gpu/bench.o $(GPU_ARCHIVES)
+	@echo "  LINK    $@"
+	$(Q)$(COMPILE) $(LDFLAGS) -o $@ $< $(GPU_ARCHIVES) $(LIBRARIES_cuda) $(LIBRARIES_kernels) -lm
+
+$(call GPU_TESTS,$(BUILD)): $(BUILD)/on-gpu/%: $(BUILD)/%.o $(GPU_HELPERS) $(GPU_ARCHIVES)
+	@mkdir -p $(@D)
+	@echo "  LINK    $@"
+	$(Q)$(COMPILE) $(LDFLAGS) -o $@ $^ $(LIBRARIES_cuda) $(LIBRARIES_kernels) -lm $(LIBRARIES_TESTS)
+
 # ---- PyTorch: makes the golden files anew and compares everything in full ----
 peer:
 	$(PYTHON) tests/peer/peer.py --peer $(SHARED)/peer golden tests/peer/golden
@@ -304,8 +341,9 @@ help:
 	@echo "make sanitize | tsan    tests under ASan and UBSan | trainer, queues and loader under TSan"
 	@echo "make peer               golden files anew from PyTorch, and the full comparison with it"
 	@echo "make cuda-check         compile the GPU's kernels for all architectures; registers and spills of each"
+	@echo "make gpu-test | gpu-bench   on a machine with a GPU: all of its tests | speed beside PyTorch's (ARGS='-b 64 report')"
 	@echo "Settings: CUDA=0 (leave it out) CUDA_HOME=$(CUDA_HOME) CUDA_ARCHITECTURES='80 90' HEADLESS=1 (no screen)"
 	@echo "  BUILD=$(BUILD) CC=$(CC) MARCH=$(MARCH) (x86-64-v3 for other machines' use) CFLAGS= WERROR= V=1 -jN"
 
-.PHONY: all announce always binary check clean cuda-check cuda-table deps format format-check help install lint peer run sanitize test tests tsan \
+.PHONY: all announce always binary check clean cuda-check cuda-table gpu-bench gpu-possible gpu-programs gpu-test deps format format-check help install lint peer run sanitize test tests tsan \
     tsan-check uninstall

@@ -1,0 +1,175 @@
+/* A training step of each preset at its real size on the GPU against the processor: logits, loss and gradients to 1e-3
+ * in fp32 and 2e-2 in bf16; and the same bits twice. */
+#include "engine/network.h"
+#include "kernels/cuda.h"
+#include "kernels/philox.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+enum { BATCH = 8, IMAGE = 32 * 32 * 3, MOST_CLASSES = 10 };
+
+static struct backend *cpu, *gpu;
+
+static int open_both(void **state)
+{
+    struct error error = {""};
+    (void)state;
+    if (backend_cpu_create(0, &cpu, &error) == 0 && backend_cuda_create(0, &gpu, &error) == 0)
+        return 0;
+    fprintf(stderr, "%s\n", error.message);
+    return -1;
+}
+
+static int close_both(void **state)
+{
+    (void)state;
+    gpu->destroy(gpu);
+    cpu->destroy(cpu);
+    return 0;
+}
+
+struct outcome {
+    float logits[BATCH * MOST_CLASSES];
+    float loss;
+    float *gradients;
+    size_t count;
+};
+
+/* Gains that start at 0 would hide the branches behind them. */
+static void open_branches(struct network *network)
+{
+    int count;
+    const struct parameter *parameters = network_parameters(network, &count);
+    for (int i = 0; i < count; i++) {
+        struct error error = {""};
+        const float one = 1;
+        if (parameters[i].role == PARAMETER_SKIP_GAIN &&
+            network_write(network, &parameters[i], PART_VALUE, &one, &error) != 0)
+            fail_msg("%s", error.message);
+    }
+}
+
+static void read_gradients(struct network *network, struct outcome *out)
+{
+    int count;
+    const struct parameter *parameters = network_parameters(network, &count);
+    out->gradients = calloc(network_parameter_count(network) + 1, sizeof *out->gradients);
+    assert_non_null(out->gradients);
+    for (int i = 0; i < count; i++) {
+        struct error error = {""};
+        if (parameters[i].role == PARAMETER_BUFFER)
+            continue;
+        if (network_read(network, &parameters[i], PART_GRADIENT, out->gradients + out->count, &error) != 0)
+            fail_msg("%s", error.message);
+        out->count += parameters[i].count;
+    }
+}
+
+static struct outcome run_step(struct backend *backend, const char *preset, enum dtype dtype)
+{
+    struct outcome out = {.count = 0};
+    struct model_spec spec;
+    struct train_options train;
+    struct network *network;
+    struct step_result result;
+    struct error error = {""};
+    const struct network_options options = {.batch = BATCH, .dtype = dtype, .seed = 3};
+    const struct step_options step = {.label_smoothing = 0.1f, .step = 1};
+    float *images = malloc(sizeof *images * BATCH * IMAGE);
+    uint8_t labels[BATCH];
+    assert_non_null(images);
+    for (size_t i = 0; i < BATCH * IMAGE; i += 2) {
+        const struct philox draw = philox_draw(5, PHILOX_SYNTHETIC, 0, i, 0);
+        philox_normal(draw.word[0], draw.word[1], images + i);
+    }
+    for (int i = 0; i < BATCH; i++)
+        labels[i] = (uint8_t)(3 * i % MOST_CLASSES);
+    if (model_preset(preset, &spec, &train, &error) != 0)
+        fail_msg("%s", error.message);
+    spec.classes = MOST_CLASSES;
+    if (network_create(backend, &spec, &options, &network, &error) != 0)
+        fail_msg("%s: %s", preset, error.message);
+    open_branches(network);
+    if (network_predict(network, images, BATCH, false, out.logits, &error) != 0 ||
+        network_train_step(network, images, labels, BATCH, &step, &result, &error) != 0)
+        fail_msg("%s: %s", preset, error.message);
+    assert_true(result.finite);
+    out.loss = result.loss;
+    read_gradients(network, &out);
+    network_destroy(network);
+    free(images);
+    return out;
+}
+
+/* Distance of two vectors over the length of the second. */
+static double distance(const float *a, const float *b, size_t count)
+{
+    double apart = 0, length = 0;
+    for (size_t i = 0; i < count; i++) {
+        apart += pow((double)a[i] - (double)b[i], 2);
+        length += pow((double)b[i], 2);
+    }
+    return sqrt(apart / length);
+}
+
+static void compare(const char *preset, enum dtype dtype, double tolerance)
+{
+    struct outcome expected = run_step(cpu, preset, dtype), got = run_step(gpu, preset, dtype);
+    const double logits = distance(got.logits, expected.logits, BATCH * MOST_CLASSES),
+                 loss = fabs((double)(got.loss - expected.loss)) / (double)expected.loss,
+                 gradients = distance(got.gradients, expected.gradients, got.count);
+    print_message("%s, %s: logits %.1e, loss %.1e, gradients %.1e apart\n", preset,
+                  dtype == DTYPE_FP32 ? "fp32" : "bf16", logits, loss, gradients);
+    free(expected.gradients);
+    free(got.gradients);
+    assert_true(logits <= tolerance);
+    assert_true(loss <= tolerance);
+    assert_true(gradients <= tolerance);
+}
+
+static const char *const presets[] = {"report", "micro", "small", "large"};
+enum { PRESETS = sizeof presets / sizeof *presets };
+
+static void presets_are_the_cpus_in_fp32(void **state)
+{
+    (void)state;
+    for (int i = 0; i < PRESETS; i++)
+        compare(presets[i], DTYPE_FP32, 1e-3);
+}
+
+static void presets_are_the_cpus_in_bf16(void **state)
+{
+    (void)state;
+    for (int i = 0; i < PRESETS; i++)
+        compare(presets[i], DTYPE_BF16, 2e-2);
+}
+
+static void a_step_has_the_same_bits_twice(void **state)
+{
+    (void)state;
+    for (int i = 0; i < PRESETS; i++) {
+        struct outcome first = run_step(gpu, presets[i], DTYPE_BF16), second = run_step(gpu, presets[i], DTYPE_BF16);
+        assert_memory_equal(first.logits, second.logits, sizeof first.logits);
+        assert_memory_equal(first.gradients, second.gradients, first.count * sizeof *first.gradients);
+        free(first.gradients);
+        free(second.gradients);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(presets_are_the_cpus_in_fp32),
+        cmocka_unit_test(presets_are_the_cpus_in_bf16),
+        cmocka_unit_test(a_step_has_the_same_bits_twice),
+    };
+    return cmocka_run_group_tests(tests, open_both, close_both);
+}
