@@ -100,13 +100,14 @@ static void what_touches_memory_wrongly_is_reported(void **)
 {
     int *memory = device_ints(10);
     EXPECT_REPORT(read_by_host, memory, "the host touches device memory", "byte 0 of an allocation of 40 bytes");
-    EXPECT_REPORT(set_far_beyond, memory, "of an allocation of 40 bytes", "set (launched at", "thread (");
     EXPECT_REPORT(set_freed, memory, "access outside of device memory", "that was freed", "set (launched at");
     EXPECT_REPORT(set_on_host, memory, "set (launched at", "memory of the host");
 #if defined(__SANITIZE_ADDRESS__)
     EXPECT_REPORT(set_beyond, memory, "use-after-poison");
+    EXPECT_REPORT(set_far_beyond, memory, "use-after-poison");
 #else
     EXPECT_REPORT(set_beyond, memory, "byte 0 beyond the end of an allocation of 40 bytes was written");
+    EXPECT_REPORT(set_far_beyond, memory, "of an allocation of 40 bytes", "set (launched at", "thread (");
 #endif
     OK(cudaFree(memory));
 }

@@ -163,7 +163,9 @@ static void run_queue(cudaStream_t stream, cudaEvent_t until)
         work_release(work);
     }
     stream->queue.count -= done;
-    memmove(stream->queue.items, stream->queue.items + done, (size_t)stream->queue.count * sizeof *stream->queue.items);
+    if (stream->queue.count)
+        memmove(stream->queue.items, stream->queue.items + done,
+                (size_t)stream->queue.count * sizeof *stream->queue.items);
     memory_close();
 }
 
