@@ -74,7 +74,8 @@ __global__ void __launch_bounds__(L::threads, L::rows *L::columns >= 128 * 64 ? 
     const struct mma_axis down = mma_axis_of(job, job.out_h, parity >> 1);
     const struct mma_axis right = mma_axis_of(job, job.out_w, parity & 1);
     const int count = job.n * down.rows * right.rows, first = blockIdx.x * L::rows;
-    if (first >= count)
+    const int taps = down.taps * right.taps;
+    if (first >= count || (job.accumulate && taps == 0)) /* beyond, or nothing to add */
         return;
 
     const int chunk = threadIdx.x % DEPTH, own_row = threadIdx.x / DEPTH;
@@ -82,7 +83,7 @@ __global__ void __launch_bounds__(L::threads, L::rows *L::columns >= 128 * 64 ? 
 #pragma unroll
     for (int i = 0; i < left_rows; i++)
         rows[i] = gather_row_of(job, down, right, first + own_row + i * rows_at_once, count);
-    const int taps = down.taps * right.taps, weights_row = job.k * job.k * job.channels;
+    const int weights_row = job.k * job.k * job.channels;
     const int first_output = blockIdx.y * L::columns + own_row;
     const int steps = (taps * job.channels + DEPTH - 1) / DEPTH;
     struct gather_walk walk = gather_begin(chunk, job.channels, taps ? right.taps : 1);

@@ -3,7 +3,7 @@
 #include "kernels/cuda/conv_mma.cuh"
 #include "tests/cuda/conv_support.h"
 
-enum { RELU = 1, ACCUMULATE = 2, BIAS = 4, MASK = 8 };
+enum { RELU = 1, ACCUMULATE = 2, BIAS = 4, MASK = 8, COPY = 16 };
 
 static struct cuda_backend cuda;
 static unsigned runs; /* kernels take turns in the order of their threads */
@@ -74,10 +74,20 @@ static void run(const char *what, const struct mma_kernel *kernel, struct mma_jo
 {
     struct error error = {};
     void *out = prior ? device_as(DTYPE_BF16, prior, count) : device(NULL, count * sizeof(bf16));
+    void *copy = device(NULL, count * sizeof(bf16));
     job.out = (uint4 *)out;
+    job.relu_copy = shape->relu_copy ? (uint4 *)copy : NULL;
     before_launch((const void *)kernel->launch, kernel->shared_bytes(&job));
     assert_int_equal(mma_launch(&cuda, kernel, &job, &error), 0);
     same_bits(what, shape, &kernel->tile, out, expected, count, sizeof(bf16));
+    if (shape->relu_copy) {
+        bf16 *positive = (bf16 *)memcpy(memory(count * sizeof(bf16)), expected, count * sizeof(bf16));
+        for (size_t i = 0; i < count; i++)
+            positive[i].bits = positive[i].bits & 0x8000 ? 0 : positive[i].bits;
+        same_bits("its relu", shape, &kernel->tile, copy, positive, count, sizeof(bf16));
+        free(positive);
+    }
+    release(copy);
     release(out);
 }
 
@@ -99,6 +109,7 @@ static void check_forward(struct conv_shape shape, int options)
 {
     shape.relu = options & RELU;
     shape.accumulate = options & ACCUMULATE;
+    shape.relu_copy = options & COPY;
     struct definition d = definition_of(&shape);
     float *y = zeros(d.y_count);
     for_each_product(&d, [&](size_t at, size_t x, size_t w) { y[at] += d.x[x] * d.weights[w]; });
@@ -141,11 +152,12 @@ static void *packed_backward(const struct definition *d)
 
 static void check_backward_data(struct conv_shape shape, int options)
 {
+    shape.add_dx = options & ACCUMULATE;
     struct definition d = definition_of(&shape);
-    float *dx = zeros(d.x_count);
+    float *dx = zeros(d.x_count), *prior = values(6, d.x_count, 9);
     for_each_product(&d, [&](size_t y, size_t at, size_t w) { dx[at] += d.dy[y] * d.weights[w]; });
     for (size_t i = 0; i < d.x_count; i++)
-        dx[i] = options & MASK && !(d.x[i] > 0.0f) ? 0.0f : dx[i];
+        dx[i] = (options & MASK && !(d.x[i] > 0.0f) ? 0.0f : dx[i]) + (shape.add_dx ? prior[i] : 0.0f);
     void *expected = as_dtype(DTYPE_BF16, dx, d.x_count);
     void *x = device_as(DTYPE_BF16, d.x, d.x_count), *dy = device_as(DTYPE_BF16, d.dy, d.y_count);
     void *weights = packed_backward(&d);
@@ -153,11 +165,12 @@ static void check_backward_data(struct conv_shape shape, int options)
     job.source = (const uint4 *)dy;
     job.weights = (const uint4 *)weights;
     job.mask = options & MASK ? (const uint4 *)x : NULL;
-    run_all("input gradient", job, &shape, NULL, expected, d.x_count);
+    run_all("input gradient", job, &shape, shape.add_dx ? prior : NULL, expected, d.x_count);
     release(x);
     release(dy);
     release(weights);
     free(expected);
+    free(prior);
     free(dx);
     definition_free(&d);
 }
@@ -222,16 +235,17 @@ enum { SHAPES = sizeof shapes / sizeof *shapes };
 static void forward_is_the_definition(void **state)
 {
     (void)state;
-    static const int options[] = {BIAS | RELU, 0, BIAS | ACCUMULATE, RELU};
+    static const int options[] = {BIAS | RELU, COPY, BIAS | ACCUMULATE | COPY, 0, BIAS | ACCUMULATE};
     for (int i = 0; i < SHAPES; i++)
-        check_forward(shape_of(shapes[i]), options[i % 4]);
+        check_forward(shape_of(shapes[i]), options[i % 5]);
 }
 
 static void input_gradient_is_the_definition(void **state)
 {
     (void)state;
+    static const int options[] = {0, MASK, MASK | ACCUMULATE};
     for (int i = 0; i < SHAPES; i++)
-        check_backward_data(shape_of(shapes[i]), i % 2 ? MASK : 0);
+        check_backward_data(shape_of(shapes[i]), options[i % 3]);
 }
 
 static void weight_gradient_is_the_definition(void **state)
