@@ -192,7 +192,7 @@ static const int SHAPES[][8] = {
     {3, 1, 1, 9, 16, 4, 68, 1},   {3, 2, 2, 5, 7, 3, 16, 1},   {3, 2, 1, 1, 1, 8, 8, 1},   {3, 2, 3, 8, 6, 12, 20, 1},
     {3, 1, 2, 4, 4, 12, 24, 3},   {3, 2, 1, 7, 4, 10, 15, 5},  {1, 2, 2, 6, 5, 8, 24, 1},  {1, 1, 2, 3, 5, 6, 10, 2},
     {1, 1, 5, 1, 1, 20, 10, 1},   {1, 1, 2, 4, 3, 16, 24, 1},  {1, 2, 1, 1, 3, 7, 9, 1},   {3, 1, 5, 6, 6, 32, 40, 1},
-    {3, 1, 1, 10, 13, 64, 12, 1}, {3, 1, 4, 16, 17, 4, 40, 1},
+    {3, 1, 1, 10, 13, 64, 12, 1}, {3, 1, 4, 16, 17, 4, 40, 1}, {1, 1, 2, 3, 3, 16, 8, 1},  {1, 1, 2, 3, 3, 8, 16, 1},
 };
 
 static void every_direction_is_the_definition(enum dtype dtype)
@@ -208,7 +208,7 @@ static void every_direction_is_the_definition(enum dtype dtype)
         shape.relu_input = i % 2 == 0;
         shape.input_gradient = s[5] != 3;
         shape.relu_copy = !shape.relu && i % 4 < 2;
-        shape.add_dx = i % 4 > 1 && dtype == DTYPE_FP32;
+        shape.add_dx = i % 4 > 1;
         check(&shape);
     }
 }
