@@ -156,7 +156,7 @@ COMPILE_EMULATED = $(CXX) -x c++ -std=gnu++17 $(WARNINGS) -Wno-unknown-pragmas -
     $(if $(findstring address,$(CFLAGS)),--param asan-use-after-return=0)
 EMULATED_SOURCES := $(wildcard kernels/cuda/*.cu tests/cuda_emulation/*.cpp)
 EMULATED_TESTS := $(wildcard tests/cuda/test_*.cu)
-TESTS_cuda := $(addprefix $(BUILD)/,$(basename $(wildcard tests/cuda/test_*.c) $(EMULATED_TESTS)))
+TESTS_cuda := $(addprefix $(BUILD)/,$(basename $(wildcard tests/cuda/test_*.c tests/cuda_emulation/test_*.c) $(EMULATED_TESTS)))
 TEST_HELPERS_cuda := $(call objects,$(filter-out tests/cuda/test_%.c,$(wildcard tests/cuda/*.c))) $(TEST_HELPERS_kernels) $(TEST_HELPERS_engine)
 emulated = $(addprefix $(BUILD)/emulated/,$(addsuffix .o,$(basename $(1))))
 
@@ -289,8 +289,7 @@ header_is_there = $(wildcard $(addsuffix /$(1),/usr/include /usr/local/include /
 GPU_BUILD := $(BUILD)/gpu
 GPU_SETTINGS = BUILD=$(GPU_BUILD) $(if $(call header_is_there,oneapi/dnnl/dnnl.h),,ONEDNN=0) \
     $(if $(call header_is_there,cmocka.h),,CPPFLAGS='$(CPPFLAGS) -Itests/gpu/standin' LIBRARIES_TESTS=)
-GPU_TEST_SOURCES := $(wildcard tests/gpu/test_*.c) \
-    $(addprefix tests/cuda/test_,elementwise.c load_batch.c run.c update.c weights.c)
+GPU_TEST_SOURCES := $(wildcard tests/gpu/test_*.c tests/cuda/test_*.c)
 GPU_TESTS = $(patsubst %.c,$(1)/on-gpu/%,$(GPU_TEST_SOURCES))
 GPU_HELPERS := $(call objects,tests/gpu/no_emulation.c $(filter-out tests/cuda/test_%.c,$(wildcard tests/cuda/*.c)) \
     $(filter-out tests/kernels/test_%.c,$(wildcard tests/kernels/*.c)) tests/engine/tiny_run.c)

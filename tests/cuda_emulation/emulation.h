@@ -55,6 +55,7 @@ struct emulation_site {
     const char *file;
     int line;
     const char *kernel; /* a place in a helper is one for each kernel that comes there */
+    uint64_t passes;    /* of threads, so far */
 };
 int emulation_site_count(void);
 struct emulation_site emulation_site_at(int number);

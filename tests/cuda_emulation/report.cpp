@@ -117,7 +117,7 @@ static int find_site(enum emulation_site_kind kind, const char *file, int line, 
             return i;
     if (site_count == MOST_SITES)
         emulation_report("more than %d places with barriers", MOST_SITES);
-    sites[site_count] = {kind, file, line, kernel};
+    sites[site_count] = {kind, file, line, kernel, 0};
     return site_count++;
 }
 
@@ -127,5 +127,6 @@ bool report_is_broken(enum emulation_site_kind kind, const char *file, int line)
     auto *c = &cache[(unsigned)(line * 3 + kind) % CACHED];
     if (c->file != file || c->kernel != kernel || c->line != line)
         *c = {file, kernel, line, find_site(kind, file, line, kernel)};
+    sites[c->number].passes++;
     return c->number == broken;
 }
