@@ -13,7 +13,7 @@ if [ -z "$sanitizer" ]; then
     exit $status
 fi
 for program in "$@"; do
-    case $program in */gpu/test_ops) ops=$program ;; esac
+    case $program in */gpu/test_selftest) ops=$program ;; esac
 done
 log=$(mktemp) || exit 1
 trap 'rm -f "$log"' EXIT

@@ -1,0 +1,66 @@
+/* The self-test of `nfbench doctor` passes: every op on the GPU against the processor. The table of op cases, with its
+ * odd shapes, runs in tests/cuda/test_ops.c. */
+#include "kernels/cuda.h"
+#include "kernels/selftest.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+static struct backend *cpu, *gpu;
+
+static int open_both(void **state)
+{
+    struct error error = {""};
+    (void)state;
+    if (backend_cpu_create(0, &cpu, &error) == 0 && backend_cuda_create(0, &gpu, &error) == 0)
+        return 0;
+    fprintf(stderr, "%s\n", error.message);
+    return -1;
+}
+
+static int close_both(void **state)
+{
+    (void)state;
+    gpu->destroy(gpu);
+    cpu->destroy(cpu);
+    return 0;
+}
+
+static void self_test(enum dtype dtype)
+{
+    int bad = 0;
+    for (int i = 0; i < selftest_count(); i++) {
+        struct selftest_result result;
+        selftest_run(i, cpu, gpu, dtype, &result);
+        if (!result.ok)
+            print_message("%s: %.2g apart, %.2g allowed %s\n", result.name, result.difference, result.tolerance,
+                          result.error.message);
+        bad += !result.ok;
+    }
+    assert_int_equal(bad, 0);
+}
+
+static void ops_are_the_cpus_in_fp32(void **state)
+{
+    (void)state;
+    self_test(DTYPE_FP32);
+}
+
+static void ops_are_the_cpus_in_bf16(void **state)
+{
+    (void)state;
+    self_test(DTYPE_BF16);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(ops_are_the_cpus_in_fp32),
+        cmocka_unit_test(ops_are_the_cpus_in_bf16),
+    };
+    return cmocka_run_group_tests(tests, open_both, close_both);
+}
