@@ -15,9 +15,9 @@
 #define COUNT(array) (int)(sizeof(array) / sizeof *(array))
 
 /* Of the largest value: a unit of bf16's 8 bits, or the rounding of sums in another order. */
-static double tolerance_of(enum dtype dtype)
+static float tolerance_of(enum dtype dtype)
 {
-    return dtype == DTYPE_BF16 ? 1e-2 : 2e-5;
+    return dtype == DTYPE_BF16 ? 1e-2f : 2e-5f;
 }
 
 static const char *name_of(enum dtype dtype)
@@ -38,13 +38,32 @@ static void *normals(struct rig *rig, enum dtype storage, uint32_t stream, size_
     return device;
 }
 
-/* outcome_add of a tensor of the rig's dtype. */
+/* A tensor as it is now; nothing when `device` is NULL. */
+static void add(struct outcome *out, struct rig *rig, const char *name, enum dtype storage, const void *device,
+                size_t count)
+{
+    if (!device)
+        return;
+    double *values = malloc(count * sizeof *values);
+    float *rounded = malloc(count * sizeof *rounded);
+    assert_non_null(values);
+    assert_non_null(rounded);
+    rig_download(rig, storage, device, values, count);
+    for (size_t i = 0; i < count; i++)
+        rounded[i] = (float)values[i];
+    outcome_add_values(out, name, 0, rounded, count);
+    free(values);
+    free(rounded);
+}
+
+static void add_floats(struct outcome *out, struct rig *rig, const char *name, const float *device, size_t count)
+{
+    add(out, rig, name, DTYPE_FP32, device, count);
+}
+
 static void add_activations(struct outcome *out, struct rig *rig, const char *name, const void *device, size_t count)
 {
-    struct backend *b = rig->backend;
-    float *full = rig_poisoned(rig, DTYPE_FP32, count);
-    RIG_CALL(rig, b->convert(b, rig->dtype, device, DTYPE_FP32, full, count, &error));
-    outcome_add(out, rig, name, 0, full, count);
+    add(out, rig, name, rig->dtype, device, count);
 }
 
 /* ---- Sums per channel ---- */
@@ -92,12 +111,12 @@ static void run_batch_norm(struct backend *b, const void *data, struct outcome *
     RIG_CALL(&rig, b->batch_norm_backward(b, c->dtype, &norm, x, y, dy, dx, c->relu, c->add, c->rows, &error));
     add_activations(out, &rig, "y", y, count);
     add_activations(out, &rig, "dx", dx, count);
-    outcome_add(out, &rig, "running mean", 0, norm.running_mean, channels);
-    outcome_add(out, &rig, "running variance", 0, norm.running_variance, channels);
-    outcome_add(out, &rig, "saved mean", 0, norm.saved, channels);
-    outcome_add(out, &rig, "saved deviation", 0, norm.saved + channels, channels);
-    outcome_add(out, &rig, "weight gradient", 0, norm.weight_gradient, channels);
-    outcome_add(out, &rig, "bias gradient", 0, norm.bias_gradient, channels);
+    add_floats(out, &rig, "running mean", norm.running_mean, channels);
+    add_floats(out, &rig, "running variance", norm.running_variance, channels);
+    add_floats(out, &rig, "saved mean", norm.saved, channels);
+    add_floats(out, &rig, "saved deviation", norm.saved + channels, channels);
+    add_floats(out, &rig, "weight gradient", norm.weight_gradient, channels);
+    add_floats(out, &rig, "bias gradient", norm.bias_gradient, channels);
     RIG_CALL(&rig, b->batch_norm_forward(b, c->dtype, &norm, x, y, false, c->relu, c->rows, &error));
     add_activations(out, &rig, "y in inference", y, count);
     rig_end(&rig);
@@ -113,8 +132,8 @@ static void run_channel_moments(struct backend *b, const void *data, struct outc
     float *moments = rig_poisoned(&rig, DTYPE_FP32, 2 * channels);
     int *finite = rig_bytes(&rig, sizeof *finite);
     RIG_CALL(&rig, b->channel_moments(b, c->dtype, x, c->rows, c->c, moments, finite, &error));
-    outcome_add(out, &rig, "mean", 0, moments, channels);
-    outcome_add(out, &rig, "variance", 0, moments + channels, channels);
+    add_floats(out, &rig, "mean", moments, channels);
+    add_floats(out, &rig, "variance", moments + channels, channels);
     rig_end(&rig);
 }
 
@@ -215,16 +234,17 @@ static void run_maps(struct backend *b, const void *data, struct outcome *out)
                                        .skip_gain = c->skip ? normals(&rig, DTYPE_FP32, 6, 1, 0.1, 0.7) : NULL,
                                        .alpha = 0.2f};
     RIG_CALL(&rig, b->global_pool_forward(b, c->dtype, map, pooled, 1.5f, c->n, c->spatial, c->c, &error));
-    RIG_CALL(&rig, b->global_pool_backward(b, c->dtype, NULL, pooled, spread, 1.5f, true, c->n, c->spatial, c->c, &error));
+    RIG_CALL(&rig,
+             b->global_pool_backward(b, c->dtype, NULL, pooled, spread, 1.5f, true, c->n, c->spatial, c->c, &error));
     RIG_CALL(&rig, b->residual_add_forward(b, c->dtype, x, map, &gate, c->n, c->spatial, c->c, &error));
     RIG_CALL(&rig, b->residual_add_backward(b, c->dtype, x, map, &gate, gradient, dchannel, dskip, c->add, scratch,
                                             c->n, c->spatial, c->c, &error));
-    outcome_add(out, &rig, "pooled", 0, pooled, flat);
+    add_floats(out, &rig, "pooled", pooled, flat);
     add_activations(out, &rig, "spread", spread, count);
     add_activations(out, &rig, "sum", x, count);
     add_activations(out, &rig, "dbranch", gradient, count);
-    outcome_add(out, &rig, "dchannel", 0, dchannel, flat);
-    outcome_add(out, &rig, "dskip_gain", 0, dskip, 1);
+    add_floats(out, &rig, "dchannel", dchannel, flat);
+    add_floats(out, &rig, "dskip_gain", dskip, 1);
     rig_end(&rig);
 }
 
@@ -266,7 +286,7 @@ static void run_flat(struct backend *b, const void *data, struct outcome *out)
     RIG_CALL(&rig, b->convert(b, c->dtype, copy, DTYPE_BF16, half, c->count, &error));
     RIG_CALL(&rig, b->convert(b, DTYPE_BF16, half, DTYPE_FP32, back, c->count, &error));
     add_activations(out, &rig, "copy", copy, c->count);
-    outcome_add(out, &rig, "there and back", 0, back, c->count);
+    add_floats(out, &rig, "there and back", back, c->count);
     rig_end(&rig);
 }
 
@@ -314,9 +334,9 @@ static void run_draws(struct backend *b, const void *data, struct outcome *out)
     RIG_CALL(&rig, b->dropout(b, x, y, 0.3f, seed, values, first, count, &error));
     RIG_CALL(&rig, b->drop_path(b, gates, 0.3f, seed, values, 9, 1000, (int)count, &error));
     RIG_CALL(&rig, b->drop_path(b, all, 0.0f, seed, values, 9, 1000, (int)count, &error));
-    outcome_add(out, &rig, "dropout", 0, y, count);
-    outcome_add(out, &rig, "drop path", 0, gates, count);
-    outcome_add(out, &rig, "drop path of rate 0", 0, all, count);
+    add_floats(out, &rig, "dropout", y, count);
+    add_floats(out, &rig, "drop path", gates, count);
+    add_floats(out, &rig, "drop path of rate 0", all, count);
     rig_end(&rig);
 }
 
@@ -324,7 +344,7 @@ static void draws_are_the_same_numbers(void **state)
 {
     static const size_t counts[] = {1, 6, 300, 1030};
     for (int i = 0; i < COUNT(counts); i++)
-        twins_check(*state, run_draws, &counts[i], 0.0);
+        twins_check(*state, run_draws, &counts[i], 0.0f);
 }
 
 /* ---- Loss ---- */
@@ -362,11 +382,10 @@ static void run_loss(struct backend *b, const void *data, struct outcome *out)
     struct error error = {""};
     if (b->copy_out(b, &result, sums, sizeof result, &error))
         rig_failed("copy_out", error.message);
-    const double host[2] = {(double)result.loss, (double)result.correct};
-    float *device = rig_upload(&rig, DTYPE_FP32, host, 2);
-    outcome_add(out, &rig, "loss", 0, device, 1);
-    outcome_add(out, &rig, "correct", 0, device + 1, 1);
-    outcome_add(out, &rig, "gradient", 0, dlogits, count);
+    const float correct = (float)result.correct;
+    outcome_add_values(out, "loss", 0, &result.loss, 1);
+    outcome_add_values(out, "correct", 0, &correct, 1);
+    add_floats(out, &rig, "gradient", dlogits, count);
     rig_end(&rig);
 }
 
@@ -383,7 +402,7 @@ static void losses_of_any_batch_and_classes(void **state)
     };
     for (int i = 0; i < COUNT(cases); i++) {
         print_message("%d samples of %d classes\n", cases[i].n, cases[i].classes);
-        twins_check(*state, run_loss, &cases[i], 2e-6);
+        twins_check(*state, run_loss, &cases[i], 2e-6f);
     }
 }
 

@@ -107,19 +107,23 @@ float stored_value(enum dtype dtype, const void *values, size_t i)
     return value;
 }
 
-void outcome_add(struct outcome *outcome, struct pool *pool, const char *name, int item, const float *device,
-                 size_t count)
+void outcome_add_values(struct outcome *outcome, const char *name, int item, const float *values, size_t count)
 {
-    if (!device)
-        return;
     assert_true(outcome->count < OUTCOME_PARTS);
-    float *values = malloc(count * sizeof *values);
-    assert_non_null(values);
-    memcpy(values, pool_copy(pool, device), count * sizeof *values);
+    float *copy = malloc(count * sizeof *copy);
+    assert_non_null(copy);
+    memcpy(copy, values, count * sizeof *copy);
     outcome->parts[outcome->count].name = name;
     outcome->parts[outcome->count].item = item;
     outcome->parts[outcome->count].count = count;
-    outcome->parts[outcome->count++].values = values;
+    outcome->parts[outcome->count++].values = copy;
+}
+
+void outcome_add(struct outcome *outcome, struct pool *pool, const char *name, int item, const float *device,
+                 size_t count)
+{
+    if (device)
+        outcome_add_values(outcome, name, item, pool_copy(pool, device), count);
 }
 
 void outcome_free(struct outcome *outcome)

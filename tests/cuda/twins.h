@@ -54,6 +54,8 @@ struct outcome {
     } parts[OUTCOME_PARTS];
 };
 
+/* Copies values of this memory. */
+void outcome_add_values(struct outcome *outcome, const char *name, int item, const float *values, size_t count);
 /* Copies a tensor of a pool that was downloaded; nothing when `device` is NULL. */
 void outcome_add(struct outcome *outcome, struct pool *pool, const char *name, int item, const float *device,
                  size_t count);
