@@ -138,6 +138,11 @@ const char *session_name(const struct session *session)
     return session->name;
 }
 
+const char *session_reference(const struct session *session)
+{
+    return *session->settings.sessions_dir ? session_path(session) : session_name(session);
+}
+
 const char *session_path(const struct session *session)
 {
     return session->paths.folder;

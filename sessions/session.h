@@ -39,6 +39,9 @@ int sessions_directory(const struct settings *settings, char path[SETTINGS_PATH_
  * ones by now: they are part of the session. A relative data folder is written as an absolute one. */
 int session_create(const struct settings *settings, struct session **out, struct error *error);
 
+/* -1 when settings->session cannot be a new session's name, or has been taken. */
+int session_name_is_free(const struct settings *settings, struct error *error);
+
 /* Opens a session by its name in sessions_directory(settings), or by the path of its folder (when it holds a '/'). */
 int session_open(const struct settings *settings, const char *name, enum session_mode mode, struct session **out,
                  struct error *error);
@@ -49,6 +52,8 @@ void session_close(struct session *session);
 void session_abandon(struct session *session);
 
 const char *session_name(const struct session *session);
+/* What a command takes for it: its name, or its path when it does not lie in the usual folder. */
+const char *session_reference(const struct session *session);
 const char *session_path(const struct session *session);
 /* As settings.ini has them (sessions_dir as given to open or create). */
 const struct settings *session_settings(const struct session *session);

@@ -78,6 +78,19 @@ int session_check_name(const char *name, struct error *error)
 }
 
 /* Makes the folder of that name; *taken when it exists already. */
+int session_name_is_free(const struct settings *settings, struct error *error)
+{
+    char directory[SETTINGS_PATH_SIZE], folder[FILE_PATH_SIZE];
+    if (!*settings->session)
+        return 0;
+    if (session_check_name(settings->session, error) || sessions_directory(settings, directory, error))
+        return -1;
+    if ((size_t)snprintf(folder, sizeof folder, "%s/%s", directory, settings->session) < sizeof folder &&
+        access(folder, F_OK) == 0)
+        return error_set(error, "--session %.100s: there is one of that name in %.300s", settings->session, directory);
+    return 0;
+}
+
 static int claim_name(const char *directory, const char *name, struct session_paths *paths, bool *taken,
                       struct error *error)
 {

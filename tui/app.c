@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "tui/app_state.h"
+#include "tui/nvml.h"
 #include "tui/repl.h"
 #include "tui/screen.h"
 #include "tui/terminal.h"
@@ -213,15 +214,15 @@ static int open_all(struct app *app, const struct run_request *request, struct e
 static void say_goodbye(const struct app *app)
 {
     const struct snapshot *last = &app->scene.snapshot;
-    const char *name = app->scene.facts.session;
+    const char *name = app->scene.facts.session, *reference = app->scene.facts.reference;
 
     if (!*name || app->run_failed)
         return;
     if (last->state == TRAINER_FINISHED)
-        printf("session %s: finished at step %ld. nfbench test %s measures it.\n", name, last->step.step, name);
+        printf("session %s: finished at step %ld. nfbench test %s measures it.\n", name, last->step.step, reference);
     else
         printf("session %s: stopped at step %ld and saved. nfbench resume --screen %s goes on.\n", name,
-               last->step.step, name);
+               last->step.step, reference);
 }
 
 int app_run(const struct run_request *request, bool *interrupted, struct error *error)
@@ -250,6 +251,7 @@ int app_run(const struct run_request *request, bool *interrupted, struct error *
     if (interrupted)
         *interrupted = app->interrupted && app->scene.snapshot.state != TRAINER_FINISHED;
     run_destroy(app->run);
+    nvml_close(app->nvml);
     curves_destroy(app->scene.curves);
     journal_destroy(app->scene.journal);
     free(app);

@@ -2,6 +2,9 @@
  * lines of the log, points of the curves and numbers of the header. */
 #include "tui/app_state.h"
 
+#include "base/clock.h"
+#include "kernels/cuda.h"
+#include "tui/nvml.h"
 #include "tui/terminal.h"
 #include "tui/words.h"
 
@@ -9,6 +12,8 @@
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
+
+static const double GAUGE_SECONDS = 1;
 
 void app_log(struct app *app, enum journal_kind kind, const char *format, ...)
 {
@@ -39,9 +44,10 @@ static void set_facts(struct app *app)
 {
     const struct run_parts *parts = run_parts(app->run);
     struct facts *facts = &app->scene.facts;
-    char words[256];
+    char words[1400];
 
     snprintf(facts->session, sizeof(facts->session), "%s", session_name(parts->session));
+    snprintf(facts->reference, sizeof(facts->reference), "%s", session_reference(parts->session));
     snprintf(facts->preset, sizeof(facts->preset), "%s", parts->settings->model.preset);
     snprintf(facts->device, sizeof(facts->device), "%s", parts->device);
     snprintf(facts->data, sizeof(facts->data), "%.*s", (int)sizeof(facts->data) - 1, parts->data);
@@ -51,7 +57,7 @@ static void set_facts(struct app *app)
     facts->resumed_step = parts->resumed_step;
     app->scene.best_is_test = parts->settings->train.validation == 0;
     snprintf(words, sizeof(words), "nfbench crashed; the last checkpoint stays: nfbench resume --screen %s",
-             facts->session);
+             facts->reference);
     terminal_set_last_words(words);
 }
 
@@ -100,10 +106,36 @@ static void fail(struct app *app, const char *title)
     app_message(app, ROLE_BAD, title, app->error.message);
 }
 
+/* Load, temperature, power and memory of the GPU in the header; where they cannot be had, the log says why. */
+static void open_gauge(struct app *app)
+{
+    struct cuda_device gpu;
+    struct error error;
+
+    if (run_parts(app->run)->settings->train.device != DEVICE_CUDA)
+        return;
+    if (cuda_device_find(0, &gpu, &error) || nvml_open(NULL, gpu.bus, &app->nvml, &error))
+        app_log(app, JOURNAL_NOTE, "the GPU's load is not shown: %s", error.message);
+}
+
+static void read_gauge(struct app *app)
+{
+    struct nvml_reading reading;
+    double now = clock_seconds();
+
+    if (!app->nvml || now - app->gauge_time < GAUGE_SECONDS)
+        return;
+    nvml_read(app->nvml, &reading);
+    nvml_words(&reading, app->scene.gauge, sizeof(app->scene.gauge));
+    app->gauge_time = now;
+    app->dirty = true;
+}
+
 static int begin_run(struct app *app, const struct metrics *history, struct error *error)
 {
     set_facts(app);
     log_facts(app);
+    open_gauge(app);
     if (take_history(app, history, error))
         return -1;
     return trainer_start(run_parts(app->run)->trainer, false, error);
@@ -216,6 +248,7 @@ static void end_run(struct app *app)
     app->run_ended = true;
     last->eta_seconds = -1; /* nothing is to come */
     app->scene.asked = false;
+    app->scene.gauge[0] = '\0';
     take_events(app);
     if (last->state == TRAINER_DIVERGED)
         app_message(app, ROLE_BAD, "Training diverged", last->message);
@@ -234,6 +267,7 @@ void app_follow_run(struct app *app)
     memset(&now, 0, sizeof(now));
     trainer_snapshot(run_parts(app->run)->trainer, &now);
     take_events(app);
+    read_gauge(app);
     if (memcmp(&now, &app->scene.snapshot, sizeof(now)) != 0) {
         app->scene.snapshot = now;
         app->dirty = true;

@@ -23,6 +23,8 @@ struct app {
     bool deaf;               /* the terminal's input has ended */
     bool dirty;              /* the scene has changed since it was drawn */
     long saved_step;         /* last told in the log */
+    struct nvml *nvml;       /* while training on a GPU, where its library is; else NULL */
+    double gauge_time;       /* when it was last read */
     struct error error;
     unsigned char input[INPUT_SIZE]; /* not yet understood: an escape sequence may go on */
     size_t input_count;

@@ -38,8 +38,8 @@ static void print_imported(const struct session *session, const struct network *
 {
     printf("%d tensors, %zu parameters of a %s network: session %s\n", tensors, network_parameter_count(network),
            network_spec(network)->preset, session_path(session));
-    printf("next: nfbench test %s\n      nfbench resume %s   (trains it further)\n", session_name(session),
-           session_name(session));
+    printf("next: nfbench test %s\n      nfbench resume %s   (trains it further)\n", session_reference(session),
+           session_reference(session));
 }
 
 static int import(struct cli *cli, struct backend **backend, struct network **network, struct session **session,

@@ -11,6 +11,8 @@ enum cli_status cli_show(struct cli *cli, const struct run_request *request)
         error_prefix(&error, "%s", "no screen here (`nfbench train` trains without one)");
         return cli_usage(cli, &error);
     }
+    if (!request->resume && run_check(request->settings, &error) != 0)
+        return cli_usage(cli, &error);
     if (app_run(request, &interrupted, &error) != 0)
         return cli_failed(cli, &error);
     return interrupted ? CLI_INTERRUPTED : CLI_DONE;

@@ -260,7 +260,8 @@ out:
 enum cli_status cli_train(struct cli *cli)
 {
     struct run_request request = {.settings = &cli->settings};
-    return train(cli, request);
+    struct error error;
+    return run_check(&cli->settings, &error) == 0 ? train(cli, request) : cli_usage(cli, &error);
 }
 
 /* The session's own settings, with those of the command line over them. The learning rate is not among what changes:

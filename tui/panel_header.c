@@ -196,19 +196,22 @@ static void network_words(const struct facts *facts, int columns, char *text, si
 static void draw_facts(const struct scene *scene, struct canvas *canvas, struct rect line)
 {
     const struct facts *facts = &scene->facts;
-    char network[128];
+    char network[128], device[192];
     int column = line.column, right = line.column + line.columns, room;
 
     if (!*facts->preset)
         return;
-    room = line.columns - text_columns(facts->device) - 6; /* for data and network, a dot before each other part */
+    snprintf(device, sizeof(device), *scene->gauge ? "%s, %s" : "%s", facts->device, scene->gauge);
+    if (text_columns(device) + text_columns(facts->data) + text_columns(facts->preset) + 6 > line.columns)
+        snprintf(device, sizeof(device), "%s", *scene->gauge ? scene->gauge : facts->device); /* the log has its name */
+    room = line.columns - text_columns(device) - 6; /* for data and network, a dot before each other part */
     network_words(facts, room - text_columns(facts->data), network, sizeof(network));
     column += canvas_text_cut(canvas, column, line.row, room - text_columns(network),
                               STYLE(facts->synthetic ? ROLE_WARNING : ROLE_TEXT), facts->data);
     column += canvas_text(canvas, column, line.row, STYLE(ROLE_BORDER), " \u00b7 ");
     column += canvas_text_cut(canvas, column, line.row, right - column, STYLE(ROLE_TEXT), network);
     column += canvas_text(canvas, column, line.row, STYLE(ROLE_BORDER), " \u00b7 ");
-    canvas_text_cut(canvas, column, line.row, right - column, STYLE(ROLE_TEXT), facts->device);
+    canvas_text_cut(canvas, column, line.row, right - column, STYLE(ROLE_TEXT), device);
 }
 
 /* ---- How far it is ---- */

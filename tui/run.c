@@ -2,6 +2,7 @@
 #include "tui/run.h"
 
 #include "engine/evaluate.h"
+#include "engine/synthetic.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -106,6 +107,25 @@ int run_open_session_data(const struct settings *settings, struct dataset **out,
     dataset_close(*out);
     *out = NULL;
     return -1;
+}
+
+/* Opening the synthetic set takes seconds, and it is always there: its size is known. */
+int run_check(const struct settings *settings, struct error *error)
+{
+    struct dataset *dataset;
+    struct partition partition;
+    if (session_name_is_free(settings, error) != 0)
+        return -1;
+    if (!settings_given(settings, "data") || strcmp(settings->data, "synthetic") == 0)
+        return settings->train.validation < SYNTHETIC_TRAIN
+                   ? 0
+                   : error_set(error, "--validation %d: there are only %d training images", settings->train.validation,
+                               (int)SYNTHETIC_TRAIN);
+    if (dataset_open(settings->data, &dataset, error) != 0)
+        return error_prefix(error, "--data");
+    const int result = partition_make(dataset, &settings->train, &partition, error);
+    dataset_close(dataset);
+    return result;
 }
 
 /* ---- Back end and network ---- */

@@ -35,12 +35,17 @@ struct run_parts {
     struct session *session;
     struct trainer *trainer;       /* created, not started: trainer_start is the caller's */
     char device[DEVICE_TEXT_SIZE]; /* "CPU, 2 threads, bf16" */
+    char bus[16];                  /* the GPU's PCI address; empty on the CPU */
     char data[RUN_TEXT_SIZE];      /* "CIFAR-10 in /work/data" or "synthetic images, built in" */
     char note[RUN_TEXT_SIZE];      /* what the person should know, or empty: no data found, a checkpoint passed over */
     int train_images;              /* an epoch */
     long resumed_step;             /* 0 for a new run */
     double resumed_seconds;        /* training time of the processes before this one */
 };
+
+/* What can be known to be wrong of a new run's settings before anything is made: the session's name is taken, the data
+ * are not there, too many images held out. */
+int run_check(const struct settings *settings, struct error *error);
 
 /* Puts the run together; takes seconds, so a screen calls it on a thread of its own. -1 with the message on failure or
  * when `progress` gave up. */

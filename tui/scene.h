@@ -18,6 +18,7 @@ enum phase {
 /* What the run is, known once it has been put together. */
 struct facts {
     char session[128];
+    char reference[1280]; /* what a command takes for it */
     char preset[32];
     char device[96];
     char data[512];
@@ -38,6 +39,7 @@ struct notice {
 struct scene {
     enum phase phase;
     struct facts facts;
+    char gauge[64]; /* of the GPU now: "98 %, 61 °C, 540 W, 12.3/141 GB"; empty: none */
     struct snapshot snapshot;
     char progress[256]; /* what is being done while starting */
     float best;         /* accuracy; below 0: none yet */

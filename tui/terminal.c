@@ -38,7 +38,7 @@ static struct {
     stack_t stack_before;
     char farewell[FAREWELL_SIZE];
     size_t farewell_size;
-    char last_words[256];
+    char last_words[1536];
     size_t last_words_size;
     char line[LINE_SIZE]; /* caught so far, without its end */
     size_t line_used;

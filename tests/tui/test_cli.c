@@ -124,6 +124,22 @@ static void test_bad_values(void **state)
     expect_usage_error("train --schedule linear", "cosine");
 }
 
+/* Known to be wrong before anything is made: exit code 2, and at once. */
+static void test_settings_that_cannot_work(void **state)
+{
+    (void)state;
+    char arguments[1200];
+    expect_usage_error("train --session ../x", "../x");
+    expect_usage_error("train --validation 50000", "--validation 50000");
+    expect_usage_error("train --data /nonexist", "/nonexist");
+    run_expecting(0,
+                  "train --session taken --limit 8 --batch 8 --steps 1 --stem 8 --stages 16/8x1 --threads 1 "
+                  "--sessions-dir %s",
+                  process_path("some"));
+    snprintf(arguments, sizeof arguments, "train --session taken --sessions-dir %s", process_path("some"));
+    expect_usage_error(arguments, "--session taken: there is one of that name in");
+}
+
 static void test_operands(void **state)
 {
     (void)state;
@@ -227,6 +243,7 @@ int main(void)
         cmocka_unit_test(test_unknown_options),
         cmocka_unit_test(test_options_of_other_commands_are_refused),
         cmocka_unit_test(test_bad_values),
+        cmocka_unit_test(test_settings_that_cannot_work),
         cmocka_unit_test(test_operands),
         cmocka_unit_test(test_no_screen_without_a_terminal),
         cmocka_unit_test(test_sessions_of_an_empty_folder),

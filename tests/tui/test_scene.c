@@ -149,6 +149,22 @@ static void the_first_frame_says_what_is_being_done(void **state)
     assert_true(shows(24, "q quit"));
 }
 
+static void a_gpu_shows_its_load_in_the_header(void **state)
+{
+    (void)state;
+    go_live(2000);
+    snprintf(scene.facts.device, sizeof scene.facts.device, "NVIDIA H200, bf16");
+    snprintf(scene.gauge, sizeof scene.gauge, "98 %%, 61 \u00b0C, 540 W, 12.3/141 GB");
+    render(48, 160, GLYPHS_BRAILLE);
+    assert_true(shows(48, "NVIDIA H200, bf16, 98 %, 61 "));
+    assert_true(shows(48, "C, 540 W, 12.3/141 GB"));
+    render(24, 80, GLYPHS_BRAILLE); /* where there is no room for both, what changes is shown */
+    assert_true(shows(24, "98 %, 61 "));
+    scene.gauge[0] = '\0';
+    render(24, 80, GLYPHS_BRAILLE);
+    assert_true(shows(24, "NVIDIA H200, bf16"));
+}
+
 static void a_live_run_shows_what_it_is(void **state)
 {
     static const char *const words[] = {"20260131-micro-1",
@@ -338,6 +354,7 @@ int main(void)
         TEST(every_size_can_be_drawn),
         TEST(the_first_frame_says_what_is_being_done),
         TEST(a_live_run_shows_what_it_is),
+        TEST(a_gpu_shows_its_load_in_the_header),
         TEST(numbers_do_not_move),
         TEST(states_are_said),
         TEST(results_stand_at_the_end),
