@@ -352,7 +352,7 @@ static void draws_are_the_same_numbers(void **state)
 struct loss_case {
     int n, classes;
     float smoothing;
-    bool add, no_gradient;
+    bool add, no_gradient, equal; /* equal: the first class wins */
 };
 
 static uint8_t *random_labels(int n, int classes)
@@ -374,7 +374,7 @@ static void run_loss(struct backend *b, const void *data, struct outcome *out)
     uint8_t *labels = random_labels(c->n, c->classes);
     const uint8_t *device_labels = rig_copy_in(&rig, labels, (size_t)c->n);
     free(labels);
-    const float *logits = normals(&rig, DTYPE_FP32, 1, count, 3.0, 50.0);
+    const float *logits = normals(&rig, DTYPE_FP32, 1, count, c->equal ? 0.0 : 3.0, 50.0);
     float *dlogits = c->no_gradient ? NULL : rig_poisoned(&rig, DTYPE_FP32, count);
     struct loss_result *sums = rig_copy_in(&rig, &result, sizeof result);
     RIG_CALL(&rig, b->softmax_cross_entropy(b, logits, device_labels, c->smoothing, 0.25f, dlogits, sums, c->add, c->n,
@@ -398,6 +398,7 @@ static void losses_of_any_batch_and_classes(void **state)
         {.n = 131, .classes = 100, .smoothing = 0.2f, .add = true},
         {.n = 1025, .classes = 10, .add = true},
         {.n = 300, .classes = 100, .smoothing = 0.1f},
+        {.n = 200, .classes = 40, .equal = true},
         {.n = 70, .classes = 256, .smoothing = 0.1f, .no_gradient = true},
     };
     for (int i = 0; i < COUNT(cases); i++) {
