@@ -178,18 +178,20 @@ __global__ void write_beyond(int at)
     shared_memory<char>()[at] = 1;
 }
 
-static void overflow_shared(void *)
+static void overflow_shared(void *at)
 {
-    LAUNCH(write_beyond, 1, 1, 100, 0, 100);
+    LAUNCH(write_beyond, 1, 1, 100, 0, *(int *)at);
     cudaDeviceSynchronize();
 }
 
 static void overflow_of_shared_memory_is_reported(void **)
 {
+    static int places[] = {-1, 100};
+    for (int &at : places)
 #if defined(__SANITIZE_ADDRESS__)
-    EXPECT_REPORT(overflow_shared, NULL, "use-after-poison", "write_beyond");
+        EXPECT_REPORT(overflow_shared, &at, "use-after-poison", "write_beyond");
 #else
-    EXPECT_REPORT(overflow_shared, NULL, "CUDA emulation: write_beyond", "beyond the 100 bytes of shared memory");
+        EXPECT_REPORT(overflow_shared, &at, "CUDA emulation: write_beyond", "beyond the 100 bytes of shared memory");
 #endif
 }
 
@@ -359,6 +361,7 @@ __global__ void copy_twice(const float4 *in, float4 *out, int valid)
     float4 *shared = shared_memory<float4>();
     const int i = (int)threadIdx.x, count = (int)blockDim.x;
     for (int group = 0; group < 2; group++) {
+        shared[group * count + i] = make_float4(9.0f, 9.0f, 9.0f, 9.0f); /* what was there before does not stay */
         cp_async_16(&shared[group * count + i], &in[group * count + i], i < valid);
         cp_async_commit();
     }
