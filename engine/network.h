@@ -134,6 +134,12 @@ enum time_kind {
     TIME_KINDS
 };
 const char *network_time_name(enum time_kind kind);
+/* What a step of a full batch must at least do, by kind: operations of the convolutions and dense layers, and bytes
+ * moved when each operation reads its inputs and writes its outputs once. */
+struct network_work {
+    double flops, bytes;
+};
+void network_work(const struct network *network, struct network_work work[TIME_KINDS]);
 void network_times(const struct network *network, double seconds[TIME_KINDS]);
 
 #endif

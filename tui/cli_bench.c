@@ -212,38 +212,63 @@ static json_t *bench_json(const struct bench *bench)
                      (json_int_t)network_parameter_count(bench->network), "milliseconds", kinds_json(bench));
 }
 
-static void kind_row(struct table *table, const char *name, double seconds, double total)
+static void rate_cell(struct table *table, double amount, double seconds)
+{
+    if (amount > 0 && seconds > 0)
+        table_cell(table, amount / seconds < 1e10 ? "%.1f" : "%.0f", amount / seconds / 1e9);
+    else
+        table_cell(table, "%s", "");
+}
+
+/* `work` is the least that was to do; its rates say how far from the machine's limits it went. */
+static void kind_row(struct table *table, const char *name, double seconds, double total,
+                     const struct network_work *work)
 {
     table_cell(table, "%s", name);
-    table_cell(table, "%.2f", 1e3 * seconds);
+    table_cell(table, "%.3f", 1e3 * seconds);
     table_cell(table, "%.1f %%", 100 * seconds / total);
+    rate_cell(table, work->flops, seconds);
+    rate_cell(table, work->bytes, seconds);
 }
 
 static int print_bench(const struct bench *bench, struct error *error)
 {
     const struct train_options *train = &bench->settings.train;
+    const bool profiled = bench->backend->whole_batch; /* by steps of their own, so with a sum of their own */
     double seconds = median(bench), total = 0, counted = 0;
+    struct network_work work[TIME_KINDS], all = {0, 0};
+    network_work(bench->network, work);
     printf("%s, batch %d, %s: %.1f images/s, %.2f ms/step (%.2f to %.2f)\n", bench->settings.model.preset, train->batch,
            bench->device, train->batch / seconds, 1e3 * seconds, 1e3 * bench->seconds[0],
            1e3 * bench->seconds[bench->repeats - 1]);
     printf("%zu parameters, %.1f MFLOP forward an image, %.0f GFLOP/s in convolutions\n\n",
            network_parameter_count(bench->network), forward_flops(&bench->settings.model) / 1e6,
            gigaflops_per_second(bench));
-    struct table *table = table_create("lrr");
+    struct table *table = table_create("lrrrr");
     table_cell(table, "where the time goes");
     table_cell(table, "ms/step");
     table_cell(table, "share");
-    for (long r = 0; r < bench->repeats; r++)
-        total += bench->seconds[r] / (double)bench->repeats;
+    table_cell(table, "GFLOP/s");
+    table_cell(table, "GB/s");
     for (int k = 0; k < TIME_KINDS; k++) {
         counted += bench->kinds[k];
-        if (bench->kinds[k] > 0)
-            kind_row(table, network_time_name(k), bench->kinds[k], total);
+        all.flops += work[k].flops;
+        all.bytes += work[k].bytes;
     }
-    kind_row(table, "not counted", fmax(0, total - counted), total);
-    kind_row(table, "mean step", total, total);
+    for (long r = 0; r < bench->repeats; r++)
+        total += bench->seconds[r] / (double)bench->repeats;
+    if (profiled)
+        total = counted;
+    for (int k = 0; k < TIME_KINDS; k++)
+        if (bench->kinds[k] > 0)
+            kind_row(table, network_time_name(k), bench->kinds[k], total, &work[k]);
+    if (!profiled)
+        kind_row(table, "not counted", fmax(0, total - counted), total, &(struct network_work){0, 0});
+    kind_row(table, profiled ? "one operation at a time" : "mean step", total, total, &all);
     int result = table_print(table, stdout, error);
     table_destroy(table);
+    printf("\na step is at least %.2f GFLOP and, with each tensor read and written once by each operation, %.3f GB\n",
+           all.flops / 1e9, all.bytes / 1e9);
     return result;
 }
 
