@@ -151,7 +151,7 @@ $(FAKE_NVML): tests/support/nvml/fake_nvml.c
 # ---- CUDA under emulation: kernels/cuda as C++ on the CPU (tests/cuda_emulation), with or without a toolkit ----
 # tests/cuda/test_*.c and .cu are a program each; the other .c files there, and what tests/kernels shares, go into all.
 # ASan's search for uses of a stack after return costs much on 1,024 stacks.
-COMPILE_EMULATED = $(CXX) -x c++ -std=gnu++17 $(WARNINGS) -Wno-unknown-pragmas -Wno-maybe-uninitialized -D_GNU_SOURCE \
+COMPILE_EMULATED = $(CXX) -x c++ -std=gnu++17 -fno-strict-aliasing $(WARNINGS) -Wno-unknown-pragmas -Wno-maybe-uninitialized -D_GNU_SOURCE \
     -Itests/cuda_emulation -I. -DNFBENCH_CUDA_ARCHITECTURES='"75 80 86 89 90"' $(CPPFLAGS) $(CFLAGS) \
     $(if $(findstring address,$(CFLAGS)),--param asan-use-after-return=0)
 EMULATED_SOURCES := $(wildcard kernels/cuda/*.cu tests/cuda_emulation/*.cpp)

@@ -97,9 +97,13 @@ const struct op_case op_cases[] = {
 
     {"pool", MAP(average_pool_op, 2, 4, 6, 16)},
     {"pool odd width", MAP(average_pool_op, 3, 2, 4, 5), .add = true},
+    {"pool behind a relu", MAP(average_pool_op, 2, 6, 4, 12), .relu = true},
+    {"pool behind a relu add", MAP(average_pool_op, 2, 4, 4, 5), .relu = true, .add = true},
     {"pool large", MAP(average_pool_op, 4, 16, 18, 40)},
     {"all positions", MAP(global_pool_op, 3, 4, 4, 20), .scale = 1.7f},
     {"all positions add", MAP(global_pool_op, 2, 3, 5, 7), .scale = 1.0f, .add = true},
+    {"all positions behind a relu", MAP(global_pool_op, 3, 4, 2, 12), .scale = 1.7f, .relu = true},
+    {"all positions behind a relu add", MAP(global_pool_op, 2, 3, 5, 7), .scale = 1.0f, .relu = true, .add = true},
     {"all positions large", MAP(global_pool_op, 7, 8, 8, 100), .scale = 1.0f},
 
     {"plain", MAP(residual_op, 3, 3, 5, 9), .scale = 0.2f},

@@ -1,11 +1,33 @@
 /* Op cases on whole maps: pooling and the residual sum. */
 #include "tests/kernels/op_cases.h"
 
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
 #include <string.h>
+
+#include <cmocka.h>
 
 static size_t map_count(const struct op_case *c)
 {
     return (size_t)c->n * (size_t)c->h * (size_t)c->w * (size_t)c->c;
+}
+
+/* A case with `relu` pools the relu of its input, whose mask the pooling's backward applies. */
+static double pooled_value(const struct op_case *c, double value)
+{
+    return c->relu && value < 0.0 ? 0.0 : value;
+}
+
+static const void *upload_pooled(const struct op_case *c, struct rig *rig, const double *in)
+{
+    double *values = malloc(map_count(c) * sizeof *values);
+    assert_non_null(values);
+    for (size_t i = 0; i < map_count(c); i++)
+        values[i] = pooled_value(c, in[i]);
+    const void *x = rig_upload(rig, rig->dtype, values, map_count(c));
+    free(values);
+    return x;
 }
 
 /* ---- 2x2 mean ---- */
@@ -27,13 +49,13 @@ static void average_reference(const struct op_case *c, double *const in[], doubl
             for (int x = 0; x < c->w; x++)
                 for (int i = 0; i < c->c; i++)
                     out[((n * (c->h / 2) + y / 2) * (c->w / 2) + x / 2) * c->c + i] +=
-                        0.25 * in[0][((n * c->h + y) * c->w + x) * c->c + i];
+                        0.25 * pooled_value(c, in[0][((n * c->h + y) * c->w + x) * c->c + i]);
 }
 
 static void average_forward(const struct op_case *c, struct rig *rig, double *const in[], double *out)
 {
     struct backend *b = rig->backend;
-    const void *x = rig_upload(rig, rig->dtype, in[0], map_count(c));
+    const void *x = upload_pooled(c, rig, in[0]);
     void *y = rig_poisoned(rig, rig->dtype, map_count(c) / 4);
     RIG_CALL(rig, b->average_pool_forward(b, rig->dtype, x, y, c->n, c->h, c->w, c->c, &error));
     rig_download(rig, rig->dtype, y, out, map_count(c) / 4);
@@ -42,12 +64,12 @@ static void average_forward(const struct op_case *c, struct rig *rig, double *co
 static void average_backward(const struct op_case *c, struct rig *rig, double *const in[], const double *dout,
                              double *const din[])
 {
-    (void)in;
     struct backend *b = rig->backend;
+    const void *relu_x = c->relu ? upload_pooled(c, rig, in[0]) : NULL;
     const void *dy = rig_upload(rig, rig->dtype, dout, map_count(c) / 4);
     op_fill_prior(din[0], map_count(c), c->add);
     void *dx = rig_upload(rig, rig->dtype, din[0], map_count(c));
-    RIG_CALL(rig, b->average_pool_backward(b, rig->dtype, NULL, dy, dx, c->add, c->n, c->h, c->w, c->c, &error));
+    RIG_CALL(rig, b->average_pool_backward(b, rig->dtype, relu_x, dy, dx, c->add, c->n, c->h, c->w, c->c, &error));
     rig_download(rig, rig->dtype, dx, din[0], map_count(c));
     op_take_prior(din[0], map_count(c), c->add);
 }
@@ -74,14 +96,14 @@ static void global_reference(const struct op_case *c, double *const in[], double
     memset(out, 0, (size_t)c->n * (size_t)c->c * sizeof *out);
     for (int row = 0; row < c->n * spatial; row++)
         for (int i = 0; i < c->c; i++)
-            out[row / spatial * c->c + i] += (double)c->scale / spatial * in[0][row * c->c + i];
+            out[row / spatial * c->c + i] += (double)c->scale / spatial * pooled_value(c, in[0][row * c->c + i]);
 }
 
 static void global_forward(const struct op_case *c, struct rig *rig, double *const in[], double *out)
 {
     struct backend *b = rig->backend;
     size_t count = (size_t)c->n * (size_t)c->c;
-    const void *x = rig_upload(rig, rig->dtype, in[0], map_count(c));
+    const void *x = upload_pooled(c, rig, in[0]);
     float *y = rig_poisoned(rig, DTYPE_FP32, count);
     RIG_CALL(rig, b->global_pool_forward(b, rig->dtype, x, y, c->scale, c->n, c->h * c->w, c->c, &error));
     rig_download(rig, DTYPE_FP32, y, out, count);
@@ -90,13 +112,13 @@ static void global_forward(const struct op_case *c, struct rig *rig, double *con
 static void global_backward(const struct op_case *c, struct rig *rig, double *const in[], const double *dout,
                             double *const din[])
 {
-    (void)in;
     struct backend *b = rig->backend;
+    const void *relu_x = c->relu ? upload_pooled(c, rig, in[0]) : NULL;
     const float *dy = rig_upload(rig, DTYPE_FP32, dout, (size_t)c->n * (size_t)c->c);
     op_fill_prior(din[0], map_count(c), c->add);
     void *dx = rig_upload(rig, rig->dtype, din[0], map_count(c));
     RIG_CALL(rig,
-             b->global_pool_backward(b, rig->dtype, NULL, dy, dx, c->scale, c->add, c->n, c->h * c->w, c->c, &error));
+             b->global_pool_backward(b, rig->dtype, relu_x, dy, dx, c->scale, c->add, c->n, c->h * c->w, c->c, &error));
     rig_download(rig, rig->dtype, dx, din[0], map_count(c));
     op_take_prior(din[0], map_count(c), c->add);
 }
