@@ -1,6 +1,6 @@
 /* Convolutions of the CUDA back end: which route computes each direction, and the sums that all routes share. A weight
- * gradient comes as partial sums over parts of the batch, the bias gradient likewise; one launch adds both up, in a
- * fixed order. */
+ * gradient comes as partial sums over parts of the batch, the bias gradient likewise, from the same kernel on the
+ * MMA route, else from one of its own; one launch adds both up, in a fixed order. */
 #include "kernels/cuda/columns.cuh"
 
 #include <limits.h>
@@ -10,15 +10,38 @@ enum { SUM_THREADS = 256, SUM_LANES = 8, SUM_VECTOR = 4, SCRATCH_ALIGNMENT = 256
 
 /* ---- Routes ---- */
 
+enum {
+    MMA_TILE = 64,         /* channels, each way, of a tile of our own weight gradient ... */
+    BLAS_TILE = 128,       /* ... and of cuBLAS's, as a guess */
+    LAUNCH_BYTES = 4 << 20 /* that L2 gives in the microsecond that a launch more costs */
+};
+
 static bool mma_fits(const struct cuda_backend *cuda, const struct conv_shape *shape)
 {
     return shape->dtype == DTYPE_BF16 && cuda_device_has_bf16(&cuda->device) && shape->groups == 1 &&
            shape->cin % 8 == 0 && shape->cout % 8 == 0;
 }
 
+/* Bytes that operands of a weight gradient of k = 1 take from L2, by square tiles of so many channels. */
+static double product_bytes(const struct conv_shape *shape, size_t tile)
+{
+    const size_t cin = (size_t)shape->cin, cout = (size_t)shape->cout;
+    const size_t channels = cin * cuda_ceil_div(cout, tile) + cout * cuda_ceil_div(cin, tile);
+    return (double)shape->n * shape->h * shape->w * (double)channels * (double)dtype_size(shape->dtype);
+}
+
+/* Whether cuBLAS, with its larger tiles, gains more than the bias costs, which it leaves to a pass over dy. */
+static bool blas_repays_bias(const struct conv_shape *shape)
+{
+    const double bias = (double)shape->n * shape->h * shape->w * shape->cout * (double)dtype_size(shape->dtype);
+    return product_bytes(shape, BLAS_TILE) + bias + LAUNCH_BYTES < product_bytes(shape, MMA_TILE);
+}
+
 /* The one place that chooses. Nothing of it is measured yet; `make gpu-bench` prints what each convolution takes.
  * What speaks for it: a 1x1 convolution is a plain matrix product, cuBLAS's trade, but only our own kernels mask by x >
- * 0 and add an fp32 bias to bf16 results without another pass over memory, which is what limits these layers. */
+ * 0, add an fp32 bias to bf16 results and sum the bias gradient without another pass over memory, which is what limits
+ * these layers. Of the presets' weight gradients of k = 1 at batch 64, that leaves to cuBLAS those of `large` which
+ * have 128 channels or more on both sides. */
 static void choose_routes(const struct cuda_backend *cuda, struct cuda_conv *c)
 {
     const struct conv_shape *shape = &c->conv.shape;
@@ -27,7 +50,7 @@ static void choose_routes(const struct cuda_backend *cuda, struct cuda_conv *c)
     if (mma_fits(cuda, shape)) {
         c->forward = ROUTE_MMA;
         c->backward_data = product && !shape->relu_input ? ROUTE_BLAS : ROUTE_MMA;
-        c->backward_weights = product ? ROUTE_BLAS : ROUTE_MMA;
+        c->backward_weights = product && blas_repays_bias(shape) ? ROUTE_BLAS : ROUTE_MMA;
     } else if (product && shape->dtype == DTYPE_FP32) {
         c->forward = c->backward_weights = ROUTE_BLAS;
         c->backward_data = shape->relu_input && shape->add_dx ? ROUTE_PLAIN : ROUTE_BLAS;
@@ -45,6 +68,7 @@ static int bias_width(const struct conv_shape *shape)
     return shape->cout % widest == 0 ? widest : 1;
 }
 
+/* Where the weight gradient does not bring it along. */
 static struct column_cut bias_cut(const struct conv *conv)
 {
     const size_t cout = (size_t)conv->shape.cout, groups = cout / (size_t)bias_width(&conv->shape);
@@ -177,6 +201,11 @@ static size_t weight_parts_bytes(const struct cuda_conv *c)
     return (bytes + SCRATCH_ALIGNMENT - 1) / SCRATCH_ALIGNMENT * SCRATCH_ALIGNMENT;
 }
 
+static int bias_part_count(const struct cuda_conv *c)
+{
+    return c->backward_weights == ROUTE_MMA ? c->weight_splits : (int)bias_cut(&c->conv).grid.x;
+}
+
 static int check_shape(const struct conv_shape *shape, struct error *error)
 {
     if ((shape->k != 1 && shape->k != 3) || (shape->stride != 1 && shape->stride != 2) || shape->groups < 1 ||
@@ -203,8 +232,7 @@ static int prepare(struct cuda_backend *cuda, struct cuda_conv *c, struct error 
     const size_t packed_bytes = (size_t)weight_count(shape) * dtype_size(shape->dtype);
     c->conv.packed_forward_bytes = packed_bytes;
     c->conv.packed_backward_bytes = c->backward_data == ROUTE_MMA ? packed_bytes : 0;
-    const size_t bias_parts = (size_t)bias_cut(&c->conv).grid.x * (size_t)shape->cout;
-    c->conv.scratch_bytes = weight_parts_bytes(c) + bias_parts * sizeof(float);
+    c->conv.scratch_bytes = weight_parts_bytes(c) + (size_t)bias_part_count(c) * (size_t)shape->cout * sizeof(float);
     return 0;
 }
 
@@ -285,7 +313,7 @@ static int add_parts(struct cuda_backend *cuda, const struct cuda_conv *c, const
                               sum_lanes(c->weight_splits),
                               0,
                               add};
-    const int parts = (int)bias_cut(&c->conv).grid.x;
+    const int parts = bias_part_count(c);
     struct sum_job bias = {bias_parts, bias_gradient, parts, shape->cout, 1, 1, sum_lanes(parts), 0, add};
     if (c->backward_weights != ROUTE_BLAS)
         weights.blocks = (int)sum_blocks(&weights, width);
@@ -306,13 +334,12 @@ int cuda_conv_backward_weights(struct backend *backend, struct conv *conv, const
     float *bias_parts = (float *)((char *)scratch + weight_parts_bytes(c));
     int result;
     if (c->backward_weights == ROUTE_MMA)
-        result = cuda_mma_backward_weights(cuda, c, x, dy, weight_parts, error);
+        result = cuda_mma_backward_weights(cuda, c, x, dy, weight_parts, bias_parts, error);
     else if (c->backward_weights == ROUTE_BLAS)
         result = cuda_blas_backward_weights(cuda, c, x, dy, weight_gradient, add, error);
     else
         result = cuda_plain_backward_weights(cuda, c, x, dy, weight_parts, error);
-    if (result)
-        return -1;
-    WITH_DTYPE(conv->shape.dtype, result = bias_parts_sum<T>(cuda, conv, dy, bias_parts, error));
+    if (!result && c->backward_weights != ROUTE_MMA)
+        WITH_DTYPE(conv->shape.dtype, result = bias_parts_sum<T>(cuda, conv, dy, bias_parts, error));
     return result ? -1 : add_parts(cuda, c, weight_parts, bias_parts, weight_gradient, bias_gradient, add, error);
 }

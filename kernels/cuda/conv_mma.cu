@@ -265,7 +265,7 @@ int cuda_mma_backward_data(struct cuda_backend *cuda, const struct cuda_conv *co
 }
 
 int cuda_mma_backward_weights(struct cuda_backend *cuda, const struct cuda_conv *conv, const void *x, const void *dy,
-                              float *partial, struct error *error)
+                              float *partial, float *bias_partial, struct error *error)
 {
     struct mma_weights_job job = mma_weights_job_of(&conv->conv.shape);
     const struct mma_weights_kernel *kernel = choose_weights(cuda, &job);
@@ -274,5 +274,6 @@ int cuda_mma_backward_weights(struct cuda_backend *cuda, const struct cuda_conv 
     job.x = (const uint4 *)x;
     job.dy = (const uint4 *)dy;
     job.partial = partial;
+    job.bias = bias_partial;
     return mma_weights_launch(cuda, kernel, job, conv->weight_splits, error);
 }

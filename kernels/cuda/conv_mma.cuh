@@ -34,6 +34,7 @@ struct mma_weights_job {
     const uint4 *x;  /* (n, h, w, in) */
     const uint4 *dy; /* (n, out_h, out_w, out) */
     float *partial;  /* (splits, out, k, k, in) */
+    float *bias;     /* (splits, out): of the bias's gradient, the sums of dy over the positions */
     int n, h, w, out_h, out_w, k, stride;
     int in, out; /* channels, in chunks */
     int per_split;
@@ -110,6 +111,37 @@ __device__ inline void mma_step(float (&sums)[M][2 * N][4], const uint32_t (&a)[
 #pragma unroll
         for (int n = 0; n < 2 * N; n++)
             mma_bf16(sums[m][n], a[m], b[n / 2] + n % 2 * 2);
+}
+
+/* The bias gradient, beside a weight gradient: a product more with a column of ones, where fragments of dy are in
+ * registers anyway. Of the warps that share them, number i takes fragment i; the others, and blocks that meet the same
+ * dy again, take none (-1). So it is one product more for a warp's 4 to 24. */
+template <int M> __device__ inline int mma_bias_fragment(int sharing_warp)
+{
+    return blockIdx.y == 0 && sharing_warp < M ? sharing_warp : -1;
+}
+
+template <int M> __device__ inline void mma_bias_step(float (&sums)[4], const uint32_t (&dy)[M][4], int fragment)
+{
+    const uint32_t ones[2] = {0x3F803F80u, 0x3F803F80u}; /* 1.0 in bf16 */
+#pragma unroll
+    for (int m = 0; m < M; m++)
+        if (m == fragment)
+            mma_bf16(sums, dy[m], ones);
+}
+
+/* `first` is the output channel of the warp's first row of fragments. */
+__device__ inline void mma_bias_store(const struct mma_weights_job &job, int fragment, int first,
+                                      const float (&sums)[4])
+{
+    const int lane = threadIdx.x % 32, channel = first + fragment * 16 + lane / 4, channels = job.out * MMA_CHUNK;
+    float *bias = job.bias + (size_t)blockIdx.x * channels;
+    if (fragment < 0 || lane % 4 != 0) /* all columns are the same */
+        return;
+    if (channel < channels)
+        bias[channel] = sums[0];
+    if (channel + 8 < channels)
+        bias[channel + 8] = sums[2];
 }
 
 /* Which outputs a block computes along one axis, and where it reads: output `rows` in all, number i of them at

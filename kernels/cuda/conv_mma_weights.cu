@@ -67,7 +67,9 @@ __global__ void __launch_bounds__(L::threads, L::threads > 96 ? 2 : 4) mma_weigh
     /* The position whose row this lane names to ldmatrix, from step to step without a division. */
     int position = begin + lane % 16, x = position % job.w, y = position / job.w % job.h;
     const int by_x = 16 % job.w, by_y = 16 / job.w % job.h;
-    float sums[L::m][2 * L::n][4] = {};
+    static_assert(L::m <= L::threads / 32, "a warp for each fragment of the bias gradient");
+    const int bias_fragment = mma_bias_fragment<L::m>(warp);
+    float sums[L::m][2 * L::n][4] = {}, bias_sums[4] = {};
 
     int fetch_step = 0, fetch_group = 0; /* next to be fetched; groups of x, as a place in the ring */
     const auto fetch_x = [&](int group) {
@@ -101,6 +103,7 @@ __global__ void __launch_bounds__(L::threads, L::threads > 96 ? 2 : 4) mma_weigh
 #pragma unroll
             for (int m = 0; m < L::m; m++)
                 ldmatrix_x4_transposed(a[m], dy + mma_at<L::out_chunks>(k + dy_at, 2 * m + dy_chunk));
+            mma_bias_step(bias_sums, a, bias_fragment);
             const int source_y = y + tap_row - 1;
             const bool inside = source_y >= 0 && source_y < job.h && position < end;
 #pragma unroll
@@ -126,6 +129,7 @@ __global__ void __launch_bounds__(L::threads, L::threads > 96 ? 2 : 4) mma_weigh
     }
     cp_async_wait<0>();
 
+    mma_bias_store(job, bias_fragment, out * MMA_CHUNK, bias_sums);
     const size_t row_floats = (size_t)TAPS * job.in * MMA_CHUNK;
     float *partial = job.partial + blockIdx.x * (job.out * MMA_CHUNK * row_floats);
 #pragma unroll

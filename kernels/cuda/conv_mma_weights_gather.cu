@@ -69,7 +69,9 @@ template <typename L> __global__ void __launch_bounds__(L::threads, 4) mma_weigh
     const int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
     const int warp_row = warp / (L::columns / L::warp_columns) * L::warp_rows;
     const int warp_column = warp % (L::columns / L::warp_columns) * L::warp_columns;
-    float sums[L::m][2 * L::n][4] = {};
+    static_assert(L::m <= L::columns / L::warp_columns, "a warp for each fragment of the bias gradient");
+    const int bias_fragment = mma_bias_fragment<L::m>(warp_column / L::warp_columns);
+    float sums[L::m][2 * L::n][4] = {}, bias_sums[4] = {};
     for (int stage = 0; stage < STAGES - 1; stage++) {
         if (stage < steps)
             fetch(stage, stage);
@@ -90,6 +92,7 @@ template <typename L> __global__ void __launch_bounds__(L::threads, 4) mma_weigh
             for (int m = 0; m < L::m; m++)
                 ldmatrix_x4_transposed(a[m], left + mma_at<left_chunks>(k + lane % 8 + lane / 16 * 8,
                                                                         warp_row / 8 + 2 * m + lane / 8 % 2));
+            mma_bias_step(bias_sums, a, bias_fragment);
 #pragma unroll
             for (int n = 0; n < L::n; n++)
                 ldmatrix_x4_transposed(b[n],
@@ -101,6 +104,7 @@ template <typename L> __global__ void __launch_bounds__(L::threads, 4) mma_weigh
     }
     cp_async_wait<0>();
 
+    mma_bias_store(job, bias_fragment, blockIdx.z * L::rows + warp_row, bias_sums);
     const size_t row_floats = (size_t)row_chunks * MMA_CHUNK;
     float *partial = job.partial + blockIdx.x * (job.out * MMA_CHUNK * row_floats);
 #pragma unroll

@@ -114,7 +114,8 @@ int cuda_conv_backward_weights(struct backend *backend, struct conv *conv, const
                                struct error *error);
 
 /* conv_plain.cu, conv_mma.cu: one route each; arguments as the slots'. `*_weights` write weight_splits partial sums
- * (weight_splits, cout, k, k, cin / groups) to `partial`; conv.cu adds them in order and writes OIHW. */
+ * (weight_splits, cout, k, k, cin / groups) to `partial`, and cuda_mma_backward_weights the bias's (weight_splits,
+ * cout) to `bias_partial`; conv.cu adds them in order and writes OIHW. */
 int cuda_plain_forward(struct cuda_backend *cuda, const struct cuda_conv *conv, const void *x, const void *packed,
                        const float *bias, void *y, void *y_relu, struct error *error);
 int cuda_plain_backward_data(struct cuda_backend *cuda, const struct cuda_conv *conv, const void *x, const void *dy,
@@ -132,7 +133,7 @@ int cuda_mma_forward(struct cuda_backend *cuda, const struct cuda_conv *conv, co
 int cuda_mma_backward_data(struct cuda_backend *cuda, const struct cuda_conv *conv, const void *x, const void *dy,
                            const void *packed_backward, void *dx, struct error *error);
 int cuda_mma_backward_weights(struct cuda_backend *cuda, const struct cuda_conv *conv, const void *x, const void *dy,
-                              float *partial, struct error *error);
+                              float *partial, float *bias_partial, struct error *error);
 
 /* conv_blas.cu */
 int cuda_blas_prepare(struct cuda_backend *cuda, struct cuda_conv *conv, struct error *error);

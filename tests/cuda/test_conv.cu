@@ -185,14 +185,16 @@ static void check(const struct conv_shape *shape)
 
 /* ---- What must be true ---- */
 
-/* Odd sizes and channels, the stem, groups, strides, one pixel; several tiles, and tiles of each kind. */
+/* Odd sizes and channels, the stem, groups, strides, one pixel; several tiles, tiles of each kind, and sums in parts.
+ */
 static const int SHAPES[][8] = {
     /* k, stride, n, h, w, cin, cout, groups */
-    {3, 1, 1, 2, 2, 1, 1, 1},     {3, 1, 2, 5, 7, 3, 10, 1},   {3, 1, 3, 8, 8, 16, 16, 1}, {3, 1, 1, 6, 5, 20, 36, 1},
-    {3, 1, 1, 9, 16, 4, 68, 1},   {3, 2, 2, 5, 7, 3, 16, 1},   {3, 2, 1, 1, 1, 8, 8, 1},   {3, 2, 3, 8, 6, 12, 20, 1},
-    {3, 1, 2, 4, 4, 12, 24, 3},   {3, 2, 1, 7, 4, 10, 15, 5},  {1, 2, 2, 6, 5, 8, 24, 1},  {1, 1, 2, 3, 5, 6, 10, 2},
-    {1, 1, 5, 1, 1, 20, 10, 1},   {1, 1, 2, 4, 3, 16, 24, 1},  {1, 2, 1, 1, 3, 7, 9, 1},   {3, 1, 5, 6, 6, 32, 40, 1},
-    {3, 1, 1, 10, 13, 64, 12, 1}, {3, 1, 4, 16, 17, 4, 40, 1}, {1, 1, 2, 3, 3, 16, 8, 1},  {1, 1, 2, 3, 3, 8, 16, 1},
+    {3, 1, 1, 2, 2, 1, 1, 1},     {3, 1, 2, 5, 7, 3, 10, 1},   {3, 1, 3, 8, 8, 16, 16, 1},  {3, 1, 1, 6, 5, 20, 36, 1},
+    {3, 1, 1, 9, 16, 4, 68, 1},   {3, 2, 2, 5, 7, 3, 16, 1},   {3, 2, 1, 1, 1, 8, 8, 1},    {3, 2, 3, 8, 6, 12, 20, 1},
+    {3, 1, 2, 4, 4, 12, 24, 3},   {3, 2, 1, 7, 4, 10, 15, 5},  {1, 2, 2, 6, 5, 8, 24, 1},   {1, 1, 2, 3, 5, 6, 10, 2},
+    {1, 1, 5, 1, 1, 20, 10, 1},   {1, 1, 2, 4, 3, 16, 24, 1},  {1, 2, 1, 1, 3, 7, 9, 1},    {3, 1, 5, 6, 6, 32, 40, 1},
+    {3, 1, 1, 10, 13, 64, 12, 1}, {3, 1, 4, 16, 17, 4, 40, 1}, {1, 1, 2, 3, 3, 16, 8, 1},   {1, 1, 2, 3, 3, 8, 16, 1},
+    {3, 1, 4, 16, 16, 8, 16, 1},  {1, 1, 2, 17, 19, 16, 8, 1}, {3, 2, 3, 25, 27, 8, 24, 1},
 };
 
 static void every_direction_is_the_definition(enum dtype dtype)
@@ -276,8 +278,8 @@ static void every_route_is_taken(void **state)
     (void)state;
     expect_routes(DTYPE_BF16, 3, 1, 1, true, ROUTE_MMA, ROUTE_MMA, ROUTE_MMA);
     expect_routes(DTYPE_BF16, 3, 2, 1, false, ROUTE_MMA, ROUTE_MMA, ROUTE_MMA);
-    expect_routes(DTYPE_BF16, 1, 1, 1, true, ROUTE_MMA, ROUTE_MMA, ROUTE_BLAS);
-    expect_routes(DTYPE_BF16, 1, 1, 1, false, ROUTE_MMA, ROUTE_BLAS, ROUTE_BLAS);
+    expect_routes(DTYPE_BF16, 1, 1, 1, true, ROUTE_MMA, ROUTE_MMA, ROUTE_MMA);
+    expect_routes(DTYPE_BF16, 1, 1, 1, false, ROUTE_MMA, ROUTE_BLAS, ROUTE_MMA);
     expect_routes(DTYPE_BF16, 3, 1, 2, false, ROUTE_PLAIN, ROUTE_PLAIN, ROUTE_PLAIN);
     expect_routes(DTYPE_FP32, 1, 1, 1, true, ROUTE_BLAS, ROUTE_BLAS, ROUTE_BLAS);
     expect_routes(DTYPE_FP32, 1, 2, 1, true, ROUTE_PLAIN, ROUTE_PLAIN, ROUTE_PLAIN);
@@ -287,6 +289,26 @@ static void every_route_is_taken(void **state)
     emulation_blas_refuse(true);
     expect_routes(DTYPE_FP32, 1, 1, 1, true, ROUTE_PLAIN, ROUTE_PLAIN, ROUTE_PLAIN);
     emulation_blas_refuse(false);
+}
+
+/* Where larger tiles repay a pass over dy for the bias. */
+static void a_large_product_goes_by_blas(void **state)
+{
+    (void)state;
+    struct conv_shape shape = {};
+    shape.n = 20, shape.h = shape.w = 8, shape.k = shape.stride = shape.groups = 1;
+    shape.cin = 512, shape.cout = 256, shape.dtype = DTYPE_BF16;
+    struct definition d = definition_of(&shape);
+    struct conv *conv = made(&shape);
+    assert_int_equal(cuda_conv_of(conv)->backward_weights, ROUTE_BLAS);
+    void *x = device_as(DTYPE_BF16, d.x, d.x_count), *dy = device_as(DTYPE_BF16, d.dy, d.y_count);
+    void *scratch = device(NULL, conv->scratch_bytes);
+    check_backward_weights(conv, &d, x, dy, scratch);
+    release(x);
+    release(dy);
+    release(scratch);
+    cuda_conv_destroy(&cuda.backend, conv);
+    definition_free(&d);
 }
 
 static void refused(int k, int stride, int n, int cin, int cout, int groups, const char *why)
@@ -319,6 +341,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(old_tensor_cores_are_left_alone, set_up, tear_down),
         cmocka_unit_test_setup_teardown(without_blas_the_plain_route_computes, set_up, tear_down),
         cmocka_unit_test_setup_teardown(every_route_is_taken, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_large_product_goes_by_blas, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_it_cannot_do_is_refused, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

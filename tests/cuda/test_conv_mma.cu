@@ -177,29 +177,43 @@ static void check_backward_data(struct conv_shape shape, int options)
 
 /* ---- Weight gradient ---- */
 
+/* Adds `splits` partial sums of `count` values up, into the first of them. */
+static void add_up(float *partial, int splits, size_t count)
+{
+    const size_t bytes = (size_t)splits * count * sizeof(float);
+    float *host = (float *)memory(bytes);
+    assert_int_equal(cudaMemcpy(host, partial, bytes, cudaMemcpyDeviceToHost), cudaSuccess);
+    for (size_t i = count; i < (size_t)splits * count; i++)
+        host[i % count] += host[i];
+    assert_int_equal(cudaMemcpy(partial, host, count * sizeof(float), cudaMemcpyHostToDevice), cudaSuccess);
+    free(host);
+}
+
 static void run_weights(const struct mma_weights_kernel *kernel, struct mma_weights_job job,
-                        const struct conv_shape *shape, int splits, const float *expected, size_t count)
+                        const struct conv_shape *shape, int splits, const float *expected, size_t count,
+                        const float *expected_bias)
 {
     struct error error = {};
-    const size_t bytes = (size_t)splits * count * sizeof(float);
-    float *partial = (float *)memory(bytes);
-    job.partial = (float *)device(NULL, bytes);
+    const size_t channels = (size_t)shape->cout;
+    job.partial = (float *)device(NULL, (size_t)splits * count * sizeof(float));
+    job.bias = (float *)device(NULL, (size_t)splits * channels * sizeof(float));
     before_launch((const void *)kernel->launch, kernel->shared_bytes(&job));
     assert_int_equal(mma_weights_launch(&cuda, kernel, job, splits, &error), 0);
-    assert_int_equal(cudaMemcpy(partial, job.partial, bytes, cudaMemcpyDeviceToHost), cudaSuccess);
-    for (size_t i = count; i < (size_t)splits * count; i++)
-        partial[i % count] += partial[i];
-    assert_int_equal(cudaMemcpy(job.partial, partial, count * sizeof(float), cudaMemcpyHostToDevice), cudaSuccess);
+    add_up(job.partial, splits, count);
+    add_up(job.bias, splits, channels);
     same_bits("weight gradient", shape, &kernel->tile, job.partial, expected, count, sizeof(float));
-    free(partial);
+    same_bits("bias gradient", shape, &kernel->tile, job.bias, expected_bias, channels, sizeof(float));
     release(job.partial);
+    release(job.bias);
 }
 
 static void check_backward_weights(struct conv_shape shape, int splits)
 {
     struct definition d = definition_of(&shape);
-    float *expected = zeros(d.weight_count);
+    float *expected = zeros(d.weight_count), *bias = zeros((size_t)shape.cout);
     for_each_product(&d, [&](size_t y, size_t x, size_t at) { expected[at] += d.dy[y] * d.x[x]; });
+    for (size_t i = 0; i < d.y_count; i++)
+        bias[i % (size_t)shape.cout] += d.dy[i];
     void *x = device_as(DTYPE_BF16, d.x, d.x_count), *dy = device_as(DTYPE_BF16, d.dy, d.y_count);
     struct mma_weights_job job = mma_weights_job_of(&shape);
     job.x = (const uint4 *)x;
@@ -208,14 +222,15 @@ static void check_backward_weights(struct conv_shape shape, int splits)
     if (shape.k == 3 && shape.stride == 1) {
         const struct mma_weights_kernel *windows = mma_weights_window_kernels(&kernels);
         for (int i = 0; i < kernels; i++)
-            run_weights(&windows[i], job, &shape, splits, expected, d.weight_count);
+            run_weights(&windows[i], job, &shape, splits, expected, d.weight_count, bias);
     }
     const struct mma_weights_kernel *gathers = mma_weights_gather_kernels(&kernels);
     for (int i = 0; i < kernels; i++)
-        run_weights(&gathers[i], job, &shape, splits, expected, d.weight_count);
+        run_weights(&gathers[i], job, &shape, splits, expected, d.weight_count, bias);
     release(x);
     release(dy);
     free(expected);
+    free(bias);
     definition_free(&d);
 }
 
