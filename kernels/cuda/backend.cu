@@ -3,14 +3,19 @@
 
 #include <stdlib.h>
 
-enum { BLAS_WORKSPACE_BYTES = 32 << 20 };
+enum { BLAS_WORKSPACE_BYTES = 32 << 20, SMALL_BYTES = 256, SMALL_SLOTS = 32 };
 
-/* Pinned memory and an event for each post under way. */
+/* Pinned memory, and an event for each use of it that is under way: for each post, and for small copies to the device,
+ * as each step has one: out of pageable memory the driver might wait for the stream first. */
 struct cuda_posts {
     char (*slots)[POST_BYTES]; /* (POST_SLOTS), pinned */
     cudaEvent_t arrived[POST_SLOTS];
     int events; /* made so far */
     uint64_t posted;
+    char (*small)[SMALL_BYTES]; /* (SMALL_SLOTS), pinned */
+    cudaEvent_t taken[SMALL_SLOTS];
+    int small_events;
+    uint64_t small_copies;
 };
 
 struct graph {
@@ -48,11 +53,26 @@ static void release(struct backend *backend, void *pointer)
     (void)cudaFree(pointer); /* what it could report was reported by the call that failed */
 }
 
-/* From pageable memory CUDA takes a copy before it returns, so `host` is free again. */
+static int copy_small(struct cuda_backend *cuda, void *device, const void *host, size_t bytes, struct error *error)
+{
+    struct cuda_posts *posts = cuda->posts;
+    const uint64_t slot = posts->small_copies++ % SMALL_SLOTS;
+    CUDA_TRY(cudaEventSynchronize(posts->taken[slot])); /* of its last use, 32 copies ago */
+    memcpy(posts->small[slot], host, bytes);
+    CUDA_TRY(cudaMemcpyAsync(device, posts->small[slot], bytes, cudaMemcpyHostToDevice, cuda->stream));
+    CUDA_TRY(cudaEventRecord(posts->taken[slot], cuda->stream));
+    return 0;
+}
+
+/* `host` is free again when it returns: small copies go by pinned memory, and of pageable memory CUDA takes a copy. */
 static int copy_in(struct backend *backend, void *device, const void *host, size_t bytes, struct error *error)
 {
-    if (bytes > 0)
-        CUDA_TRY(cudaMemcpyAsync(device, host, bytes, cudaMemcpyHostToDevice, cuda_of(backend)->stream));
+    struct cuda_backend *cuda = cuda_of(backend);
+    if (bytes == 0)
+        return 0;
+    if (bytes <= SMALL_BYTES)
+        return copy_small(cuda, device, host, bytes, error);
+    CUDA_TRY(cudaMemcpyAsync(device, host, bytes, cudaMemcpyHostToDevice, cuda->stream));
     return 0;
 }
 
@@ -87,6 +107,9 @@ static int make_posts(struct cuda_backend *cuda, struct error *error)
     CUDA_TRY(cudaMallocHost((void **)&cuda->posts->slots, (size_t)POST_SLOTS * POST_BYTES));
     for (int i = 0; i < POST_SLOTS; i++, cuda->posts->events++)
         CUDA_TRY(cudaEventCreateWithFlags(&cuda->posts->arrived[i], cudaEventDisableTiming));
+    CUDA_TRY(cudaMallocHost((void **)&cuda->posts->small, (size_t)SMALL_SLOTS * SMALL_BYTES));
+    for (int i = 0; i < SMALL_SLOTS; i++, cuda->posts->small_events++)
+        CUDA_TRY(cudaEventCreateWithFlags(&cuda->posts->taken[i], cudaEventDisableTiming));
     return 0;
 }
 
@@ -96,8 +119,12 @@ static void discard_posts(struct cuda_posts *posts)
         return;
     for (int i = 0; i < posts->events; i++)
         (void)cudaEventDestroy(posts->arrived[i]);
+    for (int i = 0; i < posts->small_events; i++)
+        (void)cudaEventDestroy(posts->taken[i]);
     if (posts->slots)
         (void)cudaFreeHost(posts->slots);
+    if (posts->small)
+        (void)cudaFreeHost(posts->small);
     free(posts);
 }
 
