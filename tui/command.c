@@ -131,6 +131,7 @@ static const struct command_entry table[] = {
      .keys = {{'q', "q", "quit", "quit"}}},
 };
 
+static const long MOST_STEPS = 1000000000000;
 enum { TABLE_ROWS = sizeof(table) / sizeof(*table), WORD_SIZE = 64 };
 
 const struct command_entry *command_at(int index)
@@ -138,10 +139,21 @@ const struct command_entry *command_at(int index)
     return index >= 0 && index < TABLE_ROWS ? &table[index] : NULL;
 }
 
+/* `:q` is typed by habit: a letter that is a command's key names it, where the key does just that. */
+static bool is_key_of(const struct command_entry *entry, const char *name)
+{
+    for (int k = 0; k < COMMAND_KEYS && entry->keys[k].key; k++)
+        if (strlen(name) == 1 && isalpha((unsigned char)*name) && entry->keys[k].key == *name &&
+            strcmp(entry->keys[k].line, entry->name) == 0)
+            return true;
+    return false;
+}
+
 const struct command_entry *command_find(const char *name)
 {
     for (int i = 0; i < TABLE_ROWS; i++)
-        if (strcasecmp(table[i].name, name) == 0 || (table[i].alias && strcasecmp(table[i].alias, name) == 0))
+        if (strcasecmp(table[i].name, name) == 0 || (table[i].alias && strcasecmp(table[i].alias, name) == 0) ||
+            is_key_of(&table[i], name))
             return &table[i];
     return NULL;
 }
@@ -222,10 +234,11 @@ static int read_count(const char *text, struct action *action, struct error *err
 {
     char *end;
 
-    errno = 0;
     action->count = strtol(text, &end, 10);
-    if (end == text || *end || errno == ERANGE || action->count < 1)
+    if (end == text || *end || action->count < 1)
         return error_set(error, "'%s' is no number of steps: give a whole number from 1", text);
+    if (action->count > MOST_STEPS)
+        action->count = MOST_STEPS; /* to the end of any run */
     return 0;
 }
 

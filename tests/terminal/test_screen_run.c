@@ -197,9 +197,9 @@ static void a_divergence_is_explained(void **state)
 static void what_cannot_start_says_why(void **state)
 {
     (void)state;
-    screen_start(100, 30, "", "--data /nonexistent/folder");
+    screen_start(100, 30, "", "--sessions-dir /proc/nfbench");
     wait_for("Cannot start");
-    wait_for("/nonexistent/folder");
+    wait_for("/proc/nfbench");
     screen_key("q");
     assert_int_equal(screen_status(), 1);
     assert_terminal_restored();

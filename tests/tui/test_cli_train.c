@@ -98,11 +98,11 @@ static void test_real_images_are_found(void **state)
 static void test_data_that_is_not_there_leaves_no_session(void **state)
 {
     (void)state;
-    const struct outcome *outcome = run_expecting(1, "train " NETWORK "--data /nonexistent --session nowhere");
+    const struct outcome *outcome = run_expecting(2, "train " NETWORK "--data /nonexistent --session nowhere");
     assert_non_null(strstr(outcome->err, "/nonexistent"));
     assert_string_equal(outcome->out, "");
     assert_int_not_equal(access(process_path("nfbench/nowhere"), F_OK), 0);
-    run_expecting(1, "train " TINY "--validation 50000 --session nowhere");
+    run_expecting(2, "train " TINY "--validation 50000 --session nowhere");
     assert_int_not_equal(access(process_path("nfbench/nowhere"), F_OK), 0);
 }
 
