@@ -1,0 +1,74 @@
+/* What people see of a GPU, on the emulated one: the whole program linked with kernels/cuda as C++ on the CPU. */
+#include "tests/tui/process.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define ON_ANY "--family papers --stem 8 --stages 8/4x1,16/8x1/2 --threads 1 "
+#define FEW ON_ANY "--limit 16 --batch 8 --epochs 1 "
+
+/* The emulated program in the place of the real one. */
+static int setup(void **state)
+{
+    static char path[512], libraries[512];
+    const char *build = getenv("BUILD");
+    snprintf(path, sizeof path, "%s/nfbench-emulated", build ? build : "build");
+    snprintf(libraries, sizeof libraries, "%s/tests/support/nvml", build ? build : "build");
+    return setenv("NFBENCH_BINARY", path, 1) || setenv("LD_LIBRARY_PATH", libraries, 1) ? -1 : process_setup(state);
+}
+
+static void doctor_tests_every_op(void **state)
+{
+    (void)state;
+    const struct outcome *outcome = run_expecting(0, "doctor --threads 1");
+    assert_non_null(strstr(outcome->out, "emulated GPU, compute capability 9.0"));
+    assert_non_null(strstr(outcome->out, "CPU and CUDA, compute capabilities 75 80 86 89 90"));
+    assert_non_null(strstr(outcome->out, "98 %, 61 \u00b0C, 540 W, 12.3/141 GB"));
+    assert_non_null(strstr(outcome->out, "all ops agree"));
+    assert_null(strstr(outcome->out, "bad"));
+    json_t *found = last_json(run_expecting(0, "doctor --threads 1 --json"));
+    json_t *results = json_object_get(found, "self_test"), *result;
+    size_t index;
+    assert_string_equal(json_string_value(json_object_get(found, "device")), "cuda");
+    assert_true(json_array_size(results) > 40);
+    json_array_foreach(results, index, result) assert_true(json_is_true(json_object_get(result, "ok")));
+    json_decref(found);
+}
+
+static void a_run_takes_the_gpu(void **state)
+{
+    (void)state;
+    const struct outcome *outcome = run_expecting(0, "train " FEW "--session gpu --json");
+    assert_non_null(strstr(outcome->err, "on emulated GPU, bf16"));
+    json_t *results = last_json(outcome);
+    assert_string_equal(json_string_value(json_object_get(results, "state")), "finished");
+    json_decref(results);
+    outcome = run_expecting(0, "resume gpu --epochs 2 --device cpu"); /* where there is no GPU, it can go on */
+    assert_non_null(strstr(outcome->err, "not on the device it was on before"));
+    outcome = run_expecting(0, "train " FEW "--device cpu --session cpu");
+    assert_non_null(strstr(outcome->err, "on CPU, 1 thread"));
+}
+
+static void a_gpu_makes_report_the_preset(void **state)
+{
+    (void)state;
+    const struct outcome *outcome = run_expecting(0, "train --limit 1 --batch 1 --steps 1 --session one");
+    assert_non_null(strstr(outcome->err, "report, "));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(doctor_tests_every_op),
+        cmocka_unit_test(a_run_takes_the_gpu),
+        cmocka_unit_test(a_gpu_makes_report_the_preset),
+    };
+    return cmocka_run_group_tests(tests, setup, process_teardown);
+}
