@@ -1,6 +1,6 @@
 #!/bin/sh
-# Arrows between folders point down only: tui -> sessions, viz, engine; sessions -> engine; engine -> kernels; base is
-# below all. Fails and names each include that points up or aside.
+# Arrows between folders point down only: tui -> sessions, viz, engine, kernels (it chooses the back end); sessions ->
+# engine; engine -> kernels; base is below all. Fails and names each include that points up or aside.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 status=0
