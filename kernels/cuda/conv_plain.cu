@@ -6,19 +6,28 @@
 /* ---- Which tile ---- */
 
 /* Rows, columns, each thread's share of them, and what a result costs: smaller shares read shared memory more often.
- * The costs are estimates. */
-#define TILES(X)                                                                                                       \
-    X(128, 64, 8, 8, 4)                                                                                                \
-    X(128, 32, 8, 4, 5)                                                                                                \
+ * The costs are estimates. bf16 comes here with groups, for a stem's three channels, or on Turing, not for the whole
+ * network: it does with the small tiles, and the compiler with half its time. */
+#define SMALL_TILES(X)                                                                                                 \
     X(128, 16, 4, 4, 7)                                                                                                \
     X(32, 64, 4, 4, 7)
+#define TILES(X)                                                                                                       \
+    SMALL_TILES(X)                                                                                                     \
+    X(128, 32, 8, 4, 5)                                                                                                \
+    X(128, 64, 8, 8, 4)
 
 struct tile {
     int rows, columns, cost;
 };
 
 #define TILE_ROW(rows, columns, height, width, cost) {rows, columns, cost},
-static const struct tile TILE_TABLE[] = {TILES(TILE_ROW)};
+static const struct tile TILE_TABLE[] = {TILES(TILE_ROW)}; /* the small ones first */
+
+static int tiles_of(enum dtype dtype)
+{
+    static const struct tile SMALL_TABLE[] = {SMALL_TILES(TILE_ROW)};
+    return (int)((dtype == DTYPE_BF16 ? sizeof SMALL_TABLE : sizeof TILE_TABLE) / sizeof *TILE_TABLE);
+}
 
 template <typename T>
 using plain_function = void (*)(const struct problem, const T *, const T *, const struct result<T>);
@@ -26,8 +35,13 @@ using plain_function = void (*)(const struct problem, const T *, const T *, cons
 #define TILE_KERNEL(rows, columns, height, width, cost) plain_kernel<DIRECTION, T, rows, columns, height, width>,
 template <enum plain_direction DIRECTION, typename T> static plain_function<T> kernel_of(int tile)
 {
-    static const plain_function<T> KERNELS[] = {TILES(TILE_KERNEL)};
-    return KERNELS[tile];
+    if constexpr (sizeof(T) == sizeof(bf16)) {
+        static const plain_function<T> KERNELS[] = {SMALL_TILES(TILE_KERNEL)};
+        return KERNELS[tile];
+    } else {
+        static const plain_function<T> KERNELS[] = {TILES(TILE_KERNEL)};
+        return KERNELS[tile];
+    }
 }
 
 static int64_t tile_count(const struct tile *tile, int rows, int columns)
@@ -37,11 +51,11 @@ static int64_t tile_count(const struct tile *tile, int rows, int columns)
 }
 
 /* The tile with the least work for the busiest of `multiprocessors` (1: the least work in all). */
-static int choose_tile(int multiprocessors, int rows, int columns, int groups)
+static int choose_tile(enum dtype dtype, int multiprocessors, int rows, int columns, int groups)
 {
     int best = 0;
     int64_t least = INT64_MAX;
-    for (int i = 0; i < (int)(sizeof TILE_TABLE / sizeof *TILE_TABLE); i++) {
+    for (int i = 0; i < tiles_of(dtype); i++) {
         const struct tile *tile = &TILE_TABLE[i];
         const int64_t blocks = tile_count(tile, rows, columns) * groups;
         const int64_t work = (blocks + multiprocessors - 1) / multiprocessors * tile->rows * tile->columns * tile->cost;
@@ -147,7 +161,8 @@ static int forward(struct cuda_backend *cuda, const struct conv *conv, const voi
     const struct result<T> result = {
         (T *)y, (T *)y_relu, NULL, bias, NULL
     };
-    const int tile = choose_tile(cuda->device.multiprocessors, p.gather.positions, p.columns, p.groups);
+    const int tile =
+        choose_tile(conv->shape.dtype, cuda->device.multiprocessors, p.gather.positions, p.columns, p.groups);
     return launch<FORWARD, T>(cuda, &p, tile, 1, x, packed, &result, error);
 }
 
@@ -171,7 +186,8 @@ static int backward_data(struct cuda_backend *cuda, const struct conv *conv, con
             continue;
         struct problem p = backward_data_problem(conv, first_h, first_w);
         p.accumulate = s->add_dx;
-        const int tile = choose_tile(cuda->device.multiprocessors, p.gather.positions, p.columns, p.groups);
+        const int tile =
+            choose_tile(conv->shape.dtype, cuda->device.multiprocessors, p.gather.positions, p.columns, p.groups);
         if (launch<BACKWARD_DATA, T>(cuda, &p, tile, 1, dy, packed, &result, error))
             return -1;
     }
@@ -185,16 +201,17 @@ int cuda_plain_backward_data(struct cuda_backend *cuda, const struct cuda_conv *
 }
 
 /* The parts fill the GPU, so the tile only has to waste little. */
-static int weights_tile(const struct problem *p)
+static int weights_tile(enum dtype dtype, const struct problem *p)
 {
-    return choose_tile(1, p->gather.depth, p->columns, p->groups);
+    return choose_tile(dtype, 1, p->gather.depth, p->columns, p->groups);
 }
 
 /* Two blocks a multiprocessor, but at least eight stages a block. */
 int cuda_plain_splits(const struct cuda_backend *cuda, const struct conv *conv)
 {
     const struct problem p = forward_problem(conv);
-    const int64_t blocks = tile_count(&TILE_TABLE[weights_tile(&p)], p.gather.depth, p.columns) * p.groups;
+    const int64_t blocks =
+        tile_count(&TILE_TABLE[weights_tile(conv->shape.dtype, &p)], p.gather.depth, p.columns) * p.groups;
     const int64_t wanted = (2 * cuda->device.multiprocessors + blocks - 1) / blocks;
     const int64_t most = cuda_ceil_div((size_t)p.gather.positions, 8 * DEPTH);
     return (int)(wanted < most ? wanted : most);
@@ -212,7 +229,8 @@ static int backward_weights(struct cuda_backend *cuda, const struct cuda_conv *c
     const struct result<T> result = {
         NULL, NULL, partial, NULL, NULL
     };
-    return launch<BACKWARD_WEIGHTS, T>(cuda, &p, weights_tile(&p), conv->weight_splits, x, dy, &result, error);
+    return launch<BACKWARD_WEIGHTS, T>(cuda, &p, weights_tile(conv->conv.shape.dtype, &p), conv->weight_splits, x, dy,
+                                       &result, error);
 }
 
 int cuda_plain_backward_weights(struct cuda_backend *cuda, const struct cuda_conv *conv, const void *x, const void *dy,
