@@ -24,7 +24,7 @@ done | awk '
 {
     name = $0
     for (i = 0; i < 5; i++) sub(/^[^ ]+ /, "", name)
-    gsub(/\(anonymous namespace\)::|^void |\([a-z ]*(int|bool|dtype|activation|kind)\)/, "", name)
+    gsub(/\(anonymous namespace\)::|^void |\([a-z_ ]*\)/, "", name)
     sub(/\(.*/, "", name)
     key = $1 ".cu\t" name
     if (!(key in row)) { row[key] = rows++; label[row[key]] = key }
