@@ -1,5 +1,6 @@
 /* Bytes from the terminal: keys of the screen while the command line has no focus, readline's while it has. A line that
- * was understood gives the focus back to the keys; one that was not stays, to be mended. */
+ * was understood gives the focus back to the keys; after one that was not, the command line is empty and waits for a
+ * better one, and the arrow up brings the old one back. */
 #include "tui/app_state.h"
 
 #include "base/clock.h"
@@ -21,7 +22,7 @@ void app_focus(struct app *app, bool focused)
     app->dirty = true;
 }
 
-bool app_line(void *context, const char *line)
+void app_line(void *context, const char *line)
 {
     struct app *app = context;
     struct action action;
@@ -30,11 +31,10 @@ bool app_line(void *context, const char *line)
     app->scene.notice.text[0] = 0;
     if (command_parse(line, &action, &error)) {
         app_notice(app, ROLE_BAD, "%s", error.message);
-        return false;
+        return;
     }
     app_focus(app, false);
     app_act(app, &action);
-    return true;
 }
 
 static void close_overlay(struct app *app)

@@ -25,7 +25,6 @@ static struct {
     const unsigned char *bytes; /* of the feed that goes on */
     size_t count, at;
     bool ended; /* Ctrl-D on an empty line */
-    char *mend; /* the line that was entered and not understood */
     char *history;
     FILE *nowhere; /* readline's output */
     char **matches;
@@ -146,10 +145,7 @@ static void line_entered(char *line)
     }
     if (line[strspn(line, " \t:")]) {
         remember(line);
-        if (!repl.on_line(repl.context, line)) {
-            repl.mend = line;
-            return;
-        }
+        repl.on_line(repl.context, line);
     }
     free(line);
 }
@@ -223,14 +219,8 @@ bool repl_feed(const unsigned char *bytes, size_t count)
     repl.bytes = bytes;
     repl.count = count;
     repl.at = 0;
-    while (bytes_wait()) {
+    while (bytes_wait())
         rl_callback_read_char();
-        if (repl.mend) { /* only now: behind the line's handler readline clears what it left */
-            repl_set_text(repl.mend);
-            free(repl.mend);
-            repl.mend = NULL;
-        }
-    }
     return !repl.ended;
 }
 

@@ -87,8 +87,11 @@ static bool file_exists(const char *name)
 
 void screen_start(int columns, int rows, const char *environment, const char *arguments)
 {
+    char sessions[128] = ""; /* the test's own, unless it names another place: the last one counts */
     FILE *script;
 
+    if (!strstr(arguments, "--sessions-dir"))
+        snprintf(sessions, sizeof sessions, "--sessions-dir %s/sessions", folder);
     if (shell("command -v tmux") != 0) {
         print_message("no tmux here: skipped\n");
         skip();
@@ -98,9 +101,9 @@ void screen_start(int columns, int rows, const char *environment, const char *ar
     fprintf(script,
             "cd %s; rm -f status pid before after; set -m; stty -g > before\n"
             "env TERM=tmux-256color LC_ALL=C.UTF-8 OMP_WAIT_POLICY=passive HOME=%s INPUTRC=/dev/null %s "
-            "sh -c 'echo $$ > pid; exec \"$@\"' sh %s %s --sessions-dir %s/sessions\n"
+            "sh -c 'echo $$ > pid; exec \"$@\"' sh %s %s %s\n"
             "status=$?; stty -g > after; echo $status > status.new; mv status.new status; PS1='shell> '\n",
-            folder, folder, environment, binary, arguments, folder);
+            folder, folder, environment, binary, arguments, sessions);
     assert_int_equal(fclose(script), 0);
     if (shell(TMUX "new-session -d -s screen -c %s -x %d -y %d 'env PS1=shell\\>\\  bash --norc' 2>&1", folder, folder,
               columns, rows) != 0)
