@@ -65,6 +65,7 @@ struct command_entry {
     enum action_kind action;
     enum argument_kind argument;
     bool optional;
+    bool trainer;      /* goes to the trainer: there is nothing it can do once the run has ended */
     const char *usage; /* of the argument: "X|xF"; empty for none */
     const char *help;  /* one line, no full stop */
     /* The index-th allowed word of ARGUMENT_CHOICE, NULL behind the last. */

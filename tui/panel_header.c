@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { FIELDS = 10 };
+enum { FIELDS = 10, BAR_LEAST = 10 };
 
 struct field {
     const char *label;
@@ -78,41 +78,33 @@ static void add_step(const struct snapshot *now, struct field *fields, int *coun
     if (now->steps_per_epoch > 0) {
         double epoch = (double)now->step.step / (double)now->steps_per_epoch;
 
-        field = add_field(fields, count, "epoch", ROLE_TEXT, 2 * snprintf(NULL, 0, "%d", now->epochs_total) + 4, 2);
+        field = add_field(fields, count, "epoch", ROLE_TEXT, 2 * snprintf(NULL, 0, "%d", now->epochs_total) + 4, 4);
         snprintf(field->value, sizeof(field->value), "%.2f/%d", epoch, now->epochs_total);
     }
 }
 
-static void add_speed(const struct snapshot *now, struct field *fields, int *count)
+static void speed_words(const struct snapshot *now, char *text, size_t size)
 {
-    struct field *field = add_field(fields, count, "lr", ROLE_TEXT, 8, 1);
-
-    words_rate((double)(now->step.step ? now->step.learning_rate : now->peak_learning_rate), field->value,
-               sizeof(field->value));
-    field = add_field(fields, count, "images/s", ROLE_TEXT, 7, 4);
     if (now->step.images_per_second > 0)
-        words_count(now->step.images_per_second, field->value, sizeof(field->value));
+        words_count(now->step.images_per_second, text, size);
     else
-        snprintf(field->value, sizeof(field->value), "-");
+        snprintf(text, size, "-");
 }
 
 static void add_quality(const struct scene *scene, struct field *fields, int *count)
 {
-    double loss = curves_latest(scene->curves, QUANTITY_LOSS),
-           accuracy = curves_latest(scene->curves, QUANTITY_ACCURACY);
-    struct field *field;
+    double loss = curves_latest(scene->curves, QUANTITY_LOSS);
+    struct field *field = add_field(fields, count, "loss", ROLE_SERIES_1, 7, 1);
 
-    if (isfinite(loss)) {
-        field = add_field(fields, count, "loss", ROLE_SERIES_1, 7, 6);
-        snprintf(field->value, sizeof(field->value), "%.4g", loss);
-        field = add_field(fields, count, "training", ROLE_SERIES_1, 7, 7);
-        words_percent(accuracy, field->value, sizeof(field->value));
-    }
+    snprintf(field->value, sizeof(field->value), isfinite(loss) ? "%.4g" : "-", loss);
+    field = add_field(fields, count, "training", ROLE_SERIES_1, 7, 7);
+    words_percent(curves_latest(scene->curves, QUANTITY_ACCURACY), field->value, sizeof(field->value));
     field = add_field(fields, count, scene->best_is_test ? "best test" : "best", ROLE_SERIES_2, 7, 3);
     words_percent((double)scene->best, field->value, sizeof(field->value));
 }
 
-static void draw_numbers(const struct scene *scene, struct canvas *canvas, struct rect line, bool eta)
+/* With all that a progress bar below would say, where there is none. */
+static void draw_numbers(const struct scene *scene, struct canvas *canvas, struct rect line, bool bar)
 {
     const struct snapshot *now = &scene->snapshot;
     struct field fields[FIELDS], *field;
@@ -123,8 +115,12 @@ static void draw_numbers(const struct scene *scene, struct canvas *canvas, struc
         return;
     }
     add_step(now, fields, &count);
-    add_speed(now, fields, &count);
-    if (eta) {
+    field = add_field(fields, &count, "lr", ROLE_TEXT, 8, 2);
+    words_rate((double)(now->step.step ? now->step.learning_rate : now->peak_learning_rate), field->value,
+               sizeof(field->value));
+    if (!bar) {
+        field = add_field(fields, &count, "images/s", ROLE_TEXT, 7, 6);
+        speed_words(now, field->value, sizeof(field->value));
         field = add_field(fields, &count, "ETA", ROLE_TEXT, 7, 5);
         words_duration(now->eta_seconds, field->value, sizeof(field->value));
     }
@@ -250,7 +246,7 @@ static void draw_bar(struct canvas *canvas, struct rect bar, double part, enum r
 static void draw_progress(const struct scene *scene, struct canvas *canvas, struct rect line)
 {
     const struct snapshot *now = &scene->snapshot;
-    char elapsed[32], eta[32], text[96];
+    char elapsed[32], eta[32], speed[32], text[128];
     double part;
     int width;
 
@@ -263,8 +259,12 @@ static void draw_progress(const struct scene *scene, struct canvas *canvas, stru
     part = now->steps_total > 0 ? (double)now->step.step / (double)now->steps_total : 0;
     words_duration(now->step.seconds, elapsed, sizeof(elapsed));
     words_duration(now->eta_seconds, eta, sizeof(eta));
-    snprintf(text, sizeof(text), "%3.0f %%  elapsed %7s  ETA %7s", floor(100 * part), elapsed, eta);
+    speed_words(now, speed, sizeof(speed));
+    snprintf(text, sizeof(text), "%3.0f %%  images/s %7s  elapsed %7s  ETA %7s", floor(100 * part), speed, elapsed,
+             eta);
     width = text_columns(text);
+    if (width + BAR_LEAST > line.columns)
+        width = snprintf(text, sizeof(text), "%3.0f %%  elapsed %7s  ETA %7s", floor(100 * part), elapsed, eta);
     draw_bar(canvas, (struct rect){line.column, line.row, line.columns - width - 2, 1}, part,
              now->state == TRAINER_PAUSED ? ROLE_WARNING : ROLE_ACCENT);
     canvas_text(canvas, line.column + line.columns - width, line.row, STYLE(ROLE_LABEL), text);
@@ -280,7 +280,7 @@ static void draw(struct scene *scene, struct canvas *canvas, struct rect area)
         draw_facts(scene, canvas, line);
     }
     line.row++;
-    draw_numbers(scene, canvas, line, area.rows < 4);
+    draw_numbers(scene, canvas, line, area.rows >= 4);
     if (area.rows >= 4) {
         line.row++;
         draw_progress(scene, canvas, line);

@@ -1,5 +1,5 @@
-/* The key bar: the keys of the table of commands that have a hint. Where room is short the middle goes first: help and
- * quit stay. */
+/* The key bar: the keys of the table of commands that have a hint and can do something now. Where room is short the
+ * middle goes first: help and quit stay. */
 #include "tui/command.h"
 #include "tui/panel.h"
 
@@ -19,6 +19,12 @@ static const char *hint_of(const struct scene *scene, const struct command_entry
     bool paused = scene->snapshot.state == TRAINER_PAUSED || (scene->asked && scene->asked_for == COMMAND_PAUSE);
 
     return entry->action == ACTION_TOGGLE && paused ? "resume" : key->hint;
+}
+
+/* No trainer will ever take a command again. */
+static bool is_over(const struct scene *scene)
+{
+    return scene->phase == PHASE_BROKEN || (scene->phase == PHASE_LIVE && trainer_has_ended(scene->snapshot.state));
 }
 
 /* Keys of one command with the same hint share an item: "+/- lr". */
@@ -72,7 +78,8 @@ static void draw(struct scene *scene, struct canvas *canvas, struct rect area)
     int count = 0, column = area.column + 1;
 
     for (int i = 0; (entry = command_at(i)); i++)
-        count = add_items(scene, entry, items, count);
+        if (!entry->trainer || !is_over(scene))
+            count = add_items(scene, entry, items, count);
     count = drop_items(items, count, area.columns - 2);
     for (int i = 0; i < count; i++) {
         column += canvas_text(canvas, column, area.row, STYLE(ROLE_KEY), items[i].key) + 1;

@@ -193,6 +193,7 @@ static void a_live_run_shows_what_it_is(void **state)
     render(24, 80, GLYPHS_BRAILLE);
     assert_true(shows(24, "synthetic images"));
     assert_true(shows(24, "step  2,000/12,345"));
+    assert_true(shows(24, "images/s   1,234"));
     render(18, 60, GLYPHS_BRAILLE);
     assert_true(shows(18, "step  2,000/12,345"));
     assert_true(shows(18, "q quit"));
@@ -213,12 +214,50 @@ static void numbers_do_not_move(void **state)
     scene.snapshot.step.images_per_second = 98765;
     scene.best = 0.9999f;
     render(24, 80, GLYPHS_BRAILLE);
-    for (const char *label = "step\0epoch\0lr\0images/s\0best\0"; *label; label += strlen(label) + 1) {
+    for (const char *label = "step\0epoch\0lr\0loss\0best\0"; *label; label += strlen(label) + 1) {
         const char *was = strstr(before, label), *is = strstr(text[2], label);
 
         assert_non_null(was);
         assert_non_null(is);
         assert_int_equal(was - before, is - text[2]);
+    }
+}
+
+/* The loss is what one trains for: where room is short, other numbers go. */
+static void the_loss_stands_in_the_header_of_a_usual_terminal(void **state)
+{
+    (void)state;
+    go_live(0);
+    render(24, 80, GLYPHS_BRAILLE);
+    assert_non_null(strstr(text[2], "loss       -"));
+    go_live(2000);
+    scene.snapshot.steps_total = 391000;
+    scene.snapshot.step.step = 123456;
+    scene.snapshot.epochs_total = 100;
+    scene.best_is_test = true;
+    render(24, 80, GLYPHS_BRAILLE);
+    assert_non_null(strstr(text[2], "loss   0.769"));
+    assert_non_null(strstr(text[2], "step 123,456/391,000"));
+    render(10, 40, GLYPHS_BRAILLE);
+    assert_non_null(strstr(text[1], "loss   0.769"));
+}
+
+/* No key is offered that could only say that the run has ended. */
+static void after_the_end_only_keys_that_do_something_are_offered(void **state)
+{
+    (void)state;
+    go_live(10);
+    render(24, 120, GLYPHS_BRAILLE);
+    for (const char *key = "space pause\0s step\0+/- lr\0e eval\0w save\0Tab view\0"; *key; key += strlen(key) + 1)
+        assert_true(shows(24, key));
+    for (int ended = 0; ended < 3; ended++) {
+        scene.snapshot.state = (enum trainer_state[]){TRAINER_FINISHED, TRAINER_DIVERGED, TRAINER_STARTING}[ended];
+        scene.phase = ended < 2 ? PHASE_LIVE : PHASE_BROKEN;
+        render(24, 120, GLYPHS_BRAILLE);
+        for (const char *key = "space\0s step\0 lr \0e eval\0w save\0"; *key; key += strlen(key) + 1)
+            assert_null(strstr(text[22], key));
+        assert_non_null(strstr(text[22], "Tab view"));
+        assert_non_null(strstr(text[22], "q quit"));
     }
 }
 
@@ -356,6 +395,8 @@ int main(void)
         TEST(a_live_run_shows_what_it_is),
         TEST(a_gpu_shows_its_load_in_the_header),
         TEST(numbers_do_not_move),
+        TEST(the_loss_stands_in_the_header_of_a_usual_terminal),
+        TEST(after_the_end_only_keys_that_do_something_are_offered),
         TEST(states_are_said),
         TEST(results_stand_at_the_end),
         TEST(a_small_terminal_says_what_it_needs),
