@@ -138,8 +138,10 @@ static int begin_run(struct app *app, const struct metrics *history, struct erro
     open_gauge(app);
     if (take_history(app, history, error))
         return -1;
-    return trainer_start(run_parts(app->run)->trainer, false, error);
+    return run_parts(app->run)->done ? 0 : trainer_start(run_parts(app->run)->trainer, false, error);
 }
+
+static void end_run(struct app *app);
 
 static void end_launch(struct app *app)
 {
@@ -161,6 +163,8 @@ static void end_launch(struct app *app)
     app->scene.phase = result ? PHASE_BROKEN : PHASE_LIVE;
     if (result)
         fail(app, "Cannot start");
+    else if (run_parts(app->run)->done)
+        end_run(app);
 }
 
 void app_follow_launch(struct app *app)
@@ -250,12 +254,15 @@ static void end_run(struct app *app)
     app->scene.asked = false;
     app->scene.gauge[0] = '\0';
     take_events(app);
+    if (run_parts(app->run)->done)
+        app->scene.results = last->epoch;
     if (last->state == TRAINER_DIVERGED)
         app_message(app, ROLE_BAD, "Training diverged", last->message);
     else if (app->run_failed)
         fail(app, "The run failed");
     else
-        app_log(app, JOURNAL_NOTE, "%s at step %ld; q leaves", trainer_state_name(last->state), last->step.step);
+        app_log(app, JOURNAL_NOTE, "%s at step %ld; q leaves%s", trainer_state_name(last->state), last->step.step,
+                run_parts(app->run)->done ? ", nfbench resume --screen with --epochs M goes on further" : "");
 }
 
 void app_follow_run(struct app *app)

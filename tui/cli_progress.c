@@ -253,15 +253,17 @@ static void append_measured(char *text, size_t size, const char *name, double ac
 
 static void epoch_line(struct progress *progress, const struct epoch_record *epoch, const struct snapshot *snapshot)
 {
-    char time[CLI_VALUE_SIZE], where[CLI_VALUE_SIZE] = "", measured[200] = "";
+    char time[CLI_VALUE_SIZE], where[CLI_VALUE_SIZE] = "", measured[200] = "", speed[CLI_VALUE_SIZE] = "";
     cli_duration(epoch->seconds, time);
     if (epoch->epoch_end)
         snprintf(where, sizeof where, "epoch %d/%d  ", epoch->epoch, snapshot->epochs_total);
     append_measured(measured, sizeof measured, "training", epoch->train_accuracy, epoch->train_loss);
     append_measured(measured, sizeof measured, "validation", epoch->validation_accuracy, epoch->validation_loss);
     append_measured(measured, sizeof measured, "test", epoch->test_accuracy, epoch->test_loss);
-    progress_line(progress, "%sstep %ld%s  %s  %.0f images/s%s", where, epoch->step, measured, time,
-                  snapshot->step.images_per_second, epoch->best ? "  best" : "");
+    if (snapshot->step.images_per_second > 0) /* not when a resumed run only measures */
+        snprintf(speed, sizeof speed, "  %.0f images/s", snapshot->step.images_per_second);
+    progress_line(progress, "%sstep %ld%s  %s%s%s", where, epoch->step, measured, time, speed,
+                  epoch->best ? "  best" : "");
     if (!progress->terminal)
         progress->next = clock_seconds() + plain_seconds;
 }

@@ -77,11 +77,13 @@ static void say_started(struct progress *progress, const struct run_parts *parts
     progress_line(progress, "session %s: steps %ld to %ld, %ld an epoch", session_path(parts->session),
                   parts->resumed_step, snapshot.steps_total, snapshot.steps_per_epoch);
     if (parts->resumed_step >= snapshot.steps_total)
-        progress_line(progress, "note: this session has done all of its steps: --epochs N or --steps N for more");
+        progress_line(progress, "note: all of its steps are done; what is left is to measure the results");
 }
 
 static int begin(struct progress *progress, struct run *run, struct error *error)
 {
+    if (run_parts(run)->done)
+        return 0;
     say_started(progress, run_parts(run));
     return trainer_start(run_parts(run)->trainer, false, error);
 }
@@ -222,6 +224,12 @@ static void print_result(const struct result *result)
 static enum cli_status report(struct cli *cli, const struct run_parts *parts, const struct snapshot *last)
 {
     const struct result result = make_result(parts, last);
+    if (parts->done)
+        fprintf(cli->settings.json ? stderr : stdout,
+                "session %s: finished at step %ld of %ld; --epochs M goes on further\n", result.session, result.step,
+                result.step);
+    if (parts->done && !cli->settings.json)
+        return CLI_DONE;
     if (cli->settings.json)
         return cli_print_json(cli, result_json(&result));
     print_result(&result);
@@ -244,7 +252,10 @@ static enum cli_status train(struct cli *cli, struct run_request request)
         cli_failed(cli, &error);
         goto out;
     }
-    watch(&progress, run_parts(run)->trainer, &signals);
+    if (run_parts(run)->done)
+        progress_close(&progress);
+    else
+        watch(&progress, run_parts(run)->trainer, &signals);
     struct snapshot last;
     int finished = run_finish(run, &last, &error);
     status = report(cli, run_parts(run), &last);

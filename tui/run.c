@@ -14,7 +14,8 @@ struct run {
     struct settings settings;
     struct run_parts parts;
     struct training_state state;
-    bool made_session; /* it was not there before */
+    struct epoch_record results; /* of a run that was done before */
+    bool made_session;           /* it was not there before */
 };
 
 const struct run_parts *run_parts(const struct run *run)
@@ -218,6 +219,26 @@ static int command_learning_rate(struct run *run, float rate, struct error *erro
     return trainer_command(run->parts.trainer, &command, error);
 }
 
+/* A run that is asked for no more steps than it has behind it, and has its results, has nothing left to do. */
+static int look_whether_done(struct run *run, struct error *error)
+{
+    struct run_parts *parts = &run->parts;
+    struct snapshot start;
+    struct metrics metrics;
+    trainer_snapshot(parts->trainer, &start);
+    if (parts->resumed_step < start.steps_total)
+        return 0;
+    if (session_metrics(parts->session, &metrics, error) != 0)
+        return -1;
+    for (int i = 0; i < metrics.epoch_count; i++)
+        if (metrics.epochs[i].step == parts->resumed_step && metrics.epochs[i].test_accuracy >= 0) {
+            run->results = metrics.epochs[i];
+            parts->done = true;
+        }
+    metrics_free(&metrics);
+    return 0;
+}
+
 static int build(struct run *run, const struct run_request *request, struct error *error)
 {
     struct run_parts *parts = &run->parts;
@@ -239,7 +260,8 @@ static int build(struct run *run, const struct run_request *request, struct erro
     run->made_session = !resume;
     const struct trainer_sink sink = session_sink(parts->session);
     if (trainer_create(parts->network, parts->dataset, &run->settings.train, resume ? &run->state : NULL, &sink,
-                       &parts->trainer, error) != 0)
+                       &parts->trainer, error) != 0 ||
+        (resume && look_whether_done(run, error) != 0))
         return -1;
     return resume && request->learning_rate > 0 ? command_learning_rate(run, request->learning_rate, error) : 0;
 }
@@ -294,6 +316,10 @@ int run_finish(struct run *run, struct snapshot *last, struct error *error)
 {
     int result = trainer_join(run->parts.trainer, error);
     trainer_snapshot(run->parts.trainer, last);
+    if (run->parts.done) {
+        last->state = TRAINER_FINISHED;
+        last->epoch = run->results;
+    }
     struct error unrecorded;
     if (session_end(run->parts.session, last->state, last->step.step, last->message, &unrecorded) != 0 && result == 0)
         return error_set(error, "%s", unrecorded.message);

@@ -41,6 +41,7 @@ struct run_parts {
     int train_images;              /* an epoch */
     long resumed_step;             /* 0 for a new run */
     double resumed_seconds;        /* training time of the processes before this one */
+    bool done; /* resumed, with all steps behind it and its results measured: not to be started, only finished */
 };
 
 /* What can be known to be wrong of a new run's settings before anything is made: the session's name is taken, the data
@@ -57,8 +58,8 @@ void run_destroy(struct run *run);
 
 const struct run_parts *run_parts(const struct run *run);
 
-/* Waits for the trainer's thread and records in the session how the run ended. -1 and the message when the run failed
- * or diverged; *last holds the final state either way. */
+/* Waits for the trainer's thread and records in the session how the run ended (of one that was `done`: as it was). -1
+ * and the message when the run failed or diverged; *last holds the final state either way. */
 int run_finish(struct run *run, struct snapshot *last, struct error *error);
 
 /* Opens the data of settings->data; when that was never given, the first of $NFBENCH_DATA, ./data and

@@ -171,7 +171,7 @@ static void views_help_and_pictures(void **state)
 static void a_run_that_is_over_stays_to_be_looked_at(void **state)
 {
     (void)state;
-    screen_start(120, 36, "", TINY "--steps 12");
+    screen_start(120, 36, "", TINY "--steps 12 --session over");
     wait_for(" finished ");
     wait_for("test accuracy");
     wait_for("finished at step 12");
@@ -180,6 +180,14 @@ static void a_run_that_is_over_stays_to_be_looked_at(void **state)
     screen_key("q");
     assert_int_equal(screen_status(), 0);
     wait_for("finished at step 12. nfbench test");
+    screen_end();
+    screen_start(120, 36, "", "resume --screen over"); /* and can be looked at again */
+    wait_for(" finished ");
+    wait_for("finished after");
+    wait_for("test accuracy");
+    wait_for("--epochs M goes on further");
+    screen_key("q");
+    assert_int_equal(screen_status(), 0);
 }
 
 static void a_divergence_is_explained(void **state)

@@ -228,20 +228,54 @@ static void test_a_session_has_one_writer(void **state)
     run_expecting(0, "resume taken --steps 1");
 }
 
-static void test_resume_of_a_finished_run_says_so(void **state)
+static int count_in_file(const char *name, const char *text)
+{
+    char line[4096];
+    int count = 0;
+    FILE *file = fopen(process_path(name), "r");
+    assert_non_null(file);
+    while (fgets(line, sizeof line, file))
+        count += strstr(line, text) != NULL;
+    fclose(file);
+    return count;
+}
+
+static void test_resume_of_a_finished_run_says_so_and_adds_nothing(void **state)
 {
     (void)state;
     json_t *trained = last_json(run_expecting(0, "train " TINY "--epochs 1 --session done --json"));
-    const struct outcome *outcome = run_expecting(0, "resume done --json");
-    assert_non_null(strstr(outcome->err, "--epochs N"));
+    const int rows = count_in_file("nfbench/done/metrics.jsonl", "\"kind\":\"epoch\"");
+    const struct outcome *outcome = run_expecting(0, "resume done");
+    assert_string_equal(outcome->out, "session done: finished at step 8 of 8; --epochs M goes on further\n");
+    assert_string_equal(outcome->err, "");
+    outcome = run_expecting(0, "resume done --json");
+    assert_string_equal(outcome->err, "session done: finished at step 8 of 8; --epochs M goes on further\n");
     json_t *resumed = last_json(outcome);
     assert_same_results(trained, resumed);
+    assert_string_equal(json_text_at(resumed, "state"), "finished");
     assert_true(json_is_null(json_object_get(resumed, "images_per_second")));
+    assert_int_equal(count_in_file("nfbench/done/metrics.jsonl", "\"kind\":\"epoch\""), rows);
     json_decref(resumed);
+    assert_non_null(strstr(run_expecting(0, "sessions show done")->out, "finished"));
     resumed = last_json(run_expecting(0, "resume done --epochs 2 --json"));
     assert_int_equal((int)json_number_at(resumed, "step"), 16);
     json_decref(resumed);
     json_decref(trained);
+}
+
+/* Stopped with all steps it is now asked for behind it: the results are still to be measured. */
+static void test_resume_measures_what_was_not_measured(void **state)
+{
+    (void)state;
+    json_t *stopped = interrupted_run("unmeasured", SIGINT);
+    const int step = (int)json_number_at(stopped, "step");
+    const struct outcome *outcome = run_expecting(0, "resume unmeasured --steps %d --json", step);
+    assert_null(strstr(outcome->err, " 0 images/s"));
+    json_t *resumed = last_json(outcome);
+    assert_int_equal((int)json_number_at(resumed, "step"), step);
+    assert_true(json_number_at(resumed, "test_loss") > 0);
+    json_decref(resumed);
+    json_decref(stopped);
 }
 
 static void test_more_epochs_end_the_limit_of_steps(void **state)
@@ -293,7 +327,8 @@ int main(void)
         cmocka_unit_test(test_interrupt_saves_and_resume_goes_on_to_the_bit),
         cmocka_unit_test(test_terminate_saves_too),
         cmocka_unit_test(test_a_session_has_one_writer),
-        cmocka_unit_test(test_resume_of_a_finished_run_says_so),
+        cmocka_unit_test(test_resume_of_a_finished_run_says_so_and_adds_nothing),
+        cmocka_unit_test(test_resume_measures_what_was_not_measured),
         cmocka_unit_test(test_more_epochs_end_the_limit_of_steps),
         cmocka_unit_test(test_a_new_learning_rate_is_recorded),
         cmocka_unit_test(test_resume_keeps_what_the_session_is),
