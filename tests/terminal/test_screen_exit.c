@@ -105,7 +105,8 @@ static void crashes(int number)
     assert_int_equal(kill(screen_pid(), number), 0);
     assert_int_not_equal(screen_status(), 0);
     assert_terminal_restored();
-    wait_for_said("nfbench crashed; the last checkpoint stays: nfbench resume --screen run");
+    wait_for_said("nfbench crashed; the last checkpoint stays: nfbench resume --screen /"); /* the path: it lies in no
+                                                                                               usual folder */
     forget();
 }
 
