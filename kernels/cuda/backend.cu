@@ -64,7 +64,13 @@ static int copy_small(struct cuda_backend *cuda, void *device, const void *host,
     return 0;
 }
 
-/* `host` is free again when it returns: small copies go by pinned memory, and of pageable memory CUDA takes a copy. */
+static int synchronize(struct backend *backend, struct error *error)
+{
+    CUDA_TRY(cudaStreamSynchronize(cuda_of(backend)->stream));
+    return 0;
+}
+
+/* `host` is free again when it returns. Large copies are waited for: some machines read pageable memory directly. */
 static int copy_in(struct backend *backend, void *device, const void *host, size_t bytes, struct error *error)
 {
     struct cuda_backend *cuda = cuda_of(backend);
@@ -73,13 +79,7 @@ static int copy_in(struct backend *backend, void *device, const void *host, size
     if (bytes <= SMALL_BYTES)
         return copy_small(cuda, device, host, bytes, error);
     CUDA_TRY(cudaMemcpyAsync(device, host, bytes, cudaMemcpyHostToDevice, cuda->stream));
-    return 0;
-}
-
-static int synchronize(struct backend *backend, struct error *error)
-{
-    CUDA_TRY(cudaStreamSynchronize(cuda_of(backend)->stream));
-    return 0;
+    return synchronize(backend, error);
 }
 
 static int copy_out(struct backend *backend, void *host, const void *device, size_t bytes, struct error *error)
@@ -151,8 +151,10 @@ static int collect(struct backend *backend, uint64_t ticket, void *host, size_t 
         CUDA_TRY(cudaEventSynchronize(posts->arrived[slot]));
     } else {
         const cudaError_t code = cudaEventQuery(posts->arrived[slot]);
-        if (code == cudaErrorNotReady)
+        if (code == cudaErrorNotReady) {
+            (void)cudaGetLastError(); /* or the next launch would report it */
             return 1;
+        }
         CUDA_TRY(code);
     }
     memcpy(host, posts->slots[slot], bytes);

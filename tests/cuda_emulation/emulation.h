@@ -62,6 +62,10 @@ struct emulation_site emulation_site_at(int number);
 /* From now on kernels pass by site `number` as if it were not there; -1: none is left out. */
 void emulation_break(int number);
 
+/* So often does a query of an event say "not ready" before its work is done (1 unless set): more of them let a caller
+ * that does not wait queue more. */
+void emulation_set_polls(int count);
+
 /* When true, cuBLASLt has no algorithm for any product. */
 void emulation_blas_refuse(bool refuse);
 
