@@ -108,13 +108,15 @@ static const struct part *find_part(const struct device_data *data, enum split s
         if (range->split == split && image >= range->first && image < range->first + range->count)
             return &data->parts[i];
     }
-    return &data->parts[0];
+    return NULL;
 }
 
-void device_data_source(const struct device_data *data, const struct device_view *view, int image,
-                        struct image_source *out, uint32_t *place)
+int device_data_source(const struct device_data *data, const struct device_view *view, int image,
+                       struct image_source *out, uint32_t *place, struct error *error)
 {
     const struct part *part = find_part(data, view->split, image);
+    if (!part)
+        return error_set(error, "image %d was not uploaded to the device", image);
     *place = (uint32_t)(view->ordered ? 0 : image - part->range.first);
     memset(out, 0, sizeof *out);
     out->pixels = part->pixels;
@@ -127,4 +129,5 @@ void device_data_source(const struct device_data *data, const struct device_view
     out->seed = view->seed;
     if (view->normalize == NORMALIZE_DATASET)
         normalize_by_set(&view->statistics, out->mean, out->scale);
+    return 0;
 }

@@ -36,8 +36,8 @@ int device_data_order(struct device_data *data, const uint32_t *order, int count
 
 /* What load_batch reads of the range that holds image `image` of the view's split, and the place of that image in it (0
  * with an order). Every byte of `out` is set, padding too, so that two of the same view compare equal. Valid as long as
- * the data. */
-void device_data_source(const struct device_data *data, const struct device_view *view, int image,
-                        struct image_source *out, uint32_t *place);
+ * the data. -1 when no range holds the image. */
+int device_data_source(const struct device_data *data, const struct device_view *view, int image,
+                       struct image_source *out, uint32_t *place, struct error *error);
 
 #endif

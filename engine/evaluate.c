@@ -65,8 +65,7 @@ static int open_images(struct measuring *m, struct error *error)
     if (options->device) {
         const struct device_view view = {
             .split = options->split, .normalize = options->normalize, .statistics = options->statistics};
-        device_data_source(options->device, &view, options->first, &m->source, &m->place);
-        return 0;
+        return device_data_source(options->device, &view, options->first, &m->source, &m->place, error);
     }
     const struct loader_options loading = {
         .split = options->split,

@@ -8,6 +8,7 @@
 struct network_graph {
     const struct plan *plan;
     bool training;
+    enum weight_source weights;
     int n;
     float label_smoothing;
     struct image_source source; /* all zero without one; always filled over zeros, so that bytes compare */

@@ -92,8 +92,9 @@ struct step_batch {
 };
 
 /* A whole training step, queued: forward, loss, backward, update. `ticket` fetches its results, in the order of the
- * steps, with at most POST_SLOTS under way. A step that is not finite changes nothing, and nor do those queued behind
- * it until all that are under way were collected. */
+ * steps, with at most POST_SLOTS under way. A step that is not finite changes no parameter, momentum or
+ * average, and nor do those queued behind it until all that are under way were collected (running statistics of batch
+ * norm go on). */
 int network_queue_step(struct network *network, const struct step_batch *batch, const struct step_options *options,
                        const struct optimizer_options *optimizer, uint64_t *ticket, struct error *error);
 /* 1 when the step is not done yet and `wait` is false. `n`: of its batch. */

@@ -78,7 +78,7 @@ void network_drop_graphs(struct network *network, const struct plan *plan)
 
 static bool same_pass(const struct network_graph *a, const struct network_graph *b)
 {
-    return a->plan == b->plan && a->training == b->training && a->n == b->n &&
+    return a->plan == b->plan && a->training == b->training && a->weights == b->weights && a->n == b->n &&
            a->label_smoothing == b->label_smoothing && memcmp(&a->source, &b->source, sizeof a->source) == 0;
 }
 
@@ -122,7 +122,11 @@ static int run_recorded(const struct pass *pass, const struct network_graph *key
         struct pass recording = *pass;
         recording.error = &failure;
         const int result = function(&recording, arguments);
+        network->packed = NULL; /* it was recorded, not done */
         if (backend->capture_end(backend, &entry->graph, pass->error) || result) {
+            if (entry->graph)
+                backend->graph_destroy(backend, entry->graph);
+            entry->graph = NULL;
             if (result && pass->error)
                 *pass->error = failure;
             return -1;
@@ -416,6 +420,7 @@ static int predict_chunk(const struct pass *pass, const struct step_batch *batch
     struct network_graph key;
     memset(&key, 0, sizeof key);
     key.plan = pass->plan;
+    key.weights = pass->source;
     key.n = count;
     memcpy(&key.source, batch->source, sizeof key.source);
     return write_values(network, &values, pass->error) || run_recorded(pass, &key, forward_source, &chunk) ? -1 : 0;

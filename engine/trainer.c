@@ -64,6 +64,7 @@ static void run(struct trainer *trainer)
         memcpy(trainer->now.message, trainer->failure.message, sizeof trainer->now.message);
         (void)trainer_message(trainer, trainer->failure.message); /* failed already: the snapshot has the text, too */
     }
+    trainer_forget_flights(trainer);
     trainer->now.eta_seconds = trainer->now.state == TRAINER_FINISHED ? 0 : trainer->now.eta_seconds;
     /* in this order: a viewer that sees the end can take all events that are left */
     atomic_store_explicit(&trainer->ended, true, memory_order_release);

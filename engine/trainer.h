@@ -86,9 +86,10 @@ struct training_state {
     float last_loss;
 };
 
-/* All optional. A non-zero return fails the run with the error's message. Called on the training thread. A checkpoint
- * is asked for at each epoch's end (after on_epoch), every checkpoint_every steps, at the run's end, at a stop and by
- * `save`; never when a parameter is not finite. */
+/* All optional. In on_step the network may be some steps ahead of the record, where the device has its own queue; in
+ * the others it stands at the record's step. A non-zero return fails the run with the error's message. Called on the
+ * training thread. A checkpoint is asked for at each epoch's end (after on_epoch), every checkpoint_every steps, at the
+ * run's end, at a stop and by `save`; never when a parameter is not finite. */
 struct trainer_sink {
     void *context;
     int (*on_step)(void *context, const struct step_record *record, struct error *error);

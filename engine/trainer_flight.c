@@ -162,14 +162,25 @@ static enum progress discard_flights(struct trainer *trainer)
     return RUN_ON;
 }
 
+void trainer_host_batch(struct trainer *trainer, uint32_t number)
+{
+    loader_seek(trainer->loader, (uint32_t)trainer->state.epoch, number);
+    trainer->batch = loader_next(trainer->loader);
+}
+
+void trainer_forget_flights(struct trainer *trainer)
+{
+    const struct error failure = trainer->failure;
+    (void)discard_flights(trainer); /* the run has ended already, whatever this says */
+    trainer->failure = failure;
+}
+
 static enum progress not_finite(struct trainer *trainer, enum divergence_cause cause)
 {
     if (discard_flights(trainer) != RUN_ON)
         return RUN_FAILED;
-    if (trainer->device) { /* the same batch again, on the host */
-        loader_seek(trainer->loader, (uint32_t)trainer->state.epoch, trainer->state.batch_in_epoch);
-        trainer->batch = loader_next(trainer->loader);
-    }
+    if (trainer->device)
+        trainer_host_batch(trainer, trainer->state.batch_in_epoch);
     return trainer_diverge(trainer, cause, trainer->state.step + 1);
 }
 
@@ -236,6 +247,5 @@ int trainer_upload(struct trainer *trainer, struct error *error)
         .statistics = parts->statistics,
         .seed = trainer->options.seed,
     };
-    device_data_source(trainer->device, &view, 0, &trainer->source, &place);
-    return 0;
+    return device_data_source(trainer->device, &view, 0, &trainer->source, &place, error);
 }

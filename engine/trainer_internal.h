@@ -94,6 +94,10 @@ int trainer_upload(struct trainer *trainer, struct error *error);
 enum progress trainer_step(struct trainer *trainer);
 /* Waits for all steps in flight. */
 enum progress trainer_land(struct trainer *trainer);
+/* Makes batch `number` of this epoch on the host, where the device had made it. */
+void trainer_host_batch(struct trainer *trainer, uint32_t number);
+/* Waits for those that are left when a run was abandoned or has failed, and lets their results go. */
+void trainer_forget_flights(struct trainer *trainer);
 enum progress trainer_diverge(struct trainer *trainer, enum divergence_cause cause, long step);
 /* Behind the last batch of an epoch: evaluates, reports, rolls over into the next, saves. */
 enum progress trainer_end_epoch(struct trainer *trainer);

@@ -65,7 +65,9 @@ double trainer_time_left(const struct trainer *trainer)
 
 enum progress trainer_diverge(struct trainer *trainer, enum divergence_cause cause, long step)
 {
-    if (!trainer->batch)
+    if (!trainer->batch && trainer->device) /* the last one that it trained on */
+        trainer_host_batch(trainer, trainer->state.batch_in_epoch > 0 ? trainer->state.batch_in_epoch - 1 : 0);
+    else if (!trainer->batch)
         trainer->batch = loader_next(trainer->loader);
     const struct divergence_case what = {
         .cause = cause,

@@ -161,7 +161,7 @@ static void a_step_is_the_cpus_in_fp32(void **state)
 static void a_step_is_the_cpus_in_bf16(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < 2; i++)
+    for (size_t i = 0; i < sizeof variants / sizeof *variants; i++)
         compare_step(&variants[i], DTYPE_BF16, 2e-2);
 }
 
@@ -182,6 +182,62 @@ static void a_step_has_the_same_bits_in_every_order(void **state)
     emulation_set_order(EMULATION_ASCENDING, 0);
     for (int order = 0; order < EMULATION_ORDERS; order++)
         free_outcome(&outcomes[order]);
+}
+
+/* The losses of a few queued steps, full batches and a smaller one in turn: on the GPU each is replayed from its third
+ * time on. */
+enum { QUEUED = 8 };
+
+static void queue_steps(struct backend *backend, const struct variant *variant, float losses[QUEUED])
+{
+    const struct model_spec spec = spec_of(variant);
+    const struct network_options options = {.batch = N, .dtype = DTYPE_FP32, .seed = 3, .ema = true};
+    struct network *network;
+    struct error error;
+    float *images = malloc((size_t)N * IMAGE * sizeof *images);
+    const uint8_t labels[N] = {1, 4, 7, 0};
+    if (network_create(backend, &spec, &options, &network, &error))
+        fail_msg("%s: %s", variant->name, error.message);
+    for (int i = 0; i < QUEUED; i++) {
+        const int n = i % 2 ? N - 1 : N;
+        for (int j = 0; j < N * IMAGE; j++)
+            images[j] = sinf(0.37f * (float)j + (float)i);
+        const struct step_batch batch = {.n = n, .images = images, .labels = labels};
+        const struct step_options step = {.label_smoothing = 0.1f, .step = (uint32_t)i};
+        const struct optimizer_options optimizer = {.learning_rate = 0.02f / (float)(i + 1),
+                                                    .momentum = 0.9f,
+                                                    .agc = 0.1f,
+                                                    .ema = 0.9f,
+                                                    .nesterov = true,
+                                                    .ema_step = i};
+        struct step_result result;
+        struct update_result update;
+        uint64_t ticket;
+        if (network_queue_step(network, &batch, &step, &optimizer, &ticket, &error) ||
+            network_collect_step(network, ticket, n, true, &result, &update, &error))
+            fail_msg("%s: %s", variant->name, error.message);
+        losses[i] = result.loss;
+    }
+    network_destroy(network);
+    free(images);
+}
+
+static void replayed_steps_are_the_cpus(void **state)
+{
+    (void)state;
+    struct backend *cpu, *cuda;
+    struct error error;
+    assert_int_equal(backend_cpu_create(1, &cpu, &error), 0);
+    assert_int_equal(backend_cuda_create(0, &cuda, &error), 0);
+    for (size_t v = 0; v < sizeof variants / sizeof *variants; v++) {
+        float expected[QUEUED], got[QUEUED];
+        queue_steps(cpu, &variants[v], expected);
+        queue_steps(cuda, &variants[v], got);
+        for (int i = 0; i < QUEUED; i++)
+            assert_float_equal(got[i], expected[i], 2e-3f);
+    }
+    cuda->destroy(cuda);
+    cpu->destroy(cpu);
 }
 
 /* ---- Runs ---- */
@@ -235,15 +291,18 @@ static void a_run_is_the_cpus(void **state)
     backend->destroy(backend);
 }
 
+/* However long the GPU takes: few steps in flight or as many as there may be. */
 static void two_runs_have_the_same_bits(void **state)
 {
     (void)state;
     static struct tiny_run runs[2];
     for (int i = 0; i < 2; i++) {
         begin(&runs[i]);
+        emulation_set_polls(i == 0 ? 1 : 20);
         tiny_create(&runs[i], NULL);
         finish(&runs[i]);
     }
+    emulation_set_polls(1);
     tiny_assert_same_end(&runs[0], &runs[1]);
     for (int i = 0; i < runs[0].step_count; i++)
         assert_true(runs[0].steps[i].loss == runs[1].steps[i].loss);
@@ -272,6 +331,37 @@ static void a_resumed_run_has_the_same_bits(void **state)
     tiny_free(&whole);
     tiny_free(&first);
     tiny_free(&second);
+}
+
+static void set_rate_at_three(struct tiny_run *run, const struct step_record *record)
+{
+    if (record->step == 3)
+        tiny_command(run, COMMAND_LEARNING_RATE, 0.003, 0);
+}
+
+/* A command that comes while steps are in flight waits for them: from its recorded step on, and no earlier, its rate
+ * counts. */
+static void a_command_waits_for_the_steps_in_flight(void **state)
+{
+    (void)state;
+    static struct tiny_run run;
+    begin(&run);
+    run.options.schedule = SCHEDULE_CONSTANT;
+    run.options.checkpoint_every = 5;
+    run.watch = set_rate_at_three;
+    tiny_create(&run, NULL);
+    emulation_set_polls(20);
+    finish(&run);
+    emulation_set_polls(1);
+    assert_int_equal(run.command_count, 1);
+    assert_true(run.commands[0].step >= 3 && run.commands[0].step <= 5);
+    for (int i = 0; i < run.step_count; i++)
+        assert_true((run.steps[i].learning_rate == 0.003f) == (i >= run.commands[0].step));
+    bool saved = false;
+    for (int i = 0; i < run.checkpoint_count; i++)
+        saved |= run.checkpoints[i].state.step == 5;
+    assert_true(saved);
+    tiny_free(&run);
 }
 
 /* `step N` runs just N, with a rate that was changed while nothing was in flight. */
@@ -307,12 +397,32 @@ static void a_run_that_diverges_stops_at_its_step(void **state)
     run.options.learning_rate = 1e30f;
     run.options.agc = 0;
     tiny_create(&run, NULL);
+    emulation_set_polls(20);
     assert_int_equal(trainer_run(run.trainer, &error), -1);
+    emulation_set_polls(1);
     assert_int_equal(run.diverged_step, run.step_count + 1);
-    assert_true(run.step_count < TINY_EPOCH);
+    assert_true(run.step_count < TINY_EPOCH - 2); /* others were in flight */
     assert_non_null(strstr(run.diagnosis, "step"));
     for (int i = 0; i < run.step_count; i++)
         assert_true(isfinite(run.steps[i].loss));
+
+    static struct tiny_run before; /* ... just the steps that were finite */
+    begin(&before);
+    before.options = run.options;
+    tiny_create(&before, NULL);
+    before.stop_at = run.step_count;
+    assert_int_equal(trainer_start(before.trainer, true, &error), 0);
+    tiny_wait(&before, TRAINER_PAUSED, 0);
+    tiny_command(&before, COMMAND_STEP, 0, run.step_count);
+    (void)trainer_join(before.trainer, &error);
+    const size_t floats = read_all(run.network, PART_VALUE, NULL);
+    float *values[2] = {malloc(floats * sizeof(float)), malloc(floats * sizeof(float))};
+    read_all(run.network, PART_VALUE, values[0]);
+    read_all(before.network, PART_VALUE, values[1]);
+    assert_memory_equal(values[0], values[1], floats * sizeof(float));
+    free(values[0]);
+    free(values[1]);
+    tiny_free(&before);
     tiny_free(&run);
 }
 
@@ -344,14 +454,16 @@ static void too_large_a_batch_is_told_what_fits(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest steps[] = {cmocka_unit_test(a_step_is_the_cpus_in_fp32),
-                                       cmocka_unit_test(a_step_is_the_cpus_in_bf16),
-                                       cmocka_unit_test(a_step_has_the_same_bits_in_every_order),
-                                       cmocka_unit_test(too_large_a_batch_is_told_what_fits)};
-    const struct CMUnitTest runs[] = {
-        cmocka_unit_test(a_run_is_the_cpus), cmocka_unit_test(two_runs_have_the_same_bits),
-        cmocka_unit_test(a_resumed_run_has_the_same_bits), cmocka_unit_test(commands_take_effect_at_their_step),
-        cmocka_unit_test(a_run_that_diverges_stops_at_its_step)};
+    const struct CMUnitTest steps[] = {
+        cmocka_unit_test(a_step_is_the_cpus_in_fp32), cmocka_unit_test(a_step_is_the_cpus_in_bf16),
+        cmocka_unit_test(a_step_has_the_same_bits_in_every_order), cmocka_unit_test(replayed_steps_are_the_cpus),
+        cmocka_unit_test(too_large_a_batch_is_told_what_fits)};
+    const struct CMUnitTest runs[] = {cmocka_unit_test(a_run_is_the_cpus),
+                                      cmocka_unit_test(two_runs_have_the_same_bits),
+                                      cmocka_unit_test(a_resumed_run_has_the_same_bits),
+                                      cmocka_unit_test(commands_take_effect_at_their_step),
+                                      cmocka_unit_test(a_command_waits_for_the_steps_in_flight),
+                                      cmocka_unit_test(a_run_that_diverges_stops_at_its_step)};
     tiny_backend_open = open_cuda;
     const int failed = cmocka_run_group_tests(steps, NULL, NULL);
     return failed + cmocka_run_group_tests(runs, tiny_open, tiny_close);

@@ -109,6 +109,8 @@ static int on_step(void *context, const struct step_record *record, struct error
     if (run->step_count == TINY_MAX_STEPS)
         return error_set(error, "too many steps for the test");
     run->steps[run->step_count++] = *record;
+    if (run->watch)
+        run->watch(run, record);
     if (record->step == run->stop_at)
         trainer_request_stop(run->trainer);
     if (record->step == run->spoil_at)

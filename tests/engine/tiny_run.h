@@ -37,6 +37,7 @@ struct tiny_run {
     long stop_at;      /* on_step asks for a stop behind this step; 0: never */
     long spoil_at;     /* on_step makes a momentum infinite behind this step; 0: never */
     bool refuse_saves; /* on_checkpoint fails */
+    void (*watch)(struct tiny_run *run, const struct step_record *record); /* called in on_step; may be NULL */
 };
 
 /* Opens the back end of all tiny runs: the CPU's with one thread, unless a test puts another here before tiny_open. */
