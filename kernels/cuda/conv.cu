@@ -222,7 +222,9 @@ static int prepare(struct cuda_backend *cuda, struct cuda_conv *c, struct error 
 {
     const struct conv_shape *shape = &c->conv.shape;
     choose_routes(cuda, c);
-    if (cuda_blas_prepare(cuda, c, error) || (mma_fits(cuda, shape) && cuda_mma_prepare(cuda, shape, error)))
+    const bool mma = mma_fits(cuda, shape);
+    if (cuda_blas_prepare(cuda, c, mma ? ROUTE_MMA : ROUTE_PLAIN, error) ||
+        (mma && cuda_mma_prepare(cuda, shape, error)))
         return -1;
     c->weight_splits = 1;
     if (c->backward_weights == ROUTE_MMA)

@@ -155,18 +155,18 @@ static int matmul_run(struct cuda_backend *cuda, const struct blas_matmul *matmu
 }
 
 static int route_prepare(const struct cuda_backend *cuda, const struct product *product, enum cuda_route *route,
-                         struct blas_matmul **matmul, struct error *error)
+                         enum cuda_route instead, struct blas_matmul **matmul, struct error *error)
 {
     if (*route != ROUTE_BLAS)
         return 0;
     if (matmul_create(cuda, product, matmul, error))
         return -1;
     if (!*matmul)
-        *route = ROUTE_PLAIN;
+        *route = instead;
     return 0;
 }
 
-int cuda_blas_prepare(struct cuda_backend *cuda, struct cuda_conv *conv, struct error *error)
+int cuda_blas_prepare(struct cuda_backend *cuda, struct cuda_conv *conv, enum cuda_route instead, struct error *error)
 {
     const struct conv_shape *shape = &conv->conv.shape;
     const cudaDataType_t type = shape->dtype == DTYPE_BF16 ? CUDA_R_16BF : CUDA_R_32F;
@@ -176,9 +176,9 @@ int cuda_blas_prepare(struct cuda_backend *cuda, struct cuda_conv *conv, struct 
     const struct product forward = {type, type, true, false, cout, rows, cin, bias};
     const struct product data = {type, type, false, false, cin, rows, cout, CUBLASLT_EPILOGUE_DEFAULT};
     const struct product weights = {type, CUDA_R_32F, false, true, cin, cout, rows, CUBLASLT_EPILOGUE_DEFAULT};
-    if (route_prepare(cuda, &forward, &conv->forward, &conv->forward_matmul, error) ||
-        route_prepare(cuda, &data, &conv->backward_data, &conv->data_matmul, error) ||
-        route_prepare(cuda, &weights, &conv->backward_weights, &conv->weights_matmul, error))
+    if (route_prepare(cuda, &forward, &conv->forward, instead, &conv->forward_matmul, error) ||
+        route_prepare(cuda, &data, &conv->backward_data, instead, &conv->data_matmul, error) ||
+        route_prepare(cuda, &weights, &conv->backward_weights, instead, &conv->weights_matmul, error))
         return -1;
     return 0;
 }

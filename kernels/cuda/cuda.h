@@ -136,7 +136,8 @@ int cuda_mma_backward_weights(struct cuda_backend *cuda, const struct cuda_conv 
                               float *partial, float *bias_partial, struct error *error);
 
 /* conv_blas.cu */
-int cuda_blas_prepare(struct cuda_backend *cuda, struct cuda_conv *conv, struct error *error);
+/* Makes what the directions that go by BLAS need; those for which cuBLAS has no algorithm go by `instead`. */
+int cuda_blas_prepare(struct cuda_backend *cuda, struct cuda_conv *conv, enum cuda_route instead, struct error *error);
 void cuda_blas_release(struct cuda_conv *conv);
 int cuda_blas_forward(struct cuda_backend *cuda, const struct cuda_conv *conv, const void *x, const void *packed,
                       const float *bias, void *y, struct error *error);
