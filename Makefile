@@ -231,7 +231,9 @@ clean:
 	rm -rf build nfbench
 
 FORMATTED := $(wildcard $(addsuffix /*.[ch],$(MODULES) $(FOLDERS_kernels) tests/support $(addprefix tests/,$(TEST_FOLDERS))) \
-    tests/gpu/*.c tests/gpu/standin/*.[ch] kernels/*.c $(addsuffix /*.cu,kernels/cuda) $(addsuffix /*.h,kernels/cuda kernels/cuda/hardware))
+    tests/gpu/*.c tests/gpu/standin/*.[ch] kernels/*.c $(addsuffix /*.cu,kernels/cuda tests/cuda) \
+    $(addsuffix /*.h,kernels/cuda kernels/cuda/hardware tests/cuda) kernels/cuda/*.cuh tests/cuda/*.c \
+    $(addprefix tests/cuda_emulation/*,.c .h .cpp))
 
 format:
 	@scripts/deps.sh lint

@@ -5,7 +5,7 @@ set -u
 cd "$(dirname "$0")/.." || exit 1
 status=0
 deny() { # FOLDER ALTERNATIVES: no file of FOLDER includes one of these folders
-    if grep -rnE "#include \"($2)/" "$1" --include='*.[ch]'; then
+    if grep -rnE "#include \"($2)/" "$1" --include='*.[ch]' --include='*.cu' --include='*.cuh'; then
         echo "$1 must not include that: see the arrows in scripts/check-arrows.sh" >&2
         status=1
     fi

@@ -12,9 +12,14 @@ if [ -z "$sanitizer" ]; then
     echo "compute-sanitizer is not here: memory and race checks are skipped"
     exit $status
 fi
+ops=
 for program in "$@"; do
     case $program in */gpu/test_selftest) ops=$program ;; esac
 done
+if [ -z "$ops" ]; then
+    echo "test_selftest is not among the programs: memory and race checks are skipped"
+    exit $status
+fi
 log=$(mktemp) || exit 1
 trap 'rm -f "$log"' EXIT
 for tool in memcheck racecheck; do
