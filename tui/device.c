@@ -1,6 +1,9 @@
 /* Chooses the device and opens its back end; see device.h. */
 #include "tui/device.h"
 
+#include "base/signals.h"
+
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -59,8 +62,8 @@ static int open_cpu(const struct device_choice *choice, struct train_options *tr
     return 0;
 }
 
-int device_open(struct train_options *train, struct backend **backend, char text[DEVICE_TEXT_SIZE],
-                char note[DEVICE_NOTE_SIZE], struct error *error)
+static int choose_and_open(struct train_options *train, struct backend **backend, char text[DEVICE_TEXT_SIZE],
+                           char note[DEVICE_NOTE_SIZE], struct error *error)
 {
     struct device_choice choice;
     *backend = NULL;
@@ -74,4 +77,20 @@ int device_open(struct train_options *train, struct backend **backend, char text
         snprintf(note, DEVICE_NOTE_SIZE, "the GPU is not used: %.400s", choice.why_not.message);
     train->device = choice.kind;
     return 0;
+}
+
+/* CUDA starts threads of its own, which must leave signals to this one. */
+int device_open(struct train_options *train, struct backend **backend, char text[DEVICE_TEXT_SIZE],
+                char note[DEVICE_NOTE_SIZE], struct error *error)
+{
+    sigset_t all, before;
+    signals_from_outside(&all);
+    int code = pthread_sigmask(SIG_SETMASK, &all, &before);
+    if (code != 0)
+        return error_set(error, "cannot block signals: %s", strerror(code));
+    const int status = choose_and_open(train, backend, text, note, error);
+    code = pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (code != 0 && status == 0)
+        return error_set(error, "cannot unblock signals: %s", strerror(code));
+    return status;
 }
