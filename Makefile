@@ -187,10 +187,10 @@ ALL_OBJECTS := $(call objects,tui/main.c $(foreach m,$(MODULES),$(SOURCES_$(m)))
     $(call emulated,$(EMULATED_SOURCES) $(EMULATED_TESTS))
 -include $(ALL_OBJECTS:.o=.d)
 
+EMULATED_BINARY := $(BUILD)/nfbench-emulated
 tests: $(BINARY) $(TESTS) $(FAKE_NVML) $(EMULATED_BINARY)
 
 # The whole program on the emulated GPU: what people see of a GPU is tested with it.
-EMULATED_BINARY := $(BUILD)/nfbench-emulated
 $(EMULATED_BINARY): $(BUILD)/tui/main.o $(foreach m,$(filter-out cuda,$(LINK_tui)),$(BUILD)/$(m).a) $(BUILD)/cuda_emulated.a
 	@echo "  LINK    $@"
 	$(Q)$(CXX) $(CFLAGS) -fopenmp -pthread $(LDFLAGS) -o $@ $< -Wl,--start-group $(filter %.a,$^) -Wl,--end-group \

@@ -22,7 +22,8 @@ static int look_at_block(void *context, int block, const struct op *op, struct e
     const size_t rows =
         conv ? (size_t)op->n * (size_t)(conv->out_h * conv->out_w) : (size_t)op->n * (size_t)(op->h * op->w);
     float *probe = search->network->probe;
-    int *probe_finite = (int *)(probe + 2 * search->widest), finite;
+    void *probe_finite = probe + 2 * search->widest;
+    int finite;
     if (backend->channel_moments(backend, op->dtype, plan_buffer(search->plan, op->y), rows, c, probe, probe_finite,
                                  error) ||
         backend->copy_out(backend, search->moments, probe, 2 * (size_t)c * sizeof *probe, error) ||

@@ -27,7 +27,7 @@ bool report_survives(void (*body)(void *data), void *data, char *text, size_t si
     }
     close(ends[1]);
     size_t length = 0;
-    char rest[512];
+    char rest[512] = {0};
     for (;;) {
         const bool fits = length + 1 < size;
         const ssize_t got = read(ends[0], fits ? text + length : rest, fits ? size - 1 - length : sizeof rest);

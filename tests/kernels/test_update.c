@@ -103,7 +103,8 @@ static struct step_report run_update(struct backend *backend, const struct updat
     struct error error = {""};
     struct updater *updater;
     const struct step_values values = {.update = *options, .step = 7};
-    struct step_report report = {.loss = {.loss = loss}};
+    struct step_report report = {.halted = 0};
+    report.loss.loss = loss;
     if (backend->updater_create(backend, parameters, count, &updater, &error) ||
         backend->update(backend, updater, &values, &report, &error))
         fail_msg("%s", error.message);
