@@ -6,8 +6,8 @@
 
 static int absent(struct error *error)
 {
-    return error_set(error, "this nfbench was built without CUDA (install the CUDA toolkit, then `make`; "
-                            "CUDA_HOME= says where it is)");
+    return error_set(error, "this nfbench was built without CUDA (build it with `make` where the CUDA toolkit is, and "
+                            "without CUDA=0; CUDA_HOME= says where it is)");
 }
 
 bool cuda_is_built(const char **architectures)

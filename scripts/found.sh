@@ -16,7 +16,7 @@ if [ -n "${NVCC:-}" ]; then
     toolkit=$("$NVCC" --version | sed -n 's/.*release \([0-9.]*\).*/\1/p')
     gpu=$(nvidia-smi --query-gpu=name --format=csv,noheader 2>/dev/null | sort -u | tr '\n' ',' | sed 's/,$//; s/,/, /g')
     echo "CUDA        toolkit $toolkit in ${NVCC%/bin/nvcc}, for sm_$(echo "$CUDA_ARCHITECTURES" | sed 's/ /, /g')"
-    echo "GPU         ${gpu:-none here (nvidia-smi names none): this build can be taken to a machine that has one}"
+    echo "GPU         ${gpu:-none here: compiled for every kind, which takes minutes, to be taken to a machine with one; make CUDA=0 leaves it out}"
 elif [ "${CUDA:-1}" = 0 ]; then
     echo "CUDA        left out (CUDA=0): CPU only"
 else
