@@ -37,8 +37,8 @@ static enum progress set_rate(struct trainer *trainer, struct command_record *re
     if (trainer->options.schedule == SCHEDULE_CONSTANT && factor == 1)
         outcome(record, "lr %g -> %g", (double)old, (double)rate);
     else
-        outcome(record, "peak lr %g -> %g; the %s schedule goes on: now x %.3g = %.3g", (double)old, (double)rate,
-                schedules[trainer->options.schedule], factor, factor * rate);
+        outcome(record, "peak lr %g -> %g; by the %s schedule the next step has %.3g", (double)old, (double)rate,
+                schedules[trainer->options.schedule], factor * rate);
     return RUN_ON;
 }
 
@@ -124,6 +124,14 @@ static enum progress apply(struct trainer *trainer, const struct command *comman
     return report(trainer, &record) < 0 ? RUN_FAILED : progress;
 }
 
+/* The run ended in a step that was under way when the command came. */
+static enum progress too_late(struct trainer *trainer, const struct command *command)
+{
+    struct command_record record = {.step = trainer->state.step, .command = *command};
+    outcome(&record, "too late: the run ended in step %ld", trainer->state.step + 1);
+    return report(trainer, &record) < 0 ? RUN_FAILED : RUN_ENDED;
+}
+
 /* Applies the commands that wait now, up to a stop. */
 static enum progress drain(struct trainer *trainer)
 {
@@ -136,6 +144,8 @@ static enum progress drain(struct trainer *trainer)
         enum progress progress = trainer_land(trainer); /* a command takes effect between two steps */
         if (progress == RUN_ON)
             progress = apply(trainer, &command);
+        else if (progress == RUN_ENDED)
+            progress = too_late(trainer, &command);
         if (progress == RUN_FAILED || progress == RUN_ENDED)
             return progress;
     }
