@@ -242,7 +242,8 @@ static void events_are_reached_by_asking_twice_or_by_waiting(void **)
     OK(cudaMemcpyAsync(pinned, device, sizeof *pinned, cudaMemcpyDeviceToHost, other));
     OK(cudaStreamSynchronize(other));
     assert_int_equal(pinned[0], 3);
-    OK(cudaGetLastError()); /* "not ready" is no error */
+    assert_int_equal(cudaGetLastError(), cudaErrorNotReady); /* kept as an error would be, until somebody asks */
+    OK(cudaGetLastError());
     OK(cudaEventDestroy(first));
     OK(cudaEventDestroy(second));
     OK(cudaStreamDestroy(stream));

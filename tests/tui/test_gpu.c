@@ -1,6 +1,7 @@
 /* What people see of a GPU, on the emulated one: the whole program linked with kernels/cuda as C++ on the CPU. */
 #include "tests/tui/process.h"
 
+#include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -17,10 +18,12 @@
 /* The emulated program in the place of the real one. */
 static int setup(void **state)
 {
-    static char path[512], libraries[512];
-    const char *build = getenv("BUILD");
-    snprintf(path, sizeof path, "%s/nfbench-emulated", build ? build : "build");
-    snprintf(libraries, sizeof libraries, "%s/tests/support/nvml", build ? build : "build");
+    static char path[PATH_MAX + 32], libraries[PATH_MAX + 32], build[PATH_MAX];
+    const char *given = getenv("BUILD");
+    if (!realpath(given ? given : "build", build)) /* programs are started in folders of their own */
+        return -1;
+    snprintf(path, sizeof path, "%s/nfbench-emulated", build);
+    snprintf(libraries, sizeof libraries, "%s/tests/support/nvml", build);
     return setenv("NFBENCH_BINARY", path, 1) || setenv("LD_LIBRARY_PATH", libraries, 1) ? -1 : process_setup(state);
 }
 
