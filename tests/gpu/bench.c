@@ -1,7 +1,9 @@
 /* The speed of a training step on the GPU, with nothing but the engine and the toolkit: what `nfbench bench --device
- * cuda` measures, for machines that lack its libraries. One line a run, as tests/gpu/bench.sh reads it. bench step
- * PRESET BATCH fp32|bf16 STEPS REPEATS bench convs PRESET BATCH fp32|bf16      each convolution by itself:
- * milliseconds, TFLOP/s, which way it goes */
+ * cuda` measures, for machines that lack its libraries. One line a run, as tests/gpu/bench.sh reads it.
+ *
+ *     bench step PRESET BATCH fp32|bf16 STEPS REPEATS
+ *     bench convs PRESET BATCH fp32|bf16      each convolution by itself: milliseconds, TFLOP/s
+ */
 #include "base/clock.h"
 #include "engine/network.h"
 #include "kernels/cuda.h"
