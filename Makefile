@@ -231,7 +231,7 @@ clean:
 	rm -rf build nfbench
 
 FORMATTED := $(wildcard $(addsuffix /*.[ch],$(MODULES) $(FOLDERS_kernels) tests/support $(addprefix tests/,$(TEST_FOLDERS))) \
-    tests/gpu/*.c tests/gpu/standin/*.[ch] kernels/*.c $(addsuffix /*.cu,kernels/cuda tests/cuda) \
+    tests/gpu/*.[ch] tests/gpu/standin/*.[ch] kernels/*.c $(addsuffix /*.cu,kernels/cuda tests/cuda) \
     $(addsuffix /*.h,kernels/cuda kernels/cuda/hardware tests/cuda) kernels/cuda/*.cuh tests/cuda/*.c \
     $(addprefix tests/cuda_emulation/*,.c .h .cpp))
 
@@ -294,7 +294,7 @@ GPU_SETTINGS = BUILD=$(GPU_BUILD) $(if $(call header_is_there,oneapi/dnnl/dnnl.h
 # What takes barriers out of kernels needs the emulation.
 GPU_TEST_SOURCES := $(filter-out %/test_removed.c,$(wildcard tests/gpu/test_*.c tests/cuda/test_*.c))
 GPU_TESTS = $(patsubst %.c,$(1)/on-gpu/%,$(GPU_TEST_SOURCES))
-GPU_HELPERS := $(call objects,tests/gpu/no_emulation.c $(filter-out tests/cuda/test_%.c,$(wildcard tests/cuda/*.c)) \
+GPU_HELPERS := $(call objects,tests/gpu/no_emulation.c tests/gpu/both.c $(filter-out tests/cuda/test_%.c,$(wildcard tests/cuda/*.c)) \
     $(filter-out tests/kernels/test_%.c,$(wildcard tests/kernels/*.c)) tests/engine/tiny_run.c)
 GPU_ARCHIVES := $(addprefix $(BUILD)/,cuda.a engine.a kernels.a base.a)
 

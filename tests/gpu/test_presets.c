@@ -1,8 +1,8 @@
 /* A training step of each preset at its real size on the GPU against the processor: logits and loss to 1e-3 in fp32 and
  * 2e-2 in bf16, gradients as far as their nature allows; and the same bits twice. */
 #include "engine/network.h"
-#include "kernels/cuda.h"
 #include "kernels/philox.h"
+#include "tests/gpu/both.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -15,26 +15,6 @@
 #include <cmocka.h>
 
 enum { BATCH = 8, IMAGE = 32 * 32 * 3, MOST_CLASSES = 10 };
-
-static struct backend *cpu, *gpu;
-
-static int open_both(void **state)
-{
-    struct error error = {""};
-    (void)state;
-    if (backend_cpu_create(0, &cpu, &error) == 0 && backend_cuda_create(0, &gpu, &error) == 0)
-        return 0;
-    fprintf(stderr, "%s\n", error.message);
-    return -1;
-}
-
-static int close_both(void **state)
-{
-    (void)state;
-    gpu->destroy(gpu);
-    cpu->destroy(cpu);
-    return 0;
-}
 
 struct outcome {
     float logits[BATCH * MOST_CLASSES];

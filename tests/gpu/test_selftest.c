@@ -1,7 +1,7 @@
 /* The self-test of `nfbench doctor` passes: every op on the GPU against the processor. The table of op cases, with its
  * odd shapes, runs in tests/cuda/test_ops.c. */
-#include "kernels/cuda.h"
 #include "kernels/selftest.h"
+#include "tests/gpu/both.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -9,26 +9,6 @@
 #include <stdio.h>
 
 #include <cmocka.h>
-
-static struct backend *cpu, *gpu;
-
-static int open_both(void **state)
-{
-    struct error error = {""};
-    (void)state;
-    if (backend_cpu_create(0, &cpu, &error) == 0 && backend_cuda_create(0, &gpu, &error) == 0)
-        return 0;
-    fprintf(stderr, "%s\n", error.message);
-    return -1;
-}
-
-static int close_both(void **state)
-{
-    (void)state;
-    gpu->destroy(gpu);
-    cpu->destroy(cpu);
-    return 0;
-}
 
 static void self_test(enum dtype dtype)
 {
