@@ -30,6 +30,32 @@ PHILOX_FUNCTION int histogram_bin(float value, float low, float high, float scal
     return 1 + (bin < bins ? bin : bins - 1);
 }
 
+/* Counts of values of any size, taken in one pass: logarithmic bins, eight linear parts to each octave from 2^-8 to 2^8
+ * on either side of 0. The middle bin holds what is smaller than that, the outer ones what is larger; NaN lies in one of
+ * the outer ones. Shared by both back ends. */
+enum { VALUE_SIDE = 16 * 8, VALUE_MIDDLE = VALUE_SIDE + 1, VALUE_BINS = 2 * VALUE_MIDDLE + 1 };
+
+PHILOX_FUNCTION int value_bin(float value)
+{
+    union {
+        float value;
+        uint32_t bits;
+    } as = {value};
+    /* exponent and three bits of the mantissa, from those of 2^-8 on */
+    int part = (int)((as.bits & 0x7fffffff) >> 20) - ((127 - 8) << 3) + 1;
+    part = part < 0 ? 0 : part;
+    part = part > VALUE_MIDDLE ? VALUE_MIDDLE : part;
+    return as.bits >> 31 ? VALUE_MIDDLE - part : VALUE_MIDDLE + part;
+}
+
+/* The value at which bin `edge` begins and bin `edge` - 1 ends, 1 <= edge < VALUE_BINS. */
+static inline float value_edge(int edge)
+{
+    const int part = edge > VALUE_MIDDLE ? edge - VALUE_MIDDLE - 1 : VALUE_MIDDLE - edge;
+    const float size = (float)(1u << (part / 8)) * (1 + (float)(part % 8) / 8) / 256;
+    return edge > VALUE_MIDDLE ? size : -size;
+}
+
 enum activation { ACTIVATION_RELU, ACTIVATION_GELU, ACTIVATION_SILU, ACTIVATION_TANH };
 
 /* `post` takes so many bytes, and so many may wait to be collected. */
