@@ -1,14 +1,15 @@
 /* What the signal does in every residual block, measured and predicted: the data of the signal propagation plot (SPP,
  * arXiv 2101.08692, section 3.1) and of every panel, figure and diagnosis that looks into a network. A probe is plain
- * memory on the host; probe_take (network_probe.c) fills it by a pass of its own, which leaves the training as it was. */
+ * memory on the host; probe_take (network_probe.c) fills it by a pass of its own, which leaves the training as it was.
+ */
 #ifndef NFBENCH_ENGINE_PROBE_H
 #define NFBENCH_ENGINE_PROBE_H
 
 #include "engine/model.h"
 #include "kernels/kernels.h"
 
-/* The output of the stem or of a residual block. All of it is over the whole batch; "channel" averages give each channel
- * the same weight. */
+/* The output of the stem or of a residual block. All of it is over the whole batch; "channel" averages give each
+ * channel the same weight. */
 struct probe_point {
     int channels;
     /* forward */
@@ -30,19 +31,19 @@ struct probe_point {
     float update_ratio; /* norm of the last step's update over weight_norm; 0 before the first */
     float clipped;      /* share of the units that AGC clips at this gradient; 0 without AGC */
     /* distributions: counts by value_bin() (kernels.h) */
-    uint32_t values[VALUE_BINS];    /* of the output's values */
-    uint32_t variances[VALUE_BINS]; /* of its channels' variances */
+    uint32_t values[VALUE_BINS];            /* of the output's values */
+    uint32_t variances[VALUE_BINS];         /* of its channels' variances */
     float *channel_mean, *channel_variance; /* (channels), memory of the probe */
 };
 
 struct probe {
     long step; /* updates done before it */
     int images;
-    float loss;       /* mean over the batch */
-    bool gradients;   /* the backward half was measured */
-    int count;        /* points: 1 + blocks */
+    float loss;                 /* mean over the batch */
+    bool gradients;             /* the backward half was measured */
+    int count;                  /* points: 1 + blocks */
     struct probe_point *points; /* [0] the stem, [1 + b] block b */
-    float *memory;    /* of the channels */
+    float *memory;              /* of the channels */
 };
 
 /* Zeroed memory for a network of this spec. The caller frees it. */

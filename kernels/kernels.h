@@ -31,8 +31,8 @@ PHILOX_FUNCTION int histogram_bin(float value, float low, float high, float scal
 }
 
 /* Counts of values of any size, taken in one pass: logarithmic bins, eight linear parts to each octave from 2^-8 to 2^8
- * on either side of 0. The middle bin holds what is smaller than that, the outer ones what is larger; NaN lies in one of
- * the outer ones. Shared by both back ends. */
+ * on either side of 0. The middle bin holds what is smaller than that, the outer ones what is larger; NaN lies in one
+ * of the outer ones. Shared by both back ends. */
 enum { VALUE_SIDE = 16 * 8, VALUE_MIDDLE = VALUE_SIDE + 1, VALUE_BINS = 2 * VALUE_MIDDLE + 1 };
 
 PHILOX_FUNCTION int value_bin(float value)
