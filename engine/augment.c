@@ -1,6 +1,7 @@
 /* Augmentation and normalisation of one image on the host: loops around kernels/augment.h. */
 #include "engine/augment.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* ---- Geometry ---- */
@@ -97,6 +98,20 @@ void augment_image(enum augment_kind kind, const uint8_t *image, uint64_t seed, 
         cut_out(out, &done);
     if (what)
         *what = done;
+}
+
+void augment_describe(const struct augmentation *what, char *text, size_t size)
+{
+    char crop[24] = "", turn[24] = "";
+    if (what->shift_x || what->shift_y)
+        snprintf(crop, sizeof crop, ", crop %+d,%+d", what->shift_x, what->shift_y);
+    if (what->rotation)
+        snprintf(turn, sizeof turn, ", rotate %+d°", what->rotation);
+    char all[AUGMENT_TEXT_SIZE];
+    const int length =
+        snprintf(all, sizeof all, "%s%s%s%s%s%s", crop, what->flip ? ", flip" : "", what->blur ? ", blur" : "",
+                 what->noise ? ", noise" : "", turn, what->cutout_size ? ", cutout" : "");
+    snprintf(text, size, "%s", length > 0 ? all + 2 : "unchanged");
 }
 
 /* ---- Normalisation ---- */

@@ -6,6 +6,8 @@
 #include "engine/data.h"
 #include "kernels/augment.h"
 
+#include <stddef.h>
+
 /* Augments planar bytes (3, 32, 32) into another (3, 32, 32); `out` must not overlap `image`, `what` may be NULL.
  *
  * `report`, as the report's code: always a random 32 x 32 crop of the image zero-padded by 4 pixels; then of nine equal
@@ -29,6 +31,12 @@
  * Draws are keyed (seed, PHILOX_AUGMENT, epoch, index). */
 void augment_image(enum augment_kind kind, const uint8_t *image, uint64_t seed, uint32_t epoch, uint32_t index,
                    uint8_t *out, struct augmentation *what);
+
+/* What was done in the words of a caption, in the order in which it was done: "crop +2,-3, flip, cutout", "rotate -7°",
+ * "unchanged". The crop's numbers are where its window went, to the right and down; a positive angle turns
+ * counter-clockwise. Always ended within `size` bytes; AUGMENT_TEXT_SIZE hold any. */
+enum { AUGMENT_TEXT_SIZE = 64 };
+void augment_describe(const struct augmentation *what, char *text, size_t size);
 
 /* The set's statistics as normalisation uses them, of bytes: (byte - mean) * scale; scale 0 where the deviation is 0.
  */

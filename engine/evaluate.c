@@ -33,8 +33,8 @@ int partition_make(const struct dataset *dataset, const struct train_options *op
     return 0;
 }
 
-/* Cross-entropy of one image by the shifted log-sum-exp, and the first of the greatest logits. */
-static double image_loss(const float *logits, int classes, int label, int *predicted)
+/* Cross-entropy of one image by the shifted log-sum-exp, and the first of the greatest logits with its softmax. */
+static double image_loss(const float *logits, int classes, int label, int *predicted, double *confidence)
 {
     int best = 0;
     for (int i = 1; i < classes; i++)
@@ -45,6 +45,7 @@ static double image_loss(const float *logits, int classes, int label, int *predi
         if (i != best)
             others += exp((double)logits[i] - (double)logits[best]);
     *predicted = best;
+    *confidence = 1 / (1 + others);
     return log1p(others) + (double)logits[best] - (double)logits[label];
 }
 
@@ -101,11 +102,16 @@ static void count_images(const struct measuring *m, int done, int n, struct eval
     for (int i = 0; i < n; i++) {
         int label = dataset_label(m->dataset, m->options->split, m->options->first + done + i);
         int predicted;
-        sums->loss += image_loss(m->logits + (size_t)i * (size_t)classes, classes, label, &predicted);
+        double confidence;
+        const double loss =
+            image_loss(m->logits + (size_t)i * (size_t)classes, classes, label, &predicted, &confidence);
+        sums->loss += loss;
         sums->correct += predicted == label;
         sums->count++;
         if (m->options->confusion)
             m->options->confusion[label * classes + predicted]++;
+        if (m->options->predictions)
+            m->options->predictions[done + i] = (struct prediction){label, predicted, (float)confidence, (float)loss};
     }
 }
 

@@ -27,6 +27,13 @@ struct evaluation {
     long correct, count;
 };
 
+/* What the network says of one image. */
+struct prediction {
+    int label, predicted;
+    float confidence; /* softmax of the class predicted */
+    float loss;       /* cross-entropy; not finite when some logit is not */
+};
+
 struct evaluation_options {
     enum split split;
     int first, count;
@@ -36,6 +43,7 @@ struct evaluation_options {
     bool use_ema;
     const struct device_data *device; /* the same images in the device's memory; NULL: from the host */
     uint32_t *confusion;              /* (classes, classes), row = truth; overwritten; NULL: not wanted */
+    struct prediction *predictions;   /* (count); overwritten; NULL: not wanted */
     /* told after each batch (may be NULL); non-zero ends the evaluation, which then returns EVALUATION_INTERRUPTED */
     int (*progress)(void *context, int done, int total);
     void *context;

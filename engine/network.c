@@ -350,3 +350,17 @@ int network_write(struct network *network, const struct parameter *parameter, en
     network->packed = NULL;
     return network->backend->copy_in(network->backend, to, host, parameter->count * sizeof *host, error);
 }
+
+int network_read_effective(struct network *network, const struct parameter *weight, bool use_ema, float *host,
+                           struct error *error)
+{
+    const ptrdiff_t index = weight - network->parameters.items;
+    if (weight->role != PARAMETER_WEIGHT && weight->role != PARAMETER_HEAD_WEIGHT)
+        return error_set(error, "%s: not the weights of a layer", weight->name);
+    if (use_ema && !network->averages)
+        return error_set(error, "this network keeps no averaged weights");
+    if (network_prepare(network, network->plan, use_ema ? WEIGHTS_AVERAGED : WEIGHTS_TRAINED, error))
+        return -1;
+    return network->backend->copy_out(network->backend, host, region_at(network->effective, network, (int)index),
+                                      weight->count * sizeof *host, error);
+}

@@ -67,6 +67,11 @@ int network_read(struct network *network, const struct parameter *parameter, enu
 int network_write(struct network *network, const struct parameter *parameter, enum parameter_part part,
                   const float *host, struct error *error);
 
+/* The weights of a convolution or of the head as they are applied: standardised, with the gains and scales that are
+ * folded into them (parameter->count floats, OIHW). `use_ema` takes the averaged weights. */
+int network_read_effective(struct network *network, const struct parameter *weight, bool use_ema, float *host,
+                           struct error *error);
+
 /* Forward, loss and backward on images (n, 32, 32, 3) fp32 and labels (n), on the host, n <= batch: leaves the
  * gradients of the mean loss in the parameters. Does not change a weight (batch norm's running statistics apart). */
 int network_train_step(struct network *network, const float *images, const uint8_t *labels, int n,

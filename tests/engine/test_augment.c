@@ -373,6 +373,31 @@ static void test_normalisation_by_the_image_is_over_all_its_values(void **state)
         assert_float_equal(out[i], 0, 0); /* not NaN */
 }
 
+static void test_the_caption_says_all_that_was_done(void **state)
+{
+    (void)state;
+    const struct {
+        struct augmentation what;
+        const char *text;
+    } cases[] = {
+        {{0}, "unchanged"},
+        {{.shift_x = 2, .shift_y = -3, .flip = true}, "crop +2,-3, flip"},
+        {{.shift_y = 4}, "crop +0,+4"},
+        {{.blur = true}, "blur"},
+        {{.noise = true}, "noise"},
+        {{.rotation = -7}, "rotate -7°"},
+        {{.shift_x = -1, .rotation = 14}, "crop -1,+0, rotate +14°"},
+        {{.shift_x = -4, .shift_y = -4, .flip = true, .cutout_size = 8}, "crop -4,-4, flip, cutout"},
+    };
+    char text[AUGMENT_TEXT_SIZE];
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        augment_describe(&cases[i].what, text, sizeof text);
+        assert_string_equal(text, cases[i].text);
+    }
+    augment_describe(&cases[1].what, text, 7);
+    assert_string_equal(text, "crop +");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -384,6 +409,7 @@ int main(void)
         cmocka_unit_test(test_none_is_a_copy),
         cmocka_unit_test(test_noise_has_the_deviation_it_says),
         cmocka_unit_test(test_a_positive_angle_turns_counter_clockwise),
+        cmocka_unit_test(test_the_caption_says_all_that_was_done),
         cmocka_unit_test(test_rotation_table_is_rounded_cosine_and_sine),
         cmocka_unit_test(test_draws_depend_on_seed_epoch_and_index_alone),
         cmocka_unit_test(test_normalisation_by_the_set_is_per_channel),

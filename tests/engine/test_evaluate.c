@@ -43,6 +43,8 @@ static void test_counts_are_those_of_the_logits(void **state)
                         images + (size_t)i * IMAGE_BYTES);
     assert_int_equal(network_predict(run.network, images, COUNT, false, logits[0], &error), 0);
 
+    struct prediction predictions[COUNT];
+    double losses[COUNT], confidences[COUNT];
     uint32_t expected[CLASSES * CLASSES] = {0}, confusion[CLASSES * CLASSES];
     double loss = 0;
     long correct = 0;
@@ -54,7 +56,9 @@ static void test_counts_are_those_of_the_logits(void **state)
             sum += exp((double)logits[i][c]);
             best = logits[i][c] > logits[i][best] ? c : best;
         }
-        loss += log(sum) - (double)logits[i][label];
+        losses[i] = log(sum) - (double)logits[i][label];
+        confidences[i] = exp((double)logits[i][best]) / sum;
+        loss += losses[i];
         correct += best == label;
         expected[label * CLASSES + best]++;
     }
@@ -62,12 +66,22 @@ static void test_counts_are_those_of_the_logits(void **state)
     struct evaluation_options evaluated = options();
     struct evaluation result;
     memset(confusion, 0xff, sizeof confusion); /* is overwritten, not added to */
+    memset(predictions, 0xff, sizeof predictions);
     evaluated.confusion = confusion;
+    evaluated.predictions = predictions;
     assert_int_equal(evaluate(run.network, tiny_dataset(), &evaluated, &result, &error), 0);
     assert_int_equal(result.count, COUNT);
     assert_int_equal(result.correct, correct);
     assert_true(result.accuracy == (double)correct / COUNT);
     assert_true(fabs(result.loss - loss / COUNT) < 1e-6);
+    assert_memory_equal(confusion, expected, sizeof expected);
+    memset(expected, 0, sizeof expected);
+    for (int i = 0; i < COUNT; i++) {
+        assert_int_equal(predictions[i].label, dataset_label(tiny_dataset(), SPLIT_TEST, FIRST + i));
+        assert_float_equal(predictions[i].loss, losses[i], 1e-5);
+        assert_float_equal(predictions[i].confidence, confidences[i], 1e-5);
+        expected[predictions[i].label * CLASSES + predictions[i].predicted]++;
+    }
     assert_memory_equal(confusion, expected, sizeof expected);
     free(images);
     tiny_free(&run);

@@ -445,12 +445,54 @@ static void test_the_first_block_out_of_range_is_named(void **state)
     }
 }
 
+/* What is applied, of trained and of averaged weights: papers' rows have mean 0 and squares that sum to gain^2; without
+ * standardisation the stem's weights are the raw ones. */
+static void test_effective_weights_are_those_applied(void **state)
+{
+    (void)state;
+    enum { ROW = 3 * 3 * 3, ROWS = 8 };
+    struct error error = {""};
+    float raw[ROWS * ROW], gains[ROWS], rows[ROWS * ROW];
+    for (int standardized = 0; standardized < 2; standardized++) {
+        struct model_spec spec = tiny(FAMILY_PAPERS);
+        spec.weight_standardization = standardized;
+        struct network *network = make(&spec, BATCH, DTYPE_FP32);
+        stir(network);
+        const struct parameter *weight = network_find(network, "stem.weight");
+        const struct parameter *gain = network_find(network, "stem.gain");
+        for (int averaged = 0; averaged < 2; averaged++) {
+            const enum parameter_part part = averaged ? PART_EMA : PART_VALUE;
+            assert_int_equal(network_read_effective(network, weight, averaged, rows, &error), 0);
+            assert_int_equal(network_read(network, weight, part, raw, &error), 0);
+            if (!standardized) {
+                assert_memory_equal(rows, raw, sizeof raw);
+                continue;
+            }
+            assert_int_equal(network_read(network, gain, part, gains, &error), 0);
+            for (int row = 0; row < ROWS; row++) {
+                double sum = 0, squares = 0, along = 0;
+                for (int i = row * ROW; i < (row + 1) * ROW; i++) {
+                    sum += (double)rows[i];
+                    squares += (double)rows[i] * (double)rows[i];
+                    along += (double)rows[i] * (double)raw[i];
+                }
+                assert_float_equal(sum, 0, 1e-5);
+                assert_float_equal(squares, (double)gains[row] * (double)gains[row], 1e-4);
+                assert_true(along > 0);
+            }
+        }
+        assert_int_equal(network_read_effective(network, network_find(network, "stem.bias"), false, rows, &error), -1);
+        network_destroy(network);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_gradients_papers),
         cmocka_unit_test(test_gradients_report),
         cmocka_unit_test(test_gradients_activations),
+        cmocka_unit_test(test_effective_weights_are_those_applied),
         cmocka_unit_test(test_gradients_without_standardization),
         cmocka_unit_test(test_gradients_squeeze_excite_and_stochastic_depth),
         cmocka_unit_test(test_gradients_groups_and_dropout),
