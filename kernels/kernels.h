@@ -333,6 +333,18 @@ struct backend {
     int (*update)(struct backend *, struct updater *updater, const struct step_values *values,
                   struct step_report *report, struct error *error);
 
+    /* Sums of squares over every unit, that is every row, of every parameter of the updater's list, in its order: of
+     * value, gradient and momentum, as fp32 out (units, 3). `units` is the sum of the parameters' `rows`, biases and
+     * gains included. Nothing is changed; the gradient is what lies there: clipped, after an update. */
+    int (*unit_squares)(struct backend *, struct updater *updater, float *out, struct error *error);
+
+    /* What the values of x (rows, c) are like, in one pass: of each channel mean, biased variance, least and most, as
+     * fp32 out (4, c); counts (VALUE_BINS) of value_bin() over all values, or NULL where they are not wanted;
+     * *finite = 0 if some value is not, else 1. Least and most pass over NaN (inf and -inf where there is nothing
+     * else); mean and variance of a channel with a value that is not finite are not finite. At least one value, and
+     * fewer than 2^32. */
+    int (*statistics)(struct backend *, enum dtype, const void *x, size_t rows, int c, float *out, uint32_t *counts,
+                      int *finite, struct error *error);
     /* Per channel of x (rows, c): mean and biased variance, in fp32 out (2, c); *finite = 0 if some value is not. */
     int (*channel_moments)(struct backend *, enum dtype, const void *x, size_t rows, int c, float *moments, int *finite,
                            struct error *error);

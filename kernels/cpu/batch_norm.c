@@ -1,5 +1,5 @@
 /* Batch normalisation (Ioffe and Szegedy, arXiv 1502.03167): the baseline that normaliser-free networks replace. */
-#include "kernels/cpu/moments.h"
+#include "kernels/cpu/statistics.h"
 #include "kernels/cpu/value.h"
 
 #include <math.h>
@@ -64,7 +64,8 @@ int cpu_batch_norm_forward(struct backend *backend, enum dtype dtype, const stru
     float *mean = norm->saved, *inverse = norm->saved + norm->c;
     if (training) {
         int finite;
-        cpu_moments(backend, dtype, x, rows, (size_t)norm->c, mean, inverse, &finite);
+        const struct channel_statistics moments = {.mean = mean, .variance = inverse};
+        cpu_channel_statistics(backend, dtype, x, rows, (size_t)norm->c, &moments, &finite);
         update_running(norm, inverse, rows);
     } else {
         memcpy(mean, norm->running_mean, (size_t)norm->c * sizeof *mean);

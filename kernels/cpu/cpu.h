@@ -104,7 +104,9 @@ int cpu_batch_norm_backward(struct backend *backend, enum dtype dtype, const str
                             const void *y, const void *dy, void *dx, bool relu, bool add, size_t rows,
                             struct error *error);
 
-/* moments.c */
+/* statistics.c */
+int cpu_statistics(struct backend *backend, enum dtype dtype, const void *x, size_t rows, int c, float *out,
+                   uint32_t *counts, int *finite, struct error *error);
 int cpu_channel_moments(struct backend *backend, enum dtype dtype, const void *x, size_t rows, int c, float *moments,
                         int *finite, struct error *error);
 int cpu_histogram(struct backend *backend, enum dtype dtype, const void *x, size_t count, float low, float high,
@@ -121,6 +123,7 @@ int cpu_updater_create(struct backend *backend, const struct update_parameter *p
 void cpu_updater_destroy(struct backend *backend, struct updater *updater);
 int cpu_update(struct backend *backend, struct updater *updater, const struct step_values *values,
                struct step_report *report, struct error *error);
+int cpu_unit_squares(struct backend *backend, struct updater *updater, float *out, struct error *error);
 
 /* convert.c */
 int cpu_convert(struct backend *backend, enum dtype from, const void *x, enum dtype to, void *y, size_t count,

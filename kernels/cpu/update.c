@@ -174,6 +174,11 @@ struct updater {
     struct update_parameter parameters[]; /* (count) */
 };
 
+struct squares_job {
+    const struct updater *updater;
+    float *out; /* (units, 3) */
+};
+
 int cpu_updater_create(struct backend *backend, const struct update_parameter *parameters, int count,
                        struct updater **out, struct error *error)
 {
@@ -218,5 +223,34 @@ int cpu_update(struct backend *backend, struct updater *updater, const struct st
     cpu_parallel(backend, CPU_SLICES, 1, job.total / CPU_SLICES, apply_range, &job);
     for (size_t slice = 0; slice < CPU_SLICES; slice++)
         report->update.clipped_units += job.parts[slice].clipped;
+    return 0;
+}
+
+static void squares_range(const void *arguments, size_t begin, size_t end)
+{
+    const struct squares_job *job = arguments;
+    for (size_t slice = begin; slice < end; slice++) {
+        size_t base = 0;
+        float *out = job->out;
+        for (int i = 0; i < job->updater->count; i++) {
+            const struct update_parameter *p = &job->updater->parameters[i];
+            const size_t rows = (size_t)p->rows, n = (size_t)p->row_length;
+            const struct cpu_row_range range = cpu_slice_rows(base, rows, n, job->updater->total, slice);
+            for (size_t row = range.first; row < range.last; row++) {
+                out[3 * row] = (float)square_sum(p->value + row * n, n);
+                out[3 * row + 1] = (float)square_sum(p->gradient + row * n, n);
+                out[3 * row + 2] = (float)square_sum(p->momentum + row * n, n);
+            }
+            base += rows * n;
+            out += 3 * rows;
+        }
+    }
+}
+
+int cpu_unit_squares(struct backend *backend, struct updater *updater, float *out, struct error *error)
+{
+    (void)error;
+    const struct squares_job job = {updater, out};
+    cpu_parallel(backend, CPU_SLICES, 1, updater->total / CPU_SLICES, squares_range, &job);
     return 0;
 }

@@ -1,7 +1,7 @@
 /* The optimiser's step against a plain one in double, written after PyTorch's SGD and the peer's agc_: order of AGC,
  * weight decay, momentum, Nesterov, step and EMA; what is counted; and that a gradient that is not finite changes
  * nothing. */
-#include "tests/kernels/rig.h"
+#include "tests/kernels/statistics_checks.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -274,6 +274,11 @@ static void no_parameters_are_no_error(void **state)
     assert_true(result.gradient_norm == 0.0f);
 }
 
+static void squares_of_units_equal_the_reference(void **state)
+{
+    unit_squares_check(*state);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(equals_the_plain_step),
@@ -282,6 +287,7 @@ int main(void)
                                        cmocka_unit_test(a_halted_run_stays_until_it_is_resumed),
                                        cmocka_unit_test(huge_and_tiny_gradients_have_a_norm),
                                        cmocka_unit_test(same_bits_for_any_thread_count),
-                                       cmocka_unit_test(no_parameters_are_no_error)};
+                                       cmocka_unit_test(no_parameters_are_no_error),
+                                       cmocka_unit_test(squares_of_units_equal_the_reference)};
     return cmocka_run_group_tests(tests, rig_open, rig_close);
 }
