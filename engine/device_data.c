@@ -52,6 +52,14 @@ static int upload(struct device_data *data, struct part *part, const struct data
     return 0;
 }
 
+size_t device_data_bytes(const struct device_range ranges[DEVICE_RANGES])
+{
+    size_t bytes = (size_t)ranges[0].count * sizeof(uint32_t);
+    for (int i = 0; i < DEVICE_RANGES; i++)
+        bytes += (size_t)ranges[i].count * (IMAGE_BYTES + 1);
+    return bytes;
+}
+
 int device_data_create(struct backend *backend, const struct dataset *dataset,
                        const struct device_range ranges[DEVICE_RANGES], struct device_data **out, struct error *error)
 {

@@ -25,6 +25,9 @@ struct device_view {
 
 enum { DEVICE_RANGES = 3 };
 
+/* Bytes that those ranges take. */
+size_t device_data_bytes(const struct device_range ranges[DEVICE_RANGES]);
+
 /* Uploads those ranges, empty ones left out; fails when the back end makes no batches, or for want of memory. The back
  * end must outlive it; the data set need not. */
 int device_data_create(struct backend *backend, const struct dataset *dataset,

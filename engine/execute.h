@@ -70,8 +70,15 @@ static inline float *network_source(const struct network *network, enum weight_s
 /* Channels of the widest layer. */
 int network_widest(const struct network *network);
 
-/* Points a plan at its memory and its lists of layers. */
-int network_bind_plan(struct network *network, struct plan *plan, struct error *error);
+/* Makes a plan of n images with its memory; NULL in `out` and -1 for want of it, which the error explains. */
+int network_make_plan(struct network *network, int n, struct plan **out, struct error *error);
+
+/* network_memory.c: images that go through the plan at once, of a batch; images of a batch-norm run's last batch of an
+ * epoch, where it needs a plan of its own, else 0; -1 and the advice where what the run allocates beside the network
+ * would not find room. */
+int network_chunk(const struct network *network, int batch);
+int network_rest(const struct network *network, int batch);
+int network_check_room(struct network *network, struct error *error);
 
 /* Forgets recorded passes over `plan` (NULL: all). */
 void network_drop_graphs(struct network *network, const struct plan *plan);

@@ -1,14 +1,11 @@
-/* A network on a device: its memory, its making and end, and looking into it. network_run.c runs it. */
+/* A network on a device: its making and end, and looking into it. network_run.c runs it, network_memory.c counts its
+ * memory. */
 #include "engine/network.h"
 
 #include "engine/execute.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* Images a chunk: so few that a block's tensors stay in the caches, so many that each thread has two or more. */
-enum { CHUNK_MINIMUM = 16, CHUNK_PER_THREAD = 4 };
 
 static const char *const time_names[TIME_KINDS] = {
     [TIME_CONV_FORWARD] = "convolution forward",
@@ -65,7 +62,7 @@ static int allocate_regions(struct network *network, struct error *error)
     struct backend *backend = network->backend;
     void *memory;
     if (backend->allocate(backend, network->memory_bytes, &memory, error))
-        return -1;
+        return network_explain_memory(network, error);
     network->values = memory;
     if (backend->fill_zero(backend, memory, network->memory_bytes, error))
         return -1;
@@ -137,7 +134,8 @@ static int make_layers(struct network *network, struct error *error)
     return 0;
 }
 
-int network_bind_plan(struct network *network, struct plan *plan, struct error *error)
+/* Points a plan at its memory and its lists of layers. */
+static int bind_plan(struct network *network, struct plan *plan, struct error *error)
 {
     struct backend *backend = network->backend;
     const int count = network->parameters.layer_count;
@@ -166,6 +164,20 @@ int network_bind_plan(struct network *network, struct plan *plan, struct error *
     return result;
 }
 
+int network_make_plan(struct network *network, int n, struct plan **out, struct error *error)
+{
+    struct plan *plan;
+    *out = NULL;
+    if (plan_create(network->backend, &network->spec, &network->parameters, network->options.dtype, n, &plan, error))
+        return -1;
+    if (bind_plan(network, plan, error)) {
+        plan_destroy(network->backend, plan);
+        return network_explain_memory(network, error);
+    }
+    *out = plan;
+    return 0;
+}
+
 static int initialize(struct network *network, struct error *error)
 {
     size_t largest = 0;
@@ -187,56 +199,14 @@ static int initialize(struct network *network, struct error *error)
     return result;
 }
 
-/* Batch norm needs the whole batch at once, and so does a GPU; all else goes in chunks. */
-static int chunk_size(const struct network *network)
+/* The plans of the run, the one for an epoch's last batch among them, and the room for what comes beside them. */
+static int make_plans(struct network *network, struct error *error)
 {
-    const int batch = network->options.batch, by_threads = CHUNK_PER_THREAD * network->backend->threads;
-    if (network->spec.norm == NORM_BATCH || network->backend->whole_batch)
-        return batch;
-    const int chunk = by_threads > CHUNK_MINIMUM ? by_threads : CHUNK_MINIMUM;
-    return chunk < batch ? chunk : batch;
-}
-
-static size_t arena_bytes(const struct network *network, int n)
-{
-    struct plan *plan;
-    struct error error;
-    if (plan_create(network->backend, &network->spec, &network->parameters, network->options.dtype, n, &plan, &error))
-        return SIZE_MAX;
-    const size_t bytes = plan->arena_bytes;
-    plan_destroy(network->backend, plan);
-    return bytes;
-}
-
-/* After an allocation failed: how much is needed, how much there is, and the largest batch that fits. */
-static int explain_memory(struct network *network, int batch, struct error *error)
-{
-    size_t available, total;
-    if (network->backend->memory(network->backend, &available, &total, error))
+    const int rest = network_rest(network, network->options.batch);
+    if (network_make_plan(network, network->chunk, &network->plan, error) ||
+        (rest > 0 && network_make_plan(network, rest, &network->remainder, error)))
         return -1;
-    int fits = 0, too_large = batch;
-    while (too_large - fits > 1) {
-        const int middle = fits + (too_large - fits) / 2;
-        if (arena_bytes(network, middle) <= available)
-            fits = middle;
-        else
-            too_large = middle;
-    }
-    char advice[96] = "not even one image fits";
-    if (fits > 0)
-        snprintf(advice, sizeof advice, "the largest batch that fits is about %d", fits);
-    return error_set(error, "out of memory for batch %d: %.0f MB are needed and %.0f of %.0f MB are free; %s", batch,
-                     (double)arena_bytes(network, batch) / 1e6, (double)available / 1e6, (double)total / 1e6, advice);
-}
-
-static int make_plan(struct network *network, struct error *error)
-{
-    if (plan_create(network->backend, &network->spec, &network->parameters, network->options.dtype, network->chunk,
-                    &network->plan, error))
-        return -1;
-    if (network_bind_plan(network, network->plan, error) == 0)
-        return 0;
-    return network->plan->arena ? -1 : explain_memory(network, network->chunk, error);
+    return network_check_room(network, error);
 }
 
 int network_create(struct backend *backend, const struct model_spec *spec, const struct network_options *options,
@@ -252,11 +222,11 @@ int network_create(struct backend *backend, const struct model_spec *spec, const
     network->backend = backend;
     network->spec = *spec;
     network->options = *options;
-    network->chunk = chunk_size(network);
+    network->chunk = network_chunk(network, options->batch);
     if (parameters_list(spec, &network->parameters, error) || allocate_regions(network, error))
         goto fail;
     bind_parameters(network);
-    if (make_layers(network, error) || initialize(network, error) || make_plan(network, error))
+    if (make_layers(network, error) || initialize(network, error) || make_plans(network, error))
         goto fail;
     *out = network;
     return 0;
@@ -312,12 +282,6 @@ size_t network_parameter_count(const struct network *network)
         if (network->parameters.items[i].role != PARAMETER_BUFFER)
             count += network->parameters.items[i].count;
     return count;
-}
-
-size_t network_memory(const struct network *network)
-{
-    return network->memory_bytes + network->plan->arena_bytes +
-           (network->remainder ? network->remainder->arena_bytes : 0);
 }
 
 static float *part_of(const struct parameter *parameter, enum parameter_part part, struct error *error)

@@ -34,6 +34,10 @@ struct network_options {
     enum dtype dtype;
     uint64_t seed; /* initialisation, dropout, stochastic depth */
     bool ema;      /* keep exponential averages */
+    /* Of the run that is to come, so that all it will take of the device is there before it starts; zeros where there
+     * is none. See trainer_needs. */
+    int images;         /* training images of an epoch */
+    size_t image_bytes; /* that it keeps on a device which makes its batches itself */
 };
 
 struct step_options {
@@ -47,7 +51,8 @@ struct step_result {
     bool finite; /* loss, and every logit behind it */
 };
 
-/* The network with its parameters initialised by spec->init. `backend` must outlive it. */
+/* The network with its parameters initialised by spec->init. `backend` must outlive it. Where the memory is too small
+ * for it or for the run that is to come, the error says which batch fits. */
 int network_create(struct backend *backend, const struct model_spec *spec, const struct network_options *options,
                    struct network **out, struct error *error);
 void network_destroy(struct network *network);
@@ -58,8 +63,12 @@ const struct model_spec *network_spec(const struct network *network);
 const struct parameter *network_parameters(const struct network *network, int *count);
 const struct parameter *network_find(const struct network *network, const char *name);
 size_t network_parameter_count(const struct network *network);
-/* Bytes of the arena and what lies beside it. */
+/* Bytes of the arenas and what lies beside them. */
 size_t network_memory(const struct network *network);
+/* For what the run allocates beside the network: after a failure, puts into `error` how much the run needs, how much is
+ * free for it and the largest batch that fits, and leaves `error` as it is where memory is not what is missing. Always
+ * -1. */
+int network_explain_memory(struct network *network, struct error *error);
 
 /* Copies one parameter (count floats) to or from the host; `write` makes the network notice new weights. */
 int network_read(struct network *network, const struct parameter *parameter, enum parameter_part part, float *host,

@@ -231,7 +231,8 @@ static int chunked_step(struct pass *pass, const struct step_work *work)
     return finish_step(pass, work->update);
 }
 
-/* The plan for a training batch of n images: for batch norm one of just this size. */
+/* The plan for a training batch of n images: for batch norm one of just this size, which is there already where the
+ * network knows the run's images. */
 static struct plan *training_plan(struct network *network, int n, struct error *error)
 {
     if (network->spec.norm != NORM_BATCH || n == network->plan->n)
@@ -242,16 +243,9 @@ static struct plan *training_plan(struct network *network, int n, struct error *
         network->remainder = NULL;
         network->packed = NULL;
     }
-    if (network->remainder)
-        return network->remainder;
-    struct plan *plan;
-    if (plan_create(network->backend, &network->spec, &network->parameters, network->options.dtype, n, &plan, error))
+    if (!network->remainder && network_make_plan(network, n, &network->remainder, error))
         return NULL;
-    if (network_bind_plan(network, plan, error)) {
-        plan_destroy(network->backend, plan);
-        return NULL;
-    }
-    return network->remainder = plan;
+    return network->remainder;
 }
 
 static int run_step(struct network *network, const struct step_work *work, struct error *error)

@@ -71,7 +71,7 @@ struct plan {
     int scratch;
     size_t packed_bytes; /* of all packed weights, at the arena's start */
     size_t arena_bytes;
-    char *arena; /* NULL until plan_allocate */
+    char *arena; /* NULL until network_make_plan */
     struct weights
         *weights[WEIGHT_SOURCES]; /* the layers' list for this plan's packed weights; NULL without averages */
 };

@@ -228,16 +228,30 @@ enum progress trainer_step(struct trainer *trainer)
 
 /* ---- The device's images ---- */
 
+static void list_ranges(const struct partition *parts, struct device_range ranges[DEVICE_RANGES])
+{
+    ranges[0] = (struct device_range){SPLIT_TRAIN, 0, parts->train};
+    ranges[1] = (struct device_range){SPLIT_TRAIN, parts->validation_first, parts->validation};
+    ranges[2] = (struct device_range){SPLIT_TEST, 0, parts->test};
+}
+
+void trainer_needs(const struct partition *parts, struct network_options *network)
+{
+    struct device_range ranges[DEVICE_RANGES];
+    list_ranges(parts, ranges);
+    network->images = parts->train;
+    network->image_bytes = device_data_bytes(ranges);
+}
+
 int trainer_upload(struct trainer *trainer, struct error *error)
 {
     if (!backend_of(trainer)->load_batch)
         return 0;
     const struct partition *parts = &trainer->parts;
-    const struct device_range ranges[DEVICE_RANGES] = {{SPLIT_TRAIN, 0, parts->train},
-                                                       {SPLIT_TRAIN, parts->validation_first, parts->validation},
-                                                       {SPLIT_TEST, 0, parts->test}};
+    struct device_range ranges[DEVICE_RANGES];
+    list_ranges(parts, ranges);
     if (device_data_create(backend_of(trainer), trainer->dataset, ranges, &trainer->device, error))
-        return -1;
+        return network_explain_memory(trainer->network, error);
     uint32_t place;
     const struct device_view view = {
         .split = SPLIT_TRAIN,

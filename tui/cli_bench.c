@@ -285,7 +285,7 @@ enum cli_status cli_bench(struct cli *cli)
     if (cli_number(cli, "steps", STEPS, 1, MOST_STEPS, &bench.steps, &error) != 0 ||
         cli_number(cli, "repeats", REPEATS, 1, MOST_REPEATS, &bench.repeats, &error) != 0)
         return cli_usage(cli, &error);
-    if (run_open_network(&bench.settings, &bench.backend, &bench.network, bench.device, note, &error) != 0 ||
+    if (run_open_network(&bench.settings, NULL, &bench.backend, &bench.network, bench.device, note, &error) != 0 ||
         make_batch(&bench, &error) != 0 || measure(&bench, &error) != 0) {
         status = cli_failed(cli, &error);
     } else {

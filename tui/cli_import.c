@@ -50,7 +50,7 @@ static int import(struct cli *cli, struct backend **backend, struct network **ne
     char device[DEVICE_TEXT_SIZE], device_note[DEVICE_NOTE_SIZE], note[RUN_TEXT_SIZE];
     int classes;
     if (import_classes(path, &classes, error) != 0 || choose_data(settings, classes, note, error) != 0 ||
-        run_open_network(settings, backend, network, device, device_note, error) != 0 ||
+        run_open_network(settings, NULL, backend, network, device, device_note, error) != 0 ||
         import_session(path, settings, *network, session, error) != 0)
         return -1;
     cli_note(note);

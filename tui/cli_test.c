@@ -94,7 +94,7 @@ static int open_test(struct test *test, struct error *error)
     char note[DEVICE_NOTE_SIZE];
     int classes = settings->model.classes;
     if (run_open_session_data(settings, &test->dataset, error) != 0 ||
-        run_open_network(settings, &test->backend, &test->network, test->device, note, error) != 0)
+        run_open_network(settings, NULL, &test->backend, &test->network, test->device, note, error) != 0)
         return -1;
     cli_note(note);
     test->confusion = calloc((size_t)classes * (size_t)classes, sizeof *test->confusion);

@@ -13,6 +13,7 @@
 struct run {
     struct settings settings;
     struct run_parts parts;
+    struct partition partition;
     struct training_state state;
     struct epoch_record results; /* of a run that was done before */
     bool made_session;           /* it was not there before */
@@ -131,17 +132,20 @@ int run_check(const struct settings *settings, struct error *error)
 
 /* ---- Back end and network ---- */
 
-int run_open_network(struct settings *settings, struct backend **backend, struct network **network,
-                     char device[DEVICE_TEXT_SIZE], char note[DEVICE_NOTE_SIZE], struct error *error)
+int run_open_network(struct settings *settings, const struct partition *partition, struct backend **backend,
+                     struct network **network, char device[DEVICE_TEXT_SIZE], char note[DEVICE_NOTE_SIZE],
+                     struct error *error)
 {
     struct train_options *train = &settings->train;
     *network = NULL;
     if (device_open(train, backend, device, note, error) != 0)
         return -1;
-    const struct network_options options = {.batch = train->batch,
-                                            .dtype = train->precision == PRECISION_BF16 ? DTYPE_BF16 : DTYPE_FP32,
-                                            .seed = train->seed,
-                                            .ema = train->ema > 0};
+    struct network_options options = {.batch = train->batch,
+                                      .dtype = train->precision == PRECISION_BF16 ? DTYPE_BF16 : DTYPE_FP32,
+                                      .seed = train->seed,
+                                      .ema = train->ema > 0};
+    if (partition)
+        trainer_needs(partition, &options);
     if (network_create(*backend, &settings->model, &options, network, error) != 0) {
         (*backend)->destroy(*backend);
         *backend = NULL;
@@ -175,10 +179,10 @@ static int open_data(struct run *run, const struct run_request *request, struct 
                                  : run_open_data(&run->settings, parts->note, &parts->dataset, error);
     if (opened != 0)
         return -1;
-    struct partition partition; /* made again by the trainer; asked for here so that nothing is left of a bad split */
-    if (partition_make(parts->dataset, &run->settings.train, &partition, error) != 0)
+    /* made again by the trainer; asked for here so that nothing is left of a bad split, and the memory is reserved */
+    if (partition_make(parts->dataset, &run->settings.train, &run->partition, error) != 0)
         return -1;
-    parts->train_images = partition.train;
+    parts->train_images = run->partition.train;
     bool synthetic = strcmp(dataset_location(parts->dataset), "built in") == 0;
     snprintf(parts->data, sizeof parts->data, synthetic ? "%s images, %s" : "%s in %s", dataset_name(parts->dataset),
              dataset_location(parts->dataset));
@@ -249,7 +253,8 @@ static int build(struct run *run, const struct run_request *request, struct erro
         return -1;
     if (open_data(run, request, error) != 0 ||
         tell(request, error, "building network %s", run->settings.model.preset) != 0 ||
-        run_open_network(&run->settings, &parts->backend, &parts->network, parts->device, note, error) != 0)
+        run_open_network(&run->settings, &run->partition, &parts->backend, &parts->network, parts->device, note,
+                         error) != 0)
         return -1;
     if (*note)
         add_note(run, note);

@@ -75,8 +75,10 @@ bool run_data_place(int index, char path[SETTINGS_PATH_SIZE]);
 
 /* The back end and the network of the settings, for batches of up to settings->train.batch. Puts the real device,
  * precision and number of threads into the settings, what they are in words into `device`, and what there is to say of
- * the choice into `note`. The caller destroys the network, then the back end (backend->destroy). */
-int run_open_network(struct settings *settings, struct backend **backend, struct network **network,
-                     char device[DEVICE_TEXT_SIZE], char note[DEVICE_NOTE_SIZE], struct error *error);
+ * the choice into `note`. `partition`: the data of the run that is to come, whose memory must be there, too; NULL where
+ * none is. The caller destroys the network, then the back end (backend->destroy). */
+int run_open_network(struct settings *settings, const struct partition *partition, struct backend **backend,
+                     struct network **network, char device[DEVICE_TEXT_SIZE], char note[DEVICE_NOTE_SIZE],
+                     struct error *error);
 
 #endif

@@ -1,5 +1,5 @@
 /* Whole networks and whole runs on the (emulated) GPU: the CPU's losses, the same bits twice and after a resume, steps
- * in flight that nobody notices, and what happens when a step is not finite or the memory is too small. */
+ * in flight that nobody notices, and what happens when a step is not finite. */
 #include "tests/cuda_emulation/emulation.h"
 #include "tests/engine/tiny_run.h"
 
@@ -426,38 +426,11 @@ static void a_run_that_diverges_stops_at_its_step(void **state)
     tiny_free(&run);
 }
 
-/* ---- Memory ---- */
-
-static void too_large_a_batch_is_told_what_fits(void **state)
-{
-    (void)state;
-    struct emulation_machine small = emulation_usual_machine;
-    small.memory = 120u << 20;
-    struct backend *cuda;
-    struct network *network;
-    struct error error = {""};
-    const struct model_spec spec = spec_of(&variants[0]);
-    struct network_options options = {.batch = 4096, .dtype = DTYPE_BF16, .seed = 1};
-    emulation_set_machine(&small);
-    assert_int_equal(backend_cuda_create(0, &cuda, &error), 0);
-    assert_int_equal(network_create(cuda, &spec, &options, &network, &error), -1);
-    print_message("%s\n", error.message);
-    assert_int_equal(sscanf(strstr(error.message, "about "), "about %d", &options.batch), 1);
-    assert_true(options.batch > 1 && options.batch < 4096);
-    if (network_create(cuda, &spec, &options, &network, &error))
-        fail_msg("%s", error.message);
-    network_destroy(network);
-    cuda->destroy(cuda);
-    assert_int_equal(emulation_allocated(), 0);
-    emulation_set_machine(&emulation_usual_machine);
-}
-
 int main(void)
 {
     const struct CMUnitTest steps[] = {
         cmocka_unit_test(a_step_is_the_cpus_in_fp32), cmocka_unit_test(a_step_is_the_cpus_in_bf16),
-        cmocka_unit_test(a_step_has_the_same_bits_in_every_order), cmocka_unit_test(replayed_steps_are_the_cpus),
-        cmocka_unit_test(too_large_a_batch_is_told_what_fits)};
+        cmocka_unit_test(a_step_has_the_same_bits_in_every_order), cmocka_unit_test(replayed_steps_are_the_cpus)};
     const struct CMUnitTest runs[] = {cmocka_unit_test(a_run_is_the_cpus),
                                       cmocka_unit_test(two_runs_have_the_same_bits),
                                       cmocka_unit_test(a_resumed_run_has_the_same_bits),

@@ -190,8 +190,12 @@ void tiny_init(struct tiny_run *run, const char *preset)
 void tiny_create_on(struct tiny_run *run, struct backend *on, const struct tiny_checkpoint *from)
 {
     struct error error = {0};
-    const struct network_options options = {
+    struct network_options options = {
         .batch = run->options.batch, .dtype = DTYPE_FP32, .seed = run->options.seed, .ema = run->options.ema > 0};
+    struct partition parts;
+    if (partition_make(dataset, &run->options, &parts, &error) < 0)
+        fail_msg("%s", error.message);
+    trainer_needs(&parts, &options);
     if (network_create(on, &run->spec, &options, &run->network, &error) < 0)
         fail_msg("%s", error.message);
     if (from)
