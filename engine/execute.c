@@ -119,12 +119,14 @@ static int global_pool_backward(const struct pass *pass, const struct op *op)
 static struct batch_norm batch_norm_of(const struct pass *pass, const struct op *op)
 {
     float *statistics = pass->network->values; /* running statistics have no average of their own */
+    const bool probing = pass->plan->probing;  /* which leaves them as they are */
+    float *const spare = probing ? value(pass, pass->plan->scratch) : NULL;
     const size_t *offsets = pass->network->parameters.offsets + op->norm;
     return (struct batch_norm){.c = op->c,
                                .weight = active_value(pass, op->norm),
                                .bias = active_value(pass, op->norm + 1),
-                               .running_mean = statistics + offsets[2],
-                               .running_variance = statistics + offsets[3],
+                               .running_mean = probing ? spare : statistics + offsets[2],
+                               .running_variance = probing ? spare + op->c : statistics + offsets[3],
                                .saved = value(pass, op->saved),
                                .weight_gradient = gradient_of(pass, op->norm),
                                .bias_gradient = gradient_of(pass, op->norm + 1)};
@@ -160,11 +162,17 @@ static int gate_backward(const struct pass *pass, const struct op *op)
                                   input_count(op), pass->error);
 }
 
+/* Whether stochastic depth and dropout leave anything out. */
+static bool drops(const struct pass *pass)
+{
+    return pass->training && !pass->plan->probing;
+}
+
 static struct residual_gate residual_gate_of(const struct pass *pass, const struct op *op)
 {
     return (struct residual_gate){.sample = value(pass, op->sample),
                                   .channel = value(pass, op->gate),
-                                  .skip_gain = active_value(pass, op->skip_gain),
+                                  .skip_gain = pass->unit_gain ? NULL : active_value(pass, op->skip_gain),
                                   .alpha = op->scale};
 }
 
@@ -174,9 +182,9 @@ static int residual_add_forward(const struct pass *pass, const struct op *op)
     const struct residual_gate gate = residual_gate_of(pass, op);
     /* stochastic depth (Huang et al. 2016, as NFNet uses it): which samples keep the branch; all of them in evaluation
      */
-    if (op->sample != NO_BUFFER && backend->drop_path(backend, value(pass, op->sample),
-                                                      pass->training ? op->drop_rate : 0, pass->network->options.seed,
-                                                      pass->network->step, op->block, pass->first, op->n, pass->error))
+    if (op->sample != NO_BUFFER && backend->drop_path(backend, value(pass, op->sample), drops(pass) ? op->drop_rate : 0,
+                                                      pass->network->options.seed, pass->network->step, op->block,
+                                                      pass->first, op->n, pass->error))
         return -1;
     return backend->residual_add_forward(backend, op->dtype, value(pass, op->y), value(pass, op->x), &gate, op->n,
                                          op->h * op->w, op->c, pass->error);
@@ -196,7 +204,7 @@ static int residual_add_backward(const struct pass *pass, const struct op *op)
 static int drop(const struct pass *pass, const struct op *op, int from, int to)
 {
     struct backend *backend = pass->network->backend;
-    return backend->dropout(backend, value(pass, from), value(pass, to), pass->training ? op->scale : 0,
+    return backend->dropout(backend, value(pass, from), value(pass, to), drops(pass) ? op->scale : 0,
                             pass->network->options.seed, pass->network->step, pass->first * (uint64_t)op->c,
                             input_count(op), pass->error);
 }
@@ -251,20 +259,23 @@ static int run_stage(const struct pass *pass, const struct stage *stage, const s
     return 0;
 }
 
-int plan_forward(const struct pass *pass, plan_observer *observer, void *context)
+static int observe(const struct pass *pass, enum plan_moment moment, const struct op *op)
+{
+    return pass->observer ? pass->observer(pass->context, moment, op, pass->error) : 0;
+}
+
+int plan_forward(const struct pass *pass)
 {
     const struct plan *plan = pass->plan;
     for (int i = 0; i < plan->op_count; i++) {
         const struct op *op = &plan->ops[i];
-        if (run_stage(pass, &kinds[op->kind].forward, op))
-            return -1;
-        const bool head = i == plan->op_count - 1;
-        if (observer && (head || op->mark != MARK_NONE)) {
-            const int block = head ? model_block_count(&pass->network->spec) : op->mark;
-            const int result = observer(context, block, op, pass->error);
-            if (result)
-                return result;
-        }
+        int result = observe(pass, MOMENT_BEFORE, op);
+        if (result == 0)
+            result = run_stage(pass, &kinds[op->kind].forward, op);
+        if (result == 0)
+            result = observe(pass, MOMENT_AFTER, op);
+        if (result)
+            return result;
     }
     return 0;
 }
@@ -272,9 +283,12 @@ int plan_forward(const struct pass *pass, plan_observer *observer, void *context
 int plan_backward(const struct pass *pass)
 {
     const struct plan *plan = pass->plan;
-    for (int i = plan->op_count - 1; i >= 0; i--)
-        for (int s = 0; s < BACKWARD_STAGES; s++)
-            if (run_stage(pass, &kinds[plan->ops[i].kind].backward[s], &plan->ops[i]))
-                return -1;
+    for (int i = plan->op_count - 1; i >= 0; i--) {
+        int result = observe(pass, MOMENT_BACKWARD, &plan->ops[i]);
+        for (int s = 0; s < BACKWARD_STAGES && result == 0; s++)
+            result = run_stage(pass, &kinds[plan->ops[i].kind].backward[s], &plan->ops[i]);
+        if (result)
+            return result;
+    }
     return 0;
 }

@@ -4,6 +4,8 @@
 
 #include "engine/plan.h"
 
+struct prober;
+
 /* A pass that was recorded, and what it holds good for. */
 struct network_graph {
     const struct plan *plan;
@@ -37,6 +39,8 @@ struct network {
     float *probe; /* (2, widest layer), and one int behind it: of a search for a divergence */
     size_t memory_bytes;
 
+    struct prober *prober; /* NULL until a probe is taken, or from the start where the options say so */
+
     struct ws_layer *ws;     /* one a layer, of the trained weights */
     struct updater *updater; /* made at the first update, and anew when `decay_all` changes */
     bool decay_all;
@@ -50,14 +54,23 @@ struct network {
     double seconds[TIME_KINDS];
 };
 
+/* When an observer of a pass is called. */
+enum plan_moment { MOMENT_BEFORE, MOMENT_AFTER, MOMENT_BACKWARD };
+
+/* Called before and after each operation forward, and before it backward; non-zero ends the pass. */
+typedef int plan_observer(void *context, enum plan_moment moment, const struct op *op, struct error *error);
+
 /* What the operations need to know of this pass. */
 struct pass {
     struct network *network;
     struct plan *plan;
     enum weight_source source;
     bool training;
-    bool add;       /* backward: add to the weight gradients (a later chunk of the same step) */
-    uint64_t first; /* number of the chunk's first image in the batch */
+    bool add;                /* backward: add to the weight gradients (a later chunk of the same step) */
+    uint64_t first;          /* number of the chunk's first image in the batch */
+    bool unit_gain;          /* of a probing plan: skip gains count as 1 */
+    plan_observer *observer; /* or NULL */
+    void *context;           /* the observer's */
     struct error *error;
 };
 
@@ -70,8 +83,9 @@ static inline float *network_source(const struct network *network, enum weight_s
 /* Channels of the widest layer. */
 int network_widest(const struct network *network);
 
-/* Makes a plan of n images with its memory; NULL in `out` and -1 for want of it, which the error explains. */
-int network_make_plan(struct network *network, int n, struct plan **out, struct error *error);
+/* Makes a plan of n images, for steps or for probes, with its memory; NULL in `out` and -1 for want of it, which the
+ * error explains. */
+int network_make_plan(struct network *network, int n, bool probing, struct plan **out, struct error *error);
 
 /* network_memory.c: images that go through the plan at once, of a batch; images of a batch-norm run's last batch of an
  * epoch, where it needs a plan of its own, else 0; -1 and the advice where what the run allocates beside the network
@@ -93,10 +107,25 @@ int network_settle(struct network *network, struct error *error);
 int network_load_images(struct network *network, struct plan *plan, const float *images, int count,
                         struct error *error);
 
-/* Called behind each operation that completes the stem, a block or the head (block count); non-zero ends the pass. */
-typedef int plan_observer(void *context, int block, const struct op *op, struct error *error);
-
-int plan_forward(const struct pass *pass, plan_observer *observer, void *context);
+int plan_forward(const struct pass *pass);
 int plan_backward(const struct pass *pass);
+
+/* ---- Pieces of a step, in network_run.c ---- */
+
+/* Values for the operations that read them from device memory; `count` images of a source from values.start on, or of a
+ * batch on the host from `begin` on (labels, where there are any, too). */
+int network_write_values(struct network *network, const struct step_values *values, struct error *error);
+int network_load_source(struct network *network, struct plan *plan, const struct image_source *source, int count,
+                        struct error *error);
+int network_load_host(const struct pass *pass, const struct step_batch *batch, int begin, int count);
+
+/* Behind a forward pass of `count` images of a batch of `total`: the loss, added up in the network's report from chunk
+ * to chunk, and the gradient of the logits. */
+int network_loss(const struct pass *pass, int count, int total, float label_smoothing);
+/* Turns the gradients of the effective weights into those of the raw ones. */
+int network_raw_gradients(const struct pass *pass);
+
+/* The list of what the optimizer changes; made anew, and recorded passes dropped, when `decay_all` changes. */
+int network_make_updater(struct network *network, bool decay_all, struct error *error);
 
 #endif

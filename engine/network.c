@@ -3,6 +3,7 @@
 #include "engine/network.h"
 
 #include "engine/execute.h"
+#include "engine/prober.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -96,13 +97,14 @@ static float *region_at(float *region, const struct network *network, int parame
     return parameter < 0 ? NULL : region + network->parameters.offsets[parameter];
 }
 
-/* The layers with weights of `source`; `layers` (layer_count). */
-static void list_layers(const struct network *network, enum weight_source source, struct ws_layer *layers)
+/* The layers with weights of `source`; `layers` (layer_count). `folded`: skip gain and alpha go into the weights. */
+static void list_layers(const struct network *network, enum weight_source source, bool folded, struct ws_layer *layers)
 {
     const struct parameter_list *list = &network->parameters;
     float *from = network_source(network, source); /* only read */
     for (int i = 0; i < list->layer_count; i++) {
         const struct layer *layer = &list->layers[i];
+        const int skip_gain = folded ? layer->skip_gain : -1;
         const struct parameter *weight = &list->items[layer->weight];
         layers[i] = (struct ws_layer){
             .mode = layer->mode,
@@ -111,16 +113,16 @@ static void list_layers(const struct network *network, enum weight_source source
             .weight = region_at(from, network, layer->weight),
             .gain = region_at(from, network, layer->gain),
             .bias = region_at(from, network, layer->bias),
-            .skip_gain = region_at(from, network, layer->skip_gain),
+            .skip_gain = region_at(from, network, skip_gain),
             .in_scale = layer->in_scale,
-            .out_scale = layer->out_scale,
+            .out_scale = folded ? layer->out_scale : 1,
             .effective = region_at(network->effective, network, layer->weight),
             .effective_bias = region_at(network->effective, network, layer->bias),
             .row_moments = network->moments + layer->moments,
             .weight_gradient = region_at(network->gradients, network, layer->weight),
             .bias_gradient = region_at(network->gradients, network, layer->bias),
             .gain_gradient = region_at(network->gradients, network, layer->gain),
-            .skip_gain_gradient = region_at(network->gradients, network, layer->skip_gain),
+            .skip_gain_gradient = region_at(network->gradients, network, skip_gain),
         };
     }
 }
@@ -130,7 +132,7 @@ static int make_layers(struct network *network, struct error *error)
     network->ws = calloc((size_t)network->parameters.layer_count, sizeof *network->ws);
     if (!network->ws)
         return error_set(error, "out of memory");
-    list_layers(network, WEIGHTS_TRAINED, network->ws);
+    list_layers(network, WEIGHTS_TRAINED, true, network->ws);
     return 0;
 }
 
@@ -148,7 +150,7 @@ static int bind_plan(struct network *network, struct plan *plan, struct error *e
     for (int source = 0; source < WEIGHT_SOURCES && !result; source++) {
         if (!network_source(network, source))
             continue;
-        list_layers(network, source, layers);
+        list_layers(network, source, !plan->probing, layers);
         for (int i = 0; i < plan->op_count; i++) {
             const struct op *op = &plan->ops[i];
             if (op->kind != OP_CONV)
@@ -164,11 +166,12 @@ static int bind_plan(struct network *network, struct plan *plan, struct error *e
     return result;
 }
 
-int network_make_plan(struct network *network, int n, struct plan **out, struct error *error)
+int network_make_plan(struct network *network, int n, bool probing, struct plan **out, struct error *error)
 {
     struct plan *plan;
     *out = NULL;
-    if (plan_create(network->backend, &network->spec, &network->parameters, network->options.dtype, n, &plan, error))
+    if (plan_create(network->backend, &network->spec, &network->parameters, network->options.dtype, n, probing, &plan,
+                    error))
         return -1;
     if (bind_plan(network, plan, error)) {
         plan_destroy(network->backend, plan);
@@ -203,8 +206,9 @@ static int initialize(struct network *network, struct error *error)
 static int make_plans(struct network *network, struct error *error)
 {
     const int rest = network_rest(network, network->options.batch);
-    if (network_make_plan(network, network->chunk, &network->plan, error) ||
-        (rest > 0 && network_make_plan(network, rest, &network->remainder, error)))
+    if (network_make_plan(network, network->chunk, false, &network->plan, error) ||
+        (rest > 0 && network_make_plan(network, rest, false, &network->remainder, error)) ||
+        (network->options.probes && prober_create(network, network->options.batch, &network->prober, error)))
         return -1;
     return network_check_room(network, error);
 }
@@ -242,6 +246,7 @@ void network_destroy(struct network *network)
     network_drop_graphs(network, NULL);
     plan_destroy(network->backend, network->plan);
     plan_destroy(network->backend, network->remainder);
+    prober_destroy(network, network->prober);
     if (network->updater)
         network->backend->updater_destroy(network->backend, network->updater);
     if (network->values)

@@ -38,6 +38,7 @@ struct network_options {
      * is none. See trainer_needs. */
     int images;         /* training images of an epoch */
     size_t image_bytes; /* that it keeps on a device which makes its batches itself */
+    bool probes;        /* it takes probes (network_probe.h) */
 };
 
 struct step_options {

@@ -13,9 +13,15 @@ struct search {
 
 enum { FOUND = 1 };
 
-static int look_at_block(void *context, int block, const struct op *op, struct error *error)
+static int look_at_block(void *context, enum plan_moment moment, const struct op *op, struct error *error)
 {
     struct search *search = context;
+    const struct plan *plan = search->plan;
+    const int blocks = model_block_count(&search->network->spec);
+    const bool head = op == &plan->ops[plan->op_count - 1];
+    if (moment != MOMENT_AFTER || (!head && op->mark == MARK_NONE))
+        return 0;
+    const int block = head ? blocks : op->mark;
     struct backend *backend = search->network->backend;
     const struct conv *conv = op->conv;
     const int c = conv ? conv->shape.cout : op->c;
@@ -24,8 +30,7 @@ static int look_at_block(void *context, int block, const struct op *op, struct e
     float *probe = search->network->probe;
     void *probe_finite = probe + 2 * search->widest;
     int finite;
-    if (backend->channel_moments(backend, op->dtype, plan_buffer(search->plan, op->y), rows, c, probe, probe_finite,
-                                 error) ||
+    if (backend->channel_moments(backend, op->dtype, plan_buffer(plan, op->y), rows, c, probe, probe_finite, error) ||
         backend->copy_out(backend, search->moments, probe, 2 * (size_t)c * sizeof *probe, error) ||
         backend->copy_out(backend, &finite, probe_finite, sizeof finite, error))
         return -1;
@@ -36,7 +41,6 @@ static int look_at_block(void *context, int block, const struct op *op, struct e
     double variance = 0;
     for (int i = 0; i < c; i++)
         variance += (double)search->moments[c + i];
-    const int blocks = model_block_count(&search->network->spec);
     if (block < blocks) {
         search->found->variance = (float)(variance / c);
         search->found->predicted = block < 0 ? 1 : model_block(&search->network->spec, block).variance_out;
@@ -54,13 +58,14 @@ int network_find_divergence(struct network *network, const float *images, int n,
     search.moments = malloc(2 * (size_t)search.widest * sizeof *search.moments);
     if (!search.moments)
         return error_set(error, "out of memory");
-    const struct pass pass = {.network = network, .plan = plan, .error = error};
+    const struct pass pass = {
+        .network = network, .plan = plan, .observer = look_at_block, .context = &search, .error = error};
     int result = network_prepare(network, plan, WEIGHTS_TRAINED, error);
     for (int begin = 0; begin < n && result == 0; begin += plan->n) {
         const int count = n - begin < plan->n ? n - begin : plan->n;
         result = network_load_images(network, plan, images + (size_t)begin * image, count, error);
         if (result == 0)
-            result = plan_forward(&pass, look_at_block, &search);
+            result = plan_forward(&pass);
     }
     free(search.moments);
     return result < 0 ? -1 : 0;

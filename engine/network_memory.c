@@ -1,6 +1,7 @@
 /* What a network and its run take of a device's memory, and what is said where there is less. All that is large is
  * taken before the first step: a run that starts does not fail for memory later. */
 #include "engine/execute.h"
+#include "engine/prober.h"
 
 #include <stdio.h>
 
@@ -30,11 +31,12 @@ int network_rest(const struct network *network, int batch)
 }
 
 /* Of a plan for n images; SIZE_MAX where there can be none. */
-static size_t arena_bytes(const struct network *network, int n)
+static size_t arena_bytes(const struct network *network, int n, bool probing)
 {
     struct plan *plan;
     struct error error;
-    if (plan_create(network->backend, &network->spec, &network->parameters, network->options.dtype, n, &plan, &error))
+    if (plan_create(network->backend, &network->spec, &network->parameters, network->options.dtype, n, probing, &plan,
+                    &error))
         return SIZE_MAX;
     const size_t bytes = plan->arena_bytes;
     plan_destroy(network->backend, plan);
@@ -53,11 +55,12 @@ static size_t bytes_beside(const struct network *network)
 static size_t run_bytes(const struct network *network, int batch)
 {
     const int rest = network_rest(network, batch);
-    const size_t arena = arena_bytes(network, network_chunk(network, batch));
-    const size_t rest_arena = rest > 0 ? arena_bytes(network, rest) : 0;
-    if (arena == SIZE_MAX || rest_arena == SIZE_MAX)
+    const size_t arena = arena_bytes(network, network_chunk(network, batch), false);
+    const size_t rest_arena = rest > 0 ? arena_bytes(network, rest, false) : 0;
+    const size_t probing = network->options.probes ? arena_bytes(network, prober_chunk(network, batch), true) : 0;
+    if (arena == SIZE_MAX || rest_arena == SIZE_MAX || probing == SIZE_MAX)
         return SIZE_MAX;
-    return network->memory_bytes + arena + rest_arena + bytes_beside(network);
+    return network->memory_bytes + arena + rest_arena + probing + bytes_beside(network);
 }
 
 static size_t plan_bytes(const struct plan *plan)
@@ -67,7 +70,8 @@ static size_t plan_bytes(const struct plan *plan)
 
 size_t network_memory(const struct network *network)
 {
-    return (network->values ? network->memory_bytes : 0) + plan_bytes(network->plan) + plan_bytes(network->remainder);
+    return (network->values ? network->memory_bytes : 0) + plan_bytes(network->plan) + plan_bytes(network->remainder) +
+           prober_bytes(network->prober);
 }
 
 /* The largest batch below `batch` whose run takes no more than `available`, 0 when not even one image fits. */

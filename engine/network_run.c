@@ -48,9 +48,8 @@ int network_load_images(struct network *network, struct plan *plan, const float 
                             (size_t)plan->n * image_floats, error);
 }
 
-/* `count` images of the source, from step->start on. */
-static int load_source(struct network *network, struct plan *plan, const struct image_source *source, int count,
-                       struct error *error)
+int network_load_source(struct network *network, struct plan *plan, const struct image_source *source, int count,
+                        struct error *error)
 {
     struct backend *backend = network->backend;
     char *input = plan_buffer(plan, plan->input);
@@ -143,16 +142,13 @@ struct step_work {
     bool update; /* ... and the optimizer's step */
 };
 
-/* Forward, loss and backward of `count` images, which are there, of a batch of `total`. */
-static int train_loaded(const struct pass *pass, int count, int total, float label_smoothing)
+int network_loss(const struct pass *pass, int count, int total, float label_smoothing)
 {
     struct network *network = pass->network;
     struct plan *plan = pass->plan;
     struct backend *backend = network->backend;
     const int classes = network->spec.classes;
     float *dlogits = plan_buffer(plan, plan->dlogits);
-    if (plan_forward(pass, NULL, NULL))
-        return -1;
     const double begin = clock_seconds();
     if (count < plan->n && backend->fill_zero(backend, dlogits + (size_t)count * (size_t)classes,
                                               (size_t)(plan->n - count) * (size_t)classes * sizeof(float), pass->error))
@@ -163,7 +159,25 @@ static int train_loaded(const struct pass *pass, int count, int total, float lab
         network_settle(network, pass->error))
         return -1;
     network->seconds[TIME_LOSS] += clock_seconds() - begin;
-    return plan_backward(pass);
+    return 0;
+}
+
+/* Forward, loss and backward of `count` images, which are there, of a batch of `total`. */
+static int train_loaded(const struct pass *pass, int count, int total, float label_smoothing)
+{
+    return plan_forward(pass) || network_loss(pass, count, total, label_smoothing) || plan_backward(pass) ? -1 : 0;
+}
+
+int network_raw_gradients(const struct pass *pass)
+{
+    struct network *network = pass->network;
+    struct backend *backend = network->backend;
+    const double begin = clock_seconds();
+    if (backend->weights_backward(backend, pass->plan->weights[WEIGHTS_TRAINED], pass->error) ||
+        network_settle(network, pass->error))
+        return -1;
+    network->seconds[TIME_STANDARDIZE] += clock_seconds() - begin;
+    return 0;
 }
 
 /* The update, and the gradients of the raw weights before it. */
@@ -171,14 +185,11 @@ static int finish_step(const struct pass *pass, bool update)
 {
     struct network *network = pass->network;
     struct backend *backend = network->backend;
-    double begin = clock_seconds();
-    if (backend->weights_backward(backend, pass->plan->weights[WEIGHTS_TRAINED], pass->error) ||
-        network_settle(network, pass->error))
+    if (network_raw_gradients(pass))
         return -1;
-    network->seconds[TIME_STANDARDIZE] += clock_seconds() - begin;
     if (!update)
         return 0;
-    begin = clock_seconds();
+    const double begin = clock_seconds();
     network->packed = NULL;
     if (backend->update(backend, network->updater, network->step, network->report, pass->error) ||
         network_settle(network, pass->error))
@@ -197,19 +208,21 @@ static int whole_step(const struct pass *pass, const void *arguments)
     network->packed = NULL;
     if (network_prepare(network, pass->plan, WEIGHTS_TRAINED, pass->error))
         return -1;
-    if (batch->source && load_source(network, pass->plan, batch->source, batch->n, pass->error))
+    if (batch->source && network_load_source(network, pass->plan, batch->source, batch->n, pass->error))
         return -1;
     if (train_loaded(pass, batch->n, batch->n, work->label_smoothing))
         return -1;
     return finish_step(pass, work->update);
 }
 
-static int load_host(const struct pass *pass, const struct step_batch *batch, int begin, int count)
+int network_load_host(const struct pass *pass, const struct step_batch *batch, int begin, int count)
 {
     struct network *network = pass->network;
     struct backend *backend = network->backend;
     if (network_load_images(network, pass->plan, batch->images + (size_t)begin * image_floats, count, pass->error))
         return -1;
+    if (!batch->labels)
+        return 0;
     return backend->copy_in(backend, plan_buffer(pass->plan, pass->plan->labels), batch->labels + begin, (size_t)count,
                             pass->error);
 }
@@ -225,7 +238,7 @@ static int chunked_step(struct pass *pass, const struct step_work *work)
         const int count = n - begin < chunk ? n - begin : chunk;
         pass->add = begin > 0;
         pass->first = (uint64_t)begin;
-        if (load_host(pass, batch, begin, count) || train_loaded(pass, count, n, work->label_smoothing))
+        if (network_load_host(pass, batch, begin, count) || train_loaded(pass, count, n, work->label_smoothing))
             return -1;
     }
     return finish_step(pass, work->update);
@@ -243,7 +256,7 @@ static struct plan *training_plan(struct network *network, int n, struct error *
         network->remainder = NULL;
         network->packed = NULL;
     }
-    if (!network->remainder && network_make_plan(network, n, &network->remainder, error))
+    if (!network->remainder && network_make_plan(network, n, false, &network->remainder, error))
         return NULL;
     return network->remainder;
 }
@@ -259,7 +272,7 @@ static int run_step(struct network *network, const struct step_work *work, struc
     struct pass pass = {.network = network, .plan = plan, .training = true, .error = error};
     if (batch->n > plan->n || !network->backend->whole_batch)
         return chunked_step(&pass, work);
-    if (batch->images && load_host(&pass, batch, 0, batch->n))
+    if (batch->images && network_load_host(&pass, batch, 0, batch->n))
         return -1;
     struct network_graph key;
     memset(&key, 0, sizeof key);
@@ -274,7 +287,7 @@ static int run_step(struct network *network, const struct step_work *work, struc
 
 /* ---- What changes from step to step ---- */
 
-static int make_updater(struct network *network, bool decay_all, struct error *error)
+int network_make_updater(struct network *network, bool decay_all, struct error *error)
 {
     struct backend *backend = network->backend;
     if (network->updater && network->decay_all == decay_all)
@@ -321,7 +334,7 @@ static struct update_options update_options_of(const struct optimizer_options *o
                                    .nesterov = options->nesterov};
 }
 
-static int write_values(struct network *network, const struct step_values *values, struct error *error)
+int network_write_values(struct network *network, const struct step_values *values, struct error *error)
 {
     return network->backend->copy_in(network->backend, network->step, values, sizeof *values, error);
 }
@@ -343,7 +356,7 @@ int network_queue_step(struct network *network, const struct step_batch *batch, 
                                        .resume = network->in_flight == 0};
     const struct step_work work = {batch, options->label_smoothing, true};
     struct backend *backend = network->backend;
-    if (make_updater(network, optimizer->decay_all, error) || write_values(network, &values, error) ||
+    if (network_make_updater(network, optimizer->decay_all, error) || network_write_values(network, &values, error) ||
         run_step(network, &work, error) ||
         backend->post(backend, network->report, sizeof *network->report, ticket, error))
         return -1;
@@ -373,7 +386,7 @@ int network_train_step(struct network *network, const float *images, const uint8
     const struct step_work work = {&batch, options->label_smoothing, false};
     const struct step_values values = {.step = options->step};
     struct loss_result loss;
-    if (write_values(network, &values, error) || run_step(network, &work, error) ||
+    if (network_write_values(network, &values, error) || run_step(network, &work, error) ||
         network->backend->copy_out(network->backend, &loss, &network->report->loss, sizeof loss, error))
         return -1;
     *result = (struct step_result){.loss = loss.loss / (float)n, .correct = loss.correct};
@@ -387,7 +400,7 @@ int network_update(struct network *network, const struct optimizer_options *opti
     struct backend *backend = network->backend;
     const struct step_values values = {.update = update_options_of(options), .resume = 1};
     network->packed = NULL;
-    if (make_updater(network, options->decay_all, error) || write_values(network, &values, error) ||
+    if (network_make_updater(network, options->decay_all, error) || network_write_values(network, &values, error) ||
         backend->update(backend, network->updater, network->step, network->report, error))
         return -1;
     return backend->copy_out(backend, result, &network->report->update, sizeof *result, error);
@@ -396,9 +409,9 @@ int network_update(struct network *network, const struct optimizer_options *opti
 static int forward_source(const struct pass *pass, const void *arguments)
 {
     const struct step_batch *batch = arguments;
-    if (load_source(pass->network, pass->plan, batch->source, batch->n, pass->error))
+    if (network_load_source(pass->network, pass->plan, batch->source, batch->n, pass->error))
         return -1;
-    return plan_forward(pass, NULL, NULL);
+    return plan_forward(pass);
 }
 
 static int predict_chunk(const struct pass *pass, const struct step_batch *batch, int begin, int count)
@@ -407,7 +420,7 @@ static int predict_chunk(const struct pass *pass, const struct step_batch *batch
     if (!batch->source) {
         if (network_load_images(network, pass->plan, batch->images + (size_t)begin * image_floats, count, pass->error))
             return -1;
-        return plan_forward(pass, NULL, NULL);
+        return plan_forward(pass);
     }
     const struct step_values values = {.epoch = batch->epoch, .start = batch->start + (uint32_t)begin};
     const struct step_batch chunk = {.n = count, .source = batch->source};
@@ -417,7 +430,8 @@ static int predict_chunk(const struct pass *pass, const struct step_batch *batch
     key.weights = pass->source;
     key.n = count;
     memcpy(&key.source, batch->source, sizeof key.source);
-    return write_values(network, &values, pass->error) || run_recorded(pass, &key, forward_source, &chunk) ? -1 : 0;
+    return network_write_values(network, &values, pass->error) || run_recorded(pass, &key, forward_source, &chunk) ? -1
+                                                                                                                   : 0;
 }
 
 int network_predict_batch(struct network *network, const struct step_batch *batch, bool use_ema, float *logits,

@@ -17,6 +17,7 @@ struct builder {
     struct plan *plan;
     struct error *error;
     bool failed;
+    int block;            /* that is being built, see struct op */
     int h, w, c;          /* of the residual stream */
     int stream, gradient; /* its value and gradient buffers */
     int stream_relu;      /* buffer of relu(stream), where the operation that completed the stream wrote it along */
@@ -45,6 +46,12 @@ static int add_tensor(struct builder *b, enum dtype dtype, int h, int w, int c)
     return add_bytes(b, (size_t)b->plan->n * (size_t)(h * w * c) * dtype_size(dtype));
 }
 
+static void need_scratch(struct builder *b, size_t bytes)
+{
+    if (bytes > b->scratch_bytes)
+        b->scratch_bytes = bytes;
+}
+
 static struct op *add_op(struct builder *b, struct op op)
 {
     struct plan *plan = b->plan;
@@ -53,6 +60,7 @@ static struct op *add_op(struct builder *b, struct op op)
         return &b->nowhere;
     op.n = plan->n;
     op.mark = MARK_NONE;
+    op.block = b->block;
     plan->ops[plan->op_count] = op;
     return &plan->ops[plan->op_count++];
 }
@@ -125,8 +133,7 @@ static struct op *add_conv(struct builder *b, struct pair x, struct pair y, stru
     op.packed_forward = b->plan->packed_bytes;
     op.packed_backward = op.packed_forward + align_up(op.conv->packed_forward_bytes);
     b->plan->packed_bytes = op.packed_backward + align_up(op.conv->packed_backward_bytes);
-    if (op.conv->scratch_bytes > b->scratch_bytes)
-        b->scratch_bytes = op.conv->scratch_bytes;
+    need_scratch(b, op.conv->scratch_bytes);
     struct op *added = add_op(b, op);
     if (b->failed)
         b->backend->conv_destroy(b->backend, op.conv);
@@ -148,8 +155,8 @@ static bool is_relu(const struct builder *b)
 static bool fuses_stream(const struct builder *b)
 {
     const struct model_spec *spec = b->spec;
-    return b->backend->fuses_stream && spec->norm != NORM_BATCH && is_relu(b) && spec->squeeze_excite <= 0 &&
-           spec->stochastic_depth <= 0;
+    return b->backend->fuses_stream && !b->plan->probing && spec->norm != NORM_BATCH && is_relu(b) &&
+           spec->squeeze_excite <= 0 && spec->stochastic_depth <= 0;
 }
 
 /* relu of the stream, as the operation that completed it wrote it: its gradient is the stream's, masked. */
@@ -186,6 +193,7 @@ static struct pair norm_activation(struct builder *b, struct pair x, const char 
     op->relu = is_relu(b);
     op->norm = parameters_find(b->parameters, weight);
     op->saved = add_bytes(b, 2 * (size_t)x.c * sizeof(float));
+    need_scratch(b, b->plan->probing ? 2 * (size_t)x.c * sizeof(float) : 0); /* running statistics nobody wants */
     return is_relu(b) ? y : activation(b, y, false);
 }
 
@@ -290,7 +298,7 @@ static struct op *residual_sum(struct builder *b, int block, const struct block_
     const bool activated = block + 1 < model_block_count(model) || model->family == FAMILY_PAPERS;
     struct conv_use use = {
         parameters_layer(b->parameters, block, CONV3), 1, 1, 1, false, true, fuses_stream(b) && activated};
-    if (model->squeeze_excite <= 0 && model->stochastic_depth <= 0)
+    if (model->squeeze_excite <= 0 && model->stochastic_depth <= 0 && !b->plan->probing)
         return add_conv(b, x, stream, use, b->plan->dtype);
     use.accumulate = false;
     struct pair branch = add_pair(b, b->plan->dtype, b->h, b->w, b->c);
@@ -308,14 +316,14 @@ static struct op *residual_sum(struct builder *b, int block, const struct block_
     op.skip_gain = parameters_find(b->parameters, name);
     op.scale = model->norm == NORM_BATCH ? 1 : model->alpha;
     op.drop_rate = spec->drop_rate;
-    op.block = block;
     op.dtype = b->plan->dtype;
     op.h = b->h;
     op.w = b->w;
     op.c = b->c;
-    const size_t scratch = (size_t)b->plan->n * (size_t)b->c * sizeof(float);
-    if (scratch > b->scratch_bytes)
-        b->scratch_bytes = scratch;
+    size_t scratch = (size_t)b->plan->n * (size_t)b->c * sizeof(float);
+    if (b->plan->probing && op.gate != NO_BUFFER) /* the gated branch, to be measured */
+        scratch *= (size_t)(b->h * b->w);
+    need_scratch(b, scratch);
     return add_op(b, op);
 }
 
@@ -412,18 +420,20 @@ static void add_stem(struct builder *b)
 }
 
 int plan_create(struct backend *backend, const struct model_spec *spec, const struct parameter_list *parameters,
-                enum dtype dtype, int n, struct plan **out, struct error *error)
+                enum dtype dtype, int n, bool probing, struct plan **out, struct error *error)
 {
     struct plan *plan = calloc(1, sizeof *plan);
     if (!plan)
         return error_set(error, "out of memory");
     plan->n = n;
     plan->dtype = dtype;
+    plan->probing = probing;
     struct builder b = {.backend = backend, .spec = spec, .parameters = parameters, .plan = plan, .error = error};
     const int blocks = model_block_count(spec);
+    b.block = MARK_STEM;
     add_stem(&b);
-    for (int i = 0; i < blocks && !b.failed; i++)
-        add_block(&b, i);
+    for (b.block = 0; b.block < blocks && !b.failed; b.block++)
+        add_block(&b, b.block);
     add_head(&b);
     plan->scratch = add_bytes(&b, b.scratch_bytes);
     if (b.failed)

@@ -21,7 +21,7 @@ enum op_kind {
     OP_DROPOUT       /* y = dropout(x), (n, c) */
 };
 
-/* Kinds of marks on an operation behind which a block's output is complete. */
+/* Marks on an operation behind which a block's output is complete. */
 enum { MARK_NONE = -2, MARK_STEM = -1 };
 
 enum { NO_BUFFER = -1 };
@@ -46,7 +46,7 @@ struct op {
     int gate, dgate; /* OP_RESIDUAL_ADD: buffers of the channel gates, NO_BUFFER without squeeze-excite */
     int sample;      /* OP_RESIDUAL_ADD: buffer of the sample gates, NO_BUFFER without stochastic depth */
     int skip_gain;   /* OP_RESIDUAL_ADD: parameter number or -1 */
-    int block;       /* OP_RESIDUAL_ADD: keys stochastic depth */
+    int block;       /* that it belongs to: MARK_STEM, a block's number, the block count for the head */
     float drop_rate;
 };
 
@@ -59,7 +59,9 @@ struct buffer {
 enum weight_source { WEIGHTS_TRAINED, WEIGHTS_AVERAGED, WEIGHT_SOURCES };
 
 struct plan {
-    int n; /* images it takes at once */
+    int n;        /* images it takes at once */
+    bool probing; /* for probes: the ends of the residual branches are tensors of their own, to which OP_RESIDUAL_ADD
+                   * applies skip gain and alpha; they are not folded into the weights */
     enum dtype dtype;
     struct op *ops;
     int op_count, op_capacity;
@@ -79,7 +81,7 @@ struct plan {
 /* Builds the list, makes the convolutions and plans the arena, whose memory `allocate` of the back end gives later
  * (network.c: the size alone answers what fits). */
 int plan_create(struct backend *backend, const struct model_spec *spec, const struct parameter_list *parameters,
-                enum dtype dtype, int n, struct plan **out, struct error *error);
+                enum dtype dtype, int n, bool probing, struct plan **out, struct error *error);
 void plan_destroy(struct backend *backend, struct plan *plan);
 
 static inline void *plan_buffer(const struct plan *plan, int buffer)

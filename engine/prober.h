@@ -1,0 +1,44 @@
+/* Internal to the network: what measures it. A plan of its own, the list of what is measured in it, and where the
+ * results gather: on the device through one chunk of the batch, then joined on the host. */
+#ifndef NFBENCH_ENGINE_PROBER_H
+#define NFBENCH_ENGINE_PROBER_H
+
+#include "engine/execute.h"
+#include "engine/tally.h"
+
+enum measure_kind {
+    MEASURE_SHORTCUT, /* what a branch is added to */
+    MEASURE_BRANCH,   /* its end, gated by squeeze-excite */
+    MEASURE_UNITS,    /* the output of a relu before a convolution of a branch */
+    MEASURE_OUTPUT,   /* of the stem or a block */
+    MEASURE_GRADIENT  /* ... and its gradient */
+};
+
+struct measure {
+    enum measure_kind kind;
+    int op, point;  /* number of the operation; of the point in the probe */
+    size_t offset;  /* of its results, see `results` */
+    size_t spatial; /* rows an image */
+    struct tally tally;
+};
+
+struct prober {
+    struct plan *plan;
+    struct measure *measures; /* by operation */
+    int measure_count, measure_capacity;
+    int *first; /* (op_count + 1): the operation's first measure */
+    /* Device memory and its copy on the host, in words of four bytes. For each measure: statistics (4, c), counts
+     * (VALUE_BINS), finite; behind them the sums of each unit (units, 3). */
+    float *results, *copy;
+    size_t words, units_offset;
+};
+
+/* For batches of `n` images: with batch norm just so many, else any number, in chunks. */
+int prober_create(struct network *network, int n, struct prober **out, struct error *error);
+void prober_destroy(struct network *network, struct prober *prober);
+/* Images at once, of a batch. */
+int prober_chunk(const struct network *network, int batch);
+/* Bytes on the device; `prober` may be NULL. */
+size_t prober_bytes(const struct prober *prober);
+
+#endif
