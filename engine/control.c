@@ -1,4 +1,4 @@
-/* Lamport's single-producer single-consumer ring, twice; see control.h. The indices only grow (modulo 2^32), the
+/* Lamport's single-producer single-consumer ring, three times; see control.h. The indices only grow (modulo 2^32), the
  * release store of one side pairs with the acquire load of the other. */
 #include "engine/control.h"
 
@@ -108,6 +108,58 @@ int event_ring_push(struct event_ring *ring, const struct event *event, struct e
     ring->waiting[ring->waiting_first + ring->waiting_count++] = *event;
     atomic_store_explicit(&ring->backlog, true, memory_order_release);
     return 0;
+}
+
+int probe_ring_create(struct probe_ring *ring, const struct model_spec *spec, struct error *error)
+{
+    for (int i = 0; i < PROBE_RING_SIZE; i++)
+        if (probe_create(spec, &ring->slots[i], error))
+            return -1;
+    return probe_create(spec, &ring->waiting, error);
+}
+
+void probe_ring_free(struct probe_ring *ring)
+{
+    for (int i = 0; i < PROBE_RING_SIZE; i++)
+        probe_destroy(ring->slots[i]);
+    probe_destroy(ring->waiting);
+}
+
+static bool probe_fits(struct probe_ring *ring, const struct probe *probe)
+{
+    unsigned tail = atomic_load_explicit(&ring->tail, memory_order_relaxed);
+    unsigned head = atomic_load_explicit(&ring->head, memory_order_acquire);
+    if (tail - head == PROBE_RING_SIZE)
+        return false;
+    probe_copy(ring->slots[tail % PROBE_RING_SIZE], probe);
+    atomic_store_explicit(&ring->tail, tail + 1, memory_order_release);
+    return true;
+}
+
+void probe_ring_flush(struct probe_ring *ring)
+{
+    if (ring->waits)
+        ring->waits = !probe_fits(ring, ring->waiting);
+}
+
+void probe_ring_push(struct probe_ring *ring, const struct probe *probe)
+{
+    probe_ring_flush(ring);
+    if (!ring->waits && probe_fits(ring, probe))
+        return;
+    probe_copy(ring->waiting, probe);
+    ring->waits = true;
+}
+
+bool probe_ring_pop(struct probe_ring *ring, struct probe *into)
+{
+    unsigned head = atomic_load_explicit(&ring->head, memory_order_relaxed);
+    unsigned tail = atomic_load_explicit(&ring->tail, memory_order_acquire);
+    if (head == tail)
+        return false;
+    probe_copy(into, ring->slots[head % PROBE_RING_SIZE]);
+    atomic_store_explicit(&ring->head, head + 1, memory_order_release);
+    return true;
 }
 
 struct step_summary step_summary_of(const struct step_record *record)

@@ -1,6 +1,6 @@
-/* The two queues between the trainer and its one viewer: commands in, events out. Each has a single producer and a
- * single consumer, and neither side ever waits: a full command queue refuses, a full event ring makes the producer keep
- * what is left over on its own side, where step summaries are merged. */
+/* The queues between the trainer and its one viewer: commands in, events and probes out. Each has a single producer and
+ * a single consumer, and neither side ever waits: a full command queue refuses, a full event ring makes the producer
+ * keep what is left over on its own side, where step summaries are merged. */
 #ifndef NFBENCH_ENGINE_CONTROL_H
 #define NFBENCH_ENGINE_CONTROL_H
 
@@ -38,6 +38,23 @@ void event_ring_flush(struct event_ring *ring);
 bool event_ring_pop(struct event_ring *ring, struct event *out);
 /* True while the producer holds events back. Any thread. */
 bool event_ring_has_backlog(struct event_ring *ring);
+
+/* Probes for the viewer, in their order; while the ring is full, the newest waits on the producer's side and gives way
+ * to a newer one. All memory is taken at creation. */
+enum { PROBE_RING_SIZE = 8 };
+
+struct probe_ring {
+    struct probe *slots[PROBE_RING_SIZE];
+    atomic_uint head, tail;
+    struct probe *waiting; /* producer's */
+    bool waits;            /* ... it holds one */
+};
+
+int probe_ring_create(struct probe_ring *ring, const struct model_spec *spec, struct error *error);
+void probe_ring_free(struct probe_ring *ring);
+void probe_ring_push(struct probe_ring *ring, const struct probe *probe);
+void probe_ring_flush(struct probe_ring *ring);
+bool probe_ring_pop(struct probe_ring *ring, struct probe *into);
 
 /* A summary of one step, and the join of two that follow each other. */
 struct step_summary step_summary_of(const struct step_record *record);

@@ -18,7 +18,8 @@ struct preset {
 #define PAPERS_TRAIN                                                                                                   \
     .batch = 128, .learning_rate = 0.2f, .schedule = SCHEDULE_ONECYCLE, .step_epochs = 50, .step_factor = 0.1f,        \
     .optimizer = OPTIMIZER_NESTEROV, .momentum = 0.9f, .weight_decay = 5e-4f, .agc = 0.02f,                            \
-    .augment = AUGMENT_STANDARD, .normalize = NORMALIZE_DATASET, .seed = 1, .log_every = 1, .checkpoint_every = 500
+    .augment = AUGMENT_STANDARD, .normalize = NORMALIZE_DATASET, .seed = 1, .log_every = 1, .checkpoint_every = 500,   \
+    .probe_every = PROBE_EVERY_AUTO
 
 static const struct preset presets[] = {
     {"report",
@@ -49,6 +50,7 @@ static const struct preset presets[] = {
       .validation = 10000,
       .seed = 1,
       .log_every = 1,
+      .probe_every = PROBE_EVERY_AUTO,
       .checkpoint_every = 500}},
     {"micro",
      "the papers' block, 246k parameters: minutes an epoch on a laptop",

@@ -18,6 +18,7 @@ enum {
 enum model_family { FAMILY_PAPERS, FAMILY_REPORT };
 enum init_kind { INIT_HE, INIT_XAVIER, INIT_UNIFORM, INIT_NORMAL };
 enum norm_kind { NORM_NONE, NORM_BATCH };
+enum shortcut_kind { SHORTCUT_POOL, SHORTCUT_CONV };   /* papers' family: how a transition's shortcut strides */
 enum skip_gain_kind { SKIP_GAIN_ZERO, SKIP_GAIN_ONE }; /* papers' family; the report has none */
 
 struct stage_spec {
@@ -36,6 +37,7 @@ struct model_spec {
     enum norm_kind norm;
     bool weight_standardization;
     enum skip_gain_kind skip_gain;
+    enum shortcut_kind shortcut;
     float squeeze_excite;   /* ratio of the hidden width; 0: none */
     float stochastic_depth; /* drop rate of the last block, growing linearly with depth from 0; 0: none */
     int group_width;        /* channels a group of the 3x3 convolutions; 0: one group */

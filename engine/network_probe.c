@@ -278,14 +278,14 @@ static void fill_predictions(const struct network *network, struct probe *probe)
 
 /* ---- The interface ---- */
 
-static struct prober *prober_for(struct network *network, int n, struct error *error)
+int probe_reserve(struct network *network, int n, struct error *error)
 {
     if (network->prober && (network->spec.norm != NORM_BATCH || network->prober->plan->n == n))
-        return network->prober;
+        return 0;
     prober_destroy(network, network->prober);
     network->prober = NULL;
     network->packed = NULL;
-    return prober_create(network, n, &network->prober, error) ? NULL : network->prober;
+    return prober_create(network, n, &network->prober, error);
 }
 
 int probe_take(struct network *network, const struct step_batch *batch, const struct probe_options *options,
@@ -296,9 +296,9 @@ int probe_take(struct network *network, const struct step_batch *batch, const st
     struct taking taking = {.network = network, .options = options, .backward = options->gradients};
     if (batch->n < 1 || (options->gradients && !labelled))
         return error_set(error, "a probe of %d images %s labels", batch->n, labelled ? "with" : "without");
-    taking.prober = prober_for(network, batch->n, error);
-    if (!taking.prober)
+    if (probe_reserve(network, batch->n, error))
         return -1;
+    taking.prober = network->prober;
     for (int i = 0; i < taking.prober->measure_count; i++)
         tally_reset(&taking.prober->measures[i].tally);
     if (pass_batch(&taking, batch, error) || measure_weights(&taking, out, error) ||

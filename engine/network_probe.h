@@ -18,9 +18,12 @@ struct probe_options {
     float agc;           /* 0: off */
 };
 
+/* Takes the memory of probes now: for batches of `n` images. */
+int probe_reserve(struct network *network, int n, struct error *error);
+
 /* Fills `out` (probe_create with the network's spec) from a batch: on the host with or without labels, or of a source.
- * No training step may be in flight. The first call takes memory unless the network was made for probes; the later ones
- * none, but for a batch of another size with batch norm. */
+ * No training step may be in flight. The first call takes memory unless some was reserved; the later ones none,
+ * but for a batch of another size with batch norm. */
 int probe_take(struct network *network, const struct step_batch *batch, const struct probe_options *options,
                struct probe *out, struct error *error);
 

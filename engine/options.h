@@ -15,6 +15,8 @@ enum precision_kind { PRECISION_AUTO, PRECISION_FP32, PRECISION_BF16 };
 /* Largest rate that a setting or a command may ask for. */
 #define TRAIN_MAX_LEARNING_RATE 1000
 
+enum { PROBE_EVERY_AUTO = -1 };
+
 struct train_options {
     int epochs;
     long steps; /* stop after so many steps in all; 0: by epochs alone */
@@ -41,6 +43,7 @@ struct train_options {
     int threads;           /* 0: as many as there are processors */
     long checkpoint_every; /* steps; 0: at each epoch's end alone */
     int log_every;         /* steps between metric records */
+    long probe_every;      /* steps between probes; 0: none; PROBE_EVERY_AUTO: what costs little on the device */
 };
 
 #endif

@@ -234,10 +234,12 @@ static void transition_shortcut(struct builder *b, int block, const struct block
         use.stride = spec->stride;
         add_conv(b, x, out, use, dtype);
     } else {
+        const bool pools = spec->stride == 2 && b->spec->shortcut == SHORTCUT_POOL;
         struct pair pooled = branch;
-        pooled.relu &= spec->stride == 1;
+        pooled.relu &= !pools;
+        use.stride = pools ? 1 : spec->stride;
         struct op op = plain_op(OP_FORK, branch.value, branch.value, branch.gradient, NO_BUFFER);
-        if (spec->stride == 2) {
+        if (pools) {
             pooled = add_pair(b, dtype, x.h / 2, x.w / 2, x.c);
             op.kind = OP_AVERAGE_POOL;
             op.y = pooled.value;

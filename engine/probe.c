@@ -21,7 +21,7 @@ int probe_create_summary(int count, struct probe **out, struct error *error)
 
 int probe_create(const struct model_spec *spec, struct probe **out, struct error *error)
 {
-    struct probe *probe;
+    struct probe *probe = NULL;
     const int count = 1 + model_block_count(spec);
     size_t channels = 0;
     if (probe_create_summary(count, &probe, error))

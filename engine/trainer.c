@@ -200,7 +200,7 @@ int trainer_create(struct network *network, const struct dataset *dataset, const
     }
     if (partition_make(dataset, options, &trainer->parts, error) < 0 ||
         without_signals(trainer, create_loader, error) < 0 || set_position(trainer, start, error) < 0 ||
-        trainer_upload(trainer, error) < 0)
+        trainer_upload(trainer, error) < 0 || trainer_prepare_probes(trainer, error) < 0)
         goto fail;
 
     trainer->unsaved = true;
@@ -239,6 +239,8 @@ void trainer_destroy(struct trainer *trainer)
     loader_destroy(trainer->loader);
     device_data_destroy(trainer->device);
     event_ring_free(&trainer->events);
+    probe_ring_free(&trainer->probes);
+    probe_destroy(trainer->probe);
     free(trainer->scratch);
     (void)sem_destroy(&trainer->wake);
     free(trainer);
@@ -317,4 +319,14 @@ bool trainer_next_event(struct trainer *trainer, struct event *out)
     }
     event_ring_flush(&trainer->events); /* its producer is gone */
     return event_ring_pop(&trainer->events, out);
+}
+
+bool trainer_next_probe(struct trainer *trainer, struct probe *into)
+{
+    if (probe_ring_pop(&trainer->probes, into))
+        return true;
+    if (!atomic_load_explicit(&trainer->ended, memory_order_acquire))
+        return false;
+    probe_ring_flush(&trainer->probes); /* its producer is gone */
+    return probe_ring_pop(&trainer->probes, into);
 }

@@ -5,6 +5,7 @@
 #define NFBENCH_ENGINE_TRAINER_H
 
 #include "engine/evaluate.h"
+#include "engine/probe.h"
 
 enum trainer_state {
     TRAINER_STARTING,
@@ -57,6 +58,7 @@ enum command_kind {
     COMMAND_STEP, /* count: run so many steps, then pause */
     COMMAND_EVALUATE,
     COMMAND_SAVE,
+    COMMAND_PROBE,
     COMMAND_STOP /* save and end */
 };
 struct command {
@@ -99,6 +101,8 @@ struct trainer_sink {
     int (*on_checkpoint)(void *context, struct network *network, const struct training_state *state, bool best,
                          struct error *error);
     int (*on_divergence)(void *context, const char *diagnosis, long step, struct error *error);
+    /* The trainer's own memory, valid in the call. */
+    int (*on_probe)(void *context, const struct probe *probe, struct error *error);
 };
 
 /* The latest of everything, for a viewer. */
@@ -167,5 +171,12 @@ void trainer_snapshot(struct trainer *trainer, struct snapshot *out);
 /* Takes the oldest event; false when there is none. The same viewer thread. Events that are left can be taken after the
  * run has ended. */
 bool trainer_next_event(struct trainer *trainer, struct event *out);
+
+/* Probes (network_probe.h) are taken before the steps 0, 1, 2, 4, 8, ... below options.probe_every and every so many
+ * steps, when the run pauses, and by `probe`, of the batch of the step that comes next; the training is to the bit what
+ * it is without. Of those that a viewer has not taken yet the newest is kept and some before it. Copies the oldest of
+ * them into the viewer's own memory (probe_create with the network's spec); false when there is none. The same viewer
+ * thread. */
+bool trainer_next_probe(struct trainer *trainer, struct probe *into);
 
 #endif

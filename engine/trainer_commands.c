@@ -1,6 +1,8 @@
 /* What each command does to a run, between two steps, and what is recorded of it. */
 #include "engine/trainer_internal.h"
 
+#include "engine/network_probe.h"
+
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -100,6 +102,22 @@ static enum progress save_run(struct trainer *trainer, struct command_record *re
     return progress;
 }
 
+/* Where there is no memory for it, the run goes on without. */
+static enum progress probe_run(struct trainer *trainer, struct command_record *record)
+{
+    struct error failure = {""};
+    if (probe_reserve(trainer->network, trainer->options.batch, &failure)) {
+        record->ok = false;
+        outcome(record, "%.150s", failure.message);
+        return RUN_ON;
+    }
+    const enum progress progress = trainer_probe(trainer);
+    record->ok = trainer->probed == trainer->state.step;
+    outcome(record, record->ok ? "probed at step %ld" : "not probed at step %ld", trainer->state.step);
+    trainer_skip_time(trainer);
+    return progress;
+}
+
 static int report(struct trainer *trainer, const struct command_record *record)
 {
     const struct event event = {.kind = EVENT_COMMAND, .command = *record};
@@ -115,7 +133,7 @@ static enum progress apply(struct trainer *trainer, const struct command *comman
         [COMMAND_LEARNING_RATE] = set_rate, [COMMAND_SCALE_LEARNING_RATE] = set_rate,
         [COMMAND_PAUSE] = pause_run,        [COMMAND_RESUME] = resume_run,
         [COMMAND_STEP] = run_steps,         [COMMAND_EVALUATE] = evaluate_run,
-        [COMMAND_SAVE] = save_run,
+        [COMMAND_SAVE] = save_run,          [COMMAND_PROBE] = probe_run,
     };
     struct command_record record = {.step = trainer->state.step, .command = *command, .ok = true};
     const enum progress progress = appliers[command->kind](trainer, &record);
@@ -161,8 +179,11 @@ enum progress trainer_apply_commands(struct trainer *trainer)
         if (progress != RUN_ON)
             return progress;
         event_ring_flush(&trainer->events);
+        probe_ring_flush(&trainer->probes);
         if (!trainer->paused || trainer_interrupted(trainer))
             break;
+        if (trainer->probe_every > 0 && trainer_probe(trainer) == RUN_FAILED)
+            return RUN_FAILED;
         if (trainer->now.state != TRAINER_PAUSED)
             trainer_set_state(trainer, TRAINER_PAUSED);
         while (sem_wait(&trainer->wake) != 0 && errno == EINTR)

@@ -25,8 +25,8 @@ static bool may_queue(const struct trainer *trainer)
     if (flights == 0)
         return true;
     return trainer->device && flights < TRAINER_FLIGHTS && next < trainer->steps_total &&
-           state->batch_in_epoch + (uint32_t)flights < trainer->steps_per_epoch && (every <= 0 || next % every != 0) &&
-           (trainer->pause_after == 0 || flights < trainer->pause_after);
+           !trainer_probe_due(trainer, next) && state->batch_in_epoch + (uint32_t)flights < trainer->steps_per_epoch &&
+           (every <= 0 || next % every != 0) && (trainer->pause_after == 0 || flights < trainer->pause_after);
 }
 
 /* The batch from the device's own images. */
@@ -47,6 +47,22 @@ static int device_batch(struct trainer *trainer, uint32_t number, struct step_ba
     return 0;
 }
 
+int trainer_next_batch(struct trainer *trainer, struct step_batch *batch, double *waited)
+{
+    *waited = 0;
+    if (trainer->device)
+        return device_batch(trainer, trainer->state.batch_in_epoch + (uint32_t)trainer->flight_count, batch);
+    if (!trainer->fetched) {
+        const double asked = clock_seconds();
+        trainer->batch = loader_next(trainer->loader);
+        *waited = clock_seconds() - asked;
+        trainer->fetched = true;
+    }
+    *batch =
+        (struct step_batch){.n = trainer->batch->n, .images = trainer->batch->images, .labels = trainer->batch->labels};
+    return 0;
+}
+
 static enum progress queue_step(struct trainer *trainer)
 {
     const struct train_options *options = &trainer->options;
@@ -54,16 +70,8 @@ static enum progress queue_step(struct trainer *trainer)
     const long index = trainer->state.step + trainer->flight_count;
     struct step_batch batch = {0};
     *flight = (struct flight){0};
-    if (trainer->device) {
-        if (device_batch(trainer, trainer->state.batch_in_epoch + (uint32_t)trainer->flight_count, &batch))
-            return RUN_FAILED;
-    } else {
-        const double asked = clock_seconds();
-        trainer->batch = loader_next(trainer->loader);
-        flight->waited = clock_seconds() - asked;
-        batch = (struct step_batch){
-            .n = trainer->batch->n, .images = trainer->batch->images, .labels = trainer->batch->labels};
-    }
+    if (trainer_next_batch(trainer, &batch, &flight->waited))
+        return RUN_FAILED;
     flight->n = batch.n;
     flight->rate = trainer->state.learning_rate * trainer_factor(trainer, index);
     const struct step_options step = {.label_smoothing = options->label_smoothing, .step = (uint32_t)index};
@@ -79,6 +87,7 @@ static enum progress queue_step(struct trainer *trainer)
     };
     if (network_queue_step(trainer->network, &batch, &step, &update, &flight->ticket, &trainer->failure) < 0)
         return RUN_FAILED;
+    trainer->fetched = false;
     trainer->flight_count++;
     return RUN_ON;
 }
@@ -166,6 +175,7 @@ void trainer_host_batch(struct trainer *trainer, uint32_t number)
 {
     loader_seek(trainer->loader, (uint32_t)trainer->state.epoch, number);
     trainer->batch = loader_next(trainer->loader);
+    trainer->fetched = false;
 }
 
 void trainer_forget_flights(struct trainer *trainer)
@@ -213,8 +223,12 @@ enum progress trainer_land(struct trainer *trainer)
 
 enum progress trainer_step(struct trainer *trainer)
 {
-    enum progress progress = queue_step(trainer);
+    enum progress progress = RUN_ON;
     bool landed = true;
+    if (trainer->flight_count == 0 && trainer_probe_due(trainer, trainer->state.step))
+        progress = trainer_probe(trainer);
+    if (progress == RUN_ON)
+        progress = queue_step(trainer);
     while (progress == RUN_ON && landed && trainer->flight_count > 0)
         progress = land_oldest(trainer, !may_queue(trainer), &landed);
     if (progress != RUN_ON)

@@ -1,6 +1,6 @@
 /* What the trainer's files share: trainer.c (the thread and its loop), trainer_flight.c (training steps),
- * trainer_steps.c (an evaluation, a checkpoint, a divergence), trainer_commands.c (what each command does). Nobody else
- * includes this. */
+ * trainer_probe.c (probes), trainer_steps.c (an evaluation, a checkpoint, a divergence), trainer_commands.c (what each
+ * command does). Nobody else includes this. */
 #ifndef NFBENCH_ENGINE_TRAINER_INTERNAL_H
 #define NFBENCH_ENGINE_TRAINER_INTERNAL_H
 
@@ -44,7 +44,8 @@ struct trainer {
 
     /* the training thread's own */
     struct training_state state;
-    const struct batch *batch;  /* of the last step, where the host makes them */
+    const struct batch *batch;  /* of the last step, or of the next; where the host makes them */
+    bool fetched;               /* ... it is that of the next step, which waits for it */
     struct device_data *device; /* where the device makes them; else NULL */
     struct image_source source; /* the training images there */
     bool ordered;               /* their order is that of ordered_epoch */
@@ -53,6 +54,9 @@ struct trainer {
     int flight_first, flight_count;
     struct pace pace;
     struct loss_history losses;
+    long probe_every;    /* 0: none */
+    long probed;         /* the step before which the last probe was taken; -1: none yet */
+    struct probe *probe; /* the last one */
     struct snapshot now;
     double mark;  /* the clock up to which training time was counted */
     bool resumed; /* from a checkpoint */
@@ -67,6 +71,7 @@ struct trainer {
     /* shared */
     struct command_queue commands;
     struct event_ring events;
+    struct probe_ring probes;
     struct snapshot_buffer snapshots;
     sem_t wake;
     atomic_bool stop, abandon, ended;
@@ -88,6 +93,14 @@ int trainer_message(struct trainer *trainer, const char *text);
 double trainer_factor(const struct trainer *trainer, long step); /* the schedule's, for the step after `step` */
 double trainer_time_left(const struct trainer *trainer);         /* seconds; < 0: not known */
 
+/* trainer_probe.c: memory for probes; whether one is due before the step behind `step`; takes one now, with nothing in
+ * flight, unless this step has one. */
+int trainer_prepare_probes(struct trainer *trainer, struct error *error);
+bool trainer_probe_due(const struct trainer *trainer, long step);
+enum progress trainer_probe(struct trainer *trainer);
+
+/* The batch of the step that is to be queued next; `waited` seconds for it. */
+int trainer_next_batch(struct trainer *trainer, struct step_batch *batch, double *waited);
 /* Puts the images into the device's memory, where it makes its batches itself. */
 int trainer_upload(struct trainer *trainer, struct error *error);
 /* Queues a step, and counts and reports those that are done; saves when a checkpoint is due. */

@@ -8,6 +8,7 @@ static const char *const family_words[] = {"papers", "report", NULL};
 static const char *const activation_words[] = {"relu", "gelu", "silu", "tanh", NULL};
 static const char *const init_words[] = {"he", "xavier", "uniform", "normal", NULL};
 static const char *const norm_words[] = {"none", "batch", NULL};
+static const char *const shortcut_words[] = {"pool", "conv", NULL};
 static const char *const skip_gain_words[] = {"zero", "one", NULL};
 static const char *const schedule_words[] = {"constant", "step", "cosine", "onecycle", NULL};
 static const char *const optimizer_words[] = {"sgd", "nesterov", NULL};
@@ -52,6 +53,8 @@ const struct setting settings_table[] = {
     {"ws", MODEL, AT(model.weight_standardization), SWITCH, .help = "weight standardisation"},
     {"skip-gain", MODEL, AT(model.skip_gain), CHOICE(skip_gain_words, "zero|one"),
      .help = "where the learnt gain of each branch starts (papers' block)"},
+    {"shortcut", MODEL, AT(model.shortcut), CHOICE(shortcut_words, "pool|conv"),
+     .help = "how a transition's shortcut strides (papers' block): average pool, or the 1x1 convolution itself"},
     {"squeeze-excite", MODEL, AT(model.squeeze_excite), REAL(0, 1),
      .help = "hidden width over the block's width; 0: none"},
     {"stochastic-depth", MODEL, AT(model.stochastic_depth), REAL(0, 0.95),

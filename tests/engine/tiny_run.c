@@ -163,6 +163,17 @@ static int on_divergence(void *context, const char *diagnosis, long step, struct
     return 0;
 }
 
+static int on_probe(void *context, const struct probe *probe, struct error *error)
+{
+    struct tiny_run *run = context;
+    if (run->probe_count == TINY_MAX_STEPS)
+        return error_set(error, "too many probes for the test");
+    if (probe_create(&run->spec, &run->probes[run->probe_count], error))
+        return -1;
+    probe_copy(run->probes[run->probe_count++], probe);
+    return 0;
+}
+
 /* ---- Making ---- */
 
 void tiny_init(struct tiny_run *run, const char *preset)
@@ -184,7 +195,8 @@ void tiny_init(struct tiny_run *run, const char *preset)
     options->label_smoothing = 0.1f;
     options->ema = 0.9f;
     options->threads = 1;
-    run->sink = (struct trainer_sink){run, on_step, on_epoch, on_command, on_checkpoint, on_divergence};
+    options->probe_every = 0;
+    run->sink = (struct trainer_sink){run, on_step, on_epoch, on_command, on_checkpoint, on_divergence, on_probe};
 }
 
 void tiny_create_on(struct tiny_run *run, struct backend *on, const struct tiny_checkpoint *from)
@@ -216,6 +228,8 @@ void tiny_free(struct tiny_run *run)
     network_destroy(run->network);
     for (int i = 0; i < run->checkpoint_count; i++)
         free(run->checkpoints[i].parameters);
+    for (int i = 0; i < run->probe_count; i++)
+        probe_destroy(run->probes[i]);
 }
 
 /* ---- Driving ---- */

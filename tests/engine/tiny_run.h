@@ -21,7 +21,7 @@ struct tiny_checkpoint {
 
 struct tiny_run {
     struct model_spec spec;
-    struct train_options options; /* 2 epochs, 40 images held out, EMA, label smoothing, onecycle */
+    struct train_options options; /* 2 epochs, 40 images held out, EMA, label smoothing, onecycle, no probes */
     struct network *network;
     struct trainer *trainer;
     struct trainer_sink sink;
@@ -30,7 +30,8 @@ struct tiny_run {
     struct epoch_record epochs[TINY_MAX_RECORDS];
     struct command_record commands[TINY_MAX_RECORDS];
     struct tiny_checkpoint checkpoints[TINY_MAX_STEPS];
-    int step_count, epoch_count, command_count, checkpoint_count;
+    struct probe *probes[TINY_MAX_STEPS];
+    int step_count, epoch_count, command_count, checkpoint_count, probe_count;
     char diagnosis[512];
     long diverged_step;
 

@@ -1,0 +1,62 @@
+/* Probes of a run: when, of which batch, and whom they reach. */
+#include "engine/trainer_internal.h"
+
+#include "engine/network_probe.h"
+
+/* Steps between probes so that training slows by less than 2 %: a GPU has its steps in flight to wait for, too. */
+enum { PROBE_EVERY_CPU = 100, PROBE_EVERY_GPU = 400 };
+
+int trainer_prepare_probes(struct trainer *trainer, struct error *error)
+{
+    const struct train_options *options = &trainer->options;
+    const struct model_spec *spec = network_spec(trainer->network);
+    const bool whole = network_backend(trainer->network)->whole_batch;
+    trainer->probe_every = options->probe_every;
+    if (options->probe_every == PROBE_EVERY_AUTO)
+        trainer->probe_every = whole ? PROBE_EVERY_GPU : PROBE_EVERY_CPU;
+    trainer->probed = -1;
+    if (probe_create(spec, &trainer->probe, error) || probe_ring_create(&trainer->probes, spec, error))
+        return -1;
+    return trainer->probe_every > 0 ? probe_reserve(trainer->network, options->batch, error) : 0;
+}
+
+bool trainer_probe_due(const struct trainer *trainer, long step)
+{
+    const long every = trainer->probe_every;
+    return every > 0 && (step % every == 0 || (step < every && (step & (step - 1)) == 0));
+}
+
+static int take(struct trainer *trainer)
+{
+    const struct training_state *state = &trainer->state;
+    struct step_batch batch;
+    double waited;
+    const struct probe_options options = {
+        .gradients = true,
+        .step = state->step,
+        .label_smoothing = trainer->options.label_smoothing,
+        .learning_rate = state->step > 0 ? trainer->now.step.learning_rate : 0,
+        .agc = trainer->options.agc,
+    };
+    return trainer_next_batch(trainer, &batch, &waited) ||
+                   probe_take(trainer->network, &batch, &options, trainer->probe, &trainer->failure)
+               ? -1
+               : 0;
+}
+
+enum progress trainer_probe(struct trainer *trainer)
+{
+    const struct trainer_sink *sink = &trainer->sink;
+    const long step = trainer->state.step;
+    const bool at_end = trainer->state.batch_in_epoch == trainer->steps_per_epoch; /* no batch follows yet */
+    if (trainer->probed == step || at_end)
+        return RUN_ON;
+    if (take(trainer))
+        return RUN_FAILED;
+    trainer->probed = step;
+    if (trainer->keep_events)
+        probe_ring_push(&trainer->probes, trainer->probe);
+    if (sink->on_probe && sink->on_probe(sink->context, trainer->probe, &trainer->failure) != 0)
+        return RUN_FAILED;
+    return RUN_ON;
+}
