@@ -280,12 +280,13 @@ static void fill_predictions(const struct network *network, struct probe *probe)
 
 int probe_reserve(struct network *network, int n, struct error *error)
 {
-    if (network->prober && (network->spec.norm != NORM_BATCH || network->prober->plan->n == n))
+    const int batch = network->spec.norm == NORM_BATCH ? n : network->options.batch;
+    if (network->prober && network->prober->plan->n == prober_chunk(network, batch))
         return 0;
     prober_destroy(network, network->prober);
     network->prober = NULL;
     network->packed = NULL;
-    return prober_create(network, n, &network->prober, error);
+    return prober_create(network, batch, &network->prober, error);
 }
 
 int probe_take(struct network *network, const struct step_batch *batch, const struct probe_options *options,

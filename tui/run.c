@@ -144,8 +144,10 @@ int run_open_network(struct settings *settings, const struct partition *partitio
                                       .dtype = train->precision == PRECISION_BF16 ? DTYPE_BF16 : DTYPE_FP32,
                                       .seed = train->seed,
                                       .ema = train->ema > 0};
-    if (partition)
+    if (partition) {
         trainer_needs(partition, &options);
+        options.probes = train->probe_every != 0;
+    }
     if (network_create(*backend, &settings->model, &options, network, error) != 0) {
         (*backend)->destroy(*backend);
         *backend = NULL;
