@@ -113,7 +113,7 @@ struct bar_figure {
     enum role role; /* of the bar: its health */
 };
 void figure_bar(struct canvas *canvas, struct rect area, const struct bar_figure *figure);
-/* An end of the axis for all bars of a probe: all of them fit, but the predicted marks stay apart from 0. */
+/* An end of the axis for all bars of a probe: all of them fit, as long as the predicted marks stay apart from 0. */
 double figure_bar_most(const struct probe *probe);
 
 #endif

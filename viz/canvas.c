@@ -228,13 +228,17 @@ void canvas_marker(struct canvas *canvas, double x, double y, enum marker_shape 
         canvas->ops->marker(canvas, x, y, shape, style);
 }
 
+void canvas_bar(struct canvas *canvas, double x0, double x1, double bottom, double top, struct style style)
+{
+    struct bar bar = {x0, top, x1, bottom, true};
+    if (bottom > top && x1 > x0 && clip_box(canvas, &bar.x0, &bar.y0, &bar.x1, &bar.y1))
+        canvas->ops->bar(canvas, &bar, style);
+}
+
 void canvas_bar_up(struct canvas *canvas, int column, int row, int columns, double length, struct style style)
 {
-    double bottom = (row + 1.0) * canvas->dots.y;
-    struct bar bar = {(double)column * canvas->dots.x, bottom - length * canvas->dots.y,
-                      (column + (double)columns) * canvas->dots.x, bottom, true};
-    if (length > 0 && columns > 0 && clip_box(canvas, &bar.x0, &bar.y0, &bar.x1, &bar.y1))
-        canvas->ops->bar(canvas, &bar, style);
+    double bottom = (row + 1.0) * canvas->dots.y, left = (double)column * canvas->dots.x;
+    canvas_bar(canvas, left, left + columns * (double)canvas->dots.x, bottom, bottom - length * canvas->dots.y, style);
 }
 
 void canvas_bar_right(struct canvas *canvas, int column, int row, double length, struct style style)

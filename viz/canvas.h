@@ -151,6 +151,9 @@ void canvas_marker(struct canvas *canvas, double x, double y, enum marker_shape 
 void canvas_bar_up(struct canvas *canvas, int column, int row, int columns, double length, struct style style);
 void canvas_bar_right(struct canvas *canvas, int column, int row, double length, struct style style);
 
+/* The same in dots, from (x0, bottom) up to (x1, top): as narrow as a dot on pixels, whole columns on cells. */
+void canvas_bar(struct canvas *canvas, double x0, double x1, double bottom, double top, struct style style);
+
 /* RGB (height x width x 3) scaled into the area: half blocks on cells (grey letters on ASCII); on pixels from its top
  * left corner with its shape kept, in whole multiples where they fit. Averages when it shrinks, nearest when it grows.
  */

@@ -24,64 +24,16 @@ struct rect chart_plot_area(const struct canvas *canvas, struct rect area, const
 {
     struct layout layout;
     chart_lay_out(canvas, area, chart, &layout);
-    return layout.plot;
+    return layout.axes.plot;
 }
 
 double chart_x_at(const struct canvas *canvas, struct rect area, const struct chart *chart, int column)
 {
     struct layout layout;
     chart_lay_out(canvas, area, chart, &layout);
-    if (column < layout.plot.column || column >= layout.plot.column + layout.plot.columns)
+    if (column < layout.axes.plot.column || column >= layout.axes.plot.column + layout.axes.plot.columns)
         return NAN;
-    return axis_value(&layout.x, (column + 0.5) * canvas_dots(canvas).x);
-}
-
-static void draw_grid(struct canvas *canvas, const struct layout *layout)
-{
-    canvas_path_begin(canvas, STYLE(ROLE_GRID), STROKE_DOTTED, 1);
-    for (int i = 0; i < layout->y.ticks.count; i++) {
-        double y = axis_dot(&layout->y, layout->y.ticks.tick[i].value);
-        canvas_path_line(canvas, layout->x.origin, y, layout->x.origin + layout->x.count - 0.5, y);
-    }
-    canvas_path_end(canvas);
-}
-
-static void draw_y_axis(struct canvas *canvas, const struct layout *layout)
-{
-    struct dot_grid dots = canvas_dots(canvas);
-    double x = (layout->plot.column - layout->axis_gap) * dots.x, bottom = layout->plot.row + layout->plot.rows;
-    if (layout->x_axis)
-        bottom += layout->axis_gap;
-    canvas_rule(canvas, x, layout->plot.row * dots.y, x, bottom * dots.y, STYLE(ROLE_BORDER));
-    for (int i = 0; i < layout->y.ticks.count; i++) {
-        const struct tick *tick = &layout->y.ticks.tick[i];
-        double y = axis_dot(&layout->y, tick->value);
-        canvas_rule(canvas, x - dots.x * 0.5, y, x, y, STYLE(ROLE_BORDER));
-        canvas_label(canvas, (layout->plot.column - 2) * dots.x, y, ALIGN_RIGHT, STYLE(ROLE_LABEL), tick->label);
-    }
-}
-
-static void draw_x_axis(struct canvas *canvas, const struct layout *layout, const struct chart *chart)
-{
-    struct dot_grid dots = canvas_dots(canvas);
-    int row = layout->plot.row + layout->plot.rows;
-    double y = (row + layout->axis_gap) * dots.y;
-    double left = (layout->plot.column - (layout->y_axis ? layout->axis_gap : 0)) * dots.x;
-    double right = (layout->plot.column + layout->plot.columns) * dots.x;
-    canvas_rule(canvas, left, y, right, y, STYLE(ROLE_BORDER));
-    double free_from = layout->area.column * dots.x; /* where the next label may begin */
-    for (int i = 0; i < layout->x.ticks.count; i++) {
-        const struct tick *tick = &layout->x.ticks.tick[i];
-        double x = axis_dot(&layout->x, tick->value), width = text_columns(tick->label) * dots.x;
-        canvas_rule(canvas, x, y, x, y + dots.y * 0.5, STYLE(ROLE_BORDER));
-        double start = fmin(x - width / 2, right - width);
-        if (start < free_from)
-            continue;
-        if (i == 0 && chart->x_label && start - free_from > (text_columns(chart->x_label) + 0.5) * dots.x)
-            canvas_label(canvas, free_from, y + dots.y, ALIGN_LEFT, STYLE(ROLE_DIM), chart->x_label);
-        canvas_label(canvas, start, y + dots.y, ALIGN_LEFT, STYLE(ROLE_LABEL), tick->label);
-        free_from = start + width + dots.x;
-    }
+    return axis_value(&layout.axes.x, (column + 0.5) * canvas_dots(canvas).x);
 }
 
 /* y of a value, for a span's lower end at the bottom of a logarithmic axis where it has no place. */
@@ -95,25 +47,25 @@ static double value_dot(const struct axis *y, double value)
 static void draw_line(struct canvas *canvas, const struct layout *layout, const struct chart_series *line,
                       enum series_part part, struct style style, double width)
 {
-    struct column_walk walk = column_walk_start(line->series, part, &layout->x);
+    struct column_walk walk = column_walk_start(line->series, part, &layout->axes.x);
     bool joined = false;
     double last_x = 0, last_y = 0;
     canvas_path_begin(canvas, style, line->stroke, width);
     for (struct column column; column_walk_next(&walk, &column);) {
         const struct series_summary *sum = &column.sum;
-        if (!sum->count || (layout->y.log && sum->max <= 0)) {
+        if (!sum->count || (layout->axes.y.log && sum->max <= 0)) {
             joined = false;
             continue;
         }
         joined = joined && sum->first_finite;
         if (joined)
-            canvas_path_line(canvas, last_x, last_y, column.x, value_dot(&layout->y, sum->first));
+            canvas_path_line(canvas, last_x, last_y, column.x, value_dot(&layout->axes.y, sum->first));
         if (!joined || sum->min < sum->max)
-            canvas_path_line(canvas, column.x, value_dot(&layout->y, sum->max), column.x,
-                             value_dot(&layout->y, sum->min));
+            canvas_path_line(canvas, column.x, value_dot(&layout->axes.y, sum->max), column.x,
+                             value_dot(&layout->axes.y, sum->min));
         joined = sum->last_finite;
         last_x = column.x;
-        last_y = value_dot(&layout->y, sum->last);
+        last_y = value_dot(&layout->axes.y, sum->last);
     }
     canvas_path_end(canvas);
 }
@@ -121,58 +73,49 @@ static void draw_line(struct canvas *canvas, const struct layout *layout, const 
 /* Markers of a sparse series; none where they would cover each other. */
 static void draw_markers(struct canvas *canvas, const struct layout *layout, const struct chart_series *line)
 {
-    size_t from = series_find(line->series, layout->x.low);
-    size_t to = series_find(line->series, nextafter(layout->x.high, INFINITY));
-    if (to - from > (size_t)layout->plot.columns / 2 + 1)
+    size_t from = series_find(line->series, layout->axes.x.low);
+    size_t to = series_find(line->series, nextafter(layout->axes.x.high, INFINITY));
+    if (to - from > (size_t)layout->axes.plot.columns / 2 + 1)
         return;
     for (size_t i = from; i < to; i++)
-        canvas_marker(canvas, axis_dot(&layout->x, series_x(line->series, i)),
-                      axis_dot(&layout->y, series_y(line->series, i)), line->marker, STYLE(line->role));
+        canvas_marker(canvas, axis_dot(&layout->axes.x, series_x(line->series, i)),
+                      axis_dot(&layout->axes.y, series_y(line->series, i)), line->marker, STYLE(line->role));
 }
 
 /* Crosses at the top where values are not finite, triangles at the bottom where a logarithmic axis has no place. */
 static void draw_marks(struct canvas *canvas, const struct layout *layout, const struct chart_series *line)
 {
     struct dot_grid dots = canvas_dots(canvas);
-    double top = layout->y.origin + dots.y * 0.5, bottom = layout->y.origin + layout->y.count - dots.y * 0.5;
+    double top = layout->axes.y.origin + dots.y * 0.5,
+           bottom = layout->axes.y.origin + layout->axes.y.count - dots.y * 0.5;
     struct series_summary all = series_summarize(line->series, SERIES_RAW, 0, series_count(line->series));
-    if (!all.non_finite && !layout->y.log)
+    if (!all.non_finite && !layout->axes.y.log)
         return;
     double free_top = -INFINITY, free_bottom = -INFINITY; /* marks side by side would be a smear */
-    struct column_walk walk = column_walk_start(line->series, SERIES_RAW, &layout->x);
+    struct column_walk walk = column_walk_start(line->series, SERIES_RAW, &layout->axes.x);
     for (struct column column; column_walk_next(&walk, &column);) {
         if (column.sum.non_finite && column.x >= free_top) {
             canvas_marker(canvas, column.x, top, MARKER_CROSS, STYLE(ROLE_BAD));
             free_top = column.x + dots.x;
         }
-        if (layout->y.log && column.sum.count && column.sum.min <= 0 && column.x >= free_bottom) {
+        if (layout->axes.y.log && column.sum.count && column.sum.min <= 0 && column.x >= free_bottom) {
             canvas_marker(canvas, column.x, bottom, MARKER_TRIANGLE, STYLE(ROLE_WARNING));
             free_bottom = column.x + dots.x;
         }
     }
 }
 
-static void draw_upright(struct canvas *canvas, const struct layout *layout, double x, struct style style, bool dotted)
-{
-    struct dot_grid dots = canvas_dots(canvas);
-    double end = layout->y.origin + layout->y.count - 0.5, pitch = dotted && dots.y > 2 ? dots.y * 0.5 : dots.y;
-    double length = dotted ? fmax(0, pitch / 2 - 1) : dots.y;
-    canvas_path_begin(canvas, style, STROKE_SOLID, 1);
-    for (double y = layout->y.origin + 0.5; y <= end; y += pitch)
-        canvas_path_line(canvas, x, y, x, fmin(y + length, end));
-    canvas_path_end(canvas);
-}
-
 static bool in_view(const struct layout *layout, double x)
 {
-    return x >= layout->x.low && x <= layout->x.high;
+    return x >= layout->axes.x.low && x <= layout->axes.x.high;
 }
 
 static void draw_event_lines(struct canvas *canvas, const struct layout *layout, const struct chart *chart)
 {
     for (int i = 0; i < chart->event_count; i++)
         if (in_view(layout, chart->events[i].x))
-            draw_upright(canvas, layout, axis_dot(&layout->x, chart->events[i].x), STYLE(ROLE_EVENT), true);
+            axes_draw_upright(canvas, &layout->axes, axis_dot(&layout->axes.x, chart->events[i].x), STYLE(ROLE_EVENT),
+                              true);
 }
 
 /* Finds the first of the plot's upper rows where no label placed before is in the way; -1 when there is none. */
@@ -194,9 +137,9 @@ static struct rect place_beside(const struct canvas *canvas, const struct layout
 {
     int width = text_columns(text), column = (int)(x / canvas_dots(canvas).x);
     struct rect place = {column + 1, row, width + 1, 1};
-    if (place.column + width > layout->plot.column + layout->plot.columns)
+    if (place.column + width > layout->axes.plot.column + layout->axes.plot.columns)
         place.column = column - width;
-    if (place.column < layout->plot.column)
+    if (place.column < layout->axes.plot.column)
         place.columns = 0;
     return place;
 }
@@ -218,9 +161,9 @@ static void draw_event_labels(struct canvas *canvas, const struct layout *layout
         const struct chart_event *event = &chart->events[i];
         if (!in_view(layout, event->x) || !event->label)
             continue;
-        double x = axis_dot(&layout->x, event->x);
-        struct rect place = place_beside(canvas, layout, x, layout->plot.row, event->label);
-        place.row = free_row(placed, count, place, layout->plot.rows / 3);
+        double x = axis_dot(&layout->axes.x, event->x);
+        struct rect place = place_beside(canvas, layout, x, layout->axes.plot.row, event->label);
+        place.row = free_row(placed, count, place, layout->axes.plot.rows / 3);
         if (!place.columns || place.row < 0)
             continue;
         draw_beside(canvas, x, place, ROLE_EVENT, event->label);
@@ -233,52 +176,13 @@ static void draw_cursor(struct canvas *canvas, const struct layout *layout, cons
     if (!in_view(layout, chart->cursor))
         return;
     char text[64];
-    double x = axis_dot(&layout->x, chart->cursor);
+    double x = axis_dot(&layout->axes.x, chart->cursor);
     snprintf(text, sizeof text, "%.32s%s%.10g", chart->x_label ? chart->x_label : "", chart->x_label ? " " : "",
              chart->cursor);
-    draw_upright(canvas, layout, x, STYLE(ROLE_CURSOR), false);
-    struct rect place = place_beside(canvas, layout, x, layout->plot.row + layout->plot.rows - 1, text);
+    axes_draw_upright(canvas, &layout->axes, x, STYLE(ROLE_CURSOR), false);
+    struct rect place = place_beside(canvas, layout, x, layout->axes.plot.row + layout->axes.plot.rows - 1, text);
     if (place.columns)
         draw_beside(canvas, x, place, ROLE_CURSOR, text);
-}
-
-static void draw_sample(struct canvas *canvas, int column, int row, const struct chart_series *line)
-{
-    struct dot_grid dots = canvas_dots(canvas);
-    double y = (row + 0.5) * dots.y;
-    canvas_path_begin(canvas, STYLE(line->role), line->stroke, 2);
-    canvas_path_line(canvas, column * dots.x, y, (column + LEGEND_SAMPLE) * dots.x - 0.5, y);
-    canvas_path_end(canvas);
-    if (line->kind == CHART_POINTS)
-        canvas_marker(canvas, (column + LEGEND_SAMPLE * 0.5) * dots.x, y, line->marker, STYLE(line->role));
-}
-
-static void draw_header(struct canvas *canvas, const struct layout *layout, const struct chart *chart)
-{
-    struct rect area = layout->area;
-    if (layout->title)
-        canvas_text_cut(canvas, area.column, area.row, area.columns, STYLE(ROLE_TITLE), chart->title);
-    if (!layout->legend)
-        return;
-    int column = layout->legend_column, right = area.column + area.columns;
-    for (int i = 0; i < chart->series_count && column < right; i++) {
-        char text[LEGEND_TEXT];
-        chart_legend_text(chart, i, text);
-        draw_sample(canvas, column, layout->legend_row, &chart->series[i]);
-        column += LEGEND_SAMPLE + 1;
-        column += canvas_text_cut(canvas, column, layout->legend_row, right - column, STYLE(ROLE_TEXT), text);
-        column += LEGEND_GAP;
-    }
-}
-
-static void draw_empty_text(struct canvas *canvas, const struct layout *layout, const struct chart *chart)
-{
-    struct rect plot = layout->plot;
-    if (!layout->empty || !chart->empty_text)
-        return;
-    int width = text_columns(chart->empty_text), left = width < plot.columns ? (plot.columns - width) / 2 : 0;
-    canvas_text_cut(canvas, plot.column + left, plot.row + plot.rows / 2, plot.columns - left, STYLE(ROLE_DIM),
-                    chart->empty_text);
 }
 
 static void draw_series(struct canvas *canvas, const struct layout *layout, const struct chart *chart)
@@ -306,19 +210,16 @@ void chart_draw(struct canvas *canvas, struct rect area, const struct chart *cha
     chart_lay_out(canvas, area, chart, &layout);
     struct rect before = canvas_clip(canvas, area), visible = rect_intersect(before, area);
     canvas_clip(canvas, visible);
-    draw_header(canvas, &layout, chart);
-    if (layout.plot.columns > 0) {
-        if (layout.y_axis)
-            draw_y_axis(canvas, &layout);
-        if (layout.x_axis)
-            draw_x_axis(canvas, &layout, chart);
-        canvas_clip(canvas, rect_intersect(layout.plot, visible));
-        draw_grid(canvas, &layout);
+    axes_draw(canvas, &layout.axes);
+    if (layout.axes.plot.columns > 0) {
+        canvas_clip(canvas, rect_intersect(layout.axes.plot, visible));
+        axes_draw_grid(canvas, &layout.axes);
         draw_event_lines(canvas, &layout, chart);
         draw_series(canvas, &layout, chart);
         draw_cursor(canvas, &layout, chart);
         draw_event_labels(canvas, &layout, chart);
-        draw_empty_text(canvas, &layout, chart);
+        if (layout.empty && chart->empty_text)
+            axes_draw_empty(canvas, layout.axes.plot, chart->empty_text);
     }
     canvas_clip(canvas, before);
 }

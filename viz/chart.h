@@ -35,6 +35,7 @@ enum chart_format { CHART_NUMBER, CHART_PERCENT }; /* CHART_PERCENT: 0.5 is writ
 struct chart {
     const char *title;      /* may be NULL, as all texts */
     const char *x_label;    /* "step" */
+    const char *y_label;    /* above its axis */
     const char *empty_text; /* what to say while there is no point */
     const struct chart_series *series;
     int series_count;

@@ -1,7 +1,6 @@
-/* Confusion matrix, histogram, image grid: the numbers are there, and no size fails. */
+/* Confusion matrix, image grid: the numbers are there, and no size fails. */
 #include "tests/viz/viz_test.h"
 #include "viz/heatmap.h"
-#include "viz/histogram.h"
 #include "viz/image_grid.h"
 #include "viz/print.h"
 #include "viz/theme.h"
@@ -117,64 +116,6 @@ static void colormaps_get_lighter_and_stay_readable(void **state)
     }
 }
 
-static void a_histogram_counts_every_value(void **state)
-{
-    (void)state;
-    enum { VALUES = 10000, BINS = 32 };
-    float *values = malloc(VALUES * sizeof *values);
-    assert_non_null(values);
-    uint64_t seed = 6;
-    double counts[BINS], low, high, sum = 0;
-    size_t non_finite;
-    for (int i = 0; i < VALUES; i++)
-        values[i] = i % 1000 == 7 ? (i % 2000 == 7 ? NAN : -INFINITY) : (float)(random_part(&seed) - 0.25);
-    histogram_count(values, VALUES, counts, BINS, &low, &high, &non_finite);
-    for (int bin = 0; bin < BINS; bin++)
-        sum += counts[bin];
-    assert_int_equal(non_finite, 10);
-    assert_true(sum == VALUES - 10);
-    assert_true(low >= -0.25 && low < -0.24 && high <= 0.75 && high > 0.74);
-    for (int i = 0; i < VALUES; i++)
-        values[i] = 3;
-    histogram_count(values, VALUES, counts, BINS, &low, &high, &non_finite);
-    assert_true(low < 3 && high > 3 && counts[BINS / 2] == VALUES);
-    histogram_count(values, 0, counts, BINS, &low, &high, &non_finite);
-    assert_true(low < high && counts[0] == 0);
-    free(values);
-}
-
-static void histograms_show_their_smallest_bin(void **state)
-{
-    (void)state;
-    double counts[64] = {0};
-    counts[10] = 1;
-    counts[40] = 1e6;
-    struct histogram histogram = {.title = "stem.weight",
-                                  .low = -1,
-                                  .high = 1,
-                                  .counts = counts,
-                                  .bins = 64,
-                                  .non_finite = 3,
-                                  .role = ROLE_SERIES_1};
-    for (int rows = 1; rows < 20; rows++)
-        for (int columns = 1; columns < 150; columns += 6) {
-            struct canvas *canvas = cells_of(columns, rows, GLYPHS_BRAILLE);
-            histogram.log_counts = rows % 2;
-            histogram_draw(canvas, canvas_area(canvas), &histogram);
-            int marked = 0;
-            for (int i = 0; i < columns * rows; i++)
-                marked += canvas_cells(canvas)[i].style.role == ROLE_SERIES_1;
-            assert_true(marked >= (columns > 2 ? 2 : 1));
-            canvas_destroy(canvas);
-        }
-    struct canvas *canvas = cells_of(60, 6, GLYPHS_BRAILLE);
-    histogram_draw(canvas, canvas_area(canvas), &histogram);
-    char *text = text_of(canvas);
-    assert_non_null(strstr(text, "3 not finite"));
-    free(text);
-    canvas_destroy(canvas);
-}
-
 static void an_image_grid_shows_every_image(void **state)
 {
     (void)state;
@@ -217,9 +158,10 @@ static void an_image_grid_shows_every_image(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_confusion_matrix_has_all_its_numbers),  cmocka_unit_test(heatmaps_of_any_size_do_not_fail),
-        cmocka_unit_test(colormaps_get_lighter_and_stay_readable), cmocka_unit_test(a_histogram_counts_every_value),
-        cmocka_unit_test(histograms_show_their_smallest_bin),      cmocka_unit_test(an_image_grid_shows_every_image),
+        cmocka_unit_test(a_confusion_matrix_has_all_its_numbers),
+        cmocka_unit_test(heatmaps_of_any_size_do_not_fail),
+        cmocka_unit_test(colormaps_get_lighter_and_stay_readable),
+        cmocka_unit_test(an_image_grid_shows_every_image),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

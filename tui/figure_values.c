@@ -1,0 +1,280 @@
+/* How a probe's values are distributed, at one step and over the steps; see figure_signal.h. */
+#include "tui/figure_signal.h"
+
+#include "tui/figure_grid.h"
+#include "viz/strip.h"
+
+#include <math.h>
+#include <stdio.h>
+
+static const char no_probe[] = "no probe yet";
+
+enum { NAME_SIZE = 64, DISTRIBUTION_ASPECT = 3, STRIP_ASPECT = 4, LEAST_COLUMNS = 14, LEAST_ROWS = 5 };
+
+/* ---- The logarithmic bins of a probe ---- */
+
+static double value_bin_edge(int index)
+{
+    if (index <= 0)
+        return -INFINITY;
+    return index >= VALUE_BINS ? INFINITY : (double)value_edge(index);
+}
+
+static double value_bin_number(const void *data, int bin)
+{
+    return ((const uint32_t *)data)[bin];
+}
+
+static struct bins bins_of(const struct probe *probe, int point, enum distribution of)
+{
+    const struct probe_point *at = &probe->points[point];
+    return (struct bins){value_bin_edge, value_bin_number, of == DISTRIBUTION_VALUES ? at->values : at->variances,
+                         VALUE_BINS};
+}
+
+/* ---- The axis ---- */
+
+struct range {
+    double low, high;
+    bool log;
+};
+
+enum { RANGE_TICKS = 6 };
+
+/* About nearly all values, and three predicted deviations where these are of the same size. */
+static struct range value_range(double low, double high, double predicted)
+{
+    double spread = 3.5 * sqrt(fmax(predicted, 0)), reach = fmax(fabs(low), fabs(high));
+    struct range range = {low, high, false};
+    if (!(low <= high))
+        range = (struct range){-1, 1, false};
+    if (spread < 4 * reach && isfinite(spread)) {
+        range.low = fmin(range.low, -spread);
+        range.high = fmax(range.high, spread);
+    }
+    ticks_round_linear(&range.low, &range.high, RANGE_TICKS);
+    return range;
+}
+
+/* About all variances and the predicted one: from 0, or logarithmic where they span more than a decade and a half. */
+static struct range variance_range(double low, double high, double predicted)
+{
+    const double least = 1.0 / 256; /* what is smaller lies in one bin */
+    struct range range = {0, 1, false};
+    if (low <= high && high > 0) {
+        range.low = fmax(fmin(low, predicted > 0 ? predicted : low), least);
+        range.high = fmax(high, predicted);
+        range.log = range.high > 30 * range.low;
+    }
+    if (range.log) {
+        ticks_round_log(&range.low, &range.high);
+    } else {
+        range.low = 0;
+        ticks_round_linear(&range.low, &range.high, RANGE_TICKS);
+    }
+    return range;
+}
+
+static struct range range_of(enum distribution of, double low, double high, double predicted)
+{
+    return of == DISTRIBUTION_VALUES ? value_range(low, high, predicted) : variance_range(low, high, predicted);
+}
+
+/* Share of the values that the axis leaves out at each end. */
+static double left_out(enum distribution of)
+{
+    return of == DISTRIBUTION_VALUES ? 5e-4 : 0;
+}
+
+/* ---- At one step ---- */
+
+static const char *axis_label(enum distribution of)
+{
+    return of == DISTRIBUTION_VALUES ? "activation" : "channel variance";
+}
+
+struct distribution_words {
+    const char *title;
+    bool axes; /* their titles and a legend */
+};
+
+static void draw_distribution(struct canvas *canvas, struct rect area, const struct distribution_figure *figure,
+                              const struct distribution_words *words)
+{
+    const struct probe *now = figure->now;
+    bool start_shown = figure->start && figure->start != now && figure->start->step != now->step;
+    struct bins bins = bins_of(now, figure->point, figure->of), start;
+    double predicted = now->points[figure->point].predicted, part = left_out(figure->of);
+    struct range range = range_of(figure->of, bins_quantile(&bins, part), bins_quantile(&bins, 1 - part), predicted);
+    char now_name[NAME_SIZE], start_name[NAME_SIZE];
+    snprintf(now_name, sizeof now_name, start_shown ? "now (step %ld)" : "measured (step %ld)", now->step);
+    if (start_shown) {
+        start = bins_of(figure->start, figure->point, figure->of);
+        snprintf(start_name, sizeof start_name, "start (step %ld)", figure->start->step);
+    }
+    const struct histogram histogram = {.title = words->title,
+                                        .x_label = words->axes ? axis_label(figure->of) : NULL,
+                                        .y_label = !words->axes ? NULL
+                                                   : range.log  ? "density (share a decade)"
+                                                                : "density",
+                                        .empty_text = "not measured",
+                                        .now = &bins,
+                                        .start = start_shown ? &start : NULL,
+                                        .now_name = now_name,
+                                        .start_name = start_name,
+                                        .low = range.low,
+                                        .high = range.high,
+                                        .log_x = range.log,
+                                        .no_legend = !words->axes,
+                                        .mark = {figure->of == DISTRIBUTION_VARIANCES ? predicted : NAN, "predicted"},
+                                        .normal_variance = figure->of == DISTRIBUTION_VALUES ? predicted : 0,
+                                        .normal_name = "normal, predicted variance"};
+    histogram_draw(canvas, area, &histogram);
+}
+
+void figure_distribution(struct canvas *canvas, struct rect area, const struct distribution_figure *figure)
+{
+    if (!figure->now || figure->point < 0 || figure->point >= figure->now->count) {
+        grid_empty(canvas, area, figure->title, no_probe);
+        return;
+    }
+    draw_distribution(canvas, area, figure, &(struct distribution_words){figure->title, true});
+}
+
+/* Small multiples: as many as have room, from the first on, or so that the selected one is among them. */
+static struct grid points_grid(struct rect area, int points, int selected, double aspect, int *first)
+{
+    int most = (area.columns / LEAST_COLUMNS) * (area.rows / LEAST_ROWS), count = points;
+    if (most < 1)
+        most = 1;
+    *first = 0;
+    if (count > most) {
+        count = most;
+        *first = selected >= count ? (selected / count) * count : 0;
+    }
+    return grid_of(area, count, aspect);
+}
+
+static int grid_points(const struct grid *grid, int points, int first)
+{
+    int places = grid->across * grid->down;
+    return points - first < places ? points - first : places;
+}
+
+void figure_distributions(struct canvas *canvas, struct rect area, const struct distributions_figure *figure)
+{
+    if (!figure->now) {
+        grid_empty(canvas, area, figure->title, no_probe);
+        return;
+    }
+    struct rect before = canvas_clip(canvas, area);
+    canvas_clip(canvas, rect_intersect(before, area));
+    bool start_shown = figure->start && figure->start != figure->now && figure->start->step != figure->now->step;
+    struct legend_entry legend[] = {
+        {.style = STYLE(ROLE_SERIES_1), .sample = SAMPLE_BLOCK},
+        {.text = "predicted", .style = STYLE(ROLE_TEXT), .sample = SAMPLE_LINE, .stroke = STROKE_DASHED},
+        {.style = STYLE(ROLE_SERIES_2), .sample = SAMPLE_LINE}};
+    snprintf(legend[0].text, LEGEND_TEXT, start_shown ? "now (step %ld)" : "measured (step %ld)", figure->now->step);
+    if (start_shown)
+        snprintf(legend[2].text, LEGEND_TEXT, "start (step %ld)", figure->start->step);
+    int rows = axes_draw_header(canvas, area, figure->title, legend, start_shown ? 3 : 2), first;
+    struct rect body = {area.column, area.row + rows + (rows > 0), area.columns, area.rows - rows - (rows > 0)};
+    struct grid grid = points_grid(body, figure->now->count, figure->selected, DISTRIBUTION_ASPECT, &first);
+    for (int i = 0; i < grid_points(&grid, figure->now->count, first); i++) {
+        char name[NAME_SIZE], title[NAME_SIZE + 4];
+        struct distribution_figure one = {NULL, figure->now, figure->start, first + i, figure->of};
+        probe_point_name(first + i, name, sizeof name);
+        snprintf(title, sizeof title, first + i == figure->selected ? "> %s" : "%s", name);
+        draw_distribution(canvas, grid_cell(&grid, i), &one, &(struct distribution_words){title, false});
+    }
+    canvas_clip(canvas, before);
+}
+
+/* ---- Over the steps ---- */
+
+static double strip_x(const void *data, int index)
+{
+    return (double)((const struct strip_figure *)data)->probes[index]->step;
+}
+
+static struct bins strip_bins(const void *data, int index)
+{
+    const struct strip_figure *figure = data;
+    return bins_of(figure->probes[index], figure->point, figure->of);
+}
+
+/* About nearly all that was ever measured, unless a few steps went far beyond the others: these fill the outermost row.
+ */
+static struct range strip_range(const struct strip_figure *figure)
+{
+    double least = INFINITY, most = -INFINITY, reach = 0, logs = 0, part = left_out(figure->of), predicted = 0;
+    int counted = 0;
+    for (int i = 0; i < figure->count; i++) {
+        struct bins bins = strip_bins(figure, i);
+        double low = bins_quantile(&bins, part), high = bins_quantile(&bins, 1 - part);
+        double size = fmax(fabs(low), fabs(high));
+        if (!isfinite(size))
+            continue;
+        least = fmin(least, low);
+        most = fmax(most, high);
+        logs += log(fmax(size, 1e-3));
+        counted++;
+        predicted = figure->probes[i]->points[figure->point].predicted;
+    }
+    reach = counted ? 4 * exp(logs / counted) : 1;
+    if (figure->of == DISTRIBUTION_VALUES) {
+        least = fmax(least, -reach);
+        most = fmin(most, reach);
+    }
+    return range_of(figure->of, least, most, predicted);
+}
+
+static void draw_strip(struct canvas *canvas, struct rect area, const struct strip_figure *figure, const char *title,
+                       bool words)
+{
+    struct range range = strip_range(figure);
+    struct strip strip = {.title = title,
+                          .x_label = words ? "step" : NULL,
+                          .y_label = words ? axis_label(figure->of) : NULL,
+                          .empty_text = figure->bare ? NULL : no_probe,
+                          .count = figure->count,
+                          .x = strip_x,
+                          .bins = strip_bins,
+                          .data = figure,
+                          .low = range.low,
+                          .high = range.high,
+                          .log_y = range.log,
+                          .map = COLORMAP_VIRIDIS,
+                          .bare = figure->bare,
+                          .no_scale = !words,
+                          .cursor = figure->cursor};
+    strip_draw(canvas, area, &strip);
+}
+
+void figure_strip(struct canvas *canvas, struct rect area, const struct strip_figure *figure)
+{
+    draw_strip(canvas, area, figure, figure->title, true);
+}
+
+void figure_strips(struct canvas *canvas, struct rect area, const struct strip_figure *figure)
+{
+    if (!figure->count) {
+        grid_empty(canvas, area, figure->title, no_probe);
+        return;
+    }
+    struct rect before = canvas_clip(canvas, area);
+    canvas_clip(canvas, rect_intersect(before, area));
+    int rows = axes_draw_header(canvas, area, figure->title, NULL, 0), points = figure->probes[0]->count, first;
+    struct rect body = {area.column, area.row + rows + (rows > 0), area.columns, area.rows - rows - (rows > 0)};
+    strip_draw_scale(canvas, area, figure->title, COLORMAP_VIRIDIS);
+    struct grid grid = points_grid(body, points, figure->point, STRIP_ASPECT, &first);
+    for (int i = 0; i < grid_points(&grid, points, first); i++) {
+        char name[NAME_SIZE], title[NAME_SIZE + 4];
+        struct strip_figure one = *figure;
+        one.point = first + i;
+        probe_point_name(first + i, name, sizeof name);
+        snprintf(title, sizeof title, first + i == figure->point ? "> %s" : "%s", name);
+        draw_strip(canvas, grid_cell(&grid, i), &one, title, false);
+    }
+    canvas_clip(canvas, before);
+}

@@ -1,0 +1,43 @@
+/* Lines over few points that are named or have an x of their own: a quantity over the depth of a network, over its
+ * channels, or over the steps at which it was measured. Unlike a chart (chart.h) it keeps nothing: values come from
+ * functions, so that plain data of any shape is drawn as it is. Every point is drawn. */
+#ifndef NFBENCH_VIZ_PROFILE_H
+#define NFBENCH_VIZ_PROFILE_H
+
+#include "viz/axes.h"
+
+struct profile_line {
+    const char *name;                             /* in the legend; NULL: not there */
+    double (*value)(const void *data, int index); /* NAN: no value there, the line has a gap; Inf: marked at the top */
+    const void *data;
+    struct style style;
+    enum stroke stroke;
+    double width;
+    bool markers; /* where they do not cover each other */
+    enum marker_shape marker;
+};
+
+/* A dotted upright at x ("stage 2"). */
+struct profile_mark {
+    double x;
+    const char *label; /* to its right, at the top; may be NULL */
+};
+
+struct profile {
+    const char *title, *x_label, *y_label, *empty_text;              /* may be NULL */
+    int count;                                                       /* points of every line */
+    double (*x)(const void *data, int index);                        /* NULL: the index */
+    void (*name)(const void *data, int index, char out[TICK_LABEL]); /* of a tick at a point; NULL: its x is told */
+    const void *data;                                                /* of x and name */
+    const struct profile_line *lines;
+    int line_count;
+    const struct profile_mark *marks;
+    int mark_count;
+    bool log_y, no_legend;
+    double cursor; /* an x to mark; NAN: none */
+};
+
+/* Any size; the last lines are on top. */
+void profile_draw(struct canvas *canvas, struct rect area, const struct profile *profile);
+
+#endif
