@@ -113,6 +113,7 @@ struct snapshot {
     long steps_total, steps_per_epoch;
     int epochs_total;
     float peak_learning_rate;
+    float next_learning_rate;      /* of the step that comes next, by the schedule */
     double eta_seconds;            /* evaluations included once one was measured; < 0: not known yet */
     int evaluated, evaluate_total; /* progress of an evaluation */
     long saved_step;               /* of the last checkpoint of this process; 0: none */
@@ -178,5 +179,7 @@ bool trainer_next_event(struct trainer *trainer, struct event *out);
  * them into the viewer's own memory (probe_create with the network's spec); false when there is none. The same viewer
  * thread. */
 bool trainer_next_probe(struct trainer *trainer, struct probe *into);
+/* Steps between the scheduled ones, "auto" worked out; 0: none are scheduled. */
+long trainer_probe_every(const struct trainer *trainer);
 
 #endif

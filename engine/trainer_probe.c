@@ -22,6 +22,11 @@ int trainer_prepare_probes(struct trainer *trainer, struct error *error)
     return trainer->probe_every > 0 ? probe_reserve(trainer->network, options->batch, error) : 0;
 }
 
+long trainer_probe_every(const struct trainer *trainer)
+{
+    return trainer->probe_every;
+}
+
 bool trainer_probe_due(const struct trainer *trainer, long step)
 {
     const long every = trainer->probe_every;

@@ -33,6 +33,8 @@ void trainer_set_state(struct trainer *trainer, enum trainer_state state)
 {
     trainer->now.state = state;
     trainer->now.peak_learning_rate = trainer->state.learning_rate;
+    trainer->now.next_learning_rate =
+        (float)(trainer->state.learning_rate * trainer_factor(trainer, trainer->state.step));
     snapshot_publish(&trainer->snapshots, &trainer->now);
 }
 

@@ -145,7 +145,7 @@ static int wait_for_something(struct app *app, int milliseconds, struct error *e
         [POLL_SIGNALS] = {.fd = terminal_signal_fd(), .events = POLLIN},
         [POLL_CAUGHT] = {.fd = terminal_caught_fd(), .events = POLLIN},
         [POLL_LAUNCH] = {.fd = app->launch ? launch_fd(app->launch) : -1, .events = POLLIN},
-        [POLL_PICTURE] = {.fd = app->picture ? picture_fd(app->picture) : -1, .events = POLLIN}};
+        [POLL_PICTURE] = {.fd = app->picture_count > 0 ? picture_fd(app->pictures[0]) : -1, .events = POLLIN}};
     enum terminal_signal signal;
 
     if (poll(polls, POLL_COUNT, milliseconds) < 0 && errno != EINTR)
@@ -238,7 +238,7 @@ int app_run(const struct run_request *request, bool *interrupted, struct error *
     screen_close();
     repl_close();
     terminal_close();
-    if (app->picture)
+    while (app->picture_count > 0)
         app_finish_picture(app);
     if (app->launch)
         launch_cancel(app->launch);
@@ -253,6 +253,8 @@ int app_run(const struct run_request *request, bool *interrupted, struct error *
     run_destroy(app->run);
     nvml_close(app->nvml);
     curves_destroy(app->scene.curves);
+    probes_destroy(app->scene.probes);
+    probe_destroy(app->incoming);
     journal_destroy(app->scene.journal);
     free(app);
     return result;

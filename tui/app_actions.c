@@ -101,11 +101,14 @@ static int act_export(struct app *app, const struct action *action, struct error
     struct rect cells = canvas_area(screen_canvas());
     char path[1100];
 
-    if (app->picture)
-        return error_set(error, "export: %s is still being written", picture_path(app->picture));
+    if (app->picture_count == PICTURES_MOST)
+        return error_set(error, "export: %d are still being written, %s first", PICTURES_MOST,
+                         picture_path(app->pictures[0]));
     if (export_path(app, action->word, path, sizeof(path), error) ||
-        picture_start(&app->scene, screen_theme(), cells, canvas_glyphs(screen_canvas()), path, &app->picture, error))
+        picture_start(&app->scene, screen_theme(), cells, canvas_glyphs(screen_canvas()), path,
+                      &app->pictures[app->picture_count], error))
         return -1;
+    app->picture_count++;
     app_notice(app, ROLE_DIM, "writing %s", path);
     return 0;
 }
@@ -115,15 +118,15 @@ void app_finish_picture(struct app *app)
     char path[1200];
     struct error error;
 
-    snprintf(path, sizeof(path), "%s", picture_path(app->picture));
-    if (picture_finish(app->picture, &error)) {
+    snprintf(path, sizeof(path), "%s", picture_path(app->pictures[0]));
+    if (picture_finish(app->pictures[0], &error)) {
         app_notice(app, ROLE_BAD, "%s", error.message);
         app_log(app, JOURNAL_ERROR, "export: %s", error.message);
     } else {
         app_notice(app, ROLE_GOOD, "wrote %s and its -loss and -accuracy charts", path);
         app_log(app, JOURNAL_NOTE, "wrote %s and its -loss and -accuracy charts", path);
     }
-    app->picture = NULL;
+    memmove(&app->pictures[0], &app->pictures[1], (size_t)--app->picture_count * sizeof(*app->pictures));
 }
 
 static int act_smooth(struct app *app, const struct action *action, struct error *error)
@@ -168,7 +171,7 @@ static int act_glyphs(struct app *app, const struct action *action, struct error
 static int act_view(struct app *app, const struct action *action, struct error *error)
 {
     (void)error;
-    app->scene.view = (enum view)(action->choice >= 0 ? action->choice : ((int)app->scene.view + 1) % VIEW_COUNT);
+    scene_open(&app->scene, action->choice >= 0 ? (enum view)action->choice : view_next(app->scene.view));
     return 0;
 }
 

@@ -70,14 +70,14 @@ static void screen_key(struct app *app, int key)
     app->scene.notice.text[0] = 0;
     if (key == KEY_CODE_NONE || overlay_key(app, key))
         return;
-    if (key == ':' || key == KEY_CODE_ENTER) {
-        app_focus(app, true);
-        return;
-    }
     bound = command_for_key(key);
     if (bound)
         app_line(app, bound->line);
-    else if (!scene_key(&app->scene, area.rows, area.columns, key) && key > ' ' && key < 0x7f)
+    else if (key != ':' && scene_key(&app->scene, area.rows, area.columns, key))
+        return;
+    else if (key == ':' || key == KEY_CODE_ENTER)
+        app_focus(app, true);
+    else if (key > ' ' && key < 0x7f)
         app_notice(app, ROLE_DIM, "'%c' does nothing here: ? shows the keys, : opens the command line", key);
 }
 

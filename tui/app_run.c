@@ -56,8 +56,7 @@ static void set_facts(struct app *app)
     facts->memory = (double)network_memory(parts->network);
     facts->resumed_step = parts->resumed_step;
     app->scene.best_is_test = parts->settings->train.validation == 0;
-    snprintf(words, sizeof(words), "nfbench crashed; the last checkpoint stays: nfbench resume --screen %s",
-             facts->reference);
+    snprintf(words, sizeof(words), "the last checkpoint stays: nfbench resume --screen %s", facts->reference);
     terminal_set_last_words(words);
 }
 
@@ -131,12 +130,24 @@ static void read_gauge(struct app *app)
     app->dirty = true;
 }
 
+/* The store of probes for this network. */
+static int open_probes(struct app *app, struct error *error)
+{
+    const struct settings *settings = run_parts(app->run)->settings;
+
+    app->scene.probe_every = trainer_probe_every(run_parts(app->run)->trainer);
+    return probes_create(&settings->model, &app->scene.probes, error) ||
+                   probe_create(&settings->model, &app->incoming, error)
+               ? -1
+               : 0;
+}
+
 static int begin_run(struct app *app, const struct metrics *history, struct error *error)
 {
     set_facts(app);
     log_facts(app);
     open_gauge(app);
-    if (take_history(app, history, error))
+    if (take_history(app, history, error) || open_probes(app, error))
         return -1;
     return run_parts(app->run)->done ? 0 : trainer_start(run_parts(app->run)->trainer, false, error);
 }
@@ -213,11 +224,17 @@ static void log_epoch(struct app *app, const struct epoch_record *epoch)
     app_log(app, JOURNAL_RESULT, "%s", text);
 }
 
+static const char look[] = "Blocks (key 4) shows what the signal does in each";
+
 static void log_command(struct app *app, const struct command_record *record)
 {
+    const char *more = record->ok && record->command.kind == COMMAND_PAUSE ? look : "";
+
     app->scene.asked = false;
-    app_log(app, record->ok ? JOURNAL_COMMAND : JOURNAL_ERROR, "%s: %s", record->command.text, record->outcome);
-    app_notice(app, record->ok ? ROLE_GOOD : ROLE_BAD, "%s", record->outcome);
+    app->pause_step = record->ok && record->command.kind == COMMAND_STEP ? record->step + record->command.count : 0;
+    app_log(app, record->ok ? JOURNAL_COMMAND : JOURNAL_ERROR, *more ? "%s: %s; %s" : "%s: %s%s", record->command.text,
+            record->outcome, more);
+    app_notice(app, record->ok ? ROLE_GOOD : ROLE_BAD, *more ? "%s; %s" : "%s%s", record->outcome, more);
 }
 
 static void take_event(struct app *app, const struct event *event)
@@ -237,10 +254,17 @@ static void take_event(struct app *app, const struct event *event)
 
 static void take_events(struct app *app)
 {
+    struct trainer *trainer = run_parts(app->run)->trainer;
     struct event event;
+    struct error error;
 
-    while (trainer_next_event(run_parts(app->run)->trainer, &event))
+    while (trainer_next_event(trainer, &event))
         take_event(app, &event);
+    while (trainer_next_probe(trainer, app->incoming)) {
+        app->dirty = true;
+        if (probes_add(app->scene.probes, app->incoming, &error))
+            app_log(app, JOURNAL_ERROR, "a probe is not kept: %s", error.message);
+    }
 }
 
 /* The trainer's thread is at its end: what it left is taken, and the session told. */
@@ -275,6 +299,10 @@ void app_follow_run(struct app *app)
     trainer_snapshot(run_parts(app->run)->trainer, &now);
     take_events(app);
     read_gauge(app);
+    if (app->pause_step > 0 && now.state == TRAINER_PAUSED && now.step.step >= app->pause_step) {
+        app_notice(app, ROLE_GOOD, "paused at step %ld; %s", now.step.step, look);
+        app->pause_step = 0;
+    }
     if (memcmp(&now, &app->scene.snapshot, sizeof(now)) != 0) {
         app->scene.snapshot = now;
         app->dirty = true;

@@ -9,22 +9,25 @@
 #include "tui/run.h"
 #include "tui/scene.h"
 
-enum { INPUT_SIZE = 4096 };
+enum { INPUT_SIZE = 4096, PICTURES_MOST = 8 };
 
 struct app {
     struct scene scene;
     struct launch *launch;
-    struct picture *picture; /* being written; or NULL */
-    struct run *run;         /* NULL until launched */
-    bool run_ended;          /* run_finish was called */
-    bool run_failed;         /* ... or the run could not be put together: `error` says why */
-    bool interrupted;        /* by a signal */
-    bool hidden;             /* the shell has the terminal */
-    bool deaf;               /* the terminal's input has ended */
-    bool dirty;              /* the scene has changed since it was drawn */
-    long saved_step;         /* last told in the log */
-    struct nvml *nvml;       /* while training on a GPU, where its library is; else NULL */
-    double gauge_time;       /* when it was last read */
+    struct picture *pictures[PICTURES_MOST]; /* being written, the oldest first */
+    int picture_count;
+    struct run *run;        /* NULL until launched */
+    bool run_ended;         /* run_finish was called */
+    bool run_failed;        /* ... or the run could not be put together: `error` says why */
+    bool interrupted;       /* by a signal */
+    bool hidden;            /* the shell has the terminal */
+    bool deaf;              /* the terminal's input has ended */
+    bool dirty;             /* the scene has changed since it was drawn */
+    long saved_step;        /* last told in the log */
+    long pause_step;        /* where a `step` is to end; 0: none is under way */
+    struct probe *incoming; /* the trainer copies into it */
+    struct nvml *nvml;      /* while training on a GPU, where its library is; else NULL */
+    double gauge_time;      /* when it was last read */
     struct error error;
     unsigned char input[INPUT_SIZE]; /* not yet understood: an escape sequence may go on */
     size_t input_count;
@@ -41,7 +44,7 @@ void app_focus(struct app *app, bool focused);
 /* app_actions.c: does what the action says, or says why not. */
 void app_act(struct app *app, const struct action *action);
 void app_notice(struct app *app, enum role role, const char *format, ...) __attribute__((format(printf, 3, 4)));
-/* The pictures of `export` are written, or have failed. */
+/* The oldest pictures of `export` are written, or have failed. */
 void app_finish_picture(struct app *app);
 /* Saves and leaves; the loop ends when that is done. */
 void app_leave(struct app *app);

@@ -50,7 +50,7 @@ enum argument_kind {
     ARGUMENT_FILE
 };
 
-enum { COMMAND_KEYS = 6 };
+enum { COMMAND_KEYS = 10 };
 
 /* A key of the screen and the command line that it stands for. */
 struct command_key {

@@ -1,9 +1,17 @@
-/* The layout, from top to bottom: header, charts (side by side where the screen is wide, else one above the other, else
- * the loss alone), log, key bar, command line. What is missing when the screen gets small goes in this order: frames,
- * log, key bar, the second chart. */
+/* The layout, from top to bottom: header, names of the views, the view's panel (of the overview charts, side by side
+ * where the screen is wide, else one above the other, else the loss alone, and the log), key bar, command line. What is
+ * missing when the screen gets small goes in this order: frames, names, log, key bar, the second chart. */
 #include "tui/layout.h"
 
-enum { FRAMED_ROWS = 30, FRAMED_COLS = 100, SIDE_BY_SIDE_COLS = 56, KEYS_ROWS = 12, LOG_ROWS = 14, CHART_ROWS = 5 };
+enum {
+    FRAMED_ROWS = 30,
+    FRAMED_COLS = 100,
+    SIDE_BY_SIDE_COLS = 56,
+    TABS_ROWS = 16,
+    KEYS_ROWS = 12,
+    LOG_ROWS = 14,
+    CHART_ROWS = 5
+};
 
 static int clamp(int value, int low, int high)
 {
@@ -40,29 +48,29 @@ static void place_charts(struct layout *layout, struct rect body)
     }
 }
 
+enum place view_place(enum view view)
+{
+    static const enum place places[VIEW_COUNT] = {
+        [VIEW_OVERVIEW] = PLACE_COUNT,      [VIEW_LOSS] = PLACE_LOSS,   [VIEW_ACCURACY] = PLACE_ACCURACY,
+        [VIEW_BLOCKS] = PLACE_BLOCKS,       [VIEW_BLOCK] = PLACE_BLOCK, [VIEW_SIGNAL] = PLACE_SIGNAL,
+        [VIEW_GRADIENTS] = PLACE_GRADIENTS, [VIEW_LOG] = PLACE_LOG};
+
+    return places[view];
+}
+
 static void place_body(struct layout *layout, struct rect body, enum view view)
 {
     struct rect *places = layout->places;
+    int frame = layout->framed ? 2 : 1, log;
 
-    switch (view) {
-    case VIEW_LOSS:
-        places[PLACE_LOSS] = body;
-        break;
-    case VIEW_ACCURACY:
-        places[PLACE_ACCURACY] = body;
-        break;
-    case VIEW_LOG:
-        places[PLACE_LOG] = body;
-        break;
-    default: {
-        int frame = layout->framed ? 2 : 1;
-        int log = body.rows + 3 >= LOG_ROWS ? clamp(body.rows / 5, 2, 10) + frame : 0;
-
-        places[PLACE_LOG] = area(body.row + body.rows - log, 0, log, log > 0 ? body.columns : 0);
-        body.rows -= log;
-        place_charts(layout, body);
+    if (view_place(view) != PLACE_COUNT) {
+        places[view_place(view)] = body;
+        return;
     }
-    }
+    log = body.rows + 3 >= LOG_ROWS ? clamp(body.rows / 5, 2, 10) + frame : 0;
+    places[PLACE_LOG] = area(body.row + body.rows - log, 0, log, log > 0 ? body.columns : 0);
+    body.rows -= log;
+    place_charts(layout, body);
 }
 
 struct layout layout_compute(int rows, int cols, enum view view)
@@ -70,21 +78,22 @@ struct layout layout_compute(int rows, int cols, enum view view)
     struct layout layout = {.fits = rows >= LAYOUT_MIN_ROWS && cols >= LAYOUT_MIN_COLS,
                             .framed = rows >= FRAMED_ROWS && cols >= FRAMED_COLS};
     int header = header_lines(rows) + (layout.framed ? 2 : 0);
-    int keys = rows >= KEYS_ROWS ? 1 : 0;
+    int tabs = rows >= TABS_ROWS ? 1 : 0, keys = rows >= KEYS_ROWS ? 1 : 0;
 
     if (!layout.fits)
         return layout;
     layout.places[PLACE_HEADER] = area(0, 0, header, cols);
+    layout.places[PLACE_TABS] = area(header, 0, tabs, tabs ? cols : 0);
     layout.places[PLACE_KEYS] = area(rows - 2, 0, keys, keys ? cols : 0);
     layout.places[PLACE_COMMAND] = area(rows - 1, 0, 1, cols);
-    place_body(&layout, area(header, 0, rows - header - keys - 1, cols), view);
+    place_body(&layout, area(header + tabs, 0, rows - header - tabs - keys - 1, cols), view);
     return layout;
 }
 
 struct rect layout_inside(const struct layout *layout, enum place place)
 {
     struct rect whole = layout->places[place];
-    bool titled = place == PLACE_LOSS || place == PLACE_ACCURACY || place == PLACE_LOG;
+    bool titled = place >= PLACE_LOSS && place <= PLACE_LOG;
 
     if (layout->framed && (titled || place == PLACE_HEADER))
         return area(whole.row + 1, whole.column + 1, clamp(whole.rows - 2, 0, whole.rows),
@@ -96,7 +105,15 @@ struct rect layout_inside(const struct layout *layout, enum place place)
 
 const char *view_name(enum view view)
 {
-    static const char *const names[VIEW_COUNT] = {"overview", "loss", "accuracy", "log"};
+    static const char *const names[VIEW_COUNT] = {"overview", "loss",   "accuracy",  "blocks",
+                                                  "block",    "signal", "gradients", "log"};
 
     return view >= 0 && view < VIEW_COUNT ? names[view] : "?";
+}
+
+enum view view_next(enum view view)
+{
+    enum view next = (enum view)(((int)view + 1) % VIEW_COUNT);
+
+    return next == VIEW_BLOCK ? view_next(next) : next;
 }

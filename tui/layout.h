@@ -8,13 +8,36 @@
 
 enum { LAYOUT_MIN_ROWS = 10, LAYOUT_MIN_COLS = 40 };
 
-enum view { VIEW_OVERVIEW, VIEW_LOSS, VIEW_ACCURACY, VIEW_LOG, VIEW_COUNT };
+enum view {
+    VIEW_OVERVIEW,
+    VIEW_LOSS,
+    VIEW_ACCURACY,
+    VIEW_BLOCKS,
+    VIEW_BLOCK, /* one of them in detail; opened from others, so Tab passes it over */
+    VIEW_SIGNAL,
+    VIEW_GRADIENTS,
+    VIEW_LOG,
+    VIEW_COUNT
+};
 
-enum place { PLACE_HEADER, PLACE_LOSS, PLACE_ACCURACY, PLACE_LOG, PLACE_KEYS, PLACE_COMMAND, PLACE_COUNT };
+enum place {
+    PLACE_HEADER,
+    PLACE_TABS,
+    PLACE_LOSS,
+    PLACE_ACCURACY,
+    PLACE_BLOCKS,
+    PLACE_BLOCK,
+    PLACE_SIGNAL,
+    PLACE_GRADIENTS,
+    PLACE_LOG,
+    PLACE_KEYS,
+    PLACE_COMMAND,
+    PLACE_COUNT
+};
 
 struct layout {
     bool fits;                       /* false: too small, nothing but a word on the size needed is shown */
-    bool framed;                     /* header, charts and log have a frame all around; else a title line above */
+    bool framed;                     /* header and panels have a frame all around; else a title line above */
     struct rect places[PLACE_COUNT]; /* rows == 0: not shown */
 };
 
@@ -24,6 +47,11 @@ struct layout layout_compute(int rows, int cols, enum view view);
 /* What remains inside a panel's frame or below its title line. */
 struct rect layout_inside(const struct layout *layout, enum place place);
 
+/* As the command `view` takes it: "blocks". */
 const char *view_name(enum view view);
+/* The one behind it for Tab; behind the last the first. */
+enum view view_next(enum view view);
+/* The only panel between header and key bar; PLACE_COUNT in the overview, which has several. */
+enum place view_place(enum view view);
 
 #endif

@@ -100,12 +100,30 @@ static int scroll_limit(int scroll, int most)
     return scroll < 0 ? 0 : scroll;
 }
 
+/* Wrapped text and its rows; only counts them where `canvas` is NULL. */
+static int help_text(struct canvas *canvas, struct rect area, const char *text)
+{
+    if (canvas)
+        draw_text(canvas, area, STYLE(ROLE_DIM), text);
+    return wrapped_rows(text, area.columns);
+}
+
+/* What the panels' keys do, then the rest. */
+static int help_on_keys(struct canvas *canvas, struct rect area)
+{
+    static const char rest[] = "Command line: Tab completes, Up recalls, Ctrl-R searches. Ctrl-C saves and leaves, a "
+                               "second one leaves at once; Ctrl-Z stops, fg goes on.";
+    const struct panel_ops *panel;
+    int first = area.row;
+
+    for (int i = 0; (panel = panel_at(i)); i++)
+        if (panel->help)
+            area.row += help_text(canvas, area, panel->help);
+    return area.row + help_text(canvas, area, rest) - first;
+}
+
 static void draw_help(struct scene *scene, struct canvas *canvas, struct rect body)
 {
-    static const char more[] =
-        "Left and Right read values off the charts, Up and Page Up scroll the log, Esc goes back. "
-        "In the command line: Tab completes, Up recalls, Ctrl-R searches. Ctrl-C saves and leaves, "
-        "a second one leaves at once; Ctrl-Z stops, fg goes on.";
     int columns = body.columns - 4 < HELP_COLUMNS ? body.columns - 4 : HELP_COLUMNS, rows = 0;
     const struct command_entry *entry, *topic = scene->help_topic ? command_find(scene->help_topic) : NULL;
     struct rect inside, before;
@@ -113,7 +131,7 @@ static void draw_help(struct scene *scene, struct canvas *canvas, struct rect bo
     for (int i = 0; (entry = command_at(i)); i++)
         rows += !topic || entry == topic ? help_rows(entry, columns) : 0;
     if (!topic)
-        rows += 1 + wrapped_rows(more, columns);
+        rows += 1 + help_on_keys(NULL, (struct rect){.columns = columns});
     inside = draw_frame(canvas, body, rows, columns, ROLE_ACCENT, topic ? topic->name : "Keys and commands",
                         rows + 2 > body.rows ? "Up and Down scroll, any other key closes" : "any key closes");
     scene->overlay_scroll = scroll_limit(scene->overlay_scroll, rows - inside.rows);
@@ -124,7 +142,7 @@ static void draw_help(struct scene *scene, struct canvas *canvas, struct rect bo
             inside.row = draw_help_row(canvas, inside, entry);
     inside.row++;
     if (!topic)
-        draw_text(canvas, inside, STYLE(ROLE_DIM), more);
+        help_on_keys(canvas, inside);
     canvas_clip(canvas, before);
 }
 

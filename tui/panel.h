@@ -5,15 +5,30 @@
 
 #include "tui/scene.h"
 
+enum { PANEL_KEYS = 4, PANEL_TITLE = 160 };
+
+/* A key of a panel as the key bar shows it. */
+struct panel_key {
+    const char *name, *hint;
+};
+
 struct panel_ops {
     enum place place;
-    const char *title; /* in its frame or title line; NULL: it has none, or writes its own */
+    const char *title; /* in its frame or title line; NULL: it has none */
+    /* The title with what changes in it, in place of `title`; NULL: `title` is all. */
+    void (*heading)(const struct scene *scene, char text[PANEL_TITLE]);
     void (*draw)(struct scene *scene, struct canvas *canvas, struct rect area);
     /* A key that no command has; true when it meant something here. NULL: it takes none. */
     bool (*key)(struct scene *scene, struct rect area, int key);
+    struct panel_key keys[PANEL_KEYS]; /* for the key bar, while the panel has the view to itself; up to a NULL name */
+    const char *help;                  /* what its keys do, in sentences for the help; NULL: nothing to say */
 };
 
-extern const struct panel_ops panel_header, panel_loss, panel_accuracy, panel_log, panel_keys, panel_command;
+extern const struct panel_ops panel_header, panel_tabs, panel_loss, panel_accuracy, panel_blocks, panel_block,
+    panel_signal, panel_gradients, panel_log, panel_keys, panel_command;
+
+/* All of them, from top to bottom; NULL behind the last. */
+const struct panel_ops *panel_at(int index);
 
 /* Where the terminal's cursor stands while the command line has the focus. */
 struct scene_cursor panel_command_cursor(struct rect area);

@@ -49,6 +49,19 @@ static bool move_cursor(struct scene *scene, struct rect area, int key)
     return true;
 }
 
-const struct panel_ops panel_loss = {.place = PLACE_LOSS, .title = "Loss", .draw = draw_loss, .key = move_cursor};
+#define CHART_KEYS                                                                                                     \
+    {                                                                                                                  \
+        {                                                                                                              \
+            "\u2190\u2192", "read values"                                                                              \
+        }                                                                                                              \
+    }
+
+const struct panel_ops panel_loss = {
+    .place = PLACE_LOSS,
+    .title = "Loss",
+    .draw = draw_loss,
+    .key = move_cursor,
+    .keys = CHART_KEYS,
+    .help = "Charts: Left and Right move a cursor, at which the values are read; Esc takes it away."};
 const struct panel_ops panel_accuracy = {
-    .place = PLACE_ACCURACY, .title = "Accuracy", .draw = draw_accuracy, .key = move_cursor};
+    .place = PLACE_ACCURACY, .title = "Accuracy", .draw = draw_accuracy, .key = move_cursor, .keys = CHART_KEYS};

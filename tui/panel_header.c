@@ -103,6 +103,14 @@ static void add_quality(const struct scene *scene, struct field *fields, int *co
     words_percent((double)scene->best, field->value, sizeof(field->value));
 }
 
+/* Of the newest step; while paused, when the person may just have changed it, of the next one. */
+static double rate_in_force(const struct snapshot *now)
+{
+    if (now->state == TRAINER_PAUSED)
+        return (double)now->next_learning_rate;
+    return (double)(now->step.step ? now->step.learning_rate : now->peak_learning_rate);
+}
+
 /* With all that a progress bar below would say, where there is none. */
 static void draw_numbers(const struct scene *scene, struct canvas *canvas, struct rect line, bool bar)
 {
@@ -116,8 +124,7 @@ static void draw_numbers(const struct scene *scene, struct canvas *canvas, struc
     }
     add_step(now, fields, &count);
     field = add_field(fields, &count, "lr", ROLE_TEXT, 8, 2);
-    words_rate((double)(now->step.step ? now->step.learning_rate : now->peak_learning_rate), field->value,
-               sizeof(field->value));
+    words_rate(rate_in_force(now), field->value, sizeof(field->value));
     if (!bar) {
         field = add_field(fields, &count, "images/s", ROLE_TEXT, 7, 6);
         speed_words(now, field->value, sizeof(field->value));

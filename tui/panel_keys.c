@@ -1,12 +1,12 @@
-/* The key bar: the keys of the table of commands that have a hint and can do something now. Where room is short the
- * middle goes first: help and quit stay. */
+/* The key bar: the keys of the panel that has the view to itself, then those of the table of commands that have a hint
+ * and can do something now. Where room is short the middle goes first: pause, views, help and quit stay. */
 #include "tui/command.h"
 #include "tui/panel.h"
 
 #include <stdio.h>
 #include <string.h>
 
-enum { ITEMS = 24, GAP = 2 };
+enum { ITEMS = 28, GAP = 2 };
 
 struct item {
     char key[24];
@@ -27,6 +27,12 @@ static bool is_over(const struct scene *scene)
     return scene->phase == PHASE_BROKEN || (scene->phase == PHASE_LIVE && trainer_has_ended(scene->snapshot.state));
 }
 
+/* Where there is room for few keys. */
+static bool stays(enum action_kind action)
+{
+    return action == ACTION_TOGGLE || action == ACTION_VIEW || action == ACTION_HELP || action == ACTION_QUIT;
+}
+
 /* Keys of one command with the same hint share an item: "+/- lr". */
 static int add_items(const struct scene *scene, const struct command_entry *entry, struct item *items, int count)
 {
@@ -39,7 +45,7 @@ static int add_items(const struct scene *scene, const struct command_entry *entr
         if (!key->hint)
             continue;
         if (count == first || strcmp(entry->keys[k - 1].hint, key->hint) != 0) {
-            items[count].kept = entry->action == ACTION_HELP || entry->action == ACTION_QUIT;
+            items[count].kept = stays(entry->action);
             items[count].hint = hint_of(scene, entry, key);
             snprintf(items[count++].key, sizeof(items->key), "%s", key->name);
             continue;
@@ -47,6 +53,20 @@ static int add_items(const struct scene *scene, const struct command_entry *entr
         used = strlen(items[count - 1].key);
         snprintf(items[count - 1].key + used, sizeof(items->key) - used, "/%s", key->name);
     }
+    return count;
+}
+
+/* Those of the view. */
+static int add_panel(const struct scene *scene, struct item *items, int count)
+{
+    const struct panel_ops *panel;
+
+    for (int i = 0; (panel = panel_at(i)); i++)
+        for (int k = 0; panel->place == view_place(scene->view) && k < PANEL_KEYS && panel->keys[k].name; k++) {
+            items[count].kept = false;
+            items[count].hint = panel->keys[k].hint;
+            snprintf(items[count++].key, sizeof(items->key), "%s", panel->keys[k].name);
+        }
     return count;
 }
 
@@ -75,7 +95,7 @@ static void draw(struct scene *scene, struct canvas *canvas, struct rect area)
 {
     struct item items[ITEMS];
     const struct command_entry *entry;
-    int count = 0, column = area.column + 1;
+    int count = add_panel(scene, items, 0), column = area.column + 1;
 
     for (int i = 0; (entry = command_at(i)); i++)
         if (!entry->trainer || !is_over(scene))

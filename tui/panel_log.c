@@ -106,4 +106,10 @@ static bool scroll(struct scene *scene, struct rect area, int key)
     return true;
 }
 
-const struct panel_ops panel_log = {.place = PLACE_LOG, .title = "Log", .draw = draw, .key = scroll};
+const struct panel_ops panel_log = {
+    .place = PLACE_LOG,
+    .title = "Log",
+    .draw = draw,
+    .key = scroll,
+    .keys = {{"\u2191\u2193", "scroll"}},
+    .help = "Log: Up, Down, Page Up and Down scroll; Home shows the oldest line, End the newest."};

@@ -5,10 +5,14 @@
 
 #include <stdio.h>
 
-static const struct panel_ops *const panels[] = {&panel_header, &panel_loss, &panel_accuracy,
-                                                 &panel_log,    &panel_keys, &panel_command};
+const struct panel_ops *panel_at(int index)
+{
+    static const struct panel_ops *const panels[] = {&panel_header, &panel_tabs,  &panel_loss,    &panel_accuracy,
+                                                     &panel_blocks, &panel_block, &panel_signal,  &panel_gradients,
+                                                     &panel_log,    &panel_keys,  &panel_command, NULL};
 
-enum { PANEL_COUNT = sizeof(panels) / sizeof(*panels) };
+    return panels[index];
+}
 
 static void draw_too_small(struct canvas *canvas, struct rect all)
 {
@@ -21,38 +25,44 @@ static void draw_too_small(struct canvas *canvas, struct rect all)
 }
 
 /* A frame all around, or a title in a line above. */
-static void draw_frame(struct canvas *canvas, const struct layout *layout, const struct panel_ops *panel)
+static void draw_frame(const struct scene *scene, struct canvas *canvas, const struct layout *layout,
+                       const struct panel_ops *panel)
 {
     struct rect area = layout->places[panel->place];
+    char title[PANEL_TITLE];
 
+    snprintf(title, sizeof(title), "%s", panel->title ? panel->title : "");
+    if (panel->heading)
+        panel->heading(scene, title);
     if (layout->framed && (panel->title || panel->place == PLACE_HEADER)) {
-        canvas_box(canvas, area, STYLE(ROLE_BORDER), panel->title);
+        canvas_box(canvas, area, STYLE(ROLE_BORDER), *title ? title : NULL);
         return;
     }
     if (!panel->title)
         return;
     for (int column = 0; column < area.columns; column++)
         canvas_put(canvas, area.column + column, area.row, STYLE(ROLE_BORDER), 0x2500);
-    canvas_printf(canvas, area.column + 1, area.row, STYLE(ROLE_TITLE), " %s ", panel->title);
+    canvas_printf(canvas, area.column + 1, area.row, STYLE(ROLE_TITLE), " %s ", title);
 }
 
 struct scene_cursor scene_draw(struct scene *scene, struct canvas *canvas)
 {
     struct rect all = canvas_area(canvas), header, command;
     struct layout layout = layout_compute(all.rows, all.columns, scene->view);
+    const struct panel_ops *panel;
 
     if (!layout.fits) {
         draw_too_small(canvas, all);
         return (struct scene_cursor){-1, 0};
     }
-    for (int i = 0; i < PANEL_COUNT; i++) {
-        struct rect before;
+    for (int i = 0; (panel = panel_at(i)); i++) {
+        struct rect inside = layout_inside(&layout, panel->place), before;
 
-        if (layout.places[panels[i]->place].rows < 1)
+        if (layout.places[panel->place].rows < 1)
             continue;
-        draw_frame(canvas, &layout, panels[i]);
-        before = canvas_clip(canvas, layout_inside(&layout, panels[i]->place));
-        panels[i]->draw(scene, canvas, layout_inside(&layout, panels[i]->place));
+        draw_frame(scene, canvas, &layout, panel);
+        before = canvas_clip(canvas, inside);
+        panel->draw(scene, canvas, inside);
         canvas_clip(canvas, before);
     }
     header = layout.places[PLACE_HEADER];
@@ -67,13 +77,18 @@ struct scene_cursor scene_draw(struct scene *scene, struct canvas *canvas)
 bool scene_key(struct scene *scene, int rows, int columns, int key)
 {
     struct layout layout = layout_compute(rows, columns, scene->view);
+    const struct panel_ops *panel;
 
-    for (int i = 0; i < PANEL_COUNT; i++) {
-        const struct panel_ops *panel = panels[i];
-
+    for (int i = 0; (panel = panel_at(i)); i++)
         if (panel->key && layout.places[panel->place].rows > 0 &&
             panel->key(scene, layout_inside(&layout, panel->place), key))
             return true;
-    }
     return false;
+}
+
+void scene_open(struct scene *scene, enum view view)
+{
+    if (view == VIEW_BLOCK && scene->view != VIEW_BLOCK)
+        scene->block_from = scene->view;
+    scene->view = view;
 }

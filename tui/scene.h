@@ -7,6 +7,7 @@
 #include "tui/curves.h"
 #include "tui/journal.h"
 #include "tui/layout.h"
+#include "tui/probes.h"
 
 enum phase {
     PHASE_STARTING, /* the run is being put together */
@@ -53,6 +54,14 @@ struct scene {
     struct journal *journal;
     int journal_scroll; /* rows above the newest */
 
+    struct probes *probes;             /* NULL until the run is there */
+    long probe_every;                  /* steps; 0: only at a pause and when it is asked for */
+    int selected;                      /* point of the probes: 0 the stem, then the blocks */
+    int blocks_top;                    /* first point that the table of blocks shows */
+    int block_scroll;                  /* rows of figures above those that a block's details show */
+    enum view block_from;              /* where to go back from them */
+    bool signal_log, gradients_linear; /* axes of these views */
+
     enum view view;
     bool log_axis;
     double cursor; /* step, NAN: none */
@@ -68,6 +77,9 @@ struct scene {
 struct scene_cursor {
     int row, column; /* row -1: hidden */
 };
+
+/* Shows a view; from a block's details the way back leads to where they were opened. */
+void scene_open(struct scene *scene, enum view view);
 
 /* Draws all of it onto a cleared canvas of any size. Says where the terminal's cursor belongs. */
 struct scene_cursor scene_draw(struct scene *scene, struct canvas *canvas);

@@ -77,10 +77,19 @@ static void restore_in_handler(void)
         write_all(STDERR_FILENO, bytes, (size_t)count);
 }
 
+/* Nothing while there is no word on how to go on. */
+static void say_in_handler(const char *what)
+{
+    if (terminal.last_words_size == 0)
+        return;
+    write_all(STDERR_FILENO, what, strlen(what));
+    write_all(STDERR_FILENO, terminal.last_words, terminal.last_words_size);
+}
+
 static void on_crash(int number)
 {
     restore_in_handler();
-    write_all(STDERR_FILENO, terminal.last_words, terminal.last_words_size);
+    say_in_handler("nfbench crashed; ");
     for (int i = 0; i < CRASH_COUNT; i++)
         sigaction(crash_signals[i], &terminal.crash_before[i], NULL);
     raise(number); /* held back until this handler returns, then as if it had never been here */
@@ -99,6 +108,7 @@ static void on_signal(int number, siginfo_t *info, void *machine)
         meaning = TERMINAL_END;
     if ((meaning == TERMINAL_CTRL_C || meaning == TERMINAL_END) && leave_on_interrupt) {
         restore_in_handler();
+        say_in_handler("nfbench left at once, without saving; ");
         _exit(130);
     }
     while (write(terminal.signals[1], &meaning, 1) < 0 && errno == EINTR)

@@ -22,7 +22,8 @@ bool terminal_size(int *rows, int *columns);
 /* The bytes that make the terminal as it was (leave the alternate screen, show the cursor, ...) for a crash, when
  * nothing but write(2) may be used; copied, cut to fit. */
 void terminal_set_farewell(const char *bytes, size_t count);
-/* What a crash says behind its farewell, one line: how to go on. */
+/* What is said behind the farewell after "nfbench crashed; " and, by an interrupt that leaves at once, after "nfbench
+ * left at once, without saving; ": one line on how to go on. */
 void terminal_set_last_words(const char *text);
 
 int terminal_signal_fd(void); /* readable when a signal waits */

@@ -71,6 +71,21 @@ static void control_c(void **state)
     ends_by_key("C-c", 0);
 }
 
+/* While a long step keeps the first one waiting. */
+static void a_second_control_c_leaves_at_once_and_says_so(void **state)
+{
+    (void)state;
+    screen_start(100, 30, "", "--data synthetic --preset report --batch 384 --threads 1 --precision fp32");
+    wait_for(" training ");
+    screen_key("C-c");
+    wait_for(" saving and leaving ");
+    screen_key("C-c");
+    assert_int_equal(screen_status(), 130);
+    assert_terminal_restored();
+    wait_for("nfbench left at once, without saving; the last checkpoint stays: nfbench resume --screen");
+    screen_end();
+}
+
 static void ends_by_signal(int number, int status)
 {
     start();
@@ -187,6 +202,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(quitting),
         TEST(control_c),
+        TEST(a_second_control_c_leaves_at_once_and_says_so),
         TEST(sigterm),
         TEST(sigint_from_elsewhere),
         TEST(sighup),

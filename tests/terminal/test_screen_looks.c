@@ -42,8 +42,13 @@ static void every_size_and_back(void **state)
     static const struct {
         int columns, rows;
         const char *words;
-    } sizes[] = {{80, 24, " Accuracy "}, {60, 18, " Accuracy "},    {40, 10, " Loss "},    {30, 8, "too small"},
-                 {10, 2, "10x2"},        {160, 48, "\xe2\x95\xad"}, {80, 24, " Accuracy "}};
+    } sizes[] = {{80, 24, " Accuracy \xe2\x94\x80"},
+                 {60, 18, " Accuracy \xe2\x94\x80"},
+                 {40, 10, " Loss "},
+                 {30, 8, "too small"},
+                 {10, 2, "10x2"},
+                 {160, 48, "\xe2\x95\xad"},
+                 {80, 24, " Accuracy \xe2\x94\x80"}};
 
     (void)state;
     screen_start(100, 30, "", TINY);

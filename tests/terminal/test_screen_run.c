@@ -142,20 +142,24 @@ static void the_command_line_completes_suggests_and_remembers(void **state)
     assert_int_equal(access(screen_path(".local/state/nfbench/history"), F_OK), 0);
 }
 
+/* In a panel's frame; the names of all views stand above. */
+#define LOSS " Loss \xe2\x94\x80"
+#define ACCURACY " Accuracy \xe2\x94\x80"
+
 static void views_help_and_pictures(void **state)
 {
     (void)state;
     screen_start(120, 36, "", TINY);
     wait_for_step_above(3);
     screen_key("2");
-    wait_until_gone("Accuracy");
-    screen_key("4");
-    wait_until_gone("Loss");
+    wait_until_gone(ACCURACY);
+    screen_key("0");
+    wait_until_gone(LOSS);
     wait_for("session /");
     screen_key("1");
-    wait_for("Accuracy");
+    wait_for(ACCURACY);
     screen_key("Tab");
-    wait_until_gone("Accuracy");
+    wait_until_gone(ACCURACY);
     screen_key("?");
     wait_for("Keys and commands");
     screen_key("Escape");

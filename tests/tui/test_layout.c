@@ -86,10 +86,10 @@ static void usual_sizes_show_what_they_should(void **state)
 {
     static const struct {
         int rows, columns;
-        bool accuracy, log, keys, framed;
-    } cases[] = {{24, 80, true, true, true, false},    {18, 60, true, true, true, false},
-                 {48, 160, true, true, true, true},    {60, 200, true, true, true, true},
-                 {10, 40, false, false, false, false}, {34, 50, true, true, true, false}};
+        bool accuracy, log, keys, framed, tabs;
+    } cases[] = {{24, 80, true, true, true, false, true},     {18, 60, true, true, true, false, true},
+                 {48, 160, true, true, true, true, true},     {60, 200, true, true, true, true, true},
+                 {10, 40, false, false, false, false, false}, {34, 50, true, true, true, false, true}};
 
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -103,21 +103,43 @@ static void usual_sizes_show_what_they_should(void **state)
         assert_int_equal(layout.places[PLACE_LOG].rows > 0, cases[i].log);
         assert_int_equal(layout.places[PLACE_KEYS].rows > 0, cases[i].keys);
         assert_int_equal(layout.framed, cases[i].framed);
+        assert_int_equal(layout.places[PLACE_TABS].rows, cases[i].tabs);
     }
 }
 
 static void each_view_gives_its_panel_the_body(void **state)
 {
     static const enum place only[VIEW_COUNT] = {
-        [VIEW_LOSS] = PLACE_LOSS, [VIEW_ACCURACY] = PLACE_ACCURACY, [VIEW_LOG] = PLACE_LOG};
+        [VIEW_LOSS] = PLACE_LOSS,   [VIEW_ACCURACY] = PLACE_ACCURACY, [VIEW_BLOCKS] = PLACE_BLOCKS,
+        [VIEW_BLOCK] = PLACE_BLOCK, [VIEW_SIGNAL] = PLACE_SIGNAL,     [VIEW_GRADIENTS] = PLACE_GRADIENTS,
+        [VIEW_LOG] = PLACE_LOG};
 
     (void)state;
     for (int view = VIEW_LOSS; view < VIEW_COUNT; view++) {
         struct layout layout = layout_compute(24, 80, (enum view)view);
 
-        assert_int_equal(layout.places[only[view]].rows, 24 - layout.places[PLACE_HEADER].rows - 2);
+        assert_int_equal(layout.places[only[view]].rows, 24 - layout.places[PLACE_HEADER].rows - 3);
         assert_int_equal(layout.places[only[view]].columns, 80);
+        assert_int_equal(view_place((enum view)view), only[view]);
     }
+    assert_int_equal(view_place(VIEW_OVERVIEW), PLACE_COUNT);
+}
+
+/* Tab goes once through all views but the details of a block, which others open. */
+static void the_next_view_comes_round(void **state)
+{
+    bool seen[VIEW_COUNT] = {false};
+    enum view view = VIEW_OVERVIEW;
+
+    (void)state;
+    for (int i = 0; i < VIEW_COUNT - 1; i++) {
+        assert_false(seen[view]);
+        seen[view] = true;
+        view = view_next(view);
+    }
+    assert_int_equal(view, VIEW_OVERVIEW);
+    assert_false(seen[VIEW_BLOCK]);
+    assert_int_equal(view_next(VIEW_BLOCK), VIEW_SIGNAL);
 }
 
 int main(void)
@@ -127,6 +149,7 @@ int main(void)
         cmocka_unit_test(what_is_inside_lies_inside),
         cmocka_unit_test(usual_sizes_show_what_they_should),
         cmocka_unit_test(each_view_gives_its_panel_the_body),
+        cmocka_unit_test(the_next_view_comes_round),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

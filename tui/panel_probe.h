@@ -1,0 +1,32 @@
+/* What the panels that show probes share: the block that is looked at, what there is to say of it, and what to say
+ * while there is no probe. */
+#ifndef NFBENCH_TUI_PANEL_PROBE_H
+#define NFBENCH_TUI_PANEL_PROBE_H
+
+#include "tui/panel.h"
+
+enum { PROBE_SENTENCE = 320 };
+
+/* The step of the first scheduled probe behind `step`: 1, 2, 4, 8, ... below `every`, then each `every` steps. */
+long probe_next_step(long step, long every);
+/* "Blocks · step 1,200 · next at 1,300" */
+void probe_heading(const struct scene *scene, const char *name, char text[PANEL_TITLE]);
+/* The newest probe; before the first NULL, and the area says when it comes or how to get one. */
+const struct probe *probe_shown(const struct scene *scene, struct canvas *canvas, struct rect area);
+
+/* Arrows, Page Up and Down, Home and End choose the block; Enter opens its details. True when the key was one of them.
+ */
+bool probe_choose(struct scene *scene, int page, int key);
+
+enum role probe_role(enum health health);
+/* '!' and 'x' for what is to be watched and what is bad: colours alone do not tell. */
+uint32_t probe_mark(enum health health);
+/* "block 3: variance 31, over 10 times the predicted 1.04" */
+void probe_sentence(const struct scene *scene, int point, char text[PROBE_SENTENCE]);
+/* Draws it from the area's first row on, wrapped, and returns the rows it takes, the area's at most. */
+int probe_draw_sentence(const struct scene *scene, struct canvas *canvas, struct rect area);
+
+/* The first figures of the chosen block's details, side by side (panel_block.c). */
+void panel_block_preview(const struct scene *scene, struct canvas *canvas, struct rect area);
+
+#endif
