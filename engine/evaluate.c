@@ -154,3 +154,17 @@ out:
     free(m.logits);
     return status;
 }
+
+uint32_t confusion_images(const uint32_t *confusion, int classes, int truth)
+{
+    uint32_t count = 0;
+    for (int c = 0; c < classes; c++)
+        count += confusion[truth * classes + c];
+    return count;
+}
+
+double confusion_accuracy(const uint32_t *confusion, int classes, int truth)
+{
+    const uint32_t count = confusion_images(confusion, classes, truth);
+    return count ? (double)confusion[truth * classes + truth] / count : -1;
+}

@@ -56,4 +56,9 @@ enum { EVALUATION_INTERRUPTED = 1 };
 int evaluate(struct network *network, const struct dataset *dataset, const struct evaluation_options *options,
              struct evaluation *out, struct error *error);
 
+/* Of a confusion matrix (classes, classes), row = truth: the images of a class, and the share of them that is right (-1
+ * when there are none). */
+uint32_t confusion_images(const uint32_t *confusion, int classes, int truth);
+double confusion_accuracy(const uint32_t *confusion, int classes, int truth);
+
 #endif

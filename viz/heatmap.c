@@ -4,42 +4,53 @@
 #include <math.h>
 #include <stdio.h>
 
-enum { NAME_MAX_COLUMNS = 12, CELL_MAX_COLUMNS = 9, NAME_TEXT = 64 };
+enum { NAME_MAX_COLUMNS = 18, CELL_COLUMNS = 12, NAME_TEXT = 64, MANY_COLUMNS = 20 };
 
 struct grid {
     int left, top;          /* of the first cell */
+    int gap;                /* rows below title and note */
     int width, height;      /* of a cell, in columns and rows */
     int columns, rows;      /* cells shown */
     int per_cell;           /* rows and columns of the matrix that share a cell */
     int names;              /* columns of the row names, 0: none */
+    int notes;              /* ... of the row notes */
+    bool numbered;          /* columns are headed by numbers, which stand before the rows' names */
     bool numbers, headings; /* have room */
 };
 
-static int digits(const struct heatmap *heatmap)
+static int digits_of(uint32_t number)
 {
-    uint32_t greatest = 0;
     int count = 1;
-    for (int i = 0; i < heatmap->rows * heatmap->columns; i++)
-        greatest = heatmap->counts[i] > greatest ? heatmap->counts[i] : greatest;
-    for (; greatest >= 10; greatest /= 10)
+    for (; number >= 10; number /= 10)
         count++;
     return count;
 }
 
-static void name_of(const char *const *names, int index, char out[NAME_TEXT])
+static int digits(const struct heatmap *heatmap)
 {
-    if (names)
+    uint32_t greatest = 0;
+    for (int i = 0; i < heatmap->rows * heatmap->columns; i++)
+        greatest = heatmap->counts[i] > greatest ? heatmap->counts[i] : greatest;
+    return digits_of(greatest);
+}
+
+/* `numbered`: with its number before it, as wide as the greatest of `count`. */
+static void name_of(const char *const *names, int index, int count, bool numbered, char out[NAME_TEXT])
+{
+    if (names && numbered)
+        snprintf(out, NAME_TEXT, "%*d %s", digits_of((uint32_t)count - 1), index, names[index]);
+    else if (names)
         snprintf(out, NAME_TEXT, "%s", names[index]);
     else
         snprintf(out, NAME_TEXT, "%d", index);
 }
 
-static int widest_name(const char *const *names, int count)
+static int widest_name(const char *const *names, int count, bool numbered)
 {
     int widest = 0;
     for (int i = 0; i < count; i++) {
         char name[NAME_TEXT];
-        name_of(names, i, name);
+        name_of(names, i, count, numbered, name);
         widest = text_columns(name) > widest ? text_columns(name) : widest;
     }
     return widest < NAME_MAX_COLUMNS ? widest : NAME_MAX_COLUMNS;
@@ -47,15 +58,29 @@ static int widest_name(const char *const *names, int count)
 
 static int header_rows(const struct heatmap *heatmap)
 {
-    return (heatmap->title != NULL) + (heatmap->row_label || heatmap->column_label);
+    return (heatmap->title != NULL) + (heatmap->note != NULL) + (heatmap->row_label || heatmap->column_label);
+}
+
+/* Columns that the row notes and their heading want, with the gap before them. */
+static int note_columns(const struct heatmap *heatmap)
+{
+    int widest = heatmap->row_notes && heatmap->note_label ? text_columns(heatmap->note_label) : 0;
+    for (int i = 0; heatmap->row_notes && i < heatmap->rows; i++)
+        widest = text_columns(heatmap->row_notes[i]) > widest ? text_columns(heatmap->row_notes[i]) : widest;
+    return widest > 0 ? widest + 2 : 0;
 }
 
 void heatmap_size(const struct heatmap *heatmap, int *columns, int *rows)
 {
-    int number = digits(heatmap) + 2, name = widest_name(heatmap->column_names, heatmap->columns) + 1;
-    int width = name > number ? name : number;
-    width = width < CELL_MAX_COLUMNS ? width : CELL_MAX_COLUMNS;
-    *columns = widest_name(heatmap->row_names, heatmap->rows) + 1 + width * heatmap->columns;
+    const bool many = heatmap->columns > MANY_COLUMNS; /* their names would make it too wide */
+    int number = digits(heatmap) + (many ? 0 : 2);
+    int name =
+        many ? digits_of((uint32_t)heatmap->columns - 1) : widest_name(heatmap->column_names, heatmap->columns, false);
+    const int width = name + 1 > number ? name + 1 : number;
+    *columns =
+        widest_name(heatmap->row_names, heatmap->rows, many) + 1 + width * heatmap->columns + note_columns(heatmap);
+    *columns = heatmap->title && text_columns(heatmap->title) > *columns ? text_columns(heatmap->title) : *columns;
+    *columns = heatmap->note && text_columns(heatmap->note) > *columns ? text_columns(heatmap->note) : *columns;
     *rows = header_rows(heatmap) + 1 + heatmap->rows;
 }
 
@@ -67,15 +92,25 @@ static int cut(int value, int low, int high)
 static struct grid lay_out(struct rect area, const struct heatmap *heatmap)
 {
     struct grid grid = {.left = area.column, .top = area.row, .per_cell = 1};
-    int names = widest_name(heatmap->row_names, heatmap->rows) + 1, head = header_rows(heatmap);
-    int columns = area.columns, rows = area.rows;
+    int names = widest_name(heatmap->row_names, heatmap->rows, false) + 1, head = header_rows(heatmap);
+    int columns = area.columns, rows = area.rows, heading = widest_name(heatmap->column_names, heatmap->columns, false);
+    if (heatmap->column_names && names + (heading + 1) * heatmap->columns > columns) {
+        grid.numbered = true;
+        names = widest_name(heatmap->row_names, heatmap->rows, true) + 1;
+    }
     if (names + 2 * heatmap->columns <= columns) {
         grid.names = names;
         grid.left += names;
         columns -= names;
     }
+    if (grid.names && note_columns(heatmap) + (grid.numbered ? 3 : heading + 1) * heatmap->columns <= columns) {
+        grid.notes = note_columns(heatmap);
+        columns -= grid.notes;
+    }
     if (head + 1 + heatmap->rows <= rows) {
         grid.headings = true;
+        grid.gap = heatmap->title && head + 1 + heatmap->rows < rows;
+        head += grid.gap;
         grid.top += head + 1;
         rows -= head + 1;
     }
@@ -83,9 +118,9 @@ static struct grid lay_out(struct rect area, const struct heatmap *heatmap)
         grid.per_cell++;
     grid.columns = (heatmap->columns + grid.per_cell - 1) / grid.per_cell;
     grid.rows = (heatmap->rows + grid.per_cell - 1) / grid.per_cell;
-    grid.width = cut(columns / grid.columns, 1, CELL_MAX_COLUMNS);
+    grid.width = cut(columns / grid.columns, 1, heading < CELL_COLUMNS ? CELL_COLUMNS : heading + 1);
     grid.height = cut(rows / grid.rows, 1, (grid.width + 1) / 2);
-    grid.numbers = grid.per_cell == 1 && grid.width > digits(heatmap);
+    grid.numbers = grid.per_cell == 1 && grid.width >= digits(heatmap) + !grid.numbered;
     return grid;
 }
 
@@ -118,11 +153,12 @@ static void draw_cell(struct canvas *canvas, const struct heatmap *heatmap, cons
     } else {
         canvas_fill(canvas, area, style);
     }
-    if (!grid->numbers)
+    const uint32_t count = heatmap->counts[row * heatmap->columns + column];
+    if (!grid->numbers || (grid->numbered && count == 0))
         return;
     char number[16];
     struct dot_grid dots = canvas_dots(canvas);
-    snprintf(number, sizeof number, "%u", heatmap->counts[row * heatmap->columns + column]);
+    snprintf(number, sizeof number, "%u", count);
     if (grid->height == 1) /* a table: aligned on its last digit */
         canvas_text(canvas,
                     area.column + area.columns - text_columns(number) - (grid->width > text_columns(number) + 1),
@@ -132,12 +168,20 @@ static void draw_cell(struct canvas *canvas, const struct heatmap *heatmap, cons
                      ALIGN_CENTER, style, number);
 }
 
+static int notes_left(const struct grid *grid)
+{
+    return grid->left + grid->columns * grid->width + 2;
+}
+
 static void draw_headings(struct canvas *canvas, struct rect area, const struct heatmap *heatmap,
                           const struct grid *grid)
 {
     int row = area.row;
     if (heatmap->title)
         canvas_text_cut(canvas, area.column, row++, area.columns, STYLE(ROLE_TITLE), heatmap->title);
+    if (heatmap->note)
+        canvas_text_cut(canvas, area.column, row++, area.columns, STYLE(ROLE_DIM), heatmap->note);
+    row += grid->gap;
     if (heatmap->row_label || heatmap->column_label) {
         if (heatmap->row_label && grid->names)
             canvas_text_cut(canvas, area.column, row + 1, grid->names - 1, STYLE(ROLE_DIM), heatmap->row_label);
@@ -148,12 +192,32 @@ static void draw_headings(struct canvas *canvas, struct rect area, const struct 
     }
     for (int x = 0; x < grid->columns && grid->width > 2; x++) {
         char name[NAME_TEXT];
-        name_of(heatmap->column_names, x * grid->per_cell, name);
+        name_of(grid->numbered ? NULL : heatmap->column_names, x * grid->per_cell, heatmap->columns, false, name);
         int width = text_columns(name), room = grid->width - 1, left = grid->left + x * grid->width;
         if (width < room) /* over the numbers, which stand to the right or in the middle */
             left += grid->height == 1 ? room - width : (grid->width - width) / 2;
         canvas_text_cut(canvas, left, row, room, STYLE(ROLE_LABEL), name);
     }
+    if (grid->notes && heatmap->note_label)
+        canvas_text(canvas, notes_left(grid) + grid->notes - 2 - text_columns(heatmap->note_label), row,
+                    STYLE(ROLE_LABEL), heatmap->note_label);
+}
+
+/* What stands before and behind a row of cells. */
+static void draw_row_texts(struct canvas *canvas, struct rect area, const struct heatmap *heatmap,
+                           const struct grid *grid, int y)
+{
+    char name[NAME_TEXT];
+    struct dot_grid dots = canvas_dots(canvas);
+    double middle = (grid->top + (y + 0.5) * grid->height) * dots.y;
+    name_of(heatmap->row_names, y * grid->per_cell, heatmap->rows, grid->numbered, name);
+    if (grid->names && text_columns(name) < grid->names)
+        canvas_label(canvas, area.column * dots.x, middle, ALIGN_LEFT, STYLE(ROLE_LABEL), name);
+    else if (grid->names)
+        canvas_text_cut(canvas, area.column, grid->top + y * grid->height, grid->names - 1, STYLE(ROLE_LABEL), name);
+    if (grid->notes && grid->per_cell == 1)
+        canvas_label(canvas, (notes_left(grid) + grid->notes - 2) * dots.x, middle, ALIGN_RIGHT, STYLE(ROLE_TEXT),
+                     heatmap->row_notes[y]);
 }
 
 void heatmap_draw(struct canvas *canvas, struct rect area, const struct heatmap *heatmap)
@@ -161,17 +225,10 @@ void heatmap_draw(struct canvas *canvas, struct rect area, const struct heatmap 
     if (heatmap->rows < 1 || heatmap->columns < 1 || area.columns < 1 || area.rows < 1)
         return;
     struct grid grid = lay_out(area, heatmap);
-    struct dot_grid dots = canvas_dots(canvas);
     if (grid.headings)
         draw_headings(canvas, area, heatmap, &grid);
     for (int y = 0; y < grid.rows; y++) {
-        char name[NAME_TEXT];
-        name_of(heatmap->row_names, y * grid.per_cell, name);
-        double middle = (grid.top + (y + 0.5) * grid.height) * dots.y;
-        if (grid.names && text_columns(name) < grid.names)
-            canvas_label(canvas, area.column * dots.x, middle, ALIGN_LEFT, STYLE(ROLE_LABEL), name);
-        else if (grid.names)
-            canvas_text_cut(canvas, area.column, grid.top + y * grid.height, grid.names - 1, STYLE(ROLE_LABEL), name);
+        draw_row_texts(canvas, area, heatmap, &grid, y);
         for (int x = 0; x < grid.columns; x++)
             draw_cell(canvas, heatmap, &grid, y, x);
     }

@@ -1,31 +1,57 @@
 /* See image_grid.h. Cells are twice as high as wide, so a tile of w columns is square with w / 2 rows. */
 #include "viz/image_grid.h"
-#include "viz/font.h"
 
-#include <math.h>
+#include <stdio.h>
+#include <string.h>
 
-enum { LEAST_TILE = 8 };
+enum { LEAST_TILE = 8, CAPTION_TEXT = 128 };
 
 struct tiles {
     int columns, rows; /* of an image, in cells */
+    int width;         /* of a tile: of one image, or of two and the gap between them */
+    int lines;         /* of the captions */
+    int gap;           /* rows between a caption and the next image */
     int per_row;
-    int gap; /* rows between a caption and the next image */
 };
+
+static int caption_lines(const struct image_grid *grid)
+{
+    int most = 0;
+    for (int i = 0; i < grid->count; i++) {
+        int lines = grid->images[i].caption != NULL;
+        for (const char *at = grid->images[i].caption; at && (at = strchr(at, '\n')); at++)
+            lines++;
+        most = lines > most ? lines : most;
+    }
+    return most;
+}
 
 static int rows_needed(const struct image_grid *grid, const struct tiles *tiles)
 {
-    return (grid->count + tiles->per_row - 1) / tiles->per_row * (tiles->rows + 1 + tiles->gap) - tiles->gap;
+    return (grid->count + tiles->per_row - 1) / tiles->per_row * (tiles->rows + tiles->lines + tiles->gap) - tiles->gap;
+}
+
+static bool in_pairs(const struct image_grid *grid)
+{
+    return grid->count > 0 && grid->images[0].beside;
+}
+
+static void set_tile(const struct image_grid *grid, int columns, struct tiles *tiles)
+{
+    tiles->columns = columns;
+    tiles->rows = (columns + 1) / 2;
+    tiles->width = in_pairs(grid) ? 2 * columns + 1 : columns;
 }
 
 /* The largest tiles with which all images fit; the least ones when none do. */
-static struct tiles choose_tiles(struct rect area, const struct image_grid *grid)
+static struct tiles choose_tiles(const struct canvas *canvas, struct rect area, const struct image_grid *grid)
 {
+    struct tiles tiles = {.lines = caption_lines(grid), .gap = canvas_cells(canvas) ? 0 : 1};
     int largest = grid->per_row > 0 ? (area.columns + 1) / grid->per_row - 1 : area.columns;
-    struct tiles tiles = {0};
+    largest = in_pairs(grid) ? (largest - 1) / 2 : largest;
     for (int columns = largest / 2 * 2; columns >= LEAST_TILE || !tiles.columns; columns -= 2) {
-        tiles.columns = columns > 2 ? columns : 2;
-        tiles.rows = tiles.columns / 2;
-        tiles.per_row = grid->per_row > 0 ? grid->per_row : (area.columns + 1) / (tiles.columns + 1);
+        set_tile(grid, columns > 2 ? columns : 2, &tiles);
+        tiles.per_row = grid->per_row > 0 ? grid->per_row : (area.columns + 1) / (tiles.width + 1);
         tiles.per_row = tiles.per_row > 0 ? tiles.per_row : 1;
         if (rows_needed(grid, &tiles) <= area.rows)
             break;
@@ -33,58 +59,71 @@ static struct tiles choose_tiles(struct rect area, const struct image_grid *grid
     return tiles;
 }
 
-static void draw_tiles(struct canvas *canvas, struct rect area, const struct image_grid *grid,
-                       const struct tiles *tiles)
+static void draw_caption(struct canvas *canvas, struct rect place, const struct grid_image *image)
 {
-    for (int i = 0; i < grid->count; i++) {
-        const struct grid_image *image = &grid->images[i];
-        struct rect place = {area.column + i % tiles->per_row * (tiles->columns + 1),
-                             area.row + i / tiles->per_row * (tiles->rows + 1 + tiles->gap), tiles->columns,
-                             tiles->rows};
-        if (place.row + place.rows > area.row + area.rows || place.column + place.columns > area.column + area.columns)
-            continue; /* half an image says nothing */
-        canvas_image(canvas, place, image->rgb, grid->size, grid->size);
-        if (image->caption)
-            canvas_text_cut(canvas, place.column, place.row + place.rows, place.columns, STYLE(image->role),
-                            image->caption);
+    int row = place.row;
+    for (const char *line = image->caption; line; row++) {
+        char text[CAPTION_TEXT];
+        const char *end = strchr(line, '\n');
+        snprintf(text, sizeof text, "%.*s", end ? (int)(end - line) : (int)strlen(line), line);
+        canvas_text_cut(canvas, place.column, row, place.columns, STYLE(image->role), text);
+        line = end ? end + 1 : NULL;
     }
+}
+
+static void draw_tile(struct canvas *canvas, struct rect place, const struct image_grid *grid,
+                      const struct grid_image *image, const struct tiles *tiles)
+{
+    struct rect picture = {place.column, place.row, tiles->columns, tiles->rows};
+    if (!image->rgb)
+        return;
+    canvas_image(canvas, picture, image->rgb, grid->size, grid->size);
+    picture.column += tiles->columns + 1;
+    if (image->beside)
+        canvas_image(canvas, picture, image->beside, grid->size, grid->size);
+    place.row += tiles->rows;
+    draw_caption(canvas, place, image);
+}
+
+static int head_rows(const struct image_grid *grid)
+{
+    return (grid->title != NULL) + (grid->note != NULL);
 }
 
 void image_grid_draw(struct canvas *canvas, struct rect area, const struct image_grid *grid)
 {
-    struct rect before = canvas_clip(canvas, area);
+    struct rect before = canvas_clip(canvas, area), all = area;
+    const char *const head[] = {grid->title, grid->note};
+    const int gap = canvas_cells(canvas) || !head_rows(grid) ? 0 : 1;
     canvas_clip(canvas, rect_intersect(before, area));
-    if (grid->title && area.rows > 2) {
-        canvas_text_cut(canvas, area.column, area.row, area.columns, STYLE(ROLE_TITLE), grid->title);
-        area.row++;
-        area.rows--;
+    for (int i = 0; i < 2 && area.rows > 2; i++)
+        if (head[i]) {
+            canvas_text_cut(canvas, area.column, area.row, area.columns, STYLE(i ? ROLE_DIM : ROLE_TITLE), head[i]);
+            area.row++;
+            area.rows--;
+        }
+    area.row += gap;
+    area.rows -= gap;
+    struct tiles tiles = choose_tiles(canvas, area, grid);
+    for (int i = 0; i < grid->count; i++) {
+        struct rect place = {area.column + i % tiles.per_row * (tiles.width + 1),
+                             area.row + i / tiles.per_row * (tiles.rows + tiles.lines + tiles.gap), tiles.width,
+                             tiles.rows};
+        if (place.row + place.rows <= all.row + all.rows && place.column + place.columns <= all.column + all.columns)
+            draw_tile(canvas, place, grid, &grid->images[i], &tiles); /* half an image says nothing */
     }
-    struct tiles tiles = choose_tiles(area, grid);
-    draw_tiles(canvas, area, grid, &tiles);
     canvas_clip(canvas, before);
 }
 
-int image_grid_render(const struct image_grid *grid, int enlarge, const struct theme *theme, struct canvas **out,
-                      struct error *error)
+void image_grid_size(const struct image_grid *grid, int tile, int *columns, int *rows)
 {
-    if (enlarge < 1 || enlarge > 16 || grid->count < 1 || grid->size < 1)
-        return error_set(error,
-                         "a picture grid of %d images of %d pixels enlarged %d times: 1 to 16 times are possible",
-                         grid->count, grid->size, enlarge);
-    int scale = enlarge > 4 ? 2 : 1;
-    int wanted = (grid->size * enlarge + FONT_WIDTH * scale - 1) / (FONT_WIDTH * scale);
-    struct tiles tiles = {.columns = wanted + wanted % 2, .rows = (wanted + 1) / 2, .per_row = grid->per_row, .gap = 1};
-    if (tiles.per_row <= 0)
-        tiles.per_row = (int)ceil(sqrt(grid->count));
-    int head = grid->title ? 2 : 0;
-    struct rect area = {1, 1 + head, tiles.per_row * (tiles.columns + 1) - 1, rows_needed(grid, &tiles)};
-    if (canvas_create_pixels((area.columns + 2) * FONT_WIDTH * scale, (area.row + area.rows + 1) * FONT_HEIGHT * scale,
-                             scale, theme, out, error))
-        return -1;
-    if (grid->title)
-        canvas_text_cut(*out, 1, 1, area.columns, STYLE(ROLE_TITLE), grid->title);
-    draw_tiles(*out, area, grid, &tiles);
-    return 0;
+    struct tiles tiles = {.lines = caption_lines(grid), .gap = 1, .per_row = grid->per_row};
+    const int head = head_rows(grid);
+    set_tile(grid, tile + tile % 2, &tiles);
+    *columns = tiles.per_row * (tiles.width + 1) - 1;
+    *columns = grid->title && text_columns(grid->title) > *columns ? text_columns(grid->title) : *columns;
+    *columns = grid->note && text_columns(grid->note) > *columns ? text_columns(grid->note) : *columns;
+    *rows = rows_needed(grid, &tiles) + head + (head > 0);
 }
 
 void rgb_from_planes(const uint8_t *planes, int size, uint8_t *rgb)

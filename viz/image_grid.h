@@ -1,28 +1,30 @@
-/* A grid of small RGB images with captions: batches, augmentations, mistakes. Half blocks on cells, enlarged pixels in
- * a PNG. */
+/* A grid of small RGB images with captions: batches, augmentations, mistakes, filters. Half blocks on cells, enlarged
+ * pixels in a PNG. */
 #ifndef NFBENCH_VIZ_IMAGE_GRID_H
 #define NFBENCH_VIZ_IMAGE_GRID_H
 
 #include "viz/canvas.h"
 
 struct grid_image {
-    const uint8_t *rgb; /* (size, size, 3) */
-    const char *caption;
-    enum role role; /* of the caption: good, bad, text */
+    const uint8_t *rgb;    /* (size, size, 3); NULL: the place stays empty */
+    const uint8_t *beside; /* a second one to its right, before and after; in all images of a grid or in none */
+    const char *caption;   /* below it; lines are parted by '\n'; may be NULL */
+    enum role role;        /* of the caption: good, bad, text */
 };
 
 struct image_grid {
-    const char *title;
+    const char *title, *note; /* two lines above; may be NULL */
     const struct grid_image *images;
     int count, size;
     int per_row; /* 0: as many as fit */
 };
 
+/* In the largest tiles with which all fit; what does not fit is left out, from the end. */
 void image_grid_draw(struct canvas *canvas, struct rect area, const struct image_grid *grid);
-/* Makes a pixel canvas that just holds the grid, each image `enlarge` (1..16) times its size; the caller destroys it.
- */
-int image_grid_render(const struct image_grid *grid, int enlarge, const struct theme *theme, struct canvas **out,
-                      struct error *error);
+
+/* The area that just holds all of it with images of `tile` columns, on a canvas of pixels; per_row must be given. */
+void image_grid_size(const struct image_grid *grid, int tile, int *columns, int *rows);
+
 /* Planar bytes (3, size, size), as CIFAR stores them, to RGB (size, size, 3). */
 void rgb_from_planes(const uint8_t *planes, int size, uint8_t *rgb);
 

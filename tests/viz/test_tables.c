@@ -95,6 +95,61 @@ static void heatmaps_of_any_size_do_not_fail(void **state)
     }
 }
 
+/* A hundred classes: columns headed by numbers, which stand before the names of the rows; counts of 0 blank; the notes
+ * behind; and all of it in the size that it asks for. */
+static void many_classes_are_numbered_and_noted(void **state)
+{
+    (void)state;
+    static uint32_t counts[MANY_CLASSES * MANY_CLASSES];
+    static char labels[MANY_CLASSES][16], notes[MANY_CLASSES][16];
+    static const char *label_list[MANY_CLASSES], *note_list[MANY_CLASSES];
+    for (int i = 0; i < MANY_CLASSES; i++) {
+        snprintf(labels[i], sizeof labels[i], "sort_%c_of_fish", 'a' + i % 26);
+        snprintf(notes[i], sizeof notes[i], "%d.25 %%", i);
+        label_list[i] = labels[i];
+        note_list[i] = notes[i];
+        counts[i * MANY_CLASSES + i] = 88;
+        counts[i * MANY_CLASSES + (i + 3) % MANY_CLASSES] = 12;
+    }
+    struct heatmap heatmap = {.title = "Confusion",
+                              .note = "of a hundred",
+                              .counts = counts,
+                              .rows = MANY_CLASSES,
+                              .columns = MANY_CLASSES,
+                              .row_names = label_list,
+                              .column_names = label_list,
+                              .row_label = "truth",
+                              .column_label = "predicted",
+                              .row_notes = note_list,
+                              .note_label = "right",
+                              .map = COLORMAP_BLUE};
+    int columns, rows;
+    heatmap_size(&heatmap, &columns, &rows);
+    struct canvas *canvas = cells_of(columns, rows, GLYPHS_BRAILLE);
+    heatmap_draw(canvas, canvas_area(canvas), &heatmap);
+    char *text = text_of(canvas), *line = text, *rest = NULL;
+    for (int skip = 0; skip < 3; skip++) /* title, note, labels */
+        line = strchr(line, '\n') + 1;
+    assert_int_equal(strncmp(line, "truth", 5), 0);
+    rest = line + 5;
+    for (int column = 0; column < MANY_CLASSES; column++)
+        assert_int_equal(strtol(rest, &rest, 10), column);
+    assert_int_equal(strncmp(rest + strspn(rest, " "), "right\n", 6), 0);
+    for (int row = 0; row < MANY_CLASSES; row++) {
+        char expected[32];
+        line = strchr(line, '\n') + 1;
+        snprintf(expected, sizeof expected, "%2d %s ", row, labels[row]);
+        assert_int_equal(strncmp(line, expected, strlen(expected)), 0);
+        const long first = strtol(line + strlen(expected), &rest, 10), second = strtol(rest, &rest, 10);
+        assert_int_equal(first, row < 97 ? 88 : 12);
+        assert_int_equal(second, row < 97 ? 12 : 88);
+        snprintf(expected, sizeof expected, "%s\n", notes[row]);
+        assert_int_equal(strncmp(rest + strspn(rest, " "), expected, strlen(expected)), 0);
+    }
+    free(text);
+    canvas_destroy(canvas);
+}
+
 static void colormaps_get_lighter_and_stay_readable(void **state)
 {
     (void)state;
@@ -116,36 +171,61 @@ static void colormaps_get_lighter_and_stay_readable(void **state)
     }
 }
 
+/* On pixels, `area` of a grid's own size; what is drawn in it is the whole grid. */
+static struct canvas *render(const struct image_grid *grid, int tile, int scale)
+{
+    struct canvas *canvas;
+    struct error error = {""};
+    int columns, rows;
+    image_grid_size(grid, tile, &columns, &rows);
+    const struct dot_grid dots = {10 * scale, 20 * scale};
+    assert_int_equal(
+        canvas_create_pixels((columns + 2) * dots.x, (rows + 2) * dots.y, scale, theme_find("light"), &canvas, &error),
+        0);
+    assert_int_equal(canvas_dots(canvas).x, dots.x);
+    image_grid_draw(canvas, (struct rect){1, 1, columns, rows}, grid);
+    return canvas;
+}
+
+/* Pixels of just this colour. */
+static long pixels_of(const struct canvas *canvas, int red, int green, int blue)
+{
+    int width, height;
+    const uint8_t *pixels = canvas_pixels(canvas, &width, &height);
+    long found = 0;
+    for (long p = 0; p < (long)width * height; p++)
+        found += pixels[3 * p] == red && pixels[3 * p + 1] == green && pixels[3 * p + 2] == blue;
+    return found;
+}
+
+enum { IMAGES = 12, SIZE = 32, IMAGE_VALUES = 3 * SIZE * SIZE };
+
 static void an_image_grid_shows_every_image(void **state)
 {
     (void)state;
-    enum { IMAGES = 12, SIZE = 32 };
     static uint8_t planes[3 * SIZE * SIZE], rgb[IMAGES][3 * SIZE * SIZE];
     struct grid_image images[IMAGES];
-    struct error error = {""};
+    struct canvas *canvas;
     for (int i = 0; i < IMAGES; i++) {
         memset(planes, 20 * i, SIZE * SIZE);
-        memset(planes + SIZE * SIZE, 100, 2 * SIZE * SIZE);
+        memset(planes + SIZE * SIZE, 100, SIZE * SIZE);
+        memset(planes + 2 * SIZE * SIZE, 7, SIZE * SIZE);
         rgb_from_planes(planes, SIZE, rgb[i]);
-        images[i] = (struct grid_image){rgb[i], names[i % CLASSES], ROLE_GOOD};
+        images[i] = (struct grid_image){.rgb = rgb[i], .caption = names[i % CLASSES], .role = ROLE_GOOD};
     }
     assert_int_equal(rgb[3][0], 60);
-    assert_int_equal(rgb[3][2], 100);
-    struct image_grid grid = {.title = "A batch", .images = images, .count = IMAGES, .size = SIZE};
-    struct canvas *canvas;
-    for (int enlarge = 1; enlarge <= 6; enlarge++) {
-        assert_int_equal(image_grid_render(&grid, enlarge, theme_at(0), &canvas, &error), 0);
-        int width, height;
-        const uint8_t *pixels = canvas_pixels(canvas, &width, &height);
-        long found[IMAGES] = {0};
-        for (long p = 0; p < (long)width * height; p++)
-            if (pixels[3 * p + 1] == 100 && pixels[3 * p + 2] == 100 && pixels[3 * p] % 20 == 0)
-                found[pixels[3 * p] / 20]++;
-        for (int i = 0; i < IMAGES; i++)
-            assert_int_equal(found[i], (long)SIZE * SIZE * enlarge * enlarge);
-        canvas_destroy(canvas);
-    }
-    assert_int_equal(image_grid_render(&grid, 0, theme_at(0), &canvas, &error), -1);
+    assert_int_equal(rgb[3][1], 100);
+    assert_int_equal(rgb[3][2], 7);
+    struct image_grid grid = {.title = "A batch", .note = "of twelve", .images = images, .count = IMAGES, .size = SIZE};
+    for (grid.per_row = 1; grid.per_row <= IMAGES; grid.per_row += 3)
+        for (int scale = 1; scale <= 2; scale++)
+            for (int tile = 10; tile <= 20; tile += 2) {
+                const int enlarge = tile * 10 * scale / SIZE; /* whole multiples: all pixels of one size */
+                canvas = render(&grid, tile, scale);
+                for (int i = 0; i < IMAGES; i++)
+                    assert_int_equal(pixels_of(canvas, 20 * i, 100, 7), (long)SIZE * SIZE * enlarge * enlarge);
+                canvas_destroy(canvas);
+            }
     for (int rows = 0; rows <= 60; rows += 3)
         for (int columns = 0; columns <= 140; columns += 7) {
             canvas = cells_of(columns, rows, GLYPHS_BRAILLE);
@@ -155,6 +235,41 @@ static void an_image_grid_shows_every_image(void **state)
         }
 }
 
+/* Before and after stand side by side, one caption below both; empty places keep theirs. */
+static void a_grid_of_pairs_shows_both_and_keeps_empty_places(void **state)
+{
+    (void)state;
+    static uint8_t before[IMAGE_VALUES], after[IMAGE_VALUES];
+    for (int p = 0; p < SIZE * SIZE; p++) {
+        memcpy(before + 3 * p, (uint8_t[]){200, 100, 7}, 3);
+        memcpy(after + 3 * p, (uint8_t[]){7, 100, 200}, 3);
+    }
+    struct grid_image images[6] = {{0}};
+    for (int i = 0; i < 6; i++)
+        images[i] = (struct grid_image){
+            .rgb = i == 4 ? NULL : before, .beside = after, .caption = "crop +2,-3\nflip", .role = ROLE_TEXT};
+    struct image_grid grid = {.images = images, .count = 6, .size = SIZE, .per_row = 3};
+    struct canvas *canvas = render(&grid, 10, 1);
+    assert_int_equal(pixels_of(canvas, 200, 100, 7), 5L * SIZE * SIZE * 9);
+    assert_int_equal(pixels_of(canvas, 7, 100, 200), 5L * SIZE * SIZE * 9);
+    canvas_destroy(canvas);
+
+    /* three pairs of 8 + 1 + 8 columns, then the captions' two lines */
+    canvas = cells_of(3 * 18 - 1, 2 * 6, GLYPHS_ASCII);
+    image_grid_draw(canvas, canvas_area(canvas), &grid);
+    char *text = text_of(canvas), *line = text;
+    for (int row = 0; row < 4; row++)
+        line = strchr(line, '\n') + 1;
+    assert_int_equal(strncmp(line, "crop +2,-3        crop +2,-3        crop +2,-3", 46), 0);
+    line = strchr(line, '\n') + 1;
+    assert_int_equal(strncmp(line, "flip              flip              flip", 40), 0);
+    for (int row = 0; row < 5; row++)
+        line = strchr(line, '\n') + 1;
+    assert_int_equal(strncmp(line, "crop +2,-3                          crop +2,-3", 46), 0);
+    free(text);
+    canvas_destroy(canvas);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -162,6 +277,8 @@ int main(void)
         cmocka_unit_test(heatmaps_of_any_size_do_not_fail),
         cmocka_unit_test(colormaps_get_lighter_and_stay_readable),
         cmocka_unit_test(an_image_grid_shows_every_image),
+        cmocka_unit_test(a_grid_of_pairs_shows_both_and_keeps_empty_places),
+        cmocka_unit_test(many_classes_are_numbered_and_noted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,181 @@
+/* See figure_images.h. */
+#include "tui/figure_images.h"
+
+#include "engine/augment.h"
+#include "viz/image_grid.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    HEAD_TEXT = 192,
+    CAPTION_TEXT = 96,
+    FILTER_SIZE = 3,
+    /* columns of a picture in a PNG, and pictures a row */
+    PAIR_TILE = 16,
+    PAIRS_A_ROW = 4,
+    SAMPLE_TILE = 16, /* wider where the names are longer */
+    SAMPLES_A_ROW = 10,
+    FILTER_TILE = 10,
+    FILTERS_A_ROW = 8,
+    MANY_FILTERS = 64 /* more than these: twice as many a row */
+};
+
+/* ---- Sheets ---- */
+
+struct sheet {
+    struct image_grid grid; /* of what follows */
+    char title[HEAD_TEXT], note[HEAD_TEXT];
+    int tile; /* columns of a picture in a PNG */
+    struct grid_image *images;
+    uint8_t *pixels; /* (count, 1 or 2, size, size, 3) */
+    char (*captions)[CAPTION_TEXT];
+};
+
+void sheet_destroy(struct sheet *sheet)
+{
+    if (!sheet)
+        return;
+    free(sheet->images);
+    free(sheet->pixels);
+    free(sheet->captions);
+    free(sheet);
+}
+
+/* A sheet of `count` empty places for pictures of size x size, or pairs of them; the caller fills them. */
+static struct sheet *create_sheet(const struct figure_head *head, int count, int size, bool pairs, struct error *error)
+{
+    const size_t bytes = (size_t)size * (size_t)size * 3, pictures = pairs ? 2 : 1;
+    struct sheet *sheet = calloc(1, sizeof *sheet);
+    if (!sheet || !(sheet->images = calloc((size_t)count, sizeof *sheet->images)) ||
+        !(sheet->pixels = calloc((size_t)count * pictures, bytes)) ||
+        !(sheet->captions = calloc((size_t)count, sizeof *sheet->captions))) {
+        sheet_destroy(sheet);
+        error_set(error, "out of memory for a sheet of %d pictures", count);
+        return NULL;
+    }
+    snprintf(sheet->title, sizeof sheet->title, "%s", head->title ? head->title : "");
+    snprintf(sheet->note, sizeof sheet->note, "%s", head->note ? head->note : "");
+    sheet->grid = (struct image_grid){.title = head->title ? sheet->title : NULL,
+                                      .note = head->note ? sheet->note : NULL,
+                                      .images = sheet->images,
+                                      .count = count,
+                                      .size = size};
+    for (int i = 0; i < count; i++) {
+        uint8_t *rgb = sheet->pixels + (size_t)i * pictures * bytes;
+        sheet->images[i] = (struct grid_image){
+            .rgb = rgb, .beside = pairs ? rgb + bytes : NULL, .caption = sheet->captions[i], .role = ROLE_TEXT};
+    }
+    return sheet;
+}
+
+void figure_sheet(struct canvas *canvas, struct rect area, const struct sheet *sheet)
+{
+    struct image_grid grid = sheet->grid;
+    if (canvas_cells(canvas)) /* a panel has its own shape */
+        grid.per_row = 0;
+    image_grid_draw(canvas, area, &grid);
+}
+
+void sheet_size(const struct sheet *sheet, int *columns, int *rows)
+{
+    image_grid_size(&sheet->grid, sheet->tile, columns, rows);
+}
+
+int sheet_of_augmentation(const struct augmentation_sheet *what, struct sheet **out, struct error *error)
+{
+    struct sheet *sheet = create_sheet(&what->head, what->count, IMAGE_SIZE, true, error);
+    if (!sheet)
+        return -1;
+    for (int i = 0; i < what->count; i++) {
+        const uint8_t *image = dataset_image(what->dataset, SPLIT_TRAIN, what->images[i]);
+        uint8_t changed[IMAGE_BYTES], *rgb = sheet->pixels + (size_t)i * 2 * IMAGE_BYTES;
+        struct augmentation done;
+        augment_image(what->augment, image, what->seed, what->epoch, (uint32_t)what->images[i], changed, &done);
+        rgb_from_planes(image, IMAGE_SIZE, rgb);
+        rgb_from_planes(changed, IMAGE_SIZE, rgb + IMAGE_BYTES);
+        augment_describe(&done, sheet->captions[i], CAPTION_TEXT);
+    }
+    sheet->tile = PAIR_TILE;
+    sheet->grid.per_row = PAIRS_A_ROW;
+    *out = sheet;
+    return 0;
+}
+
+/* Three lines: class, mark and predicted class, confidence and loss. */
+static void caption_sample(const struct dataset *dataset, const struct prediction *prediction, char *text)
+{
+    const bool right = prediction->predicted == prediction->label;
+    snprintf(text, CAPTION_TEXT, "%s\n%s %s\n%.0f %%, loss %.*f", dataset_class_name(dataset, prediction->label),
+             right ? "\u2713" : "\u2717", dataset_class_name(dataset, prediction->predicted),
+             100 * (double)prediction->confidence, prediction->loss < 9.95f ? 2 : 1, (double)prediction->loss);
+}
+
+/* Columns of a picture below which every class name has room behind its mark. */
+static int sample_tile(const struct dataset *dataset)
+{
+    int widest = SAMPLE_TILE;
+    for (int c = 0; c < dataset_classes(dataset); c++) {
+        const int columns = text_columns(dataset_class_name(dataset, c)) + 2;
+        widest = columns > widest ? columns : widest;
+    }
+    return widest;
+}
+
+int sheet_of_samples(const struct samples_sheet *what, struct sheet **out, struct error *error)
+{
+    struct sheet *sheet = create_sheet(&what->head, what->count, IMAGE_SIZE, false, error);
+    if (!sheet)
+        return -1;
+    for (int i = 0; i < what->count; i++) {
+        const int place = what->places[i];
+        if (place < 0) {
+            sheet->images[i].rgb = NULL;
+            continue;
+        }
+        const struct prediction *prediction = &what->predictions[place];
+        rgb_from_planes(dataset_image(what->dataset, what->split, what->first + place), IMAGE_SIZE,
+                        sheet->pixels + (size_t)i * IMAGE_BYTES);
+        caption_sample(what->dataset, prediction, sheet->captions[i]);
+        sheet->images[i].role = prediction->predicted == prediction->label ? ROLE_GOOD : ROLE_BAD;
+    }
+    sheet->tile = sample_tile(what->dataset);
+    sheet->grid.per_row = what->per_row > 0 ? what->per_row : SAMPLES_A_ROW;
+    *out = sheet;
+    return 0;
+}
+
+/* (3, 3, 3) weights, channel by channel, to RGB; returns the largest absolute weight, 0 when none is finite. */
+static float paint_filter(const float *weights, uint8_t *rgb)
+{
+    enum { PIXELS = FILTER_SIZE * FILTER_SIZE };
+    float largest = 0;
+    for (int i = 0; i < 3 * PIXELS; i++)
+        if (isfinite(weights[i]) && fabsf(weights[i]) > largest)
+            largest = fabsf(weights[i]);
+    for (int c = 0; c < 3; c++)
+        for (int p = 0; p < PIXELS; p++) {
+            const float weight = weights[c * PIXELS + p];
+            const float part = largest > 0 && isfinite(weight) ? weight / largest : 0;
+            rgb[3 * p + c] = (uint8_t)lroundf(127.5f + 127.5f * part);
+        }
+    return largest;
+}
+
+int sheet_of_filters(const struct filters_sheet *what, struct sheet **out, struct error *error)
+{
+    enum { WEIGHTS = 3 * FILTER_SIZE * FILTER_SIZE };
+    struct sheet *sheet = create_sheet(&what->head, what->count, FILTER_SIZE, false, error);
+    if (!sheet)
+        return -1;
+    for (int i = 0; i < what->count; i++) {
+        const float largest = paint_filter(what->weights + (size_t)i * WEIGHTS, sheet->pixels + (size_t)i * WEIGHTS);
+        snprintf(sheet->captions[i], CAPTION_TEXT, "%d\n\u00b1%.3g", i, (double)largest);
+    }
+    sheet->tile = FILTER_TILE;
+    sheet->grid.per_row = what->count > MANY_FILTERS ? 2 * FILTERS_A_ROW : FILTERS_A_ROW;
+    *out = sheet;
+    return 0;
+}

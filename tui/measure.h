@@ -1,0 +1,45 @@
+/* A session's network at one of its checkpoints, and what it says of a part of the data: what `nfbench test` prints
+ * and the figures of images show. */
+#ifndef NFBENCH_TUI_MEASURE_H
+#define NFBENCH_TUI_MEASURE_H
+
+#include "engine/evaluate.h"
+#include "sessions/session.h"
+#include "tui/device.h"
+
+enum { MEASURE_BEST = -3 }; /* a checkpoint: the best one, or the last where none is called the best yet */
+
+struct measure {
+    struct session *session;  /* the caller's */
+    struct settings settings; /* the session's with what was laid over them; device and threads are the real ones */
+    struct dataset *dataset;
+    struct backend *backend;
+    struct network *network;
+    struct training_state state; /* of the checkpoint */
+    char device[DEVICE_TEXT_SIZE];
+    char device_note[DEVICE_NOTE_SIZE], note[256]; /* what there is to say of the device and the checkpoint, or empty */
+    bool averaged;                                 /* measured with the averaged weights */
+
+    const char *part; /* "test", "validation", "train" */
+    enum split split;
+    int first; /* image of the split */
+    struct evaluation result;
+    uint32_t *confusion;            /* (classes, classes), row = truth */
+    struct prediction *predictions; /* (result.count): of image first + i */
+};
+
+/* Opens the data and the network of `settings` (the session's own, with what a person laid over them) and loads a
+ * checkpoint (CHECKPOINT_LATEST, CHECKPOINT_BEST, MEASURE_BEST or a step). The session must outlive it. On failure,
+ * too, the caller calls measure_close. */
+int measure_open(struct measure *measure, struct session *session, const struct settings *settings, long checkpoint,
+                 struct error *error);
+
+/* Measures the images of a part ("test", "validation", "train"; "measured": the part that the training was judged by),
+ * settings.train.batch at a time; fills what stands behind `part`. As evaluate() returns. */
+int measure_run(struct measure *measure, const char *part, int (*progress)(void *context, int done, int total),
+                void *context, struct error *error);
+
+/* Frees all but the session; a zeroed one is fine. */
+void measure_close(struct measure *measure);
+
+#endif
