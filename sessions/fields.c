@@ -123,11 +123,16 @@ static void write_value(const struct field *field, const void *value, struct tex
     }
 }
 
+void field_write(const struct field *field, const void *from, struct text *text)
+{
+    write_value(field, (const char *)from + field->offset, text);
+}
+
 void fields_write(const struct field *fields, int count, const void *from, struct text *text)
 {
     for (int i = 0; i < count; i++) {
         text_add(text, "%s\"%s\":", i ? "," : "", fields[i].name);
-        write_value(&fields[i], (const char *)from + fields[i].offset, text);
+        field_write(&fields[i], from, text);
     }
 }
 
@@ -204,11 +209,16 @@ static bool read_value(const struct field *field, const json_t *json, void *valu
     return ok;
 }
 
+bool field_read(const struct field *field, const json_t *value, void *to)
+{
+    return read_value(field, value, (char *)to + field->offset);
+}
+
 int fields_read(const struct field *fields, int count, const json_t *object, void *to, struct error *error)
 {
     for (int i = 0; i < count; i++) {
         const json_t *json = json_object_get(object, fields[i].name);
-        if (!json || !read_value(&fields[i], json, (char *)to + fields[i].offset))
+        if (!json || !field_read(&fields[i], json, to))
             return error_set(error, "%s is %s", fields[i].name, json ? "not a valid value" : "missing");
     }
     return 0;

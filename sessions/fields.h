@@ -6,6 +6,7 @@
 #include "base/error.h"
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 enum field_type { FIELD_INT, FIELD_LONG, FIELD_UINT32, FIELD_FLOAT, FIELD_DOUBLE, FIELD_BOOL, FIELD_TEXT, FIELD_WORD };
@@ -45,6 +46,9 @@ void text_add(struct text *text, const char *format, ...) __attribute__((format(
 /* A JSON string with its quotes; bytes that are not UTF-8 become '?'. */
 void text_add_string(struct text *text, const char *string);
 
+/* The value of one field of the struct at `from`, and back: false when it is of another type or out of range. */
+void field_write(const struct field *field, const void *from, struct text *text);
+bool field_read(const struct field *field, const json_t *value, void *to);
 /* Adds `"name":value` for each field, with commas between. Numbers that are not finite become null. */
 void fields_write(const struct field *fields, int count, const void *from, struct text *text);
 /* Reads each field: -1 when one is absent, of another type or out of range. */

@@ -4,6 +4,7 @@
 #include "sessions/crc32c.h"
 #include "sessions/fields.h"
 #include "sessions/file.h"
+#include "sessions/probe_record.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -65,7 +66,13 @@ static const struct field state_fields[] = {
     FIELD_CHARS(state_record, "message", message),
 };
 
-enum record_kind { RECORD_STEP, RECORD_EPOCH, RECORD_COMMAND, RECORD_STATE, RECORD_KINDS };
+/* What is read of a probe where only its place in the log counts. */
+struct probe_place {
+    long step;
+};
+static const struct field probe_fields[] = {FIELD(probe_place, step, FIELD_LONG)};
+
+enum record_kind { RECORD_STEP, RECORD_EPOCH, RECORD_COMMAND, RECORD_STATE, RECORD_PROBE, RECORD_KINDS };
 
 #define COUNT(array) ((int)(sizeof(array) / sizeof *(array)))
 static const struct {
@@ -77,6 +84,7 @@ static const struct {
     [RECORD_EPOCH] = {"epoch", epoch_fields, COUNT(epoch_fields)},
     [RECORD_COMMAND] = {"command", command_fields, COUNT(command_fields)},
     [RECORD_STATE] = {"state", state_fields, COUNT(state_fields)},
+    [RECORD_PROBE] = {"probe", probe_fields, COUNT(probe_fields)}, /* the rest: probe_record.h */
 };
 
 struct record {
@@ -86,7 +94,9 @@ struct record {
         struct epoch_record epoch;
         struct command_record command;
         struct state_record state;
+        struct probe_place probe;
     };
+    struct probe *whole; /* of RECORD_PROBE, where it was asked for */
 };
 
 struct metrics_log {
@@ -174,7 +184,10 @@ static int add_record(struct metrics_log *log, enum record_kind kind, const void
     line->length = 0;
     line->failed = false;
     text_add(line, "{\"kind\":\"%s\",", record_table[kind].name);
-    fields_write(record_table[kind].fields, record_table[kind].field_count, record, line);
+    if (kind == RECORD_PROBE)
+        probe_record_write(record, line);
+    else
+        fields_write(record_table[kind].fields, record_table[kind].field_count, record, line);
     if (!line->failed)
         text_add(line, ",\"crc\":\"%08x\"}\n", crc32c(line->data, line->length));
     if (line->failed)
@@ -190,6 +203,11 @@ int metrics_log_step(struct metrics_log *log, const struct step_record *record, 
 int metrics_log_epoch(struct metrics_log *log, const struct epoch_record *record, struct error *error)
 {
     return add_record(log, RECORD_EPOCH, record, error);
+}
+
+int metrics_log_probe(struct metrics_log *log, const struct probe *probe, struct error *error)
+{
+    return add_record(log, RECORD_PROBE, probe, error);
 }
 
 int metrics_log_command(struct metrics_log *log, const struct command_record *record, struct error *error)
@@ -219,7 +237,7 @@ static bool checksum_fits(const char *line, size_t length)
     return memcmp(line + length - 10, expected, 8) == 0;
 }
 
-static bool parse_record(const char *line, size_t length, struct record *record)
+static bool parse_record(const char *line, size_t length, bool whole, struct record *record)
 {
     bool ok = false;
     if (!checksum_fits(line, length))
@@ -232,6 +250,10 @@ static bool parse_record(const char *line, size_t length, struct record *record)
             record->kind = (enum record_kind)i;
             ok = !fields_read(record_table[i].fields, record_table[i].field_count, json, &record->step, NULL);
         }
+    }
+    if (ok && whole && record->kind == RECORD_PROBE) {
+        record->whole = probe_record_read(json);
+        ok = record->whole;
     }
     json_decref(json);
     return ok;
@@ -246,6 +268,8 @@ static long record_step(const struct record *record)
         return record->epoch.step;
     case RECORD_COMMAND:
         return record->command.step;
+    case RECORD_PROBE:
+        return record->probe.step;
     default:
         return record->state.step;
     }
@@ -268,6 +292,17 @@ static int append(void *array, int *count, const void *element, size_t size)
     return 0;
 }
 
+/* One that a resumed run has taken again stands for the first. */
+static int keep_probe(struct metrics *out, struct probe *probe)
+{
+    if (out->probe_count > 0 && out->probes[out->probe_count - 1]->step == probe->step)
+        probe_destroy(out->probes[--out->probe_count]);
+    if (append(&out->probes, &out->probe_count, &probe, sizeof probe) == 0)
+        return 0;
+    probe_destroy(probe);
+    return -1;
+}
+
 static int keep_record(struct metrics *out, const struct record *record)
 {
     long step = record_step(record);
@@ -279,6 +314,8 @@ static int keep_record(struct metrics *out, const struct record *record)
         return append(&out->epochs, &out->epoch_count, &record->epoch, sizeof record->epoch);
     case RECORD_COMMAND:
         return append(&out->commands, &out->command_count, &record->command, sizeof record->command);
+    case RECORD_PROBE:
+        return keep_probe(out, record->whole);
     default:
         memcpy(out->end_state, record->state.state, sizeof out->end_state);
         memcpy(out->end_message, record->state.message, sizeof out->end_message);
@@ -315,24 +352,25 @@ static const char *next_line(struct lines *lines, size_t *length)
     return line;
 }
 
-/* A step's record by its first bytes, without parsing it. */
-static bool is_step(const char *line, size_t length)
+/* Told by its first bytes, without parsing it. */
+static bool is_kind(enum record_kind kind, const char *line, size_t length)
 {
-    static const char start[] = "{\"kind\":\"step\"";
-    return length >= sizeof start - 1 && memcmp(line, start, sizeof start - 1) == 0;
+    char start[32];
+    const size_t size = (size_t)snprintf(start, sizeof start, "{\"kind\":\"%s\"", record_table[kind].name);
+    return length >= size && memcmp(line, start, size) == 0;
 }
 
 static int take_line(const char *line, size_t length, struct metrics *out)
 {
     struct record record;
-    if (parse_record(line, length, &record))
+    if (parse_record(line, length, true, &record))
         return keep_record(out, &record);
     out->damaged_lines++;
     return 0;
 }
 
-/* Adds the records; of the steps, unless all are wanted, only the newest. */
-static int read_records(const char *path, bool all_steps, struct metrics *out, struct error *error)
+/* Adds the records; unless all are wanted, of the steps only the newest and no probes. */
+static int read_records(const char *path, bool all, struct metrics *out, struct error *error)
 {
     struct lines lines;
     const char *line, *newest = NULL;
@@ -341,9 +379,9 @@ static int read_records(const char *path, bool all_steps, struct metrics *out, s
     if (load_lines(path, &lines, error))
         return -1;
     while (result == 0 && (line = next_line(&lines, &length))) {
-        if (all_steps || !is_step(line, length)) {
+        if (all || !(is_kind(RECORD_STEP, line, length) || is_kind(RECORD_PROBE, line, length))) {
             result = take_line(line, length, out);
-        } else {
+        } else if (is_kind(RECORD_STEP, line, length)) {
             newest = line;
             newest_length = length;
         }
@@ -371,6 +409,9 @@ void metrics_free(struct metrics *metrics)
     free(metrics->steps);
     free(metrics->epochs);
     free(metrics->commands);
+    for (int i = 0; i < metrics->probe_count; i++)
+        probe_destroy(metrics->probes[i]);
+    free(metrics->probes);
     memset(metrics, 0, sizeof *metrics);
 }
 
@@ -396,7 +437,7 @@ static bool changes_training(const struct record *record)
 static bool is_past(const char *line, size_t length, bool known, long step)
 {
     struct record record;
-    if (!parse_record(line, length, &record))
+    if (!parse_record(line, length, false, &record))
         return known;
     return record_step(&record) <= step && (known || !changes_training(&record));
 }

@@ -20,6 +20,8 @@ struct metrics {
     int epoch_count;
     struct command_record *commands; /* of commands.jsonl only: text, ok and outcome; kind, value and count too */
     int command_count;
+    struct probe **probes; /* in ascending order of their steps, one a step, without single channels */
+    int probe_count;
     char end_state[16]; /* how the last run of the session ended; empty: it did not say */
     char end_message[METRICS_MESSAGE_SIZE];
     long last_step;    /* the newest record's */
@@ -34,6 +36,7 @@ int metrics_log_open(const char *path, struct metrics_log **out, struct error *e
 int metrics_log_close(struct metrics_log *log, struct error *error);
 int metrics_log_step(struct metrics_log *log, const struct step_record *record, struct error *error);
 int metrics_log_epoch(struct metrics_log *log, const struct epoch_record *record, struct error *error);
+int metrics_log_probe(struct metrics_log *log, const struct probe *probe, struct error *error);
 int metrics_log_command(struct metrics_log *log, const struct command_record *record, struct error *error);
 /* A run starts (state "started") or ends. */
 int metrics_log_state(struct metrics_log *log, const char *state, long step, const char *message, struct error *error);
@@ -47,7 +50,7 @@ int metrics_log_cut(struct metrics_log *log, long step, long known, struct error
 
 /* Adds the records of a file to `out`, which starts zeroed. An absent file has none. */
 int metrics_read(const char *path, struct metrics *out, struct error *error);
-/* The same, but of the steps only the newest: quick for a log of any length. */
+/* The same, but of the steps only the newest, and no probes: quick for a log of any length. */
 int metrics_read_summary(const char *path, struct metrics *out, struct error *error);
 void metrics_free(struct metrics *metrics);
 

@@ -178,6 +178,12 @@ static int on_epoch(void *context, const struct epoch_record *record, struct err
     return metrics_log_epoch(session->metrics, record, error);
 }
 
+static int on_probe(void *context, const struct probe *probe, struct error *error)
+{
+    struct session *session = context;
+    return metrics_log_probe(session->metrics, probe, error);
+}
+
 static int on_command(void *context, const struct command_record *record, struct error *error)
 {
     struct session *session = context;
@@ -206,6 +212,7 @@ struct trainer_sink session_sink(struct session *session)
         .on_command = on_command,
         .on_checkpoint = on_checkpoint,
         .on_divergence = on_divergence,
+        .on_probe = on_probe,
     };
 }
 

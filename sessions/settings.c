@@ -95,14 +95,18 @@ static int bad_number(const struct setting *row, const char *value, struct error
         snprintf(high, sizeof high, "%llu", ULLONG_MAX);
     else
         snprintf(high, sizeof high, "%.0f", row->maximum);
-    snprintf(wanted, sizeof wanted, row->above_minimum ? "%s above %s, at most %s" : "%s from %s to %s", kind, low,
-             high);
+    snprintf(wanted, sizeof wanted, row->above_minimum ? "%s above %s, at most %s%s%s" : "%s from %s to %s%s%s", kind,
+             low, high, row->automatic ? ", or " : "", row->automatic ? settings_automatic : "");
     return bad_value(row, value, wanted, error);
 }
 
 static int set_integer(void *at, const struct setting *row, const char *value, struct error *error)
 {
     long number;
+    if (row->automatic && strcmp(value, settings_automatic) == 0) {
+        *(long *)at = -1;
+        return 0;
+    }
     if (!number_to_long(value, &number) || (double)number < row->minimum || (double)number > row->maximum)
         return bad_number(row, value, error);
     if (row->type == SETTING_LONG)
@@ -225,7 +229,10 @@ void settings_get(const struct settings *settings, const struct setting *row, ch
         snprintf(value, SETTINGS_VALUE_SIZE, "%d", *(const int *)at);
         break;
     case SETTING_LONG:
-        snprintf(value, SETTINGS_VALUE_SIZE, "%ld", *(const long *)at);
+        if (row->automatic && *(const long *)at == -1)
+            strcpy(value, settings_automatic);
+        else
+            snprintf(value, SETTINGS_VALUE_SIZE, "%ld", *(const long *)at);
         break;
     case SETTING_UINT64:
         snprintf(value, SETTINGS_VALUE_SIZE, "%llu", (unsigned long long)*(const uint64_t *)at);

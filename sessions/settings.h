@@ -71,6 +71,7 @@ struct setting {
     double minimum,
         maximum; /* of numbers; allowed values are [minimum, maximum], open at the bottom if above_minimum */
     bool above_minimum;
+    bool automatic;             /* of SETTING_LONG: the word "auto" is allowed, too, for -1 */
     const char *const *choices; /* of SETTING_CHOICE, NULL-terminated, in the enum's order */
 };
 

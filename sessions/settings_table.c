@@ -54,7 +54,7 @@ const struct setting settings_table[] = {
     {"skip-gain", MODEL, AT(model.skip_gain), CHOICE(skip_gain_words, "zero|one"),
      .help = "where the learnt gain of each branch starts (papers' block)"},
     {"shortcut", MODEL, AT(model.shortcut), CHOICE(shortcut_words, "pool|conv"),
-     .help = "how a transition's shortcut strides (papers' block): average pool, or the 1x1 convolution itself"},
+     .help = "how a transition's shortcut strides (papers' block): by a pool or its convolution"},
     {"squeeze-excite", MODEL, AT(model.squeeze_excite), REAL(0, 1),
      .help = "hidden width over the block's width; 0: none"},
     {"stochastic-depth", MODEL, AT(model.stochastic_depth), REAL(0, 0.95),
@@ -103,6 +103,8 @@ const struct setting settings_table[] = {
     {"threads", RUN, AT(train.threads), NUMBER(INT, 0, 1024), .help = "processor threads; 0: all"},
     {"checkpoint-every", RUN, AT(train.checkpoint_every), NUMBER(LONG, 0, 1e12),
      .help = "steps between checkpoints; 0: at each epoch's end"},
+    {"probe-every", RUN, AT(train.probe_every), .type = SETTING_LONG, .maximum = 1e12, .automatic = true,
+     .argument = "N|auto", .help = "steps between probes of the signal; 0: none, auto: 100 on a CPU, 400 on a GPU"},
     {"log-every", RUN, AT(train.log_every), NUMBER(INT, 1, 1000000), .help = "steps between records of the metrics"},
 
     {"session", UNSAVED(SETTING_FIXED), TEXT(session, "NAME"),
@@ -114,6 +116,7 @@ const struct setting settings_table[] = {
     {"help", UNSAVED(SETTING_RESUME), AT(help), .type = SETTING_FLAG, .help = "show this help"},
 };
 
+const char settings_automatic[] = "auto";
 const int settings_count = (int)(sizeof settings_table / sizeof *settings_table);
 
 /* Bools, ints and enums are written through their own types. */
@@ -138,6 +141,8 @@ const char *setting_word(const struct setting *row, int index)
 {
     if (row->type == SETTING_PRESET)
         return model_preset_name(index);
+    if (row->automatic)
+        return index == 0 ? settings_automatic : NULL;
     for (int i = 0; row->choices && row->choices[i]; i++) {
         if (i == index)
             return row->choices[i];

@@ -6,6 +6,7 @@
 
 extern const struct setting settings_table[];
 extern const int settings_count;
+extern const char settings_automatic[]; /* the word of `automatic` rows */
 
 /* Where the row's value lies. */
 static inline void *setting_value(struct settings *settings, const struct setting *row)

@@ -79,6 +79,11 @@ static int act_save(struct app *app, const struct action *action, struct error *
     return send_command(app, COMMAND_SAVE, action, error);
 }
 
+static int act_probe(struct app *app, const struct action *action, struct error *error)
+{
+    return send_command(app, COMMAND_PROBE, action, error);
+}
+
 /* FILE with .png at its end; without one, a name of the step in the session's folder. */
 static int export_path(const struct app *app, const char *word, char *path, size_t size, struct error *error)
 {
@@ -225,6 +230,7 @@ void app_act(struct app *app, const struct action *action)
                                                               [ACTION_STEP] = act_step,
                                                               [ACTION_EVALUATE] = act_evaluate,
                                                               [ACTION_SAVE] = act_save,
+                                                              [ACTION_PROBE] = act_probe,
                                                               [ACTION_EXPORT] = act_export,
                                                               [ACTION_SMOOTH] = act_smooth,
                                                               [ACTION_LOG_AXIS] = act_log_axis,

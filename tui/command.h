@@ -17,6 +17,7 @@ enum action_kind {
     ACTION_STEP, /* count */
     ACTION_EVALUATE,
     ACTION_SAVE,
+    ACTION_PROBE,
     ACTION_EXPORT, /* word: the file, or empty */
     ACTION_SMOOTH, /* number in 0..1 */
     ACTION_LOG_AXIS,

@@ -54,7 +54,7 @@ static const char *example(const struct setting *row, int index)
     case SETTING_INT:
     case SETTING_LONG:
         snprintf(value, sizeof value, "%.0f", index ? row->maximum : row->minimum);
-        return index < 2 ? value : NULL;
+        return index < 2 ? value : setting_word(row, index - 2);
     case SETTING_FLAG:
         return NULL;
     default:
@@ -295,6 +295,9 @@ static void test_command_line_errors(void **state)
         {"--seed -1", "from 0 to 18446744073709551615"},
         {"--seed 18446744073709551616", "from 0 to 18446744073709551615"},
         {"--steps 1e3", "whole number"},
+        {"--steps auto", "whole number"},
+        {"--probe-every -1", "wanted a whole number from 0 to 1000000000000, or auto"},
+        {"--probe-every automatic", "or auto"},
         {"--schedule linear", "--schedule 'linear': wanted constant|step|cosine|onecycle"},
         {"--ws yes", "--ws 'yes': wanted on|off"},
         {"--preset tiny", "report, micro"},
