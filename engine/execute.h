@@ -36,7 +36,7 @@ struct network {
     float *moments;
     struct step_values *step; /* device memory, as the next two */
     struct step_report *report;
-    float *probe; /* (2, widest layer), and one int behind it: of a search for a divergence */
+    float *probe; /* (4, widest layer), and one int behind it: of a search for a divergence */
     size_t memory_bytes;
 
     struct prober *prober; /* NULL until a probe is taken, or from the start where the options say so */

@@ -58,7 +58,7 @@ static int allocate_regions(struct network *network, struct error *error)
     const size_t floats = regions * region + moments;
     const size_t step = region_floats(sizeof *network->step / sizeof(float));
     const size_t report = region_floats(sizeof *network->report / sizeof(float));
-    const size_t probe = 2 * (size_t)network_widest(network) + 1;
+    const size_t probe = 4 * (size_t)network_widest(network) + 1;
     network->memory_bytes = (floats + step + report + probe) * sizeof(float);
     struct backend *backend = network->backend;
     void *memory;

@@ -6,7 +6,7 @@
 struct search {
     struct network *network;
     struct plan *plan;
-    float *moments; /* (2, widest), on the host */
+    float *moments; /* (2, widest): mean and variance, on the host */
     int widest;
     struct divergence *found;
 };
@@ -28,9 +28,9 @@ static int look_at_block(void *context, enum plan_moment moment, const struct op
     const size_t rows =
         conv ? (size_t)op->n * (size_t)(conv->out_h * conv->out_w) : (size_t)op->n * (size_t)(op->h * op->w);
     float *probe = search->network->probe;
-    void *probe_finite = probe + 2 * search->widest;
+    void *probe_finite = probe + 4 * search->widest;
     int finite;
-    if (backend->channel_moments(backend, op->dtype, plan_buffer(plan, op->y), rows, c, probe, probe_finite, error) ||
+    if (backend->statistics(backend, op->dtype, plan_buffer(plan, op->y), rows, c, probe, NULL, probe_finite, error) ||
         backend->copy_out(backend, search->moments, probe, 2 * (size_t)c * sizeof *probe, error) ||
         backend->copy_out(backend, &finite, probe_finite, sizeof finite, error))
         return -1;

@@ -19,17 +19,6 @@
 
 enum dtype { DTYPE_FP32, DTYPE_BF16 };
 
-/* The count that a value belongs to, see `histogram`; scale = bins / (high - low). Shared by both back ends. */
-PHILOX_FUNCTION int histogram_bin(float value, float low, float high, float scale, int bins)
-{
-    if (value < low)
-        return 0;
-    if (!(value < high))
-        return bins + 1;
-    const int bin = (int)((value - low) * scale);
-    return 1 + (bin < bins ? bin : bins - 1);
-}
-
 /* Counts of values of any size, taken in one pass: logarithmic bins, eight linear parts to each octave from 2^-8 to 2^8
  * on either side of 0. The middle bin holds what is smaller than that, the outer ones what is larger; NaN lies in one
  * of the outer ones. Shared by both back ends. */
@@ -59,7 +48,7 @@ static inline float value_edge(int edge)
 enum activation { ACTIVATION_RELU, ACTIVATION_GELU, ACTIVATION_SILU, ACTIVATION_TANH };
 
 /* `post` takes so many bytes, and so many may wait to be collected. */
-enum { POST_BYTES = 64, POST_SLOTS = 64, HISTOGRAM_MOST_BINS = 256 };
+enum { POST_BYTES = 64, POST_SLOTS = 64 };
 
 static inline size_t dtype_size(enum dtype dtype)
 {
@@ -345,13 +334,6 @@ struct backend {
      * fewer than 2^32. */
     int (*statistics)(struct backend *, enum dtype, const void *x, size_t rows, int c, float *out, uint32_t *counts,
                       int *finite, struct error *error);
-    /* Per channel of x (rows, c): mean and biased variance, in fp32 out (2, c); *finite = 0 if some value is not. */
-    int (*channel_moments)(struct backend *, enum dtype, const void *x, size_t rows, int c, float *moments, int *finite,
-                           struct error *error);
-    /* How many of the `count` values of x lie in each of `bins` equal parts of [low, high): counts (bins + 2), the
-     * first for those below, the last for those at `high` or above and NaN. */
-    int (*histogram)(struct backend *, enum dtype dtype, const void *x, size_t count, float low, float high, int bins,
-                     uint32_t *counts, struct error *error);
     /* fp32 <-> dtype, element by element */
     int (*convert)(struct backend *, enum dtype from, const void *x, enum dtype to, void *y, size_t count,
                    struct error *error);

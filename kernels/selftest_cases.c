@@ -138,6 +138,7 @@ static void run_update(struct trial *t, const struct selftest_case *what)
     struct update_parameter parameters[2] = {{.rows = ROWS, .row_length = LENGTH, .clip = true, .decay = true},
                                              {.rows = ROWS, .row_length = 1}};
     struct updater *updater = NULL;
+    float *squares = blanks(t, 3 * 2 * ROWS);
     (void)what;
     for (int i = 0; i < 2; i++) {
         const size_t count = i ? ROWS : COUNT_ALL;
@@ -147,6 +148,7 @@ static void run_update(struct trial *t, const struct selftest_case *what)
         parameters[i].ema = normals(t, 4 + 4 * (uint32_t)i, count);
     }
     TRIAL_DO(t, b->updater_create(b, parameters, 2, &updater, &t->error));
+    TRIAL_DO(t, b->unit_squares(b, updater, squares, &t->error));
     TRIAL_DO(t, b->update(b, updater, device_values, device_report, &t->error));
     for (int i = 0; i < 2; i++) {
         const size_t count = i ? ROWS : COUNT_ALL;
@@ -156,6 +158,7 @@ static void run_update(struct trial *t, const struct selftest_case *what)
     }
     if (!t->failed)
         trial_output(t, DTYPE_FP32, &device_report->update.gradient_norm, 1);
+    trial_output(t, DTYPE_FP32, squares, 3 * 2 * ROWS);
     if (updater)
         b->updater_destroy(b, updater);
 }
@@ -299,23 +302,20 @@ static void run_loss(struct trial *t, const struct selftest_case *what)
 
 static void run_statistics(struct trial *t, const struct selftest_case *what)
 {
-    enum { BINS = 50 };
     struct backend *b = t->backend;
-    const int yes = 1;
     void *x = map(t, 1);
-    float *moments = blanks(t, 2 * C), numbers[BINS + 3];
-    int *finite = trial_bytes(t, &yes, sizeof yes), is_finite = 0;
-    uint32_t *counts = trial_bytes(t, NULL, (BINS + 2) * sizeof *counts), counted[BINS + 2] = {0};
+    float *out = blanks(t, 4 * C), numbers[VALUE_BINS + 1];
+    int *finite = trial_bytes(t, NULL, sizeof *finite), is_finite = 0;
+    uint32_t *counts = trial_bytes(t, NULL, VALUE_BINS * sizeof *counts), counted[VALUE_BINS] = {0};
     (void)what;
-    TRIAL_DO(t, b->channel_moments(b, t->dtype, x, N * SPATIAL, C, moments, finite, &t->error));
-    TRIAL_DO(t, b->histogram(b, t->dtype, x, COUNT, -2, 2, BINS, counts, &t->error));
+    TRIAL_DO(t, b->statistics(b, t->dtype, x, N * SPATIAL, C, out, counts, finite, &t->error));
     TRIAL_DO(t, b->copy_out(b, &is_finite, finite, sizeof is_finite, &t->error));
     TRIAL_DO(t, b->copy_out(b, counted, counts, sizeof counted, &t->error));
-    for (int i = 0; i < BINS + 2; i++)
+    for (int i = 0; i < VALUE_BINS; i++)
         numbers[i] = (float)counted[i];
-    numbers[BINS + 2] = (float)is_finite;
-    trial_output(t, DTYPE_FP32, moments, 2 * C);
-    trial_output(t, DTYPE_FP32, trial_bytes(t, numbers, sizeof numbers), BINS + 3);
+    numbers[VALUE_BINS] = (float)is_finite;
+    trial_output(t, DTYPE_FP32, out, 4 * C);
+    trial_output(t, DTYPE_FP32, trial_bytes(t, numbers, sizeof numbers), VALUE_BINS + 1);
 }
 
 /* ---- The table ---- */
@@ -352,7 +352,7 @@ const struct selftest_case selftest_cases[] = {
     {.name = "dropout and stochastic depth", .run = run_draws, .fp32_only = true},
     {.name = "batch norm", .run = run_batch_norm},
     {.name = "softmax and loss", .run = run_loss, .fp32_only = true},
-    {.name = "moments and histogram", .run = run_statistics},
+    {.name = "statistics", .run = run_statistics},
 };
 
 const int selftest_case_count = (int)(sizeof selftest_cases / sizeof *selftest_cases);

@@ -143,8 +143,6 @@ static const struct backend cpu_table = {
     .update = cpu_update,
     .unit_squares = cpu_unit_squares,
     .statistics = cpu_statistics,
-    .channel_moments = cpu_channel_moments,
-    .histogram = cpu_histogram,
     .convert = cpu_convert,
 };
 

@@ -64,7 +64,7 @@ int cpu_batch_norm_forward(struct backend *backend, enum dtype dtype, const stru
     float *mean = norm->saved, *inverse = norm->saved + norm->c;
     if (training) {
         int finite;
-        const struct channel_statistics moments = {.mean = mean, .variance = inverse};
+        const struct channel_outputs moments = {.mean = mean, .variance = inverse};
         cpu_channel_statistics(backend, dtype, x, rows, (size_t)norm->c, &moments, &finite);
         update_running(norm, inverse, rows);
     } else {

@@ -107,10 +107,6 @@ int cpu_batch_norm_backward(struct backend *backend, enum dtype dtype, const str
 /* statistics.c */
 int cpu_statistics(struct backend *backend, enum dtype dtype, const void *x, size_t rows, int c, float *out,
                    uint32_t *counts, int *finite, struct error *error);
-int cpu_channel_moments(struct backend *backend, enum dtype dtype, const void *x, size_t rows, int c, float *moments,
-                        int *finite, struct error *error);
-int cpu_histogram(struct backend *backend, enum dtype dtype, const void *x, size_t count, float low, float high,
-                  int bins, uint32_t *counts, struct error *error);
 
 /* loss.c */
 int cpu_softmax_cross_entropy(struct backend *backend, const float *logits, const uint8_t *labels, float smoothing,

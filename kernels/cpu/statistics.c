@@ -209,7 +209,7 @@ static void join_counts(const struct statistics_job *job, size_t parts, uint32_t
 }
 
 void cpu_channel_statistics(struct backend *backend, enum dtype dtype, const void *x, size_t rows, size_t c,
-                            const struct channel_statistics *out, int *finite)
+                            const struct channel_outputs *out, int *finite)
 {
     _Static_assert(PARTS * sizeof(struct statistics_part) <= CPU_SCRATCH_BYTES, "the parts must fit the scratch");
     const size_t wanted = rows * (c < COLUMNS ? c : COLUMNS) / PART_VALUES;
@@ -242,32 +242,7 @@ int cpu_statistics(struct backend *backend, enum dtype dtype, const void *x, siz
     const size_t channels = (size_t)c;
     if (rows == 0 || c < 1 || rows > UINT32_MAX / channels)
         return error_set(error, "statistics of %zu rows of %d channels; expected 1 to %u values", rows, c, UINT32_MAX);
-    const struct channel_statistics all = {out, out + channels, out + 2 * channels, out + 3 * channels, counts};
+    const struct channel_outputs all = {out, out + channels, out + 2 * channels, out + 3 * channels, counts};
     cpu_channel_statistics(backend, dtype, x, rows, channels, &all, finite);
-    return 0;
-}
-
-int cpu_channel_moments(struct backend *backend, enum dtype dtype, const void *x, size_t rows, int c, float *moments,
-                        int *finite, struct error *error)
-{
-    if (rows == 0)
-        return error_set(error, "channel moments of no rows");
-    const struct channel_statistics two = {.mean = moments, .variance = moments + c};
-    cpu_channel_statistics(backend, dtype, x, rows, (size_t)c, &two, finite);
-    return 0;
-}
-
-int cpu_histogram(struct backend *backend, enum dtype dtype, const void *x, size_t count, float low, float high,
-                  int bins, uint32_t *counts, struct error *error)
-{
-    (void)backend;
-    if (bins < 1 || bins > HISTOGRAM_MOST_BINS || !(low < high))
-        return error_set(error, "histogram: %d bins from %g to %g; expected 1 to %d bins and a range", bins,
-                         (double)low, (double)high, (int)HISTOGRAM_MOST_BINS);
-    const float scale = (float)bins / (high - low);
-    for (int b = 0; b < bins + 2; b++)
-        counts[b] = 0;
-    for (size_t i = 0; i < count; i++)
-        counts[histogram_bin(cpu_load(dtype, x, i), low, high, scale, bins)]++;
     return 0;
 }

@@ -272,8 +272,8 @@ static struct backend table()
     b.updater_create = cuda_updater_create;
     b.updater_destroy = cuda_updater_destroy;
     b.update = cuda_update;
-    b.channel_moments = cuda_channel_moments;
-    b.histogram = cuda_histogram;
+    b.unit_squares = cuda_unit_squares;
+    b.statistics = cuda_statistics;
     b.convert = cuda_convert;
     return b;
 }

@@ -1,5 +1,5 @@
 /* Sums per channel over the rows of a matrix (rows, c): how it is cut into blocks, and mean and variance, which batch
- * norm and the probes share. A first kernel sums over parts of the rows into scratch memory, a second one joins the
+ * norm and the statistics share. A first kernel sums over parts of the rows into scratch memory, a second one joins the
  * parts; both go over fixed trees that depend on the shape alone. */
 #ifndef NFBENCH_KERNELS_CUDA_COLUMNS_CUH
 #define NFBENCH_KERNELS_CUDA_COLUMNS_CUH
@@ -78,13 +78,24 @@ static __device__ inline float join_sum(float value, float *shared)
     return all;
 }
 
-/* ---- Mean and variance (moments.cu) ---- */
+/* Likewise the largest, NaN passed over. */
+static __device__ inline float join_most(float value, float *shared)
+{
+    float most[1] = {value};
+    column_mosts(most, shared);
+    const float all = shared[threadIdx.x];
+    __syncthreads();
+    return all;
+}
 
-/* What the first kernel leaves: parts (parts, 2, c), mean and sum of squared deviations from it of each part's rows,
- * and flags (blocks), 0 where all values are finite. */
+/* ---- Mean and variance (statistics.cu) ---- */
+
+/* What the first kernel leaves: parts (parts, values, c), mean less base and sum of squared deviations from it of each
+ * part's rows, of the statistics least and most too; bases (c), the matrix's first row; and flags (blocks), 0 where all
+ * values are finite. */
 struct moments_parts {
-    const float *parts, *flags;
-    unsigned count, flag_count, c;
+    const float *parts, *bases, *flags;
+    unsigned count, flag_count, c, values;
     size_t rows, rows_per_part;
 };
 
@@ -99,7 +110,7 @@ static __device__ inline void join_moments(const struct moments_parts &from, uns
     float *shared = shared_memory<float>();
     const bool valid = channel < from.c;
     const float *means = from.parts + (valid ? channel : 0), *squares = means + from.c;
-    const size_t step = 2 * (size_t)from.c;
+    const size_t step = from.values * (size_t)from.c;
     const float first = means[0]; /* sums of differences from it keep their digits */
     float sum = 0.0f, square = 0.0f;
     for (unsigned part = threadIdx.y; part < from.count; part += JOIN_LANES) {
@@ -107,14 +118,15 @@ static __device__ inline void join_moments(const struct moments_parts &from, uns
         const float rows = (float)(left < from.rows_per_part ? left : from.rows_per_part);
         sum += rows * (means[part * step] - first);
     }
-    *mean = first + join_sum(sum, shared) / (float)from.rows;
+    const float offset = first + join_sum(sum, shared) / (float)from.rows;
     for (unsigned part = threadIdx.y; part < from.count; part += JOIN_LANES) {
         const size_t left = from.rows - part * from.rows_per_part;
         const float rows = (float)(left < from.rows_per_part ? left : from.rows_per_part);
-        const float delta = means[part * step] - *mean;
+        const float delta = means[part * step] - offset;
         square += squares[part * step] + rows * delta * delta;
     }
     square = join_sum(square, shared);
+    *mean = from.bases[valid ? channel : 0] + offset;
     *variance = square > 0.0f ? square / (float)from.rows : square * 0.0f; /* a NaN stays */
 }
 

@@ -162,6 +162,7 @@ int cuda_updater_create(struct backend *backend, const struct update_parameter *
 void cuda_updater_destroy(struct backend *backend, struct updater *updater);
 int cuda_update(struct backend *backend, struct updater *updater, const struct step_values *values,
                 struct step_report *report, struct error *error);
+int cuda_unit_squares(struct backend *backend, struct updater *updater, float *out, struct error *error);
 
 /* activation.cu */
 int cuda_activation_forward(struct backend *backend, enum activation activation, enum dtype dtype, const void *x,
@@ -209,11 +210,9 @@ int cuda_softmax_cross_entropy(struct backend *backend, const float *logits, con
                                float loss_scale, float *dlogits, struct loss_result *result, bool add, int n,
                                int classes, struct error *error);
 
-/* moments.cu */
-int cuda_channel_moments(struct backend *backend, enum dtype dtype, const void *x, size_t rows, int c, float *moments,
-                         int *finite, struct error *error);
-int cuda_histogram(struct backend *backend, enum dtype dtype, const void *x, size_t count, float low, float high,
-                   int bins, uint32_t *counts, struct error *error);
+/* statistics.cu */
+int cuda_statistics(struct backend *backend, enum dtype dtype, const void *x, size_t rows, int c, float *out,
+                    uint32_t *counts, int *finite, struct error *error);
 
 /* load_batch.cu */
 int cuda_load_batch(struct backend *backend, const struct image_source *source, const struct step_values *values,

@@ -56,13 +56,17 @@ template <int N> __device__ inline void row_sums(struct row_group group, float (
         values[i] = warp_sum(values[i]);
 }
 
-/* Appends the tasks of one tensor to `tasks` (NULL: they are only counted). */
-static inline void row_tasks_append(struct row_task *tasks, int *count, int item, int rows, int length)
+/* Appends tasks of `step` rows of one tensor to `tasks` (NULL: they are only counted). */
+static inline void row_tasks_append_steps(struct row_task *tasks, int *count, int item, int rows, int step)
 {
-    const int step = length >= ROW_LONG ? 1 : ROW_WARPS;
     for (int row = 0; row < rows; row += step, (*count)++)
         if (tasks)
             tasks[*count] = {item, row};
+}
+
+static inline void row_tasks_append(struct row_task *tasks, int *count, int item, int rows, int length)
+{
+    row_tasks_append_steps(tasks, count, item, rows, length >= ROW_LONG ? 1 : ROW_WARPS);
 }
 
 /* A copy of a host array in device memory, there when the call returns; NULL of no bytes. Freed with cudaFree. */

@@ -30,13 +30,20 @@ struct measure_task {
     int count;
 };
 
+/* A parameter's units, whatever AGC takes for one; `first` counts those of the parameters before it. */
+struct unit_rows {
+    const float *value, *gradient, *momentum;
+    int rows, length, first;
+};
+
 struct updater {
     struct parameter *parameters; /* these in device memory */
     struct measure_task *measures;
-    struct row_task *applies;
+    struct row_task *applies, *squares;
+    struct unit_rows *units;
     double *square_sums; /* (measure_blocks) */
     int *clipped;        /* (apply_count) */
-    int measure_count, measure_blocks, apply_count;
+    int measure_count, measure_blocks, apply_count, square_count;
 };
 
 /* ---- Sums ---- */
@@ -308,6 +315,69 @@ static __global__ void __launch_bounds__(MEASURE_BLOCKS)
     report->step = values->step;
 }
 
+/* ---- Squares of units ---- */
+
+/* Of element `at`, or of WIDTH elements from there on. */
+template <int WIDTH>
+static __device__ inline void add_squares(const struct unit_rows &unit, size_t at, float (&sums)[3])
+{
+    float v[3][WIDTH];
+    load_vector(unit.value + at, v[0]);
+    load_vector(unit.gradient + at, v[1]);
+    load_vector(unit.momentum + at, v[2]);
+#pragma unroll
+    for (int tensor = 0; tensor < 3; tensor++)
+#pragma unroll
+        for (int k = 0; k < WIDTH; k++)
+            sums[tensor] = fmaf(v[tensor][k], v[tensor][k], sums[tensor]);
+}
+
+static __device__ inline void store_squares(const struct unit_rows &unit, int row, const float (&sums)[3], float *out)
+{
+#pragma unroll
+    for (int tensor = 0; tensor < 3; tensor++)
+        out[3 * ((size_t)unit.first + (size_t)row) + tensor] = sums[tensor];
+}
+
+template <int WIDTH>
+static __device__ inline void square_row(const struct unit_rows &unit, int row, struct row_group group, float *shared,
+                                         float *out)
+{
+    float sums[3] = {0.0f, 0.0f, 0.0f};
+    const size_t first = (size_t)row * (size_t)unit.length;
+    for (int i = (int)group.rank * WIDTH; i < unit.length; i += (int)group.size * WIDTH)
+        add_squares<WIDTH>(unit, first + (size_t)i, sums);
+    row_sums(group, sums, shared);
+    if (group.rank == 0)
+        store_squares(unit, row, sums, out);
+}
+
+/* A unit is a thread's where it is one element, else a row. */
+static __global__ void __launch_bounds__(ROW_THREADS)
+    squares_kernel(const struct unit_rows *units, const struct row_task *tasks, float *out)
+{
+    const struct row_task task = tasks[blockIdx.x];
+    const struct unit_rows unit = units[task.item];
+    if (unit.length == 1) {
+        const int row = task.first_row + (int)threadIdx.x;
+        float sums[3] = {0.0f, 0.0f, 0.0f};
+        if (row < unit.rows) {
+            add_squares<1>(unit, (size_t)row, sums);
+            store_squares(unit, row, sums, out);
+        }
+        return;
+    }
+    const struct row_group group = row_group_of(unit.length);
+    const int row = row_of(task, group);
+    if (row >= unit.rows)
+        return; /* a whole warp, where a row is a warp's */
+    float *shared = shared_memory<float>();
+    if (unit.length % 4 == 0)
+        square_row<4>(unit, row, group, shared, out);
+    else
+        square_row<1>(unit, row, group, shared, out);
+}
+
 /* ---- The list ---- */
 
 static struct parameter parameter_of(const struct update_parameter *p)
@@ -332,32 +402,46 @@ static void append_measures(struct measure_task *tasks, int *count, const struct
                              p->count - first < MEASURE_CHUNK ? (int)(p->count - first) : (int)MEASURE_CHUNK};
 }
 
+static void append_squares(struct row_task *tasks, int *count, int item, const struct update_parameter *p)
+{
+    const int step = p->row_length == 1 ? ROW_THREADS : p->row_length >= ROW_LONG ? 1 : ROW_WARPS;
+    row_tasks_append_steps(tasks, count, item, p->rows, step);
+}
+
 /* Host memory while the tables are made. */
 struct tables {
     struct parameter *parameters;
     struct measure_task *measures;
-    struct row_task *applies;
+    struct row_task *applies, *squares;
+    struct unit_rows *units;
 };
 
 static int fill_tables(const struct update_parameter *parameters, int count, struct tables *tables,
                        struct updater *updater, struct error *error)
 {
     tables->parameters = (struct parameter *)calloc((size_t)count + 1, sizeof *tables->parameters);
-    if (!tables->parameters)
+    tables->units = (struct unit_rows *)calloc((size_t)count + 1, sizeof *tables->units);
+    if (!tables->parameters || !tables->units)
         return error_set(error, "out of memory for a list of %d parameters", count);
     for (int i = 0; i < count; i++) {
         const struct parameter p = tables->parameters[i] = parameter_of(&parameters[i]);
         append_measures(NULL, &updater->measure_count, &p);
         row_tasks_append(NULL, &updater->apply_count, i, p.rows, p.length);
+        append_squares(NULL, &updater->square_count, i, &parameters[i]);
     }
     tables->measures = (struct measure_task *)calloc((size_t)updater->measure_count + 1, sizeof *tables->measures);
     tables->applies = (struct row_task *)calloc((size_t)updater->apply_count + 1, sizeof *tables->applies);
-    if (!tables->measures || !tables->applies)
+    tables->squares = (struct row_task *)calloc((size_t)updater->square_count + 1, sizeof *tables->squares);
+    if (!tables->measures || !tables->applies || !tables->squares)
         return error_set(error, "out of memory for a list of %d parameters", count);
-    int measures = 0, applies = 0;
+    int measures = 0, applies = 0, squares = 0, units = 0;
     for (int i = 0; i < count; i++) {
         append_measures(tables->measures, &measures, &tables->parameters[i]);
         row_tasks_append(tables->applies, &applies, i, tables->parameters[i].rows, tables->parameters[i].length);
+        append_squares(tables->squares, &squares, i, &parameters[i]);
+        const struct update_parameter *p = &parameters[i];
+        tables->units[i] = {p->value, p->gradient, p->momentum, p->rows, p->row_length, units};
+        units += p->rows;
     }
     return 0;
 }
@@ -368,7 +452,9 @@ static int build(struct cuda_backend *cuda, const struct update_parameter *param
     if (fill_tables(parameters, count, tables, updater, error) ||
         table_to_device(cuda, tables->parameters, (size_t)count, &updater->parameters, error) ||
         table_to_device(cuda, tables->measures, (size_t)updater->measure_count, &updater->measures, error) ||
-        table_to_device(cuda, tables->applies, (size_t)updater->apply_count, &updater->applies, error))
+        table_to_device(cuda, tables->applies, (size_t)updater->apply_count, &updater->applies, error) ||
+        table_to_device(cuda, tables->units, (size_t)count, &updater->units, error) ||
+        table_to_device(cuda, tables->squares, (size_t)updater->square_count, &updater->squares, error))
         return -1;
     updater->measure_blocks = updater->measure_count < MEASURE_BLOCKS ? updater->measure_count : (int)MEASURE_BLOCKS;
     if (count > 0) {
@@ -381,7 +467,7 @@ static int build(struct cuda_backend *cuda, const struct update_parameter *param
 int cuda_updater_create(struct backend *backend, const struct update_parameter *parameters, int count,
                         struct updater **out, struct error *error)
 {
-    struct tables tables = {NULL, NULL, NULL};
+    struct tables tables = {};
     struct updater *updater = (struct updater *)calloc(1, sizeof *updater);
     if (!updater)
         return error_set(error, "out of memory for a list of %d parameters", count);
@@ -389,6 +475,8 @@ int cuda_updater_create(struct backend *backend, const struct update_parameter *
     free(tables.parameters);
     free(tables.measures);
     free(tables.applies);
+    free(tables.units);
+    free(tables.squares);
     if (result)
         cuda_updater_destroy(backend, updater);
     else
@@ -404,6 +492,8 @@ void cuda_updater_destroy(struct backend *backend, struct updater *updater)
     cudaFree(updater->parameters);
     cudaFree(updater->measures);
     cudaFree(updater->applies);
+    cudaFree(updater->units);
+    cudaFree(updater->squares);
     cudaFree(updater->square_sums);
     cudaFree(updater->clipped);
     free(updater);
@@ -422,5 +512,14 @@ int cuda_update(struct backend *backend, struct updater *updater, const struct s
     }
     CUDA_LAUNCH(finish_kernel, dim3(1), dim3(MEASURE_BLOCKS), sizeof(struct finish_shared), measured, updater->clipped,
                 updater->apply_count, values, report);
+    return 0;
+}
+
+int cuda_unit_squares(struct backend *backend, struct updater *updater, float *out, struct error *error)
+{
+    struct cuda_backend *cuda = cuda_of(backend);
+    if (updater->square_count > 0)
+        CUDA_LAUNCH(squares_kernel, dim3((unsigned)updater->square_count), dim3(ROW_THREADS), 3 * 32 * sizeof(float),
+                    updater->units, updater->squares, out);
     return 0;
 }

@@ -166,10 +166,10 @@ template <int N> __device__ inline void block_sums(float (&values)[N], float *sh
         values[i] = warp_sum(lane < warps ? shared[i * 32 + lane] : 0.0f);
 }
 
-/* Sums each of the N values over the threads of one threadIdx.x; those with threadIdx.y 0 get the sums, the others'
+/* Joins each of the N values over the threads of one threadIdx.x; those with threadIdx.y 0 get the results, the others'
  * values are lost. blockDim.y is a power of two. `shared` holds N floats a thread and is free again after the next
- * barrier; until then all threads find the sum of value i in shared[i * threads + threadIdx.x]. */
-template <int N> __device__ inline void column_sums(float (&values)[N], float *shared)
+ * barrier; until then all threads find the result of value i in shared[i * threads + threadIdx.x]. */
+template <int N, typename Join> __device__ inline void column_join(float (&values)[N], float *shared, Join join)
 {
     const unsigned rank = thread_rank(), threads = blockDim.x * blockDim.y;
 #pragma unroll
@@ -179,8 +179,10 @@ template <int N> __device__ inline void column_sums(float (&values)[N], float *s
     for (unsigned half = blockDim.y / 2; half > 0; half /= 2) {
         if (threadIdx.y < half) {
 #pragma unroll
-            for (int i = 0; i < N; i++)
-                shared[i * threads + rank] += shared[i * threads + rank + half * blockDim.x];
+            for (int i = 0; i < N; i++) {
+                float *at = &shared[i * threads + rank];
+                *at = join(*at, at[half * blockDim.x]);
+            }
         }
         __syncthreads();
     }
@@ -189,6 +191,17 @@ template <int N> __device__ inline void column_sums(float (&values)[N], float *s
         for (int i = 0; i < N; i++)
             values[i] = shared[i * threads + rank];
     }
+}
+
+template <int N> __device__ inline void column_sums(float (&values)[N], float *shared)
+{
+    column_join(values, shared, [](float a, float b) { return a + b; });
+}
+
+/* The largest, NaN passed over. */
+template <int N> __device__ inline void column_mosts(float (&values)[N], float *shared)
+{
+    column_join(values, shared, [](float a, float b) { return fmaxf(a, b); });
 }
 
 /* ---- Grids ---- */

@@ -1,5 +1,5 @@
 /* The CUDA back end's elementwise ops and sums beside the CPU's, where the op table does not go: sums over so many rows
- * that several blocks share them, counts that fill no block, values that are not finite, histograms, draws. */
+ * that several blocks share them, counts that fill no block, values that are not finite, draws. */
 #include "tests/cuda/twins.h"
 #include "tests/cuda_emulation/emulation.h"
 
@@ -122,78 +122,15 @@ static void run_batch_norm(struct backend *b, const void *data, struct outcome *
     rig_end(&rig);
 }
 
-static void run_channel_moments(struct backend *b, const void *data, struct outcome *out)
-{
-    const struct rows_case *c = data;
-    const size_t channels = (size_t)c->c;
-    struct rig rig = {.backend = b, .dtype = c->dtype, .repeats = 1};
-    rig_begin(&rig);
-    const void *x = normals(&rig, c->dtype, 1, c->rows * channels, 1.0, c->shift);
-    float *moments = rig_poisoned(&rig, DTYPE_FP32, 2 * channels);
-    int *finite = rig_bytes(&rig, sizeof *finite);
-    RIG_CALL(&rig, b->channel_moments(b, c->dtype, x, c->rows, c->c, moments, finite, &error));
-    add_floats(out, &rig, "mean", moments, channels);
-    add_floats(out, &rig, "variance", moments + channels, channels);
-    rig_end(&rig);
-}
-
-static void each_rows_case(const struct twins *twins, void (*run)(struct backend *, const void *, struct outcome *))
+static void batch_norm_over_many_rows(void **state)
 {
     for (int i = 0; i < COUNT(rows_cases); i++)
         for (int dtype = DTYPE_FP32; dtype <= DTYPE_BF16; dtype++) {
             struct rows_case c = rows_cases[i];
             c.dtype = (enum dtype)dtype;
             print_message("%zu rows of %d channels, %s\n", c.rows, c.c, name_of(c.dtype));
-            twins_check(twins, run, &c, tolerance_of(c.dtype));
+            twins_check(*state, run_batch_norm, &c, tolerance_of(c.dtype));
         }
-}
-
-static void batch_norm_over_many_rows(void **state)
-{
-    each_rows_case(*state, run_batch_norm);
-}
-
-static void moments_over_many_rows(void **state)
-{
-    each_rows_case(*state, run_channel_moments);
-}
-
-/* What channel_moments says of `count` = rows * c values. */
-static int finite_flag(struct backend *b, enum dtype dtype, const double *values, size_t rows, int c)
-{
-    struct rig rig = {.backend = b, .dtype = dtype, .repeats = 1};
-    int host = -1;
-    rig_begin(&rig);
-    const void *x = rig_upload(&rig, dtype, values, rows * (size_t)c);
-    float *moments = rig_poisoned(&rig, DTYPE_FP32, 2 * (size_t)c);
-    int *finite = rig_bytes(&rig, sizeof *finite);
-    RIG_CALL(&rig, b->channel_moments(b, dtype, x, rows, c, moments, finite, &error));
-    struct error error = {""};
-    if (b->copy_out(b, &host, finite, sizeof host, &error))
-        rig_failed("copy_out", error.message);
-    rig_end(&rig);
-    return host;
-}
-
-/* One value anywhere, also where the last block does the last rows; large values alone are no reason. */
-static void moments_find_what_is_not_finite(void **state)
-{
-    const struct twins *twins = *state;
-    enum { ROWS = 1003, CHANNELS = 12, VALUES = ROWS * CHANNELS };
-    static const size_t places[] = {0, 11, 500 * CHANNELS + 3, VALUES - 1};
-    double *values = calloc(VALUES, sizeof *values);
-    assert_non_null(values);
-    for (int dtype = DTYPE_FP32; dtype <= DTYPE_BF16; dtype++) {
-        values[7] = 1e30; /* its square is not finite, it is */
-        assert_int_equal(finite_flag(twins->cuda, (enum dtype)dtype, values, ROWS, CHANNELS), 1);
-        values[7] = 0.0;
-        for (int i = 0; i < COUNT(places); i++) {
-            values[places[i]] = i % 2 ? (double)NAN : (double)-INFINITY;
-            assert_int_equal(finite_flag(twins->cuda, (enum dtype)dtype, values, ROWS, CHANNELS), 0);
-            values[places[i]] = 0.0;
-        }
-    }
-    free(values);
 }
 
 /* ---- Maps ---- */
@@ -442,95 +379,14 @@ static void loss_is_nan_where_it_must_stop_the_run(void **state)
     assert_true(isnan(loss_of(cuda, fine, 3).loss));
 }
 
-/* ---- Histogram ---- */
-
-struct histogram_case {
-    enum dtype dtype;
-    size_t count;
-    float low, high;
-    int bins;
-};
-
-/* The counts (bins + 2), to be freed; with values on the limits, beyond them, and such as are not finite. */
-static uint32_t *histogram_of(struct backend *b, const struct histogram_case *c)
-{
-    static const double odd[] = {0.0, -0.0, (double)NAN, (double)INFINITY, (double)-INFINITY, -1.0, 1.0, 3e38};
-    const size_t bytes = ((size_t)c->bins + 2) * sizeof(uint32_t);
-    struct rig rig = {.backend = b, .dtype = c->dtype, .repeats = 1};
-    double *values = malloc(c->count * sizeof *values);
-    uint32_t *counts = malloc(bytes);
-    assert_non_null(values);
-    assert_non_null(counts);
-    rig_normal(1, values, c->count);
-    for (size_t i = 0; i < c->count; i += 13)
-        values[i] = odd[i / 13 % (size_t)COUNT(odd)];
-    rig_begin(&rig);
-    const void *x = rig_upload(&rig, c->dtype, values, c->count);
-    uint32_t *device = rig_bytes(&rig, bytes);
-    RIG_CALL(&rig, b->histogram(b, c->dtype, x, c->count, c->low, c->high, c->bins, device, &error));
-    struct error error = {""};
-    if (b->copy_out(b, counts, device, bytes, &error))
-        rig_failed("copy_out", error.message);
-    rig_end(&rig);
-    free(values);
-    return counts;
-}
-
-static void check_histogram(const struct twins *twins, const struct histogram_case *c)
-{
-    uint32_t *expected = histogram_of(twins->cpu, c);
-    for (int order = 0; order < EMULATION_ORDERS; order++) {
-        emulation_set_order((enum emulation_order)order, 1);
-        uint32_t *counts = histogram_of(twins->cuda, c);
-        uint64_t sum = 0;
-        for (int bin = 0; bin < c->bins + 2; bin++) {
-            assert_int_equal(counts[bin], expected[bin]);
-            sum += counts[bin];
-        }
-        assert_int_equal(sum, c->count);
-        free(counts);
-    }
-    emulation_set_order(EMULATION_ASCENDING, 0);
-    free(expected);
-}
-
-static void histograms_are_exact(void **state)
-{
-    /* the last: more than one round of all blocks */
-    static const struct histogram_case cases[] = {
-        {DTYPE_FP32, 1, -1.0f, 1.0f, 1},       {DTYPE_FP32, 1003, -1.0f, 1.0f, 7},
-        {DTYPE_BF16, 1003, -1.0f, 1.0f, 7},    {DTYPE_FP32, 30001, -0.3f, 2.7f, HISTOGRAM_MOST_BINS},
-        {DTYPE_BF16, 30001, 0.0f, 1e-3f, 100}, {DTYPE_FP32, 600001, -3.0f, 3.0f, 64}};
-    for (int i = 0; i < COUNT(cases); i++)
-        check_histogram(*state, &cases[i]);
-}
-
-static void histogram_refuses_a_senseless_range(void **state)
-{
-    const struct twins *twins = *state;
-    struct backend *each[2] = {twins->cpu, twins->cuda};
-    for (int i = 0; i < 2; i++) {
-        struct error error = {""};
-        uint32_t counts[4];
-        assert_int_equal(each[i]->histogram(each[i], DTYPE_FP32, NULL, 0, 1.0f, 1.0f, 2, counts, &error), -1);
-        assert_int_equal(each[i]->histogram(each[i], DTYPE_FP32, NULL, 0, 0.0f, NAN, 2, counts, &error), -1);
-        assert_int_equal(each[i]->histogram(each[i], DTYPE_FP32, NULL, 0, 0.0f, 1.0f, 257, counts, &error), -1);
-        assert_non_null(strstr(error.message, "1 to 256 bins"));
-    }
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(batch_norm_over_many_rows),
-                                       cmocka_unit_test(moments_over_many_rows),
-                                       cmocka_unit_test(moments_find_what_is_not_finite),
                                        cmocka_unit_test(pools_and_residuals_of_any_batch),
                                        cmocka_unit_test(counts_that_fill_no_vector),
                                        cmocka_unit_test(activations_hand_nan_on),
                                        cmocka_unit_test(draws_are_the_same_numbers),
                                        cmocka_unit_test(losses_of_any_batch_and_classes),
-                                       cmocka_unit_test(loss_is_nan_where_it_must_stop_the_run),
-                                       cmocka_unit_test(histograms_are_exact),
-                                       cmocka_unit_test(histogram_refuses_a_senseless_range)};
+                                       cmocka_unit_test(loss_is_nan_where_it_must_stop_the_run)};
     return cmocka_run_group_tests(tests, twins_open, twins_close);
 }

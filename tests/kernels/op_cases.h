@@ -56,7 +56,7 @@ struct op {
 };
 
 extern const struct op conv_op, standardize_op, activation_op, average_pool_op, global_pool_op, residual_op, gate_op,
-    dropout_op, batch_norm_op, loss_op, moments_op, convert_op;
+    dropout_op, batch_norm_op, loss_op, statistics_op, convert_op;
 
 extern const struct op_case op_cases[];
 extern const int op_case_count;

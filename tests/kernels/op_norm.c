@@ -204,35 +204,43 @@ const struct op batch_norm_op = {.name = "batch norm",
                                  .forward = batch_norm_forward,
                                  .backward = batch_norm_backward};
 
-/* ---- Channel moments of n rows of c channels ---- */
+/* ---- Statistics of n rows of c channels; its counts are in statistics_checks.c ---- */
 
-static struct op_shape moments_shape(const struct op_case *c)
+static struct op_shape statistics_shape(const struct op_case *c)
 {
     struct op_shape shape = {
         .inputs = {{.count = (size_t)c->n * (size_t)c->c, .rounded = true, .scale = 1.0, .shift = (double)c->scale}},
         .input_count = 1,
-        .output_count = 2 * (size_t)c->c};
+        .output_count = 4 * (size_t)c->c};
     return shape;
 }
 
-static void moments_reference(const struct op_case *c, double *const in[], double *out)
+static void statistics_reference(const struct op_case *c, double *const in[], double *out)
 {
-    for (int i = 0; i < c->c; i++)
+    for (int i = 0; i < c->c; i++) {
         column_moments(c, in[0], i, &out[i], &out[c->c + i]);
+        double *least = &out[2 * c->c + i], *most = &out[3 * c->c + i];
+        *least = *most = in[0][i];
+        for (int row = 1; row < c->n; row++) {
+            *least = fmin(*least, in[0][row * c->c + i]);
+            *most = fmax(*most, in[0][row * c->c + i]);
+        }
+    }
 }
 
-static void moments_forward(const struct op_case *c, struct rig *rig, double *const in[], double *out)
+static void statistics_forward(const struct op_case *c, struct rig *rig, double *const in[], double *out)
 {
     struct backend *b = rig->backend;
     const void *x = rig_upload(rig, rig->dtype, in[0], (size_t)c->n * (size_t)c->c);
-    float *moments = rig_poisoned(rig, DTYPE_FP32, 2 * (size_t)c->c);
+    float *device = rig_poisoned(rig, DTYPE_FP32, 4 * (size_t)c->c);
+    uint32_t *counts = rig_bytes(rig, VALUE_BINS * sizeof *counts);
     int *finite = rig_bytes(rig, sizeof *finite);
-    RIG_CALL(rig, b->channel_moments(b, rig->dtype, x, (size_t)c->n, c->c, moments, finite, &error));
-    rig_download(rig, DTYPE_FP32, moments, out, 2 * (size_t)c->c);
+    RIG_CALL(rig, b->statistics(b, rig->dtype, x, (size_t)c->n, c->c, device, counts, finite, &error));
+    rig_download(rig, DTYPE_FP32, device, out, 4 * (size_t)c->c);
 }
 
-const struct op moments_op = {
-    .name = "channel moments", .shape = moments_shape, .reference = moments_reference, .forward = moments_forward};
+const struct op statistics_op = {
+    .name = "statistics", .shape = statistics_shape, .reference = statistics_reference, .forward = statistics_forward};
 
 /* ---- Loss of n samples, c classes, label smoothing `scale`; inputs logits, labels; output the sum of losses ---- */
 
