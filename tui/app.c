@@ -254,6 +254,7 @@ int app_run(const struct run_request *request, bool *interrupted, struct error *
     nvml_close(app->nvml);
     curves_destroy(app->scene.curves);
     probes_destroy(app->scene.probes);
+    cell_cache_destroy(app->scene.strips);
     probe_destroy(app->incoming);
     journal_destroy(app->scene.journal);
     free(app);

@@ -130,16 +130,19 @@ static void read_gauge(struct app *app)
     app->dirty = true;
 }
 
-/* The store of probes for this network. */
-static int open_probes(struct app *app, struct error *error)
+/* The store of probes for this network, and in it those of a resumed session. */
+static int open_probes(struct app *app, const struct metrics *history, struct error *error)
 {
     const struct settings *settings = run_parts(app->run)->settings;
 
     app->scene.probe_every = trainer_probe_every(run_parts(app->run)->trainer);
-    return probes_create(&settings->model, &app->scene.probes, error) ||
-                   probe_create(&settings->model, &app->incoming, error)
-               ? -1
-               : 0;
+    if (probes_create(&settings->model, &app->scene.probes, error) ||
+        probe_create(&settings->model, &app->incoming, error))
+        return -1;
+    for (int i = 0; i < history->probe_count; i++)
+        if (probes_add(app->scene.probes, history->probes[i], error))
+            return -1;
+    return 0;
 }
 
 static int begin_run(struct app *app, const struct metrics *history, struct error *error)
@@ -147,7 +150,7 @@ static int begin_run(struct app *app, const struct metrics *history, struct erro
     set_facts(app);
     log_facts(app);
     open_gauge(app);
-    if (take_history(app, history, error) || open_probes(app, error))
+    if (take_history(app, history, error) || open_probes(app, history, error))
         return -1;
     return run_parts(app->run)->done ? 0 : trainer_start(run_parts(app->run)->trainer, false, error);
 }

@@ -129,6 +129,12 @@ static struct table lay_out(struct rect area, int points)
     return table;
 }
 
+/* Tall ones leave a gap between. */
+static int strip_rows(const struct table *table)
+{
+    return table->tall - (table->tall > 2);
+}
+
 /* ---- Drawing ---- */
 
 static void draw_titles(struct canvas *canvas, struct rect area, const struct table *table)
@@ -147,6 +153,22 @@ static void draw_titles(struct canvas *canvas, struct rect area, const struct ta
         canvas_text_cut(canvas, column + 2, area.row, table->strip - 2, STYLE(ROLE_LABEL), "values over the steps");
 }
 
+/* How the point's values went; kept until the next probe. */
+static void draw_strip(struct scene *scene, struct canvas *canvas, struct rect area, int point)
+{
+    const struct strip_figure strip = {.probes = probes_all(scene->probes),
+                                       .count = probes_count(scene->probes),
+                                       .point = point,
+                                       .of = DISTRIBUTION_VALUES,
+                                       .bare = true,
+                                       .cursor = NAN};
+
+    if (cell_cache_put(scene->strips, point, canvas, area.column, area.row))
+        return;
+    figure_strip(canvas, area, &strip);
+    cell_cache_keep(scene->strips, point, canvas, area.column, area.row);
+}
+
 static void draw_row(struct scene *scene, struct canvas *canvas, struct rect area, const struct table *table, int point)
 {
     const struct probe *probe = probes_newest(scene->probes);
@@ -158,12 +180,6 @@ static void draw_row(struct scene *scene, struct canvas *canvas, struct rect are
                                    .most = figure_bar_most(probe),
                                    .role = probe_role(health)};
     struct style style = STYLE(health == HEALTH_GOOD ? ROLE_TEXT : probe_role(health));
-    const struct strip_figure strip = {.probes = probes_all(scene->probes),
-                                       .count = probes_count(scene->probes),
-                                       .point = point,
-                                       .of = DISTRIBUTION_VALUES,
-                                       .bare = true,
-                                       .cursor = NAN};
     int column = area.column + NAME_COLUMNS;
     char text[32];
 
@@ -179,9 +195,8 @@ static void draw_row(struct scene *scene, struct canvas *canvas, struct rect are
         column += columns[i].columns;
         canvas_text(canvas, column - text_columns(number), area.row, style, number);
     }
-    if (table->strip) /* tall ones with a gap between */
-        figure_strip(canvas, (struct rect){column + 2, area.row, table->strip - 2, table->tall - (table->tall > 2)},
-                     &strip);
+    if (table->strip)
+        draw_strip(scene, canvas, (struct rect){column + 2, area.row, table->strip - 2, strip_rows(table)}, point);
 }
 
 /* Where the rows that are shown lie among all of them. */
@@ -225,6 +240,9 @@ static void draw(struct scene *scene, struct canvas *canvas, struct rect area)
     table = lay_out(area, points);
     keep_in_sight(scene, table.shown, points);
     draw_titles(canvas, area, &table);
+    if (table.strip)
+        cell_cache_fit(&scene->strips, points, table.strip - 2, strip_rows(&table), canvas_glyphs(canvas),
+                       probes_version(scene->probes));
     row = (struct rect){area.column, table.rows.row, area.columns, table.tall};
     for (int i = 0; i < table.shown && scene->blocks_top + i < points; i++) {
         draw_row(scene, canvas, row, &table, scene->blocks_top + i);

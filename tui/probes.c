@@ -17,6 +17,7 @@ struct probes {
     struct model_spec spec;
     struct probe *kept[PROBES_MOST + 1]; /* by rising step; behind `count` those to be filled anew */
     int count, room;
+    long version;
     int points;
     struct verdict *verdicts; /* (points), of the newest */
 };
@@ -127,6 +128,7 @@ int probes_add(struct probes *probes, const struct probe *probe, struct error *e
     if (probes->count > probes->room)
         thin_out(probes);
     judge(probes);
+    probes->version++;
     return 0;
 }
 
@@ -153,6 +155,11 @@ const struct probe *probes_newest(const struct probes *probes)
 struct probe *const *probes_all(const struct probes *probes)
 {
     return probes->kept;
+}
+
+long probes_version(const struct probes *probes)
+{
+    return probes->version;
 }
 
 const struct model_spec *probes_spec(const struct probes *probes)

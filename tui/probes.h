@@ -28,6 +28,8 @@ const struct probe *probes_newest(const struct probes *probes);
 /* All of them, oldest first, for the figures: probes_count() pointers. */
 struct probe *const *probes_all(const struct probes *probes);
 
+/* Another number whenever one is added. */
+long probes_version(const struct probes *probes);
 const struct model_spec *probes_spec(const struct probes *probes);
 /* 1 + the network's blocks. */
 int probes_points(const struct probes *probes);

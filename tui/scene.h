@@ -4,6 +4,7 @@
 #define NFBENCH_TUI_SCENE_H
 
 #include "engine/trainer.h"
+#include "tui/cell_cache.h"
 #include "tui/curves.h"
 #include "tui/journal.h"
 #include "tui/layout.h"
@@ -59,6 +60,7 @@ struct scene {
     int selected;                      /* point of the probes: 0 the stem, then the blocks */
     int blocks_top;                    /* first point that the table of blocks shows */
     int block_scroll;                  /* rows of figures above those that a block's details show */
+    struct cell_cache *strips;         /* those of the table of blocks; NULL at first */
     enum view block_from;              /* where to go back from them */
     bool signal_log, gradients_linear; /* axes of these views */
 

@@ -223,6 +223,19 @@ static void numbers_do_not_move(void **state)
     }
 }
 
+/* While it is paused, a rate that was just changed is what counts. */
+static void the_rate_is_the_next_steps_while_paused(void **state)
+{
+    (void)state;
+    go_live(2000);
+    scene.snapshot.next_learning_rate = 0.0456f;
+    render(24, 80, GLYPHS_BRAILLE);
+    assert_true(shows(24, "lr   0.0123"));
+    scene.snapshot.state = TRAINER_PAUSED;
+    render(24, 80, GLYPHS_BRAILLE);
+    assert_true(shows(24, "lr   0.0456"));
+}
+
 /* The loss is what one trains for: where room is short, other numbers go. */
 static void the_loss_stands_in_the_header_of_a_usual_terminal(void **state)
 {
@@ -395,6 +408,7 @@ int main(void)
         TEST(a_live_run_shows_what_it_is),
         TEST(a_gpu_shows_its_load_in_the_header),
         TEST(numbers_do_not_move),
+        TEST(the_rate_is_the_next_steps_while_paused),
         TEST(the_loss_stands_in_the_header_of_a_usual_terminal),
         TEST(after_the_end_only_keys_that_do_something_are_offered),
         TEST(states_are_said),

@@ -49,6 +49,7 @@ static int tear_down(void **state)
     curves_destroy(scene.curves);
     journal_destroy(scene.journal);
     probes_destroy(scene.probes);
+    cell_cache_destroy(scene.strips);
     return 0;
 }
 
@@ -255,6 +256,36 @@ static void wider_screens_show_more_columns(void **state)
     }
 }
 
+/* The strips are drawn from what is kept; a new probe must be seen nonetheless. */
+static void strips_follow_the_probes(void **state)
+{
+    static struct cell before[110][310];
+    struct probe *probe = made_probe(&spec, 300);
+    int row;
+
+    (void)state;
+    add_healthy(0);
+    add_healthy(200);
+    scene.view = VIEW_BLOCKS;
+    render(40, 160);
+    row = row_of(40, "block 2");
+    memcpy(before, cells, sizeof(before));
+    render(40, 160);
+    assert_memory_equal(before[row], cells[row], sizeof(before[row]));
+    memset(probe->points[2].values, 0, sizeof(probe->points[2].values));
+    probe->points[2].values[VALUE_MIDDLE + 60] = 1000;
+    add_probe(probe);
+    render(40, 160);
+    assert_memory_not_equal(&before[row][111], &cells[row][111], 40 * sizeof(**cells));
+    tear_down(NULL);
+    begin(BLOCKS); /* and drawn at once they are the same */
+    add_healthy(0);
+    add_healthy(200);
+    scene.view = VIEW_BLOCKS;
+    render(40, 160);
+    assert_memory_equal(before[row], cells[row], sizeof(before[row]));
+}
+
 static void health_is_seen_and_said(void **state)
 {
     struct probe *probe = made_probe(&spec, 200);
@@ -438,6 +469,7 @@ int main(void)
         TEST(probes_come_at_1_2_4_and_then_evenly),
         TEST(a_row_stands_for_each_block),
         TEST(wider_screens_show_more_columns),
+        TEST(strips_follow_the_probes),
         TEST(health_is_seen_and_said),
         TEST(arrows_walk_and_rows_follow),
         TEST(enter_opens_a_block_and_escape_leads_back),

@@ -1,0 +1,245 @@
+/* The views of the blocks on the real screen: probes arrive live and at a pause, and one walks through them by keys. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "tests/terminal/tmux.h"
+
+#define PROBED TINY "--stages 16/8x2,32/16x2 --probe-every 50 "
+
+static int end(void **state)
+{
+    (void)state;
+    screen_end();
+    return 0;
+}
+
+static void leave(void)
+{
+    screen_key("q");
+    assert_int_equal(screen_status(), 0);
+}
+
+static void pause_now(void)
+{
+    screen_key("Space");
+    wait_for(" paused ");
+    wait_for("space resume");
+}
+
+/* The step in the heading of the blocks; -1 when there is none. */
+static long probed_step(void)
+{
+    static const char heading[] = "Blocks \xc2\xb7 step ";
+    const char *at = strstr(screen_text(), heading);
+    long step = 0;
+
+    if (!at)
+        return -1;
+    for (at += sizeof heading - 1; (*at >= '0' && *at <= '9') || *at == ','; at++)
+        step = *at == ',' ? step : 10 * step + (*at - '0');
+    return step;
+}
+
+static long wait_for_probe_behind(long step)
+{
+    long until = clock_ms() + 40000, found;
+
+    while ((found = probed_step()) <= step)
+        assert_true(clock_ms() < until);
+    return found;
+}
+
+static void blocks_are_measured_while_it_trains(void **state)
+{
+    long step;
+
+    (void)state;
+    screen_start(120, 36, "", PROBED);
+    screen_key("4");
+    wait_for("stem");
+    wait_for("block 4");
+    wait_for("predicted");
+    step = wait_for_probe_behind(63); /* the last in the beginning is at 32 */
+    assert_int_equal(step % 50, 0);
+    step = wait_for_probe_behind(step);
+    assert_int_equal(step % 50, 0);
+    wait_for("next at");
+    leave();
+}
+
+/* A pause takes a probe of its own and says where it is to be seen. */
+static void a_pause_leads_to_the_blocks(void **state)
+{
+    char words[64];
+
+    (void)state;
+    screen_start(120, 36, "", PROBED);
+    wait_for_step_above(70);
+    pause_now();
+    wait_for("Blocks (key 4) shows");
+    screen_key("4");
+    snprintf(words, sizeof words, "Blocks \xc2\xb7 step %ld", screen_step());
+    wait_for(words);
+    screen_key("s");
+    wait_for("Blocks (key 4) shows");
+    snprintf(words, sizeof words, "Blocks \xc2\xb7 step %ld", screen_step());
+    wait_for(words);
+    leave();
+}
+
+static void keys_walk_through_the_blocks(void **state)
+{
+    (void)state;
+    screen_start(120, 36, "", PROBED);
+    wait_for_step_above(3);
+    pause_now();
+    screen_key("4");
+    wait_for("stem: ");
+    screen_key("Down");
+    wait_for("block 1: ");
+    screen_key("End");
+    wait_for("block 4: ");
+    screen_key("Enter");
+    wait_for("Block 4 of 4");
+    wait_for("variance over the steps");
+    screen_key("Left");
+    wait_for("Block 3 of 4");
+    screen_key("Escape");
+    wait_for("block 3: ");
+    wait_for("update");
+    screen_key("5");
+    wait_for("Signal propagation");
+    wait_for("block 3");
+    screen_key("Right");
+    wait_for("block 4");
+    screen_key("6");
+    wait_for("Gradients");
+    screen_key("Enter");
+    wait_for("Block 4 of 4");
+    screen_key("Escape");
+    wait_for("Gradients \xc2\xb7");
+    screen_key("0");
+    wait_for("session /");
+    screen_key("1");
+    wait_for(" Accuracy \xe2\x94\x80");
+    screen_key("Enter"); /* here it opens the command line, as ever */
+    screen_type("view block\n");
+    wait_for("Block 4 of 4");
+    leave();
+}
+
+static void without_probes_the_view_says_how_to_get_them(void **state)
+{
+    (void)state;
+    screen_start(100, 30, "", TINY "--probe-every 0");
+    wait_for_step_above(3);
+    screen_key("4");
+    wait_for("Probing is off");
+    wait_for("--probe-every N");
+    screen_command("probe");
+    wait_for("stem");
+    leave();
+}
+
+/* What was measured before is there again. */
+static void a_resumed_session_shows_its_probes(void **state)
+{
+    (void)state;
+    screen_start(120, 36, "", PROBED "--steps 60 --session again");
+    wait_for(" finished ");
+    leave();
+    screen_end();
+    screen_start(120, 36, "", "resume --screen again");
+    wait_for(" finished "); /* it takes no step, so no probe */
+    screen_key("4");
+    wait_for("Blocks \xc2\xb7 step 50");
+    wait_for("block 4");
+    screen_key("Enter");
+    wait_for("variance over the steps");
+    leave();
+}
+
+static void every_view_fits_every_size(void **state)
+{
+    static const int sizes[][2] = {{80, 24}, {60, 18}, {40, 10}, {20, 5}, {200, 60}, {19, 6}, {160, 48}};
+    static const char *const keys[] = {"4", "Enter", "5", "6"};
+
+    (void)state;
+    screen_start(100, 30, "", PROBED);
+    wait_for_step_above(3);
+    pause_now();
+    for (size_t k = 0; k < sizeof keys / sizeof *keys; k++) {
+        screen_key(keys[k]);
+        for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+            screen_resize(sizes[i][0], sizes[i][1]);
+            wait_for(sizes[i][0] < 40 ? "too small" : " paused");
+        }
+    }
+    leave();
+}
+
+static void ascii_and_no_colors_will_do(void **state)
+{
+    static const char *const keys[] = {"4", "Enter", "5", "6"};
+
+    (void)state;
+    screen_start(80, 24, "LC_ALL=C TERM=vt100", PROBED);
+    wait_for_step_above(3);
+    for (size_t k = 0; k < sizeof keys / sizeof *keys; k++) {
+        const char *text;
+
+        screen_key(keys[k]);
+        wait_for(k == 0 ? "predicted" : k == 1 ? "Esc back" : k == 2 ? "Signal prop" : "Gradients .");
+        text = screen_text();
+        for (const char *at = text; *at; at++)
+            assert_true((unsigned char)*at < 0x80);
+        assert_ptr_equal(strchr(text, '?'), strstr(text, "? help")); /* all else has a likeness */
+    }
+    leave();
+}
+
+static long bytes_written(void)
+{
+    struct stat status;
+
+    return stat(screen_path("bytes"), &status) == 0 ? (long)status.st_size : -1;
+}
+
+static void a_paused_view_sends_nothing(void **state)
+{
+    long before, until;
+
+    (void)state;
+    screen_start(100, 30, "", PROBED);
+    wait_for_step_above(3);
+    pause_now();
+    screen_key("4");
+    wait_for("stem: ");
+    screen_pipe("bytes");
+    screen_key("z"); /* something to draw, so that the pipe is known to stand */
+    wait_for("'z' does nothing here");
+    before = bytes_written();
+    for (until = clock_ms() + 500; clock_ms() < until;)
+        assert_non_null(strstr(screen_text(), " paused "));
+    assert_int_equal(bytes_written(), before);
+    leave();
+}
+
+#define TEST(name) cmocka_unit_test_teardown(name, end)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(blocks_are_measured_while_it_trains), TEST(a_pause_leads_to_the_blocks),
+        TEST(keys_walk_through_the_blocks),        TEST(without_probes_the_view_says_how_to_get_them),
+        TEST(a_resumed_session_shows_its_probes),  TEST(every_view_fits_every_size),
+        TEST(ascii_and_no_colors_will_do),         TEST(a_paused_view_sends_nothing),
+    };
+    return cmocka_run_group_tests(tests, tmux_set_up, tmux_tear_down);
+}
