@@ -295,7 +295,7 @@ GPU_SETTINGS = BUILD=$(GPU_BUILD) $(if $(call header_is_there,oneapi/dnnl/dnnl.h
 GPU_TEST_SOURCES := $(filter-out %/test_removed.c,$(wildcard tests/gpu/test_*.c tests/cuda/test_*.c))
 GPU_TESTS = $(patsubst %.c,$(1)/on-gpu/%,$(GPU_TEST_SOURCES))
 GPU_HELPERS := $(call objects,tests/gpu/no_emulation.c tests/gpu/both.c $(filter-out tests/cuda/test_%.c,$(wildcard tests/cuda/*.c)) \
-    $(filter-out tests/kernels/test_%.c,$(wildcard tests/kernels/*.c)) tests/engine/tiny_run.c tests/engine/probe_rig.c)
+    $(filter-out tests/kernels/test_%.c,$(wildcard tests/kernels/*.c)) tests/engine/tiny_run.c)
 GPU_ARCHIVES := $(addprefix $(BUILD)/,cuda.a engine.a kernels.a base.a)
 
 gpu-test gpu-bench: gpu-possible

@@ -227,6 +227,7 @@ void curves_draw(struct curves *curves, const struct curves_look *look, struct c
         events[i - first] = (struct chart_event){.x = curves->marks[i].step, .label = curves->marks[i].label};
     chart.title = look->title;
     chart.x_label = "step";
+    chart.y_label = look->y_label;
     chart.empty_text = look->empty_text;
     chart.series = list;
     chart.series_count = list_series(curves, look->quantity, list);

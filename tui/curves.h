@@ -32,7 +32,7 @@ struct curves_look {
     bool log_axis;
     double steps_total;
     double cursor; /* NAN: none */
-    const char *title, *empty_text;
+    const char *title, *y_label, *empty_text;
 };
 void curves_draw(struct curves *curves, const struct curves_look *look, struct canvas *canvas, struct rect area);
 

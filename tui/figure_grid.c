@@ -17,7 +17,7 @@ struct grid grid_of(struct rect area, int count, double aspect)
                             (area.rows + GAP_ROWS) / down - GAP_ROWS};
         if (grid.columns < 1 || grid.rows < 1)
             continue;
-        double miss = fabs(log(grid.columns / (grid.rows * aspect))) + 0.1 * (across * down - count);
+        double miss = fabs(log(grid.columns / (grid.rows * aspect))) + 0.5 * (across * down - count) / count;
         if (miss < best_miss)
             best = grid, best_miss = miss;
     }

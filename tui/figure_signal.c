@@ -108,7 +108,7 @@ static void find_stages(const struct model_spec *model, struct stages *out)
 {
     out->count = 0;
     for (int stage = 0, block = 1; model && stage < model->stage_count; block += model->stages[stage++].blocks) {
-        snprintf(out->labels[stage], STAGE_LABEL, "%d channels", model->stages[stage].width);
+        snprintf(out->labels[stage], STAGE_LABEL, stage ? "%d" : "%d channels", model->stages[stage].width);
         out->marks[out->count] = (struct profile_mark){block - 0.5, out->labels[stage]};
         out->count++;
     }
@@ -201,7 +201,7 @@ static struct rect draw_shared_header(struct canvas *canvas, struct rect area, c
             shown = signal;
     parts->count = 0;
     add_signal(parts, figure, (enum signal)shown, true, 0);
-    for (int i = 0; i < parts->count; i++) {
+    for (int i = parts->count - 1; i >= 0; i--) {
         const struct profile_line *line = &parts->lines[i];
         legend[count] = (struct legend_entry){.style = line->style,
                                               .sample = line->markers ? SAMPLE_POINTS : SAMPLE_LINE,
@@ -209,7 +209,7 @@ static struct rect draw_shared_header(struct canvas *canvas, struct rect area, c
                                               .marker = line->marker};
         snprintf(legend[count++].text, LEGEND_TEXT, "%s", line->name);
     }
-    int rows = axes_draw_header(canvas, area, figure->title, legend, count);
+    int rows = axes_draw_header(canvas, area, figure->title, legend, count) + 1;
     return (struct rect){area.column, area.row + rows, area.columns, area.rows - rows};
 }
 
@@ -231,13 +231,13 @@ static void draw_together(struct canvas *canvas, struct rect area, const struct 
                           struct profile_parts *parts)
 {
     const char *label = NULL;
-    int number = 0;
-    for (int signal = 0; signal < SIGNAL_COUNT; signal++) {
+    int number = __builtin_popcount(figure->signals);
+    for (int signal = SIGNAL_COUNT - 1; signal >= 0; signal--) { /* the legend begins with what is drawn last */
         if (!(figure->signals & SIGNAL_SET(signal)))
             continue;
-        label = number ? NULL : signals[signal].label;
         bool alone = figure->signals == SIGNAL_SET(signal);
-        add_signal(parts, figure, (enum signal)signal, alone, number++);
+        label = alone ? signals[signal].label : NULL;
+        add_signal(parts, figure, (enum signal)signal, alone, --number);
     }
     draw_profile(canvas, area, figure, parts, figure->title, label, true);
 }
@@ -245,7 +245,7 @@ static void draw_together(struct canvas *canvas, struct rect area, const struct 
 void figure_profile(struct canvas *canvas, struct rect area, const struct profile_figure *figure)
 {
     struct profile_parts parts = {.count = 0};
-    int count = __builtin_popcount(figure->signals & (SIGNAL_SET(SIGNAL_COUNT) - 1));
+    int count = __builtin_popcount(figure->signals);
     if (!figure->now || count == 0) {
         grid_empty(canvas, area, figure->title, no_probe);
         return;
@@ -255,7 +255,7 @@ void figure_profile(struct canvas *canvas, struct rect area, const struct profil
     if (shows_start(figure))
         snprintf(parts.names[1], NAME_SIZE, "start (step %ld)", figure->start->step);
     find_stages(figure->model, &parts.stages);
-    struct rect body = {area.column, area.row + 2, area.columns, area.rows - 2};
+    struct rect body = {area.column, area.row + 3, area.columns, area.rows - 3};
     struct grid grid = grid_of(body, count, PROFILE_ASPECT);
     if (count > 1 && grid.columns >= PROFILE_LEAST_COLUMNS && grid.rows >= PROFILE_LEAST_ROWS)
         draw_apart(canvas, area, figure, &parts, count);
@@ -293,12 +293,12 @@ void figure_history(struct canvas *canvas, struct rect area, const struct histor
     struct profile_line lines[2 * SIGNAL_COUNT];
     struct history_line data[SIGNAL_COUNT];
     const char *label = NULL;
-    int count = 0, number = 0;
-    for (int signal = 0; signal < SIGNAL_COUNT && figure->count; signal++) {
+    int count = 0, number = __builtin_popcount(figure->signals);
+    for (int signal = SIGNAL_COUNT - 1; signal >= 0 && figure->count; signal--) {
         if (!(figure->signals & SIGNAL_SET(signal)))
             continue;
         bool alone = figure->signals == SIGNAL_SET(signal);
-        enum role role = (enum role)(ROLE_SERIES_1 + number % SERIES_ROLES);
+        enum role role = (enum role)(ROLE_SERIES_1 + --number % SERIES_ROLES);
         data[number] = (struct history_line){figure, (enum signal)signal};
         label = alone ? signals[signal].label : NULL;
         if (isfinite(signal_predicted(figure->probes[0], figure->point, (enum signal)signal)))
@@ -315,7 +315,6 @@ void figure_history(struct canvas *canvas, struct rect area, const struct histor
                                                .width = 2.5,
                                                .markers = true,
                                                .marker = (enum marker_shape)(number % MARKER_SHAPES)};
-        number++;
     }
     struct profile profile = {.title = figure->title,
                               .x_label = "step",

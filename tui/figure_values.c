@@ -25,11 +25,33 @@ static double value_bin_number(const void *data, int bin)
     return ((const uint32_t *)data)[bin];
 }
 
+/* Channels are few and above 0: bins of half an octave, what is smaller in the first, what is larger in the last. */
+enum { VARIANCE_PARTS = 4, VARIANCE_FIRST = VALUE_MIDDLE + 1, VARIANCE_BINS = 2 + VALUE_SIDE / VARIANCE_PARTS };
+
+static double variance_edge(int index)
+{
+    if (index <= 0)
+        return -INFINITY;
+    return index >= VARIANCE_BINS ? INFINITY : (double)value_edge(VARIANCE_FIRST + (index - 1) * VARIANCE_PARTS);
+}
+
+static double variance_number(const void *data, int bin)
+{
+    const uint32_t *counts = data;
+    int first = bin == 0 ? 0 : VARIANCE_FIRST + (bin - 1) * VARIANCE_PARTS;
+    int end = bin == 0 ? VARIANCE_FIRST : bin == VARIANCE_BINS - 1 ? VALUE_BINS : first + VARIANCE_PARTS;
+    double sum = 0;
+    for (int i = first; i < end; i++)
+        sum += counts[i];
+    return sum;
+}
+
 static struct bins bins_of(const struct probe *probe, int point, enum distribution of)
 {
     const struct probe_point *at = &probe->points[point];
-    return (struct bins){value_bin_edge, value_bin_number, of == DISTRIBUTION_VALUES ? at->values : at->variances,
-                         VALUE_BINS};
+    if (of == DISTRIBUTION_VALUES)
+        return (struct bins){value_bin_edge, value_bin_number, at->values, VALUE_BINS};
+    return (struct bins){variance_edge, variance_number, at->variances, VARIANCE_BINS};
 }
 
 /* ---- The axis ---- */
@@ -83,7 +105,7 @@ static struct range range_of(enum distribution of, double low, double high, doub
 /* Share of the values that the axis leaves out at each end. */
 static double left_out(enum distribution of)
 {
-    return of == DISTRIBUTION_VALUES ? 5e-4 : 0;
+    return of == DISTRIBUTION_VALUES ? 2e-3 : 0;
 }
 
 /* ---- At one step ---- */
@@ -161,6 +183,18 @@ static int grid_points(const struct grid *grid, int points, int first)
     return points - first < places ? points - first : places;
 }
 
+/* What the axes of all plots are, under the title; returns what is left for the plots. */
+static struct rect below_header(struct canvas *canvas, struct rect area, int rows, const char *axes)
+{
+    enum { ROOMY = 24 };
+    if (rows > 0 && area.rows >= ROOMY) {
+        canvas_text_cut(canvas, area.column, area.row + rows, area.columns, STYLE(ROLE_LABEL), axes);
+        rows++;
+    }
+    rows += rows > 0;
+    return (struct rect){area.column, area.row + rows, area.columns, area.rows - rows};
+}
+
 void figure_distributions(struct canvas *canvas, struct rect area, const struct distributions_figure *figure)
 {
     if (!figure->now) {
@@ -178,7 +212,9 @@ void figure_distributions(struct canvas *canvas, struct rect area, const struct 
     if (start_shown)
         snprintf(legend[2].text, LEGEND_TEXT, "start (step %ld)", figure->start->step);
     int rows = axes_draw_header(canvas, area, figure->title, legend, start_shown ? 3 : 2), first;
-    struct rect body = {area.column, area.row + rows + (rows > 0), area.columns, area.rows - rows - (rows > 0)};
+    struct rect body = below_header(canvas, area, rows,
+                                    figure->of == DISTRIBUTION_VALUES ? "density over the activation"
+                                                                      : "density over the channel variance");
     struct grid grid = points_grid(body, figure->now->count, figure->selected, DISTRIBUTION_ASPECT, &first);
     for (int i = 0; i < grid_points(&grid, figure->now->count, first); i++) {
         char name[NAME_SIZE], title[NAME_SIZE + 4];
@@ -265,7 +301,9 @@ void figure_strips(struct canvas *canvas, struct rect area, const struct strip_f
     struct rect before = canvas_clip(canvas, area);
     canvas_clip(canvas, rect_intersect(before, area));
     int rows = axes_draw_header(canvas, area, figure->title, NULL, 0), points = figure->probes[0]->count, first;
-    struct rect body = {area.column, area.row + rows + (rows > 0), area.columns, area.rows - rows - (rows > 0)};
+    struct rect body =
+        below_header(canvas, area, rows,
+                     figure->of == DISTRIBUTION_VALUES ? "activation over the step" : "channel variance over the step");
     strip_draw_scale(canvas, area, figure->title, COLORMAP_VIRIDIS);
     struct grid grid = points_grid(body, points, figure->point, STRIP_ASPECT, &first);
     for (int i = 0; i < grid_points(&grid, points, first); i++) {

@@ -84,8 +84,11 @@ void axes_begin(const struct canvas *canvas, struct axes *axes)
     axes->plot = axes->area;
     axes->axis_gap = pixels ? 0 : 0.5;
     axes->y_label_shown = axes->y_label && rows >= LABEL_ROWS;
-    if (pixels && (above || axes->y_label_shown))
+    axes->band_shown = axes->band && rows >= LABEL_ROWS;
+    if (pixels && (above || axes->y_label_shown || axes->band_shown))
         above++; /* a label stands on its tick there, half a row above the plot */
+    else if (axes->band_shown)
+        above++;
     above += axes->y_label_shown;
     axes->x_axis = rows >= AXIS_ROWS;
     axes->x_label_below = axes->x_label && rows >= LABEL_ROWS && (pixels || text_columns(axes->x_label) > GUTTER_LABEL);
@@ -135,6 +138,8 @@ void axes_place(const struct canvas *canvas, struct axes *axes)
         axes->plot.column += gutter;
         axes->plot.columns -= gutter;
     }
+    if (dots.y > FINE_DOTS)
+        axes->plot.columns--; /* for half a marker, half a label */
     if (axes->plot.columns < 1 || axes->plot.rows < 1)
         axes->plot.columns = axes->plot.rows = 0;
     axes->x.origin = axes->plot.column * dots.x;
@@ -186,6 +191,12 @@ int axes_draw_header(struct canvas *canvas, struct rect area, const char *title,
     int rows = place_header(&axes);
     draw_header(canvas, &axes);
     return rows;
+}
+
+struct rect axes_about_plot(const struct axes *axes)
+{
+    struct rect plot = axes->plot;
+    return (struct rect){plot.column - 1, plot.row - 1, plot.columns + 2, plot.rows + 2};
 }
 
 void axes_draw_empty(struct canvas *canvas, struct rect area, const char *text)
@@ -253,7 +264,7 @@ void axes_draw(struct canvas *canvas, const struct axes *axes)
     if (axes->plot.columns < 1)
         return;
     if (axes->y_label_shown) {
-        int row = axes->plot.row - 1 - (axes->axis_gap == 0);
+        int row = axes->plot.row - 1 - (axes->axis_gap == 0 || axes->band_shown);
         canvas_text_cut(canvas, axes->area.column, row, axes->area.columns, STYLE(ROLE_LABEL), axes->y_label);
     }
     if (axes->y_axis)

@@ -35,9 +35,10 @@ struct axes {
     int legend_count;
     bool percent;     /* of y's labels */
     bool own_ticks_x; /* the caller has set x.ticks */
+    bool band;        /* a row above the plot is wanted for words about parts of x */
     /* where */
     struct rect area, plot; /* the plot may be empty */
-    bool title_shown, y_label_shown, x_label_below;
+    bool title_shown, y_label_shown, x_label_below, band_shown;
     int legend_row;    /* < 0: none */
     int legend_column; /* where it begins */
     bool y_axis, x_axis;
@@ -58,6 +59,8 @@ void axes_draw_grid(struct canvas *canvas, const struct axes *axes);
 /* Title and legend alone, above several plots; returns the rows they take. */
 int axes_draw_header(struct canvas *canvas, struct rect area, const char *title, const struct legend_entry *legend,
                      int count);
+/* The plot and a cell about it: half of a marker may stand over the edge; its middle never does. */
+struct rect axes_about_plot(const struct axes *axes);
 /* A word in the middle of an area, cut to it: "no probe yet". */
 void axes_draw_empty(struct canvas *canvas, struct rect area, const char *text);
 /* A line across the plot at a dot of x, from its top to its bottom; dotted ones have gaps. */

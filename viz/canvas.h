@@ -95,6 +95,9 @@ int canvas_create_cells(int columns, int rows, enum glyph_set glyphs, struct can
  * outlive the canvas. */
 int canvas_create_pixels(int width, int height, int scale, const struct theme *theme, struct canvas **out,
                          struct error *error);
+/* The same, of so many cells and a margin about them; `inside` is where these are. */
+int canvas_create_figure(int columns, int rows, int scale, const struct theme *theme, struct canvas **out,
+                         struct rect *inside, struct error *error);
 void canvas_destroy(struct canvas *canvas);
 /* Blank in the style's background, clip back to all. */
 void canvas_clear(struct canvas *canvas);
@@ -138,6 +141,10 @@ enum stroke { STROKE_SOLID, STROKE_DASHED, STROKE_DOTTED };
 void canvas_path_begin(struct canvas *canvas, struct style style, enum stroke stroke, double width);
 void canvas_path_line(struct canvas *canvas, double x0, double y0, double x1, double y1);
 void canvas_path_end(struct canvas *canvas);
+/* The same for lines of few points: patterns go by the line's length, so that steep parts show them, too. `run` is 0 at
+ * the line's start and says how far it has come. (On cells the pattern stays one of columns.) */
+void canvas_line_begin(struct canvas *canvas, struct style style, enum stroke stroke, double width);
+void canvas_line(struct canvas *canvas, double x0, double y0, double x1, double y1, enum stroke stroke, double *run);
 
 /* A thin straight line across or down, for axes and frames: exact on pixels; on cells box drawing characters, half a
  * cell the least, which join where rules meet. */

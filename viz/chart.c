@@ -215,7 +215,9 @@ void chart_draw(struct canvas *canvas, struct rect area, const struct chart *cha
         canvas_clip(canvas, rect_intersect(layout.axes.plot, visible));
         axes_draw_grid(canvas, &layout.axes);
         draw_event_lines(canvas, &layout, chart);
+        canvas_clip(canvas, rect_intersect(axes_about_plot(&layout.axes), visible));
         draw_series(canvas, &layout, chart);
+        canvas_clip(canvas, rect_intersect(layout.axes.plot, visible));
         draw_cursor(canvas, &layout, chart);
         draw_event_labels(canvas, &layout, chart);
         if (layout.empty && chart->empty_text)

@@ -74,12 +74,17 @@ static double density_of(struct walk *walk, const struct columns *columns, int c
 {
     const struct bins *bins = walk->bins;
     double low = column_edge(columns, column), high = column_edge(columns, column + 1), sum = 0;
-    double width = columns->axes->x.log ? log10(high / low) : high - low;
+    bool log = columns->axes->x.log;
+    double width = log ? log10(high / low) : high - low;
     while (walk->bin < bins->count && bins->edge(walk->bin + 1) <= low)
         walk->bin++;
-    for (int bin = walk->bin; bin < bins->count && bins->edge(bin) < high; bin++)
-        if (isfinite(bins->edge(bin)) && isfinite(bins->edge(bin + 1)))
-            sum += bins->number(bins->data, bin) * overlap(bins->edge(bin), bins->edge(bin + 1), low, high);
+    for (int bin = walk->bin; bin < bins->count && bins->edge(bin) < high; bin++) {
+        double from = bins->edge(bin), to = bins->edge(bin + 1);
+        if (!isfinite(from) || !isfinite(to) || (log && from <= 0))
+            continue;
+        sum += bins->number(bins->data, bin) *
+               (log ? overlap(log10(from), log10(to), log10(low), log10(high)) : overlap(from, to, low, high));
+    }
     return walk->total > 0 ? sum / walk->total / width : 0;
 }
 
@@ -139,16 +144,18 @@ static void draw_outline(struct canvas *canvas, const struct columns *columns, c
 
 static void draw_normal(struct canvas *canvas, const struct histogram *histogram, const struct axes *axes)
 {
-    canvas_path_begin(canvas, STYLE(ROLE_TEXT), STROKE_DASHED, 2);
+    double run = 0;
+    canvas_line_begin(canvas, STYLE(ROLE_TEXT), STROKE_DASHED, 2);
     for (int dot = 0; dot + 1 < axes->x.count && histogram->normal_variance > 0; dot++) {
         double x0 = axes->x.origin + dot + 0.5, x1 = x0 + 1;
-        canvas_path_line(canvas, x0, axis_dot(&axes->y, normal_density(histogram, axis_value(&axes->x, x0))), x1,
-                         axis_dot(&axes->y, normal_density(histogram, axis_value(&axes->x, x1))));
+        double y0 = axis_dot(&axes->y, normal_density(histogram, axis_value(&axes->x, x0)));
+        double y1 = axis_dot(&axes->y, normal_density(histogram, axis_value(&axes->x, x1)));
+        canvas_line(canvas, x0, y0, x1, y1, STROKE_DASHED, &run);
     }
     canvas_path_end(canvas);
 }
 
-/* "0.1 % below", where the axis leaves something out. */
+/* How much lies beyond the axis. */
 static void draw_beyond(struct canvas *canvas, const struct histogram *histogram, const struct axes *axes)
 {
     double total = bins_total(histogram->now);
@@ -156,7 +163,7 @@ static void draw_beyond(struct canvas *canvas, const struct histogram *histogram
                        bins_between(histogram->now, histogram->high, INFINITY) / total};
     for (int end = 0; end < 2; end++) {
         char text[32];
-        if (!(parts[end] >= 5e-4))
+        if (!(parts[end] >= 5e-3))
             continue;
         snprintf(text, sizeof text, end ? "%.1f%% \u2192" : "\u2190 %.1f%%", 100 * parts[end]);
         if (3 * text_columns(text) > axes->plot.columns)

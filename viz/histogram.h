@@ -37,7 +37,7 @@ struct histogram {
     const char *normal_name;
 };
 
-/* Any size. What lies beyond the axis is told at its ends ("0.1 % below"). */
+/* Any size. What lies beyond the axis is told at its ends, from half a percent on. */
 void histogram_draw(struct canvas *canvas, struct rect area, const struct histogram *histogram);
 
 #endif

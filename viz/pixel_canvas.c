@@ -303,6 +303,15 @@ int canvas_create_pixels(int width, int height, int scale, const struct theme *t
     return 0;
 }
 
+int canvas_create_figure(int columns, int rows, int scale, const struct theme *theme, struct canvas **out,
+                         struct rect *inside, struct error *error)
+{
+    enum { MARGIN_COLUMNS = 2, MARGIN_ROWS = 1 };
+    *inside = (struct rect){MARGIN_COLUMNS, MARGIN_ROWS, columns, rows};
+    return canvas_create_pixels((columns + 2 * MARGIN_COLUMNS) * FONT_WIDTH * scale,
+                                (rows + 2 * MARGIN_ROWS) * FONT_HEIGHT * scale, scale, theme, out, error);
+}
+
 const uint8_t *canvas_pixels(const struct canvas *canvas, int *width, int *height)
 {
     if (canvas->ops->destroy != destroy)

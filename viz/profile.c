@@ -21,11 +21,11 @@ static double value_of(const struct profile_line *line, int index)
 static void find_x(const struct profile *profile, struct axis *x)
 {
     double first = profile->count ? x_of(profile, 0) : 0;
-    double last = profile->count ? x_of(profile, profile->count - 1) : 1, room = profile->x ? 0 : 0.5;
+    double last = profile->count ? x_of(profile, profile->count - 1) : 1, room = 0.5;
     if (!(last > first))
         room = fmax(0.5, fabs(first) * 0.1);
-    x->low = first - room;
-    x->high = last + room;
+    x->low = profile->x && last > first ? first : first - room;
+    x->high = last + (profile->x && last > first ? (last - first) * 0.01 : room); /* for half a marker */
 }
 
 /* Bounds about all values; 0 belongs to them where it is no further away than they reach. */
@@ -89,7 +89,7 @@ static void name_ticks(const struct profile *profile, struct axes *axes)
 static int fill_legend(const struct profile *profile, struct legend_entry legend[LEGEND_MAX])
 {
     int count = 0;
-    for (int l = 0; l < profile->line_count && !profile->no_legend && count < LEGEND_MAX; l++) {
+    for (int l = profile->line_count - 1; l >= 0 && !profile->no_legend && count < LEGEND_MAX; l--) {
         const struct profile_line *line = &profile->lines[l];
         if (!line->name)
             continue;
@@ -108,15 +108,15 @@ static void draw_line(struct canvas *canvas, const struct axes *axes, const stru
                       const struct profile_line *line)
 {
     bool joined = false;
-    double last_x = 0, last_y = 0;
-    canvas_path_begin(canvas, line->style, line->stroke, line->width);
+    double last_x = 0, last_y = 0, run = 0;
+    canvas_line_begin(canvas, line->style, line->stroke, line->width);
     for (int i = 0; i < profile->count; i++) {
         double value = value_of(line, i), x = axis_dot(&axes->x, x_of(profile, i)), y = axis_dot(&axes->y, value);
         if (!isfinite(value) || !isfinite(y)) {
             joined = false;
             continue;
         }
-        canvas_path_line(canvas, joined ? last_x : x, joined ? last_y : y, x, y);
+        canvas_line(canvas, joined ? last_x : x, joined ? last_y : y, x, y, line->stroke, &run);
         joined = true;
         last_x = x;
         last_y = y;
@@ -157,10 +157,16 @@ static void draw_marks(struct canvas *canvas, const struct axes *axes, const str
             axes_draw_upright(canvas, axes, x, STYLE(ROLE_BORDER), true);
         else
             x = axes->x.origin;
-        if (mark->label && (text_columns(mark->label) + 1.5) * dots.x <= end - x)
-            canvas_label(canvas, x + 0.75 * dots.x, (axes->plot.row + 0.5) * dots.y, ALIGN_LEFT, STYLE(ROLE_DIM),
+        if (axes->band_shown && mark->label && (text_columns(mark->label) + 1.5) * dots.x <= end - x)
+            canvas_label(canvas, x + 0.75 * dots.x, (axes->plot.row - 0.5) * dots.y, ALIGN_LEFT, STYLE(ROLE_DIM),
                          mark->label);
     }
+}
+
+static struct rect with_band(const struct axes *axes)
+{
+    struct rect plot = axes->plot;
+    return axes->band_shown ? (struct rect){plot.column, plot.row - 1, plot.columns, plot.rows + 1} : plot;
 }
 
 void profile_draw(struct canvas *canvas, struct rect area, const struct profile *profile)
@@ -173,6 +179,7 @@ void profile_draw(struct canvas *canvas, struct rect area, const struct profile 
                         .legend = legend,
                         .legend_count = fill_legend(profile, legend),
                         .own_ticks_x = profile->name != NULL,
+                        .band = profile->mark_count > 0,
                         .y.log = profile->log_y,
                         .y.flip = true};
     axes_begin(canvas, &axes);
@@ -185,11 +192,12 @@ void profile_draw(struct canvas *canvas, struct rect area, const struct profile 
     canvas_clip(canvas, visible);
     axes_draw(canvas, &axes);
     if (axes.plot.columns > 0) {
-        canvas_clip(canvas, rect_intersect(axes.plot, visible));
+        canvas_clip(canvas, rect_intersect(with_band(&axes), visible));
         axes_draw_grid(canvas, &axes);
         draw_marks(canvas, &axes, profile);
         if (profile->cursor >= axes.x.low && profile->cursor <= axes.x.high)
             axes_draw_upright(canvas, &axes, axis_dot(&axes.x, profile->cursor), STYLE(ROLE_CURSOR), false);
+        canvas_clip(canvas, rect_intersect(axes_about_plot(&axes), visible));
         for (int l = 0; l < profile->line_count; l++)
             draw_line(canvas, &axes, profile, &profile->lines[l]);
         for (int l = 0; l < profile->line_count; l++)

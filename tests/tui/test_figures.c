@@ -93,7 +93,7 @@ static void the_profile_shows_all_quantities_and_what_is_predicted(void **state)
     figure_profile(canvas, canvas_area(canvas), &figure);
     assert_says(canvas, (const char *[]){"Signal propagation", "average channel squared mean",
                                          "average channel variance", "residual branch variance", "predicted",
-                                         "start (step 0)", "now (step 8)", "128 channels", "block", "stem", NULL});
+                                         "start (step 0)", "now (step 8)", "32 channels", "block", "stem", NULL});
     canvas_destroy(canvas);
     canvas = cells_of(60, 10); /* in one plot where there is no room for three */
     figure_profile(canvas, canvas_area(canvas), &figure);

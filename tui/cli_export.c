@@ -1,0 +1,120 @@
+/* `nfbench export`: a session's pictures as PNG files. */
+#include "tui/cli.h"
+#include "tui/export.h"
+
+#include <string.h>
+
+/* What came of the rows that were asked for. */
+struct results {
+    json_t *files, *skipped; /* arrays; of --json */
+    int written, failed;
+    bool named; /* each row was asked for by its name: none may be missing */
+};
+
+static int read_options(const struct cli *cli, struct export_source *source, struct export_set *set,
+                        struct error *error)
+{
+    const char *what = cli_value(cli, "what"), *theme = cli_value(cli, "theme");
+    long scale;
+    if (what && cli_value(cli, "all"))
+        return error_set(error, "--all is every picture, --what some of them: give one of the two");
+    if (export_parse(what                    ? what
+                     : cli_value(cli, "all") ? "all"
+                                             : "log",
+                     set, error) != 0 ||
+        cli_number(cli, "scale", 2, 1, EXPORT_SCALE_MAX, &scale, error) != 0)
+        return -1;
+    source->scale = (int)scale;
+    source->theme = theme_find(theme ? theme : "light");
+    if (!source->theme)
+        return error_set(error, "--theme %.60s: must be light, dark or mono", theme);
+    return 0;
+}
+
+static void tell_written(const struct cli *cli, struct results *results, const char *name, const char *path)
+{
+    results->written++;
+    if (cli->settings.json)
+        json_array_append_new(results->files, json_pack("{s:s, s:o}", "name", name, "path", cli_json_text(path)));
+    else
+        printf("%s\n", path);
+    fflush(stdout); /* a network's pictures take a while: each is told as it is there */
+}
+
+static void tell_failed(const struct cli *cli, struct results *results, const char *name, const struct error *error)
+{
+    results->failed++;
+    if (cli->settings.json)
+        json_array_append_new(results->skipped,
+                              json_pack("{s:s, s:o}", "name", name, "why", cli_json_text(error->message)));
+    fprintf(stderr, "%s: %s: %s\n", results->named ? "nfbench export" : "note", name, error->message);
+}
+
+static void write_set(struct cli *cli, struct export_source *source, const struct export_set *set,
+                      struct results *results)
+{
+    const struct export_row *row;
+    for (int i = 0; (row = export_row(i)); i++) {
+        char path[EXPORT_PATH_SIZE];
+        struct error error = {""};
+        if (!set->rows[i])
+            continue;
+        if (export_write(source, i, cli_value(cli, "to"), path, &error) == 0)
+            tell_written(cli, results, row->name, path);
+        else
+            tell_failed(cli, results, row->name, &error);
+    }
+}
+
+/* Of all pictures some may have nothing to show, of those named none. */
+static enum cli_status finish(struct cli *cli, const struct export_source *source, struct results *results)
+{
+    enum cli_status status = CLI_DONE;
+    if (results->written == 0 || (results->named && results->failed))
+        status = CLI_FAILED;
+    if (cli->settings.json) {
+        json_t *object =
+            json_pack("{s:o, s:I, s:O, s:O}", "session", cli_json_text(session_name(source->session)), "step",
+                      (json_int_t)source->step, "files", results->files, "skipped", results->skipped);
+        if (cli_print_json(cli, object) != CLI_DONE)
+            status = CLI_FAILED;
+    }
+    return status;
+}
+
+enum cli_status cli_export(struct cli *cli)
+{
+    struct error error = {""};
+    struct session *session = NULL;
+    struct export_source source = {.session = NULL}, options = source;
+    struct export_set set;
+    struct results results = {json_array(), json_array(), 0, 0, cli_value(cli, "what") != NULL};
+    enum cli_status status = CLI_FAILED;
+    if (read_options(cli, &options, &set, &error) != 0) {
+        status = cli_usage(cli, &error);
+        goto out;
+    }
+    if (session_open(&cli->settings, cli->operands[0], SESSION_READ, &session, &error) != 0) {
+        cli_failed(cli, &error);
+        goto out;
+    }
+    struct settings settings = *session_settings(session);
+    if (cli_over_session(cli, &settings, &error) != 0) {
+        status = cli_usage(cli, &error);
+        goto out;
+    }
+    if (export_open(&source, session, &settings, &error) != 0) {
+        cli_failed(cli, &error);
+        goto out;
+    }
+    source.scale = options.scale;
+    source.theme = options.theme;
+    write_set(cli, &source, &set, &results);
+    status = finish(cli, &source, &results);
+out:
+    export_close(&source);
+    session_close(session);
+    json_decref(results.files);
+    json_decref(results.skipped);
+    return status;
+}

@@ -1,0 +1,71 @@
+/* What `nfbench export` and the screen's `export NAME` make of a session: a row of a table each, a PNG each. */
+#ifndef NFBENCH_TUI_EXPORT_H
+#define NFBENCH_TUI_EXPORT_H
+
+#include "sessions/session.h"
+#include "tui/curves.h"
+#include "viz/theme.h"
+
+enum { EXPORT_ROWS = 64, EXPORT_PATH_SIZE = 4096, EXPORT_SCALE_MAX = 4 };
+
+/* A session as its pictures need it. */
+struct export_source {
+    struct session *session;  /* the caller's */
+    struct settings settings; /* the session's, with what a person laid over them */
+    const struct theme *theme;
+    int scale; /* 1..EXPORT_SCALE_MAX */
+    /* from its logs */
+    struct metrics metrics;
+    struct curves *curves;
+    long step; /* the newest */
+};
+
+struct export_row {
+    const char *name;    /* "signal" */
+    const char *summary; /* one line, no full stop */
+    bool network;        /* it needs the network and the images, not the log alone: it takes its time */
+    /* Draws on a new canvas of pixels, which the caller destroys. -1 and why when there is nothing to draw. */
+    int (*draw)(struct export_source *source, struct canvas **out, struct error *error);
+};
+
+/* The index-th row; NULL behind the last. */
+const struct export_row *export_row(int index);
+
+/* Rows by their numbers. */
+struct export_set {
+    bool rows[EXPORT_ROWS];
+};
+/* "signal,loss"; "all": every row; "log": those that need no network. Names may be divided by blanks, too. -1 and all
+ * names there are when one is unknown. */
+int export_parse(const char *names, struct export_set *set, struct error *error);
+
+/* Reads the logs of a session that is open. `settings`: its own, with what was laid over them. Free it with
+ * export_close, on failure too. */
+int export_open(struct export_source *source, struct session *session, const struct settings *settings,
+                struct error *error);
+void export_close(struct export_source *source);
+
+/* Writes FOLDER/step-STEP-NAME.png, with the session, the step and its settings as text in it (iTXt); the folder is
+ * made. `folder` NULL: the session's images. */
+int export_write(struct export_source *source, int row, const char *folder, char path[EXPORT_PATH_SIZE],
+                 struct error *error);
+
+/* The text that goes into pictures, as JSON: session, step, settings. Freed by the caller; NULL: out of memory. */
+char *export_caption(const char *session, long step, const struct settings *settings);
+
+/* ---- The pictures from the log (export_log.c) ---- */
+
+/* The curves' figures, for a picture of a run that goes on, too. */
+int export_curves(struct curves *curves, enum quantity quantity, bool log_axis, double steps_total, const char *preset,
+                  const char *session, const struct theme *theme, int scale, struct canvas **out, struct error *error);
+
+int export_loss(struct export_source *source, struct canvas **out, struct error *error);
+int export_accuracy(struct export_source *source, struct canvas **out, struct error *error);
+int export_signal(struct export_source *source, struct canvas **out, struct error *error);
+int export_gradients(struct export_source *source, struct canvas **out, struct error *error);
+int export_weights(struct export_source *source, struct canvas **out, struct error *error);
+int export_histograms(struct export_source *source, struct canvas **out, struct error *error);
+int export_variances(struct export_source *source, struct canvas **out, struct error *error);
+int export_density(struct export_source *source, struct canvas **out, struct error *error);
+
+#endif
