@@ -101,35 +101,53 @@ static int export_path(const struct app *app, const char *word, char *path, size
     return written < 0 || (size_t)written >= size ? error_set(error, "the file's name is too long") : 0;
 }
 
-static int act_export(struct app *app, const struct action *action, struct error *error)
+/* `export NAME`: a picture's name, or several, "all", "log"; anything else is a file. */
+static bool names_pictures(const char *word, struct export_set *set)
 {
-    struct rect cells = canvas_area(screen_canvas());
+    struct error ignored;
+
+    return *word && export_parse(word, set, &ignored) == 0;
+}
+
+static int start_export(struct app *app, const char *word, struct picture **out, struct error *error)
+{
+    const struct run_parts *parts = app->run ? run_parts(app->run) : NULL;
+    struct export_set set;
     char path[1100];
 
+    if (names_pictures(word, &set)) {
+        if (!parts)
+            return error_set(error, "export %s: there is no session yet", word);
+        return picture_start_set(session_path(parts->session), &set, out, error);
+    }
+    if (export_path(app, word, path, sizeof(path), error))
+        return -1;
+    return picture_start(&app->scene, parts ? parts->settings : NULL, screen_theme(), canvas_area(screen_canvas()),
+                         canvas_glyphs(screen_canvas()), path, out, error);
+}
+
+static int act_export(struct app *app, const struct action *action, struct error *error)
+{
     if (app->picture_count == PICTURES_MOST)
         return error_set(error, "export: %d are still being written, %s first", PICTURES_MOST,
                          picture_path(app->pictures[0]));
-    if (export_path(app, action->word, path, sizeof(path), error) ||
-        picture_start(&app->scene, screen_theme(), cells, canvas_glyphs(screen_canvas()), path,
-                      &app->pictures[app->picture_count], error))
+    if (start_export(app, action->word, &app->pictures[app->picture_count], error))
         return -1;
-    app->picture_count++;
-    app_notice(app, ROLE_DIM, "writing %s", path);
+    app_notice(app, ROLE_DIM, "writing %s", picture_path(app->pictures[app->picture_count++]));
     return 0;
 }
 
 void app_finish_picture(struct app *app)
 {
-    char path[1200];
+    char said[PICTURE_TEXT];
     struct error error;
 
-    snprintf(path, sizeof(path), "%s", picture_path(app->pictures[0]));
-    if (picture_finish(app->pictures[0], &error)) {
+    if (picture_finish(app->pictures[0], said, &error)) {
         app_notice(app, ROLE_BAD, "%s", error.message);
         app_log(app, JOURNAL_ERROR, "export: %s", error.message);
     } else {
-        app_notice(app, ROLE_GOOD, "wrote %s and its -loss and -accuracy charts", path);
-        app_log(app, JOURNAL_NOTE, "wrote %s and its -loss and -accuracy charts", path);
+        app_notice(app, ROLE_GOOD, "%s", said);
+        app_log(app, JOURNAL_NOTE, "%s", said);
     }
     memmove(&app->pictures[0], &app->pictures[1], (size_t)--app->picture_count * sizeof(*app->pictures));
 }

@@ -127,8 +127,10 @@ static const struct command_entry table[] = {
      .action = ACTION_EXPORT,
      .argument = ARGUMENT_FILE,
      .optional = true,
-     .usage = "FILE",
-     .help = "Write the screen and the charts as PNG pictures, into the session's images folder or to FILE"},
+     .usage = "FILE|NAMES",
+     .help =
+         "Write the screen and the charts as PNG pictures, into the session's images folder or to FILE; or pictures "
+         "by their names, as nfbench export does: export signal, export all"},
     {.name = "redraw",
      .action = ACTION_REDRAW,
      .help = "Draw the whole screen anew",

@@ -6,7 +6,6 @@
 #include "viz/screenshot.h"
 
 #include <errno.h>
-#include <math.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,81 +13,122 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-enum { FIGURE_WIDTH = 1600, FIGURE_HEIGHT = 900, PATH_SIZE = 1200 };
+enum { CHART_SCALE = 2, PATH_SIZE = 1200 };
 
 struct picture {
-    char path[PATH_SIZE], title[192], session[256];
+    char path[PATH_SIZE];
     const struct theme *theme;
+    int (*write)(struct picture *picture); /* on the thread */
+    /* of the screen */
+    char title[192];
+    char *caption;
     struct canvas *screen, *charts[QUANTITY_COUNT];
+    /* of a set */
+    struct export_set set;
+
     int done; /* eventfd */
     pthread_t thread;
-    int result; /* the thread's until `done` */
+    int result; /* the thread's until `done`, as are these */
+    char said[PICTURE_TEXT];
     struct error error;
 };
 
-static int draw_chart(struct picture *picture, struct scene *scene, enum quantity quantity, struct error *error)
-{
-    static const char *const names[] = {[QUANTITY_LOSS] = "Loss", [QUANTITY_ACCURACY] = "Accuracy"};
-    char title[256];
-    const struct curves_look look = {.quantity = quantity,
-                                     .log_axis = quantity == QUANTITY_LOSS && scene->log_axis,
-                                     .steps_total = (double)scene->snapshot.steps_total,
-                                     .cursor = NAN,
-                                     .title = title,
-                                     .empty_text = "no step yet"};
-    struct rect all;
-
-    snprintf(title, sizeof(title), "%s \u00b7 %s \u00b7 %s", names[quantity], scene->facts.preset,
-             scene->facts.session);
-    if (canvas_create_pixels(FIGURE_WIDTH, FIGURE_HEIGHT, 2, picture->theme, &picture->charts[quantity], error))
-        return -1;
-    all = canvas_area(picture->charts[quantity]);
-    curves_draw(scene->curves, &look, picture->charts[quantity],
-                (struct rect){2, 1, all.columns - 4, all.rows - 2}); /* a margin all around */
-    return 0;
-}
+/* ---- The screen and its charts ---- */
 
 static int draw_all(struct picture *picture, struct scene *scene, struct rect cells, enum glyph_set glyphs,
                     struct error *error)
 {
-    snprintf(picture->title, sizeof(picture->title), "nfbench \u00b7 %s", scene->facts.session);
-    snprintf(picture->session, sizeof(picture->session), "%s, %s, step %ld", scene->facts.session, scene->facts.preset,
-             scene->snapshot.step.step);
+    const struct facts *facts = &scene->facts;
+
+    snprintf(picture->title, sizeof(picture->title), "nfbench \u00b7 %s", facts->session);
     if (canvas_create_cells(cells.columns, cells.rows, glyphs, &picture->screen, error))
         return -1;
     scene_draw(scene, picture->screen);
     for (int q = 0; q < QUANTITY_COUNT; q++)
-        if (draw_chart(picture, scene, (enum quantity)q, error))
+        if (export_curves(scene->curves, (enum quantity)q, q == QUANTITY_LOSS && scene->log_axis,
+                          (double)scene->snapshot.steps_total, facts->preset, facts->session, picture->theme,
+                          CHART_SCALE, &picture->charts[q], error))
             return -1;
     return 0;
 }
 
-static int write_all(struct picture *picture)
+static int write_screen(struct picture *picture)
 {
     static const char *const suffixes[] = {[QUANTITY_LOSS] = "loss", [QUANTITY_ACCURACY] = "accuracy"};
-    const struct png_caption caption = {.key = "nfbench:session", .value = picture->session};
+    const struct png_caption caption = {.key = "nfbench:session", .value = picture->caption};
     const struct screenshot_options options = {
         .theme = picture->theme, .title = picture->title, .cursor_column = -1, .cursor_row = -1};
-    int stem = (int)strlen(picture->path) - 4;
+    int stem = (int)strlen(picture->path) - 4, captions = picture->caption != NULL;
 
-    if (screenshot_write(picture->path, picture->screen, &options, &caption, 1, &picture->error))
+    if (screenshot_write(picture->path, picture->screen, &options, &caption, captions, &picture->error))
         return -1;
     for (int q = 0; q < QUANTITY_COUNT; q++) {
         char path[PATH_SIZE + 16];
 
         snprintf(path, sizeof(path), "%.*s-%s.png", stem, picture->path, suffixes[q]);
-        if (png_write_canvas(path, picture->charts[q], &caption, 1, &picture->error))
+        if (png_write_canvas(path, picture->charts[q], &caption, captions, &picture->error))
             return -1;
     }
+    snprintf(picture->said, sizeof(picture->said), "wrote %s and its -loss and -accuracy charts", picture->path);
     return 0;
 }
+
+/* ---- A set of the session's pictures ---- */
+
+/* Writes what there is of the set; of what could not be drawn the last is told. */
+static int write_rows(struct picture *picture, struct export_source *source)
+{
+    const struct export_row *row;
+    const char *elsewhere = NULL;
+    int written = 0, failed = 0;
+
+    for (int i = 0; (row = export_row(i)); i++) {
+        char path[EXPORT_PATH_SIZE];
+
+        if (!picture->set.rows[i])
+            continue;
+        if (row->network)
+            elsewhere = row->name;
+        else if (export_write(source, i, NULL, path, &picture->error))
+            failed++;
+        else
+            written++;
+    }
+    if (!written && elsewhere && !failed)
+        return error_set(&picture->error, "%s needs the network, which trains here: nfbench export %s --what %s",
+                         elsewhere, session_reference(source->session), elsewhere);
+    if (!written || failed)
+        return -1;
+    snprintf(picture->said, sizeof(picture->said), "wrote %d picture%s into %s/images%s", written,
+             written == 1 ? "" : "s", picture->path,
+             elsewhere ? "; those of the network and the images: nfbench export --all" : "");
+    return 0;
+}
+
+static int write_set(struct picture *picture)
+{
+    struct settings settings;
+    struct session *session = NULL;
+    struct export_source source = {.session = NULL};
+    int result = -1;
+
+    if (settings_default(&settings, &picture->error) == 0 &&
+        session_open(&settings, picture->path, SESSION_READ, &session, &picture->error) == 0 &&
+        export_open(&source, session, session_settings(session), &picture->error) == 0)
+        result = write_rows(picture, &source);
+    export_close(&source);
+    session_close(session);
+    return result;
+}
+
+/* ---- The thread ---- */
 
 static void *write_main(void *argument)
 {
     struct picture *picture = argument;
     const uint64_t one = 1;
 
-    picture->result = write_all(picture);
+    picture->result = picture->write(picture);
     while (write(picture->done, &one, sizeof(one)) < 0 && errno == EINTR)
         ;
     return NULL;
@@ -101,6 +141,7 @@ static void release(struct picture *picture)
         canvas_destroy(picture->charts[q]);
     if (picture->done >= 0)
         close(picture->done);
+    free(picture->caption);
     free(picture);
 }
 
@@ -119,8 +160,8 @@ static int start_thread(struct picture *picture, struct error *error)
     return failure ? error_set(error, "cannot start a thread: %s", strerror(failure)) : 0;
 }
 
-int picture_start(struct scene *scene, const struct theme *theme, struct rect cells, enum glyph_set glyphs,
-                  const char *path, struct picture **out, struct error *error)
+static int create(const char *path, const struct theme *theme, int (*write)(struct picture *), struct picture **out,
+                  struct error *error)
 {
     struct picture *picture = calloc(1, sizeof(*picture));
 
@@ -128,15 +169,38 @@ int picture_start(struct scene *scene, const struct theme *theme, struct rect ce
         return error_set(error, "out of memory");
     picture->done = -1;
     picture->theme = theme;
+    picture->write = write;
     if (snprintf(picture->path, sizeof(picture->path), "%s", path) >= (int)sizeof(picture->path)) {
         release(picture);
         return error_set(error, "the file's name is too long");
     }
-    if (draw_all(picture, scene, cells, glyphs, error) || start_thread(picture, error)) {
-        release(picture);
+    *out = picture;
+    return 0;
+}
+
+int picture_start(struct scene *scene, const struct settings *settings, const struct theme *theme, struct rect cells,
+                  enum glyph_set glyphs, const char *path, struct picture **out, struct error *error)
+{
+    if (create(path, theme, write_screen, out, error))
+        return -1;
+    if (settings)
+        (*out)->caption = export_caption(scene->facts.session, scene->snapshot.step.step, settings);
+    if (draw_all(*out, scene, cells, glyphs, error) || start_thread(*out, error)) {
+        release(*out);
         return -1;
     }
-    *out = picture;
+    return 0;
+}
+
+int picture_start_set(const char *path, const struct export_set *set, struct picture **out, struct error *error)
+{
+    if (create(path, NULL, write_set, out, error))
+        return -1;
+    (*out)->set = *set;
+    if (start_thread(*out, error)) {
+        release(*out);
+        return -1;
+    }
     return 0;
 }
 
@@ -150,12 +214,13 @@ const char *picture_path(const struct picture *picture)
     return picture->path;
 }
 
-int picture_finish(struct picture *picture, struct error *error)
+int picture_finish(struct picture *picture, char said[PICTURE_TEXT], struct error *error)
 {
     int result;
 
     pthread_join(picture->thread, NULL);
     result = picture->result;
+    memcpy(said, picture->said, PICTURE_TEXT);
     if (result)
         *error = picture->error;
     release(picture);

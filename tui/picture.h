@@ -1,21 +1,29 @@
-/* Pictures of the run: the screen as it is, and each chart as a figure. Drawn at once, packed and written on a thread,
- * since that takes longer than a frame. */
+/* Pictures that the screen makes: itself as it is with each chart as a figure, or those that `nfbench export` makes of
+ * the session. Packed and written on a thread, since that takes longer than a frame. */
 #ifndef NFBENCH_TUI_PICTURE_H
 #define NFBENCH_TUI_PICTURE_H
 
+#include "tui/export.h"
 #include "tui/scene.h"
 #include "viz/theme.h"
 
 struct picture;
 
+enum { PICTURE_TEXT = 1400 };
+
 /* Draws the scene, so many cells large, and its charts, and begins to write PATH (the screen) and PATH's name with
- * -loss and -accuracy before its .png (the charts). `path` ends in .png. The theme must outlive it. */
-int picture_start(struct scene *scene, const struct theme *theme, struct rect cells, enum glyph_set glyphs,
-                  const char *path, struct picture **out, struct error *error);
+ * -loss and -accuracy before its .png (the charts). `path` ends in .png. `settings`: the run's, for the text in the
+ * files. The theme must outlive it. */
+int picture_start(struct scene *scene, const struct settings *settings, const struct theme *theme, struct rect cells,
+                  enum glyph_set glyphs, const char *path, struct picture **out, struct error *error);
+/* Begins to write the pictures of a set, as `nfbench export` does, into the images of the session at `path`, from what
+ * is in its log now. Rows that need the network are passed over and told. */
+int picture_start_set(const char *path, const struct export_set *set, struct picture **out, struct error *error);
 /* Readable (an eventfd) when all is written, or has failed. */
 int picture_fd(const struct picture *picture);
+/* What is being written, a file or a folder. */
 const char *picture_path(const struct picture *picture);
-/* Waits for the end, frees, and says how it went. */
-int picture_finish(struct picture *picture, struct error *error);
+/* Waits for the end, frees, and says how it went: `said` is what was written, in a sentence. */
+int picture_finish(struct picture *picture, char said[PICTURE_TEXT], struct error *error);
 
 #endif

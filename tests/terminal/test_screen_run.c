@@ -168,6 +168,10 @@ static void views_help_and_pictures(void **state)
     wait_for("charts");
     wait_for("wrote /");
     assert_int_equal(access(screen_path("sessions"), F_OK), 0);
+    screen_command("export signal density");
+    wait_for("wrote 2 pictures into /");
+    screen_command("export sig"); /* no picture's name: a file */
+    wait_for("sig.png");
     screen_key("q");
     assert_int_equal(screen_status(), 0);
 }
