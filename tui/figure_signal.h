@@ -63,6 +63,10 @@ struct distribution_figure {
 };
 void figure_distribution(struct canvas *canvas, struct rect area, const struct distribution_figure *figure);
 
+/* The values of one point in bars alone, for a table's row: over three predicted standard deviations on either side of
+ * 0, what lies beyond in the outermost bars. */
+void figure_sparkline(struct canvas *canvas, struct rect area, const struct probe *probe, int point);
+
 /* The same of all points: small multiples, one a point, on axes of their own. */
 struct distributions_figure {
     const char *title;

@@ -9,7 +9,14 @@
 
 static const char no_probe[] = "no probe yet";
 
-enum { NAME_SIZE = 64, DISTRIBUTION_ASPECT = 3, STRIP_ASPECT = 4, LEAST_COLUMNS = 14, LEAST_ROWS = 5 };
+enum {
+    NAME_SIZE = 64,
+    DISTRIBUTION_ASPECT = 3,
+    STRIP_ASPECT = 4,
+    LEAST_COLUMNS = 14,
+    LEAST_ROWS = 5,
+    SPARKLINE_COLUMNS = 128
+};
 
 /* ---- The logarithmic bins of a probe ---- */
 
@@ -161,6 +168,23 @@ void figure_distribution(struct canvas *canvas, struct rect area, const struct d
         return;
     }
     draw_distribution(canvas, area, figure, &(struct distribution_words){figure->title, true});
+}
+
+void figure_sparkline(struct canvas *canvas, struct rect area, const struct probe *probe, int point)
+{
+    struct bins bins = bins_of(probe, point, DISTRIBUTION_VALUES);
+    double end = 3 * sqrt((double)probe->points[point].predicted), numbers[SPARKLINE_COLUMNS], greatest = 0;
+    int columns = area.columns < SPARKLINE_COLUMNS ? area.columns : SPARKLINE_COLUMNS;
+    for (int i = 0; i < columns; i++) {
+        double from = i == 0 ? -INFINITY : end * (2.0 * i / columns - 1);
+        double to = i == columns - 1 ? INFINITY : end * (2.0 * (i + 1) / columns - 1);
+        numbers[i] = bins_between(&bins, from, to);
+        greatest = fmax(greatest, numbers[i]);
+    }
+    for (int i = 0; i < columns; i++)
+        if (numbers[i] > 0)
+            canvas_bar_up(canvas, area.column + i, area.row + area.rows - 1, 1,
+                          fmax(numbers[i] / greatest * area.rows, 1.0 / 8), STYLE(ROLE_SERIES_1));
 }
 
 /* Small multiples: as many as have room, from the first on, or so that the selected one is among them. */

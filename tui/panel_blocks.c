@@ -13,8 +13,9 @@ enum {
     BAR_MOST = 40,
     STRIP_LEAST = 16,
     STRIP_MOST = 70,
-    TALL_MOST = 4,    /* rows of a block where there are more rows than blocks and a strip to fill them */
-    PREVIEW_ROWS = 6, /* the least that are left over for the chosen block's figures */
+    TALL_MOST = 4,     /* rows of a block where there are more rows than blocks and a strip to fill them */
+    PREVIEW_ROWS = 6,  /* the least that are left over for the chosen block's figures ... */
+    PREVIEW_GOOD = 10, /* ... and what is spared for them */
     SENTENCE_ROWS = 2,
     SENTENCE_FROM = 8 /* rows of the panel */
 };
@@ -86,7 +87,7 @@ static const struct column {
                {"gradient", 10, write_gradient}, {"update", 9, write_update},        {"AGC", 7, write_clipped},
                {"mean\u00b2", 9, write_mean}};
 
-enum { COLUMNS = sizeof(columns) / sizeof(*columns), COLUMNS_ALWAYS = 2 };
+enum { COLUMNS = sizeof(columns) / sizeof(*columns), COLUMNS_ALWAYS = 2, COLUMNS_BEFORE_STRIP = 5 };
 
 /* What stands where in a row. */
 struct table {
@@ -110,20 +111,28 @@ static struct table lay_out(struct rect area, int points)
 
     table.rows.row++;
     table.rows.rows -= 1 + (area.rows >= SENTENCE_FROM ? SENTENCE_ROWS : 0);
-    room = area.columns - NAME_COLUMNS - 2; /* the scroll bar and a gap before it */
+    room = area.columns - NAME_COLUMNS - 2 - BAR_LEAST; /* the scroll bar and a gap before it */
     for (table.count = 0; table.count < COLUMNS; table.count++) {
+        bool strip = table.count >= COLUMNS_BEFORE_STRIP && room - table.numbers >= STRIP_LEAST;
         int numbers = table.numbers + columns[table.count].columns;
 
-        if (table.count >= COLUMNS_ALWAYS && numbers + BAR_LEAST > room)
+        table.strip = strip ? STRIP_LEAST : table.strip;
+        if (table.count >= COLUMNS_ALWAYS && numbers + table.strip > room)
             break;
         table.numbers = numbers;
     }
-    room -= table.numbers;
-    if (room - BAR_LEAST >= STRIP_LEAST)
-        table.strip = clamp((room - BAR_LEAST) * 2 / 3, STRIP_LEAST, STRIP_MOST);
-    table.bar = clamp(room - table.strip, 0, BAR_MOST);
+    room -= table.numbers + table.strip;
+    if (table.strip) { /* the rest is shared out between the two */
+        int more = clamp(room * 2 / 3, 0, STRIP_MOST - STRIP_LEAST);
+
+        table.strip += more;
+        room -= more;
+    }
+    table.bar = clamp(BAR_LEAST + room, 0, BAR_MOST);
     table.tall = table.strip ? table.rows.rows / points : 1;
     table.tall = clamp(table.tall, 1, TALL_MOST);
+    while (table.tall > 2 && table.rows.rows - table.tall * points < PREVIEW_GOOD)
+        table.tall--;
     table.shown = table.rows.rows / table.tall < 1 ? 1 : table.rows.rows / table.tall;
     table.scrolls = table.shown < points;
     return table;
@@ -150,10 +159,11 @@ static void draw_titles(struct canvas *canvas, struct rect area, const struct ta
         canvas_text(canvas, column - text_columns(columns[i].title), area.row, STYLE(ROLE_LABEL), columns[i].title);
     }
     if (table->strip)
-        canvas_text_cut(canvas, column + 2, area.row, table->strip - 2, STYLE(ROLE_LABEL), "values over the steps");
+        canvas_text_cut(canvas, column + 2, area.row, table->strip - 2, STYLE(ROLE_LABEL),
+                        table->tall > 1 ? "values over the steps" : "values");
 }
 
-/* How the point's values went; kept until the next probe. */
+/* How the point's values went over the steps or, in a single row, where they lie now; kept until the next probe. */
 static void draw_strip(struct scene *scene, struct canvas *canvas, struct rect area, int point)
 {
     const struct strip_figure strip = {.probes = probes_all(scene->probes),
@@ -165,7 +175,10 @@ static void draw_strip(struct scene *scene, struct canvas *canvas, struct rect a
 
     if (cell_cache_put(scene->strips, point, canvas, area.column, area.row))
         return;
-    figure_strip(canvas, area, &strip);
+    if (area.rows > 1)
+        figure_strip(canvas, area, &strip);
+    else
+        figure_sparkline(canvas, area, probes_newest(scene->probes), point);
     cell_cache_keep(scene->strips, point, canvas, area.column, area.row);
 }
 

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { LEAST_PLOT = 6 };
+enum { LEAST_PLOT = 6, WIDE_COLUMNS = 90 };
 
 /* "channel variance 1.02 (predicted 1.04, at first 0.97)" */
 static int quantity_words(const struct scene *scene, enum signal signal, char *text, size_t size)
@@ -58,6 +58,10 @@ static void draw_profile(struct scene *scene, struct canvas *canvas, struct rect
 
     if (!now)
         return;
+    if (area.columns >= WIDE_COLUMNS) { /* a margin */
+        plot.column++;
+        plot.columns -= 2;
+    }
     figure.start = probes_first(scene->probes);
     figure.model = probes_spec(scene->probes);
     plot.rows -= below;

@@ -239,20 +239,17 @@ static void wider_screens_show_more_columns(void **state)
     static const struct {
         int columns;
         const char *there, *missing;
-    } cases[] = {{40, "variance", "gradient"},
-                 {60, "dead", "AGC"},
-                 {80, "update", "over the steps"},
-                 {160, "AGC", "nothing"},
-                 {160, "over the steps", "nothing"}};
+    } cases[] = {{40, "variance", "gradient"}, {60, "dead", "AGC"},     {80, "update", "values"},
+                 {100, "values", "mean"},      {160, "AGC", "nothing"}, {160, "mean*", "nothing"}};
 
     (void)state;
     add_healthy(0);
     scene.view = VIEW_BLOCKS;
     for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
-        render(30, cases[i].columns);
-        must_show(30, cases[i].there);
-        must_show(30, "predicted");
-        assert_int_equal(row_of(30, cases[i].missing), -1);
+        render(13, cases[i].columns);
+        must_show(13, cases[i].there);
+        must_show(13, "predicted");
+        assert_int_equal(row_of(13, cases[i].missing), -1);
     }
 }
 
@@ -284,6 +281,31 @@ static void strips_follow_the_probes(void **state)
     scene.view = VIEW_BLOCKS;
     render(40, 160);
     assert_memory_equal(before[row], cells[row], sizeof(before[row]));
+}
+
+/* In a single row the values are bars over three predicted standard deviations to either side; here all lie at +2. */
+static void a_rows_values_stand_where_they_lie(void **state)
+{
+    struct probe *probe = made_probe(&spec, 300);
+    int row, first, columns = 0;
+
+    (void)state;
+    memset(probe->points[2].values, 0, sizeof(probe->points[2].values));
+    probe->points[2].values[value_bin(2.0f * sqrtf(probe->points[2].predicted))] = 1000;
+    add_probe(probe);
+    scene.view = VIEW_BLOCKS;
+    render(16, 160);
+    first = (int)(strstr(text[row_of(16, "predicted   dead")], "values") - text[row_of(16, "predicted   dead")]);
+    row = row_of(16, "block 2");
+    for (int column = first; column < 158; column++) {
+        double at = (column - first + 0.5) / (158 - first);
+
+        if (cells[row][column].code == ' ')
+            continue;
+        assert_true(at > 0.75 && at < 0.95); /* (2 + 3) / 6, and a bin's width */
+        columns++;
+    }
+    assert_true(columns > 0);
 }
 
 static void health_is_seen_and_said(void **state)
@@ -470,6 +492,7 @@ int main(void)
         TEST(a_row_stands_for_each_block),
         TEST(wider_screens_show_more_columns),
         TEST(strips_follow_the_probes),
+        TEST(a_rows_values_stand_where_they_lie),
         TEST(health_is_seen_and_said),
         TEST(arrows_walk_and_rows_follow),
         TEST(enter_opens_a_block_and_escape_leads_back),
