@@ -113,7 +113,7 @@ static void draw_history(const struct scene *scene, struct canvas *canvas, struc
                                           .count = probes_count(scene->probes),
                                           .point = scene->selected,
                                           .signals = SIGNAL_SET(SIGNAL_VARIANCE),
-                                          .log_axis = scene->signal_log,
+                                          .log_axis = probe_log_axis(scene, AXIS_SIGNAL),
                                           .cursor = NAN};
 
     figure_history(canvas, area, &figure);
@@ -136,7 +136,7 @@ static void draw_channels(const struct scene *scene, struct canvas *canvas, stru
     const struct channels_figure figure = {.title = "channels: mean and variance",
                                            .now = probes_newest(scene->probes),
                                            .point = scene->selected,
-                                           .log_axis = scene->signal_log};
+                                           .log_axis = probe_log_axis(scene, AXIS_SIGNAL)};
 
     figure_channels(canvas, area, &figure);
 }
@@ -148,14 +148,14 @@ static void draw_gradient(const struct scene *scene, struct canvas *canvas, stru
                                           .count = probes_count(scene->probes),
                                           .point = scene->selected,
                                           .signals = SIGNAL_SET(SIGNAL_GRADIENT_NORM),
-                                          .log_axis = !scene->gradients_linear,
+                                          .log_axis = probe_log_axis(scene, AXIS_GRADIENTS),
                                           .cursor = NAN};
 
     figure_history(canvas, area, &figure);
 }
 
 static void (*const figures[])(const struct scene *, struct canvas *, struct rect) = {
-    draw_values, draw_variances, draw_history, draw_strip, draw_channels, draw_gradient};
+    draw_values, draw_strip, draw_history, draw_variances, draw_channels, draw_gradient};
 
 enum { FIGURES = sizeof(figures) / sizeof(*figures) };
 
@@ -227,7 +227,7 @@ static bool key(struct scene *scene, struct rect area, int key)
     else if (key == KEY_CODE_UP)
         scene->block_scroll -= scene->block_scroll > 0;
     else if (key == 'l')
-        scene->signal_log = !scene->signal_log;
+        probe_turn_axis(scene, AXIS_SIGNAL);
     else
         return key != KEY_CODE_ENTER && probe_choose(scene, 5, key);
     return true;

@@ -13,7 +13,8 @@ enum {
     BAR_MOST = 40,
     STRIP_LEAST = 16,
     STRIP_MOST = 70,
-    TALL_MOST = 4,     /* rows of a block where there are more rows than blocks and a strip to fill them */
+    TALL_LEAST = 3, /* rows of a block where there are so many more rows than blocks: a strip and a gap below it */
+    TALL_MOST = 4,
     PREVIEW_ROWS = 6,  /* the least that are left over for the chosen block's figures ... */
     PREVIEW_GOOD = 10, /* ... and what is spared for them */
     SENTENCE_ROWS = 2,
@@ -29,10 +30,14 @@ struct row {
 
 static void write_number(double value, char text[16])
 {
-    if (isfinite(value))
-        snprintf(text, 16, fabs(value) >= 1e5 || (value != 0 && fabs(value) < 1e-3) ? "%.1e" : "%.3g", value);
-    else
+    double size = fabs(value);
+
+    if (!isfinite(value))
         snprintf(text, 16, isnan(value) ? "NaN" : "Inf");
+    else if (size >= 1e5 || (size > 0 && size < 1e-3))
+        snprintf(text, 16, "%.1e", value);
+    else
+        snprintf(text, 16, size >= 1000 ? "%.0f" : "%.3g", value);
 }
 
 static void write_share(double value, char text[16])
@@ -129,19 +134,19 @@ static struct table lay_out(struct rect area, int points)
         room -= more;
     }
     table.bar = clamp(BAR_LEAST + room, 0, BAR_MOST);
-    table.tall = table.strip ? table.rows.rows / points : 1;
-    table.tall = clamp(table.tall, 1, TALL_MOST);
-    while (table.tall > 2 && table.rows.rows - table.tall * points < PREVIEW_GOOD)
-        table.tall--;
+    table.tall = table.strip ? clamp(table.rows.rows / points, 1, TALL_MOST) : 1;
+    if (table.tall < TALL_LEAST)
+        table.tall = 1;
+    if (table.tall > TALL_LEAST && table.rows.rows - table.tall * points < PREVIEW_GOOD)
+        table.tall = TALL_LEAST;
     table.shown = table.rows.rows / table.tall < 1 ? 1 : table.rows.rows / table.tall;
     table.scrolls = table.shown < points;
     return table;
 }
 
-/* Tall ones leave a gap between. */
 static int strip_rows(const struct table *table)
 {
-    return table->tall - (table->tall > 2);
+    return table->tall > 1 ? table->tall - 1 : 1;
 }
 
 /* ---- Drawing ---- */

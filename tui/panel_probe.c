@@ -131,6 +131,40 @@ bool probe_choose(struct scene *scene, int page, int key)
     return true;
 }
 
+/* ---- Axes ---- */
+
+static const double SPAN_FOR_LOG = 100;
+
+/* The greatest over the least of the newest probe's values and what is predicted; those that are not above 0 aside. */
+static double span_of(const struct scene *scene, enum axis_of of)
+{
+    const struct probe *probe = scene->probes ? probes_newest(scene->probes) : NULL;
+    double least = INFINITY, greatest = 0;
+
+    for (int i = 0; probe && i < probe->count; i++) {
+        const struct probe_point *point = &probe->points[i];
+        double values[] = {(double)(of == AXIS_SIGNAL ? point->variance : point->gradient_norm),
+                           of == AXIS_SIGNAL ? (double)point->predicted : 0};
+
+        for (int v = 0; v < 2; v++)
+            if (values[v] > 0 && isfinite(values[v])) {
+                least = fmin(least, values[v]);
+                greatest = fmax(greatest, values[v]);
+            }
+    }
+    return greatest / least;
+}
+
+bool probe_log_axis(const struct scene *scene, enum axis_of of)
+{
+    return scene->axes[of] == AXIS_BY_DATA ? span_of(scene, of) > SPAN_FOR_LOG : scene->axes[of] == AXIS_LOG;
+}
+
+void probe_turn_axis(struct scene *scene, enum axis_of of)
+{
+    scene->axes[of] = probe_log_axis(scene, of) ? AXIS_LINEAR : AXIS_LOG;
+}
+
 /* ---- How it is ---- */
 
 enum role probe_role(enum health health)

@@ -18,6 +18,11 @@ const struct probe *probe_shown(const struct scene *scene, struct canvas *canvas
  */
 bool probe_choose(struct scene *scene, int page, int key);
 
+/* Whether an axis is logarithmic: as the person chose, else where the values over the depth span two decades. */
+bool probe_log_axis(const struct scene *scene, enum axis_of of);
+/* The person chooses the other kind. */
+void probe_turn_axis(struct scene *scene, enum axis_of of);
+
 enum role probe_role(enum health health);
 /* '!' and 'x' for what is to be watched and what is bad: colours alone do not tell. */
 uint32_t probe_mark(enum health health);

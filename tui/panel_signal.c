@@ -82,19 +82,19 @@ static void draw_profile(struct scene *scene, struct canvas *canvas, struct rect
 
 static void draw_signal(struct scene *scene, struct canvas *canvas, struct rect area)
 {
-    draw_profile(scene, canvas, area, SIGNALS_FORWARD, scene->signal_log);
+    draw_profile(scene, canvas, area, SIGNALS_FORWARD, probe_log_axis(scene, AXIS_SIGNAL));
 }
 
 static void draw_gradients(struct scene *scene, struct canvas *canvas, struct rect area)
 {
-    draw_profile(scene, canvas, area, SIGNALS_BACKWARD, !scene->gradients_linear);
+    draw_profile(scene, canvas, area, SIGNALS_BACKWARD, probe_log_axis(scene, AXIS_GRADIENTS));
 }
 
 static bool key_signal(struct scene *scene, struct rect area, int key)
 {
     (void)area;
     if (key == 'l')
-        scene->signal_log = !scene->signal_log;
+        probe_turn_axis(scene, AXIS_SIGNAL);
     return key == 'l' || probe_choose(scene, 5, key);
 }
 
@@ -102,7 +102,7 @@ static bool key_gradients(struct scene *scene, struct rect area, int key)
 {
     (void)area;
     if (key == 'l')
-        scene->gradients_linear = !scene->gradients_linear;
+        probe_turn_axis(scene, AXIS_GRADIENTS);
     return key == 'l' || probe_choose(scene, 5, key);
 }
 
@@ -126,10 +126,9 @@ const struct panel_ops panel_signal = {
     .help =
         "Signal and Gradients: Left and Right mark a block, Enter opens it, l changes between logarithmic and linear "
         "axes."};
-const struct panel_ops panel_gradients = {
-    .place = PLACE_GRADIENTS,
-    .title = "Gradients",
-    .heading = head_gradients,
-    .draw = draw_gradients,
-    .key = key_gradients,
-    .keys = {{"\u2190\u2192", "block"}, {"Enter", "detail"}, {"l", "linear axis"}}};
+const struct panel_ops panel_gradients = {.place = PLACE_GRADIENTS,
+                                          .title = "Gradients",
+                                          .heading = head_gradients,
+                                          .draw = draw_gradients,
+                                          .key = key_gradients,
+                                          .keys = {{"\u2190\u2192", "block"}, {"Enter", "detail"}, {"l", "log axis"}}};

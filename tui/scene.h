@@ -29,6 +29,10 @@ struct facts {
     long resumed_step;
 };
 
+/* What the axes of the blocks' figures show: each view has its own choice. */
+enum axis_choice { AXIS_BY_DATA, AXIS_LINEAR, AXIS_LOG };
+enum axis_of { AXIS_SIGNAL, AXIS_GRADIENTS, AXIS_COUNT };
+
 /* A framed message over the charts. */
 enum overlay { OVERLAY_NONE, OVERLAY_HELP, OVERLAY_MESSAGE };
 
@@ -55,14 +59,14 @@ struct scene {
     struct journal *journal;
     int journal_scroll; /* rows above the newest */
 
-    struct probes *probes;             /* NULL until the run is there */
-    long probe_every;                  /* steps; 0: only at a pause and when it is asked for */
-    int selected;                      /* point of the probes: 0 the stem, then the blocks */
-    int blocks_top;                    /* first point that the table of blocks shows */
-    int block_scroll;                  /* rows of figures above those that a block's details show */
-    struct cell_cache *strips;         /* those of the table of blocks; NULL at first */
-    enum view block_from;              /* where to go back from them */
-    bool signal_log, gradients_linear; /* axes of these views */
+    struct probes *probes;     /* NULL until the run is there */
+    long probe_every;          /* steps; 0: only at a pause and when it is asked for */
+    int selected;              /* point of the probes: 0 the stem, then the blocks */
+    int blocks_top;            /* first point that the table of blocks shows */
+    int block_scroll;          /* rows of figures above those that a block's details show */
+    struct cell_cache *strips; /* those of the table of blocks; NULL at first */
+    enum view block_from;      /* where to go back from them */
+    enum axis_choice axes[AXIS_COUNT];
 
     enum view view;
     bool log_axis;

@@ -436,11 +436,31 @@ static void the_marked_blocks_values_stand_below_the_plots(void **state)
     scene.view = VIEW_GRADIENTS;
     render(24, 80);
     must_show(24, "0.4321");
-    press('l');
-    assert_true(scene.gradients_linear);
+}
+
+/* Values that span decades ask for it; the person has the last word, for the signal and for the gradients apart. */
+static void axes_follow_the_data_and_the_person(void **state)
+{
+    struct probe *probe = made_probe(&spec, 200);
+
+    (void)state;
+    assert_false(probe_log_axis(&scene, AXIS_SIGNAL)); /* no probe yet */
+    add_healthy(0);
+    assert_false(probe_log_axis(&scene, AXIS_SIGNAL));
+    probe->points[4].variance = 1e6f;
+    probe->points[3].variance = NAN;
+    probe->points[2].variance = 0;
+    add_probe(probe);
+    assert_true(probe_log_axis(&scene, AXIS_SIGNAL));
+    assert_false(probe_log_axis(&scene, AXIS_GRADIENTS));
     scene.view = VIEW_SIGNAL;
     press('l');
-    assert_true(scene.signal_log);
+    assert_false(probe_log_axis(&scene, AXIS_SIGNAL));
+    press('l');
+    assert_true(probe_log_axis(&scene, AXIS_SIGNAL));
+    scene.view = VIEW_GRADIENTS;
+    press('l');
+    assert_true(probe_log_axis(&scene, AXIS_GRADIENTS));
 }
 
 static void the_key_bar_and_the_help_know_the_views_keys(void **state)
@@ -498,6 +518,7 @@ int main(void)
         TEST(enter_opens_a_block_and_escape_leads_back),
         TEST(figures_that_have_no_room_come_by_the_arrows),
         TEST(the_marked_blocks_values_stand_below_the_plots),
+        TEST(axes_follow_the_data_and_the_person),
         TEST(the_key_bar_and_the_help_know_the_views_keys),
         TEST(the_names_of_the_views_show_which_is_open),
     };
