@@ -100,17 +100,17 @@ enum { STAGE_LABEL = 24 };
 
 struct stages {
     struct profile_mark marks[MODEL_MAX_STAGES];
-    char labels[MODEL_MAX_STAGES][STAGE_LABEL];
+    char labels[MODEL_MAX_STAGES][STAGE_LABEL], widths[MODEL_MAX_STAGES][STAGE_LABEL];
     int count;
 };
 
 static void find_stages(const struct model_spec *model, struct stages *out)
 {
-    out->count = 0;
-    for (int stage = 0, block = 1; model && stage < model->stage_count; block += model->stages[stage++].blocks) {
-        snprintf(out->labels[stage], STAGE_LABEL, stage ? "%d" : "%d channels", model->stages[stage].width);
-        out->marks[out->count] = (struct profile_mark){block - 0.5, out->labels[stage]};
-        out->count++;
+    out->count = model ? model->stage_count : 0;
+    for (int stage = 0, block = 1; stage < out->count; block += model->stages[stage++].blocks) {
+        snprintf(out->labels[stage], STAGE_LABEL, "%d channels", model->stages[stage].width);
+        snprintf(out->widths[stage], STAGE_LABEL, "%d", model->stages[stage].width);
+        out->marks[stage] = (struct profile_mark){block - 0.5, stage ? NULL : out->labels[stage], out->widths[stage]};
     }
 }
 

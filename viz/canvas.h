@@ -135,8 +135,9 @@ uint32_t text_next(const char **text);
 int code_columns(uint32_t code);
 
 /* Lines, in dots. A path is one stroke in one style: its segments join without darker spots on pixels. Where two
- * paths meet in a cell, the grid gives way to faint lines and these to full ones. Dashes and dots are
- * cut by x from the path's start on, and spare steep segments and single dots, so that no spike falls into a gap. */
+ * paths meet in a cell, the grid gives way to faint lines and these to full ones; in a cell that a bar fills they are
+ * holes. Dashes and dots are cut by x from the path's start on, and spare steep segments and single dots, so that no
+ * spike falls into a gap. */
 enum stroke { STROKE_SOLID, STROKE_DASHED, STROKE_DOTTED };
 void canvas_path_begin(struct canvas *canvas, struct style style, enum stroke stroke, double width);
 void canvas_path_line(struct canvas *canvas, double x0, double y0, double x1, double y1);

@@ -13,6 +13,7 @@ enum { UPPER_HALF = 0x2580, LOWER_BLOCK = 0x2580, LEFT_BLOCK = 0x2590, FULL_BLOC
 struct ink {
     uint8_t layer; /* enum layer */
     uint8_t dots;  /* bits of the dots set, or of the rule's arms */
+    bool filled;   /* a bar fills the cell: lines over it are holes in it */
 };
 
 struct cell_canvas {
@@ -95,7 +96,7 @@ static void put(struct canvas *canvas, int column, int row, struct style style, 
     for (int i = 0; i < width; i++) {
         break_wide(canvas, column + i, row);
         cell[i] = (struct cell){i == 0 ? code : ' ', 1, style};
-        of(canvas)->inks[index + (size_t)i] = (struct ink){LAYER_TEXT, 0};
+        of(canvas)->inks[index + (size_t)i] = (struct ink){LAYER_TEXT, 0, false};
     }
     if (whole) {
         cell[0].width = 2;
@@ -149,14 +150,24 @@ static uint8_t dot_bit(const struct canvas *canvas, int x, int y)
 /* Adds dots to a cell, unless a fuller line has it. */
 static void add_dots(struct canvas *canvas, int column, int row, uint8_t dots)
 {
-    struct ink *ink = &of(canvas)->inks[index_of(canvas, column, row)];
-    enum layer layer = style_layer(of(canvas)->path_style);
+    const size_t index = index_of(canvas, column, row);
+    struct ink *ink = &of(canvas)->inks[index];
+    const struct style under = of(canvas)->cells[index].style;
+    struct style style = of(canvas)->path_style;
+    enum layer layer = style_layer(style);
+    const bool filled = ink->filled;
     if (ink->layer > layer)
         return;
     if (ink->layer == layer)
         dots |= ink->dots;
-    put(canvas, column, row, of(canvas)->path_style, dots_code(of(canvas), dots), 1);
-    *ink = (struct ink){(uint8_t)layer, dots};
+    if (filled) {
+        style = under;
+        style.flags |= STYLE_REVERSE;
+    } else if (under.background & COLOR_EXACT) { /* a picture stays behind the line */
+        style.background = under.background;
+    }
+    put(canvas, column, row, style, dots_code(of(canvas), dots), 1);
+    *ink = (struct ink){(uint8_t)layer, dots, filled};
 }
 
 static void set_dot(struct canvas *canvas, int x, int y)
@@ -250,7 +261,7 @@ static void add_arms(struct canvas *canvas, int column, int row, struct style st
     if (ink->layer == LAYER_RULE)
         arms |= ink->dots;
     put(canvas, column, row, style, lines[arms & 15], 1);
-    *ink = (struct ink){LAYER_RULE, arms};
+    *ink = (struct ink){LAYER_RULE, arms, false};
 }
 
 static void rule(struct canvas *canvas, double x0, double y0, double x1, double y1, struct style style)
@@ -289,6 +300,8 @@ static void bar(struct canvas *canvas, const struct bar *bar, struct style style
                 code = eighths >= 4 ? '#' : bar->upwards ? '.' : '|';
             if (eighths > 0)
                 put(canvas, column, row, style, code, 1);
+            if (code == FULL_BLOCK)
+                of(canvas)->inks[index_of(canvas, column, row)].filled = true;
         }
 }
 

@@ -135,8 +135,10 @@ static void draw_outline(struct canvas *canvas, const struct columns *columns, c
     for (int column = 0; column < columns->count && walk.total > 0; column++) {
         double density = density_of(&walk, columns, column), x = columns->first + (double)column * columns->width;
         double at = axis_dot(y, density);
-        canvas_path_line(canvas, x, last, x, at);
-        canvas_path_line(canvas, x, at, x + columns->width, at);
+        if (at != last)
+            canvas_path_line(canvas, x, last, x, at);
+        if (density > 0)
+            canvas_path_line(canvas, x, at, x + columns->width, at);
         last = at;
     }
     canvas_path_end(canvas);
@@ -144,12 +146,15 @@ static void draw_outline(struct canvas *canvas, const struct columns *columns, c
 
 static void draw_normal(struct canvas *canvas, const struct histogram *histogram, const struct axes *axes)
 {
-    double run = 0;
+    struct dot_grid dots = canvas_dots(canvas);
+    double run = 0, bottom = axes->y.origin + axes->y.count;
     canvas_line_begin(canvas, STYLE(ROLE_TEXT), STROKE_DASHED, 2);
     for (int dot = 0; dot + 1 < axes->x.count && histogram->normal_variance > 0; dot++) {
         double x0 = axes->x.origin + dot + 0.5, x1 = x0 + 1;
         double y0 = axis_dot(&axes->y, normal_density(histogram, axis_value(&axes->x, x0)));
         double y1 = axis_dot(&axes->y, normal_density(histogram, axis_value(&axes->x, x1)));
+        if (fmin(y0, y1) > bottom - dots.y * 0.25) /* lies on the axis */
+            continue;
         canvas_line(canvas, x0, y0, x1, y1, STROKE_DASHED, &run);
     }
     canvas_path_end(canvas);

@@ -154,12 +154,16 @@ static void draw_marks(struct canvas *canvas, const struct axes *axes, const str
         if (i + 1 < profile->mark_count)
             end = axis_dot(&axes->x, profile->marks[i + 1].x);
         if (x > axes->x.origin + dots.x)
-            axes_draw_upright(canvas, axes, x, STYLE(ROLE_BORDER), true);
+            axes_draw_upright(canvas, axes, x, STYLE(ROLE_LABEL, STYLE_FAINT), true);
         else
             x = axes->x.origin;
-        if (axes->band_shown && mark->label && (text_columns(mark->label) + 1.5) * dots.x <= end - x)
-            canvas_label(canvas, x + 0.75 * dots.x, (axes->plot.row - 0.5) * dots.y, ALIGN_LEFT, STYLE(ROLE_DIM),
-                         mark->label);
+        const char *words[] = {mark->label, mark->brief};
+        for (int w = 0; w < 2 && axes->band_shown; w++)
+            if (words[w] && (text_columns(words[w]) + 1.5) * dots.x <= end - x) {
+                canvas_label(canvas, x + 0.75 * dots.x, (axes->plot.row - 0.5) * dots.y, ALIGN_LEFT, STYLE(ROLE_DIM),
+                             words[w]);
+                break;
+            }
     }
 }
 

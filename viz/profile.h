@@ -20,7 +20,7 @@ struct profile_line {
 /* A dotted upright at x ("stage 2"). */
 struct profile_mark {
     double x;
-    const char *label; /* to its right, at the top; may be NULL */
+    const char *label, *brief; /* to its right, above the plot; where it has no room, the brief one; may be NULL */
 };
 
 struct profile {

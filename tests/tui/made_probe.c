@@ -6,6 +6,10 @@
 #include <stddef.h>
 
 #include <cmocka.h>
+#include <math.h>
+#include <string.h>
+
+enum { NORMAL_VALUES = 1000000 };
 
 void made_spec(struct model_spec *spec, int blocks)
 {
@@ -49,6 +53,43 @@ struct probe *made_probe(const struct model_spec *spec, long step)
         for (int c = 0; c < point->channels; c++) {
             point->channel_mean[c] = 0.05f * (float)(c - 4);
             point->channel_variance[c] = point->predicted * (0.8f + 0.05f * (float)c);
+            point->variances[value_bin(point->channel_variance[c])]++;
+        }
+    }
+    return probe;
+}
+
+static void normal_counts(uint32_t counts[VALUE_BINS], double variance)
+{
+    double before = 0;
+
+    for (int bin = 0; bin < VALUE_BINS; bin++) {
+        double edge = bin + 1 < VALUE_BINS ? (double)value_edge(bin + 1) : INFINITY;
+        double below = 0.5 * erfc(-edge / sqrt(2 * variance));
+
+        counts[bin] = (uint32_t)lround((below - before) * NORMAL_VALUES);
+        before = below;
+    }
+}
+
+struct probe *made_normal_probe(const struct model_spec *spec, long step, double scale)
+{
+    struct probe *probe = made_probe(spec, step);
+
+    for (int p = 0; p < probe->count; p++) {
+        struct probe_point *point = &probe->points[p];
+        double variance = scale * point->predicted;
+
+        point->variance = (float)variance;
+        point->squared_mean = (float)(0.02 * scale * (p + 1));
+        point->branch_variance = p ? (float)(0.8 * scale) : 0;
+        point->gradient_norm = (float)(0.1 * exp(-0.2 * p));
+        point->gradient_variance = (float)(1e-6 * exp(-0.4 * p));
+        point->update_ratio = step ? 0.002f : 0;
+        normal_counts(point->values, variance);
+        memset(point->variances, 0, sizeof(point->variances));
+        for (int c = 0; c < point->channels; c++) {
+            point->channel_variance[c] = (float)(variance * pow(2, 2.0 * c / point->channels - 1));
             point->variances[value_bin(point->channel_variance[c])]++;
         }
     }

@@ -8,5 +8,8 @@
 void made_spec(struct model_spec *spec, int blocks);
 /* A probe in which all is as predicted, with values spread about 0. The caller destroys it. */
 struct probe *made_probe(const struct model_spec *spec, long step);
+/* One of normal values whose variance is `scale` times the predicted one, that of its channels half to twice as much.
+ */
+struct probe *made_normal_probe(const struct model_spec *spec, long step, double scale);
 
 #endif

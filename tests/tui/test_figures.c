@@ -1,5 +1,6 @@
-/* The figures of the signal: what a probe measured stands where it belongs, at any size. */
-#include "tests/tui/made_up_probe.h"
+/* The figures of the signal: what a probe measured stands where it belongs, at any size. NFBENCH_WRITE_GOLDEN=1 writes
+ * the golden texts anew instead of comparing (run in the project's root; look at the difference before committing). */
+#include "tests/tui/made_probe.h"
 #include "tui/figure_signal.h"
 #include "viz/print.h"
 #include "viz/theme.h"
@@ -24,9 +25,11 @@ static int set_up(void **state)
 {
     struct rig *rig = calloc(1, sizeof *rig);
     assert_non_null(rig);
-    rig->spec = made_up_model();
+    struct train_options options;
+    struct error error;
+    assert_int_equal(model_preset("micro", &rig->spec, &options, &error), 0);
     for (int i = 0; i < HISTORY; i++)
-        rig->history[i] = made_up_probe(&rig->spec, i ? 1 << (i - 1) : 0, 0.5 + 0.375 * i);
+        rig->history[i] = made_normal_probe(&rig->spec, i ? 1 << (i - 1) : 0, 0.5 + 0.375 * i);
     *state = rig;
     return 0;
 }
@@ -48,7 +51,7 @@ static struct canvas *cells_of(int columns, int rows)
     return canvas;
 }
 
-static void assert_says(const struct canvas *canvas, const char *const *words)
+static char *text_of(const struct canvas *canvas)
 {
     char *text = NULL;
     size_t size = 0;
@@ -57,10 +60,59 @@ static void assert_says(const struct canvas *canvas, const char *const *words)
     assert_non_null(file);
     assert_int_equal(canvas_print(canvas, file, NULL, &error), 0);
     fclose(file);
+    return text;
+}
+
+static void assert_says(const struct canvas *canvas, const char *const *words)
+{
+    char *text = text_of(canvas);
     for (; *words; words++)
         if (!strstr(text, *words))
             fail_msg("\"%s\" is missing in\n%s", *words, text);
     free(text);
+}
+
+/* Compares with the golden text and gives the canvas up. */
+static void check_golden(const char *name, struct canvas *canvas)
+{
+    char *text = text_of(canvas), path[128], expected[32768] = "";
+    bool write = getenv("NFBENCH_WRITE_GOLDEN") != NULL;
+    snprintf(path, sizeof path, "tests/tui/golden/%s.txt", name);
+    FILE *file = fopen(path, write ? "w" : "r");
+    if (!file)
+        fail_msg("%s cannot be opened (run in the project's root)", path);
+    if (write)
+        assert_true(fputs(text, file) >= 0);
+    else
+        assert_true(fread(expected, 1, sizeof expected - 1, file) > 0);
+    assert_int_equal(fclose(file), 0);
+    if (!write && strcmp(text, expected))
+        fail_msg("%s differs from what is drawn:\n%s", path, text);
+    free(text);
+    canvas_destroy(canvas);
+}
+
+static void figures_look_as_they_did(void **state)
+{
+    struct rig *rig = *state;
+    const struct probe *now = rig->history[4], *start = rig->history[0];
+    struct profile_figure profile = {"Signal propagation", now, start, &rig->spec, SIGNALS_FORWARD, false, 3};
+    struct canvas *canvas = cells_of(132, 20);
+    figure_profile(canvas, canvas_area(canvas), &profile);
+    check_golden("signal", canvas);
+    canvas = cells_of(80, 20);
+    profile.signals = SIGNALS_BACKWARD;
+    profile.log_axis = true;
+    figure_profile(canvas, canvas_area(canvas), &profile);
+    check_golden("gradients", canvas);
+    canvas = cells_of(80, 20);
+    figure_distribution(canvas, canvas_area(canvas),
+                        &(struct distribution_figure){"Block 3", now, start, 3, DISTRIBUTION_VALUES});
+    check_golden("distribution", canvas);
+    canvas = cells_of(80, 20);
+    figure_distribution(canvas, canvas_area(canvas),
+                        &(struct distribution_figure){"Block 3", now, NULL, 3, DISTRIBUTION_VARIANCES});
+    check_golden("variances", canvas);
 }
 
 static void values_are_those_of_the_point(void **state)
@@ -264,6 +316,7 @@ static void figures_of_anything_fit_any_size(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(figures_look_as_they_did, set_up, tear_down),
         cmocka_unit_test_setup_teardown(values_are_those_of_the_point, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_profile_shows_all_quantities_and_what_is_predicted, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_predicted_line_lies_below_what_is_above_it, set_up, tear_down),

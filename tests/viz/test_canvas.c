@@ -232,6 +232,31 @@ static void bars_grow_by_eighths(void **state)
     canvas_destroy(canvas);
 }
 
+/* A line over a bar or a picture leaves them in sight: dots cut out of the one, drawn on the other. */
+static void lines_spare_what_is_behind_them(void **state)
+{
+    (void)state;
+    struct canvas *canvas = cells_of(4, 2, GLYPHS_BRAILLE);
+    canvas_bar_up(canvas, 0, 1, 4, 1.5, STYLE(ROLE_SERIES_1));
+    dot(canvas, STYLE(ROLE_SERIES_2), 2, 4);
+    dot(canvas, STYLE(ROLE_SERIES_2), 3, 4);
+    assert_int_equal(code_at(canvas, 1, 1), 0x2809);
+    assert_int_equal(cell_at(canvas, 1, 1)->style.role, ROLE_SERIES_1);
+    assert_true(cell_at(canvas, 1, 1)->style.flags & STYLE_REVERSE);
+    dot(canvas, STYLE(ROLE_SERIES_2), 4, 0); /* half full: the line alone */
+    assert_int_equal(cell_at(canvas, 2, 0)->style.role, ROLE_SERIES_2);
+    assert_false(cell_at(canvas, 2, 0)->style.flags & STYLE_REVERSE);
+    canvas_text(canvas, 3, 1, STYLE(ROLE_TEXT), "x"); /* what is written over the bar is no bar any more */
+    dot(canvas, STYLE(ROLE_SERIES_2), 6, 5);
+    assert_int_equal(cell_at(canvas, 3, 1)->style.role, ROLE_SERIES_2);
+    static const uint8_t grey[3] = {90, 90, 90};
+    canvas_image(canvas, (struct rect){0, 0, 1, 1}, grey, 1, 1);
+    dot(canvas, STYLE(ROLE_CURSOR), 0, 0);
+    assert_int_equal(cell_at(canvas, 0, 0)->style.role, ROLE_CURSOR);
+    assert_int_equal(cell_at(canvas, 0, 0)->style.background, COLOR_EXACT | 0x5A5A5A);
+    canvas_destroy(canvas);
+}
+
 static void images_become_half_blocks(void **state)
 {
     (void)state;
@@ -336,6 +361,7 @@ int main(void)
         cmocka_unit_test(rules_join_where_they_meet),
         cmocka_unit_test(lines_are_clipped_not_bent),
         cmocka_unit_test(bars_grow_by_eighths),
+        cmocka_unit_test(lines_spare_what_is_behind_them),
         cmocka_unit_test(images_become_half_blocks),
         cmocka_unit_test(printing_cuts_blanks_and_colours_on_demand),
         cmocka_unit_test(colors_have_near_ones_on_any_terminal),

@@ -57,7 +57,7 @@ static void a_profile_names_its_axes_and_points(void **state)
     (void)state;
     double values[POINTS] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12};
     struct profile_line line = line_of("measured", values);
-    struct profile_mark mark = {3.5, "stage 2"};
+    struct profile_mark mark = {3.5, "stage 2", NULL};
     struct profile profile = {.title = "Signal",
                               .x_label = "block",
                               .y_label = "variance of a block",
@@ -318,7 +318,7 @@ static void draw_one(struct canvas *canvas, struct rect area, int kind)
     struct bins bins = bins_of(numbers);
     struct profile_line line = line_of("measured", values);
     line.markers = true;
-    struct profile_mark mark = {0.5, "stage"};
+    struct profile_mark mark = {0.5, "stage", "s"};
     if (kind < 4) {
         struct profile profile = {"title", "x",    "y",      "nothing", kind % 2 ? POINTS : 0,
                                   NULL,    letter, NULL,     &line,     1,

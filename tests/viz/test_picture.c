@@ -272,6 +272,54 @@ static void a_screenshot_shows_the_cells(void **state)
     canvas_destroy(cells);
 }
 
+/* Changes between line and paper down the middle column. */
+static int changes_down(const struct canvas *canvas, int x, int height)
+{
+    int changes = 0;
+    for (int y = 1; y < height; y++)
+        changes += (pixel_of(canvas, x, y) != 0xFFFFFF) != (pixel_of(canvas, x, y - 1) != 0xFFFFFF);
+    return changes;
+}
+
+/* A pattern by the line's length shows where the line is steep, too, and goes on over its corners. */
+static void dashes_show_on_steep_lines(void **state)
+{
+    (void)state;
+    struct error error = {""};
+    struct canvas *canvas;
+    for (int stroke = STROKE_SOLID; stroke <= STROKE_DOTTED; stroke++) {
+        double run = 0;
+        assert_int_equal(canvas_create_pixels(40, 300, 1, theme_find("light"), &canvas, &error), 0);
+        canvas_line_begin(canvas, STYLE(ROLE_TEXT), (enum stroke)stroke, 2);
+        for (int y = 0; y < 300; y += 20)
+            canvas_line(canvas, 20, y, 20, y + 20, (enum stroke)stroke, &run);
+        canvas_path_end(canvas);
+        int changes = changes_down(canvas, 20, 300);
+        if (stroke == STROKE_SOLID)
+            assert_int_equal(changes, 0);
+        else
+            assert_true(changes >= (stroke == STROKE_DOTTED ? 90 : 36)); /* 50 dots, 20 dashes */
+        canvas_destroy(canvas);
+    }
+}
+
+static void figures_have_margins_and_scale(void **state)
+{
+    (void)state;
+    struct error error = {""};
+    for (int scale = 1; scale <= 2; scale++) {
+        struct canvas *canvas;
+        struct rect inside;
+        int width, height;
+        assert_int_equal(canvas_create_figure(50, 20, scale, theme_find("light"), &canvas, &inside, &error), 0);
+        canvas_pixels(canvas, &width, &height);
+        assert_true(inside.columns == 50 && inside.rows == 20);
+        assert_int_equal(width, (50 + 2 * inside.column) * FONT_WIDTH * scale);
+        assert_int_equal(height, (20 + 2 * inside.row) * FONT_HEIGHT * scale);
+        canvas_destroy(canvas);
+    }
+}
+
 static void pictures_of_no_size_are_refused(void **state)
 {
     (void)state;
@@ -294,6 +342,8 @@ int main(void)
         cmocka_unit_test(the_font_has_what_is_drawn),
         cmocka_unit_test(cells_join_without_gaps),
         cmocka_unit_test(a_screenshot_shows_the_cells),
+        cmocka_unit_test(dashes_show_on_steep_lines),
+        cmocka_unit_test(figures_have_margins_and_scale),
         cmocka_unit_test(pictures_of_no_size_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
