@@ -292,9 +292,30 @@ int screen_set_glyphs(enum glyph_set glyphs, struct error *error)
 
 /* ---- Showing ---- */
 
+static int lightness(uint32_t color)
+{
+    return (2126 * (int)(color >> 16 & 0xff) + 7152 * (int)(color >> 8 & 0xff) + 722 * (int)(color & 0xff)) / 10000;
+}
+
+/* Without colours a picture's half blocks all look alike: shades of their lightness stand for them. */
+static uint32_t shown_code(const struct cell *cell, struct style style)
+{
+    static const uint32_t shades[] = {' ', 0x2591, 0x2592, 0x2593, 0x2588};
+    int light;
+
+    if (cell->code == 0)
+        return ' ';
+    if (!is_mono() || (cell->code != 0x2580 && cell->code != 0x2588) || !(style.foreground & COLOR_EXACT))
+        return cell->code;
+    light = lightness(style.foreground);
+    if (cell->code == 0x2580 && (style.background & COLOR_EXACT))
+        light = (light + lightness(style.background)) / 2;
+    return shades[light * 5 / 256];
+}
+
 static void show_cell(int row, int column, const struct cell *cell, struct style style)
 {
-    wchar_t text[2] = {(wchar_t)(cell->code ? cell->code : ' '), 0};
+    wchar_t text[2] = {(wchar_t)shown_code(cell, style), 0};
     cchar_t character;
     int pair;
     attr_t how = attributes(style, &pair);

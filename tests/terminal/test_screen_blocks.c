@@ -204,6 +204,24 @@ static void ascii_and_no_colors_will_do(void **state)
     leave();
 }
 
+/* Half blocks of one colour would say nothing. */
+static void strips_are_shaded_where_there_are_no_colors(void **state)
+{
+    static const char half_blocks[] = "\xe2\x96\x80\xe2\x96\x80\xe2\x96\x80", shade[] = "\xe2\x96\x91";
+
+    (void)state;
+    screen_start(140, 40, "NO_COLOR=1", PROBED);
+    wait_for_step_above(3);
+    pause_now();
+    screen_key("4");
+    wait_for("values over the steps");
+    assert_null(strstr(screen_text(), half_blocks));
+    assert_non_null(strstr(screen_text(), shade));
+    screen_command("theme dark");
+    wait_for(half_blocks);
+    leave();
+}
+
 static long bytes_written(void)
 {
     struct stat status;
@@ -239,7 +257,8 @@ int main(void)
         TEST(blocks_are_measured_while_it_trains), TEST(a_pause_leads_to_the_blocks),
         TEST(keys_walk_through_the_blocks),        TEST(without_probes_the_view_says_how_to_get_them),
         TEST(a_resumed_session_shows_its_probes),  TEST(every_view_fits_every_size),
-        TEST(ascii_and_no_colors_will_do),         TEST(a_paused_view_sends_nothing),
+        TEST(ascii_and_no_colors_will_do),         TEST(strips_are_shaded_where_there_are_no_colors),
+        TEST(a_paused_view_sends_nothing),
     };
     return cmocka_run_group_tests(tests, tmux_set_up, tmux_tear_down);
 }
