@@ -291,9 +291,10 @@ header_is_there = $(wildcard $(addsuffix /$(1),/usr/include /usr/local/include /
 GPU_BUILD := $(BUILD)/gpu
 GPU_SETTINGS = BUILD=$(GPU_BUILD) $(if $(call header_is_there,oneapi/dnnl/dnnl.h),,ONEDNN=0) \
     $(if $(call header_is_there,cmocka.h),,CPPFLAGS='$(CPPFLAGS) -Itests/gpu/standin' LIBRARIES_TESTS=)
-# What takes barriers out of kernels needs the emulation.
-GPU_TEST_SOURCES := $(filter-out %/test_removed.c,$(wildcard tests/gpu/test_*.c tests/cuda/test_*.c))
-GPU_TESTS = $(patsubst %.c,$(1)/on-gpu/%,$(GPU_TEST_SOURCES))
+# Tests of the emulation itself need it, and so do those that want a slow GPU.
+GPU_TEST_SOURCES := $(filter-out %/test_removed.c %/test_emulation.cu %/test_emulation_runtime.cu %/test_flights.c,\
+    $(wildcard tests/gpu/test_*.c tests/cuda/test_*.c tests/cuda/test_*.cu))
+GPU_TESTS = $(addprefix $(1)/on-gpu/,$(basename $(GPU_TEST_SOURCES)))
 GPU_HELPERS := $(call objects,tests/gpu/no_emulation.c tests/gpu/both.c $(filter-out tests/cuda/test_%.c,$(wildcard tests/cuda/*.c)) \
     $(filter-out tests/kernels/test_%.c,$(wildcard tests/kernels/*.c)) tests/engine/tiny_run.c)
 GPU_ARCHIVES := $(addprefix $(BUILD)/,cuda.a engine.a kernels.a base.a)

@@ -58,8 +58,12 @@ static void run(struct trainer *trainer)
     trainer->mark = clock_seconds();
     trainer_set_state(trainer, TRAINER_RUNNING);
     /* saved at once when it is new: whatever happens, there is something to resume */
-    const enum progress begun = trainer->resumed ? RUN_ON : trainer_checkpoint(trainer, false);
-    if ((begun == RUN_ON ? loop(trainer) : begun) == RUN_FAILED) {
+    enum progress progress = trainer->resumed ? RUN_ON : trainer_checkpoint(trainer, false);
+    if (progress == RUN_ON)
+        progress = loop(trainer);
+    if (progress == RUN_ENDED && trainer->now.state == TRAINER_DIVERGED)
+        progress = trainer_refuse_commands(trainer);
+    if (progress == RUN_FAILED) {
         trainer->now.state = TRAINER_FAILED;
         memcpy(trainer->now.message, trainer->failure.message, sizeof trainer->now.message);
         (void)trainer_message(trainer, trainer->failure.message); /* failed already: the snapshot has the text, too */

@@ -150,6 +150,15 @@ static enum progress too_late(struct trainer *trainer, const struct command *com
     return report(trainer, &record) < 0 ? RUN_FAILED : RUN_ENDED;
 }
 
+enum progress trainer_refuse_commands(struct trainer *trainer)
+{
+    struct command command;
+    while (command_queue_pop(&trainer->commands, &command))
+        if (too_late(trainer, &command) == RUN_FAILED)
+            return RUN_FAILED;
+    return RUN_ENDED;
+}
+
 /* Applies the commands that wait now, up to a stop. */
 static enum progress drain(struct trainer *trainer)
 {

@@ -121,6 +121,8 @@ enum progress trainer_checkpoint(struct trainer *trainer, bool best);
 
 /* Applies what waits in the queue; while paused, waits for more. */
 enum progress trainer_apply_commands(struct trainer *trainer);
+/* Records the commands that still wait when the run has diverged as too late; RUN_ENDED or RUN_FAILED. */
+enum progress trainer_refuse_commands(struct trainer *trainer);
 /* The end that a person asked for: saves, records. */
 enum progress trainer_stop(struct trainer *trainer);
 

@@ -31,7 +31,39 @@ static struct weights *prepare(struct trial *t, const struct ws_layer *layer, vo
     return weights;
 }
 
-static void conv_passes(struct trial *t, struct conv *conv)
+/* `y_relu` = relu(y), and dx with the gradient added to it: taken along where the back end fuses the residual stream,
+ * operations of their own elsewhere. */
+static void conv_forward(struct trial *t, struct conv *conv, const struct ws_layer *layer, const void *x, void *y,
+                         void *y_relu, size_t outputs, void *scratch)
+{
+    struct backend *b = t->backend;
+    void *fused = conv->shape.relu_copy ? y_relu : NULL;
+    TRIAL_DO(t,
+             b->conv_forward(b, conv, x, layer->packed_forward, layer->effective_bias, y, fused, scratch, &t->error));
+    trial_output(t, t->dtype, y, outputs);
+    if (!y_relu)
+        return;
+    if (!fused)
+        TRIAL_DO(t, b->activation_forward(b, ACTIVATION_RELU, t->dtype, y, y_relu, outputs, &t->error));
+    trial_output(t, t->dtype, y_relu, outputs);
+}
+
+static void conv_backward_data(struct trial *t, struct conv *conv, const struct ws_layer *layer, const void *x,
+                               const void *dy, bool add, size_t inputs, void *scratch)
+{
+    struct backend *b = t->backend;
+    const struct conv_shape *s = &conv->shape;
+    const void *packed = conv->packed_backward_bytes ? layer->packed_backward : layer->packed_forward;
+    void *dx = add ? trial_normal(t, t->dtype, 6, inputs, 1, 0) : trial_blank(t, t->dtype, inputs);
+    void *own = add && !s->add_dx ? trial_blank(t, t->dtype, inputs) : dx;
+    const struct residual_gate plain = {.alpha = 1};
+    TRIAL_DO(t, b->conv_backward_data(b, conv, x, dy, packed, own, scratch, &t->error));
+    if (own != dx)
+        TRIAL_DO(t, b->residual_add_forward(b, t->dtype, dx, own, &plain, s->n, s->h * s->w, s->cin, &t->error));
+    trial_output(t, t->dtype, dx, inputs);
+}
+
+static void conv_passes(struct trial *t, struct conv *conv, const struct conv_shape *wanted)
 {
     struct backend *b = t->backend;
     const struct conv_shape *s = &conv->shape;
@@ -40,7 +72,8 @@ static void conv_passes(struct trial *t, struct conv *conv)
     const size_t outputs = (size_t)s->n * (size_t)conv->out_h * (size_t)conv->out_w * cout;
     void *x = trial_normal(t, t->dtype, 1, inputs, 1, 0), *dy = trial_normal(t, t->dtype, 2, outputs, 1, 0);
     void *y = s->accumulate ? trial_normal(t, t->dtype, 3, outputs, 1, 0) : trial_blank(t, t->dtype, outputs);
-    void *dx = trial_blank(t, t->dtype, inputs), *scratch = trial_bytes(t, NULL, conv->scratch_bytes + 1);
+    void *y_relu = wanted->relu_copy ? trial_blank(t, t->dtype, outputs) : NULL;
+    void *scratch = trial_bytes(t, NULL, conv->scratch_bytes + 1);
     const struct ws_layer layer = {.mode = WS_OFF,
                                    .rows = s->cout,
                                    .fan_in = (int)fan_in,
@@ -57,13 +90,9 @@ static void conv_passes(struct trial *t, struct conv *conv)
                                    .weight_gradient = blanks(t, cout * fan_in),
                                    .bias_gradient = blanks(t, cout)};
     struct weights *weights = t->failed ? NULL : prepare(t, &layer, scratch);
-    const void *backward = conv->packed_backward_bytes ? layer.packed_backward : layer.packed_forward;
-    TRIAL_DO(t, b->conv_forward(b, conv, x, layer.packed_forward, layer.effective_bias, y, NULL, scratch, &t->error));
-    trial_output(t, t->dtype, y, outputs);
-    if (s->input_gradient) {
-        TRIAL_DO(t, b->conv_backward_data(b, conv, x, dy, backward, dx, scratch, &t->error));
-        trial_output(t, t->dtype, dx, inputs);
-    }
+    conv_forward(t, conv, &layer, x, y, y_relu, outputs, scratch);
+    if (s->input_gradient)
+        conv_backward_data(t, conv, &layer, x, dy, wanted->add_dx, inputs, scratch);
     TRIAL_DO(t, b->conv_backward_weights(b, conv, x, dy, layer.weight_gradient, layer.bias_gradient, false, scratch,
                                          &t->error));
     trial_output(t, DTYPE_FP32, layer.weight_gradient, cout * fan_in);
@@ -77,10 +106,12 @@ static void run_conv(struct trial *t, const struct selftest_case *what)
     struct conv_shape shape = what->conv;
     struct conv *conv = NULL;
     shape.dtype = t->dtype;
+    shape.relu_copy &= t->backend->fuses_stream;
+    shape.add_dx &= t->backend->fuses_stream;
     TRIAL_DO(t, t->backend->conv_create(t->backend, &shape, &conv, &t->error));
     if (!conv)
         return;
-    conv_passes(t, conv);
+    conv_passes(t, conv, &what->conv);
     t->backend->conv_destroy(t->backend, conv);
 }
 
@@ -337,6 +368,12 @@ const struct selftest_case selftest_cases[] = {
     {"1x1 convolution onto a sum", CONV(32, 128, 1, 1, 1, .accumulate = true)},
     {"1x1 convolution, stride 2", CONV(32, 64, 1, 2, 1, )},
     {"1x1 convolution, odd widths", CONV(20, 12, 1, 1, 1, )},
+    {"3x3 convolution, and its relu", CONV(32, 64, 3, 1, 1, .relu_copy = true)},
+    {"1x1 convolution onto a sum, and its relu", CONV(32, 128, 1, 1, 1, .accumulate = true, .relu_copy = true)},
+    {"3x3 convolution, groups, and its relu", CONV(32, 32, 3, 1, 4, .relu_copy = true)},
+    {"3x3 convolution onto a gradient", CONV(64, 64, 3, 1, 1, .relu_input = true, .add_dx = true)},
+    {"1x1 convolution onto a gradient", CONV(64, 128, 1, 1, 1, .relu_input = true, .add_dx = true)},
+    {"1x1 convolution, stride 2, onto a gradient", CONV(32, 64, 1, 2, 1, .add_dx = true)},
     {.name = "weights, the papers'", .run = run_weights, .fp32_only = true, .mode = WS_PAPERS},
     {.name = "weights, the report's", .run = run_weights, .fp32_only = true, .mode = WS_REPORT},
     {.name = "update", .run = run_update, .fp32_only = true},

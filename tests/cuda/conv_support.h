@@ -39,6 +39,33 @@ static inline float *values(uint32_t seed, size_t count, int most)
     return v;
 }
 
+/* ---- The back end ---- */
+
+/* Opens one, which is kept in the state, and copies it: in the copy a test may change what the GPU is, and its stream
+ * is one that the plain copies of memory here wait for. */
+static inline int conv_open(void **state, struct cuda_backend *copy)
+{
+    struct error error = {};
+    struct backend *backend = NULL;
+    if (backend_cuda_create(0, &backend, &error)) {
+        fprintf(stderr, "%s\n", error.message);
+        return -1;
+    }
+    *state = backend;
+    *copy = *cuda_of(backend);
+    return cudaStreamCreate(&copy->stream) == cudaSuccess ? 0 : -1;
+}
+
+static inline int conv_close(void **state, struct cuda_backend *copy)
+{
+    struct backend *backend = (struct backend *)*state;
+    emulation_set_order(EMULATION_ASCENDING, 0);
+    if (cudaStreamDestroy(copy->stream) != cudaSuccess)
+        return -1;
+    backend->destroy(backend);
+    return emulation_allocated() == 0 ? 0 : -1;
+}
+
 /* ---- Tensors of a dtype, on the device ---- */
 
 static inline void *device(const void *host, size_t bytes)
@@ -50,6 +77,22 @@ static inline void *device(const void *host, size_t bytes)
     return p;
 }
 
+/* On the host: what hardware.h has of this is the GPU's. To nearest, ties to even. */
+static inline bf16 rounded(float v)
+{
+    uint32_t bits;
+    memcpy(&bits, &v, sizeof bits);
+    return {(uint16_t)((bits + 0x7FFF + (bits >> 16 & 1)) >> 16)};
+}
+
+static inline float widened(bf16 v)
+{
+    const uint32_t bits = (uint32_t)v.bits << 16;
+    float out;
+    memcpy(&out, &bits, sizeof out);
+    return out;
+}
+
 static inline void *as_dtype(enum dtype dtype, const float *v, size_t count)
 {
     void *out = memory(count * dtype_size(dtype));
@@ -57,7 +100,7 @@ static inline void *as_dtype(enum dtype dtype, const float *v, size_t count)
         if (dtype == DTYPE_FP32)
             ((float *)out)[i] = v[i];
         else
-            ((bf16 *)out)[i] = from_float<bf16>(v[i]);
+            ((bf16 *)out)[i] = rounded(v[i]);
     }
     return out;
 }

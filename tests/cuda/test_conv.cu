@@ -5,26 +5,12 @@ static struct cuda_backend cuda;
 
 static int set_up(void **state)
 {
-    (void)state;
-    memset(&cuda, 0, sizeof cuda);
-    cuda.device.major = 9;
-    cuda.device.multiprocessors = 132;
-    cuda.shared_most = 227 * 1024;
-    cuda.blas_workspace_bytes = 1 << 20;
-    return cudaStreamCreate(&cuda.stream) == cudaSuccess && cublasLtCreate(&cuda.blas) == CUBLAS_STATUS_SUCCESS &&
-                   cudaMalloc(&cuda.blas_workspace, cuda.blas_workspace_bytes) == cudaSuccess
-               ? 0
-               : -1;
+    return conv_open(state, &cuda);
 }
 
 static int tear_down(void **state)
 {
-    (void)state;
-    emulation_set_order(EMULATION_ASCENDING, 0);
-    return cudaFree(cuda.blas_workspace) == cudaSuccess && cublasLtDestroy(cuda.blas) == CUBLAS_STATUS_SUCCESS &&
-                   cudaStreamDestroy(cuda.stream) == cudaSuccess
-               ? 0
-               : -1;
+    return conv_close(state, &cuda);
 }
 
 static struct conv *made(const struct conv_shape *shape)
@@ -44,12 +30,12 @@ static void same(const char *what, const struct conv_shape *s, const void *got_o
     assert_int_equal(cudaMemcpy(got, got_on_device, count * size, cudaMemcpyDeviceToHost), cudaSuccess);
     for (size_t i = 0; i < count; i++)
         if (memcmp(got + i * size, want + i * size, size) != 0)
-            fail_msg("%s, %s: k %d, stride %d, n %d, %d x %d, %d -> %d in %d groups: element %zu of %zu is %g, not %g",
-                     what, s->dtype == DTYPE_FP32 ? "fp32" : "bf16", s->k, s->stride, s->n, s->h, s->w, s->cin, s->cout,
-                     s->groups, i, count,
-                     (double)(size == 4 ? to_float(*(float *)(void *)(got + i * size))
-                                        : to_float(*(bf16 *)(void *)(got + i * size))),
-                     (double)expected[i]);
+            fail_msg(
+                "%s, %s: k %d, stride %d, n %d, %d x %d, %d -> %d in %d groups: element %zu of %zu is %g, not %g", what,
+                s->dtype == DTYPE_FP32 ? "fp32" : "bf16", s->k, s->stride, s->n, s->h, s->w, s->cin, s->cout, s->groups,
+                i, count,
+                (double)(size == 4 ? *(float *)(void *)(got + i * size) : widened(*(bf16 *)(void *)(got + i * size))),
+                (double)expected[i]);
     free(got);
     free(want);
 }

@@ -10,18 +10,12 @@ static unsigned runs; /* kernels take turns in the order of their threads */
 
 static int set_up(void **state)
 {
-    (void)state;
-    memset(&cuda, 0, sizeof cuda);
-    cuda.device.multiprocessors = 132;
-    cuda.shared_most = 227 * 1024;
-    return cudaStreamCreate(&cuda.stream) == cudaSuccess ? 0 : -1;
+    return conv_open(state, &cuda);
 }
 
 static int tear_down(void **state)
 {
-    (void)state;
-    emulation_set_order(EMULATION_ASCENDING, 0);
-    return cudaStreamDestroy(cuda.stream) == cudaSuccess ? 0 : -1;
+    return conv_close(state, &cuda);
 }
 
 /* k, stride, n, h, w, cin, cout */

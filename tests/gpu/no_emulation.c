@@ -28,6 +28,11 @@ void emulation_set_machine(const struct emulation_machine *machine)
         skip();
 }
 
+void emulation_set_polls(int count)
+{
+    (void)count;
+}
+
 void emulation_blas_refuse(bool refuse)
 {
     if (refuse)

@@ -82,6 +82,20 @@ struct made {
     float *bias;
 };
 
+/* The relu that was taken along is that of the result, to the bit. */
+static void expect_relu(const struct op_case *c, struct rig *rig, const void *y, const void *y_relu, size_t count)
+{
+    double *value = malloc(count * sizeof *value), *relu = malloc(count * sizeof *relu);
+    assert_true(value && relu);
+    rig_download(rig, rig->dtype, y, value, count);
+    rig_download(rig, rig->dtype, y_relu, relu, count);
+    for (size_t i = 0; i < count; i++)
+        if (!(relu[i] == (value[i] > 0.0 ? value[i] : 0.0)))
+            fail_msg("convolution, %s: relu of %g (element %zu) is %g", c->name, value[i], i, relu[i]);
+    free(value);
+    free(relu);
+}
+
 static struct made run_forward(const struct op_case *c, struct rig *rig, double *const in[])
 {
     struct backend *b = rig->backend;
@@ -90,6 +104,8 @@ static struct made run_forward(const struct op_case *c, struct rig *rig, double 
     struct error error = {""};
     struct made m = {0};
     s.dtype = rig->dtype;
+    s.relu_copy &= b->fuses_stream; /* elsewhere operations of their own, with cases of their own */
+    s.add_dx &= b->fuses_stream;
     if (b->conv_create(b, &s, &m.conv, &error))
         rig_failed("conv_create", error.message);
     double *input = malloc(z.x * sizeof *input);
@@ -121,7 +137,10 @@ static struct made run_forward(const struct op_case *c, struct rig *rig, double 
                                    .packed_backward = m.backward};
     rig_weights(rig, &layer, m.scratch, false);
     rig->seconds = 0.0; /* the convolution's time alone is wanted */
-    RIG_CALL(rig, b->conv_forward(b, m.conv, m.x, m.forward, m.bias, m.y, NULL, m.scratch, &error));
+    void *y_relu = s.relu_copy ? rig_poisoned(rig, rig->dtype, z.y) : NULL;
+    RIG_CALL(rig, b->conv_forward(b, m.conv, m.x, m.forward, m.bias, m.y, y_relu, m.scratch, &error));
+    if (y_relu)
+        expect_relu(c, rig, m.y, y_relu, z.y);
     return m;
 }
 
@@ -140,7 +159,9 @@ static void backward(const struct op_case *c, struct rig *rig, double *const in[
     size_t cout = (size_t)c->conv.cout;
     struct made m = run_forward(c, rig, in);
     rig->seconds = 0.0;
-    void *dy = rig_upload(rig, rig->dtype, dout, z.y), *dx = rig_poisoned(rig, rig->dtype, z.x);
+    const bool add_dx = m.conv->shape.add_dx;
+    op_fill_prior(din[0], z.x, add_dx);
+    void *dy = rig_upload(rig, rig->dtype, dout, z.y), *dx = rig_upload(rig, rig->dtype, din[0], z.x);
     struct error relu_error = {""};
     if (c->conv.relu && b->activation_backward(b, ACTIVATION_RELU, rig->dtype, m.y, dy, dy, false, z.y, &relu_error))
         rig_failed("activation_backward", relu_error.message);
@@ -156,6 +177,7 @@ static void backward(const struct op_case *c, struct rig *rig, double *const in[
         const void *packed = m.backward ? m.backward : m.forward;
         RIG_CALL(rig, b->conv_backward_data(b, m.conv, m.x, dy, packed, dx, m.scratch, &error));
         rig_download(rig, rig->dtype, dx, din[0], z.x);
+        op_take_prior(din[0], z.x, add_dx);
     } else {
         memset(din[0], 0, z.x * sizeof *din[0]);
     }

@@ -208,6 +208,22 @@ static void shapes_are_checked(void **state)
     assert_non_null(strstr(error.message, "rate"));
 }
 
+/* What a convolution would leave out without a word; oneDNN's and the plain loops of tests/gpu/standin alike. */
+static void what_convolutions_do_not_fuse_is_refused(void **state)
+{
+    struct backend *b = *state;
+    const struct conv_shape plain = {2, 4, 4, 8, 8, 3, 1, 1, .input_gradient = true};
+    struct conv_shape copies = plain, adds = plain;
+    copies.relu_copy = adds.add_dx = true;
+    struct conv *conv;
+    struct error error = {""};
+    OK(b->conv_create(b, &plain, &conv, &error));
+    b->conv_destroy(b, conv);
+    assert_int_equal(b->conv_create(b, &copies, &conv, &error), -1);
+    assert_non_null(strstr(error.message, "residual stream"));
+    assert_int_equal(b->conv_create(b, &adds, &conv, &error), -1);
+}
+
 /* Any way of cutting a tensor at multiples of 4 drops the same elements. */
 static void dropout_does_not_depend_on_the_chunk(void **state)
 {
@@ -239,6 +255,7 @@ int main(void)
                                        cmocka_unit_test(loss_survives_large_logits_and_shows_nan),
                                        cmocka_unit_test(batch_norm_keeps_running_statistics),
                                        cmocka_unit_test(shapes_are_checked),
+                                       cmocka_unit_test(what_convolutions_do_not_fuse_is_refused),
                                        cmocka_unit_test(dropout_does_not_depend_on_the_chunk)};
     return cmocka_run_group_tests(tests, rig_open, rig_close);
 }

@@ -30,9 +30,11 @@ static size_t weight_count(const struct conv_shape *s)
 
 int cpu_conv_create(struct backend *backend, const struct conv_shape *shape, struct conv **out, struct error *error)
 {
-    struct conv *conv = calloc(1, sizeof *conv);
     (void)backend;
-    *out = conv;
+    *out = NULL;
+    if (shape->relu_copy || shape->add_dx)
+        return error_set(error, "convolution: this back end does not fuse the residual stream");
+    struct conv *conv = *out = calloc(1, sizeof *conv);
     if (!conv)
         return error_set(error, "out of memory");
     const size_t bytes = weight_count(shape) * sizeof(float);
