@@ -33,13 +33,29 @@ int export_curves(struct curves *curves, enum quantity quantity, bool log_axis, 
     return 0;
 }
 
+/* A loss that exploded would press all before it flat on a linear axis. */
+static bool loss_wants_log(const struct metrics *metrics)
+{
+    const double decades = 100;
+    double least = INFINITY, most = 0;
+    for (int i = 0; i < metrics->step_count; i++) {
+        double loss = metrics->steps[i].loss;
+        if (!(loss > 0) || !isfinite(loss))
+            continue;
+        least = fmin(least, loss);
+        most = fmax(most, loss);
+    }
+    return most > decades * least;
+}
+
 static int draw_curves(struct export_source *source, enum quantity quantity, struct canvas **out, struct error *error)
 {
     const char *session = session_name(source->session);
     if (source->metrics.step_count == 0)
         return error_set(error, "session %s has no step in its log yet", session);
-    return export_curves(source->curves, quantity, false, (double)source->step, source->settings.model.preset, session,
-                         source->theme, source->scale, out, error);
+    return export_curves(source->curves, quantity, quantity == QUANTITY_LOSS && loss_wants_log(&source->metrics),
+                         (double)source->step, source->settings.model.preset, session, source->theme, source->scale,
+                         out, error);
 }
 
 int export_loss(struct export_source *source, struct canvas **out, struct error *error)
@@ -76,7 +92,7 @@ static const struct probe *last_probe(const struct export_source *source)
     return source->metrics.probes[source->metrics.probe_count - 1];
 }
 
-static int draw_profile(struct export_source *source, const char *what, unsigned signals, bool log_axis, int columns,
+static int draw_profile(struct export_source *source, const char *what, unsigned signals, int columns,
                         struct canvas **out, struct error *error)
 {
     enum { ROWS = 24 };
@@ -84,36 +100,37 @@ static int draw_profile(struct export_source *source, const char *what, unsigned
     struct rect inside;
     if (begin_probes(source, what, columns, ROWS, title, out, &inside, error))
         return -1;
-    const struct profile_figure figure = {.title = title,
-                                          .now = last_probe(source),
-                                          .start = first_probe(source),
-                                          .model = &source->settings.model,
-                                          .signals = signals,
-                                          .log_axis = log_axis,
-                                          .selected = -1};
+    const struct profile_figure figure = {
+        .title = title,
+        .now = last_probe(source),
+        .start = first_probe(source),
+        .model = &source->settings.model,
+        .signals = signals,
+        .log_axis = signals != SIGNALS_FORWARD || signals_want_log(last_probe(source), first_probe(source), signals),
+        .selected = -1};
     figure_profile(*out, inside, &figure);
     return 0;
 }
 
 int export_signal(struct export_source *source, struct canvas **out, struct error *error)
 {
-    return draw_profile(source, "Signal propagation", SIGNALS_FORWARD, false, 160, out, error);
+    return draw_profile(source, "Signal propagation", SIGNALS_FORWARD, 160, out, error);
 }
 
 int export_gradients(struct export_source *source, struct canvas **out, struct error *error)
 {
-    return draw_profile(source, "Gradients of the blocks' outputs", SIGNALS_BACKWARD, true, 120, out, error);
+    return draw_profile(source, "Gradients of the blocks' outputs", SIGNALS_BACKWARD, 120, out, error);
 }
 
 int export_weights(struct export_source *source, struct canvas **out, struct error *error)
 {
-    return draw_profile(source, "Weights of the blocks", SIGNALS_WEIGHTS, true, 120, out, error);
+    return draw_profile(source, "Weights of the blocks", SIGNALS_WEIGHTS, 120, out, error);
 }
 
 /* Small multiples: a place for each point, as few places empty as can be. */
 static void multiples_size(int points, int *columns, int *rows)
 {
-    enum { COLUMNS = 38, ROWS = 12, HEAD = 3, GAP = 3, LEAST_ACROSS = 3, MOST_ACROSS = 5 };
+    enum { COLUMNS = 38, ROWS = 12, HEAD = 3, GAP = 3, LEAST_ACROSS = 3, MOST_ACROSS = 4 };
     int across = LEAST_ACROSS, down = (points + across - 1) / across;
     for (int more = LEAST_ACROSS + 1; more <= MOST_ACROSS; more++)
         if ((points + more - 1) / more * more < across * down) {

@@ -65,6 +65,37 @@ double signal_predicted(const struct probe *probe, int point, enum signal signal
     }
 }
 
+struct span {
+    double least, most; /* above 0 */
+};
+
+static void widen(struct span *span, double value)
+{
+    if (!(value > 0) || !isfinite(value))
+        return;
+    span->least = fmin(span->least, value);
+    span->most = fmax(span->most, value);
+}
+
+bool signals_want_log(const struct probe *now, const struct probe *start, unsigned signals)
+{
+    const double decades = 100;
+    bool wants = false;
+    for (int signal = 0; signal < SIGNAL_COUNT; signal++) {
+        struct span span = {INFINITY, 0};
+        if (!(signals & SIGNAL_SET(signal)) || signal == SIGNAL_SQUARED_MEAN) /* which is about 0 in any case */
+            continue;
+        for (int point = 0; point < now->count; point++) {
+            widen(&span, signal_value(now, point, (enum signal)signal));
+            widen(&span, signal_predicted(now, point, (enum signal)signal));
+            if (start)
+                widen(&span, signal_value(start, point, (enum signal)signal));
+        }
+        wants = wants || span.most > decades * span.least;
+    }
+    return wants;
+}
+
 /* ---- Over depth ---- */
 
 /* One line's data. */

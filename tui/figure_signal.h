@@ -37,6 +37,10 @@ double signal_value(const struct probe *probe, int point, enum signal signal);
 /* What theory says of it at a point; NAN when it says nothing. */
 double signal_predicted(const struct probe *probe, int point, enum signal signal);
 
+/* Whether signals of a set span so many decades, now, at the start (may be NULL) or predicted, that a linear axis would
+ * show the greatest alone. */
+bool signals_want_log(const struct probe *now, const struct probe *start, unsigned signals);
+
 /* Quantities over depth: x = stem, block 1, 2, ...; predicted dashed, the start faint. Each quantity gets a plot of its
  * own, beside or above each other, where they have room; else they share one. SIGNALS_FORWARD makes it the signal
  * propagation plot, SIGNALS_BACKWARD the gradients'. */

@@ -210,7 +210,7 @@ static int grid_points(const struct grid *grid, int points, int first)
 /* What the axes of all plots are, under the title; returns what is left for the plots. */
 static struct rect below_header(struct canvas *canvas, struct rect area, int rows, const char *axes)
 {
-    enum { ROOMY = 24 };
+    enum { ROOMY = 15 };
     if (rows > 0 && area.rows >= ROOMY) {
         canvas_text_cut(canvas, area.column, area.row + rows, area.columns, STYLE(ROLE_LABEL), axes);
         rows++;
@@ -263,12 +263,22 @@ static struct bins strip_bins(const void *data, int index)
     return bins_of(figure->probes[index], figure->point, figure->of);
 }
 
-/* About nearly all that was ever measured, unless a few steps went far beyond the others: these fill the outermost row.
- */
+/* The size that half of the measurements stay below, to an octave: without memory for all of them. */
+enum { OCTAVES = 40, OCTAVE_OF_1 = 20 };
+
+static double middle_size(const int octaves[OCTAVES], int counted)
+{
+    int octave = 0;
+    for (int sum = octaves[0]; 2 * sum < counted && octave < OCTAVES - 1; sum += octaves[++octave])
+        ;
+    return ldexp(1, octave + 1 - OCTAVE_OF_1);
+}
+
+/* About nearly all that was ever measured, unless a few steps went far beyond the others: these stand at its ends. */
 static struct range strip_range(const struct strip_figure *figure)
 {
-    double least = INFINITY, most = -INFINITY, reach = 0, logs = 0, part = left_out(figure->of), predicted = 0;
-    int counted = 0;
+    double least = INFINITY, most = -INFINITY, part = left_out(figure->of), predicted = 0;
+    int counted = 0, octaves[OCTAVES] = {0};
     for (int i = 0; i < figure->count; i++) {
         struct bins bins = strip_bins(figure, i);
         double low = bins_quantile(&bins, part), high = bins_quantile(&bins, 1 - part);
@@ -277,14 +287,14 @@ static struct range strip_range(const struct strip_figure *figure)
             continue;
         least = fmin(least, low);
         most = fmax(most, high);
-        logs += log(fmax(size, 1e-3));
+        octaves[(int)fmin(fmax(ilogb(fmax(size, 1e-9)) + OCTAVE_OF_1, 0), OCTAVES - 1)]++;
         counted++;
         predicted = figure->probes[i]->points[figure->point].predicted;
     }
-    reach = counted ? 4 * exp(logs / counted) : 1;
-    if (figure->of == DISTRIBUTION_VALUES) {
-        least = fmax(least, -reach);
-        most = fmin(most, reach);
+    if (figure->of == DISTRIBUTION_VALUES && counted) {
+        const double far = 3 * middle_size(octaves, counted);
+        least = fmax(least, -far);
+        most = fmin(most, far);
     }
     return range_of(figure->of, least, most, predicted);
 }

@@ -98,16 +98,23 @@ static struct walk walk_of(const struct bins *bins)
     return (struct walk){bins, bins ? bins_total(bins) : 0, 0};
 }
 
+static double peak_of(const struct bins *bins, const struct columns *columns)
+{
+    struct walk walk = walk_of(bins);
+    double greatest = 0;
+    for (int column = 0; column < columns->count && walk.total > 0; column++)
+        greatest = fmax(greatest, density_of(&walk, columns, column));
+    return greatest;
+}
+
+/* The axis holds what it is about, now, and of the others so much that this is not pressed flat. */
 static double greatest_density(const struct histogram *histogram, const struct columns *columns)
 {
-    double greatest = histogram->normal_variance > 0 ? normal_density(histogram, 0) : 0;
-    const struct bins *both[] = {histogram->now, histogram->start};
-    for (int i = 0; i < 2; i++) {
-        struct walk walk = walk_of(both[i]);
-        for (int column = 0; column < columns->count && walk.total > 0; column++)
-            greatest = fmax(greatest, density_of(&walk, columns, column));
-    }
-    return greatest;
+    const double most = 4;
+    double now = peak_of(histogram->now, columns), start = peak_of(histogram->start, columns);
+    double normal = histogram->normal_variance > 0 ? normal_density(histogram, 0) : 0;
+    double others = fmax(start, normal);
+    return now > 0 ? fmax(now, fmin(others, most * now)) : others;
 }
 
 /* ---- Drawing ---- */
@@ -146,14 +153,13 @@ static void draw_outline(struct canvas *canvas, const struct columns *columns, c
 
 static void draw_normal(struct canvas *canvas, const struct histogram *histogram, const struct axes *axes)
 {
-    struct dot_grid dots = canvas_dots(canvas);
     double run = 0, bottom = axes->y.origin + axes->y.count;
     canvas_line_begin(canvas, STYLE(ROLE_TEXT), STROKE_DASHED, 2);
     for (int dot = 0; dot + 1 < axes->x.count && histogram->normal_variance > 0; dot++) {
         double x0 = axes->x.origin + dot + 0.5, x1 = x0 + 1;
         double y0 = axis_dot(&axes->y, normal_density(histogram, axis_value(&axes->x, x0)));
         double y1 = axis_dot(&axes->y, normal_density(histogram, axis_value(&axes->x, x1)));
-        if (fmin(y0, y1) > bottom - dots.y * 0.25) /* lies on the axis */
+        if (fmin(y0, y1) > bottom - 1.2) /* lies on the axis */
             continue;
         canvas_line(canvas, x0, y0, x1, y1, STROKE_DASHED, &run);
     }
@@ -164,8 +170,11 @@ static void draw_normal(struct canvas *canvas, const struct histogram *histogram
 static void draw_beyond(struct canvas *canvas, const struct histogram *histogram, const struct axes *axes)
 {
     double total = bins_total(histogram->now);
-    double parts[2] = {bins_between(histogram->now, -INFINITY, histogram->low) / total,
-                       bins_between(histogram->now, histogram->high, INFINITY) / total};
+    /* the outermost bins, whose ends are not known, count as beyond wherever the axis ends */
+    double low = fmax(histogram->low, histogram->now->edge(1));
+    double high = fmin(histogram->high, histogram->now->edge(histogram->now->count - 1));
+    double parts[2] = {bins_between(histogram->now, -INFINITY, low) / total,
+                       bins_between(histogram->now, high, INFINITY) / total};
     for (int end = 0; end < 2; end++) {
         char text[32];
         if (!(parts[end] >= 5e-3))
@@ -173,7 +182,7 @@ static void draw_beyond(struct canvas *canvas, const struct histogram *histogram
         snprintf(text, sizeof text, end ? "%.1f%% \u2192" : "\u2190 %.1f%%", 100 * parts[end]);
         if (3 * text_columns(text) > axes->plot.columns)
             continue;
-        canvas_text(canvas, axes->plot.column + (end ? axes->plot.columns - text_columns(text) : 0), axes->plot.row,
+        canvas_text(canvas, axes->plot.column + (end ? axes->plot.columns - text_columns(text) : 1), axes->plot.row,
                     STYLE(ROLE_WARNING), text);
     }
 }

@@ -4,7 +4,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { DOTS_MAX = 80, LEVELS_MAX = 1024, FINE_DOTS = 4, SCALE_COLUMNS = 8 };
+enum { BEYOND_PART = 24, DOTS_MAX = 80, LEVELS_MAX = 1024, FINE_DOTS = 4, SCALE_COLUMNS = 8 };
 
 /* What is drawn, in pixels: those of the canvas, or half cells. */
 struct picture {
@@ -55,9 +55,15 @@ static double level_of(const struct picture *picture, double value)
     return fmin(fmax((value - low) / (high - low), 0), 1) * picture->levels;
 }
 
-/* Spreads a bin's number evenly over the levels it covers. */
+/* Spreads a bin's number evenly over the levels it covers; one beyond the axis over a band at its end, broad enough to
+ * be seen. */
 static void spread(struct picture *picture, double number, double from, double to)
 {
+    const double band = fmax(1, picture->levels / BEYOND_PART);
+    if (to <= 0)
+        to = band;
+    if (from >= picture->levels)
+        from = picture->levels - band;
     int first = (int)fmin(from, picture->levels - 1), last = (int)fmin(ceil(to) - 1, picture->levels - 1);
     if (last <= first) {
         picture->density[first] += (float)number;

@@ -1,7 +1,7 @@
 /* Distributions over time as one picture: x = time, y = value, colour = density. Each column shows what was measured
  * last before it; where several measurements share one, each value shows the greatest density of them, so that none is
  * lost. Colour is the density over its measurement's greatest, by its root: the tails are what one looks for. What lies
- * beyond the axis is in its outermost row. */
+ * beyond the axis is in a band at its end. */
 #ifndef NFBENCH_VIZ_STRIP_H
 #define NFBENCH_VIZ_STRIP_H
 

@@ -77,7 +77,7 @@ static void label_linear(double value, double step, double greatest, bool percen
     int decimals = (int)fmax(0, ceil(-log10(step / unit) - 1e-9));
     if (value == 0)
         snprintf(out, TICK_LABEL, "0%s", percent ? "%" : "");
-    else if (decimals <= 6 && fabs(value / unit) < 1e7)
+    else if (decimals <= 6 && greatest / unit < 1e6)
         snprintf(out, TICK_LABEL, "%.*f%s", decimals, value / unit, suffix);
     else {
         int digits = (int)fmin(9, fmax(1, ceil(log10(fabs(value) / step) + 1e-9) + 1));

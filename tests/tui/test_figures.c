@@ -187,6 +187,19 @@ static void the_predicted_line_lies_below_what_is_above_it(void **state)
     canvas_destroy(canvas);
 }
 
+static void axes_are_logarithmic_where_values_span_decades(void **state)
+{
+    struct rig *rig = *state;
+    assert_false(signals_want_log(rig->history[4], rig->history[0], SIGNALS_FORWARD));
+    rig->history[4]->points[3].variance = NAN; /* which spans nothing */
+    assert_false(signals_want_log(rig->history[4], NULL, SIGNALS_FORWARD));
+    rig->history[4]->points[3].variance = 300;
+    assert_true(signals_want_log(rig->history[4], NULL, SIGNALS_FORWARD));
+    assert_false(signals_want_log(rig->history[4], NULL, SIGNAL_SET(SIGNAL_BRANCH_VARIANCE)));
+    rig->history[0]->points[2].branch_variance = 1e-4f;
+    assert_true(signals_want_log(rig->history[4], rig->history[0], SIGNAL_SET(SIGNAL_BRANCH_VARIANCE)));
+}
+
 static void distributions_have_axes_and_say_what_they_compare(void **state)
 {
     struct rig *rig = *state;
@@ -320,6 +333,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(values_are_those_of_the_point, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_profile_shows_all_quantities_and_what_is_predicted, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_predicted_line_lies_below_what_is_above_it, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(axes_are_logarithmic_where_values_span_decades, set_up, tear_down),
         cmocka_unit_test_setup_teardown(distributions_have_axes_and_say_what_they_compare, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_selected_point_is_among_those_shown, set_up, tear_down),
         cmocka_unit_test_setup_teardown(strips_and_histories_go_over_the_steps, set_up, tear_down),

@@ -309,6 +309,53 @@ static void every_measurement_shows_in_a_strip(void **state)
     free(numbers);
 }
 
+/* What went far beyond the axis is seen at its end, at any height. */
+static void what_is_beyond_a_strip_is_seen(void **state)
+{
+    (void)state;
+    double numbers[2 * BINS] = {0};
+    numbers[BINS / 2] = 50;
+    numbers[2 * BINS - 1] = 50; /* of the second: above all edges */
+    struct strip strip = {.count = 2,
+                          .x = step_of,
+                          .bins = strip_bins,
+                          .data = numbers,
+                          .low = -10,
+                          .high = 10,
+                          .map = COLORMAP_VIRIDIS,
+                          .bare = true,
+                          .cursor = NAN};
+    uint32_t nothing = colormap_color(COLORMAP_VIRIDIS, 0), peak = colormap_color(COLORMAP_VIRIDIS, 1);
+    for (int rows = 1; rows < 200; rows += 33) {
+        struct canvas *canvas = cells_of(20, rows, GLYPHS_BRAILLE);
+        strip_draw(canvas, canvas_area(canvas), &strip);
+        int lit = 0;
+        for (int half = 0; half < 2 * rows; half++)
+            lit += half_color(canvas, 18, half / 2, half % 2) == peak;
+        assert_int_equal(half_color(canvas, 18, 0, false), peak);
+        assert_int_equal(half_color(canvas, 18, rows - 1, true), nothing);
+        assert_true(lit >= 1 && lit >= rows / 13 && lit <= 1 + rows / 6);
+        canvas_destroy(canvas);
+    }
+}
+
+/* A distribution that has become broad is not pressed flat by the narrow one it began as. */
+static void what_is_now_keeps_its_height(void **state)
+{
+    (void)state;
+    double now[BINS] = {0}, start[BINS] = {0};
+    struct bins now_bins = bins_of(now), start_bins = bins_of(start);
+    for (int bin = 1; bin < BINS - 1; bin++)
+        now[bin] = edge(bin + 1) - edge(bin);
+    start[BINS / 2] = 50;
+    const struct histogram histogram = {
+        .now = &now_bins, .start = &start_bins, .low = -30, .high = 30, .no_legend = true, .mark = {NAN, NULL}};
+    struct canvas *canvas = cells_of(70, 24, GLYPHS_BRAILLE);
+    histogram_draw(canvas, canvas_area(canvas), &histogram);
+    assert_in_range(first_row(canvas, 50, ROLE_SERIES_1), 10, 18);
+    canvas_destroy(canvas);
+}
+
 /* ---- All of them ---- */
 
 static void draw_one(struct canvas *canvas, struct rect area, int kind)
@@ -383,6 +430,8 @@ int main(void)
         cmocka_unit_test(density_is_a_bins_share_over_its_width),
         cmocka_unit_test(a_histogram_shows_its_smallest_bin_and_what_is_beyond),
         cmocka_unit_test(every_measurement_shows_in_a_strip),
+        cmocka_unit_test(what_is_beyond_a_strip_is_seen),
+        cmocka_unit_test(what_is_now_keeps_its_height),
         cmocka_unit_test(figures_of_any_size_stay_in_their_area),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -139,6 +139,18 @@ static void neighbours_of_a_big_number_are_told_apart(void **state)
     assert_true(ticks.count >= 4);
 }
 
+static void labels_of_huge_values_are_short(void **state)
+{
+    (void)state;
+    for (double high = 1; high < 1e30; high *= 3) {
+        struct ticks ticks;
+        ticks_linear(0, high, 8, false, &ticks);
+        assert_true(ticks.count >= 3);
+        for (int i = 0; i < ticks.count; i++)
+            assert_in_range(strlen(ticks.tick[i].label), 1, 8);
+    }
+}
+
 static void numbers_are_short(void **state)
 {
     (void)state;
@@ -170,6 +182,7 @@ int main(void)
         cmocka_unit_test(rounding_holds_the_range),
         cmocka_unit_test(impossible_ranges_give_no_ticks),
         cmocka_unit_test(neighbours_of_a_big_number_are_told_apart),
+        cmocka_unit_test(labels_of_huge_values_are_short),
         cmocka_unit_test(numbers_are_short),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
