@@ -209,8 +209,8 @@ static void draw(struct scene *scene, struct canvas *canvas, struct rect area)
     rows = draw_numbers(probe, scene->selected, canvas, area);
     area.row += rows;
     area.rows -= rows;
-    rows =
-        probe_draw_sentence(scene, canvas, (struct rect){area.column, area.row, area.columns, area.rows > 8 ? 2 : 1});
+    rows = probe_draw_sentence(scene, canvas, (struct rect){area.column, area.row, area.columns, area.rows > 8 ? 2 : 1},
+                               scene->selected);
     area.row += rows;
     area.rows -= rows;
     if (area.rows > 0)

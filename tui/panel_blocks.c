@@ -246,6 +246,19 @@ static void keep_in_sight(struct scene *scene, int shown, int points)
     *top = *top < 0 ? 0 : *top;
 }
 
+/* Of the chosen block and, where a row is left, of the one that is worst off. */
+static void draw_sentences(const struct scene *scene, struct canvas *canvas, struct rect area)
+{
+    int rows = probe_draw_sentence(scene, canvas, area, scene->selected), worst = probes_worst(scene->probes), columns;
+
+    if (rows == area.rows || worst < 0 || worst == scene->selected)
+        return;
+    columns = canvas_text(canvas, area.column, area.row + rows, STYLE(ROLE_LABEL), "worst: ");
+    probe_draw_sentence(scene, canvas,
+                        (struct rect){area.column + columns, area.row + rows, area.columns - columns, area.rows - rows},
+                        worst);
+}
+
 static void draw(struct scene *scene, struct canvas *canvas, struct rect area)
 {
     int points;
@@ -272,7 +285,7 @@ static void draw(struct scene *scene, struct canvas *canvas, struct rect area)
     if (table.scrolls)
         draw_scroll_bar(canvas, &table, scene->blocks_top, points);
     if (area.rows >= SENTENCE_FROM)
-        probe_draw_sentence(
+        draw_sentences(
             scene, canvas,
             (struct rect){area.column + 1, area.row + area.rows - SENTENCE_ROWS, area.columns - 2, SENTENCE_ROWS});
 }

@@ -204,12 +204,12 @@ void probe_sentence(const struct scene *scene, int point, char text[PROBE_SENTEN
                  what_lessens(probes_spec(scene->probes), &probes_newest(scene->probes)->points[point], point));
 }
 
-int probe_draw_sentence(const struct scene *scene, struct canvas *canvas, struct rect area)
+int probe_draw_sentence(const struct scene *scene, struct canvas *canvas, struct rect area, int point)
 {
     char text[PROBE_SENTENCE];
     const char *why;
-    enum health health = probes_health(scene->probes, scene->selected, &why);
+    enum health health = probes_health(scene->probes, point, &why);
 
-    probe_sentence(scene, scene->selected, text);
+    probe_sentence(scene, point, text);
     return draw_wrapped(canvas, area, STYLE(probe_role(health)), text);
 }

@@ -29,7 +29,7 @@ uint32_t probe_mark(enum health health);
 /* "block 3: variance 31, over 10 times the predicted 1.04" */
 void probe_sentence(const struct scene *scene, int point, char text[PROBE_SENTENCE]);
 /* Draws it from the area's first row on, wrapped, and returns the rows it takes, the area's at most. */
-int probe_draw_sentence(const struct scene *scene, struct canvas *canvas, struct rect area);
+int probe_draw_sentence(const struct scene *scene, struct canvas *canvas, struct rect area, int point);
 
 /* The first figures of the chosen block's details, side by side (panel_block.c). */
 void panel_block_preview(const struct scene *scene, struct canvas *canvas, struct rect area);

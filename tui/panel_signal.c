@@ -77,7 +77,7 @@ static void draw_profile(struct scene *scene, struct canvas *canvas, struct rect
     }
     plot.column++;
     plot.columns -= 2;
-    probe_draw_sentence(scene, canvas, plot);
+    probe_draw_sentence(scene, canvas, plot, scene->selected);
 }
 
 static void draw_signal(struct scene *scene, struct canvas *canvas, struct rect area)

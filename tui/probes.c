@@ -19,7 +19,8 @@ struct probes {
     int count, room;
     long version;
     int points;
-    struct verdict *verdicts; /* (points), of the newest */
+    struct verdict *verdicts; /* (points), of the newest once it is `judged` */
+    bool judged;
 };
 
 static int room_for(const struct model_spec *spec)
@@ -87,15 +88,19 @@ static void thin_out(struct probes *probes)
     throw_out(probes, least);
 }
 
+/* Nobody asks for that of a session's older probes, which are many. */
 static void judge(struct probes *probes)
 {
-    const struct probe *newest = probes->kept[probes->count - 1];
+    const struct probe *newest = probes_newest(probes);
 
-    for (int point = 0; point < probes->points; point++) {
+    if (probes->judged)
+        return;
+    for (int point = 0; point < probes->points && newest; point++) {
         struct verdict *verdict = &probes->verdicts[point];
 
         verdict->health = health_of_point(&probes->spec, newest, point, verdict->why, sizeof(verdict->why));
     }
+    probes->judged = true;
 }
 
 static bool has_channels(const struct probe *probe)
@@ -127,7 +132,7 @@ int probes_add(struct probes *probes, const struct probe *probe, struct error *e
     probe_copy(probes->kept[probes->count++], probe);
     if (probes->count > probes->room)
         thin_out(probes);
-    judge(probes);
+    probes->judged = false;
     probes->version++;
     return 0;
 }
@@ -172,19 +177,19 @@ int probes_points(const struct probes *probes)
     return probes->points;
 }
 
-enum health probes_health(const struct probes *probes, int point, const char **why)
+enum health probes_health(struct probes *probes, int point, const char **why)
 {
-    const struct verdict *verdict = &probes->verdicts[point];
-
-    *why = probes->count > 0 ? verdict->why : "";
-    return probes->count > 0 ? verdict->health : HEALTH_GOOD;
+    judge(probes);
+    *why = probes->verdicts[point].why;
+    return probes->verdicts[point].health;
 }
 
-int probes_worst(const struct probes *probes)
+int probes_worst(struct probes *probes)
 {
     int worst = -1;
 
-    for (int point = 0; probes->count > 0 && point < probes->points; point++)
+    judge(probes);
+    for (int point = 0; point < probes->points; point++)
         if (probes->verdicts[point].health > (worst < 0 ? HEALTH_GOOD : probes->verdicts[worst].health))
             worst = point;
     return worst;

@@ -1,6 +1,6 @@
 /* The probes that a viewer keeps: the one at the start of training, the newest, and between them as many as have room,
- * spread over the steps, for charts and strips over time; and the health of the newest one's points, worked out once.
- * The memory is bounded however long a run goes on. */
+ * spread over the steps, for charts and strips over time; and the health of the newest one's points, worked out when it
+ * is first asked for. The memory is bounded however long a run goes on. */
 #ifndef NFBENCH_TUI_PROBES_H
 #define NFBENCH_TUI_PROBES_H
 
@@ -34,8 +34,8 @@ const struct model_spec *probes_spec(const struct probes *probes);
 /* 1 + the network's blocks. */
 int probes_points(const struct probes *probes);
 /* Of a point of the newest probe, and why; good without a word before the first. */
-enum health probes_health(const struct probes *probes, int point, const char **why);
+enum health probes_health(struct probes *probes, int point, const char **why);
 /* The point that is worst off in the newest probe, of equals the first; -1 when all are good. */
-int probes_worst(const struct probes *probes);
+int probes_worst(struct probes *probes);
 
 #endif

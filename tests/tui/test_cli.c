@@ -66,6 +66,8 @@ static void test_help_shows_what_a_command_takes_and_no_more(void **state)
     assert_non_null(strstr(outcome->out, "  --preset "));
     assert_non_null(strstr(outcome->out, "  --repeats "));
     assert_null(strstr(outcome->out, "  --lr "));
+    outcome = run_expecting(0, "resume --help");
+    assert_non_null(strstr(outcome->out, "  --probe-every ")); /* it looks on, and changes nothing */
     outcome = run_expecting(0, "test --help");
     assert_non_null(strstr(outcome->out, "  --split "));
     outcome = run_expecting(0, "help settings");

@@ -327,6 +327,10 @@ static void health_is_seen_and_said(void **state)
     assert_non_null(strstr(text[row_of(24, "block 2")], "x block 2")); /* without colours too */
     assert_non_null(strstr(text[row_of(24, "block 3")], "! block 3"));
     must_show(24, "block 2: variance 77, over 10 times");
+    scene.selected = 1;
+    render(24, 80);
+    must_show(24, "worst: block 2: variance 77");
+    scene.selected = 2;
     scene.view = VIEW_BLOCK;
     render(24, 80);
     must_show(24, "block 2: variance 77, over 10 times");
