@@ -238,6 +238,8 @@ int app_run(const struct run_request *request, bool *interrupted, struct error *
     screen_close();
     repl_close();
     terminal_close();
+    for (int i = 0; i < app->picture_count; i++)
+        picture_cancel(app->pictures[i]);
     while (app->picture_count > 0)
         app_finish_picture(app);
     if (app->launch)

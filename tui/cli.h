@@ -12,7 +12,7 @@
 /* Exit codes of the program. */
 enum cli_status { CLI_DONE = 0, CLI_FAILED = 1, CLI_USAGE = 2, CLI_INTERRUPTED = 130 };
 
-enum { CLI_OPTIONS = 6, CLI_VALUE_SIZE = 64 };
+enum { CLI_OPTIONS = 8, CLI_VALUE_SIZE = 64 };
 
 /* An option of one subcommand alone; the others are settings. */
 struct cli_option {
@@ -55,6 +55,10 @@ const char *cli_value(const struct cli *cli, const char *option);
 /* The same as a whole number of least..most; `otherwise` when not given. */
 int cli_number(const struct cli *cli, const char *option, long otherwise, long least, long most, long *out,
                struct error *error);
+/* Which checkpoint of a session --checkpoint names: last, best or a step; `otherwise` when it is not given. */
+int cli_checkpoint(const struct cli *cli, long otherwise, long *out, struct error *error);
+/* Which images --split names: "test" (when it is not given), "validation" or "train". */
+int cli_split(const struct cli *cli, const char **out, struct error *error);
 /* True when the setting stands on this command line (a config file does not count). */
 bool cli_given(const struct cli *cli, const char *setting);
 /* Lays the settings of the command line over those of a session. */

@@ -1,8 +1,10 @@
 /* `nfbench export`: a session's pictures as PNG files. */
 #include "tui/cli.h"
+#include "tui/cli_progress.h"
 #include "tui/export.h"
 
 #include <string.h>
+#include <unistd.h>
 
 /* What came of the rows that were asked for. */
 struct results {
@@ -22,7 +24,8 @@ static int read_options(const struct cli *cli, struct export_source *source, str
                      : cli_value(cli, "all") ? "all"
                                              : "log",
                      set, error) != 0 ||
-        cli_number(cli, "scale", 2, 1, EXPORT_SCALE_MAX, &scale, error) != 0)
+        cli_number(cli, "scale", 2, 1, EXPORT_SCALE_MAX, &scale, error) != 0 ||
+        cli_checkpoint(cli, MEASURE_BEST, &source->checkpoint, error) != 0 || cli_split(cli, &source->part, error) != 0)
         return -1;
     source->scale = (int)scale;
     source->theme = theme_find(theme ? theme : "light");
@@ -50,6 +53,25 @@ static void tell_failed(const struct cli *cli, struct results *results, const ch
     fprintf(stderr, "%s: %s: %s\n", results->named ? "nfbench export" : "note", name, error->message);
 }
 
+static int show_progress(void *context, int done, int total)
+{
+    progress_share(context, "evaluating", done, total);
+    return 0;
+}
+
+/* One picture; of the network's, the first measures the images and shows how far it is. */
+static int write_picture(const struct cli *cli, struct export_source *source, int row, char path[EXPORT_PATH_SIZE],
+                         struct error *error)
+{
+    struct progress progress;
+    progress_open(&progress, STDERR_FILENO);
+    source->progress = show_progress;
+    source->context = &progress;
+    int status = export_write(source, row, cli_value(cli, "to"), path, error);
+    progress_close(&progress);
+    return status;
+}
+
 static void write_set(struct cli *cli, struct export_source *source, const struct export_set *set,
                       struct results *results)
 {
@@ -59,7 +81,7 @@ static void write_set(struct cli *cli, struct export_source *source, const struc
         struct error error = {""};
         if (!set->rows[i])
             continue;
-        if (export_write(source, i, cli_value(cli, "to"), path, &error) == 0)
+        if (write_picture(cli, source, i, path, &error) == 0)
             tell_written(cli, results, row->name, path);
         else
             tell_failed(cli, results, row->name, &error);
@@ -109,7 +131,11 @@ enum cli_status cli_export(struct cli *cli)
     }
     source.scale = options.scale;
     source.theme = options.theme;
+    source.checkpoint = options.checkpoint;
+    source.part = options.part;
     write_set(cli, &source, &set, &results);
+    cli_note(source.measure.device_note);
+    cli_note(source.measure.note);
     status = finish(cli, &source, &results);
 out:
     export_close(&source);

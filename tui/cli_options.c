@@ -2,11 +2,13 @@
  * sources. What the settings' own parser need not know (a subcommand's own options, which settings it takes) is dealt
  * with here; values are then read by settings_parse, once over the defaults, once over a session's settings. */
 #include "base/nearest.h"
+#include "sessions/session.h"
 #include "tui/cli.h"
 #include "tui/device.h"
 
 #include <errno.h>
 #include <getopt.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -219,6 +221,26 @@ int cli_number(const struct cli *cli, const char *option, long otherwise, long l
     *out = text ? strtol(text, &end, 10) : otherwise;
     if (text && (errno || end == text || *end || *out < least || *out > most))
         return error_set(error, "--%s %.60s: must be a whole number from %ld to %ld", option, text, least, most);
+    return 0;
+}
+
+int cli_checkpoint(const struct cli *cli, long otherwise, long *out, struct error *error)
+{
+    const char *text = cli_value(cli, "checkpoint");
+    *out = !text ? otherwise : strcmp(text, "best") == 0 ? CHECKPOINT_BEST : CHECKPOINT_LATEST;
+    if (!text || strcmp(text, "best") == 0 || strcmp(text, "last") == 0)
+        return 0;
+    if (cli_number(cli, "checkpoint", 0, 0, LONG_MAX, out, NULL) != 0)
+        return error_set(error, "--checkpoint %.60s: must be last, best or a step", text);
+    return 0;
+}
+
+int cli_split(const struct cli *cli, const char **out, struct error *error)
+{
+    const char *part = cli_value(cli, "split");
+    *out = part ? part : "test";
+    if (strcmp(*out, "test") != 0 && strcmp(*out, "validation") != 0 && strcmp(*out, "train") != 0)
+        return error_set(error, "--split %.60s: must be test, validation or train", part);
     return 0;
 }
 

@@ -6,7 +6,6 @@
 #include "tui/measure.h"
 #include "tui/words.h"
 
-#include <limits.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -21,27 +20,13 @@ struct test_options {
 
 /* ---- Options ---- */
 
-static int read_checkpoint(const struct cli *cli, long *out, struct error *error)
-{
-    const char *text = cli_value(cli, "checkpoint");
-    *out = text && strcmp(text, "best") == 0 ? CHECKPOINT_BEST : CHECKPOINT_LATEST;
-    if (!text || strcmp(text, "best") == 0 || strcmp(text, "last") == 0)
-        return 0;
-    if (cli_number(cli, "checkpoint", 0, 0, LONG_MAX, out, NULL) != 0)
-        return error_set(error, "--checkpoint %.60s: must be last, best or a step", text);
-    return 0;
-}
-
 static int read_options(const struct cli *cli, struct test_options *options, struct error *error)
 {
-    const char *part = cli_value(cli, "split");
     long batch;
-    options->part = part ? part : "test";
-    if (strcmp(options->part, "test") != 0 && strcmp(options->part, "validation") != 0 &&
-        strcmp(options->part, "train") != 0)
-        return error_set(error, "--split %.60s: must be test, validation or train", part);
-    if (cli_number(cli, "batch", options->settings.train.batch, 1, 65536, &batch, error) != 0 ||
-        read_checkpoint(cli, &options->checkpoint, error) != 0 || cli_over_session(cli, &options->settings, error) != 0)
+    if (cli_split(cli, &options->part, error) != 0 ||
+        cli_number(cli, "batch", options->settings.train.batch, 1, 65536, &batch, error) != 0 ||
+        cli_checkpoint(cli, CHECKPOINT_LATEST, &options->checkpoint, error) != 0 ||
+        cli_over_session(cli, &options->settings, error) != 0)
         return -1;
     options->settings.train.batch = (int)batch;
     return 0;

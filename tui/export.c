@@ -18,6 +18,13 @@ static const struct export_row table[] = {
     {"histograms", "distribution of each block's activations", false, export_histograms},
     {"variances", "distribution of the variances of each block's channels", false, export_variances},
     {"density", "activations of each block over the steps", false, export_density},
+    {"augmentation", "training images, each beside what augmentation makes of it", true, export_augmentation},
+    {"samples", "random images: class, prediction, confidence", true, export_samples},
+    {"classes", "random images of each class", true, export_classes},
+    {"mistakes", "the most confident mistakes", true, export_mistakes},
+    {"losses", "the images with the highest loss", true, export_losses},
+    {"confusion", "confusion matrix: what is taken for what", true, export_confusion},
+    {"filters", "the filters of the first convolution as pictures", true, export_filters},
 };
 
 enum { ROWS = sizeof table / sizeof *table };
@@ -75,8 +82,12 @@ static const double SMOOTHING = 0.95; /* as on the screen at first */
 int export_open(struct export_source *source, struct session *session, const struct settings *settings,
                 struct error *error)
 {
-    *source =
-        (struct export_source){.session = session, .settings = *settings, .theme = theme_find("light"), .scale = 2};
+    *source = (struct export_source){.session = session,
+                                     .settings = *settings,
+                                     .theme = theme_find("light"),
+                                     .scale = 2,
+                                     .checkpoint = MEASURE_BEST,
+                                     .part = "test"};
     if (session_metrics(session, &source->metrics, error) || curves_create(SMOOTHING, &source->curves, error) ||
         curves_add_history(source->curves, &source->metrics, error))
         return -1;
@@ -86,6 +97,7 @@ int export_open(struct export_source *source, struct session *session, const str
 
 void export_close(struct export_source *source)
 {
+    export_close_network(source);
     curves_destroy(source->curves);
     metrics_free(&source->metrics);
 }
@@ -108,6 +120,12 @@ char *export_caption(const char *session, long step, const struct settings *sett
     return text;
 }
 
+/* The step that a row's picture is of. */
+static long step_of(const struct export_source *source, const struct export_row *row)
+{
+    return row->network && source->opened ? source->measure.state.step : source->step;
+}
+
 /* Where the row's picture goes; the folder is there then. */
 static int find_path(const struct export_source *source, const struct export_row *row, const char *folder,
                      char path[EXPORT_PATH_SIZE], struct error *error)
@@ -120,17 +138,19 @@ static int find_path(const struct export_source *source, const struct export_row
     }
     if (file_make_folders(folder, error))
         return -1;
-    return path_format(path, error, "%s/step-%06ld-%s.png", folder, source->step, row->name);
+    return path_format(path, error, "%s/step-%06ld-%s.png", folder, step_of(source, row), row->name);
 }
 
 int export_write(struct export_source *source, int row, const char *folder, char path[EXPORT_PATH_SIZE],
                  struct error *error)
 {
     struct canvas *canvas = NULL;
-    char *caption = export_caption(session_name(source->session), source->step, &source->settings);
-    int status = caption ? 0 : error_set(error, "out of memory");
-    if (status == 0)
-        status = table[row].draw(source, &canvas, error);
+    char *caption = NULL;
+    int status = table[row].draw(source, &canvas, error);
+    if (status == 0) {
+        caption = export_caption(session_name(source->session), step_of(source, &table[row]), &source->settings);
+        status = caption ? 0 : error_set(error, "out of memory");
+    }
     if (status == 0)
         status = find_path(source, &table[row], folder, path, error);
     if (status == 0) {

@@ -4,6 +4,7 @@
 
 #include "sessions/session.h"
 #include "tui/curves.h"
+#include "tui/measure.h"
 #include "viz/theme.h"
 
 enum { EXPORT_ROWS = 64, EXPORT_PATH_SIZE = 4096, EXPORT_SCALE_MAX = 4 };
@@ -18,6 +19,14 @@ struct export_source {
     struct metrics metrics;
     struct curves *curves;
     long step; /* the newest */
+    /* from the network, which the first picture that needs it opens; export_open sets the best checkpoint, the test
+     * images and nobody to tell */
+    long checkpoint;                                     /* as measure_open takes it */
+    const char *part;                                    /* as measure_run takes it */
+    int (*progress)(void *context, int done, int total); /* of the measuring; non-zero gives up; may be NULL */
+    void *context;
+    struct measure measure;
+    bool opened, measured;
 };
 
 struct export_row {
@@ -67,5 +76,16 @@ int export_weights(struct export_source *source, struct canvas **out, struct err
 int export_histograms(struct export_source *source, struct canvas **out, struct error *error);
 int export_variances(struct export_source *source, struct canvas **out, struct error *error);
 int export_density(struct export_source *source, struct canvas **out, struct error *error);
+
+/* ---- The pictures of images and of the network (export_images.c) ---- */
+
+int export_augmentation(struct export_source *source, struct canvas **out, struct error *error);
+int export_samples(struct export_source *source, struct canvas **out, struct error *error);
+int export_classes(struct export_source *source, struct canvas **out, struct error *error);
+int export_mistakes(struct export_source *source, struct canvas **out, struct error *error);
+int export_losses(struct export_source *source, struct canvas **out, struct error *error);
+int export_confusion(struct export_source *source, struct canvas **out, struct error *error);
+int export_filters(struct export_source *source, struct canvas **out, struct error *error);
+void export_close_network(struct export_source *source);
 
 #endif

@@ -172,7 +172,7 @@ int sheet_of_filters(const struct filters_sheet *what, struct sheet **out, struc
         return -1;
     for (int i = 0; i < what->count; i++) {
         const float largest = paint_filter(what->weights + (size_t)i * WEIGHTS, sheet->pixels + (size_t)i * WEIGHTS);
-        snprintf(sheet->captions[i], CAPTION_TEXT, "%d\n\u00b1%.3g", i, (double)largest);
+        snprintf(sheet->captions[i], CAPTION_TEXT, "%d\n\u00b1%#.3g", i, (double)largest);
     }
     sheet->tile = FILTER_TILE;
     sheet->grid.per_row = what->count > MANY_FILTERS ? 2 * FILTERS_A_ROW : FILTERS_A_ROW;

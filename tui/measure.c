@@ -29,8 +29,6 @@ static int choose_part(struct measure *measure, const char *part, struct evaluat
     struct partition parts;
     if (partition_make(measure->dataset, &measure->settings.train, &parts, error) != 0)
         return -1;
-    if (strcmp(part, "measured") == 0)
-        part = parts.validation > 0 ? "validation" : "test";
     *options = (struct evaluation_options){.split = SPLIT_TEST,
                                            .count = parts.test,
                                            .batch = measure->settings.train.batch,

@@ -34,8 +34,8 @@ struct measure {
 int measure_open(struct measure *measure, struct session *session, const struct settings *settings, long checkpoint,
                  struct error *error);
 
-/* Measures the images of a part ("test", "validation", "train"; "measured": the part that the training was judged by),
- * settings.train.batch at a time; fills what stands behind `part`. As evaluate() returns. */
+/* Measures the images of a part ("test", "validation", "train"), settings.train.batch at a time; fills what stands
+ * behind `part`. As evaluate() returns. */
 int measure_run(struct measure *measure, const char *part, int (*progress)(void *context, int done, int total),
                 void *context, struct error *error);
 

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,6 +26,7 @@ struct picture {
     struct canvas *screen, *charts[QUANTITY_COUNT];
     /* of a set */
     struct export_set set;
+    atomic_bool cancelled;
 
     int done; /* eventfd */
     pthread_t thread;
@@ -75,33 +77,43 @@ static int write_screen(struct picture *picture)
 
 /* ---- A set of the session's pictures ---- */
 
+static int go_on(void *context, int done, int total)
+{
+    const struct picture *picture = context;
+
+    (void)done;
+    (void)total;
+    return atomic_load(&picture->cancelled);
+}
+
+/* The run trains on: what the network's pictures measure, they measure on one processor thread. */
+static void measure_beside_the_run(struct settings *settings)
+{
+    settings->train.device = DEVICE_CPU;
+    settings->train.precision = PRECISION_AUTO;
+    settings->train.threads = 1;
+}
+
 /* Writes what there is of the set; of what could not be drawn the last is told. */
 static int write_rows(struct picture *picture, struct export_source *source)
 {
     const struct export_row *row;
-    const char *elsewhere = NULL;
     int written = 0, failed = 0;
 
     for (int i = 0; (row = export_row(i)); i++) {
         char path[EXPORT_PATH_SIZE];
 
-        if (!picture->set.rows[i])
+        if (!picture->set.rows[i] || (row->network && atomic_load(&picture->cancelled)))
             continue;
-        if (row->network)
-            elsewhere = row->name;
-        else if (export_write(source, i, NULL, path, &picture->error))
+        if (export_write(source, i, NULL, path, &picture->error))
             failed++;
         else
             written++;
     }
-    if (!written && elsewhere && !failed)
-        return error_set(&picture->error, "%s needs the network, which trains here: nfbench export %s --what %s",
-                         elsewhere, session_reference(source->session), elsewhere);
     if (!written || failed)
         return -1;
-    snprintf(picture->said, sizeof(picture->said), "wrote %d picture%s into %s/images%s", written,
-             written == 1 ? "" : "s", picture->path,
-             elsewhere ? "; those of the network and the images: nfbench export --all" : "");
+    snprintf(picture->said, sizeof(picture->said), "wrote %d picture%s into %s/images", written,
+             written == 1 ? "" : "s", picture->path);
     return 0;
 }
 
@@ -114,8 +126,12 @@ static int write_set(struct picture *picture)
 
     if (settings_default(&settings, &picture->error) == 0 &&
         session_open(&settings, picture->path, SESSION_READ, &session, &picture->error) == 0 &&
-        export_open(&source, session, session_settings(session), &picture->error) == 0)
+        export_open(&source, session, session_settings(session), &picture->error) == 0) {
+        measure_beside_the_run(&source.settings);
+        source.progress = go_on;
+        source.context = picture;
         result = write_rows(picture, &source);
+    }
     export_close(&source);
     session_close(session);
     return result;
@@ -207,6 +223,11 @@ int picture_start_set(const char *path, const struct export_set *set, struct pic
 int picture_fd(const struct picture *picture)
 {
     return picture->done;
+}
+
+void picture_cancel(struct picture *picture)
+{
+    atomic_store(&picture->cancelled, true);
 }
 
 const char *picture_path(const struct picture *picture)

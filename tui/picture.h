@@ -17,10 +17,13 @@ enum { PICTURE_TEXT = 1400 };
 int picture_start(struct scene *scene, const struct settings *settings, const struct theme *theme, struct rect cells,
                   enum glyph_set glyphs, const char *path, struct picture **out, struct error *error);
 /* Begins to write the pictures of a set, as `nfbench export` does, into the images of the session at `path`, from what
- * is in its log now. Rows that need the network are passed over and told. */
+ * is in its log now; the network's from its best checkpoint, or its last, on one processor thread, so that the run
+ * beside it goes on. */
 int picture_start_set(const char *path, const struct export_set *set, struct picture **out, struct error *error);
 /* Readable (an eventfd) when all is written, or has failed. */
 int picture_fd(const struct picture *picture);
+/* Gives up what takes long: the network's pictures. */
+void picture_cancel(struct picture *picture);
 /* What is being written, a file or a folder. */
 const char *picture_path(const struct picture *picture);
 /* Waits for the end, frees, and says how it went: `said` is what was written, in a sentence. */

@@ -22,8 +22,8 @@ static int compare_code(const void *key, const void *glyph)
 static const struct font_glyph *find_glyph(uint32_t code)
 {
     /* Signs that look like one that the font has. */
-    static const uint32_t alike[][2] = {{0x2714, 0x2713}, {0x2715, 0x00D7}, {0x2716, 0x00D7}, {0x2717, 0x00D7},
-                                        {0x2718, 0x00D7}, {0x23F5, 0x25B6}, {0x2024, 0x002E}};
+    static const uint32_t alike[][2] = {{0x2714, 0x2713}, {0x2715, 0x00D7}, {0x2716, 0x00D7},
+                                        {0x2718, 0x2717}, {0x23F5, 0x25B6}, {0x2024, 0x002E}};
     for (size_t i = 0; i < sizeof alike / sizeof alike[0]; i++)
         if (alike[i][0] == code)
             code = alike[i][1];

@@ -9,6 +9,7 @@ enum { LEAST_TILE = 8, CAPTION_TEXT = 128 };
 struct tiles {
     int columns, rows; /* of an image, in cells */
     int width;         /* of a tile: of one image, or of two and the gap between them */
+    int space;         /* columns between tiles: more between pairs than within one */
     int lines;         /* of the captions */
     int gap;           /* rows between a caption and the next image */
     int per_row;
@@ -36,6 +37,12 @@ static bool in_pairs(const struct image_grid *grid)
     return grid->count > 0 && grid->images[0].beside;
 }
 
+static struct tiles begin_tiles(const struct image_grid *grid, int gap)
+{
+    return (struct tiles){
+        .lines = caption_lines(grid), .gap = gap, .space = in_pairs(grid) ? 3 : 1, .per_row = grid->per_row};
+}
+
 static void set_tile(const struct image_grid *grid, int columns, struct tiles *tiles)
 {
     tiles->columns = columns;
@@ -46,12 +53,12 @@ static void set_tile(const struct image_grid *grid, int columns, struct tiles *t
 /* The largest tiles with which all images fit; the least ones when none do. */
 static struct tiles choose_tiles(const struct canvas *canvas, struct rect area, const struct image_grid *grid)
 {
-    struct tiles tiles = {.lines = caption_lines(grid), .gap = canvas_cells(canvas) ? 0 : 1};
-    int largest = grid->per_row > 0 ? (area.columns + 1) / grid->per_row - 1 : area.columns;
+    struct tiles tiles = begin_tiles(grid, canvas_cells(canvas) ? 0 : 1);
+    int largest = grid->per_row > 0 ? (area.columns + tiles.space) / grid->per_row - tiles.space : area.columns;
     largest = in_pairs(grid) ? (largest - 1) / 2 : largest;
     for (int columns = largest / 2 * 2; columns >= LEAST_TILE || !tiles.columns; columns -= 2) {
         set_tile(grid, columns > 2 ? columns : 2, &tiles);
-        tiles.per_row = grid->per_row > 0 ? grid->per_row : (area.columns + 1) / (tiles.width + 1);
+        tiles.per_row = grid->per_row > 0 ? grid->per_row : (area.columns + tiles.space) / (tiles.width + tiles.space);
         tiles.per_row = tiles.per_row > 0 ? tiles.per_row : 1;
         if (rows_needed(grid, &tiles) <= area.rows)
             break;
@@ -106,7 +113,7 @@ void image_grid_draw(struct canvas *canvas, struct rect area, const struct image
     area.rows -= gap;
     struct tiles tiles = choose_tiles(canvas, area, grid);
     for (int i = 0; i < grid->count; i++) {
-        struct rect place = {area.column + i % tiles.per_row * (tiles.width + 1),
+        struct rect place = {area.column + i % tiles.per_row * (tiles.width + tiles.space),
                              area.row + i / tiles.per_row * (tiles.rows + tiles.lines + tiles.gap), tiles.width,
                              tiles.rows};
         if (place.row + place.rows <= all.row + all.rows && place.column + place.columns <= all.column + all.columns)
@@ -117,10 +124,10 @@ void image_grid_draw(struct canvas *canvas, struct rect area, const struct image
 
 void image_grid_size(const struct image_grid *grid, int tile, int *columns, int *rows)
 {
-    struct tiles tiles = {.lines = caption_lines(grid), .gap = 1, .per_row = grid->per_row};
+    struct tiles tiles = begin_tiles(grid, 1);
     const int head = head_rows(grid);
     set_tile(grid, tile + tile % 2, &tiles);
-    *columns = tiles.per_row * (tiles.width + 1) - 1;
+    *columns = tiles.per_row * (tiles.width + tiles.space) - tiles.space;
     *columns = grid->title && text_columns(grid->title) > *columns ? text_columns(grid->title) : *columns;
     *columns = grid->note && text_columns(grid->note) > *columns ? text_columns(grid->note) : *columns;
     *rows = rows_needed(grid, &tiles) + head + (head > 0);

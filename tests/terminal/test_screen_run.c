@@ -170,6 +170,10 @@ static void views_help_and_pictures(void **state)
     assert_int_equal(access(screen_path("sessions"), F_OK), 0);
     screen_command("export signal density");
     wait_for("wrote 2 pictures into /");
+    screen_command("save");
+    wait_for("saved at step");
+    screen_command("export filters,augmentation,samples"); /* with the network, beside the run */
+    wait_for("wrote 3 pictures into /");
     screen_command("export sig"); /* no picture's name: a file */
     wait_for("sig.png");
     screen_key("q");

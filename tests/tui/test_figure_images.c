@@ -115,7 +115,7 @@ static void test_each_image_stands_beside_what_is_made_of_it(void **state)
             uint8_t changed[IMAGE_BYTES];
             struct augmentation done;
             augment_image(what.augment, image, 5, 8, (uint32_t)images[i], changed, &done);
-            const int left = i % 4 * (PAIR + 10), top = HEAD + i / 4 * BAND;
+            const int left = i % 4 * (PAIR + 30), top = HEAD + i / 4 * BAND;
             assert_picture(canvas, left, top, 5, image);
             assert_picture(canvas, left + TILE + 10, top, 5, changed);
             augment_describe(&done, text, sizeof text);
@@ -213,8 +213,8 @@ static void test_filters_are_scaled_by_their_largest_weight(void **state)
     canvas = cells(60, 12);
     figure_sheet(canvas, canvas_area(canvas), sheet);
     char *text = text_on(canvas);
-    assert_non_null(strstr(text, "\u00b10.5 "));
-    assert_non_null(strstr(text, "\u00b12 "));
+    assert_non_null(strstr(text, "\u00b10.500 "));
+    assert_non_null(strstr(text, "\u00b12.00 "));
     free(text);
     canvas_destroy(canvas);
     sheet_destroy(sheet);

@@ -255,17 +255,17 @@ static void a_grid_of_pairs_shows_both_and_keeps_empty_places(void **state)
     canvas_destroy(canvas);
 
     /* three pairs of 8 + 1 + 8 columns, then the captions' two lines */
-    canvas = cells_of(3 * 18 - 1, 2 * 6, GLYPHS_ASCII);
+    canvas = cells_of(3 * 20 - 3, 2 * 6, GLYPHS_ASCII);
     image_grid_draw(canvas, canvas_area(canvas), &grid);
     char *text = text_of(canvas), *line = text;
     for (int row = 0; row < 4; row++)
         line = strchr(line, '\n') + 1;
-    assert_int_equal(strncmp(line, "crop +2,-3        crop +2,-3        crop +2,-3", 46), 0);
+    assert_int_equal(strncmp(line, "crop +2,-3          crop +2,-3          crop +2,-3", 50), 0);
     line = strchr(line, '\n') + 1;
-    assert_int_equal(strncmp(line, "flip              flip              flip", 40), 0);
+    assert_int_equal(strncmp(line, "flip                flip                flip", 44), 0);
     for (int row = 0; row < 5; row++)
         line = strchr(line, '\n') + 1;
-    assert_int_equal(strncmp(line, "crop +2,-3                          crop +2,-3", 46), 0);
+    assert_int_equal(strncmp(line, "crop +2,-3                              crop +2,-3", 50), 0);
     free(text);
     canvas_destroy(canvas);
 }
