@@ -4,12 +4,18 @@
 
 #include <math.h>
 
+/* That may come: none behind the end of a run that stopped early. */
+static long last_step(const struct snapshot *now)
+{
+    return trainer_has_ended(now->state) && now->step.step > 0 ? now->step.step : now->steps_total;
+}
+
 static void draw_chart(struct scene *scene, struct canvas *canvas, struct rect area, enum quantity quantity)
 {
     const struct curves_look look = {
         .quantity = quantity,
         .log_axis = quantity == QUANTITY_LOSS && scene->log_axis,
-        .steps_total = (double)scene->snapshot.steps_total,
+        .steps_total = (double)last_step(&scene->snapshot),
         .cursor = scene->cursor,
         .empty_text = scene->phase == PHASE_STARTING ? scene->progress : "waiting for the first step",
     };

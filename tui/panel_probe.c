@@ -1,6 +1,7 @@
 /* See panel_probe.h. */
 #include "tui/panel_probe.h"
 
+#include "tui/figure_signal.h"
 #include "tui/keys.h"
 #include "tui/words.h"
 
@@ -133,31 +134,14 @@ bool probe_choose(struct scene *scene, int page, int key)
 
 /* ---- Axes ---- */
 
-static const double SPAN_FOR_LOG = 100;
-
-/* The greatest over the least of the newest probe's values and what is predicted; those that are not above 0 aside. */
-static double span_of(const struct scene *scene, enum axis_of of)
-{
-    const struct probe *probe = scene->probes ? probes_newest(scene->probes) : NULL;
-    double least = INFINITY, greatest = 0;
-
-    for (int i = 0; probe && i < probe->count; i++) {
-        const struct probe_point *point = &probe->points[i];
-        double values[] = {(double)(of == AXIS_SIGNAL ? point->variance : point->gradient_norm),
-                           of == AXIS_SIGNAL ? (double)point->predicted : 0};
-
-        for (int v = 0; v < 2; v++)
-            if (values[v] > 0 && isfinite(values[v])) {
-                least = fmin(least, values[v]);
-                greatest = fmax(greatest, values[v]);
-            }
-    }
-    return greatest / least;
-}
-
 bool probe_log_axis(const struct scene *scene, enum axis_of of)
 {
-    return scene->axes[of] == AXIS_BY_DATA ? span_of(scene, of) > SPAN_FOR_LOG : scene->axes[of] == AXIS_LOG;
+    static const unsigned signals[AXIS_COUNT] = {[AXIS_SIGNAL] = SIGNALS_FORWARD, [AXIS_GRADIENTS] = SIGNALS_BACKWARD};
+
+    if (scene->axes[of] != AXIS_BY_DATA)
+        return scene->axes[of] == AXIS_LOG;
+    return scene->probes && probes_newest(scene->probes) &&
+           signals_want_log(probes_newest(scene->probes), probes_first(scene->probes), signals[of]);
 }
 
 void probe_turn_axis(struct scene *scene, enum axis_of of)

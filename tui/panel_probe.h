@@ -18,7 +18,7 @@ const struct probe *probe_shown(const struct scene *scene, struct canvas *canvas
  */
 bool probe_choose(struct scene *scene, int page, int key);
 
-/* Whether an axis is logarithmic: as the person chose, else where the values over the depth span two decades. */
+/* Whether an axis is logarithmic: as the person chose, else as the values over the depth ask for. */
 bool probe_log_axis(const struct scene *scene, enum axis_of of);
 /* The person chooses the other kind. */
 void probe_turn_axis(struct scene *scene, enum axis_of of);

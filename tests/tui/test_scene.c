@@ -383,6 +383,20 @@ static void the_log_scrolls_and_stops_at_its_ends(void **state)
     assert_false(scene_key(&scene, 24, 80, 'z'));
 }
 
+/* Steps that will never come take no room. */
+static void the_axis_ends_with_the_run(void **state)
+{
+    (void)state;
+    go_live(30);
+    scene.view = VIEW_LOSS;
+    render(24, 80, GLYPHS_BRAILLE);
+    assert_non_null(strstr(text[21], " 100"));
+    scene.snapshot.state = TRAINER_STOPPED;
+    render(24, 80, GLYPHS_BRAILLE);
+    assert_null(strstr(text[21], " 100"));
+    assert_non_null(strstr(text[21], " 30"));
+}
+
 static void the_cursor_walks_along_the_curve(void **state)
 {
     (void)state;
@@ -417,6 +431,7 @@ int main(void)
         TEST(a_diagnosis_stands_over_the_charts),
         TEST(help_names_all_and_scrolls),
         TEST(the_log_scrolls_and_stops_at_its_ends),
+        TEST(the_axis_ends_with_the_run),
         TEST(the_cursor_walks_along_the_curve),
     };
     setenv("TZ", "UTC", 1);
