@@ -49,10 +49,9 @@ static int measure_now(const struct taking *taking, const struct measure *measur
         tensor = branch_end(taking, op, error);
     if (!tensor)
         return -1;
-    float *results = taking->prober->results + measure->offset;
-    uint32_t *counts = (uint32_t *)(results + 4 * (size_t)c);
-    return backend->statistics(backend, op->dtype, tensor, (size_t)taking->images * measure->spatial, c, results,
-                               measure->kind == MEASURE_OUTPUT ? counts : NULL, (int *)(counts + VALUE_BINS), error);
+    const struct measure_results to = measure_results(measure, taking->prober->results);
+    return backend->statistics(backend, op->dtype, tensor, (size_t)taking->images * measure->spatial, c, to.statistics,
+                               measure->kind == MEASURE_OUTPUT ? to.counts : NULL, to.finite, error);
 }
 
 static bool is_due(const struct measure *measure, enum plan_moment moment)
@@ -87,16 +86,15 @@ static int join_chunk(const struct taking *taking, struct error *error)
 {
     struct prober *prober = taking->prober;
     struct backend *backend = taking->network->backend;
-    if (backend->copy_out(backend, prober->copy, prober->results, prober->units_offset * sizeof *prober->copy, error))
+    if (backend->copy_out(backend, prober->copy, prober->results, prober->units_offset, error))
         return -1;
     for (int i = 0; i < prober->measure_count; i++) {
         struct measure *measure = &prober->measures[i];
-        const float *results = prober->copy + measure->offset;
-        const uint32_t *counts = (const uint32_t *)(results + 4 * (size_t)measure->tally.channels);
+        const struct measure_results from = measure_results(measure, prober->copy);
         if (is_backward(measure) && !taking->backward)
             continue;
-        tally_add(&measure->tally, (size_t)taking->images * measure->spatial, results,
-                  measure->kind == MEASURE_OUTPUT ? counts : NULL, counts[VALUE_BINS] != 0);
+        tally_add(&measure->tally, (size_t)taking->images * measure->spatial, from.statistics,
+                  measure->kind == MEASURE_OUTPUT ? from.counts : NULL, *from.finite);
     }
     return 0;
 }
@@ -248,11 +246,12 @@ static int measure_weights(const struct taking *taking, struct probe *probe, str
     struct prober *prober = taking->prober;
     struct backend *backend = network->backend;
     const struct parameter_list *list = &network->parameters;
-    float *units = prober->copy + prober->units_offset;
+    void *const on_device = prober->results + prober->units_offset, *const on_host =
+                                                                        prober->copy + prober->units_offset;
+    const float *units = on_host;
     if ((!network->updater && network_make_updater(network, false, error)) ||
-        backend->unit_squares(backend, network->updater, prober->results + prober->units_offset, error) ||
-        backend->copy_out(backend, units, prober->results + prober->units_offset,
-                          (prober->words - prober->units_offset) * sizeof *units, error))
+        backend->unit_squares(backend, network->updater, on_device, error) ||
+        backend->copy_out(backend, on_host, on_device, prober->bytes - prober->units_offset, error))
         return -1;
     struct weight_sums sums = {0};
     for (int i = 0; i < list->layer_count - 1; i++) { /* all but the head's */

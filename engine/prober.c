@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 /* Images a chunk at most: what a probe needs of a GPU's memory stays a part of what training needs. */
-enum { PROBE_CHUNK = 128, RESULT_ALIGNMENT = 64 /* words: 256 bytes */ };
+enum { PROBE_CHUNK = 128, RESULT_ALIGNMENT = 256 /* bytes */ };
 
 /* State of the making; the first failure sticks. */
 struct maker {
@@ -14,9 +14,9 @@ struct maker {
     struct error *error;
 };
 
-static size_t aligned(size_t words)
+static size_t aligned(size_t bytes)
 {
-    return (words + RESULT_ALIGNMENT - 1) / RESULT_ALIGNMENT * RESULT_ALIGNMENT;
+    return (bytes + RESULT_ALIGNMENT - 1) / RESULT_ALIGNMENT * RESULT_ALIGNMENT;
 }
 
 static void add_measure(struct maker *m, enum measure_kind kind, int index)
@@ -33,7 +33,7 @@ static void add_measure(struct maker *m, enum measure_kind kind, int index)
         .kind = kind,
         .op = index,
         .point = op->block + 1,
-        .offset = prober->words,
+        .offset = prober->bytes,
         .spatial = conv ? (size_t)(conv->out_h * conv->out_w) : (size_t)(op->h * op->w),
     };
     const int channels = conv ? conv->shape.cout : op->c;
@@ -42,7 +42,7 @@ static void add_measure(struct maker *m, enum measure_kind kind, int index)
         return;
     }
     prober->measure_count++;
-    prober->words += aligned(4 * (size_t)channels + VALUE_BINS + 1);
+    prober->bytes += aligned(4 * (size_t)channels * sizeof(float) + (VALUE_BINS + 1) * sizeof(uint32_t));
 }
 
 /* Whether the operation's output is that of relu units of a residual branch. */
@@ -93,12 +93,12 @@ static size_t count_units(const struct network *network)
 static int take_memory(struct network *network, struct prober *prober, struct error *error)
 {
     struct backend *backend = network->backend;
-    prober->units_offset = prober->words;
-    prober->words += 3 * count_units(network);
-    prober->copy = malloc(prober->words * sizeof *prober->copy);
+    prober->units_offset = prober->bytes;
+    prober->bytes += 3 * count_units(network) * sizeof(float);
+    prober->copy = malloc(prober->bytes);
     if (!prober->copy)
         return error_set(error, "out of memory for a probe");
-    if (backend->allocate(backend, prober->words * sizeof *prober->results, (void **)&prober->results, error))
+    if (backend->allocate(backend, prober->bytes, (void **)&prober->results, error))
         return network_explain_memory(network, error);
     return 0;
 }
@@ -143,5 +143,5 @@ void prober_destroy(struct network *network, struct prober *prober)
 
 size_t prober_bytes(const struct prober *prober)
 {
-    return prober ? prober->plan->arena_bytes + prober->words * sizeof *prober->results : 0;
+    return prober ? prober->plan->arena_bytes + prober->bytes : 0;
 }

@@ -17,7 +17,7 @@ enum measure_kind {
 struct measure {
     enum measure_kind kind;
     int op, point;  /* number of the operation; of the point in the probe */
-    size_t offset;  /* of its results, see `results` */
+    size_t offset;  /* of its results, in bytes */
     size_t spatial; /* rows an image */
     struct tally tally;
 };
@@ -27,11 +27,26 @@ struct prober {
     struct measure *measures; /* by operation */
     int measure_count, measure_capacity;
     int *first; /* (op_count + 1): the operation's first measure */
-    /* Device memory and its copy on the host, in words of four bytes. For each measure: statistics (4, c), counts
-     * (VALUE_BINS), finite; behind them the sums of each unit (units, 3). */
-    float *results, *copy;
-    size_t words, units_offset;
+    /* Device memory and its copy on the host: of each measure what measure_results says; behind them the sums of each
+     * unit of the weights (units, 3). */
+    char *results, *copy;
+    size_t bytes, units_offset;
 };
+
+/* What one measure leaves in `results` or their copy. */
+struct measure_results {
+    float *statistics; /* (4, channels) */
+    uint32_t *counts;  /* (VALUE_BINS) */
+    int *finite;
+};
+
+static inline struct measure_results measure_results(const struct measure *measure, char *results)
+{
+    void *const statistics = results + measure->offset;
+    void *const counts = results + measure->offset + 4 * sizeof(float) * (size_t)measure->tally.channels;
+    void *const finite = (uint32_t *)counts + VALUE_BINS;
+    return (struct measure_results){statistics, counts, finite};
+}
 
 /* For batches of `n` images: with batch norm just so many, else any number, in chunks. */
 int prober_create(struct network *network, int n, struct prober **out, struct error *error);

@@ -9,11 +9,13 @@ int tally_create(struct tally *tally, int channels, struct error *error)
 {
     const size_t count = (size_t)channels;
     *tally = (struct tally){.channels = channels};
-    tally->mean = malloc(2 * count * (sizeof *tally->mean + sizeof *tally->least));
-    if (!tally->mean)
+    tally->mean = malloc(2 * count * sizeof *tally->mean);
+    tally->least = malloc(2 * count * sizeof *tally->least);
+    if (!tally->mean || !tally->least) {
+        tally_free(tally);
         return error_set(error, "out of memory for a probe");
+    }
     tally->square = tally->mean + count;
-    tally->least = (float *)(tally->square + count);
     tally->most = tally->least + count;
     tally_reset(tally);
     return 0;
@@ -22,7 +24,9 @@ int tally_create(struct tally *tally, int channels, struct error *error)
 void tally_free(struct tally *tally)
 {
     free(tally->mean);
+    free(tally->least);
     tally->mean = NULL;
+    tally->least = NULL;
 }
 
 void tally_reset(struct tally *tally)
