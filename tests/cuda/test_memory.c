@@ -53,6 +53,7 @@ static int try_run(struct tiny_run *run, struct backend *cuda, struct error *err
     struct partition parts;
     assert_int_equal(partition_make(tiny_dataset(), train, &parts, error), 0);
     trainer_needs(&parts, &options);
+    options.probes = train->probe_every != 0;
     if (network_create(cuda, &run->spec, &options, &run->network, error) == 0 &&
         trainer_create(run->network, tiny_dataset(), train, NULL, &run->sink, &run->trainer, error) == 0)
         return 0;
@@ -127,6 +128,34 @@ static void images_count(void **state)
     assert_true(run.options.batch > 1 && run.options.batch < 300);
     if (try_run(&run, cuda, &error))
         fail_msg("%s", error.message);
+    tiny_free(&run);
+    close_machine(cuda);
+}
+
+/* Nor does one beside the plan of the probes, which then takes nothing more. */
+static void probes_count(void **state)
+{
+    (void)state;
+    static struct tiny_run run;
+    int batch[2];
+    struct error error = {""};
+    struct backend *cuda = open_machine(120 * MEGABYTE);
+    for (int probes = 0; probes < 2; probes++) {
+        tiny_init(&run, "micro");
+        run.options.probe_every = probes;
+        run.options.batch = 4096;
+        assert_int_equal(try_run(&run, cuda, &error), -1);
+        print_message("%s\n", error.message);
+        batch[probes] = advised(&error);
+    }
+    assert_true(batch[1] > 1 && batch[1] < batch[0]);
+    run.options.batch = batch[1];
+    if (try_run(&run, cuda, &error))
+        fail_msg("%s", error.message);
+    const size_t at_start = emulation_allocated();
+    finish(&run);
+    assert_int_equal(run.probe_count, run.step_count);
+    assert_true(emulation_allocated() - at_start < 100000);
     tiny_free(&run);
     close_machine(cuda);
 }
@@ -215,6 +244,7 @@ int main(void)
     const struct CMUnitTest tests[] = {cmocka_unit_test(too_large_a_batch_is_told_what_fits),
                                        cmocka_unit_test(too_small_a_machine_is_told_so),
                                        cmocka_unit_test(images_count),
+                                       cmocka_unit_test(probes_count),
                                        cmocka_unit_test(a_failed_upload_is_told_what_fits),
                                        cmocka_unit_test(all_is_there_at_the_start),
                                        cmocka_unit_test(a_run_that_starts_finishes)};

@@ -250,6 +250,41 @@ static void test_steps_are_logged_every_so_many(void **state)
     session_close(session);
 }
 
+/* Each probe, whatever the steps between records; a resumed session has those up to its checkpoint. */
+static void test_probes_are_logged_and_resumed(void **state)
+{
+    (void)state;
+    struct settings settings = small_settings();
+    struct rig rig = make_rig(&settings, 1);
+    struct session *session = create(&settings, "probes");
+    struct trainer_sink sink = session_sink(session);
+    struct metrics metrics;
+    struct probe *probe = NULL;
+    struct training_state at = {.step = 2};
+    char note[256];
+    assert_ok(probe_create(&settings.model, &probe, &error), &error);
+    for (probe->step = 0; probe->step < 4; probe->step++) {
+        probe->points[1].variance = 1 + (float)probe->step / 3;
+        assert_ok(sink.on_probe(sink.context, probe, &error), &error);
+    }
+    assert_ok(session_save(session, rig.network, &at, false, &error), &error);
+    session_close(session);
+    assert_ok(session_open(&settings, "probes", SESSION_WRITE, &session, &error), &error);
+    assert_ok(session_resume(session, rig.network, &at, note, &error), &error);
+    assert_ok(session_metrics(session, &metrics, &error), &error);
+    assert_int_equal(metrics.probe_count, 3);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(metrics.probes[i]->step, i);
+        assert_int_equal(metrics.probes[i]->count, probe->count);
+        assert_int_equal(metrics.probes[i]->points[1].channels, 8);
+        assert_true(metrics.probes[i]->points[1].variance == 1 + (float)i / 3);
+    }
+    metrics_free(&metrics);
+    probe_destroy(probe);
+    session_close(session);
+    free_rig(&rig);
+}
+
 static void test_resume_goes_on_from_the_newest(void **state)
 {
     (void)state;
@@ -538,6 +573,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_one_writer, folder_setup, folder_teardown),
         cmocka_unit_test_setup_teardown(test_a_killed_owner_leaves_no_lock, folder_setup, folder_teardown),
         cmocka_unit_test_setup_teardown(test_steps_are_logged_every_so_many, folder_setup, folder_teardown),
+        cmocka_unit_test_setup_teardown(test_probes_are_logged_and_resumed, folder_setup, folder_teardown),
         cmocka_unit_test_setup_teardown(test_resume_goes_on_from_the_newest, folder_setup, folder_teardown),
         cmocka_unit_test_setup_teardown(test_resume_forgets_commands_behind_the_checkpoint, folder_setup,
                                         folder_teardown),
