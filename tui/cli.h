@@ -98,6 +98,7 @@ enum cli_status cli_resume(struct cli *cli);   /* cli_train.c */
 enum cli_status cli_test(struct cli *cli);     /* cli_test.c */
 enum cli_status cli_export(struct cli *cli);   /* cli_export.c */
 enum cli_status cli_import(struct cli *cli);   /* cli_import.c */
+enum cli_status cli_probe(struct cli *cli);    /* cli_probe.c */
 enum cli_status cli_bench(struct cli *cli);    /* cli_bench.c */
 enum cli_status cli_sessions(struct cli *cli); /* cli_sessions.c */
 enum cli_status cli_doctor(struct cli *cli);   /* cli_doctor.c */

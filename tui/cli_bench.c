@@ -2,7 +2,7 @@
  * a batch that is already there, forward, softmax cross-entropy, backward, and SGD with Nesterov momentum 0.9, weight
  * decay 5e-4 on the weights, and adaptive gradient clipping when asked for. */
 #include "base/clock.h"
-#include "kernels/philox.h"
+#include "engine/noise.h"
 #include "tui/cli.h"
 #include "tui/cli_table.h"
 #include "tui/run.h"
@@ -64,16 +64,8 @@ static int make_batch(struct bench *bench, struct error *error)
     bench->seconds = calloc((size_t)bench->repeats, sizeof *bench->seconds);
     if (!bench->images || !bench->labels || !bench->seconds)
         return error_set(error, "out of memory for a batch of %zu images", batch);
-    uint64_t seed = bench->settings.train.seed;
-    for (size_t i = 0; i < pixels; i += 4) { /* an image is a multiple of four values */
-        struct philox draw = philox_draw(seed, PHILOX_SYNTHETIC, 0, i / 4, 0);
-        philox_normal(draw.word[0], draw.word[1], bench->images + i);
-        philox_normal(draw.word[2], draw.word[3], bench->images + i + 2);
-    }
-    for (size_t i = 0; i < batch; i++) {
-        struct philox draw = philox_draw(seed, PHILOX_SYNTHETIC, 1, i, 0);
-        bench->labels[i] = (uint8_t)philox_below(draw.word[0], (uint32_t)bench->settings.model.classes);
-    }
+    noise_batch(bench->settings.train.seed, bench->settings.model.classes, bench->settings.train.batch, bench->images,
+                bench->labels);
     return 0;
 }
 

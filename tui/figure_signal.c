@@ -118,7 +118,7 @@ static double line_predicted(const void *data, int point)
     return line->positive && value <= 0 ? NAN : value;
 }
 
-static void depth_name(const void *data, int index, char out[TICK_LABEL])
+void signal_depth_name(const void *data, int index, char out[TICK_LABEL])
 {
     (void)data;
     if (index == 0)
@@ -209,7 +209,7 @@ static void draw_profile(struct canvas *canvas, struct rect area, const struct p
                               .y_label = y_label,
                               .empty_text = "not measured",
                               .count = figure->now->count,
-                              .name = depth_name,
+                              .name = signal_depth_name,
                               .lines = parts->lines,
                               .line_count = parts->count,
                               .marks = parts->stages.marks,

@@ -6,6 +6,7 @@
 
 #include "engine/probe.h"
 #include "viz/canvas.h"
+#include "viz/ticks.h"
 
 /* What a point can be asked for. */
 enum signal {
@@ -40,6 +41,9 @@ double signal_predicted(const struct probe *probe, int point, enum signal signal
 /* Whether signals of a set span so many decades, now, at the start (may be NULL) or predicted, that a linear axis would
  * show the greatest alone. */
 bool signals_want_log(const struct probe *now, const struct probe *start, unsigned signals);
+
+/* The tick of a point on an axis of depth: "stem", "1", "2"; `data` is not looked at. */
+void signal_depth_name(const void *data, int point, char out[TICK_LABEL]);
 
 /* Quantities over depth: x = stem, block 1, 2, ...; predicted dashed, the start faint. Each quantity gets a plot of its
  * own, beside or above each other, where they have room; else they share one. SIGNALS_FORWARD makes it the signal

@@ -71,6 +71,19 @@ static const struct cli_command commands[] = {
      .min_operands = 1,
      .max_operands = 1,
      .main = cli_import},
+    {.name = "probe",
+     .operands = "",
+     .summary = "measures signal propagation at initialisation, without training, beside its prediction",
+     .about = "Every residual block's variance, squared mean and gradient, from unit Gaussian noise or, with --data or "
+              "--input images, from real images. --compare tries every choice of a setting: `nfbench probe --preset "
+              "report --ws off --compare init` shows that He keeps the variance, and the others do not.",
+     .settings = "@model batch agc label-smoothing normalize limit validation seed data device precision threads "
+                 "config json",
+     .options = {{"input", "noise|images", "what goes in (noise; images with --data)"},
+                 {"compare", "SETTING", "every choice of a setting of the model: init, ws, norm, activation, ..."},
+                 {"png", "FILE", "a figure, too"},
+                 {"scale", "N", "pixels of the figure: 1 to 4 times its size (2)"}},
+     .main = cli_probe},
     {.name = "bench",
      .operands = "",
      .summary = "times a training step and shows where its time goes",

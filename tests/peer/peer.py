@@ -13,9 +13,10 @@ gradient by more than 1e-3, in PyTorch's own fp32 as well.
 
 CASE.weights.safetensors   parameters under the peer's names; nfbench import reads such a file
 CASE.expected.safetensors  metadata `settings`: nfbench's options of this network, `images`: their number; tensors:
-                           logits, loss, predicted (variance per block), for every parameter gradient.NAME or
-                           projection.NAME (its norm, then its products with PROJECTIONS vectors of random signs), and
-                           in some updated.NAME (after three optimizer steps) and NAME.bias (where no weights file is)
+                           logits, loss, predicted (variance per block), signal (see measure_signal), for every
+                           parameter gradient.NAME or projection.NAME (its norm, then its products with PROJECTIONS
+                           vectors of random signs), and in some updated.NAME (after three optimizer steps) and
+                           NAME.bias (where no weights file is)
 """
 import argparse
 import json
@@ -159,6 +160,29 @@ def backward(net, n, smoothing):
     return logits, loss
 
 
+def measure_signal(net, n, smoothing):
+    """Of the stem's and each block's output, by hooks: channel variance and squared mean (averages over the channels),
+    variance at the end of the residual branch (0 for the stem), norm and channel variance of the output's gradient."""
+    outputs, branches = [], [None]
+
+    def keep_output(_, __, out):
+        out.retain_grad()
+        outputs.append(out)
+
+    hooks = [module.register_forward_hook(keep_output) for module in [net.stem, *net.blocks]]
+    hooks += [b.conv3.register_forward_hook(lambda _, __, out: branches.append(out.detach())) for b in net.blocks]
+    backward(net, n, smoothing)
+    for hook in hooks:
+        hook.remove()
+
+    def variance(t):
+        return float(t.var(dim=(0, 2, 3), unbiased=False).mean())
+
+    return np.array([[variance(out), float(out.mean(dim=(0, 2, 3)).square().mean()),
+                      0.0 if branch is None else variance(branch), float(out.grad.norm()), variance(out.grad)]
+                     for out, branch in zip(outputs, branches)], dtype=np.float32)
+
+
 def updated(peer, net, n, smoothing, report):
     """The parameters after three steps of the family's optimizer; the report's: plain momentum, decay on everything."""
     named = dict(net.named_parameters())
@@ -182,7 +206,8 @@ def make_case(peer, folder, name, case, weights, full, update):
     logits, loss = backward(net, n, smoothing)
     gradients = {k: numpy32(p.grad) for k, p in net.named_parameters()}
     tensors = {"logits": numpy32(logits), "loss": numpy32(loss),
-               "predicted": np.array(net.predicted, dtype=np.float32)}
+               "predicted": np.array(net.predicted, dtype=np.float32),
+               "signal": measure_signal(net, n, smoothing)}
     parameters = {k: numpy32(p) for k, p in net.named_parameters()}
     if not weights:
         tensors.update({k: p for k, p in parameters.items() if k.endswith(".bias")})

@@ -2,6 +2,7 @@
  * three optimizer steps, weights. The files and their tensors are described in peer.py, which makes them. The golden
  * ones are committed; the live ones ($NFBENCH_PEER_FILES) hold all gradients of the presets. */
 #include "engine/network.h"
+#include "engine/network_probe.h"
 #include "sessions/safetensors.h"
 #include "sessions/settings.h"
 #include "tests/peer/draw.h"
@@ -21,6 +22,8 @@ static const double TOLERANCE = 1e-4;
 /* Of the change over three steps. The biases were fitted for the first alone, so in the later ones rounding may decide
  * the sign of a ReLU's input; a mistake in clipping, decay or momentum is a few per cent. */
 static const double UPDATE_TOLERANCE = 5e-3;
+/* Of every number of a probe. */
+static const double SIGNAL_TOLERANCE = 1e-3;
 
 /* The network is made for more images than any file has, and goes through them in parts of 16 with so few threads. */
 enum { BATCH = 40, THREADS = 2 };
@@ -229,6 +232,30 @@ static void check_gradients(const struct fixture *f, struct worst *worst)
     }
 }
 
+/* A probe beside PyTorch's hooks: the columns of peer.py's measure_signal. */
+static void check_signal(struct fixture *f, struct worst *worst)
+{
+    enum { COLUMNS = 5 };
+    struct probe *probe;
+    const struct step_batch batch = {.n = f->n, .images = f->images, .labels = f->labels};
+    const struct probe_options options = {.gradients = true, .label_smoothing = f->settings.train.label_smoothing};
+    must(probe_create(&f->settings.model, &probe, &error));
+    must(probe_take(f->network, &batch, &options, probe, &error));
+    float *theirs = values(f->expected, "", "signal", (size_t)probe->count * COLUMNS);
+    for (int i = 0; i < probe->count; i++) {
+        const struct probe_point *point = &probe->points[i];
+        const float ours[COLUMNS] = {point->variance, point->squared_mean, point->branch_variance,
+                                     point->gradient_norm, point->gradient_variance};
+        static const char *const names[COLUMNS] = {"variance", "squared mean", "branch variance", "gradient norm",
+                                                   "gradient variance"};
+        for (int k = 0; k < COLUMNS; k++)
+            if (i > 0 || k != 2) /* the stem has no branch */
+                note(worst, relative_error(&ours[k], &theirs[i * COLUMNS + k], 1), names[k]);
+    }
+    free(theirs);
+    probe_destroy(probe);
+}
+
 static void assert_close(const char *what, const char *name, const struct worst *worst, double tolerance)
 {
     print_message("# %s %s: relative error at most %.1e (%s)\n", name, what, worst->error, worst->name);
@@ -244,8 +271,11 @@ static void compare(const char *folder, const char *name)
     set_up(&f, folder, name);
     check_forward(&f, &worst);
     check_gradients(&f, &worst);
+    struct worst signal = {0, ""};
+    check_signal(&f, &signal);
     tear_down(&f);
     assert_close("forward and backward", name, &worst, TOLERANCE);
+    assert_close("signal", name, &signal, SIGNAL_TOLERANCE);
 }
 
 /* As peer.py's `updated` does it. */
