@@ -16,7 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PICTURE_WIDTH = 900, PICTURE_HEIGHT = 420, NOTE_SIZE = 320 };
+enum { PICTURE_COLUMNS = 160, PICTURE_ROWS = 24, NOTE_SIZE = 320 };
 
 /* What goes into the networks. */
 struct input {
@@ -28,7 +28,8 @@ struct input {
 
 /* One network that was probed. */
 struct subject {
-    const char *choice; /* the word of --compare; NULL without it */
+    char choice[CLI_VALUE_SIZE]; /* the words of --compare: "he", "he, ws off"; empty without it */
+    int first, second;           /* numbers of the words */
     struct settings settings;
     struct probe *probe;
 };
@@ -36,7 +37,7 @@ struct subject {
 struct probing {
     struct cli *cli;
     struct input input;
-    const struct setting *compared; /* NULL: one network */
+    const struct setting *compared[2]; /* NULL, NULL: one network; all choices of both with each other */
     struct subject subjects[CHOICES_MOST];
     int count;
     long scale; /* of the picture */
@@ -141,33 +142,81 @@ static int measure_all(struct probing *probing, struct error *error)
 
 /* ---- What is compared ---- */
 
+static const struct setting *find_compared(const char *name, struct error *error)
+{
+    const int row = settings_find(name);
+    const struct setting *setting = row < 0 ? NULL : settings_row(row);
+    if (setting && strcmp(setting->section, "model") == 0 &&
+        (setting->type == SETTING_CHOICE || setting->type == SETTING_SWITCH))
+        return setting;
+    error_set(error,
+              "--compare %.60s: must be a setting of the model that has words to choose from: init, ws, norm, "
+              "activation, family, shortcut, skip-gain",
+              name);
+    return NULL;
+}
+
+/* "init" or "init,ws". */
+static int read_compared(struct probing *probing, const char *text, const struct settings *settings,
+                         struct error *error)
+{
+    char words[CLI_VALUE_SIZE];
+    snprintf(words, sizeof words, "%s", text);
+    char *comma = strchr(words, ',');
+    if (comma)
+        *comma++ = 0;
+    const char *names[2] = {words, comma};
+    for (int i = 0; i < 2 && names[i]; i++) {
+        probing->compared[i] = find_compared(names[i], error);
+        if (!probing->compared[i])
+            return -1;
+        if (settings_given(settings, names[i]))
+            return error_set(error, "--compare tries every %s: leave --%s out", names[i], names[i]);
+    }
+    if (probing->compared[0] == probing->compared[1])
+        return error_set(error, "--compare %s: twice the same", text);
+    return 0;
+}
+
+static int choose(struct subject *subject, const struct setting *setting, int word, struct error *error)
+{
+    return settings_set(&subject->settings, setting->name, setting_word(setting, word), error);
+}
+
+static int add_subject(struct probing *probing, const struct settings *settings, int first, int second,
+                       struct error *error)
+{
+    const struct setting *const *compared = probing->compared;
+    if (probing->count == CHOICES_MOST)
+        return error_set(error, "--compare: these are more than %d networks", (int)CHOICES_MOST);
+    struct subject *subject = &probing->subjects[probing->count++];
+    *subject = (struct subject){.settings = *settings, .first = first, .second = second};
+    if (choose(subject, compared[0], first, error) != 0 ||
+        (compared[1] && choose(subject, compared[1], second, error) != 0))
+        return -1;
+    if (compared[1])
+        snprintf(subject->choice, sizeof subject->choice, "%s, %s %s", setting_word(compared[0], first),
+                 compared[1]->name, setting_word(compared[1], second));
+    else
+        snprintf(subject->choice, sizeof subject->choice, "%s %s", compared[0]->name, setting_word(compared[0], first));
+    return settings_validate(&subject->settings, error);
+}
+
 static int list_subjects(struct probing *probing, const struct settings *settings, const char *compare,
                          struct error *error)
 {
-    probing->count = 1;
-    probing->subjects[0].settings = *settings;
-    if (!compare)
+    if (!compare) {
+        probing->count = 1;
+        probing->subjects[0].settings = *settings;
         return 0;
-    const int row = settings_find(compare);
-    const struct setting *setting = row < 0 ? NULL : settings_row(row);
-    if (!setting || strcmp(setting->section, "model") != 0 ||
-        (setting->type != SETTING_CHOICE && setting->type != SETTING_SWITCH))
-        return error_set(error, "--compare %.60s: must be a setting of the model that has words to choose from: init, "
-                                "ws, norm, activation, family, shortcut, skip-gain",
-                         compare);
-    if (settings_given(settings, compare))
-        return error_set(error, "--compare %s tries every %s: leave --%s out", compare, compare, compare);
-    probing->compared = setting;
-    const char *word;
-    for (probing->count = 0; probing->count < CHOICES_MOST && (word = setting_word(setting, probing->count)) != NULL;
-         probing->count++) {
-        struct subject *subject = &probing->subjects[probing->count];
-        subject->choice = word;
-        subject->settings = *settings;
-        if (settings_set(&subject->settings, compare, word, error) != 0 ||
-            settings_validate(&subject->settings, error) != 0)
-            return -1;
     }
+    if (read_compared(probing, compare, settings, error) != 0)
+        return -1;
+    const struct setting *const *compared = probing->compared;
+    for (int second = 0; second == 0 || (compared[1] && setting_word(compared[1], second)); second++)
+        for (int first = 0; setting_word(compared[0], first); first++)
+            if (add_subject(probing, settings, first, second, error) != 0)
+                return -1;
     return 0;
 }
 
@@ -200,6 +249,13 @@ static void number_cell(struct table *table, double value)
         table_cell(table, "%.4g", value);
 }
 
+/* NAN where theory says nothing, as with batch norm. */
+static double predicted_value(const struct probe *probe, int point, enum signal signal)
+{
+    const double value = signal_predicted(probe, point, signal);
+    return signal == SIGNAL_VARIANCE && value <= 0 ? NAN : value;
+}
+
 static void name_cell(struct table *table, int point)
 {
     char name[32];
@@ -211,16 +267,15 @@ static struct table *one_table(const struct probe *probe)
 {
     static const enum signal columns[] = {SIGNAL_VARIANCE, SIGNAL_SQUARED_MEAN, SIGNAL_SHORTCUT_VARIANCE,
                                           SIGNAL_BRANCH_VARIANCE, SIGNAL_GRADIENT_NORM};
-    static const char *const titles[] = {"",         "predicted", "variance", "squared mean", "shortcut",
-                                         "branch",   "gradient",  "dead",     "least",        "most"};
+    static const char *const titles[] = {"",       "predicted", "variance", "squared mean", "shortcut",
+                                         "branch", "gradient",  "dead",     "least",        "most"};
     struct table *table = table_create("lrrrrrrrrr");
     for (size_t i = 0; i < sizeof titles / sizeof *titles; i++)
         table_cell(table, "%s", titles[i]);
     for (int point = 0; point < probe->count; point++) {
         const struct probe_point *at = &probe->points[point];
-        const double predicted = signal_predicted(probe, point, SIGNAL_VARIANCE);
         name_cell(table, point);
-        number_cell(table, predicted > 0 ? predicted : NAN);
+        number_cell(table, predicted_value(probe, point, SIGNAL_VARIANCE));
         for (size_t i = 0; i < sizeof columns / sizeof *columns; i++)
             number_cell(table, signal_value(probe, point, columns[i]));
         table_cell(table, "%.0f %%", 100 * (double)at->dead);
@@ -230,25 +285,43 @@ static struct table *one_table(const struct probe *probe)
     return table;
 }
 
-/* Variance by block, a column a network. */
-static struct table *compare_table(const struct probing *probing)
+/* A quantity by block, a column a network. */
+static struct table *compare_table(const struct probing *probing, enum signal signal)
 {
     char columns[CHOICES_MOST + 3] = "lr";
     for (int i = 0; i < probing->count; i++)
         strcat(columns, "r");
+    const struct probe *first = probing->subjects[0].probe;
     struct table *table = table_create(columns);
-    table_cell(table, "variance with");
+    table_cell(table, "%s", "");
     table_cell(table, "predicted");
     for (int i = 0; i < probing->count; i++)
-        table_cell(table, "%s %s", probing->compared->name, probing->subjects[i].choice);
-    for (int point = 0; point < probing->subjects[0].probe->count; point++) {
-        const double predicted = signal_predicted(probing->subjects[0].probe, point, SIGNAL_VARIANCE);
+        table_cell(table, "%s", probing->subjects[i].choice);
+    for (int point = 0; point < first->count; point++) {
         name_cell(table, point);
-        number_cell(table, predicted > 0 ? predicted : NAN);
+        number_cell(table, predicted_value(first, point, signal));
         for (int i = 0; i < probing->count; i++)
-            number_cell(table, signal_value(probing->subjects[i].probe, point, SIGNAL_VARIANCE));
+            number_cell(table, signal_value(probing->subjects[i].probe, point, signal));
     }
     return table;
+}
+
+static int print_table(struct table *table, struct error *error)
+{
+    const int result = table_print(table, stdout, error);
+    table_destroy(table);
+    return result;
+}
+
+static int print_comparison(const struct probing *probing, struct error *error)
+{
+    static const enum signal signals[] = {SIGNAL_VARIANCE, SIGNAL_SQUARED_MEAN};
+    for (size_t i = 0; i < sizeof signals / sizeof *signals; i++) {
+        printf("%s%s\n", i ? "\n" : "", signal_name(signals[i]));
+        if (print_table(compare_table(probing, signals[i]), error) != 0)
+            return -1;
+    }
+    return 0;
 }
 
 /* ---- What there is to say of it ---- */
@@ -300,12 +373,12 @@ static int print_tables(const struct probing *probing, struct error *error)
     const struct settings *settings = &probing->subjects[0].settings;
     printf("%s at initialisation, seed %llu, %s: %d images of %s\n\n", settings->model.preset,
            (unsigned long long)settings->train.seed, probing->device, settings->train.batch, probing->input.words);
-    struct table *table = probing->compared ? compare_table(probing) : one_table(probing->subjects[0].probe);
-    const int result = table_print(table, stdout, error);
-    table_destroy(table);
-    if (!probing->compared)
-        print_notes(&probing->subjects[0]);
-    return result;
+    if (probing->compared[0])
+        return print_comparison(probing, error);
+    if (print_table(one_table(probing->subjects[0].probe), error) != 0)
+        return -1;
+    print_notes(&probing->subjects[0]);
+    return 0;
 }
 
 /* ---- JSON ---- */
@@ -341,11 +414,11 @@ static json_t *probe_json(const struct probing *probing)
     json_t *object = json_pack("{s:s, s:s, s:i, s:I, s:s}", "preset", settings->model.preset, "input",
                                probing->input.noise ? "noise" : "images", "images", settings->train.batch, "seed",
                                (json_int_t)settings->train.seed, "device", probing->device);
-    if (!probing->compared) {
+    if (!probing->compared[0]) {
         json_object_set_new(object, "points", points_json(&probing->subjects[0]));
         return object;
     }
-    json_object_set_new(object, "compare", json_string(probing->compared->name));
+    json_object_set_new(object, "compare", json_string(cli_value(probing->cli, "compare")));
     json_t *networks = json_object();
     for (int i = 0; i < probing->count; i++)
         json_object_set_new(networks, probing->subjects[i].choice, points_json(&probing->subjects[i]));
@@ -355,41 +428,66 @@ static json_t *probe_json(const struct probing *probing)
 
 /* ---- The picture ---- */
 
-static void draw(const struct probing *probing, struct canvas *canvas)
+static bool says_unstandardised(const struct probing *probing)
+{
+    return cli_given(probing->cli, "ws") && !probing->subjects[0].settings.model.weight_standardization;
+}
+
+/* "ws off": the words of a kind of choice; returns their number. */
+static int list_words(const struct setting *setting, char words[CHOICES_MOST][CLI_VALUE_SIZE],
+                      const char *pointers[CHOICES_MOST])
+{
+    int count = 0;
+    for (const char *word; setting && count < CHOICES_MOST && (word = setting_word(setting, count)); count++) {
+        snprintf(words[count], CLI_VALUE_SIZE, "%s %s", setting->name, word);
+        pointers[count] = words[count];
+    }
+    return count;
+}
+
+static void draw_choices(const struct probing *probing, struct canvas *canvas, struct rect area, const char *title)
+{
+    struct choice choices[CHOICES_MOST];
+    char words[2][CHOICES_MOST][CLI_VALUE_SIZE];
+    const char *pointers[2][CHOICES_MOST];
+    for (int i = 0; i < probing->count; i++) {
+        const struct subject *subject = &probing->subjects[i];
+        choices[i] = (struct choice){subject->probe, subject->first, subject->second};
+    }
+    struct choices_figure figure = {
+        .title = title, .choices = choices, .count = probing->count, .colors = pointers[0], .strokes = pointers[1]};
+    figure.color_count = list_words(probing->compared[0], words[0], pointers[0]);
+    figure.stroke_count = list_words(probing->compared[1], words[1], pointers[1]);
+    figure_choices(canvas, area, &figure);
+}
+
+static void draw(const struct probing *probing, struct canvas *canvas, struct rect area)
 {
     const struct subject *first = &probing->subjects[0];
-    const bool standardised = first->settings.model.weight_standardization;
     char title[160];
-    const char *names[CHOICES_MOST];
-    const struct probe *probes[CHOICES_MOST];
     snprintf(title, sizeof title, "Signal propagation at initialisation: %s%s, %s", first->settings.model.preset,
-             standardised || first->settings.model.norm == NORM_BATCH ? "" : " without weight standardisation",
+             says_unstandardised(probing) ? " without weight standardisation" : "",
              probing->input.noise ? "Gaussian noise" : "images");
-    if (!probing->compared) {
+    if (!probing->compared[0]) {
         const struct profile_figure figure = {.title = title,
                                               .now = first->probe,
                                               .model = &first->settings.model,
                                               .signals = SIGNALS_FORWARD,
                                               .selected = -1};
-        figure_profile(canvas, canvas_area(canvas), &figure);
+        figure_profile(canvas, area, &figure);
         return;
     }
-    for (int i = 0; i < probing->count; i++) {
-        names[i] = probing->subjects[i].choice;
-        probes[i] = probing->subjects[i].probe;
-    }
-    const struct choices_figure figure = {title, names, probes, probing->count};
-    figure_choices(canvas, canvas_area(canvas), &figure);
+    draw_choices(probing, canvas, area, title);
 }
 
 static int write_picture(const struct probing *probing, const char *path, struct error *error)
 {
     struct canvas *canvas;
-    const int scale = (int)probing->scale;
-    if (canvas_create_pixels(PICTURE_WIDTH * scale, PICTURE_HEIGHT * scale, scale, theme_find("light"), &canvas,
+    struct rect inside;
+    if (canvas_create_figure(PICTURE_COLUMNS, PICTURE_ROWS, (int)probing->scale, theme_find("light"), &canvas, &inside,
                              error) != 0)
         return -1;
-    draw(probing, canvas);
+    draw(probing, canvas, inside);
     char *text = export_caption("", 0, &probing->subjects[0].settings);
     const struct png_caption caption = {"nfbench:session", text};
     const int result =

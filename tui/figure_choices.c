@@ -32,9 +32,20 @@ static double line_predicted(const void *data, int point)
     return value > 0 ? value : NAN;
 }
 
-static struct style choice_style(int index)
+/* A dashed line is a prediction. */
+static enum stroke stroke_of(int stroke)
 {
-    return STYLE((enum role)(ROLE_SERIES_1 + index % SERIES_ROLES));
+    return stroke % 2 ? STROKE_DOTTED : STROKE_SOLID;
+}
+
+static struct style style_of(int color)
+{
+    return STYLE((enum role)(ROLE_SERIES_1 + color % SERIES_ROLES));
+}
+
+static enum marker_shape marker_of(int color)
+{
+    return (enum marker_shape)(color % MARKER_SHAPES);
 }
 
 static void draw_plot(struct canvas *canvas, struct rect area, const struct choices_figure *figure, enum signal signal)
@@ -43,19 +54,21 @@ static void draw_plot(struct canvas *canvas, struct rect area, const struct choi
     struct choice_line data[CHOICES_MOST];
     int count = 0;
     for (int i = 0; i < figure->count; i++) {
-        data[i] = (struct choice_line){figure->probes[i], signal};
+        const struct choice *choice = &figure->choices[i];
+        data[i] = (struct choice_line){choice->probe, signal};
         lines[count++] = (struct profile_line){.value = line_value,
                                                .data = &data[i],
-                                               .style = choice_style(i),
+                                               .style = style_of(choice->color),
+                                               .stroke = stroke_of(choice->stroke),
                                                .width = 2.5,
                                                .markers = true,
-                                               .marker = (enum marker_shape)(i % MARKER_SHAPES)};
+                                               .marker = marker_of(choice->color)};
     }
     lines[count++] = (struct profile_line){
         .value = line_predicted, .data = &data[0], .style = STYLE(ROLE_TEXT), .stroke = STROKE_DASHED, .width = 2};
     const struct profile profile = {.title = signal_name(signal),
                                     .x_label = "block",
-                                    .count = figure->probes[0]->count,
+                                    .count = figure->choices[0].probe->count,
                                     .name = signal_depth_name,
                                     .lines = lines,
                                     .line_count = count,
@@ -65,19 +78,26 @@ static void draw_plot(struct canvas *canvas, struct rect area, const struct choi
     profile_draw(canvas, area, &profile);
 }
 
+static int list_legend(const struct choices_figure *figure, struct legend_entry *legend)
+{
+    int count = 0;
+    for (int i = 0; i < figure->color_count; i++) {
+        legend[count] = (struct legend_entry){.style = style_of(i), .sample = SAMPLE_POINTS, .marker = marker_of(i)};
+        snprintf(legend[count++].text, LEGEND_TEXT, "%s", figure->colors[i]);
+    }
+    for (int i = 0; i < figure->stroke_count; i++) {
+        legend[count] = (struct legend_entry){.style = STYLE(ROLE_DIM), .sample = SAMPLE_LINE, .stroke = stroke_of(i)};
+        snprintf(legend[count++].text, LEGEND_TEXT, "%s", figure->strokes[i]);
+    }
+    legend[count] = (struct legend_entry){.style = STYLE(ROLE_TEXT), .sample = SAMPLE_LINE, .stroke = STROKE_DASHED};
+    snprintf(legend[count++].text, LEGEND_TEXT, "predicted");
+    return count;
+}
+
 void figure_choices(struct canvas *canvas, struct rect area, const struct choices_figure *figure)
 {
-    struct legend_entry legend[CHOICES_MOST + 1];
-    int count = 0;
-    for (; count < figure->count; count++) {
-        legend[count] = (struct legend_entry){.style = choice_style(count),
-                                              .sample = SAMPLE_POINTS,
-                                              .marker = (enum marker_shape)(count % MARKER_SHAPES)};
-        snprintf(legend[count].text, LEGEND_TEXT, "%s", figure->names[count]);
-    }
-    legend[count] =
-        (struct legend_entry){.style = STYLE(ROLE_TEXT), .sample = SAMPLE_LINE, .stroke = STROKE_DASHED};
-    snprintf(legend[count++].text, LEGEND_TEXT, "predicted");
+    struct legend_entry legend[2 * CHOICES_MOST + 1];
+    const int count = list_legend(figure, legend);
     const int rows = axes_draw_header(canvas, area, figure->title, legend, count);
     area = (struct rect){area.column, area.row + rows, area.columns, area.rows - rows};
     const struct grid grid = grid_of(area, PLOTS, PROFILE_ASPECT);

@@ -7,11 +7,19 @@
 
 enum { CHOICES_MOST = 8 };
 
+struct choice {
+    const struct probe *probe;
+    int color, stroke; /* numbers of what was chosen, of one kind and of another */
+};
+
 struct choices_figure {
     const char *title;
-    const char *const *names;           /* (count): what was chosen */
-    const struct probe *const *probes;  /* (count), of the same number of points */
-    int count;                          /* 1..CHOICES_MOST */
+    const struct choice *choices; /* (count), of the same number of points */
+    int count;                    /* 1..CHOICES_MOST */
+    /* what was chosen: (color_count) words told apart by colour and marker, (stroke_count) by stroke; 0: only one kind
+     */
+    const char *const *colors, *const *strokes;
+    int color_count, stroke_count;
 };
 
 /* Variance and squared mean over depth, on logarithmic axes; what is not finite is marked at the top. The first probe's
