@@ -473,6 +473,7 @@ static void draw(const struct probing *probing, struct canvas *canvas, struct re
                                               .now = first->probe,
                                               .model = &first->settings.model,
                                               .signals = SIGNALS_FORWARD,
+                                              .log_axis = signals_want_log(first->probe, NULL, SIGNALS_FORWARD),
                                               .selected = -1};
         figure_profile(canvas, area, &figure);
         return;
