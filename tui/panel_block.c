@@ -12,7 +12,7 @@ enum { NUMBER_COLUMNS = 25, NUMBER_LABEL = 12, FIGURE_ROWS = 5, FIGURE_COLUMNS =
 
 /* ---- Numbers ---- */
 
-enum { NUMBERS = 12 };
+enum { NUMBERS = 13 };
 
 struct number {
     const char *label;
@@ -55,8 +55,8 @@ static int list_numbers(const struct probe *probe, int index, struct number numb
         add_share(numbers, &count, "AGC clips", (double)point->clipped);
     }
     add_number(numbers, &count, "weights", (double)point->weight_norm);
-    snprintf(numbers[count].text, sizeof(numbers->text), "%.3g .. %.3g", (double)point->least, (double)point->most);
-    numbers[count++].label = "values";
+    add_number(numbers, &count, "least", (double)point->least);
+    add_number(numbers, &count, "greatest", (double)point->most);
     snprintf(numbers[count].text, sizeof(numbers->text), "%d", point->channels);
     numbers[count++].label = "channels";
     return count;
