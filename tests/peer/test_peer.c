@@ -244,8 +244,8 @@ static void check_signal(struct fixture *f, struct worst *worst)
     float *theirs = values(f->expected, "", "signal", (size_t)probe->count * COLUMNS);
     for (int i = 0; i < probe->count; i++) {
         const struct probe_point *point = &probe->points[i];
-        const float ours[COLUMNS] = {point->variance, point->squared_mean, point->branch_variance,
-                                     point->gradient_norm, point->gradient_variance};
+        const float ours[COLUMNS] = {point->variance, point->squared_mean, point->branch_variance, point->gradient_norm,
+                                     point->gradient_variance};
         static const char *const names[COLUMNS] = {"variance", "squared mean", "branch variance", "gradient norm",
                                                    "gradient variance"};
         for (int k = 0; k < COLUMNS; k++)
