@@ -10,6 +10,7 @@
 static const char no_probe[] = "no probe yet";
 
 enum {
+    ROOM_FOR_STEPS = 76,
     NAME_SIZE = 64,
     DISTRIBUTION_ASPECT = 3,
     STRIP_ASPECT = 4,
@@ -127,6 +128,14 @@ struct distribution_words {
     bool axes; /* their titles and a legend */
 };
 
+static void name_step(char name[NAME_SIZE], const char *word, const struct probe *probe, bool brief)
+{
+    if (brief)
+        snprintf(name, NAME_SIZE, "%s", word);
+    else
+        snprintf(name, NAME_SIZE, "%s (step %ld)", word, probe->step);
+}
+
 static void draw_distribution(struct canvas *canvas, struct rect area, const struct distribution_figure *figure,
                               const struct distribution_words *words)
 {
@@ -136,10 +145,11 @@ static void draw_distribution(struct canvas *canvas, struct rect area, const str
     double predicted = now->points[figure->point].predicted, part = left_out(figure->of);
     struct range range = range_of(figure->of, bins_quantile(&bins, part), bins_quantile(&bins, 1 - part), predicted);
     char now_name[NAME_SIZE], start_name[NAME_SIZE];
-    snprintf(now_name, sizeof now_name, start_shown ? "now (step %ld)" : "measured (step %ld)", now->step);
+    const bool brief = area.columns < ROOM_FOR_STEPS;
+    name_step(now_name, start_shown ? "now" : "measured", now, brief);
     if (start_shown) {
         start = bins_of(figure->start, figure->point, figure->of);
-        snprintf(start_name, sizeof start_name, "start (step %ld)", figure->start->step);
+        name_step(start_name, "start", figure->start, brief);
     }
     const struct histogram histogram = {.title = words->title,
                                         .x_label = words->axes ? axis_label(figure->of) : NULL,
@@ -157,7 +167,7 @@ static void draw_distribution(struct canvas *canvas, struct rect area, const str
                                         .no_legend = !words->axes,
                                         .mark = {figure->of == DISTRIBUTION_VARIANCES ? predicted : NAN, "predicted"},
                                         .normal_variance = figure->of == DISTRIBUTION_VALUES ? predicted : 0,
-                                        .normal_name = "normal, predicted variance"};
+                                        .normal_name = brief ? "predicted" : "normal, predicted variance"};
     histogram_draw(canvas, area, &histogram);
 }
 

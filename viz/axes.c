@@ -174,8 +174,9 @@ static void draw_header(struct canvas *canvas, const struct axes *axes)
         canvas_text_cut(canvas, area.column, area.row, area.columns, STYLE(ROLE_TITLE), axes->title);
     if (axes->legend_row < 0)
         return;
+    enum { LEAST_TEXT = 4 };
     int column = axes->legend_column, right = area.column + area.columns;
-    for (int i = 0; i < axes->legend_count && column < right; i++) {
+    for (int i = 0; i < axes->legend_count && column + LEGEND_SAMPLE + LEAST_TEXT < right; i++) {
         draw_sample(canvas, column, axes->legend_row, &axes->legend[i]);
         column += LEGEND_SAMPLE + 1;
         column +=
