@@ -5,10 +5,11 @@
  *     bench convs PRESET BATCH fp32|bf16      each convolution by itself: milliseconds, TFLOP/s
  */
 #include "base/clock.h"
-#include "engine/network.h"
+#include "engine/execute.h"
 #include "kernels/cuda.h"
 #include "kernels/philox.h"
 
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -75,9 +76,14 @@ static int run_steps(struct bench *bench, struct steps *steps, long count)
     return 0;
 }
 
+static struct network_options options_of(const struct bench *bench)
+{
+    return (struct network_options){.batch = bench->batch, .dtype = bench->dtype, .seed = 1};
+}
+
 static int make_steps(struct bench *bench, struct steps *steps)
 {
-    const struct network_options options = {.batch = bench->batch, .dtype = bench->dtype, .seed = 1};
+    const struct network_options options = options_of(bench);
     const size_t values = (size_t)bench->batch * IMAGE;
     steps->images = malloc(values * sizeof *steps->images);
     steps->labels = malloc((size_t)bench->batch);
@@ -128,9 +134,9 @@ static void *tensor(struct bench *bench, struct tensors *t, size_t bytes)
     return t->all[t->count++] = device;
 }
 
-enum pass { FORWARD, BACKWARD_DATA, BACKWARD_WEIGHTS, PASSES };
+enum direction { FORWARD, BACKWARD_DATA, BACKWARD_WEIGHTS, PASSES };
 
-static int call(struct bench *bench, struct conv *conv, const struct tensors *t, enum pass pass)
+static int call(struct bench *bench, struct conv *conv, const struct tensors *t, enum direction pass)
 {
     struct backend *b = bench->backend;
     switch (pass) {
@@ -146,7 +152,8 @@ static int call(struct bench *bench, struct conv *conv, const struct tensors *t,
     }
 }
 
-static int time_pass(struct bench *bench, struct conv *conv, const struct tensors *t, enum pass pass, double *seconds)
+static int time_pass(struct bench *bench, struct conv *conv, const struct tensors *t, enum direction pass,
+                     double *seconds)
 {
     struct backend *b = bench->backend;
     for (int part = 0; part < 2; part++) { /* the first warms up */
@@ -161,21 +168,19 @@ static int time_pass(struct bench *bench, struct conv *conv, const struct tensor
     return 0;
 }
 
-static int time_conv(struct bench *bench, const char *name, struct conv_shape shape)
+static int time_conv(struct bench *bench, const char *name, const struct conv_shape *wanted)
 {
     struct backend *b = bench->backend;
+    const struct conv_shape shape = *wanted;
     struct tensors t = {.count = 0};
     struct conv *conv = NULL;
     double seconds[PASSES] = {0};
     int result = -1;
-    shape.n = bench->batch;
-    shape.dtype = bench->dtype;
-    shape.groups = 1;
     if (b->conv_create(b, &shape, &conv, &bench->error) != 0)
         return -1;
     const size_t size = dtype_size(shape.dtype), x = (size_t)shape.n * (size_t)(shape.h * shape.w * shape.cin) * size;
     const size_t y = (size_t)shape.n * (size_t)(conv->out_h * conv->out_w * shape.cout) * size;
-    const size_t weights = (size_t)(shape.cout * shape.cin * shape.k * shape.k);
+    const size_t weights = (size_t)(shape.cout * (shape.cin / shape.groups) * shape.k * shape.k);
     if (!(t.x = tensor(bench, &t, x)) || !(t.y = tensor(bench, &t, y)) ||
         !(t.copy = tensor(bench, &t, x > y ? x : y)) || !(t.packed = tensor(bench, &t, conv->packed_forward_bytes)) ||
         !(t.backward = tensor(bench, &t, conv->packed_backward_bytes)) ||
@@ -186,14 +191,15 @@ static int time_conv(struct bench *bench, const char *name, struct conv_shape sh
         goto out;
     for (int pass = FORWARD; pass < PASSES; pass++)
         if ((pass != BACKWARD_DATA || shape.input_gradient) &&
-            time_pass(bench, conv, &t, (enum pass)pass, &seconds[pass]) != 0)
+            time_pass(bench, conv, &t, (enum direction)pass, &seconds[pass]) != 0)
             goto out;
     const double flop = 2.0 * shape.n * conv->out_h * conv->out_w * (double)weights;
-    printf("%-9s %2dx%-2d %4d>%-4d %dx%d/%d", name, shape.h, shape.w, shape.cin, shape.cout, shape.k, shape.k,
+    printf("%-17s %2dx%-2d %4d>%-4d %dx%d/%d", name, shape.h, shape.w, shape.cin, shape.cout, shape.k, shape.k,
            shape.stride);
     for (int pass = FORWARD; pass < PASSES; pass++)
         printf("  %8.4f ms %6.1f TFLOP/s", 1e3 * seconds[pass], seconds[pass] > 0 ? flop / seconds[pass] / 1e12 : 0);
-    printf("\n");
+    printf("  %s%s%s%s%s\n", shape.relu ? "relu " : "", shape.accumulate ? "sum " : "", shape.relu_copy ? "copy " : "",
+           shape.relu_input ? "mask " : "", shape.add_dx ? "add" : "");
     result = 0;
 out:
     for (int i = 0; i < t.count; i++)
@@ -202,36 +208,43 @@ out:
     return result;
 }
 
-/* The first block of each stage and one of those behind it have every shape there is. */
+static bool same_shape(const struct conv_shape *a, const struct conv_shape *b)
+{
+    return memcmp(a, b, offsetof(struct conv_shape, add_dx) + sizeof a->add_dx) == 0;
+}
+
+/* True when an operation before number `index` has this one's convolution. */
+static bool came_before(const struct plan *plan, int index)
+{
+    for (int i = 0; i < index; i++)
+        if (plan->ops[i].kind == OP_CONV && same_shape(&plan->ops[i].conv->shape, &plan->ops[index].conv->shape))
+            return true;
+    return false;
+}
+
+/* Each convolution as the network runs it, with what rides along: forward its relu, a sum it is added to, a relu beside
+ * the sum (copy); backward the mask of the relu before it, a gradient it is added to. Equal ones once. */
 static int time_convs(struct bench *bench)
 {
-    int size = MODEL_IMAGE_SIZE;
-    printf("%-28s  %-24s  %-24s  %-24s\n", "convolution", "forward", "input gradient", "weight gradient");
-    struct conv_shape stem = {.h = size, .w = size, .cin = 3, .cout = bench->spec.stem, .k = 3, .stride = 1};
-    if (time_conv(bench, "stem", stem) != 0)
+    const struct network_options options = options_of(bench);
+    struct network *network;
+    int result = 0;
+    if (network_create(bench->backend, &bench->spec, &options, &network, &bench->error) != 0)
         return -1;
-    for (int i = 0; i < model_block_count(&bench->spec); i++) {
-        const struct block_spec block = model_block(&bench->spec, i);
-        const bool report = bench->spec.family == FAMILY_REPORT;
-        const int out = (size + block.stride - 1) / block.stride, inner = report ? out : size;
-        const struct conv_shape shapes[] = {
-            {.h = size, .w = size, .cin = block.cin, .cout = block.mid, .k = 1, .stride = report ? block.stride : 1},
-            {.h = inner, .w = inner, .cin = block.mid, .cout = block.mid, .k = 3, .stride = report ? 1 : block.stride},
-            {.h = out, .w = out, .cin = block.mid, .cout = block.mid, .k = 3, .stride = 1},
-            {.h = out, .w = out, .cin = block.mid, .cout = block.cout, .k = 1, .stride = 1}};
-        char name[32];
-        const bool second = i > 0 && model_block(&bench->spec, i - 1).transition;
-        for (int c = 0; c < 4 && (block.transition || second); c++) {
-            struct conv_shape shape = shapes[c];
-            shape.input_gradient = true;
-            shape.relu = c < 3;
-            snprintf(name, sizeof name, "%d.conv%d", i, c);
-            if (time_conv(bench, name, shape) != 0)
-                return -1;
-        }
-        size = out;
+    printf("%-36s  %-24s  %-24s  %-24s  %s\n", "convolution", "forward", "input gradient", "weight gradient", "with");
+    for (int i = 0; i < network->plan->op_count && result == 0; i++) {
+        const struct op *op = &network->plan->ops[i];
+        if (op->kind != OP_CONV || came_before(network->plan, i))
+            continue;
+        const struct parameter *weight = &network->parameters.items[network->parameters.layers[op->layer].weight];
+        char name[sizeof weight->name];
+        snprintf(name, sizeof name, "%s", weight->name);
+        if (strrchr(name, '.')) /* ".weight" */
+            *strrchr(name, '.') = '\0';
+        result = time_conv(bench, name, &op->conv->shape);
     }
-    return 0;
+    network_destroy(network);
+    return result;
 }
 
 /* ---- The program ---- */
