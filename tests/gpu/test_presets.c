@@ -14,10 +14,15 @@
 
 #include <cmocka.h>
 
-enum { BATCH = 8, IMAGE = 32 * 32 * 3, MOST_CLASSES = 10 };
+enum { IMAGE = 32 * 32 * 3, MOST_CLASSES = 10, MOST_IMAGES = 64 };
+
+/* Of the network, and of the step: fewer are an epoch's last batch. */
+static struct {
+    int batch, images;
+} size;
 
 struct outcome {
-    float logits[BATCH * MOST_CLASSES];
+    float logits[MOST_IMAGES * MOST_CLASSES]; /* of size.images, then zeros */
     float loss;
     float *gradients;
     size_t count;
@@ -61,16 +66,17 @@ static struct outcome run_step(struct backend *backend, const char *preset, enum
     struct network *network;
     struct step_result result;
     struct error error = {""};
-    const struct network_options options = {.batch = BATCH, .dtype = dtype, .seed = 3};
+    const struct network_options options = {.batch = size.batch, .dtype = dtype, .seed = 3};
     const struct step_options step = {.label_smoothing = 0.1f, .step = 1};
-    float *images = malloc(sizeof *images * BATCH * IMAGE);
-    uint8_t labels[BATCH];
+    const size_t values = (size_t)size.images * IMAGE;
+    float *images = malloc(sizeof *images * values);
+    uint8_t labels[MOST_IMAGES];
     assert_non_null(images);
-    for (size_t i = 0; i < BATCH * IMAGE; i += 2) {
+    for (size_t i = 0; i < values; i += 2) {
         const struct philox draw = philox_draw(5, PHILOX_SYNTHETIC, 0, i, 0);
         philox_normal(draw.word[0], draw.word[1], images + i);
     }
-    for (int i = 0; i < BATCH; i++)
+    for (int i = 0; i < size.images; i++)
         labels[i] = (uint8_t)(3 * i % MOST_CLASSES);
     if (model_preset(preset, &spec, &train, &error) != 0)
         fail_msg("%s", error.message);
@@ -78,8 +84,8 @@ static struct outcome run_step(struct backend *backend, const char *preset, enum
     if (network_create(backend, &spec, &options, &network, &error) != 0)
         fail_msg("%s: %s", preset, error.message);
     open_branches(network);
-    if (network_predict(network, images, BATCH, false, out.logits, &error) != 0 ||
-        network_train_step(network, images, labels, BATCH, &step, &result, &error) != 0)
+    if (network_predict(network, images, size.images, false, out.logits, &error) != 0 ||
+        network_train_step(network, images, labels, size.images, &step, &result, &error) != 0)
         fail_msg("%s: %s", preset, error.message);
     assert_true(result.finite);
     out.loss = result.loss;
@@ -118,11 +124,11 @@ static void compare(const char *preset, enum dtype dtype, double tolerance)
 {
     struct outcome expected = run_step(cpu, preset, dtype), got = run_step(gpu, preset, dtype), truth;
     const double limit = gradient_limit(preset, dtype, tolerance, &expected, &truth);
-    const double logits = distance(got.logits, expected.logits, BATCH * MOST_CLASSES),
+    const double logits = distance(got.logits, expected.logits, (size_t)size.images * MOST_CLASSES),
                  loss = fabs((double)(got.loss - expected.loss)) / (double)expected.loss,
                  gradients = distance(got.gradients, truth.gradients, got.count);
-    print_message("%s, %s: logits %.1e, loss %.1e, gradients %.1e (at most %.1e) apart\n", preset,
-                  dtype == DTYPE_FP32 ? "fp32" : "bf16", logits, loss, gradients, limit);
+    print_message("%s, %s, %d of %d images: logits %.1e, loss %.1e, gradients %.1e (at most %.1e) apart\n", preset,
+                  dtype == DTYPE_FP32 ? "fp32" : "bf16", size.images, size.batch, logits, loss, gradients, limit);
     if (truth.gradients != expected.gradients)
         free(truth.gradients);
     free(expected.gradients);
@@ -149,6 +155,21 @@ static void presets_are_the_cpus_in_bf16(void **state)
         compare(presets[i], DTYPE_BF16, 2e-2);
 }
 
+/* A batch as people train with, and what is left of an epoch of 50,000 images in batches of 64 (16) and 60 (20). */
+static void real_batches_are_the_cpus(void **state)
+{
+    (void)state;
+    static const int sizes[][2] = {{64, 64}, {64, 16}, {60, 20}};
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        size.batch = sizes[i][0];
+        size.images = sizes[i][1];
+        for (int p = 0; p < 2; p++) { /* report and micro */
+            compare(presets[p], DTYPE_FP32, 1e-3);
+            compare(presets[p], DTYPE_BF16, 2e-2);
+        }
+    }
+}
+
 static void a_step_has_the_same_bits_twice(void **state)
 {
     (void)state;
@@ -163,10 +184,12 @@ static void a_step_has_the_same_bits_twice(void **state)
 
 int main(void)
 {
+    size.batch = size.images = 8;
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(presets_are_the_cpus_in_fp32),
         cmocka_unit_test(presets_are_the_cpus_in_bf16),
         cmocka_unit_test(a_step_has_the_same_bits_twice),
+        cmocka_unit_test(real_batches_are_the_cpus),
     };
     return cmocka_run_group_tests(tests, open_both, close_both);
 }
