@@ -2,6 +2,7 @@
  * in flight that nobody notices, and what happens when a step is not finite. */
 #include "tests/cuda_emulation/emulation.h"
 #include "tests/engine/tiny_run.h"
+#include "tests/kernels/rig.h"
 
 #include "engine/device_data.h"
 #include "kernels/cuda.h"
@@ -117,17 +118,6 @@ static void free_outcome(struct step_outcome *outcome)
 {
     free(outcome->gradients);
     free(outcome->values);
-}
-
-/* Distance of two vectors over the length of the second. */
-static double distance(const float *a, const float *b, size_t count)
-{
-    double difference = 0, length = 0;
-    for (size_t i = 0; i < count; i++) {
-        difference += pow((double)a[i] - (double)b[i], 2);
-        length += pow((double)b[i], 2);
-    }
-    return sqrt(difference / length);
 }
 
 static void compare_step(const struct variant *variant, enum dtype dtype, double tolerance)

@@ -3,6 +3,7 @@
 #include "engine/network.h"
 #include "kernels/philox.h"
 #include "tests/gpu/both.h"
+#include "tests/kernels/rig.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -93,17 +94,6 @@ static struct outcome run_step(struct backend *backend, const char *preset, enum
     network_destroy(network);
     free(images);
     return out;
-}
-
-/* Distance of two vectors over the length of the second. */
-static double distance(const float *a, const float *b, size_t count)
-{
-    double apart = 0, length = 0;
-    for (size_t i = 0; i < count; i++) {
-        apart += pow((double)a[i] - (double)b[i], 2);
-        length += pow((double)b[i], 2);
-    }
-    return sqrt(apart / length);
 }
 
 /* A value beside a relu's bend falls to the one side here and to the other there, and its gradient with it: in deep

@@ -63,6 +63,16 @@ float *rig_normals(uint32_t stream, size_t count, float scale, float shift)
 
 int rig_threads = 2;
 
+double distance(const float *a, const float *b, size_t count)
+{
+    double apart = 0, length = 0;
+    for (size_t i = 0; i < count; i++) {
+        apart += pow((double)a[i] - (double)b[i], 2);
+        length += pow((double)b[i], 2);
+    }
+    return sqrt(apart / length);
+}
+
 int rig_open(void **state)
 {
     struct error error = {""};

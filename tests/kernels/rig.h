@@ -45,6 +45,9 @@ void rig_normal(uint32_t stream, double *out, size_t count);
 /* The same times scale plus shift; the caller frees. */
 float *rig_normals(uint32_t stream, size_t count, float scale, float shift);
 
+/* Distance of two vectors (count) over the length of the second. */
+double distance(const float *a, const float *b, size_t count);
+
 /* Set-up and tear-down of a cmocka group whose state is a CPU back end with `rig_threads` threads. */
 extern int rig_threads;
 int rig_open(void **state);
