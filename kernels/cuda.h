@@ -7,6 +7,7 @@
 
 /* What a GPU is. */
 struct cuda_device {
+    int index; /* its number, from 0 */
     char name[256];
     char bus[16];     /* its PCI address, by which other libraries know it: "0000:01:00.0" */
     int major, minor; /* compute capability */
@@ -26,7 +27,7 @@ int cuda_device_find(int index, struct cuda_device *out, struct error *error);
 bool cuda_device_has_bf16(const struct cuda_device *device);
 
 /* The back end on GPU `index`; fails as cuda_device_find does, and for want of memory. Owned by the caller, who frees
- * it with its `destroy`. */
+ * it with its `destroy`. Any thread may call it, one at a time. */
 int backend_cuda_create(int index, struct backend **out, struct error *error);
 
 #endif

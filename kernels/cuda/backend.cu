@@ -26,15 +26,16 @@ struct graph {
 
 static int memory(struct backend *backend, size_t *available, size_t *total, struct error *error)
 {
-    (void)backend;
+    (void)cuda_of(backend);
     CUDA_TRY(cudaMemGetInfo(available, total));
     return 0;
 }
 
 static int allocate(struct backend *backend, size_t bytes, void **out, struct error *error)
 {
-    const cudaError_t code = cudaMalloc(out, bytes > 0 ? bytes : 1);
     size_t available = 0, total = 0;
+    (void)cuda_of(backend);
+    const cudaError_t code = cudaMalloc(out, bytes > 0 ? bytes : 1);
     if (code == cudaSuccess)
         return 0;
     *out = NULL;
@@ -49,7 +50,7 @@ static int allocate(struct backend *backend, size_t bytes, void **out, struct er
 
 static void release(struct backend *backend, void *pointer)
 {
-    (void)backend;
+    (void)cuda_of(backend);
     (void)cudaFree(pointer); /* what it could report was reported by the call that failed */
 }
 

@@ -38,9 +38,15 @@ struct cuda_backend {
     struct cuda_posts *posts; /* backend.cu: pinned slots of `post`, and staging for small copies */
 };
 
+/* Makes GPU `index` the calling thread's own: CUDA keeps one for each thread, at first number 0. */
+cudaError_t cuda_use(int index);
+
+/* What a slot was called for, with its GPU as this thread's. Should that fail, the call that follows says so. */
 static inline struct cuda_backend *cuda_of(struct backend *backend)
 {
-    return (struct cuda_backend *)backend;
+    struct cuda_backend *cuda = (struct cuda_backend *)backend;
+    (void)cuda_use(cuda->device.index);
+    return cuda;
 }
 
 /* Sets the message "STATEMENT: CUDA's words" and returns -1. */

@@ -53,11 +53,22 @@ static int check_driver(struct cuda_device *out, struct error *error)
                      driver, runtime);
 }
 
+cudaError_t cuda_use(int index)
+{
+    static thread_local int current = -1;
+    if (current == index)
+        return cudaSuccess;
+    const cudaError_t code = cudaSetDevice(index);
+    current = code == cudaSuccess ? index : -1;
+    return code;
+}
+
 int cuda_device_find(int index, struct cuda_device *out, struct error *error)
 {
     struct cudaDeviceProp properties;
     int count = 0;
     *out = (struct cuda_device){};
+    out->index = index;
     if (check_driver(out, error))
         return -1;
     const cudaError_t code = cudaGetDeviceCount(&count);
@@ -78,7 +89,7 @@ int cuda_device_find(int index, struct cuda_device *out, struct error *error)
                          "%s has compute capability %d.%d, and this nfbench was built for %s; build it with make "
                          "CUDA_ARCHITECTURES=%d%d",
                          out->name, out->major, out->minor, NFBENCH_CUDA_ARCHITECTURES, out->major, out->minor);
-    CUDA_TRY(cudaSetDevice(index));
+    CUDA_TRY(cuda_use(index));
     CUDA_TRY(cudaMemGetInfo(&out->memory_free, &out->memory_total));
     return 0;
 }

@@ -43,7 +43,7 @@ struct emulation_machine {
     int driver, runtime; /* CUDA versions, 13000 for 13.0; driver 0: there is none */
     int major, minor;    /* compute capability */
     int multiprocessors;
-    size_t memory; /* bytes that can be allocated */
+    size_t memory; /* bytes that can be allocated, on each device */
 };
 extern const struct emulation_machine emulation_usual_machine; /* one GPU of capability 9.0 with 4 GB */
 void emulation_set_machine(const struct emulation_machine *machine);
@@ -71,6 +71,7 @@ void emulation_blas_refuse(bool refuse);
 
 /* Device memory that is allocated now, and kernels run since the program began. */
 size_t emulation_allocated(void);
+size_t emulation_allocated_on(int device);
 uint64_t emulation_kernels_run(void);
 
 #ifdef __cplusplus

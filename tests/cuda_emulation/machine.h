@@ -18,6 +18,8 @@ enum { POISON = 0xFF, WARP = 32, MOST_THREADS = 1024, USUAL_SHARED = 48 << 10, M
 /* ---- runtime.cpp: the machine, error codes, and the lock that every entry point holds ---- */
 
 extern struct emulation_machine machine;
+extern thread_local int machine_device; /* the calling thread's own */
+enum { MOST_DEVICES = 8 };
 void machine_lock();
 void machine_unlock();
 /* Remembers the code for cudaGetLastError where it is an error, and returns it. */

@@ -17,11 +17,12 @@ static const size_t RANGE = (size_t)1 << 38;
 struct allocation {
     char *start, *pages;
     size_t bytes, page_bytes;
+    int device;
     bool freed;
 };
 
 static char *range;
-static size_t used, allocated, page;
+static size_t used, page, allocated[MOST_DEVICES];
 static struct allocation *list; /* by address */
 static int count, capacity;
 static int opened;
@@ -157,7 +158,7 @@ static cudaError_t allocate(void **out, size_t bytes)
     if (may != cudaSuccess || bytes == 0)
         return may;
     reserve();
-    if (bytes > machine.memory - allocated)
+    if (bytes > machine.memory - allocated[machine_device])
         return cudaErrorMemoryAllocation;
     const size_t padded = (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
     const size_t page_bytes = (padded + page - 1) / page * page;
@@ -176,7 +177,8 @@ static cudaError_t allocate(void **out, size_t bytes)
     a->bytes = bytes;
     a->freed = false;
     used += page_bytes + page;
-    allocated += bytes;
+    a->device = machine_device;
+    allocated[a->device] += bytes;
     memory_open();
     if (has_key() && pkey_mprotect(a->pages, a->page_bytes, PROT_READ | PROT_WRITE, key))
         emulation_report("pkey_mprotect failed");
@@ -213,7 +215,7 @@ static cudaError_t release(void *pointer)
         MAP_FAILED)
         emulation_report("mmap failed");
     a->freed = true;
-    allocated -= a->bytes;
+    allocated[a->device] -= a->bytes;
     return cudaSuccess;
 }
 
@@ -225,15 +227,23 @@ cudaError_t cudaFree(void *pointer)
     return code;
 }
 
+size_t emulation_allocated_on(int device)
+{
+    return allocated[device];
+}
+
 size_t emulation_allocated(void)
 {
-    return allocated;
+    size_t bytes = 0;
+    for (int device = 0; device < MOST_DEVICES; device++)
+        bytes += allocated[device];
+    return bytes;
 }
 
 cudaError_t cudaMemGetInfo(size_t *available, size_t *total)
 {
     machine_lock();
-    *available = machine.memory - allocated;
+    *available = machine.memory - allocated[machine_device];
     *total = machine.memory;
     const cudaError_t code = machine_result(machine.devices ? cudaSuccess : cudaErrorNoDevice);
     machine_unlock();

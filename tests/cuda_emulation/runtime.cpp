@@ -9,6 +9,7 @@ struct emulation_machine machine = emulation_usual_machine;
 
 static pthread_mutex_t mutex = PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP;
 static thread_local cudaError_t last;
+thread_local int machine_device;
 
 void machine_lock()
 {
@@ -24,6 +25,8 @@ void machine_unlock()
 void emulation_set_machine(const struct emulation_machine *other)
 {
     machine_lock();
+    if (other->devices > MOST_DEVICES)
+        emulation_report("at most %d devices", (int)MOST_DEVICES);
     machine = *other;
     machine_unlock();
 }
@@ -115,12 +118,15 @@ cudaError_t cudaGetDeviceCount(int *count)
 
 cudaError_t cudaSetDevice(int device)
 {
-    return machine_result(find(device));
+    const cudaError_t code = find(device);
+    if (code == cudaSuccess)
+        machine_device = device;
+    return machine_result(code);
 }
 
 cudaError_t cudaGetDevice(int *device)
 {
-    *device = 0;
+    *device = machine_device;
     return machine_result(usable());
 }
 
@@ -146,7 +152,7 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp *properties, int device)
 
 cudaError_t cudaDeviceGetPCIBusId(char *text, int size, int device)
 {
-    snprintf(text, (size_t)size, "0000:01:00.0");
+    snprintf(text, (size_t)size, "0000:%02x:00.0", (unsigned)device + 1);
     return machine_result(find(device));
 }
 

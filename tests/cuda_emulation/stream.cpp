@@ -13,6 +13,7 @@ struct CUstream_st {
     struct work_list *capture;
     enum cudaStreamCaptureMode mode;
     bool spoilt; /* something in the capture was not allowed */
+    int device;  /* that it was made on */
     struct CUstream_st *next;
 };
 
@@ -31,7 +32,7 @@ struct CUgraphExec_st {
     struct work_list *list;
 };
 
-static struct CUstream_st *streams, usual = {{}, true, false, NULL, cudaStreamCaptureModeGlobal, false, NULL};
+static struct CUstream_st *streams, usual = {{}, true, false, NULL, cudaStreamCaptureModeGlobal, false, 0, NULL};
 static uint64_t kernels_run;
 
 uint64_t emulation_kernels_run(void)
@@ -175,7 +176,9 @@ bool stream_is_captured(cudaStream_t stream)
 
 cudaError_t stream_queue(cudaStream_t stream, struct work *work)
 {
-    if (!is_known(stream)) {
+    /* all but copies and fills are refused while the thread's device is another */
+    const bool anywhere = !stream || work->kind == work::COPY || work->kind == work::FILL;
+    if (!is_known(stream) || (!anywhere && stream->device != machine_device)) {
         work_release(work);
         return cudaErrorInvalidResourceHandle;
     }
@@ -228,6 +231,7 @@ cudaError_t cudaStreamCreateWithFlags(cudaStream_t *out, unsigned flags)
     if (code == cudaSuccess) {
         cudaStream_t stream = (cudaStream_t)work_checked(calloc(1, sizeof *stream));
         stream->blocking = !(flags & cudaStreamNonBlocking);
+        stream->device = machine_device;
         stream->next = streams;
         streams = stream;
         *out = stream;

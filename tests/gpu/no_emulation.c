@@ -43,3 +43,9 @@ size_t emulation_allocated(void)
 {
     return 0;
 }
+
+size_t emulation_allocated_on(int device)
+{
+    (void)device;
+    return 0;
+}
