@@ -54,7 +54,7 @@ static void say_network(const struct export_source *source, char *text, size_t s
              measure->state.step, measure->averaged ? ", averaged weights" : "");
 }
 
-/* ... "; the 10,000 test images of CIFAR-10, accuracy 58.48 %" */
+/* ... " · 10,000 test images of CIFAR-10, accuracy 58.48 %" */
 static void say_images(const struct export_source *source, char *text, size_t size)
 {
     const struct measure *measure = &source->measure;
@@ -62,7 +62,7 @@ static void say_images(const struct export_source *source, char *text, size_t si
     say_network(source, network, sizeof network);
     words_count((double)measure->result.count, count, sizeof count);
     words_percent(measure->result.accuracy, percent, sizeof percent);
-    snprintf(text, size, "%s \u00b7 %s %s images of %s, %s right", network, count, measure->part,
+    snprintf(text, size, "%s \u00b7 %s %s images of %s, accuracy %s", network, count, measure->part,
              dataset_name(measure->dataset), percent);
 }
 

@@ -72,7 +72,7 @@ int confusion_create(const struct figure_head *head, const struct dataset *datas
                                           .row_label = "truth",
                                           .column_label = "predicted",
                                           .row_notes = confusion->note_list,
-                                          .note_label = "right",
+                                          .note_label = "accuracy",
                                           .map = COLORMAP_BLUE};
     *out = confusion;
     return 0;

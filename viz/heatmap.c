@@ -11,6 +11,7 @@ struct grid {
     int gap;                /* rows below title and note */
     int width, height;      /* of a cell, in columns and rows */
     int columns, rows;      /* cells shown */
+    int digits;             /* of the greatest count */
     int per_cell;           /* rows and columns of the matrix that share a cell */
     int names;              /* columns of the row names, 0: none */
     int notes;              /* ... of the row notes */
@@ -91,7 +92,7 @@ static int cut(int value, int low, int high)
 
 static struct grid lay_out(struct rect area, const struct heatmap *heatmap)
 {
-    struct grid grid = {.left = area.column, .top = area.row, .per_cell = 1};
+    struct grid grid = {.left = area.column, .top = area.row, .per_cell = 1, .digits = digits(heatmap)};
     int names = widest_name(heatmap->row_names, heatmap->rows, false) + 1, head = header_rows(heatmap);
     int columns = area.columns, rows = area.rows, heading = widest_name(heatmap->column_names, heatmap->columns, false);
     if (heatmap->column_names && names + (heading + 1) * heatmap->columns > columns) {
@@ -120,7 +121,7 @@ static struct grid lay_out(struct rect area, const struct heatmap *heatmap)
     grid.rows = (heatmap->rows + grid.per_cell - 1) / grid.per_cell;
     grid.width = cut(columns / grid.columns, 1, heading < CELL_COLUMNS ? CELL_COLUMNS : heading + 1);
     grid.height = cut(rows / grid.rows, 1, (grid.width + 1) / 2);
-    grid.numbers = grid.per_cell == 1 && grid.width >= digits(heatmap) + !grid.numbered;
+    grid.numbers = grid.per_cell == 1 && grid.width >= grid.digits + !grid.numbered;
     return grid;
 }
 
@@ -160,9 +161,8 @@ static void draw_cell(struct canvas *canvas, const struct heatmap *heatmap, cons
     struct dot_grid dots = canvas_dots(canvas);
     snprintf(number, sizeof number, "%u", count);
     if (grid->height == 1) /* a table: aligned on its last digit */
-        canvas_text(canvas,
-                    area.column + area.columns - text_columns(number) - (grid->width > text_columns(number) + 1),
-                    area.row, style, number);
+        canvas_text(canvas, area.column + area.columns - text_columns(number) - (grid->width > grid->digits), area.row,
+                    style, number);
     else
         canvas_label(canvas, (area.column + area.columns * 0.5) * dots.x, (area.row + area.rows * 0.5) * dots.y,
                      ALIGN_CENTER, style, number);

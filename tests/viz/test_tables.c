@@ -111,6 +111,7 @@ static void many_classes_are_numbered_and_noted(void **state)
         counts[i * MANY_CLASSES + i] = 88;
         counts[i * MANY_CLASSES + (i + 3) % MANY_CLASSES] = 12;
     }
+    counts[5 * MANY_CLASSES + 50] = 7;
     struct heatmap heatmap = {.title = "Confusion",
                               .note = "of a hundred",
                               .counts = counts,
@@ -131,6 +132,7 @@ static void many_classes_are_numbered_and_noted(void **state)
     for (int skip = 0; skip < 3; skip++) /* title, note, labels */
         line = strchr(line, '\n') + 1;
     assert_int_equal(strncmp(line, "truth", 5), 0);
+    const long below_50 = strstr(line, " 50 ") + 2 - line; /* its last digit */
     rest = line + 5;
     for (int column = 0; column < MANY_CLASSES; column++)
         assert_int_equal(strtol(rest, &rest, 10), column);
@@ -143,6 +145,9 @@ static void many_classes_are_numbered_and_noted(void **state)
         const long first = strtol(line + strlen(expected), &rest, 10), second = strtol(rest, &rest, 10);
         assert_int_equal(first, row < 97 ? 88 : 12);
         assert_int_equal(second, row < 97 ? 12 : 88);
+        assert_int_equal(line[below_50], row == 5 ? '7' : row == 50 ? '8' : row == 47 ? '2' : ' ');
+        if (row == 5)
+            assert_int_equal(strtol(rest, &rest, 10), 7);
         snprintf(expected, sizeof expected, "%s\n", notes[row]);
         assert_int_equal(strncmp(rest + strspn(rest, " "), expected, strlen(expected)), 0);
     }
