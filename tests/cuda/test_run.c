@@ -33,11 +33,13 @@ static const struct variant {
     enum activation activation;
     float squeeze_excite, stochastic_depth, dropout;
     int group_width;
+    enum shortcut_kind shortcut;
 } variants[] = {
-    {"papers", FAMILY_PAPERS, NORM_NONE, ACTIVATION_RELU, 0, 0, 0, 0},
-    {"report", FAMILY_REPORT, NORM_NONE, ACTIVATION_RELU, 0, 0, 0, 0},
-    {"all options", FAMILY_PAPERS, NORM_NONE, ACTIVATION_SILU, 0.5f, 0.3f, 0.2f, 8},
-    {"batch norm", FAMILY_PAPERS, NORM_BATCH, ACTIVATION_RELU, 0, 0, 0, 0},
+    {"papers", FAMILY_PAPERS, NORM_NONE, ACTIVATION_RELU, 0, 0, 0, 0, SHORTCUT_POOL},
+    {"report", FAMILY_REPORT, NORM_NONE, ACTIVATION_RELU, 0, 0, 0, 0, SHORTCUT_POOL},
+    {"all options", FAMILY_PAPERS, NORM_NONE, ACTIVATION_SILU, 0.5f, 0.3f, 0.2f, 8, SHORTCUT_POOL},
+    {"batch norm", FAMILY_PAPERS, NORM_BATCH, ACTIVATION_RELU, 0, 0, 0, 0, SHORTCUT_POOL},
+    {"strided shortcut", FAMILY_PAPERS, NORM_NONE, ACTIVATION_RELU, 0, 0, 0, 0, SHORTCUT_CONV},
 };
 
 static struct model_spec spec_of(const struct variant *variant)
@@ -56,6 +58,7 @@ static struct model_spec spec_of(const struct variant *variant)
     spec.stochastic_depth = variant->stochastic_depth;
     spec.dropout = variant->dropout;
     spec.group_width = variant->group_width;
+    spec.shortcut = variant->shortcut;
     spec.skip_gain = SKIP_GAIN_ONE; /* or no gradient comes through the branches */
     return spec;
 }

@@ -196,6 +196,8 @@ static void test_gradients_papers(void **state)
     (void)state;
     struct model_spec spec = tiny(FAMILY_PAPERS);
     check_gradients("papers", &spec);
+    spec.shortcut = SHORTCUT_CONV;
+    check_gradients("papers, a shortcut that strides by its convolution", &spec);
 }
 
 static void test_gradients_report(void **state)
