@@ -217,6 +217,25 @@ static void density_is_a_bins_share_over_its_width(void **state)
     }
 }
 
+/* The area is 1: what lies between 8.1 and 10 alone has the density 0.53, and 10.9 a decade. */
+static void densities_are_told_in_their_units(void **state)
+{
+    (void)state;
+    double numbers[BINS] = {[BINS / 2 + 9] = 1e4};
+    struct bins bins = bins_of(numbers);
+    for (int log = 0; log < 2; log++) {
+        const struct histogram histogram = {
+            .now = &bins, .low = log ? 1 : -10, .high = 10, .log_x = log, .no_legend = true, .mark = {NAN, NULL}};
+        struct canvas *canvas = cells_of(70, 24, GLYPHS_BRAILLE);
+        histogram_draw(canvas, canvas_area(canvas), &histogram);
+        char *text = text_of(canvas);
+        assert_non_null(strstr(text, log ? "10 \u2524" : "0.5 \u2524"));
+        assert_null(strstr(text, log ? "12 \u2524" : "0.6 \u2524"));
+        free(text);
+        canvas_destroy(canvas);
+    }
+}
+
 static void a_histogram_shows_its_smallest_bin_and_what_is_beyond(void **state)
 {
     (void)state;
@@ -428,6 +447,7 @@ int main(void)
         cmocka_unit_test(no_point_of_a_profile_is_lost),
         cmocka_unit_test(quantiles_follow_the_edges),
         cmocka_unit_test(density_is_a_bins_share_over_its_width),
+        cmocka_unit_test(densities_are_told_in_their_units),
         cmocka_unit_test(a_histogram_shows_its_smallest_bin_and_what_is_beyond),
         cmocka_unit_test(every_measurement_shows_in_a_strip),
         cmocka_unit_test(what_is_beyond_a_strip_is_seen),
