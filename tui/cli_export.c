@@ -69,6 +69,8 @@ static int write_picture(const struct cli *cli, struct export_source *source, in
     source->context = &progress;
     int status = export_write(source, row, cli_value(cli, "to"), path, error);
     progress_close(&progress);
+    source->progress = NULL;
+    source->context = NULL;
     return status;
 }
 

@@ -7,6 +7,7 @@
 #include <math.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <string.h>
 
 static const char no_probe[] = "no probe yet";
 
@@ -43,10 +44,11 @@ double signal_value(const struct probe *probe, int point, enum signal signal)
     const char *base = (const char *)&probe->points[point];
     if ((signals[signal].gradients && !probe->gradients) || (signals[signal].branch && point == 0))
         return NAN;
-    double value = *(const float *)(base + signals[signal].offset);
+    float value;
+    memcpy(&value, base + signals[signal].offset, sizeof value);
     if (signal == SIGNAL_UPDATE_RATIO && value == 0) /* before the first step */
         return NAN;
-    return isfinite(value) ? value : INFINITY;
+    return isfinite(value) ? (double)value : INFINITY;
 }
 
 double signal_predicted(const struct probe *probe, int point, enum signal signal)
