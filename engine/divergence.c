@@ -1,8 +1,9 @@
 /* See divergence.h. */
 #include "engine/divergence.h"
 
+#include "base/line.h"
+
 #include <math.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -110,45 +111,27 @@ int parameter_find_non_finite(struct network *network, enum parameter_part part,
     return 0;
 }
 
-/* A line that grows; what does not fit is cut. */
-struct line {
-    char *text;
-    size_t size, used;
-};
-
-__attribute__((format(printf, 2, 3))) static void add(struct line *line, const char *format, ...)
-{
-    va_list arguments;
-    va_start(arguments, format);
-    int length = vsnprintf(line->text + line->used, line->size - line->used, format, arguments);
-    va_end(arguments);
-    if (length > 0)
-        line->used += (size_t)length;
-    if (line->used >= line->size)
-        line->used = line->size - 1;
-}
-
 static void add_variance(struct line *line, const char *where, const struct divergence *found)
 {
     if (isfinite(found->variance))
-        add(line, "; %s, variance %.3g where %.3g is predicted", where, (double)found->variance,
-            (double)found->predicted);
+        line_add(line, "; %s, variance %.3g where %.3g is predicted", where, (double)found->variance,
+                 (double)found->predicted);
     else
-        add(line, "; %s, a variance beyond 3e38 where %.3g is predicted", where, (double)found->predicted);
+        line_add(line, "; %s, a variance beyond 3e38 where %.3g is predicted", where, (double)found->predicted);
 }
 
 static void add_block(struct line *line, const struct model_spec *spec, const struct divergence *found)
 {
     int blocks = model_block_count(spec);
     if (found->block < 0) {
-        add(line, "the stem left the finite range first");
+        line_add(line, "the stem left the finite range first");
         return;
     }
     if (found->block >= blocks)
-        add(line, "the head left the finite range first");
+        line_add(line, "the head left the finite range first");
     else
-        add(line, "block %d of %d left the finite range first (predicted variance %.3g)", found->block + 1, blocks,
-            (double)model_block(spec, found->block).variance_out);
+        line_add(line, "block %d of %d left the finite range first (predicted variance %.3g)", found->block + 1, blocks,
+                 (double)model_block(spec, found->block).variance_out);
     add_variance(line, "before it", found);
 }
 
@@ -176,9 +159,9 @@ static int add_parameter(struct line *line, struct network *network, enum diverg
     }
     free(scratch);
     if (status == 0 && parameter)
-        add(line, "all activations are finite, but the %s of %s is not", names[part], parameter->name);
+        line_add(line, "all activations are finite, but the %s of %s is not", names[part], parameter->name);
     else if (status == 0)
-        add(line, "all activations are finite, but %s is not", not_finite[cause]);
+        line_add(line, "all activations are finite, but %s is not", not_finite[cause]);
     return status;
 }
 
@@ -213,38 +196,48 @@ static void add_losses(struct line *line, const struct loss_history *history)
             lowest = s;
 
     long first = history->last_step - 3 < oldest ? oldest : history->last_step - 3;
-    add(line, "; loss before:");
+    line_add(line, "; loss before:");
     for (long s = first; s <= history->last_step; s++)
-        add(line, "%s%.3g", s > first ? ", " : " ", (double)history->recent[s % LOSS_RECENT]);
+        line_add(line, "%s%.3g", s > first ? ", " : " ", (double)history->recent[s % LOSS_RECENT]);
     const float low = history->recent[lowest % LOSS_RECENT];
     for (long s = lowest; s <= history->last_step && low > 0; s++) {
         if (history->recent[s % LOSS_RECENT] >= 2 * low) {
-            add(line, ", doubled from step %ld to %ld", lowest, s);
+            line_add(line, ", doubled from step %ld to %ld", lowest, s);
             break;
         }
     }
     if (history->explosion_step > 0)
-        add(line, ", over 10 times its median since step %ld", history->explosion_step);
+        line_add(line, ", over 10 times its median since step %ld", history->explosion_step);
+}
+
+/* What left its range before, as the probes saw it. */
+static void add_beginning(struct line *line, const struct model_spec *spec, const struct health_watch *watch)
+{
+    char first[160] = "";
+    if (watch)
+        health_watch_first(watch, spec, first, sizeof first);
+    if (*first)
+        line_add(line, "; %s", first);
 }
 
 static void add_advice(struct line *line, const struct model_spec *spec, const struct divergence_case *what)
 {
-    add(line, ". Try --lr %.2g", (double)what->peak / 10);
+    line_add(line, ". Try --lr %.2g", (double)what->peak / 10);
     if (spec->family == FAMILY_REPORT && spec->weight_standardization)
-        add(line, ", or the papers' block (--preset micro or small): this one's gamma sits in its weights, which makes "
-                  "its variance 30 times the predicted one");
+        line_add(line, ", or the papers' block (--family papers --agc 0.02, or --preset micro or small): this one's "
+                       "gamma sits in its weights");
     else if (what->agc <= 0)
-        add(line, " or --agc 0.02");
+        line_add(line, " or --agc 0.02");
 }
 
 int divergence_explain(struct network *network, const struct divergence_case *what, char *out, size_t size,
                        struct error *error)
 {
-    struct line line = {out, size, 0};
-    out[0] = '\0';
-    add(&line, "diverged at step %ld, lr %.3g: ", what->step, (double)what->learning_rate);
+    struct line line = line_begin(out, size);
+    line_add(&line, "diverged at step %ld, lr %.3g: ", what->step, (double)what->learning_rate);
     if (add_place(&line, network, what, error) < 0)
         return -1;
+    add_beginning(&line, network_spec(network), what->watch);
     add_losses(&line, what->history);
     add_advice(&line, network_spec(network), what);
     return 0;

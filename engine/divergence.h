@@ -2,6 +2,7 @@
 #ifndef NFBENCH_ENGINE_DIVERGENCE_H
 #define NFBENCH_ENGINE_DIVERGENCE_H
 
+#include "engine/health.h"
 #include "engine/network.h"
 
 enum { LOSS_MEDIAN_WINDOW = 64, LOSS_RECENT = 16 };
@@ -35,6 +36,7 @@ struct divergence_case {
     const float *images; /* (n, 32, 32, 3): what to look for the block with */
     int n;
     const struct loss_history *history;
+    const struct health_watch *watch; /* what the probes have shown; NULL: there were none */
 };
 
 /* Writes the diagnosis, one line. -1 when the network fails to answer. */
