@@ -64,6 +64,11 @@ void loss_history_add(struct loss_history *history, long step, float loss)
     sorted_replace(history, &old, loss);
 }
 
+bool loss_history_is_calm(const struct loss_history *history)
+{
+    return history->count == 0 || history->recent[history->last_step % LOSS_RECENT] <= 2 * median(history);
+}
+
 size_t parameter_largest(const struct network *network)
 {
     int count;
@@ -75,7 +80,7 @@ size_t parameter_largest(const struct network *network)
     return largest;
 }
 
-static bool has_part(const struct parameter *parameter, enum parameter_part part)
+bool parameter_has_part(const struct parameter *parameter, enum parameter_part part)
 {
     switch (part) {
     case PART_GRADIENT:
@@ -97,7 +102,7 @@ int parameter_find_non_finite(struct network *network, enum parameter_part part,
     *out = NULL;
     for (int i = 0; i < count; i++) {
         const struct parameter *parameter = &parameters[part == PART_GRADIENT ? count - 1 - i : i];
-        if (!has_part(parameter, part))
+        if (!parameter_has_part(parameter, part))
             continue;
         if (network_read(network, parameter, part, scratch, error) < 0)
             return -1;

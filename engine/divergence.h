@@ -20,6 +20,9 @@ struct loss_history {
 /* A zeroed history is empty. `loss` is finite, `step` grows by one. */
 void loss_history_add(struct loss_history *history, long step, float loss);
 
+/* The last loss is no more than twice the median: a state worth coming back to. True of an empty history. */
+bool loss_history_is_calm(const struct loss_history *history);
+
 enum divergence_cause {
     DIVERGED_LOSS,       /* the training step's loss or logits */
     DIVERGED_GRADIENT,   /* loss finite, some gradient not */
@@ -48,6 +51,8 @@ int divergence_explain(struct network *network, const struct divergence_case *wh
  * finite. `scratch` holds the largest parameter. */
 int parameter_find_non_finite(struct network *network, enum parameter_part part, float *scratch,
                               const struct parameter **out, struct error *error);
+/* Whether there is such a part: buffers have no momentum, and averages may be off. */
+bool parameter_has_part(const struct parameter *parameter, enum parameter_part part);
 /* Floats of the largest parameter. */
 size_t parameter_largest(const struct network *network);
 

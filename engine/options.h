@@ -11,6 +11,12 @@ enum schedule_kind { SCHEDULE_CONSTANT, SCHEDULE_STEP, SCHEDULE_COSINE, SCHEDULE
 enum optimizer_kind { OPTIMIZER_SGD, OPTIMIZER_NESTEROV };
 enum device_kind { DEVICE_AUTO, DEVICE_CPU, DEVICE_CUDA };
 enum precision_kind { PRECISION_AUTO, PRECISION_FP32, PRECISION_BF16 };
+/* What a run does at a step that is not finite. */
+enum divergence_policy {
+    DIVERGENCE_PAUSE,    /* waits for the person, where one is there, and else ends */
+    DIVERGENCE_ROLLBACK, /* goes back to the last good checkpoint, at half the learning rate */
+    DIVERGENCE_CONTINUE  /* passes over its batch */
+};
 
 /* Largest rate that a setting or a command may ask for. */
 #define TRAIN_MAX_LEARNING_RATE 1000
@@ -44,6 +50,7 @@ struct train_options {
     long checkpoint_every; /* steps; 0: at each epoch's end alone */
     int log_every;         /* steps between metric records */
     long probe_every;      /* steps between probes; 0: none; PROBE_EVERY_AUTO: what costs little on the device */
+    enum divergence_policy on_divergence;
 };
 
 #endif

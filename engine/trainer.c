@@ -36,10 +36,12 @@ static enum progress loop(struct trainer *trainer)
         enum progress progress = RUN_ON;
         if (!trainer_interrupted(trainer) && trainer->state.batch_in_epoch == trainer->steps_per_epoch)
             progress = trainer_end_epoch(trainer);
-        if (progress == RUN_ON || progress == RUN_INTERRUPTED)
+        bool again = progress == RUN_AGAIN;
+        if (progress == RUN_ON || progress == RUN_INTERRUPTED || again)
             progress = trainer_apply_commands(trainer);
-        if (progress != RUN_ON)
+        if (progress == RUN_FAILED || progress == RUN_ENDED)
             return progress;
+        again |= progress == RUN_AGAIN;
 
         if (atomic_load(&trainer->abandon)) {
             trainer->now.state = TRAINER_STOPPED;
@@ -47,6 +49,8 @@ static enum progress loop(struct trainer *trainer)
         }
         if (atomic_load(&trainer->stop))
             return trainer_stop(trainer);
+        if (again)
+            continue;
         progress = trainer->state.step < trainer->steps_total ? trainer_step(trainer) : trainer_finish(trainer);
         if (progress == RUN_FAILED || progress == RUN_ENDED)
             return progress;
@@ -58,7 +62,9 @@ static void run(struct trainer *trainer)
     trainer->mark = clock_seconds();
     trainer_set_state(trainer, TRAINER_RUNNING);
     /* saved at once when it is new: whatever happens, there is something to resume */
-    enum progress progress = trainer->resumed ? RUN_ON : trainer_checkpoint(trainer, false);
+    enum progress progress = !trainer->resumed            ? trainer_checkpoint(trainer, false)
+                             : trainer_hold(trainer) == 0 ? RUN_ON
+                                                          : RUN_FAILED;
     if (progress == RUN_ON)
         progress = loop(trainer);
     if (progress == RUN_ENDED && trainer->now.state == TRAINER_DIVERGED)
@@ -126,6 +132,16 @@ static int check_options(const struct train_options *options, struct error *erro
     return 0;
 }
 
+void trainer_seek(struct trainer *trainer)
+{
+    if (trainer->state.batch_in_epoch == trainer->steps_per_epoch)
+        loader_seek(trainer->loader, (uint32_t)trainer->state.epoch + 1, 0);
+    else
+        loader_seek(trainer->loader, (uint32_t)trainer->state.epoch, trainer->state.batch_in_epoch);
+    trainer->batch = NULL; /* the loader has its memory back */
+    trainer->fetched = false;
+}
+
 /* Where training goes on: at the start, or at a state that fits the number of batches an epoch has here. */
 static int set_position(struct trainer *trainer, const struct training_state *start, struct error *error)
 {
@@ -140,10 +156,7 @@ static int set_position(struct trainer *trainer, const struct training_state *st
         trainer->state = *start;
         trainer->resumed = true;
     }
-    if (trainer->state.batch_in_epoch == trainer->steps_per_epoch)
-        loader_seek(trainer->loader, (uint32_t)trainer->state.epoch + 1, 0);
-    else
-        loader_seek(trainer->loader, (uint32_t)trainer->state.epoch, trainer->state.batch_in_epoch);
+    trainer_seek(trainer);
     return 0;
 }
 
@@ -162,8 +175,7 @@ static int without_signals(struct trainer *trainer, int (*make)(struct trainer *
     return status;
 }
 
-/* What a viewer sees before the first step: nothing in a new run, the last step's figures in a resumed one. */
-static struct step_record record_of_start(const struct trainer *trainer)
+struct step_record trainer_record_now(const struct trainer *trainer)
 {
     const struct training_state *state = &trainer->state;
     return (struct step_record){
@@ -215,7 +227,7 @@ int trainer_create(struct network *network, const struct dataset *dataset, const
         .epochs_total = (int)((trainer->steps_total + trainer->steps_per_epoch - 1) / trainer->steps_per_epoch),
         .peak_learning_rate = trainer->state.learning_rate,
         .eta_seconds = -1,
-        .step = record_of_start(trainer),
+        .step = trainer_record_now(trainer),
     };
     snapshot_init(&trainer->snapshots, &trainer->now);
     *out = trainer;
@@ -245,6 +257,7 @@ void trainer_destroy(struct trainer *trainer)
     event_ring_free(&trainer->events);
     probe_ring_free(&trainer->probes);
     probe_destroy(trainer->probe);
+    free(trainer->held.parameters);
     free(trainer->scratch);
     (void)sem_destroy(&trainer->wake);
     free(trainer);
@@ -259,6 +272,11 @@ static int start_thread(struct trainer *trainer, struct error *error)
         return error_set(error, "cannot start the training thread: %s", strerror(code));
     trainer->threaded = true;
     return 0;
+}
+
+void trainer_attend(struct trainer *trainer)
+{
+    trainer->attended = true;
 }
 
 int trainer_start(struct trainer *trainer, bool paused, struct error *error)

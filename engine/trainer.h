@@ -5,6 +5,7 @@
 #define NFBENCH_ENGINE_TRAINER_H
 
 #include "engine/evaluate.h"
+#include "engine/health.h"
 #include "engine/probe.h"
 
 enum trainer_state {
@@ -15,7 +16,7 @@ enum trainer_state {
     TRAINER_SAVING,
     TRAINER_FINISHED, /* all epochs done */
     TRAINER_STOPPED,  /* asked to end */
-    TRAINER_DIVERGED, /* loss or activations not finite: paused for good, the last checkpoint stays */
+    TRAINER_DIVERGED, /* loss or activations not finite: over, the last checkpoint stays */
     TRAINER_FAILED    /* see the message */
 };
 const char *trainer_state_name(enum trainer_state state);
@@ -59,7 +60,10 @@ enum command_kind {
     COMMAND_EVALUATE,
     COMMAND_SAVE,
     COMMAND_PROBE,
-    COMMAND_STOP /* save and end */
+    COMMAND_STOP,          /* save and end */
+    COMMAND_ON_DIVERGENCE, /* value: an enum divergence_policy */
+    COMMAND_ROLLBACK /* value: the peak rate after it. The trainer's own, recorded at the step it went back to: where
+                      * the steps that were undone are not made again, it comes to a new rate */
 };
 struct command {
     enum command_kind kind;
@@ -100,9 +104,15 @@ struct trainer_sink {
     /* Write the network's parameters and the state away; `best` when this is the best so far. */
     int (*on_checkpoint)(void *context, struct network *network, const struct training_state *state, bool best,
                          struct error *error);
+    /* A step, an evaluation or a parameter is not finite, and the run ends, or pauses where trainer_attend was called.
+     */
     int (*on_divergence)(void *context, const char *diagnosis, long step, struct error *error);
     /* The trainer's own memory, valid in the call. */
     int (*on_probe)(void *context, const struct probe *probe, struct error *error);
+    int (*on_finding)(void *context, const struct finding *finding, struct error *error);
+    /* The run goes back to the state of a checkpoint, with another rate: what was recorded and saved behind its step is
+     * void. on_checkpoint of that state follows. */
+    int (*on_rollback)(void *context, const struct training_state *state, struct error *error);
 };
 
 /* The latest of everything, for a viewer. */
@@ -117,12 +127,13 @@ struct snapshot {
     double eta_seconds;            /* evaluations included once one was measured; < 0: not known yet */
     int evaluated, evaluate_total; /* progress of an evaluation */
     long saved_step;               /* of the last checkpoint of this process; 0: none */
+    bool diverged;                 /* paused at a step that was not finite, or ended by one */
     char message[512];             /* diagnosis or failure; else empty */
 };
 
 /* What leaves by the ring, in order. When a viewer sleeps and the ring is full, steps are merged (min, max, sum,
  * count), never lost; the others wait. */
-enum event_kind { EVENT_STEPS, EVENT_EPOCH, EVENT_COMMAND, EVENT_MESSAGE };
+enum event_kind { EVENT_STEPS, EVENT_EPOCH, EVENT_COMMAND, EVENT_MESSAGE, EVENT_FINDING, EVENT_ROLLBACK };
 struct step_summary {
     long first_step, last_step;
     int count;
@@ -139,6 +150,8 @@ struct event {
         struct epoch_record epoch;
         struct command_record command;
         char message[512];
+        struct finding finding;
+        long rollback; /* the step the run has gone back to */
     };
 };
 
@@ -153,6 +166,11 @@ int trainer_create(struct network *network, const struct dataset *dataset, const
                    const struct training_state *start, const struct trainer_sink *sink, struct trainer **out,
                    struct error *error);
 void trainer_destroy(struct trainer *trainer); /* ends the thread first, without saving */
+
+/* Said before the start: a person is there. A run that diverges then pauses with the weights before the step (snapshot:
+ * `diverged` and the diagnosis), tries the step again after COMMAND_RESUME or COMMAND_STEP, and ends as diverged when
+ * it is stopped instead. */
+void trainer_attend(struct trainer *trainer);
 
 /* Trains on a thread of its own (signals from outside blocked there), or here (returns when the run has ended; no
  * events are kept). `trainer_start` may begin paused. Once for a trainer, one of the two. */

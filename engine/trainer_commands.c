@@ -44,6 +44,32 @@ static enum progress set_rate(struct trainer *trainer, struct command_record *re
     return RUN_ON;
 }
 
+static enum progress set_policy(struct trainer *trainer, struct command_record *record)
+{
+    static const char *const words[] = {
+        [DIVERGENCE_PAUSE] = "the run pauses at a step that is not finite",
+        [DIVERGENCE_ROLLBACK] = "the run goes back to its last good checkpoint when a step is not finite",
+        [DIVERGENCE_CONTINUE] = "the run passes over batches whose step is not finite",
+    };
+    const int policy = (int)record->command.value;
+    if (policy < 0 || policy >= (int)(sizeof words / sizeof *words)) {
+        record->ok = false;
+        outcome(record, "there is no such policy: %g", record->command.value);
+        return RUN_ON;
+    }
+    trainer->options.on_divergence = (enum divergence_policy)policy;
+    outcome(record, "%s", words[policy]);
+    /* what there is to go back to is the checkpoint on the disk */
+    return policy == DIVERGENCE_ROLLBACK ? trainer_checkpoint(trainer, false) : RUN_ON;
+}
+
+/* The step that was not finite is tried again. */
+static void leave_divergence(struct trainer *trainer)
+{
+    trainer->stuck = trainer->now.diverged = false;
+    trainer->now.message[0] = '\0';
+}
+
 static enum progress pause_run(struct trainer *trainer, struct command_record *record)
 {
     outcome(record, "%s at step %ld", trainer->paused ? "already paused" : "paused", trainer->state.step);
@@ -54,7 +80,11 @@ static enum progress pause_run(struct trainer *trainer, struct command_record *r
 
 static enum progress resume_run(struct trainer *trainer, struct command_record *record)
 {
-    outcome(record, "%s", trainer->paused ? "running" : "already running");
+    if (trainer->stuck)
+        outcome(record, "tries step %ld again", trainer->state.step + 1);
+    else
+        outcome(record, "%s", trainer->paused ? "running" : "already running");
+    leave_divergence(trainer);
     trainer->paused = false;
     trainer->pause_after = 0;
     return RUN_ON;
@@ -69,6 +99,7 @@ static enum progress run_steps(struct trainer *trainer, struct command_record *r
         outcome(record, "a number of steps must be 1 or more, not %ld", count);
         return RUN_ON;
     }
+    leave_divergence(trainer);
     trainer->paused = false;
     trainer->pause_after = count;
     if (count <= left)
@@ -85,7 +116,10 @@ static enum progress evaluate_run(struct trainer *trainer, struct command_record
     const enum progress progress = trainer_evaluate_now(trainer, &epoch);
     record->ok = progress == RUN_ON;
     if (!record->ok)
-        outcome(record, "%s", progress == RUN_INTERRUPTED ? "interrupted by a stop" : "the run ended in it");
+        outcome(record, "%s",
+                progress == RUN_INTERRUPTED ? "interrupted by a stop"
+                : progress == RUN_AGAIN     ? "the loss was not finite"
+                                            : "the run ended in it");
     else if (epoch.validation_accuracy >= 0)
         outcome(record, "validation accuracy %.2f %%, loss %.4f", 100 * (double)epoch.validation_accuracy,
                 (double)epoch.validation_loss);
@@ -118,7 +152,7 @@ static enum progress probe_run(struct trainer *trainer, struct command_record *r
     return progress;
 }
 
-static int report(struct trainer *trainer, const struct command_record *record)
+int trainer_report_command(struct trainer *trainer, const struct command_record *record)
 {
     const struct event event = {.kind = EVENT_COMMAND, .command = *record};
     if (trainer_emit(trainer, &event) < 0)
@@ -130,16 +164,22 @@ static int report(struct trainer *trainer, const struct command_record *record)
 static enum progress apply(struct trainer *trainer, const struct command *command)
 {
     static enum progress (*const appliers[])(struct trainer *, struct command_record *) = {
-        [COMMAND_LEARNING_RATE] = set_rate, [COMMAND_SCALE_LEARNING_RATE] = set_rate,
-        [COMMAND_PAUSE] = pause_run,        [COMMAND_RESUME] = resume_run,
-        [COMMAND_STEP] = run_steps,         [COMMAND_EVALUATE] = evaluate_run,
-        [COMMAND_SAVE] = save_run,          [COMMAND_PROBE] = probe_run,
+        [COMMAND_LEARNING_RATE] = set_rate,
+        [COMMAND_SCALE_LEARNING_RATE] = set_rate,
+        [COMMAND_PAUSE] = pause_run,
+        [COMMAND_RESUME] = resume_run,
+        [COMMAND_STEP] = run_steps,
+        [COMMAND_EVALUATE] = evaluate_run,
+        [COMMAND_SAVE] = save_run,
+        [COMMAND_PROBE] = probe_run,
+        [COMMAND_ON_DIVERGENCE] = set_policy,
+        [COMMAND_ROLLBACK] = set_rate,
     };
     struct command_record record = {.step = trainer->state.step, .command = *command, .ok = true};
     const enum progress progress = appliers[command->kind](trainer, &record);
     if (progress == RUN_FAILED)
         return RUN_FAILED;
-    return report(trainer, &record) < 0 ? RUN_FAILED : progress;
+    return trainer_report_command(trainer, &record) < 0 ? RUN_FAILED : progress;
 }
 
 /* The run ended in a step that was under way when the command came. */
@@ -147,7 +187,7 @@ static enum progress too_late(struct trainer *trainer, const struct command *com
 {
     struct command_record record = {.step = trainer->state.step, .command = *command};
     outcome(&record, "too late: the run ended in step %ld", trainer->state.step + 1);
-    return report(trainer, &record) < 0 ? RUN_FAILED : RUN_ENDED;
+    return trainer_report_command(trainer, &record) < 0 ? RUN_FAILED : RUN_ENDED;
 }
 
 enum progress trainer_refuse_commands(struct trainer *trainer)
@@ -169,7 +209,7 @@ static enum progress drain(struct trainer *trainer)
             return RUN_ON; /* the flag of trainer_request_stop does the rest */
         }
         enum progress progress = trainer_land(trainer); /* a command takes effect between two steps */
-        if (progress == RUN_ON)
+        if (progress == RUN_ON || progress == RUN_AGAIN)
             progress = apply(trainer, &command);
         else if (progress == RUN_ENDED)
             progress = too_late(trainer, &command);
@@ -208,18 +248,22 @@ enum progress trainer_apply_commands(struct trainer *trainer)
 enum progress trainer_stop(struct trainer *trainer)
 {
     const enum progress landed = trainer_land(trainer);
-    if (landed != RUN_ON)
+    if (landed == RUN_FAILED || landed == RUN_ENDED)
         return landed;
+    if (trainer->stuck) {
+        trainer->now.state = TRAINER_DIVERGED;
+        return RUN_ENDED;
+    }
     struct command_record record = {.step = trainer->state.step, .command = trainer->stop_command, .ok = true};
     if (record.command.text[0] == '\0') /* a signal's */
         record.command = (struct command){.kind = COMMAND_STOP, .text = "stop"};
     if (trainer->unsaved) {
         const enum progress progress = trainer_checkpoint(trainer, false);
-        if (progress != RUN_ON)
+        if (progress == RUN_FAILED || progress == RUN_ENDED)
             return progress;
     }
     outcome(&record, "stopped and saved at step %ld", trainer->state.step);
-    if (report(trainer, &record) < 0)
+    if (trainer_report_command(trainer, &record) < 0)
         return RUN_FAILED;
     trainer->now.state = TRAINER_STOPPED;
     return RUN_ENDED;

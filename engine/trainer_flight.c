@@ -121,7 +121,7 @@ static enum progress report_step(struct trainer *trainer, const struct flight *f
     const struct trainer_sink *sink = &trainer->sink;
     if (sink->on_step && sink->on_step(sink->context, &record, &trainer->failure) != 0)
         return RUN_FAILED;
-    return RUN_ON;
+    return trainer_judge_step(trainer) < 0 ? RUN_FAILED : RUN_ON;
 }
 
 static void count_step(struct trainer *trainer, const struct flight *flight, const struct step_result *result)
@@ -189,8 +189,6 @@ static enum progress not_finite(struct trainer *trainer, enum divergence_cause c
 {
     if (discard_flights(trainer) != RUN_ON)
         return RUN_FAILED;
-    if (trainer->device)
-        trainer_host_batch(trainer, trainer->state.batch_in_epoch);
     return trainer_diverge(trainer, cause, trainer->state.step + 1);
 }
 

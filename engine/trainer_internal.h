@@ -1,6 +1,6 @@
 /* What the trainer's files share: trainer.c (the thread and its loop), trainer_flight.c (training steps),
- * trainer_probe.c (probes), trainer_steps.c (an evaluation, a checkpoint, a divergence), trainer_commands.c (what each
- * command does). Nobody else includes this. */
+ * trainer_probe.c (probes), trainer_steps.c (an evaluation, a checkpoint), trainer_divergence.c (what is not finite or
+ * not healthy), trainer_commands.c (what each command does). Nobody else includes this. */
 #ifndef NFBENCH_ENGINE_TRAINER_INTERNAL_H
 #define NFBENCH_ENGINE_TRAINER_INTERNAL_H
 
@@ -17,10 +17,11 @@
 
 /* What a piece of the run's work came to. */
 enum progress {
-    RUN_FAILED = -1,    /* the trainer's `failure` says why */
-    RUN_ON = 0,         /* go on */
-    RUN_ENDED = 1,      /* the state says how */
-    RUN_INTERRUPTED = 2 /* an evaluation was left unfinished, for a stop */
+    RUN_FAILED = -1,     /* the trainer's `failure` says why */
+    RUN_ON = 0,          /* go on */
+    RUN_ENDED = 1,       /* the state says how */
+    RUN_INTERRUPTED = 2, /* an evaluation was left unfinished, for a stop */
+    RUN_AGAIN = 3        /* something was not finite, and was dealt with: what was begun is void, the loop goes on */
 };
 
 /* A step that was queued. */
@@ -28,6 +29,16 @@ struct flight {
     uint64_t ticket;
     int n; /* images of its batch */
     double rate, waited;
+};
+
+/* What a rollback goes back to: the last checkpoint before the loss began to rise, on the host. */
+struct held_state {
+    struct training_state state;
+    struct epoch_record epoch; /* the newest then */
+    struct loss_history losses;
+    struct health_watch health;
+    bool measured;
+    float *parameters; /* all parts of all of them, one after the other; NULL: nothing is held */
 };
 
 enum { TRAINER_FLIGHTS = 8 };
@@ -57,6 +68,12 @@ struct trainer {
     long probe_every;    /* 0: none */
     long probed;         /* the step before which the last probe was taken; -1: none yet */
     struct probe *probe; /* the last one */
+    struct health_watch health;
+    struct held_state held; /* with DIVERGENCE_ROLLBACK */
+    int rollbacks;          /* so far */
+    int skipped;            /* batches in a row that were passed over */
+    bool attended;          /* there is a person who can do something about a divergence */
+    bool stuck;             /* paused at one */
     struct snapshot now;
     double mark;  /* the clock up to which training time was counted */
     bool resumed; /* from a checkpoint */
@@ -101,17 +118,28 @@ enum progress trainer_probe(struct trainer *trainer);
 
 /* The batch of the step that is to be queued next; `waited` seconds for it. */
 int trainer_next_batch(struct trainer *trainer, struct step_batch *batch, double *waited);
+/* Lets the loader go on at the state's next batch. */
+void trainer_seek(struct trainer *trainer);
+/* What a viewer sees before the first step from here: nothing in a new run, the last step's figures in another. */
+struct step_record trainer_record_now(const struct trainer *trainer);
+
 /* Puts the images into the device's memory, where it makes its batches itself. */
 int trainer_upload(struct trainer *trainer, struct error *error);
 /* Queues a step, and counts and reports those that are done; saves when a checkpoint is due. */
 enum progress trainer_step(struct trainer *trainer);
 /* Waits for all steps in flight. */
 enum progress trainer_land(struct trainer *trainer);
-/* Makes batch `number` of this epoch on the host, where the device had made it. */
+/* Makes batch `number` of this epoch on the host; trainer_seek afterwards. */
 void trainer_host_batch(struct trainer *trainer, uint32_t number);
 /* Waits for those that are left when a run was abandoned or has failed, and lets their results go. */
 void trainer_forget_flights(struct trainer *trainer);
+/* Something was not finite in `step`, or behind it: diagnoses, then does what options.on_divergence says. */
 enum progress trainer_diverge(struct trainer *trainer, enum divergence_cause cause, long step);
+/* Keeps the state as it is now, where a rollback may want it. */
+int trainer_hold(struct trainer *trainer);
+/* Judge the step that was just counted, and the probe that was just taken. */
+int trainer_judge_step(struct trainer *trainer);
+int trainer_judge_probe(struct trainer *trainer);
 /* Behind the last batch of an epoch: evaluates, reports, rolls over into the next, saves. */
 enum progress trainer_end_epoch(struct trainer *trainer);
 /* Behind the last step. */
@@ -123,6 +151,7 @@ enum progress trainer_checkpoint(struct trainer *trainer, bool best);
 enum progress trainer_apply_commands(struct trainer *trainer);
 /* Records the commands that still wait when the run has diverged as too late; RUN_ENDED or RUN_FAILED. */
 enum progress trainer_refuse_commands(struct trainer *trainer);
+int trainer_report_command(struct trainer *trainer, const struct command_record *record);
 /* The end that a person asked for: saves, records. */
 enum progress trainer_stop(struct trainer *trainer);
 

@@ -65,5 +65,5 @@ enum progress trainer_probe(struct trainer *trainer)
         probe_ring_push(&trainer->probes, trainer->probe);
     if (sink->on_probe && sink->on_probe(sink->context, trainer->probe, &trainer->failure) != 0)
         return RUN_FAILED;
-    return RUN_ON;
+    return trainer_judge_probe(trainer) < 0 ? RUN_FAILED : RUN_ON;
 }

@@ -1,4 +1,4 @@
-/* The pieces of a run between its steps: the end of an epoch, an evaluation, a checkpoint, a divergence. */
+/* The pieces of a run between its steps: the end of an epoch, an evaluation, a checkpoint. */
 #include "engine/trainer_internal.h"
 
 #include "base/clock.h"
@@ -63,36 +63,6 @@ double trainer_time_left(const struct trainer *trainer)
                      evaluations_left(trainer));
 }
 
-/* ---- Divergence ---- */
-
-enum progress trainer_diverge(struct trainer *trainer, enum divergence_cause cause, long step)
-{
-    if (!trainer->batch && trainer->device) /* the last one that it trained on */
-        trainer_host_batch(trainer, trainer->state.batch_in_epoch > 0 ? trainer->state.batch_in_epoch - 1 : 0);
-    else if (!trainer->batch)
-        trainer->batch = loader_next(trainer->loader);
-    const struct divergence_case what = {
-        .cause = cause,
-        .step = step,
-        .learning_rate = (float)(trainer->state.learning_rate * trainer_factor(trainer, trainer->state.step)),
-        .peak = trainer->state.learning_rate,
-        .agc = trainer->options.agc,
-        .images = trainer->batch->images,
-        .n = trainer->batch->n,
-        .history = &trainer->losses,
-    };
-    char *diagnosis = trainer->now.message;
-    if (divergence_explain(trainer->network, &what, diagnosis, sizeof trainer->now.message, &trainer->failure) < 0)
-        return RUN_FAILED;
-    trainer->now.state = TRAINER_DIVERGED;
-    if (trainer_message(trainer, diagnosis) < 0)
-        return RUN_FAILED;
-    const struct trainer_sink *sink = &trainer->sink;
-    if (sink->on_divergence && sink->on_divergence(sink->context, diagnosis, step, &trainer->failure) != 0)
-        return RUN_FAILED;
-    return RUN_ENDED;
-}
-
 /* ---- Checkpoints ---- */
 
 static int find_non_finite(struct trainer *trainer, const struct parameter **out)
@@ -115,6 +85,8 @@ enum progress trainer_checkpoint(struct trainer *trainer, bool best)
     if (bad)
         return trainer_diverge(trainer, DIVERGED_PARAMETER, trainer->state.step);
     const struct trainer_sink *sink = &trainer->sink;
+    if (trainer_hold(trainer) < 0)
+        return RUN_FAILED;
     if (sink->on_checkpoint &&
         sink->on_checkpoint(sink->context, trainer->network, &trainer->state, best, &trainer->failure) != 0)
         return RUN_FAILED;

@@ -44,11 +44,12 @@ static const struct field epoch_fields[] = {
 };
 /* By name, so that a log stays readable when the commands' numbers change. */
 static const char *const command_words[] = {
-    [COMMAND_LEARNING_RATE] = "lr", [COMMAND_SCALE_LEARNING_RATE] = "scale-lr",
-    [COMMAND_PAUSE] = "pause",      [COMMAND_RESUME] = "resume",
-    [COMMAND_STEP] = "step",        [COMMAND_EVALUATE] = "eval",
-    [COMMAND_SAVE] = "save",        [COMMAND_PROBE] = "probe",
-    [COMMAND_STOP] = "stop",        NULL,
+    [COMMAND_LEARNING_RATE] = "lr",  [COMMAND_SCALE_LEARNING_RATE] = "scale-lr",
+    [COMMAND_PAUSE] = "pause",       [COMMAND_RESUME] = "resume",
+    [COMMAND_STEP] = "step",         [COMMAND_EVALUATE] = "eval",
+    [COMMAND_SAVE] = "save",         [COMMAND_PROBE] = "probe",
+    [COMMAND_STOP] = "stop",         [COMMAND_ON_DIVERGENCE] = "on-divergence",
+    [COMMAND_ROLLBACK] = "rollback", NULL,
 };
 _Static_assert(sizeof(enum command_kind) == sizeof(int), "words are stored as int");
 static const struct field command_fields[] = {
@@ -59,6 +60,25 @@ static const struct field command_fields[] = {
     FIELD_CHARS(command_record, "command", command.text),
     FIELD(command_record, ok, FIELD_BOOL),
     FIELD_CHARS(command_record, "outcome", outcome),
+};
+/* As finding_kind_name and finding_severity_name have them. */
+static const char *const finding_words[] = {[FINDING_DIVERGENCE] = "divergence",  [FINDING_NOT_FINITE] = "not-finite",
+                                            [FINDING_VARIANCE] = "variance",      [FINDING_DEAD] = "dead-units",
+                                            [FINDING_UPDATE] = "update-ratio",    [FINDING_CHANCE] = "chance-level",
+                                            [FINDING_GAMMA] = "gamma-in-weights", NULL};
+static const char *const severity_words[] = {
+    [FINDING_NOTE] = "note", [FINDING_WARNING] = "warning", [FINDING_ALARM] = "alarm", NULL};
+_Static_assert(sizeof(enum finding_kind) == sizeof(int), "words are stored as int");
+static const struct field finding_fields[] = {
+    FIELD(finding, step, FIELD_LONG),
+    FIELD_WORD(finding, "finding", kind, finding_words),
+    FIELD_WORD(finding, "severity", severity, severity_words),
+    FIELD(finding, over, FIELD_BOOL),
+    FIELD(finding, since, FIELD_LONG),
+    FIELD(finding, point, FIELD_INT),
+    FIELD(finding, measured, FIELD_FLOAT),
+    FIELD(finding, limit, FIELD_FLOAT),
+    FIELD_CHARS(finding, "text", text),
 };
 static const struct field state_fields[] = {
     FIELD(state_record, step, FIELD_LONG),
@@ -72,7 +92,15 @@ struct probe_place {
 };
 static const struct field probe_fields[] = {FIELD(probe_place, step, FIELD_LONG)};
 
-enum record_kind { RECORD_STEP, RECORD_EPOCH, RECORD_COMMAND, RECORD_STATE, RECORD_PROBE, RECORD_KINDS };
+enum record_kind {
+    RECORD_STEP,
+    RECORD_EPOCH,
+    RECORD_COMMAND,
+    RECORD_STATE,
+    RECORD_PROBE,
+    RECORD_FINDING,
+    RECORD_KINDS
+};
 
 #define COUNT(array) ((int)(sizeof(array) / sizeof *(array)))
 static const struct {
@@ -83,6 +111,7 @@ static const struct {
     [RECORD_STEP] = {"step", step_fields, COUNT(step_fields)},
     [RECORD_EPOCH] = {"epoch", epoch_fields, COUNT(epoch_fields)},
     [RECORD_COMMAND] = {"command", command_fields, COUNT(command_fields)},
+    [RECORD_FINDING] = {"health", finding_fields, COUNT(finding_fields)},
     [RECORD_STATE] = {"state", state_fields, COUNT(state_fields)},
     [RECORD_PROBE] = {"probe", probe_fields, COUNT(probe_fields)}, /* the rest: probe_record.h */
 };
@@ -93,6 +122,7 @@ struct record {
         struct step_record step;
         struct epoch_record epoch;
         struct command_record command;
+        struct finding finding;
         struct state_record state;
         struct probe_place probe;
     };
@@ -215,6 +245,11 @@ int metrics_log_command(struct metrics_log *log, const struct command_record *re
     return add_record(log, RECORD_COMMAND, record, error);
 }
 
+int metrics_log_finding(struct metrics_log *log, const struct finding *finding, struct error *error)
+{
+    return add_record(log, RECORD_FINDING, finding, error);
+}
+
 int metrics_log_state(struct metrics_log *log, const char *state, long step, const char *message, struct error *error)
 {
     struct state_record record = {.step = step};
@@ -270,6 +305,8 @@ static long record_step(const struct record *record)
         return record->command.step;
     case RECORD_PROBE:
         return record->probe.step;
+    case RECORD_FINDING:
+        return record->finding.step;
     default:
         return record->state.step;
     }
@@ -316,6 +353,8 @@ static int keep_record(struct metrics *out, const struct record *record)
         return append(&out->commands, &out->command_count, &record->command, sizeof record->command);
     case RECORD_PROBE:
         return keep_probe(out, record->whole);
+    case RECORD_FINDING:
+        return append(&out->findings, &out->finding_count, &record->finding, sizeof record->finding);
     default:
         memcpy(out->end_state, record->state.state, sizeof out->end_state);
         memcpy(out->end_message, record->state.message, sizeof out->end_message);
@@ -412,6 +451,7 @@ void metrics_free(struct metrics *metrics)
     for (int i = 0; i < metrics->probe_count; i++)
         probe_destroy(metrics->probes[i]);
     free(metrics->probes);
+    free(metrics->findings);
     memset(metrics, 0, sizeof *metrics);
 }
 
@@ -429,8 +469,9 @@ int metrics_log_count(const struct metrics_log *log, long *count, struct error *
 
 static bool changes_training(const struct record *record)
 {
-    return record->kind == RECORD_COMMAND && (record->command.command.kind == COMMAND_LEARNING_RATE ||
-                                              record->command.command.kind == COMMAND_SCALE_LEARNING_RATE);
+    const enum command_kind kind = record->command.command.kind;
+    return record->kind == RECORD_COMMAND &&
+           (kind == COMMAND_LEARNING_RATE || kind == COMMAND_SCALE_LEARNING_RATE || kind == COMMAND_ROLLBACK);
 }
 
 /* Whether a line belongs to the past of the checkpoint; see metrics_log_cut. */

@@ -22,6 +22,8 @@ struct metrics {
     int command_count;
     struct probe **probes; /* in ascending order of their steps, one a step, without single channels */
     int probe_count;
+    struct finding *findings; /* records of kind "health" */
+    int finding_count;
     char end_state[16]; /* how the last run of the session ended; empty: it did not say */
     char end_message[METRICS_MESSAGE_SIZE];
     long last_step;    /* the newest record's */
@@ -38,6 +40,7 @@ int metrics_log_step(struct metrics_log *log, const struct step_record *record, 
 int metrics_log_epoch(struct metrics_log *log, const struct epoch_record *record, struct error *error);
 int metrics_log_probe(struct metrics_log *log, const struct probe *probe, struct error *error);
 int metrics_log_command(struct metrics_log *log, const struct command_record *record, struct error *error);
+int metrics_log_finding(struct metrics_log *log, const struct finding *finding, struct error *error);
 /* A run starts (state "started") or ends. */
 int metrics_log_state(struct metrics_log *log, const char *state, long step, const char *message, struct error *error);
 int metrics_log_sync(struct metrics_log *log, struct error *error);

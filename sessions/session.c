@@ -17,6 +17,7 @@ struct session {
     struct settings settings;
     int lock;      /* -1: opened for reading */
     bool diverged; /* and its record is written */
+    bool undone;   /* the run went back: checkpoints behind the next one are void */
     struct metrics_log *metrics, *commands;
 };
 
@@ -164,9 +165,17 @@ int session_update_settings(struct session *session, const struct settings *sett
 
 /* ---- What the trainer reports ---- */
 
+static int checkpoint_path(const struct session *session, long step, char path[FILE_PATH_SIZE], struct error *error)
+{
+    return path_format(path, error, "%s/%ld.safetensors", session->paths.checkpoints, step);
+}
+
 static int on_step(void *context, const struct step_record *record, struct error *error)
 {
     struct session *session = context;
+    if (session->diverged && metrics_log_state(session->metrics, SESSION_STARTED, record->step, "", error))
+        return -1;
+    session->diverged = false; /* the person has changed something, and it goes on */
     if (record->step % session->settings.train.log_every)
         return 0;
     return metrics_log_step(session->metrics, record, error);
@@ -203,6 +212,29 @@ static int on_divergence(void *context, const char *diagnosis, long step, struct
     return metrics_log_state(session->metrics, trainer_state_name(TRAINER_DIVERGED), step, diagnosis, error);
 }
 
+static int on_finding(void *context, const struct finding *finding, struct error *error)
+{
+    struct session *session = context;
+    return metrics_log_finding(session->metrics, finding, error);
+}
+
+/* The logs as session_resume would cut them. */
+static int on_rollback(void *context, const struct training_state *state, struct error *error)
+{
+    struct session *session = context;
+    char path[FILE_PATH_SIZE];
+    struct checkpoint_info info;
+    if (checkpoint_path(session, state->step, path, error))
+        return -1;
+    if (checkpoint_read_info(path, &info, NULL)) /* newer ones have taken its place */
+        info.commands = 0;                       /* what was changed at its step is part of the rate from there on */
+    session->undone = true;
+    return metrics_log_cut(session->metrics, state->step, 0, error) ||
+                   metrics_log_cut(session->commands, state->step, info.commands, error)
+               ? -1
+               : 0;
+}
+
 struct trainer_sink session_sink(struct session *session)
 {
     return (struct trainer_sink){
@@ -213,6 +245,8 @@ struct trainer_sink session_sink(struct session *session)
         .on_checkpoint = on_checkpoint,
         .on_divergence = on_divergence,
         .on_probe = on_probe,
+        .on_finding = on_finding,
+        .on_rollback = on_rollback,
     };
 }
 
@@ -225,6 +259,18 @@ int session_end(struct session *session, enum trainer_state state, long step, co
     return metrics_log_sync(session->metrics, error);
 }
 
+/* Removes the checkpoints that were made behind a step. */
+static int remove_undone(const struct session *session, long step, struct error *error)
+{
+    struct checkpoint_entry *entries = NULL;
+    int count = 0, result = checkpoint_list(session->paths.checkpoints, &entries, &count, error);
+    for (int i = 0; i < count && result == 0; i++)
+        if (entries[i].step > step && unlink(entries[i].path))
+            result = error_set(error, "cannot remove %s: %s", entries[i].path, strerror(errno));
+    free(entries);
+    return result;
+}
+
 /* The logs first: a checkpoint on the disk has all its records there too. */
 int session_save(struct session *session, struct network *network, const struct training_state *state, bool best,
                  struct error *error)
@@ -232,14 +278,16 @@ int session_save(struct session *session, struct network *network, const struct 
     char path[FILE_PATH_SIZE];
     struct checkpoint_info info = {.state = *state, .best = best};
     settings_digest(&session->settings, info.settings_digest);
-    if (path_format(path, error, "%s/%ld.safetensors", session->paths.checkpoints, state->step))
+    if (checkpoint_path(session, state->step, path, error))
         return -1;
     struct checkpoint_info old;
     if (!best && checkpoint_read_info(path, &old, NULL) == 0 && old.state.step == state->step)
         info.best = old.best; /* `save` of a step that is saved already must not lose its mark */
     if (metrics_log_sync(session->metrics, error) || metrics_log_sync(session->commands, error) ||
-        metrics_log_count(session->commands, &info.commands, error) || checkpoint_save(path, network, &info, error))
+        metrics_log_count(session->commands, &info.commands, error) || checkpoint_save(path, network, &info, error) ||
+        (session->undone && remove_undone(session, state->step, error)))
         return -1;
+    session->undone = false;
     return checkpoint_prune(session->paths.checkpoints, error);
 }
 

@@ -16,6 +16,7 @@ static const char *const augment_words[] = {"none", "report", "report-text", "st
 static const char *const normalize_words[] = {"dataset", "image", NULL};
 static const char *const device_words[] = {"auto", "cpu", "cuda", NULL};
 static const char *const precision_words[] = {"auto", "fp32", "bf16", NULL};
+static const char *const divergence_words[] = {"pause", "rollback", "continue", NULL};
 static const char *const switch_words[] = {"off", "on", NULL};
 
 /* The columns of a row by name, so that the rows below stay short. */
@@ -30,7 +31,8 @@ static const char *const switch_words[] = {"off", "on", NULL};
 #define MODEL .section = "model", .saved = true, .change = SETTING_FIXED
 #define TRAIN_AS(when) .section = "train", .saved = true, .change = (when)
 #define TRAIN TRAIN_AS(SETTING_RESUME)
-#define RUN .section = "run", .saved = true, .change = SETTING_RESUME
+#define RUN_AS(when) .section = "run", .saved = true, .change = (when)
+#define RUN RUN_AS(SETTING_RESUME)
 #define UNSAVED(when) .section = "session", .saved = false, .change = (when)
 
 const struct setting settings_table[] = {
@@ -105,6 +107,9 @@ const struct setting settings_table[] = {
      .help = "steps between checkpoints; 0: at each epoch's end"},
     {"probe-every", RUN, AT(train.probe_every), .type = SETTING_LONG, .maximum = 1e12, .automatic = true,
      .argument = "N|auto", .help = "steps between probes of the signal; 0: none, auto: 100 on a CPU, 400 on a GPU"},
+    {"on-divergence", RUN_AS(SETTING_LIVE), AT(train.on_divergence),
+     CHOICE(divergence_words, "pause|rollback|continue"),
+     .help = "when a step is not finite: wait or end, go back to the last checkpoint at half the lr, or pass over it"},
     {"log-every", RUN, AT(train.log_every), NUMBER(INT, 1, 1000000), .help = "steps between records of the metrics"},
 
     {"session", UNSAVED(SETTING_FIXED), TEXT(session, "NAME"),

@@ -74,6 +74,14 @@ static int act_evaluate(struct app *app, const struct action *action, struct err
     return send_command(app, COMMAND_EVALUATE, action, error);
 }
 
+static int act_on_divergence(struct app *app, const struct action *action, struct error *error)
+{
+    struct action chosen = *action;
+
+    chosen.number = action->choice;
+    return send_command(app, COMMAND_ON_DIVERGENCE, &chosen, error);
+}
+
 static int act_save(struct app *app, const struct action *action, struct error *error)
 {
     return send_command(app, COMMAND_SAVE, action, error);
@@ -249,6 +257,7 @@ void app_act(struct app *app, const struct action *action)
                                                               [ACTION_EVALUATE] = act_evaluate,
                                                               [ACTION_SAVE] = act_save,
                                                               [ACTION_PROBE] = act_probe,
+                                                              [ACTION_ON_DIVERGENCE] = act_on_divergence,
                                                               [ACTION_EXPORT] = act_export,
                                                               [ACTION_SMOOTH] = act_smooth,
                                                               [ACTION_LOG_AXIS] = act_log_axis,

@@ -152,6 +152,7 @@ static int begin_run(struct app *app, const struct metrics *history, struct erro
     open_gauge(app);
     if (take_history(app, history, error) || open_probes(app, history, error))
         return -1;
+    trainer_attend(run_parts(app->run)->trainer);
     return run_parts(app->run)->done ? 0 : trainer_start(run_parts(app->run)->trainer, false, error);
 }
 
@@ -240,6 +241,28 @@ static void log_command(struct app *app, const struct command_record *record)
     app_notice(app, record->ok ? ROLE_GOOD : ROLE_BAD, *more ? "%s; %s" : "%s%s", record->outcome, more);
 }
 
+/* Paused at a step that is not finite: why, and what the person can do. */
+static void explain_divergence(struct app *app, const char *diagnosis)
+{
+    char text[JOURNAL_TEXT];
+
+    snprintf(text, sizeof(text),
+             "%s. Training is paused before that step with the weights as they were: change "
+             "something (:lr x0.1), then resume tries the step again; quit ends the run.",
+             diagnosis);
+    app_message(app, ROLE_BAD, "Training diverged", text);
+}
+
+static void log_finding(struct app *app, const struct finding *finding)
+{
+    static const enum journal_kind kinds[] = {
+        [FINDING_NOTE] = JOURNAL_NOTE, [FINDING_WARNING] = JOURNAL_WARNING, [FINDING_ALARM] = JOURNAL_ERROR};
+
+    app_log(app, finding->over ? JOURNAL_GOOD : kinds[finding->severity], "%s", finding->text);
+    if (finding->kind == FINDING_DIVERGENCE && finding->severity == FINDING_ALARM)
+        explain_divergence(app, finding->text);
+}
+
 static void take_event(struct app *app, const struct event *event)
 {
     struct error error;
@@ -251,6 +274,8 @@ static void take_event(struct app *app, const struct event *event)
         log_epoch(app, &event->epoch);
     else if (event->kind == EVENT_COMMAND)
         log_command(app, &event->command);
+    else if (event->kind == EVENT_FINDING)
+        log_finding(app, &event->finding);
     else if (event->kind == EVENT_MESSAGE)
         app_log(app, JOURNAL_WARNING, "%s", event->message);
 }

@@ -17,14 +17,14 @@
 
 enum { TEXT_SIZE = 1600, MOST_ROWS = 24 };
 
-struct finding {
+struct doctor_finding {
     const char *key, *label;
     char text[TEXT_SIZE];
     json_t *value; /* owned */
 };
 
 struct findings {
-    struct finding rows[MOST_ROWS];
+    struct doctor_finding rows[MOST_ROWS];
     int count;
     bool trouble;
 };
@@ -34,7 +34,7 @@ static void found(struct findings *findings, const char *key, const char *label,
     __attribute__((format(printf, 5, 6)));
 static void found(struct findings *findings, const char *key, const char *label, json_t *value, const char *format, ...)
 {
-    struct finding *row = &findings->rows[findings->count++];
+    struct doctor_finding *row = &findings->rows[findings->count++];
     va_list arguments;
     va_start(arguments, format);
     vsnprintf(row->text, sizeof row->text, format, arguments);
@@ -252,7 +252,7 @@ static json_t *findings_json(struct findings *findings)
 {
     json_t *object = json_object();
     for (int i = 0; object && i < findings->count; i++) {
-        struct finding *row = &findings->rows[i];
+        struct doctor_finding *row = &findings->rows[i];
         int result = json_object_set_new(object, row->key, row->value);
         row->value = NULL;
         if (result != 0) {

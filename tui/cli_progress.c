@@ -280,6 +280,13 @@ void progress_event(struct progress *progress, const struct event *event, const 
     case EVENT_COMMAND:
         progress_line(progress, "step %ld  %s", event->command.step, event->command.outcome);
         break;
+    case EVENT_FINDING:
+        if (event->finding.severity != FINDING_ALARM || event->finding.kind != FINDING_DIVERGENCE)
+            progress_line(progress, "%s: %s", finding_severity_name(event->finding.severity), event->finding.text);
+        break;
+    case EVENT_ROLLBACK: /* the command behind it says so */
+        progress->weight = 0;
+        break;
     case EVENT_MESSAGE: /* why the run has ended: the subcommand's last word */
         break;
     }

@@ -179,16 +179,38 @@ static struct result make_result(const struct run_parts *parts, const struct sna
     return result;
 }
 
-static json_t *result_json(const struct result *result)
+/* All findings of the session, over all of its runs; NULL without memory. */
+static json_t *findings_json(const struct session *session)
+{
+    struct metrics metrics = {0};
+    json_t *list = json_array();
+    if (session_metrics(session, &metrics, NULL) != 0)
+        return list;
+    for (int i = 0; i < metrics.finding_count; i++) {
+        const struct finding *finding = &metrics.findings[i];
+        json_t *place = finding->point < 0 ? json_null() : json_integer(finding->point);
+        json_array_append_new(list,
+                              json_pack("{s:s, s:s, s:b, s:I, s:I, s:o, s:o, s:o, s:o}", "finding",
+                                        finding_kind_name(finding->kind), "severity",
+                                        finding_severity_name(finding->severity), "over", finding->over, "step",
+                                        (json_int_t)finding->step, "since", (json_int_t)finding->since, "block", place,
+                                        "measured", cli_json_number((double)finding->measured), "limit",
+                                        cli_json_number((double)finding->limit), "text", cli_json_text(finding->text)));
+    }
+    metrics_free(&metrics);
+    return list;
+}
+
+static json_t *result_json(const struct session *session, const struct result *result)
 {
     const struct epoch_record *epoch = &result->epoch;
     json_t *object = json_pack(
-        "{s:o, s:s, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b}", "session", cli_json_text(result->session), "state",
-        result->state, "step", (json_int_t)result->step, "seconds", cli_json_number(result->seconds),
+        "{s:o, s:s, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o}", "session", cli_json_text(result->session),
+        "state", result->state, "step", (json_int_t)result->step, "seconds", cli_json_number(result->seconds),
         "images_per_second", cli_json_number(result->images_per_second), "train_loss", cli_json_loss(epoch->train_loss),
         "validation_accuracy", cli_json_fraction(epoch->validation_accuracy), "validation_loss",
         cli_json_loss(epoch->validation_loss), "test_accuracy", cli_json_fraction(epoch->test_accuracy), "test_loss",
-        cli_json_loss(epoch->test_loss), "diverged", result->diverged);
+        cli_json_loss(epoch->test_loss), "diverged", result->diverged, "findings", findings_json(session));
     if (object && result->diverged && json_object_set_new(object, "diagnosis", cli_json_text(result->message)) != 0) {
         json_decref(object);
         return NULL;
@@ -231,7 +253,7 @@ static enum cli_status report(struct cli *cli, const struct run_parts *parts, co
     if (parts->done && !cli->settings.json)
         return CLI_DONE;
     if (cli->settings.json)
-        return cli_print_json(cli, result_json(&result));
+        return cli_print_json(cli, result_json(parts->session, &result));
     print_result(&result);
     return CLI_DONE;
 }

@@ -3,6 +3,7 @@
 #include "tui/command.h"
 
 #include "base/nearest.h"
+#include "sessions/settings.h"
 #include "tui/keys.h"
 #include "tui/layout.h"
 #include "viz/theme.h"
@@ -31,6 +32,11 @@ static const char *glyphs_word(int index)
         [GLYPHS_BRAILLE] = "braille", [GLYPHS_BLOCK] = "block", [GLYPHS_ASCII] = "ascii", NULL};
 
     return words[index];
+}
+
+static const char *divergence_word(int index)
+{
+    return setting_word(settings_row(settings_find("on-divergence")), index);
 }
 
 static const char *command_word(int index)
@@ -82,6 +88,13 @@ static const struct command_entry table[] = {
      .action = ACTION_PROBE,
      .trainer = true,
      .help = "Measure the signal in every block now, as --probe-every does"},
+    {.name = "on-divergence",
+     .action = ACTION_ON_DIVERGENCE,
+     .trainer = true,
+     .argument = ARGUMENT_CHOICE,
+     .usage = "WHAT",
+     .choice = divergence_word,
+     .help = "At a step that is not finite from now on: pause, rollback or continue"},
     {.name = "view",
      .action = ACTION_VIEW,
      .argument = ARGUMENT_CHOICE,

@@ -18,8 +18,9 @@ enum action_kind {
     ACTION_EVALUATE,
     ACTION_SAVE,
     ACTION_PROBE,
-    ACTION_EXPORT, /* word: the file, or empty */
-    ACTION_SMOOTH, /* number in 0..1 */
+    ACTION_ON_DIVERGENCE, /* choice: an enum divergence_policy */
+    ACTION_EXPORT,        /* word: the file, or empty */
+    ACTION_SMOOTH,        /* number in 0..1 */
     ACTION_LOG_AXIS,
     ACTION_THEME,  /* choice; -1: the next one */
     ACTION_GLYPHS, /* choice: an enum glyph_set */

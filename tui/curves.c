@@ -108,6 +108,19 @@ static int add_steps(struct curves *curves, const struct step_summary *steps, st
     return series_append_merged(accuracy, first, last, (float)mean, (float)mean, mean, count, 0, error);
 }
 
+void curves_cut(struct curves *curves, double step)
+{
+    int kept = 0;
+
+    for (int q = 0; q < QUANTITY_COUNT; q++)
+        for (int p = 0; p < PART_COUNT; p++)
+            series_truncate(curves->series[q][p], step + 0.5);
+    for (int i = 0; i < curves->mark_count; i++)
+        if (curves->marks[i].step <= step)
+            curves->marks[kept++] = curves->marks[i];
+    curves->mark_count = kept;
+}
+
 int curves_mark(struct curves *curves, double step, const char *label, struct error *error)
 {
     if (curves->mark_count == curves->mark_room) {
@@ -131,7 +144,8 @@ static int add_command(struct curves *curves, const struct command_record *recor
 {
     enum command_kind kind = record->command.kind;
 
-    if (!record->ok || (kind != COMMAND_LEARNING_RATE && kind != COMMAND_SCALE_LEARNING_RATE))
+    if (!record->ok ||
+        (kind != COMMAND_LEARNING_RATE && kind != COMMAND_SCALE_LEARNING_RATE && kind != COMMAND_ROLLBACK))
         return 0;
     return curves_mark(curves, (double)record->step, record->outcome, error);
 }
@@ -145,6 +159,9 @@ int curves_add_event(struct curves *curves, const struct event *event, struct er
         return add_epoch(curves, &event->epoch, error);
     case EVENT_COMMAND:
         return add_command(curves, &event->command, error);
+    case EVENT_ROLLBACK:
+        curves_cut(curves, (double)event->rollback);
+        return 0;
     default:
         return 0;
     }

@@ -14,6 +14,9 @@ enum quantity { QUANTITY_LOSS, QUANTITY_ACCURACY, QUANTITY_COUNT };
 int curves_create(double smoothing, struct curves **out, struct error *error);
 void curves_destroy(struct curves *curves);
 
+/* Takes away what stands behind a step. */
+void curves_cut(struct curves *curves, double step);
+
 /* The session's records up to where it goes on. */
 int curves_add_history(struct curves *curves, const struct metrics *metrics, struct error *error);
 int curves_add_event(struct curves *curves, const struct event *event, struct error *error);

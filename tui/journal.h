@@ -7,12 +7,13 @@
 
 #include <time.h>
 
-enum { JOURNAL_TEXT = 640, JOURNAL_LINES = 2000 };
+enum { JOURNAL_TEXT = 768, JOURNAL_LINES = 2000 };
 
 enum journal_kind {
     JOURNAL_NOTE,
     JOURNAL_RESULT,  /* of an epoch or an evaluation */
     JOURNAL_COMMAND, /* what the person did */
+    JOURNAL_GOOD,    /* something is over */
     JOURNAL_WARNING,
     JOURNAL_ERROR,
     JOURNAL_STRAY /* caught from standard output or error */

@@ -9,8 +9,9 @@
 enum { TIME_COLUMNS = 10 };
 
 static const enum role roles[] = {
-    [JOURNAL_NOTE] = ROLE_TEXT,       [JOURNAL_RESULT] = ROLE_SERIES_2, [JOURNAL_COMMAND] = ROLE_EVENT,
-    [JOURNAL_WARNING] = ROLE_WARNING, [JOURNAL_ERROR] = ROLE_BAD,       [JOURNAL_STRAY] = ROLE_DIM};
+    [JOURNAL_NOTE] = ROLE_TEXT, [JOURNAL_RESULT] = ROLE_SERIES_2, [JOURNAL_COMMAND] = ROLE_EVENT,
+    [JOURNAL_GOOD] = ROLE_GOOD, [JOURNAL_WARNING] = ROLE_WARNING, [JOURNAL_ERROR] = ROLE_BAD,
+    [JOURNAL_STRAY] = ROLE_DIM};
 
 /* Rows that a line takes when its text is wrapped to so many columns. */
 static int row_count(const struct journal_line *line, int columns)

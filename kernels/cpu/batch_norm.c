@@ -48,10 +48,13 @@ static size_t row_grain(int c)
     return c < 8192 ? 8192 / (size_t)c : 1;
 }
 
+/* A batch that is not finite leaves no trace: the run may go on without it. */
 static void update_running(const struct batch_norm *norm, const float *variance, size_t rows)
 {
     float unbiased = rows > 1 ? (float)rows / (float)(rows - 1) : 1.0f;
     for (int i = 0; i < norm->c; i++) {
+        if (!isfinite(norm->saved[i]) || !isfinite(variance[i]))
+            continue;
         norm->running_mean[i] += running_rate * (norm->saved[i] - norm->running_mean[i]);
         norm->running_variance[i] += running_rate * (unbiased * variance[i] - norm->running_variance[i]);
     }

@@ -21,6 +21,8 @@ __global__ void batch_norm_statistics_kernel(const struct moments_parts from, co
     const float unbiased = from.rows > 1 ? (float)from.rows / (float)(from.rows - 1) : 1.0f;
     norm.saved[channel] = mean;
     norm.saved[from.c + channel] = inverse_deviation(variance);
+    if (!isfinite(mean) || !isfinite(variance)) /* the run may go on without this batch */
+        return;
     norm.running_mean[channel] += rate * (mean - norm.running_mean[channel]);
     norm.running_variance[channel] += rate * (unbiased * variance - norm.running_variance[channel]);
 }

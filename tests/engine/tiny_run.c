@@ -151,6 +151,8 @@ static int on_checkpoint(void *context, struct network *network, const struct tr
     if (!checkpoint->parameters)
         return error_set(error, "out of memory");
     walk(network, checkpoint->parameters, network_read);
+    if (run->saved)
+        run->saved(run, state->step);
     return 0;
 }
 
@@ -171,6 +173,29 @@ static int on_probe(void *context, const struct probe *probe, struct error *erro
     if (probe_create(&run->spec, &run->probes[run->probe_count], error))
         return -1;
     probe_copy(run->probes[run->probe_count++], probe);
+    return 0;
+}
+
+static int on_finding(void *context, const struct finding *finding, struct error *error)
+{
+    struct tiny_run *run = context;
+    if (run->finding_count == TINY_MAX_RECORDS)
+        return error_set(error, "too many findings for the test");
+    run->findings[run->finding_count++] = *finding;
+    if (run->found)
+        run->found(run, finding);
+    return 0;
+}
+
+/* As a session's metrics: the steps behind the checkpoint are void. */
+static int on_rollback(void *context, const struct training_state *state, struct error *error)
+{
+    struct tiny_run *run = context;
+    if (run->rollback_count == TINY_MAX_RECORDS)
+        return error_set(error, "too many rollbacks for the test");
+    run->rollbacks[run->rollback_count++] = state->step;
+    while (run->step_count > 0 && run->steps[run->step_count - 1].step > state->step)
+        run->step_count--;
     return 0;
 }
 
@@ -196,7 +221,15 @@ void tiny_init(struct tiny_run *run, const char *preset)
     options->ema = 0.9f;
     options->threads = 1;
     options->probe_every = 0;
-    run->sink = (struct trainer_sink){run, on_step, on_epoch, on_command, on_checkpoint, on_divergence, on_probe};
+    run->sink = (struct trainer_sink){.context = run,
+                                      .on_step = on_step,
+                                      .on_epoch = on_epoch,
+                                      .on_command = on_command,
+                                      .on_checkpoint = on_checkpoint,
+                                      .on_divergence = on_divergence,
+                                      .on_probe = on_probe,
+                                      .on_finding = on_finding,
+                                      .on_rollback = on_rollback};
 }
 
 void tiny_create_on(struct tiny_run *run, struct backend *on, const struct tiny_checkpoint *from)
@@ -253,6 +286,11 @@ void tiny_command(struct tiny_run *run, enum command_kind kind, double value, lo
     const struct command command = {.kind = kind, .value = value, .count = count, .text = "as typed"};
     if (trainer_command(run->trainer, &command, &error) < 0)
         fail_msg("%s", error.message);
+}
+
+void tiny_restore(struct tiny_run *run, const struct tiny_checkpoint *checkpoint)
+{
+    walk(run->network, checkpoint->parameters, write_part);
 }
 
 const struct tiny_checkpoint *tiny_last(const struct tiny_run *run)

@@ -34,10 +34,15 @@ struct tiny_run {
     int step_count, epoch_count, command_count, checkpoint_count, probe_count;
     char diagnosis[512];
     long diverged_step;
+    struct finding findings[TINY_MAX_RECORDS];
+    long rollbacks[TINY_MAX_RECORDS]; /* the steps it went back to */
+    int finding_count, rollback_count;
 
-    long stop_at;      /* on_step asks for a stop behind this step; 0: never */
-    long spoil_at;     /* on_step makes a momentum infinite behind this step; 0: never */
-    bool refuse_saves; /* on_checkpoint fails */
+    long stop_at;                                   /* on_step asks for a stop behind this step; 0: never */
+    long spoil_at;                                  /* on_step makes a momentum infinite behind this step; 0: never */
+    bool refuse_saves;                              /* on_checkpoint fails */
+    void (*saved)(struct tiny_run *run, long step); /* called behind on_checkpoint; may be NULL */
+    void (*found)(struct tiny_run *run, const struct finding *finding);    /* called in on_finding; may be NULL */
     void (*watch)(struct tiny_run *run, const struct step_record *record); /* called in on_step; may be NULL */
 };
 
@@ -63,6 +68,9 @@ void tiny_command(struct tiny_run *run, enum command_kind kind, double value, lo
 
 /* Sets the first values (0: all) of a part of a parameter. */
 void tiny_spoil(struct tiny_run *run, const char *name, enum parameter_part part, float value, size_t count);
+
+/* Puts the checkpoint's parameters back into the network; the trainer must not be at work. */
+void tiny_restore(struct tiny_run *run, const struct tiny_checkpoint *checkpoint);
 
 const struct tiny_checkpoint *tiny_last(const struct tiny_run *run);
 size_t tiny_parameter_floats(const struct tiny_run *run);

@@ -1,0 +1,277 @@
+/* What is not finite, and what is not healthy: diagnoses and findings on their way out, and the three things that a run
+ * can do at a step that is not finite. The step changed no weight, so each begins with the weights before it. */
+#include "engine/trainer_internal.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const float rollback_factor = 0.5f; /* of the learning rate */
+enum { MOST_ROLLBACKS = 5, MOST_SKIPPED = 100 };
+
+/* ---- Findings ---- */
+
+static int report(struct trainer *trainer, const struct finding *finding)
+{
+    const struct event event = {.kind = EVENT_FINDING, .finding = *finding};
+    if (trainer_emit(trainer, &event) < 0)
+        return -1;
+    const struct trainer_sink *sink = &trainer->sink;
+    return sink->on_finding && sink->on_finding(sink->context, finding, &trainer->failure) != 0 ? -1 : 0;
+}
+
+static struct health_run health_run_of(const struct trainer *trainer)
+{
+    return (struct health_run){.spec = network_spec(trainer->network),
+                               .options = &trainer->options,
+                               .learning_rate = trainer->state.learning_rate,
+                               .steps_per_epoch = trainer->steps_per_epoch};
+}
+
+int trainer_judge_probe(struct trainer *trainer)
+{
+    const struct health_run run = health_run_of(trainer);
+    struct finding findings[FINDING_KINDS];
+    const int count = health_watch_probe(&trainer->health, &run, trainer->probe, findings);
+    for (int i = 0; i < count; i++)
+        if (report(trainer, &findings[i]) < 0)
+            return -1;
+    return 0;
+}
+
+static int end_skipping(struct trainer *trainer)
+{
+    struct finding finding = {.kind = FINDING_DIVERGENCE,
+                              .severity = FINDING_NOTE,
+                              .over = true,
+                              .step = trainer->state.step,
+                              .since = trainer->state.step - trainer->skipped,
+                              .point = -1};
+    snprintf(finding.text, sizeof finding.text, "over at step %ld: it is finite; passed over before it: %d batch%s",
+             finding.step, trainer->skipped, trainer->skipped == 1 ? "" : "es");
+    trainer->skipped = 0;
+    return report(trainer, &finding);
+}
+
+int trainer_judge_step(struct trainer *trainer)
+{
+    const struct health_run run = health_run_of(trainer);
+    struct finding finding;
+    if (trainer->skipped > 0 && end_skipping(trainer) < 0)
+        return -1;
+    if (health_watch_loss(&trainer->health, &run, trainer->state.step, trainer->state.last_loss, &finding) == 0)
+        return 0;
+    return report(trainer, &finding);
+}
+
+/* ---- Held states ---- */
+
+static const enum parameter_part held_parts[] = {PART_VALUE, PART_MOMENTUM, PART_EMA};
+enum { HELD_PARTS = sizeof held_parts / sizeof *held_parts };
+
+static size_t held_floats(const struct parameter *parameters, int count)
+{
+    size_t floats = 0;
+    for (int i = 0; i < count; i++)
+        for (int p = 0; p < HELD_PARTS; p++)
+            if (parameter_has_part(&parameters[i], held_parts[p]))
+                floats += parameters[i].count;
+    return floats;
+}
+
+/* Copies everything that a checkpoint has of the parameters, out of the network or back into it. */
+static int move_parameters(struct trainer *trainer, bool back)
+{
+    int count;
+    const struct parameter *parameters = network_parameters(trainer->network, &count);
+    float *at = trainer->held.parameters;
+    for (int i = 0; i < count; i++) {
+        for (int p = 0; p < HELD_PARTS; p++) {
+            if (!parameter_has_part(&parameters[i], held_parts[p]))
+                continue;
+            const int status =
+                back ? network_write(trainer->network, &parameters[i], held_parts[p], at, &trainer->failure)
+                     : network_read(trainer->network, &parameters[i], held_parts[p], at, &trainer->failure);
+            if (status < 0)
+                return -1;
+            at += parameters[i].count;
+        }
+    }
+    return 0;
+}
+
+int trainer_hold(struct trainer *trainer)
+{
+    struct held_state *held = &trainer->held;
+    if (trainer->options.on_divergence != DIVERGENCE_ROLLBACK || !loss_history_is_calm(&trainer->losses))
+        return 0;
+    if (!held->parameters) {
+        int count;
+        const struct parameter *parameters = network_parameters(trainer->network, &count);
+        held->parameters = malloc(held_floats(parameters, count) * sizeof *held->parameters);
+        if (!held->parameters)
+            return error_set(&trainer->failure, "out of memory for a copy of the weights to go back to "
+                                                "(--on-divergence rollback)");
+    }
+    held->state = trainer->state;
+    held->epoch = trainer->now.epoch;
+    held->losses = trainer->losses;
+    held->health = trainer->health;
+    held->measured = trainer->measured;
+    return move_parameters(trainer, false);
+}
+
+/* ---- What to do ---- */
+
+/* Whether it came to nothing but a step that was not made. */
+static bool is_of_step(enum divergence_cause cause)
+{
+    return cause == DIVERGED_LOSS || cause == DIVERGED_GRADIENT;
+}
+
+/* A last look at the network as it was before the step, with the batch that it broke on: what has left its range by now
+ * is part of the diagnosis. That it is not finite is what the diagnosis says anyway. */
+static enum progress look(struct trainer *trainer)
+{
+    trainer_seek(trainer);
+    trainer->health.episodes[FINDING_NOT_FINITE].on = true;
+    return trainer->probe_every > 0 ? trainer_probe(trainer) : RUN_ON;
+}
+
+static int explain(struct trainer *trainer, enum divergence_cause cause, long step, char *diagnosis, size_t size)
+{
+    const uint32_t next = trainer->state.batch_in_epoch;
+    const bool of_next = is_of_step(cause) || next == 0; /* else with the last batch that it trained on */
+    if (!trainer->batch)
+        trainer_host_batch(trainer, of_next ? next : next - 1);
+    const struct divergence_case what = {
+        .cause = cause,
+        .step = step,
+        .learning_rate = (float)(trainer->state.learning_rate * trainer_factor(trainer, trainer->state.step)),
+        .peak = trainer->state.learning_rate,
+        .agc = trainer->options.agc,
+        .images = trainer->batch->images,
+        .n = trainer->batch->n,
+        .history = &trainer->losses,
+        .watch = &trainer->health,
+    };
+    return divergence_explain(trainer->network, &what, diagnosis, size, &trainer->failure);
+}
+
+/* The loop begins anew at the state's step. */
+static enum progress go_on(struct trainer *trainer)
+{
+    trainer_seek(trainer);
+    trainer_set_state(trainer, TRAINER_RUNNING);
+    trainer_skip_time(trainer);
+    return RUN_AGAIN;
+}
+
+static struct finding divergence_finding(const struct trainer *trainer, enum finding_severity severity, long step)
+{
+    return (struct finding){
+        .kind = FINDING_DIVERGENCE, .severity = severity, .step = trainer->state.step, .since = step, .point = -1};
+}
+
+/* The batch counts as done, though nothing was learnt from it. */
+static enum progress skip(struct trainer *trainer, long step, const char *diagnosis)
+{
+    struct training_state *state = &trainer->state;
+    state->step++;
+    state->batch_in_epoch++;
+    trainer->unsaved = true;
+    if (trainer->pause_after > 0 && --trainer->pause_after == 0)
+        trainer->paused = true;
+    if (trainer->skipped++ == 0) {
+        struct finding finding = divergence_finding(trainer, FINDING_WARNING, step);
+        snprintf(finding.text, sizeof finding.text, "batch passed over: %s", diagnosis);
+        if (report(trainer, &finding) < 0)
+            return RUN_FAILED;
+    }
+    return go_on(trainer);
+}
+
+static int record_rollback(struct trainer *trainer, long step, float old)
+{
+    struct command_record record = {
+        .step = trainer->state.step,
+        .command = {.kind = COMMAND_ROLLBACK, .value = (double)trainer->state.learning_rate},
+        .ok = true};
+    snprintf(record.command.text, sizeof record.command.text, "rollback");
+    snprintf(record.outcome, sizeof record.outcome,
+             "back here from step %ld, which was not finite: peak lr %g -> %g (rollback %d of %d)", step, (double)old,
+             (double)trainer->state.learning_rate, trainer->rollbacks, (int)MOST_ROLLBACKS);
+    return trainer_report_command(trainer, &record);
+}
+
+static enum progress roll_back(struct trainer *trainer, long step, const char *diagnosis)
+{
+    const struct held_state *held = &trainer->held;
+    const struct trainer_sink *sink = &trainer->sink;
+    const float rate = trainer->state.learning_rate;
+    if (move_parameters(trainer, true) < 0)
+        return RUN_FAILED;
+    trainer->state = held->state;
+    trainer->state.learning_rate = rollback_factor * rate;
+    trainer->losses = held->losses;
+    trainer->health = held->health;
+    trainer->measured = held->measured;
+    trainer->now.epoch = held->epoch;
+    trainer->now.step = trainer_record_now(trainer);
+    trainer->skipped = 0;
+    trainer->rollbacks++;
+    if (trainer_probe_due(trainer, trainer->state.step)) /* it was taken when the run first came by */
+        trainer->probed = trainer->state.step;
+
+    const struct event event = {.kind = EVENT_ROLLBACK, .rollback = trainer->state.step};
+    struct finding finding = divergence_finding(trainer, FINDING_WARNING, step);
+    snprintf(finding.text, sizeof finding.text, "%s", diagnosis);
+    if ((sink->on_rollback && sink->on_rollback(sink->context, &trainer->state, &trainer->failure) != 0) ||
+        trainer_emit(trainer, &event) < 0 || report(trainer, &finding) < 0 || record_rollback(trainer, step, rate) < 0)
+        return RUN_FAILED;
+    /* a resume begins with the new rate, too */
+    const enum progress saved = trainer_checkpoint(trainer, false);
+    return saved == RUN_ON ? go_on(trainer) : saved;
+}
+
+/* Waits for the person with the weights before the step, where there is one and they are good; else it is over. */
+static enum progress give_up(struct trainer *trainer, enum divergence_cause cause, long step, const char *diagnosis)
+{
+    const struct trainer_sink *sink = &trainer->sink;
+    struct snapshot *now = &trainer->now;
+    struct finding finding = divergence_finding(trainer, FINDING_ALARM, step);
+    snprintf(finding.text, sizeof finding.text, "%s", diagnosis);
+    snprintf(now->message, sizeof now->message, "%s", diagnosis);
+    now->diverged = true;
+    if (report(trainer, &finding) < 0 ||
+        (sink->on_divergence && sink->on_divergence(sink->context, diagnosis, step, &trainer->failure) != 0))
+        return RUN_FAILED;
+    if (trainer->attended && cause != DIVERGED_PARAMETER) {
+        trainer->stuck = trainer->paused = true;
+        trainer->pause_after = 0;
+        trainer->skipped = 0;
+        return go_on(trainer);
+    }
+    now->state = TRAINER_DIVERGED;
+    return RUN_ENDED;
+}
+
+enum progress trainer_diverge(struct trainer *trainer, enum divergence_cause cause, long step)
+{
+    const enum divergence_policy policy = trainer->options.on_divergence;
+    const bool of_step = is_of_step(cause);
+    char why[FINDING_TEXT_SIZE], tried[FINDING_TEXT_SIZE];
+    if ((of_step && look(trainer) != RUN_ON) || explain(trainer, cause, step, why, sizeof why) < 0)
+        return RUN_FAILED;
+    if (policy == DIVERGENCE_CONTINUE && of_step && trainer->skipped < MOST_SKIPPED)
+        return skip(trainer, step, why);
+    if (policy == DIVERGENCE_ROLLBACK && trainer->held.parameters && trainer->rollbacks < MOST_ROLLBACKS)
+        return roll_back(trainer, step, why);
+    if (policy == DIVERGENCE_ROLLBACK && trainer->rollbacks > 0)
+        snprintf(tried, sizeof tried, "after %d rollbacks: %s", trainer->rollbacks, why);
+    else if (policy == DIVERGENCE_CONTINUE && trainer->skipped > 0)
+        snprintf(tried, sizeof tried, "after %d batches passed over: %s", trainer->skipped, why);
+    else
+        snprintf(tried, sizeof tried, "%s", why);
+    return give_up(trainer, cause, step, tried);
+}

@@ -1,0 +1,352 @@
+/* See divergences.h. Whatever a run does, the steps that follow must have the bits of a run that began just there. */
+#include "tests/engine/divergences.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <math.h>
+#include <string.h>
+#include <time.h>
+
+enum { BROKEN = 5 }; /* the step that is not finite; checkpoints at 2, 4, 6 and the epochs' ends */
+
+static bool spoilt;
+
+/* Behind the checkpoint before, the head's bias makes the next loss overflow, once. */
+static void spoil_once(struct tiny_run *run, long step)
+{
+    if (step != BROKEN - 1 || spoilt)
+        return;
+    spoilt = true;
+    tiny_spoil(run, "head.bias", PART_VALUE, -3e38f, 8);
+}
+
+/* A constant rate and no averages, so that nothing but the state decides a step; on a GPU no step is in flight when the
+ * bias is spoilt, since a checkpoint is due there. */
+static void init(struct tiny_run *run, enum divergence_policy policy)
+{
+    tiny_init(run, "micro");
+    run->options.schedule = SCHEDULE_CONSTANT;
+    run->options.learning_rate = 0.1f;
+    run->options.checkpoint_every = 2;
+    run->options.on_divergence = policy;
+    run->saved = spoil_once;
+    spoilt = false;
+}
+
+static void finish(struct tiny_run *run)
+{
+    struct error error = {""};
+    if (trainer_run(run->trainer, &error))
+        fail_msg("%s", error.message);
+}
+
+static const struct tiny_checkpoint *checkpoint_at(const struct tiny_run *run, long step)
+{
+    for (int i = 0; i < run->checkpoint_count; i++)
+        if (run->checkpoints[i].state.step == step)
+            return &run->checkpoints[i];
+    fail_msg("no checkpoint at step %ld", step);
+    return NULL;
+}
+
+/* The steps of `run` from `first` on are all of `reference`, which began before them. */
+static void assert_same_steps(const struct tiny_run *run, long first, const struct tiny_run *reference)
+{
+    const struct step_record *steps = run->steps;
+    int count = run->step_count;
+    while (count > 0 && steps->step < first) {
+        steps++;
+        count--;
+    }
+    assert_int_equal(count, reference->step_count);
+    for (int i = 0; i < count; i++) {
+        assert_int_equal(steps[i].step, reference->steps[i].step);
+        assert_true(steps[i].loss == reference->steps[i].loss);
+        assert_true(steps[i].learning_rate == reference->steps[i].learning_rate);
+    }
+}
+
+/* Trains on from a checkpoint without anything that breaks. */
+static void train_from(struct tiny_run *run, const struct tiny_checkpoint *from)
+{
+    init(run, DIVERGENCE_PAUSE);
+    run->saved = NULL;
+    tiny_create(run, from);
+    finish(run);
+}
+
+/* ---- Rollback ---- */
+
+static void a_rollback_goes_on_as_from_its_checkpoint_at_half_the_rate(void **state)
+{
+    (void)state;
+    static struct tiny_run run, reference;
+    init(&run, DIVERGENCE_ROLLBACK);
+    tiny_create(&run, NULL);
+    finish(&run);
+    assert_int_equal(run.rollback_count, 1);
+    assert_int_equal(run.rollbacks[0], BROKEN - 1);
+    assert_int_equal(run.diverged_step, 0);
+    assert_int_equal(run.step_count, 2 * TINY_EPOCH);
+
+    assert_int_equal(run.command_count, 1);
+    const struct command_record *record = &run.commands[0];
+    assert_int_equal(record->command.kind, COMMAND_ROLLBACK);
+    assert_int_equal(record->step, BROKEN - 1);
+    assert_true(record->command.value == (double)0.05f);
+    assert_string_equal(record->outcome,
+                        "back here from step 5, which was not finite: peak lr 0.1 -> 0.05 (rollback 1 of 5)");
+    assert_int_equal(run.finding_count, 1);
+    assert_int_equal(run.findings[0].kind, FINDING_DIVERGENCE);
+    assert_int_equal(run.findings[0].since, BROKEN);
+    assert_non_null(strstr(run.findings[0].text, "diverged at step 5"));
+
+    struct tiny_checkpoint from = *checkpoint_at(&run, BROKEN - 1);
+    assert_true(from.state.learning_rate == 0.1f);
+    from.state.learning_rate = 0.05f;
+    train_from(&reference, &from);
+    assert_same_steps(&run, BROKEN, &reference);
+    tiny_assert_same_end(&run, &reference);
+    tiny_free(&run);
+    tiny_free(&reference);
+}
+
+/* With the rate as it was the same losses come again: the person's command undoes the halving. */
+static void restore_rate(struct tiny_run *run, const struct finding *finding)
+{
+    (void)finding;
+    tiny_command(run, COMMAND_LEARNING_RATE, (double)0.1f, 0);
+}
+
+static void after_a_rollback_the_same_rate_gives_the_same_losses(void **state)
+{
+    (void)state;
+    static struct tiny_run run, reference;
+    init(&run, DIVERGENCE_ROLLBACK);
+    run.found = restore_rate;
+    tiny_create(&run, NULL);
+    finish(&run);
+    init(&reference, DIVERGENCE_PAUSE);
+    reference.saved = NULL;
+    tiny_create(&reference, NULL);
+    finish(&reference);
+    assert_same_steps(&run, 1, &reference);
+    tiny_assert_same_end(&run, &reference);
+    tiny_free(&run);
+    tiny_free(&reference);
+}
+
+/* A parameter that is found not to be finite at a checkpoint is what a rollback mends, too. */
+static void a_rollback_mends_what_no_step_would(void **state)
+{
+    (void)state;
+    static struct tiny_run run;
+    struct error error = {""};
+    init(&run, DIVERGENCE_ROLLBACK);
+    run.saved = NULL;
+    run.spoil_at = 4; /* each time it comes by */
+    tiny_create(&run, NULL);
+    assert_int_equal(trainer_run(run.trainer, &error), -1);
+    assert_int_equal(run.rollback_count, 5);
+    for (int i = 0; i < 5; i++)
+        assert_int_equal(run.rollbacks[i], 2);
+    assert_int_equal(run.diverged_step, 4);
+    assert_non_null(strstr(run.diagnosis, "after 5 rollbacks: diverged at step 4"));
+    assert_non_null(strstr(run.diagnosis, "momentum of head.bias"));
+    assert_true(tiny_last(&run)->state.step == 2 && tiny_last(&run)->state.learning_rate == 0.1f / 32);
+    tiny_free(&run);
+}
+
+/* A checkpoint that was made while the loss was rising is none to go back to. */
+static void hurry(struct tiny_run *run, long step)
+{
+    if (step == 3 && !spoilt)
+        tiny_spoil(run, "head.bias", PART_VALUE, 60, 1); /* step 4: finite, but twenty times the loss */
+    spoil_once(run, step);
+}
+
+static void a_rollback_passes_over_checkpoints_of_an_explosion(void **state)
+{
+    (void)state;
+    static struct tiny_run run;
+    init(&run, DIVERGENCE_ROLLBACK);
+    run.options.checkpoint_every = 1;
+    run.saved = hurry;
+    tiny_create(&run, NULL);
+    finish(&run);
+    assert_true(checkpoint_at(&run, 4)->state.last_loss > 10);
+    assert_int_equal(run.rollback_count, 1);
+    assert_int_equal(run.rollbacks[0], 3);
+    tiny_free(&run);
+}
+
+/* ---- Continue ---- */
+
+/* The batch is passed over, then the bias is mended by what it was at the checkpoint before. */
+static void mend(struct tiny_run *run, const struct finding *finding)
+{
+    if (!finding->over)
+        tiny_restore(run, checkpoint_at(run, BROKEN - 1));
+}
+
+static void a_batch_is_passed_over_and_nothing_else_changes(void **state)
+{
+    (void)state;
+    static struct tiny_run run, reference;
+    init(&run, DIVERGENCE_CONTINUE);
+    run.found = mend;
+    tiny_create(&run, NULL);
+    finish(&run);
+    assert_int_equal(run.finding_count, 2);
+    assert_non_null(strstr(run.findings[0].text, "batch passed over: diverged at step 5"));
+    assert_int_equal(run.findings[0].severity, FINDING_WARNING);
+    assert_true(run.findings[1].over && run.findings[1].since == BROKEN && run.findings[1].step == BROKEN + 1);
+    assert_int_equal(run.step_count, 2 * TINY_EPOCH - 1); /* all but that one */
+    assert_int_equal(run.steps[BROKEN - 1].step, BROKEN + 1);
+
+    struct tiny_checkpoint from = *checkpoint_at(&run, BROKEN - 1);
+    from.state.step++;
+    from.state.batch_in_epoch++;
+    train_from(&reference, &from);
+    assert_same_steps(&run, BROKEN + 1, &reference);
+    tiny_assert_same_end(&run, &reference);
+    tiny_free(&run);
+    tiny_free(&reference);
+}
+
+static void passing_over_is_given_up_after_a_hundred(void **state)
+{
+    (void)state;
+    static struct tiny_run run;
+    struct error error = {""};
+    init(&run, DIVERGENCE_CONTINUE);
+    run.options.epochs = 20;
+    tiny_create(&run, NULL);
+    assert_int_equal(trainer_run(run.trainer, &error), -1);
+    assert_int_equal(run.diverged_step, BROKEN + 100);
+    assert_int_equal(run.step_count, BROKEN - 1);
+    assert_int_equal(run.finding_count, 2);
+    assert_int_equal(run.findings[1].severity, FINDING_ALARM);
+    assert_non_null(strstr(run.diagnosis, "after 100 batches passed over: diverged at step 105"));
+    tiny_free(&run);
+}
+
+/* ---- Pause ---- */
+
+static void start(struct tiny_run *run)
+{
+    struct error error = {""};
+    tiny_create(run, NULL);
+    trainer_attend(run->trainer);
+    assert_int_equal(trainer_start(run->trainer, false, &error), 0);
+    tiny_wait(run, TRAINER_PAUSED, BROKEN - 1);
+}
+
+/* Waits until so many findings have come by. */
+static void wait_for_findings(struct tiny_run *run, int count)
+{
+    struct event event;
+    for (int tries = 0; count > 0 && tries < 60000; tries++) {
+        while (count > 0 && trainer_next_event(run->trainer, &event))
+            count -= event.kind == EVENT_FINDING;
+        nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+    }
+    assert_int_equal(count, 0);
+}
+
+static void a_person_changes_something_and_the_step_is_tried_again(void **state)
+{
+    (void)state;
+    static struct tiny_run run, reference;
+    struct error error = {""};
+    struct snapshot snapshot;
+    init(&run, DIVERGENCE_PAUSE);
+    start(&run);
+    trainer_snapshot(run.trainer, &snapshot);
+    assert_true(snapshot.diverged);
+    assert_string_equal(snapshot.message, run.diagnosis);
+    assert_int_equal(snapshot.step.step, BROKEN - 1);
+    assert_int_equal(run.diverged_step, BROKEN);
+
+    tiny_command(&run, COMMAND_RESUME, 0, 0); /* nothing was changed: it is not finite again */
+    wait_for_findings(&run, 2);
+    tiny_wait(&run, TRAINER_PAUSED, BROKEN - 1);
+    assert_string_equal(run.commands[0].outcome, "tries step 5 again");
+
+    tiny_restore(&run, checkpoint_at(&run, BROKEN - 1)); /* a paused trainer touches no weights */
+    tiny_command(&run, COMMAND_SCALE_LEARNING_RATE, 0.1, 0);
+    tiny_command(&run, COMMAND_RESUME, 0, 0);
+    assert_int_equal(trainer_join(run.trainer, &error), 0);
+    trainer_snapshot(run.trainer, &snapshot);
+    assert_false(snapshot.diverged);
+    assert_string_equal(snapshot.message, "");
+    assert_int_equal(run.step_count, 2 * TINY_EPOCH);
+
+    struct tiny_checkpoint from = *checkpoint_at(&run, BROKEN - 1);
+    from.state.learning_rate = run.steps[BROKEN - 1].learning_rate;
+    train_from(&reference, &from);
+    assert_same_steps(&run, BROKEN, &reference);
+    tiny_assert_same_end(&run, &reference);
+    tiny_free(&run);
+    tiny_free(&reference);
+}
+
+static void leaving_at_a_divergence_ends_as_diverged(void **state)
+{
+    (void)state;
+    static struct tiny_run run;
+    struct error error = {""};
+    struct snapshot snapshot;
+    init(&run, DIVERGENCE_PAUSE);
+    start(&run);
+    trainer_request_stop(run.trainer);
+    assert_int_equal(trainer_join(run.trainer, &error), -1);
+    assert_string_equal(error.message, run.diagnosis);
+    trainer_snapshot(run.trainer, &snapshot);
+    assert_int_equal(snapshot.state, TRAINER_DIVERGED);
+    assert_int_equal(tiny_last(&run)->state.step, BROKEN - 1);
+    tiny_free(&run);
+}
+
+/* From a pause to a rollback: the policy of the moment counts, and there is something to go back to. */
+static void the_policy_may_be_changed_on_the_way(void **state)
+{
+    (void)state;
+    static struct tiny_run run;
+    struct error error = {""};
+    init(&run, DIVERGENCE_PAUSE);
+    start(&run);
+    tiny_restore(&run, checkpoint_at(&run, BROKEN - 1));
+    spoilt = false; /* it happens again behind the checkpoint that the command makes */
+    tiny_command(&run, COMMAND_ON_DIVERGENCE, 7, 0);
+    tiny_command(&run, COMMAND_ON_DIVERGENCE, DIVERGENCE_ROLLBACK, 0);
+    tiny_command(&run, COMMAND_RESUME, 0, 0);
+    assert_int_equal(trainer_join(run.trainer, &error), 0);
+    assert_false(run.commands[0].ok);
+    assert_true(run.commands[1].ok);
+    assert_non_null(strstr(run.commands[1].outcome, "goes back to its last good checkpoint"));
+    assert_int_equal(run.rollback_count, 1);
+    assert_int_equal(run.rollbacks[0], BROKEN - 1);
+    assert_int_equal(run.step_count, 2 * TINY_EPOCH);
+    tiny_free(&run);
+}
+
+int divergences_run(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_rollback_goes_on_as_from_its_checkpoint_at_half_the_rate),
+        cmocka_unit_test(after_a_rollback_the_same_rate_gives_the_same_losses),
+        cmocka_unit_test(a_rollback_mends_what_no_step_would),
+        cmocka_unit_test(a_rollback_passes_over_checkpoints_of_an_explosion),
+        cmocka_unit_test(a_batch_is_passed_over_and_nothing_else_changes),
+        cmocka_unit_test(passing_over_is_given_up_after_a_hundred),
+        cmocka_unit_test(a_person_changes_something_and_the_step_is_tried_again),
+        cmocka_unit_test(leaving_at_a_divergence_ends_as_diverged),
+        cmocka_unit_test(the_policy_may_be_changed_on_the_way),
+    };
+    return cmocka_run_group_tests(tests, tiny_open, tiny_close);
+}
