@@ -59,6 +59,13 @@ static void add_advice(struct line *line, const struct health_run *run, enum fin
 
 /* ---- Probes ---- */
 
+static void add_place(struct line *line, int point)
+{
+    char name[16];
+    probe_point_name(point, name, sizeof name);
+    line_add(line, "%s%s", point == 0 ? "the " : "", name);
+}
+
 /* What the theory says of a point. */
 static float predicted_variance(const struct model_spec *spec, int point)
 {
@@ -67,7 +74,7 @@ static float predicted_variance(const struct model_spec *spec, int point)
 
 /* "its variance is 31 where 1.04 is predicted" */
 static void add_measured(struct line *line, const struct model_spec *spec, enum finding_kind kind, int point,
-                         float measured)
+                         float measured, bool output)
 {
     switch (kind) {
     case FINDING_VARIANCE:
@@ -82,7 +89,7 @@ static void add_measured(struct line *line, const struct model_spec *spec, enum 
         line_add(line, "a step changes its weights by %.2g of their norm", (double)measured);
         break;
     default:
-        line_add(line, "its output or gradient is not finite");
+        line_add(line, "its %s is not finite", output ? "output" : "gradient");
     }
 }
 
@@ -105,6 +112,14 @@ struct survey {
     struct health_reading reading; /* of the first */
 };
 
+/* Outputs go wrong from the stem on, gradients from the last block back. */
+static bool goes_first(enum finding_kind kind, const struct probe *probe, int point, int than)
+{
+    if (than < 0)
+        return true;
+    return kind == FINDING_NOT_FINITE && probe->points[point].finite && probe->points[than].finite;
+}
+
 static struct survey survey_probe(const struct model_spec *spec, const struct probe *probe, enum finding_kind kind)
 {
     struct survey survey = {.first = -1};
@@ -114,7 +129,8 @@ static struct survey survey_probe(const struct model_spec *spec, const struct pr
         survey.worst = part > survey.worst ? part : survey.worst;
         if (!(reading.measured > reading.limit))
             continue;
-        if (survey.count++ == 0) {
+        survey.count++;
+        if (goes_first(kind, probe, p, survey.first)) {
             survey.first = p;
             survey.reading = reading;
         }
@@ -125,7 +141,6 @@ static struct survey survey_probe(const struct model_spec *spec, const struct pr
 static struct finding begin(struct health_watch *watch, const struct health_run *run, const struct probe *probe,
                             enum finding_kind kind, const struct survey *survey)
 {
-    char name[16];
     const int p = survey->first;
     struct finding finding = {.kind = kind,
                               .severity = kind == FINDING_NOT_FINITE ? FINDING_ALARM : FINDING_WARNING,
@@ -137,15 +152,16 @@ static struct finding begin(struct health_watch *watch, const struct health_run 
     watch->episodes[kind] =
         (struct health_episode){true, p, probe->step, survey->reading.measured, survey->reading.limit};
     struct line line = line_begin(finding.text, sizeof finding.text);
-    probe_point_name(p, name, sizeof name);
-    line_add(&line, "%s at step %ld: ", name, probe->step);
-    add_measured(&line, run->spec, kind, p, survey->reading.measured);
+    add_place(&line, p);
+    line_add(&line, " at step %ld: ", probe->step);
+    add_measured(&line, run->spec, kind, p, survey->reading.measured, !probe->points[p].finite);
     add_limit(&line, run->spec, kind, p, survey->reading.limit);
     if (watch->probed && kind != FINDING_NOT_FINITE)
         line_add(&line, "; %.3g at step %ld", (double)watch->before[kind][p], watch->before_step);
     if (survey->count > 1)
         line_add(&line, "; so in %d of %d places", survey->count, probe->count);
-    add_advice(&line, run, kind);
+    if (kind != FINDING_NOT_FINITE) /* the step that follows says what to try */
+        add_advice(&line, run, kind);
     return finding;
 }
 
@@ -290,7 +306,6 @@ void health_watch_first(const struct health_watch *watch, const struct model_spe
     static const enum finding_kind causes[] = {FINDING_UPDATE, FINDING_VARIANCE, FINDING_DEAD};
     const struct health_episode *first = NULL;
     enum finding_kind kind = FINDING_VARIANCE;
-    char name[16];
     struct line line = line_begin(text, size);
     for (size_t i = 0; i < sizeof causes / sizeof *causes; i++) {
         const struct health_episode *episode = &watch->episodes[causes[i]];
@@ -301,8 +316,9 @@ void health_watch_first(const struct health_watch *watch, const struct model_spe
     }
     if (!first)
         return;
-    probe_point_name(first->point, name, sizeof name);
-    line_add(&line, "it began in %s at step %ld (", name, first->since);
-    add_measured(&line, spec, kind, first->point, first->measured);
+    line_add(&line, "it began in ");
+    add_place(&line, first->point);
+    line_add(&line, " at step %ld (", first->since);
+    add_measured(&line, spec, kind, first->point, first->measured, true);
     line_add(&line, ")");
 }

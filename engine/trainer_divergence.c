@@ -182,7 +182,7 @@ static enum progress skip(struct trainer *trainer, long step, const char *diagno
     trainer->unsaved = true;
     if (trainer->pause_after > 0 && --trainer->pause_after == 0)
         trainer->paused = true;
-    if (trainer->skipped++ == 0) {
+    if (trainer->skipped++ == 0) { /* those that follow it are counted, not explained */
         struct finding finding = divergence_finding(trainer, FINDING_WARNING, step);
         snprintf(finding.text, sizeof finding.text, "batch passed over: %s", diagnosis);
         if (report(trainer, &finding) < 0)
@@ -260,10 +260,13 @@ enum progress trainer_diverge(struct trainer *trainer, enum divergence_cause cau
 {
     const enum divergence_policy policy = trainer->options.on_divergence;
     const bool of_step = is_of_step(cause);
-    char why[FINDING_TEXT_SIZE], tried[FINDING_TEXT_SIZE];
+    char why[FINDING_TEXT_SIZE] = "", tried[FINDING_TEXT_SIZE];
+    const bool skips = policy == DIVERGENCE_CONTINUE && of_step && trainer->skipped < MOST_SKIPPED;
+    if (skips && trainer->skipped > 0)
+        return skip(trainer, step, why);
     if ((of_step && look(trainer) != RUN_ON) || explain(trainer, cause, step, why, sizeof why) < 0)
         return RUN_FAILED;
-    if (policy == DIVERGENCE_CONTINUE && of_step && trainer->skipped < MOST_SKIPPED)
+    if (skips)
         return skip(trainer, step, why);
     if (policy == DIVERGENCE_ROLLBACK && trainer->held.parameters && trainer->rollbacks < MOST_ROLLBACKS)
         return roll_back(trainer, step, why);

@@ -66,6 +66,7 @@ struct trainer {
     struct pace pace;
     struct loss_history losses;
     long probe_every;    /* 0: none */
+    int close_looks;     /* probes out of their turn, so far */
     long probed;         /* the step before which the last probe was taken; -1: none yet */
     struct probe *probe; /* the last one */
     struct health_watch health;

@@ -6,6 +6,8 @@
 /* Steps between probes so that training slows by less than 2 %: a GPU has its steps in flight to wait for, too. */
 enum { PROBE_EVERY_CPU = 100, PROBE_EVERY_GPU = 400 };
 
+enum { MOST_CLOSE_LOOKS = 16 };
+
 int trainer_prepare_probes(struct trainer *trainer, struct error *error)
 {
     const struct train_options *options = &trainer->options;
@@ -27,10 +29,18 @@ long trainer_probe_every(const struct trainer *trainer)
     return trainer->probe_every;
 }
 
-bool trainer_probe_due(const struct trainer *trainer, long step)
+static bool scheduled(const struct trainer *trainer, long step)
 {
     const long every = trainer->probe_every;
     return every > 0 && (step % every == 0 || (step < every && (step & (step - 1)) == 0));
+}
+
+/* While the loss rises, each step is looked into, some times in a run: it shows where that begins. */
+bool trainer_probe_due(const struct trainer *trainer, long step)
+{
+    const bool rises =
+        trainer->probe_every > 0 && trainer->close_looks < MOST_CLOSE_LOOKS && !loss_history_is_calm(&trainer->losses);
+    return rises || scheduled(trainer, step);
 }
 
 static int take(struct trainer *trainer)
@@ -61,6 +71,7 @@ enum progress trainer_probe(struct trainer *trainer)
     if (take(trainer))
         return RUN_FAILED;
     trainer->probed = step;
+    trainer->close_looks += !scheduled(trainer, step);
     if (trainer->keep_events)
         probe_ring_push(&trainer->probes, trainer->probe);
     if (sink->on_probe && sink->on_probe(sink->context, trainer->probe, &trainer->failure) != 0)

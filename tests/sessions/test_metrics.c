@@ -238,6 +238,49 @@ static void test_the_summary_has_one_step(void **state)
     metrics_free(&metrics);
 }
 
+static void test_findings_come_back(void **state)
+{
+    (void)state;
+    const char *path = path_of("findings.jsonl");
+    struct metrics_log *log = make_log(path, 0);
+    struct finding findings[FINDING_KINDS];
+    memset(findings, 0, sizeof findings);
+    for (int i = 0; i < FINDING_KINDS; i++) {
+        findings[i] = (struct finding){.kind = (enum finding_kind)i,
+                                       .severity = (enum finding_severity)(i % 3),
+                                       .over = i % 2,
+                                       .step = 10 + i,
+                                       .since = i,
+                                       .point = i - 1,
+                                       .measured = 31.25f,
+                                       .limit = 10.5f};
+        snprintf(findings[i].text, sizeof findings[i].text, "%s, \"%s\"", finding_kind_name(findings[i].kind),
+                 finding_severity_name(findings[i].severity));
+        assert_ok(metrics_log_finding(log, &findings[i], &error), &error);
+    }
+    assert_ok(metrics_log_close(log, &error), &error);
+    struct metrics metrics = read_log(path);
+    assert_int_equal(metrics.finding_count, FINDING_KINDS);
+    for (int i = 0; i < FINDING_KINDS; i++) {
+        const struct finding *got = &metrics.findings[i], *put = &findings[i];
+        assert_true(got->kind == put->kind && got->severity == put->severity && got->over == put->over);
+        assert_true(got->step == put->step && got->since == put->since && got->point == put->point);
+        assert_true(got->measured == put->measured && got->limit == put->limit);
+        assert_string_equal(got->text, put->text);
+    }
+    metrics_free(&metrics);
+    size_t size;
+    char *text = read_file(path, &size); /* by the names that the rest of the program has for them */
+    assert_non_null(strstr(text, "{\"kind\":\"health\",\"step\":12,\"finding\":\"variance\",\"severity\":\"alarm\""));
+    free(text);
+    assert_ok(metrics_log_open(path, &log, &error), &error);
+    assert_ok(metrics_log_cut(log, 12, 0, &error), &error);
+    assert_ok(metrics_log_close(log, &error), &error);
+    metrics = read_log(path);
+    assert_int_equal(metrics.finding_count, 3);
+    metrics_free(&metrics);
+}
+
 static void test_not_finite_is_null(void **state)
 {
     (void)state;
@@ -435,6 +478,7 @@ int main(void)
         cmocka_unit_test(test_probes_come_back),
         cmocka_unit_test(test_probes_that_are_not_finite),
         cmocka_unit_test(test_the_cut_takes_probes_along),
+        cmocka_unit_test(test_findings_come_back),
         cmocka_unit_test(test_not_finite_is_null),
         cmocka_unit_test(test_an_absent_log_is_empty),
         cmocka_unit_test(test_a_torn_tail_costs_one_line),

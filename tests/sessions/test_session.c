@@ -384,6 +384,75 @@ static void test_a_divergence_is_recorded_once_and_whole(void **state)
     session_close(session);
 }
 
+/* The person has changed something at the divergence, and the run goes on: it is no longer what the session says. */
+static void test_a_divergence_that_was_overcome_is_not_the_end(void **state)
+{
+    (void)state;
+    struct settings settings = small_settings();
+    struct session *session = create(&settings, "tamed");
+    struct trainer_sink sink = session_sink(session);
+    struct metrics metrics;
+    const struct step_record step = {.step = 12};
+    assert_ok(sink.on_divergence(sink.context, "diverged in block 3", 12, &error), &error);
+    assert_ok(session_metrics(session, &metrics, &error), &error);
+    assert_string_equal(metrics.end_state, "diverged");
+    metrics_free(&metrics);
+    assert_ok(sink.on_step(sink.context, &step, &error), &error); /* killed now, it was interrupted */
+    assert_ok(session_metrics(session, &metrics, &error), &error);
+    assert_string_equal(metrics.end_state, "started");
+    metrics_free(&metrics);
+    assert_ok(session_end(session, TRAINER_DIVERGED, 12, "again", &error), &error);
+    assert_ok(session_metrics(session, &metrics, &error), &error);
+    assert_string_equal(metrics.end_message, "again");
+    metrics_free(&metrics);
+    session_close(session);
+}
+
+/* Back to step 2: records and checkpoints behind it are gone once its own is written again, and a resume has the rate
+ * of the rollback. */
+static void test_a_rollback_undoes_what_was_behind(void **state)
+{
+    (void)state;
+    struct settings settings = small_settings();
+    struct rig rig = make_rig(&settings, 1);
+    struct session *session = create(&settings, "back");
+    const struct trainer_sink sink = session_sink(session);
+    const struct command_record back = {
+        .step = 2, .command = {.kind = COMMAND_ROLLBACK, .value = 0.05, .text = "rollback"}, .ok = true};
+    const struct finding finding = {.kind = FINDING_DIVERGENCE, .step = 2, .since = 7, .text = "step 7 in block 1"};
+    struct training_state to = {.step = 2, .learning_rate = 0.05f}, resumed;
+    struct metrics metrics;
+    char note[256];
+    for (long step = 2; step <= 6; step += 2) {
+        log_steps(session, step - 1, step);
+        save(session, &rig, step, false); /* the one of step 2 has given way by the third */
+    }
+    do_command(session, 2, COMMAND_LEARNING_RATE, "undone");
+    assert_false(exists(inside(session, "checkpoints/2.safetensors")));
+    assert_ok(sink.on_rollback(sink.context, &to, &error), &error);
+    assert_ok(sink.on_finding(sink.context, &finding, &error), &error);
+    assert_ok(sink.on_command(sink.context, &back, &error), &error);
+    assert_true(exists(inside(session, "checkpoints/6.safetensors"))); /* until there is another */
+    assert_ok(sink.on_checkpoint(sink.context, rig.network, &to, false, &error), &error);
+    assert_false(exists(inside(session, "checkpoints/4.safetensors")));
+    assert_false(exists(inside(session, "checkpoints/6.safetensors")));
+    session_close(session);
+
+    assert_ok(session_open(&settings, "back", SESSION_WRITE, &session, &error), &error);
+    assert_ok(session_resume(session, rig.network, &resumed, note, &error), &error);
+    assert_int_equal(resumed.step, 2);
+    assert_true(resumed.learning_rate == 0.05f);
+    assert_ok(session_metrics(session, &metrics, &error), &error);
+    assert_true(metrics.step_count > 0 && metrics.steps[metrics.step_count - 1].step == 2);
+    assert_int_equal(metrics.command_count, 1);
+    assert_int_equal(metrics.commands[0].command.kind, COMMAND_ROLLBACK);
+    assert_int_equal(metrics.finding_count, 1);
+    assert_int_equal(metrics.findings[0].since, 7);
+    metrics_free(&metrics);
+    session_close(session);
+    free_rig(&rig);
+}
+
 static void test_a_damaged_newest_is_passed_over(void **state)
 {
     (void)state;
@@ -580,6 +649,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_divergence_is_recorded_once_and_whole, folder_setup, folder_teardown),
         cmocka_unit_test_setup_teardown(test_a_damaged_newest_is_passed_over, folder_setup, folder_teardown),
         cmocka_unit_test_setup_teardown(test_a_bad_save_keeps_the_good_file, folder_setup, folder_teardown),
+        cmocka_unit_test_setup_teardown(test_a_divergence_that_was_overcome_is_not_the_end, folder_setup,
+                                        folder_teardown),
+        cmocka_unit_test_setup_teardown(test_a_rollback_undoes_what_was_behind, folder_setup, folder_teardown),
         cmocka_unit_test_setup_teardown(test_best_and_given_steps, folder_setup, folder_teardown),
         cmocka_unit_test_setup_teardown(test_changed_settings_are_noted, folder_setup, folder_teardown),
         cmocka_unit_test_setup_teardown(test_list, folder_setup, folder_teardown),

@@ -145,6 +145,23 @@ static void test_divergence_is_diagnosed(void **state)
     assert_non_null(strstr(outcome->out, "diverged"));
 }
 
+static void test_a_rollback_is_told_and_recorded(void **state)
+{
+    (void)state;
+    const struct outcome *outcome =
+        run_expecting(1, "train " TINY "--lr 1000 --on-divergence rollback --session back --json");
+    assert_non_null(strstr(outcome->err, "warning: diverged at step "));
+    assert_non_null(strstr(outcome->err, "which was not finite: peak lr 1000 -> 500 (rollback 1 of 5)"));
+    assert_non_null(strstr(outcome->err, "nfbench train: after 5 rollbacks: diverged at step "));
+    json_t *result = last_json(outcome), *finding;
+    size_t i, divergences = 0;
+    json_array_foreach(json_object_get(result, "findings"), i, finding) divergences +=
+        strcmp(json_text_at(finding, "finding"), "divergence") == 0;
+    assert_int_equal(divergences, 6);
+    json_decref(result);
+    run_expecting(2, "train " TINY "--on-divergence sometimes");
+}
+
 /* ---- Output that cannot be written ---- */
 
 static void test_full_disk_under_the_results(void **state)
@@ -322,6 +339,7 @@ int main(void)
         cmocka_unit_test(test_what_cannot_train_leaves_no_session),
         cmocka_unit_test(test_two_runs_give_the_same_bits),
         cmocka_unit_test(test_divergence_is_diagnosed),
+        cmocka_unit_test(test_a_rollback_is_told_and_recorded),
         cmocka_unit_test(test_full_disk_under_the_results),
         cmocka_unit_test(test_a_run_that_nobody_listens_to_goes_on),
         cmocka_unit_test(test_interrupt_saves_and_resume_goes_on_to_the_bit),
