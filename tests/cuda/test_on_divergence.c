@@ -1,4 +1,5 @@
-/* --on-divergence on the (emulated) GPU, with as many steps in flight as there may be: see tests/engine/divergences.h. */
+/* --on-divergence on the (emulated) GPU, with as many steps in flight as there may be: see tests/engine/divergences.h.
+ */
 #include "tests/cuda_emulation/emulation.h"
 #include "tests/engine/divergences.h"
 
