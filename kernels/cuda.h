@@ -23,7 +23,7 @@ bool cuda_is_built(const char **architectures);
  * one too old, no GPU of that number, or one of an architecture that was not built. */
 int cuda_device_find(int index, struct cuda_device *out, struct error *error);
 
-/* True when the GPU's tensor cores take bf16 (compute capability 8.0 and later). */
+/* True when the GPU's tensor cores take bf16, and TF32 that came with it (compute capability 8.0 and later). */
 bool cuda_device_has_bf16(const struct cuda_device *device);
 
 /* The back end on GPU `index`; fails as cuda_device_find does, and for want of memory. Owned by the caller, who frees

@@ -64,6 +64,7 @@ struct conv_shape {
     int stride; /* 1 or 2 */
     int groups; /* divides cin and cout */
     enum dtype dtype;
+    bool tf32;           /* fp32: factors of products may be rounded to TF32; back ends without it compute in fp32 */
     bool relu;           /* y = max(0, conv + bias) */
     bool relu_input;     /* x is a relu's output: conv_backward_data masks dx by x > 0 */
     bool accumulate;     /* y += conv + bias (the residual sum); not together with relu */

@@ -106,6 +106,7 @@ static void run_conv(struct trial *t, const struct selftest_case *what)
     struct conv_shape shape = what->conv;
     struct conv *conv = NULL;
     shape.dtype = t->dtype;
+    shape.tf32 = t->tf32;
     shape.relu_copy &= t->backend->fuses_stream;
     shape.add_dx &= t->backend->fuses_stream;
     TRIAL_DO(t, t->backend->conv_create(t->backend, &shape, &conv, &t->error));

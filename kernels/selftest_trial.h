@@ -10,6 +10,7 @@ enum { TRIAL_TENSORS = 32, TRIAL_OUTPUTS = 8 };
 struct trial {
     struct backend *backend;
     enum dtype dtype; /* of activations */
+    bool tf32;        /* convolutions may make their products in TF32 */
     bool failed;
     struct error error;
     int tensors;
@@ -40,7 +41,7 @@ struct selftest_case {
     const char *name;
     void (*run)(struct trial *trial, const struct selftest_case *what);
     bool fp32_only;
-    struct conv_shape conv;     /* of convolutions; dtype is the trial's */
+    struct conv_shape conv;     /* of convolutions; dtype and tf32 are the trial's */
     enum activation activation; /* of activations */
     enum ws_mode mode;          /* of weights */
 };

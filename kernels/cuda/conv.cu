@@ -18,8 +18,9 @@ enum {
 
 static bool mma_fits(const struct cuda_backend *cuda, const struct conv_shape *shape)
 {
-    return shape->dtype == DTYPE_BF16 && cuda_device_has_bf16(&cuda->device) && shape->groups == 1 &&
-           shape->cin % 8 == 0 && shape->cout % 8 == 0;
+    const int chunk = 16 / (int)dtype_size(shape->dtype);
+    return (shape->dtype == DTYPE_BF16 || shape->tf32) && cuda_device_has_bf16(&cuda->device) && shape->groups == 1 &&
+           shape->cin % chunk == 0 && shape->cout % chunk == 0;
 }
 
 /* Bytes that operands of a weight gradient of k = 1 take from L2, by square tiles of so many channels. */

@@ -10,6 +10,7 @@
 /* op(A) (m, k) times op(B) (k, n) gives D (m, n), all column-major without gaps. */
 struct product {
     cudaDataType_t in, out;
+    cublasComputeType_t compute;
     bool transpose_a, transpose_b;
     uint64_t m, n, k;
     cublasLtEpilogue_t epilogue;
@@ -54,13 +55,13 @@ static int layout_create(cublasLtMatrixLayout_t *layout, cudaDataType_t type, bo
     return 0;
 }
 
-/* Sums in true fp32, never in TF32. */
+/* Sums in fp32; products in TF32 only where the shape allows it. */
 static int describe(struct blas_matmul *matmul, const struct product *p, struct error *error)
 {
     const int32_t transpose_a = p->transpose_a ? CUBLAS_OP_T : CUBLAS_OP_N;
     const int32_t transpose_b = p->transpose_b ? CUBLAS_OP_T : CUBLAS_OP_N;
     const uint32_t epilogue = p->epilogue;
-    BLAS_TRY(cublasLtMatmulDescCreate(&matmul->description, CUBLAS_COMPUTE_32F, CUDA_R_32F));
+    BLAS_TRY(cublasLtMatmulDescCreate(&matmul->description, p->compute, CUDA_R_32F));
     BLAS_TRY(cublasLtMatmulDescSetAttribute(matmul->description, CUBLASLT_MATMUL_DESC_TRANSA, &transpose_a,
                                             sizeof transpose_a));
     BLAS_TRY(cublasLtMatmulDescSetAttribute(matmul->description, CUBLASLT_MATMUL_DESC_TRANSB, &transpose_b,
@@ -173,9 +174,10 @@ int cuda_blas_prepare(struct cuda_backend *cuda, struct cuda_conv *conv, enum cu
     const uint64_t rows = (uint64_t)shape->n * (uint64_t)(shape->h * shape->w);
     const uint64_t cin = (uint64_t)shape->cin, cout = (uint64_t)shape->cout;
     const cublasLtEpilogue_t bias = shape->relu ? CUBLASLT_EPILOGUE_RELU_BIAS : CUBLASLT_EPILOGUE_BIAS;
-    const struct product forward = {type, type, true, false, cout, rows, cin, bias};
-    const struct product data = {type, type, false, false, cin, rows, cout, CUBLASLT_EPILOGUE_DEFAULT};
-    const struct product weights = {type, CUDA_R_32F, false, true, cin, cout, rows, CUBLASLT_EPILOGUE_DEFAULT};
+    const cublasComputeType_t compute = shape->tf32 ? CUBLAS_COMPUTE_32F_FAST_TF32 : CUBLAS_COMPUTE_32F;
+    const struct product forward = {type, type, compute, true, false, cout, rows, cin, bias};
+    const struct product data = {type, type, compute, false, false, cin, rows, cout, CUBLASLT_EPILOGUE_DEFAULT};
+    const struct product weights = {type, CUDA_R_32F, compute, false, true, cin, cout, rows, CUBLASLT_EPILOGUE_DEFAULT};
     if (route_prepare(cuda, &forward, &conv->forward, instead, &conv->forward_matmul, error) ||
         route_prepare(cuda, &data, &conv->backward_data, instead, &conv->data_matmul, error) ||
         route_prepare(cuda, &weights, &conv->backward_weights, instead, &conv->weights_matmul, error))

@@ -10,14 +10,15 @@ static int output_length(const struct conv_shape *s, int length)
 struct mma_job mma_forward_job(const struct conv_shape *s)
 {
     struct mma_job job = {};
+    job.dtype = s->dtype;
     job.n = s->n;
     job.source_h = s->h;
     job.source_w = s->w;
     job.out_h = output_length(s, s->h);
     job.out_w = output_length(s, s->w);
     job.k = s->k;
-    job.channels = s->cin / MMA_CHUNK;
-    job.outputs = s->cout / MMA_CHUNK;
+    job.channels = s->cin / mma_chunk_of(s->dtype);
+    job.outputs = s->cout / mma_chunk_of(s->dtype);
     job.source_step = s->stride;
     job.out_step = 1;
     job.relu = s->relu;
@@ -28,14 +29,15 @@ struct mma_job mma_forward_job(const struct conv_shape *s)
 struct mma_job mma_backward_data_job(const struct conv_shape *s)
 {
     struct mma_job job = {};
+    job.dtype = s->dtype;
     job.n = s->n;
     job.source_h = output_length(s, s->h);
     job.source_w = output_length(s, s->w);
     job.out_h = s->h;
     job.out_w = s->w;
     job.k = s->k;
-    job.channels = s->cout / MMA_CHUNK;
-    job.outputs = s->cin / MMA_CHUNK;
+    job.channels = s->cout / mma_chunk_of(s->dtype);
+    job.outputs = s->cin / mma_chunk_of(s->dtype);
     job.source_step = 1;
     job.out_step = s->stride;
     job.accumulate = s->add_dx;
@@ -45,6 +47,7 @@ struct mma_job mma_backward_data_job(const struct conv_shape *s)
 struct mma_weights_job mma_weights_job_of(const struct conv_shape *s)
 {
     struct mma_weights_job job = {};
+    job.dtype = s->dtype;
     job.n = s->n;
     job.h = s->h;
     job.w = s->w;
@@ -52,8 +55,8 @@ struct mma_weights_job mma_weights_job_of(const struct conv_shape *s)
     job.out_w = output_length(s, s->w);
     job.k = s->k;
     job.stride = s->stride;
-    job.in = s->cin / MMA_CHUNK;
-    job.out = s->cout / MMA_CHUNK;
+    job.in = s->cin / mma_chunk_of(s->dtype);
+    job.out = s->cout / mma_chunk_of(s->dtype);
     return job;
 }
 
@@ -64,7 +67,7 @@ static double forward_cost(const struct cuda_backend *cuda, const struct mma_job
     const struct mma_tile *tile = &kernel->tile;
     const size_t positions = (size_t)job->n * (size_t)job->out_h * (size_t)job->out_w;
     const size_t blocks = (size_t)cuda_ceil_div(positions, (size_t)tile->rows) *
-                          cuda_ceil_div((size_t)job->outputs * MMA_CHUNK, (size_t)tile->columns);
+                          cuda_ceil_div((size_t)(job->outputs * mma_chunk_of(job->dtype)), (size_t)tile->columns);
     const unsigned rounds = cuda_ceil_div(blocks, (size_t)cuda->device.multiprocessors);
     const unsigned slices = cuda_ceil_div((size_t)job->channels, (size_t)kernel->channels);
     const double depth = kernel->whole_slices ? (double)slices * kernel->channels : job->channels;
@@ -88,11 +91,11 @@ static const struct mma_kernel *choose(const struct cuda_backend *cuda, const st
     int count;
     const struct mma_kernel *best = NULL;
     if (job->k == 3 && job->source_step == 1 && job->out_step == 1) {
-        const struct mma_kernel *windows = mma_window_kernels(&count);
+        const struct mma_kernel *windows = mma_window_kernels(job->dtype, &count);
         best = cheapest(cuda, job, windows, count);
     }
     if (!best) {
-        const struct mma_kernel *gathers = mma_gather_kernels(&count);
+        const struct mma_kernel *gathers = mma_gather_kernels(job->dtype, &count);
         best = cheapest(cuda, job, gathers, count);
     }
     return best;
@@ -101,17 +104,18 @@ static const struct mma_kernel *choose(const struct cuda_backend *cuda, const st
 /* Tiles of the gradient's matrix (out, (tap, in)). */
 static unsigned tiles_down(const struct mma_weights_job *job, const struct mma_tile *tile)
 {
-    return cuda_ceil_div((size_t)job->out * MMA_CHUNK, (size_t)tile->rows);
+    return cuda_ceil_div((size_t)(job->out * mma_chunk_of(job->dtype)), (size_t)tile->rows);
 }
 
 static unsigned tiles_right(const struct mma_weights_job *job, const struct mma_tile *tile)
 {
-    return cuda_ceil_div((size_t)job->k * (size_t)job->k * (size_t)job->in * MMA_CHUNK, (size_t)tile->columns);
+    return cuda_ceil_div((size_t)(job->k * job->k * job->in * mma_chunk_of(job->dtype)), (size_t)tile->columns);
 }
 
 static unsigned steps_of(const struct mma_weights_job *job)
 {
-    return cuda_ceil_div((size_t)job->n * (size_t)job->out_h * (size_t)job->out_w, MMA_POSITIONS);
+    return cuda_ceil_div((size_t)job->n * (size_t)job->out_h * (size_t)job->out_w,
+                         (size_t)mma_positions_of(job->dtype));
 }
 
 /* So many parts that each multiprocessor holds sums of about 64 x 288 values (74 KB of registers): fewer leave it idle,
@@ -157,11 +161,11 @@ static const struct mma_weights_kernel *choose_weights(const struct cuda_backend
     int count;
     const struct mma_weights_kernel *best = NULL;
     if (job->k == 3 && job->stride == 1) {
-        const struct mma_weights_kernel *windows = mma_weights_window_kernels(&count);
+        const struct mma_weights_kernel *windows = mma_weights_window_kernels(job->dtype, &count);
         best = cheapest_weights(cuda, job, windows, count);
     }
     if (!best) {
-        const struct mma_weights_kernel *gathers = mma_weights_gather_kernels(&count);
+        const struct mma_weights_kernel *gathers = mma_weights_gather_kernels(job->dtype, &count);
         best = cheapest_weights(cuda, job, gathers, count);
     }
     return best;
@@ -217,7 +221,7 @@ int mma_launch(struct cuda_backend *cuda, const struct mma_kernel *kernel, const
     const size_t rows = (size_t)job->n * cuda_ceil_div((size_t)job->out_h, (size_t)step) *
                         cuda_ceil_div((size_t)job->out_w, (size_t)step);
     const dim3 grid(cuda_ceil_div(rows, (size_t)kernel->tile.rows),
-                    cuda_ceil_div((size_t)job->outputs * MMA_CHUNK, (size_t)kernel->tile.columns),
+                    cuda_ceil_div((size_t)(job->outputs * mma_chunk_of(job->dtype)), (size_t)kernel->tile.columns),
                     (unsigned)(step * step));
     void (*const convolution)(struct mma_job) = kernel->launch;
     CUDA_LAUNCH(convolution, grid, dim3((unsigned)kernel->tile.threads), kernel->shared_bytes(job), *job);
@@ -227,7 +231,7 @@ int mma_launch(struct cuda_backend *cuda, const struct mma_kernel *kernel, const
 int mma_weights_launch(struct cuda_backend *cuda, const struct mma_weights_kernel *kernel, struct mma_weights_job job,
                        int splits, struct error *error)
 {
-    job.per_split = (int)cuda_ceil_div(steps_of(&job), (size_t)splits) * MMA_POSITIONS;
+    job.per_split = (int)cuda_ceil_div(steps_of(&job), (size_t)splits) * mma_positions_of(job.dtype);
     const dim3 grid((unsigned)splits, tiles_right(&job, &kernel->tile), tiles_down(&job, &kernel->tile));
     void (*const weight_gradient)(struct mma_weights_job) = kernel->launch;
     CUDA_LAUNCH(weight_gradient, grid, dim3((unsigned)kernel->tile.threads), kernel->shared_bytes(&job), job);

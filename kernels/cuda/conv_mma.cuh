@@ -1,16 +1,29 @@
 /* What the tensor-core convolutions share. All four kernels are implicit matrix products: operands go from global to
- * shared memory in chunks of 8 bf16 values (16 bytes) by asynchronous copies, several stages ahead of the products, and
- * on by ldmatrix, free of bank conflicts by the swizzle below. Where a tensor's address is meant, channels are counted
- * in chunks, so that an int reaches far beyond any GPU's memory. */
+ * shared memory in chunks of 16 bytes by asynchronous copies, several stages ahead of the products, and on by ldmatrix,
+ * free of bank conflicts by the swizzles below. A template's T is the tensors' type: bf16, or float, whose products are
+ * made in TF32; to ldmatrix a float is two 16-bit values, and what it delivers then are TF32's fragments. Where a
+ * tensor's address is meant, channels are counted in chunks, so that an int reaches far beyond any GPU's memory. */
 #ifndef NFBENCH_KERNELS_CUDA_CONV_MMA_H
 #define NFBENCH_KERNELS_CUDA_CONV_MMA_H
 
 #include "kernels/cuda/cuda.h"
 
-enum {
-    MMA_CHUNK = 8,
-    MMA_POSITIONS = 64 /* that a step of a weight gradient takes */
-};
+/* Values in a chunk: 8 of bf16, 4 of float. */
+template <typename T> constexpr int mma_chunk = 16 / (int)sizeof(T);
+
+/* Positions that a step of a weight gradient takes: the same bytes for each type. */
+template <typename T> constexpr int mma_positions = 8 * mma_chunk<T>;
+
+/* The same where the type is known by its name alone. */
+static inline int mma_chunk_of(enum dtype dtype)
+{
+    return dtype == DTYPE_BF16 ? mma_chunk<bf16> : mma_chunk<float>;
+}
+
+static inline int mma_positions_of(enum dtype dtype)
+{
+    return dtype == DTYPE_BF16 ? mma_positions<bf16> : mma_positions<float>;
+}
 
 /* A convolution whose result has the form of an activation: the forward pass, and the input gradient with dy as its
  * source, channels and outputs exchanged. */
@@ -21,6 +34,7 @@ struct mma_job {
     const uint4 *mask; /* like out, or NULL: results where it is not above 0 become 0, before they are added to out */
     uint4 *out;        /* (n, out_h, out_w, outputs) */
     uint4 *relu_copy;  /* like out, or NULL: also gets relu of the result */
+    enum dtype dtype;  /* DTYPE_FP32: with products in TF32 */
     int n, source_h, source_w, out_h, out_w, k;
     int channels, outputs; /* in chunks */
     int source_step;       /* forward: the stride */
@@ -31,10 +45,11 @@ struct mma_job {
 /* The weight gradient: `splits` partial sums over `per_split` positions of dy each (the last ones may be short or
  * empty). */
 struct mma_weights_job {
-    const uint4 *x;  /* (n, h, w, in) */
-    const uint4 *dy; /* (n, out_h, out_w, out) */
-    float *partial;  /* (splits, out, k, k, in) */
-    float *bias;     /* (splits, out): of the bias's gradient, the sums of dy over the positions */
+    const uint4 *x;   /* (n, h, w, in) */
+    const uint4 *dy;  /* (n, out_h, out_w, out) */
+    float *partial;   /* (splits, out, k, k, in) */
+    float *bias;      /* (splits, out): of the bias's gradient, the sums of dy over the positions */
+    enum dtype dtype; /* as mma_job's */
     int n, h, w, out_h, out_w, k, stride;
     int in, out; /* channels, in chunks */
     int per_split;
@@ -62,12 +77,12 @@ struct mma_weights_kernel {
     size_t (*shared_bytes)(const struct mma_weights_job *job);
 };
 
-/* conv_mma_window.cu, conv_mma_gather.cu: the instantiations; *count says how many. */
-const struct mma_kernel *mma_window_kernels(int *count);
-const struct mma_kernel *mma_gather_kernels(int *count);
+/* conv_mma_window.cu, conv_mma_gather.cu: the instantiations for a dtype; *count says how many. */
+const struct mma_kernel *mma_window_kernels(enum dtype dtype, int *count);
+const struct mma_kernel *mma_gather_kernels(enum dtype dtype, int *count);
 /* conv_mma_weights.cu, conv_mma_weights_gather.cu */
-const struct mma_weights_kernel *mma_weights_window_kernels(int *count);
-const struct mma_weights_kernel *mma_weights_gather_kernels(int *count);
+const struct mma_weights_kernel *mma_weights_window_kernels(enum dtype dtype, int *count);
+const struct mma_weights_kernel *mma_weights_gather_kernels(enum dtype dtype, int *count);
 
 /* conv_mma.cu: the jobs of a shape (pointers, and per_split, still to be set), and a kernel's launch on one. The tests
  * use them to reach each instantiation; all others call the cuda_mma_* of cuda.h. */
@@ -96,21 +111,135 @@ template <int ROWS, int COLUMNS, int WARP_ROWS, int WARP_COLUMNS> struct mma_lay
 
 /* Where chunk `chunk` of row `row` lies in a tile of rows of CHUNKS chunks. Any 8 rows that follow each other have the
  * same chunk in different banks, and for even e: at(row, c ^ e) == at(row, c) ^ e. */
-template <int CHUNKS> __device__ inline int mma_at(int row, int chunk)
+template <int CHUNKS> __host__ __device__ inline int mma_at(int row, int chunk)
 {
     const unsigned turn = CHUNKS >= 8 ? (unsigned)row % 8 : (unsigned)row / (8 / CHUNKS) % CHUNKS;
     return row * CHUNKS + (chunk ^ (int)turn);
 }
 
-/* sums (16 m x 16 n) += a (16 m x 16) * b (16 x 16 n); fragments as ldmatrix_x4 leaves them. */
-template <int M, int N>
+/* Four fragments by ldmatrix, as mma_step wants them. */
+template <typename T> __device__ inline void mma_load(uint32_t (&fragments)[4], const void *row)
+{
+    ldmatrix_x4(fragments, row);
+    if constexpr (sizeof(T) == sizeof(float))
+#pragma unroll
+        for (int i = 0; i < 4; i++)
+            fragments[i] = to_tf32(__uint_as_float(fragments[i]));
+}
+
+template <typename T> __device__ inline void mma_multiply(float d[4], const uint32_t a[4], const uint32_t b[2])
+{
+    if constexpr (sizeof(T) == sizeof(float))
+        mma_tf32(d, a, b);
+    else
+        mma_bf16(d, a, b);
+}
+
+/* sums (16 m x 16 n) += a (16 m rows, 2 chunks) * b (2 chunks, 16 n columns); fragments as mma_load leaves them. */
+template <typename T, int M, int N>
 __device__ inline void mma_step(float (&sums)[M][2 * N][4], const uint32_t (&a)[M][4], const uint32_t (&b)[N][4])
 {
 #pragma unroll
     for (int m = 0; m < M; m++)
 #pragma unroll
         for (int n = 0; n < 2 * N; n++)
-            mma_bf16(sums[m][n], a[m], b[n / 2] + n % 2 * 2);
+            mma_multiply<T>(sums[m][n], a[m], b[n / 2] + n % 2 * 2);
+}
+
+/* ---- Operands that lie position by position, so that a product's depth goes along the rows (weight gradients) ----
+ *
+ * bf16 is transposed by ldmatrix. Nothing does this for 32 bits: each lane reads pairs of neighbouring channels on its
+ * own, four positions and eight channels by half a warp at a time. So a fragment's rows (of the right operand: the
+ * columns of two fragments) stand for channels in another order, which mma_store_partial undoes. */
+
+/* Positions of one product, and how many of them a lane names of the right operand, so far apart. */
+template <typename T> constexpr int mma_deep = 2 * mma_chunk<T>;
+template <typename T> constexpr int mma_named = sizeof(T) == sizeof(float) ? 2 : 1;
+template <typename T> constexpr int mma_apart = mma_deep<T> / mma_named<T>;
+
+/* As mma_at; for floats any 4 rows that follow each other have the same two chunks, 2 c and 2 c + 1, in different
+ * banks. */
+template <typename T, int CHUNKS> __host__ __device__ inline int mma_at_position(int row, int chunk)
+{
+    if constexpr (sizeof(T) == sizeof(float)) {
+        const unsigned turn = CHUNKS >= 8 ? (unsigned)row % 4 : (unsigned)row / (8 / CHUNKS) % (CHUNKS / 2);
+        return row * CHUNKS + (chunk ^ (int)(2 * turn));
+    } else {
+        return mma_at<CHUNKS>(row, chunk);
+    }
+}
+
+/* Of 16 channels: the one that row `row` of fragments' upper halves stands for, or of their lower halves. */
+template <typename T> __device__ inline int mma_channel(int row, int half)
+{
+    return sizeof(T) == sizeof(float) ? 2 * row + half : row + 8 * half;
+}
+
+/* The left operand: 16 channels, from chunk `chunk` on, of mma_deep positions from `row` on. */
+template <typename T, int CHUNKS>
+__device__ inline void mma_load_left(uint32_t (&a)[4], const uint4 *tile, int row, int chunk)
+{
+    const int lane = threadIdx.x % 32;
+    if constexpr (sizeof(T) == sizeof(float)) {
+#pragma unroll
+        for (int i = 0; i < 2; i++) {
+            const uint4 *from = tile + mma_at_position<T, CHUNKS>(row + 4 * i + lane % 4, chunk + lane / 8);
+            const float2 pair = ((const float2 *)from)[lane / 4 % 2];
+            a[2 * i] = to_tf32(pair.x);
+            a[2 * i + 1] = to_tf32(pair.y);
+        }
+    } else {
+        ldmatrix_x4_transposed(a,
+                               tile + mma_at_position<T, CHUNKS>(row + lane % 8 + lane / 16 * 8, chunk + lane / 8 % 2));
+    }
+}
+
+/* The right operand, 16 channels: this lane's position among mma_apart, and its chunk. */
+template <typename T> __device__ inline int mma_right_row()
+{
+    return threadIdx.x % mma_apart<T>;
+}
+
+template <typename T> __device__ inline int mma_right_chunk()
+{
+    return threadIdx.x % 32 / (sizeof(T) == sizeof(float) ? 8 : 16);
+}
+
+/* Reads the `part`-th of mma_named positions, which lies at `from`. */
+template <typename T> __device__ inline void mma_load_right(uint32_t (&b)[4], int part, const uint4 *from)
+{
+    if constexpr (sizeof(T) == sizeof(float)) {
+        const float2 pair = ((const float2 *)from)[threadIdx.x / 4 % 2];
+        b[part] = to_tf32(pair.x);
+        b[2 + part] = to_tf32(pair.y);
+    } else {
+        ldmatrix_x4_transposed(b, from);
+    }
+}
+
+/* Writes 16 x 16 sums, two fragments beside each other, to `to`, where rows are `pitch` floats apart; only what lies in
+ * the first `rows` and `columns`. */
+template <typename T>
+__device__ inline void mma_store_partial(float *to, size_t pitch, int rows, int columns, const float (&left)[4],
+                                         const float (&right)[4])
+{
+    const int lane = threadIdx.x % 32, column = lane % 4 * (sizeof(T) == sizeof(float) ? 4 : 2);
+#pragma unroll
+    for (int half = 0; half < 2; half++) {
+        const int row = mma_channel<T>(lane / 4, half);
+        float *at = to + row * pitch + column;
+        const float2 l = make_float2(left[2 * half], left[2 * half + 1]);
+        const float2 r = make_float2(right[2 * half], right[2 * half + 1]);
+        if (row >= rows || column >= columns)
+            continue;
+        if constexpr (sizeof(T) == sizeof(float)) {
+            *(float4 *)at = make_float4(l.x, r.x, l.y, r.y);
+        } else {
+            *(float2 *)at = l;
+            if (column + 8 < columns)
+                *(float2 *)(at + 8) = r;
+        }
+    }
 }
 
 /* The bias gradient, beside a weight gradient: a product more with a column of ones, where fragments of dy are in
@@ -121,27 +250,32 @@ template <int M> __device__ inline int mma_bias_fragment(int sharing_warp)
     return blockIdx.y == 0 && sharing_warp < M ? sharing_warp : -1;
 }
 
-template <int M> __device__ inline void mma_bias_step(float (&sums)[4], const uint32_t (&dy)[M][4], int fragment)
+template <typename T, int M>
+__device__ inline void mma_bias_step(float (&sums)[4], const uint32_t (&dy)[M][4], int fragment)
 {
-    const uint32_t ones[2] = {0x3F803F80u, 0x3F803F80u}; /* 1.0 in bf16 */
+    const uint32_t one = sizeof(T) == sizeof(float) ? 0x3F800000u : 0x3F803F80u; /* two of bf16 */
+    const uint32_t ones[2] = {one, one};
 #pragma unroll
     for (int m = 0; m < M; m++)
         if (m == fragment)
-            mma_bf16(sums, dy[m], ones);
+            mma_multiply<T>(sums, dy[m], ones);
 }
 
 /* `first` is the output channel of the warp's first row of fragments. */
+template <typename T>
 __device__ inline void mma_bias_store(const struct mma_weights_job &job, int fragment, int first,
                                       const float (&sums)[4])
 {
-    const int lane = threadIdx.x % 32, channel = first + fragment * 16 + lane / 4, channels = job.out * MMA_CHUNK;
+    const int lane = threadIdx.x % 32, channels = job.out * mma_chunk<T>;
     float *bias = job.bias + (size_t)blockIdx.x * channels;
     if (fragment < 0 || lane % 4 != 0) /* all columns are the same */
         return;
-    if (channel < channels)
-        bias[channel] = sums[0];
-    if (channel + 8 < channels)
-        bias[channel + 8] = sums[2];
+#pragma unroll
+    for (int half = 0; half < 2; half++) {
+        const int channel = first + fragment * 16 + mma_channel<T>(lane / 4, half);
+        if (channel < channels)
+            bias[channel] = sums[2 * half];
+    }
 }
 
 /* Which outputs a block computes along one axis, and where it reads: output `rows` in all, number i of them at
@@ -170,36 +304,57 @@ template <typename L> constexpr size_t mma_store_bytes()
     return sizeof(float) * L::rows * (L::columns + 8);
 }
 
-__device__ inline float mma_unpack(const uint32_t (&pairs)[4], int i)
+/* Value i of a chunk. */
+template <typename T> __device__ inline float mma_value(const uint32_t (&words)[4], int i)
 {
-    return to_float(bf16{(uint16_t)(pairs[i / 2] >> i % 2 * 16)});
+    if constexpr (sizeof(T) == sizeof(float))
+        return __uint_as_float(words[i]);
+    else
+        return to_float(bf16{(uint16_t)(words[i / 2] >> i % 2 * 16)});
 }
 
-/* relu of two bf16 values; NaN stays. */
-__device__ inline uint32_t mma_relu(uint32_t pair)
+__device__ inline uint4 mma_pack(const float (&v)[4])
 {
-    const float low = to_float(bf16{(uint16_t)pair}), high = to_float(bf16{(uint16_t)(pair >> 16)});
-    return (low < 0.0f ? 0 : pair & 0xFFFF) | (high < 0.0f ? 0 : pair & 0xFFFF0000u);
+    return make_uint4(__float_as_uint(v[0]), __float_as_uint(v[1]), __float_as_uint(v[2]), __float_as_uint(v[3]));
 }
 
-/* Bias, then mask, sum, relu: 8 channels of one output. */
-__device__ inline uint4 mma_finish(const struct mma_job &job, const float *sums, const float *bias, uint4 mask,
-                                   uint4 added)
+__device__ inline uint4 mma_pack(const float (&v)[8])
 {
-    const float4 low = *(const float4 *)sums, high = *(const float4 *)(sums + 4);
-    float v[8] = {low.x, low.y, low.z, low.w, high.x, high.y, high.z, high.w};
+    return make_uint4(pack_bf16(v[0], v[1]), pack_bf16(v[2], v[3]), pack_bf16(v[4], v[5]), pack_bf16(v[6], v[7]));
+}
+
+/* relu of a word, one float or two of bf16; NaN stays. */
+template <typename T> __device__ inline uint32_t mma_relu(uint32_t word)
+{
+    if constexpr (sizeof(T) == sizeof(float))
+        return __uint_as_float(word) < 0.0f ? 0 : word;
+    const float low = to_float(bf16{(uint16_t)word}), high = to_float(bf16{(uint16_t)(word >> 16)});
+    return (low < 0.0f ? 0 : word & 0xFFFF) | (high < 0.0f ? 0 : word & 0xFFFF0000u);
+}
+
+/* Bias, then mask, sum, relu: a chunk of channels of one output. */
+template <typename T>
+__device__ inline uint4 mma_finish(const struct mma_job &job, const float *sums, const float (&bias)[mma_chunk<T>],
+                                   uint4 mask, uint4 added)
+{
+    float v[mma_chunk<T>];
     const uint32_t masks[4] = {mask.x, mask.y, mask.z, mask.w}, sums_so_far[4] = {added.x, added.y, added.z, added.w};
 #pragma unroll
-    for (int i = 0; i < 8; i++) {
+    for (int i = 0; i < mma_chunk<T>; i += 4) {
+        const float4 four = *(const float4 *)(sums + i);
+        v[i] = four.x, v[i + 1] = four.y, v[i + 2] = four.z, v[i + 3] = four.w;
+    }
+#pragma unroll
+    for (int i = 0; i < mma_chunk<T>; i++) {
         v[i] += bias[i];
         if (job.mask)
-            v[i] = mma_unpack(masks, i) > 0.0f ? v[i] : 0.0f;
+            v[i] = mma_value<T>(masks, i) > 0.0f ? v[i] : 0.0f;
         if (job.accumulate)
-            v[i] += mma_unpack(sums_so_far, i);
+            v[i] += mma_value<T>(sums_so_far, i);
         if (job.relu)
             v[i] = v[i] < 0.0f ? 0.0f : v[i]; /* NaN stays */
     }
-    return make_uint4(pack_bf16(v[0], v[1]), pack_bf16(v[2], v[3]), pack_bf16(v[4], v[5]), pack_bf16(v[6], v[7]));
+    return mma_pack(v);
 }
 
 /* Where in `out`, counted in positions, number i of the outputs along the axes lies. */
@@ -214,13 +369,13 @@ __device__ inline int mma_position(const struct mma_job &job, struct mma_axis do
 }
 
 /* Writes the sums of the block's tile, whose first row is output number `first` of `count` along the axes. */
-template <typename L>
+template <typename T, typename L>
 __device__ inline void mma_store(const struct mma_job &job, struct mma_axis down, struct mma_axis right, int parity,
                                  int first, int count, const float (&sums)[L::m][2 * L::n][4])
 {
     enum {
         stride = L::columns + 8,
-        chunks = L::columns / MMA_CHUNK,
+        chunks = L::columns / mma_chunk<T>,
         rows_at_once = L::threads / chunks,
         rows_each = L::rows / rows_at_once,
         batch = rows_each < 4 ? rows_each : 4
@@ -244,11 +399,11 @@ __device__ inline void mma_store(const struct mma_job &job, struct mma_axis down
     const int chunk = threadIdx.x % chunks, column = blockIdx.y * chunks + chunk;
     if (column >= job.outputs)
         return;
-    float bias[8] = {0.0f, 0.0f, 0.0f, 0.0f, 0.0f, 0.0f, 0.0f, 0.0f};
+    float bias[mma_chunk<T>] = {};
     if (job.bias)
 #pragma unroll
-        for (int i = 0; i < 8; i++)
-            bias[i] = __ldg(job.bias + column * MMA_CHUNK + i);
+        for (int i = 0; i < mma_chunk<T>; i++)
+            bias[i] = __ldg(job.bias + column * mma_chunk<T> + i);
             /* What lies beside comes for several rows at a time: one after another, the waits would add up. */
 #pragma unroll 1
     for (int start = threadIdx.x / chunks; start < L::rows && first + start < count; start += batch * rows_at_once) {
@@ -266,10 +421,11 @@ __device__ inline void mma_store(const struct mma_job &job, struct mma_axis down
             const int row = start + i * rows_at_once;
             if (first + row >= count)
                 continue;
-            const uint4 y = mma_finish(job, stage + row * stride + chunk * MMA_CHUNK, bias, masks[i], added[i]);
+            const uint4 y = mma_finish<T>(job, stage + row * stride + chunk * mma_chunk<T>, bias, masks[i], added[i]);
             job.out[at[i]] = y;
             if (job.relu_copy)
-                job.relu_copy[at[i]] = make_uint4(mma_relu(y.x), mma_relu(y.y), mma_relu(y.z), mma_relu(y.w));
+                job.relu_copy[at[i]] =
+                    make_uint4(mma_relu<T>(y.x), mma_relu<T>(y.y), mma_relu<T>(y.z), mma_relu<T>(y.w));
         }
     }
 }

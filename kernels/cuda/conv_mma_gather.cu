@@ -3,7 +3,7 @@
  * (conv_mma_window.cu), which fetches each value once for all taps. */
 #include "kernels/cuda/conv_mma.cuh"
 
-enum { DEPTH = 8, STAGES = 3 }; /* chunks a step along (tap, channel): 64 values */
+enum { DEPTH = 8, STAGES = 3 }; /* chunks a step along (tap, channel): 64 values of bf16 */
 
 /* Where this thread's chunk stands along (tap row, tap column, channel chunk): from step to step without a division. */
 struct gather_walk {
@@ -59,7 +59,7 @@ __device__ inline struct gather_row gather_row_of(const struct mma_job &job, str
     return result;
 }
 
-template <typename L>
+template <typename T, typename L>
 __global__ void __launch_bounds__(L::threads, L::rows *L::columns >= 128 * 64 ? 3 : 4) mma_gather(struct mma_job job)
 {
     enum {
@@ -103,7 +103,7 @@ __global__ void __launch_bounds__(L::threads, L::rows *L::columns >= 128 * 64 ? 
             const int output = first_output + i * rows_at_once;
             cp_async_16(weights + mma_at<DEPTH>(own_row + i * rows_at_once, chunk),
                         job.weights + output * weights_row + weight_tap * job.channels + walk.chunk,
-                        tap < taps && output < job.outputs * MMA_CHUNK);
+                        tap < taps && output < job.outputs * mma_chunk<T>);
         }
         gather_advance(walk, job.channels, right.taps);
     };
@@ -133,17 +133,16 @@ __global__ void __launch_bounds__(L::threads, L::rows *L::columns >= 128 * 64 ? 
             uint32_t a[L::m][4], b[L::n][4];
 #pragma unroll
             for (int m = 0; m < L::m; m++)
-                ldmatrix_x4(a[m], left + m * 16 * DEPTH + (left_at ^ k));
+                mma_load<T>(a[m], left + m * 16 * DEPTH + (left_at ^ k));
 #pragma unroll
             for (int n = 0; n < L::n; n++)
-                ldmatrix_x4(b[n], weights + n * 16 * DEPTH + (weights_at ^ k));
-            mma_step<L::m, L::n>(sums, a, b);
+                mma_load<T>(b[n], weights + n * 16 * DEPTH + (weights_at ^ k));
+            mma_step<T, L::m, L::n>(sums, a, b);
         }
         reading = reading + 1 == STAGES ? 0 : reading + 1;
         writing = writing + 1 == STAGES ? 0 : writing + 1;
     }
-    cp_async_wait<0>();
-    mma_store<L>(job, down, right, parity, first, count, sums);
+    mma_store<T, L>(job, down, right, parity, first, count, sums);
 }
 
 template <typename L> static size_t gather_bytes(const struct mma_job *job)
@@ -158,16 +157,21 @@ typedef mma_layout<64, 64, 32, 32> layout_64_64;
 typedef mma_layout<64, 32, 32, 16> layout_64_32;
 typedef mma_layout<64, 16, 16, 16> layout_64_16;
 
-#define GATHER(layout, efficiency)                                                                                     \
+#define GATHER(T, layout, efficiency)                                                                                  \
     {                                                                                                                  \
-        {layout::rows, layout::columns, layout::threads, efficiency}, DEPTH, false, mma_gather<layout>,                \
+        {layout::rows, layout::columns, layout::threads, efficiency}, DEPTH, false, mma_gather<T, layout>,             \
             gather_bytes<layout>                                                                                       \
     }
 
-const struct mma_kernel *mma_gather_kernels(int *count)
+template <typename T> static const struct mma_kernel *kernels_of(int *count)
 {
-    static const struct mma_kernel kernels[] = {GATHER(layout_128_64, 0.8), GATHER(layout_64_64, 0.65),
-                                                GATHER(layout_64_32, 0.45), GATHER(layout_64_16, 0.3)};
+    static const struct mma_kernel kernels[] = {GATHER(T, layout_128_64, 0.8), GATHER(T, layout_64_64, 0.65),
+                                                GATHER(T, layout_64_32, 0.45), GATHER(T, layout_64_16, 0.3)};
     *count = sizeof kernels / sizeof *kernels;
     return kernels;
+}
+
+const struct mma_kernel *mma_gather_kernels(enum dtype dtype, int *count)
+{
+    return dtype == DTYPE_BF16 ? kernels_of<bf16>(count) : kernels_of<float>(count);
 }

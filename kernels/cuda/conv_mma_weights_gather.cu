@@ -3,13 +3,15 @@
  * conv_mma_weights.cu. */
 #include "kernels/cuda/conv_mma.cuh"
 
-enum { DEPTH = MMA_POSITIONS, STAGES = 3 };
+enum { STAGES = 3 };
 
-template <typename L> __global__ void __launch_bounds__(L::threads, 4) mma_weights_gather(struct mma_weights_job job)
+template <typename T, typename L>
+__global__ void __launch_bounds__(L::threads, 4) mma_weights_gather(struct mma_weights_job job)
 {
     enum {
-        left_chunks = L::rows / MMA_CHUNK,
-        right_chunks = L::columns / MMA_CHUNK,
+        DEPTH = mma_positions<T>,
+        left_chunks = L::rows / mma_chunk<T>,
+        right_chunks = L::columns / mma_chunk<T>,
         left_at_once = L::threads / left_chunks,
         right_at_once = L::threads / right_chunks,
         stage_chunks = DEPTH * (left_chunks + right_chunks)
@@ -41,14 +43,14 @@ template <typename L> __global__ void __launch_bounds__(L::threads, 4) mma_weigh
 #pragma unroll
         for (int i = 0; i < DEPTH / left_at_once; i++) {
             const int row = left_row + i * left_at_once, position = begin + step * DEPTH + row;
-            cp_async_16(left + mma_at<left_chunks>(row, left_chunk),
+            cp_async_16(left + mma_at_position<T, left_chunks>(row, left_chunk),
                         job.dy + (ptrdiff_t)position * job.out + left_column, position < end && left_column < job.out);
         }
 #pragma unroll
         for (int i = 0; i < DEPTH / right_at_once; i++) {
             const int source_y = y * job.stride + down, source_x = x * job.stride + right;
             const bool inside = source_y >= 0 && source_y < job.h && source_x >= 0 && source_x < job.w;
-            cp_async_16(tile + mma_at<right_chunks>(right_row + i * right_at_once, right_chunk),
+            cp_async_16(tile + mma_at_position<T, right_chunks>(right_row + i * right_at_once, right_chunk),
                         job.x + (ptrdiff_t)((image * job.h + source_y) * job.w + source_x) * job.in + channel,
                         inside && fetched < end && right_column < row_chunks);
             fetched += right_at_once;
@@ -66,7 +68,7 @@ template <typename L> __global__ void __launch_bounds__(L::threads, 4) mma_weigh
         }
     };
 
-    const int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
+    const int warp = threadIdx.x / 32;
     const int warp_row = warp / (L::columns / L::warp_columns) * L::warp_rows;
     const int warp_column = warp % (L::columns / L::warp_columns) * L::warp_columns;
     static_assert(L::m <= L::columns / L::warp_columns, "a warp for each fragment of the bias gradient");
@@ -86,59 +88,63 @@ template <typename L> __global__ void __launch_bounds__(L::threads, 4) mma_weigh
         cp_async_commit();
         const uint4 *left = shared + reading * stage_chunks, *tile = left + DEPTH * left_chunks;
 #pragma unroll
-        for (int k = 0; k < DEPTH; k += 16) {
+        for (int k = 0; k < DEPTH; k += mma_deep<T>) {
             uint32_t a[L::m][4], b[L::n][4];
 #pragma unroll
             for (int m = 0; m < L::m; m++)
-                ldmatrix_x4_transposed(a[m], left + mma_at<left_chunks>(k + lane % 8 + lane / 16 * 8,
-                                                                        warp_row / 8 + 2 * m + lane / 8 % 2));
-            mma_bias_step(bias_sums, a, bias_fragment);
+                mma_load_left<T, left_chunks>(a[m], left, k, (warp_row + m * 16) / mma_chunk<T>);
+            mma_bias_step<T>(bias_sums, a, bias_fragment);
 #pragma unroll
             for (int n = 0; n < L::n; n++)
-                ldmatrix_x4_transposed(b[n],
-                                       tile + mma_at<right_chunks>(k + lane % 16, warp_column / 8 + 2 * n + lane / 16));
-            mma_step<L::m, L::n>(sums, a, b);
+#pragma unroll
+                for (int part = 0; part < mma_named<T>; part++)
+                    mma_load_right<T>(b[n], part,
+                                      tile + mma_at_position<T, right_chunks>(
+                                                 k + part * mma_apart<T> + mma_right_row<T>(),
+                                                 (warp_column + n * 16) / mma_chunk<T> + mma_right_chunk<T>()));
+            mma_step<T, L::m, L::n>(sums, a, b);
         }
         reading = reading + 1 == STAGES ? 0 : reading + 1;
         writing = writing + 1 == STAGES ? 0 : writing + 1;
     }
-    cp_async_wait<0>();
 
-    mma_bias_store(job, bias_fragment, blockIdx.z * L::rows + warp_row, bias_sums);
-    const size_t row_floats = (size_t)row_chunks * MMA_CHUNK;
-    float *partial = job.partial + blockIdx.x * (job.out * MMA_CHUNK * row_floats);
+    const int first_row = blockIdx.z * L::rows + warp_row, first_column = blockIdx.y * L::columns + warp_column;
+    const int rows = job.out * mma_chunk<T>, columns = row_chunks * mma_chunk<T>;
+    mma_bias_store<T>(job, bias_fragment, first_row, bias_sums);
+    float *partial = job.partial + blockIdx.x * ((size_t)rows * columns);
 #pragma unroll
-    for (int n = 0; n < 2 * L::n; n++) {
-        const int column = blockIdx.y * L::columns + warp_column + n * 8 + lane % 4 * 2;
-        if (column >= row_chunks * MMA_CHUNK)
-            continue;
+    for (int n = 0; n < L::n; n++)
 #pragma unroll
-        for (int m = 0; m < 2 * L::m; m++) {
-            const int row = blockIdx.z * L::rows + warp_row + m * 8 + lane / 4;
-            if (row < job.out * MMA_CHUNK)
-                *(float2 *)(partial + row * row_floats + column) =
-                    make_float2(sums[m / 2][n][m % 2 * 2], sums[m / 2][n][m % 2 * 2 + 1]);
+        for (int m = 0; m < L::m; m++) {
+            const int row = first_row + m * 16, column = first_column + n * 16;
+            mma_store_partial<T>(partial + (size_t)row * columns + column, columns, rows - row, columns - column,
+                                 sums[m][2 * n], sums[m][2 * n + 1]);
         }
-    }
 }
 
-template <typename L> static size_t gather_bytes(const struct mma_weights_job *job)
+template <typename T, typename L> static size_t gather_bytes(const struct mma_weights_job *job)
 {
     (void)job;
-    return sizeof(uint4) * STAGES * DEPTH * (L::rows + L::columns) / MMA_CHUNK;
+    return sizeof(uint4) * STAGES * mma_positions<T> * (L::rows + L::columns) / mma_chunk<T>;
 }
 
 typedef mma_layout<64, 64, 32, 32> layout_64_64;
 typedef mma_layout<32, 64, 16, 32> layout_32_64;
 
-#define GATHER(layout, efficiency)                                                                                     \
+#define GATHER(T, layout, efficiency)                                                                                  \
     {                                                                                                                  \
-        {layout::rows, layout::columns, layout::threads, efficiency}, mma_weights_gather<layout>, gather_bytes<layout> \
+        {layout::rows, layout::columns, layout::threads, efficiency}, mma_weights_gather<T, layout>,                   \
+            gather_bytes<T, layout>                                                                                    \
     }
 
-const struct mma_weights_kernel *mma_weights_gather_kernels(int *count)
+template <typename T> static const struct mma_weights_kernel *kernels_of(int *count)
 {
-    static const struct mma_weights_kernel kernels[] = {GATHER(layout_64_64, 0.6), GATHER(layout_32_64, 0.45)};
+    static const struct mma_weights_kernel kernels[] = {GATHER(T, layout_64_64, 0.6), GATHER(T, layout_32_64, 0.45)};
     *count = sizeof kernels / sizeof *kernels;
     return kernels;
+}
+
+const struct mma_weights_kernel *mma_weights_gather_kernels(enum dtype dtype, int *count)
+{
+    return dtype == DTYPE_BF16 ? kernels_of<bf16>(count) : kernels_of<float>(count);
 }

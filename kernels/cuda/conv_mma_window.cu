@@ -57,7 +57,7 @@ __device__ inline void window_fetch(const struct mma_job &job, uint4 *window, in
 
 /* Issues the copies of the weights of one group of taps. A thread's rows of the stage, (tap, output), are as far apart
  * as all threads reach at once: so many taps, or outputs of the one tap. */
-template <typename L>
+template <typename T, typename L>
 __device__ inline void window_fetch_weights(const struct mma_job &job, uint4 *stage, int slice, int group)
 {
     enum { rows = L::threads / L::depth, by_taps = rows / L::columns, by_outputs = by_taps > 0 ? 0 : rows };
@@ -72,7 +72,7 @@ __device__ inline void window_fetch_weights(const struct mma_job &job, uint4 *st
     for (int i = 0; i < (L::stage_chunks + L::threads - 1) / L::threads; i++)
         if (L::stage_chunks % L::threads == 0 || i * L::threads + (int)threadIdx.x < L::stage_chunks)
             cp_async_16(to + i * L::threads, job.weights + (from + i * step),
-                        channel < job.channels && output + i * by_outputs < job.outputs * MMA_CHUNK);
+                        channel < job.channels && output + i * by_outputs < job.outputs * mma_chunk<T>);
 }
 
 /* Which of a position's nine taps lie inside its image, a bit each. */
@@ -83,7 +83,7 @@ __device__ inline uint32_t window_taps(const struct mma_job &job, int position)
     return (y > 0 ? columns : 0u) | columns << 3 | (y + 1 < job.source_h ? columns << 6 : 0u);
 }
 
-template <typename L>
+template <typename T, typename L>
 __global__ void __launch_bounds__(L::threads, L::rows *L::columns > 128 * 64   ? 2
                                               : L::rows * L::columns > 64 * 64 ? 3
                                                                                : 4) mma_window(struct mma_job job)
@@ -112,7 +112,7 @@ __global__ void __launch_bounds__(L::threads, L::rows *L::columns > 128 * 64   ?
     window_fetch<L>(job, windows, 0, first, count);
     for (int stage = 0; stage < L::stages - 1; stage++) {
         if (stage < L::groups || slices > 1)
-            window_fetch_weights<L>(job, stages + stage * L::stage_chunks, stage / L::groups, stage % L::groups);
+            window_fetch_weights<T, L>(job, stages + stage * L::stage_chunks, stage / L::groups, stage % L::groups);
         cp_async_commit();
     }
     int reading = 0;
@@ -124,8 +124,8 @@ __global__ void __launch_bounds__(L::threads, L::rows *L::columns > 128 * 64   ?
         /* The weights of stages - 1 steps ahead go where those of the step before this one were. */
         const int ahead = group + L::stages - 1, wrap = ahead >= L::groups ? 1 : 0;
         if (slice + wrap < slices)
-            window_fetch_weights<L>(job, stages + (reading ? reading - 1 : L::stages - 1) * L::stage_chunks,
-                                    slice + wrap, ahead - wrap * L::groups);
+            window_fetch_weights<T, L>(job, stages + (reading ? reading - 1 : L::stages - 1) * L::stage_chunks,
+                                       slice + wrap, ahead - wrap * L::groups);
         cp_async_commit();
         const uint4 *window = windows + slice % 2 * window_chunks, *weights = stages + reading * L::stage_chunks;
 #pragma unroll
@@ -142,11 +142,11 @@ __global__ void __launch_bounds__(L::threads, L::rows *L::columns > 128 * 64   ?
                 uint32_t a[L::m][4], b[L::n][4];
 #pragma unroll
                 for (int m = 0; m < L::m; m++)
-                    ldmatrix_x4(a[m], rows[m] + (place ^ k));
+                    mma_load<T>(a[m], rows[m] + (place ^ k));
 #pragma unroll
                 for (int n = 0; n < L::n; n++)
-                    ldmatrix_x4(b[n], weights + t * L::tap_chunks + n * 16 * L::depth + (weights_at ^ k));
-                mma_step<L::m, L::n>(sums, a, b);
+                    mma_load<T>(b[n], weights + t * L::tap_chunks + n * 16 * L::depth + (weights_at ^ k));
+                mma_step<T, L::m, L::n>(sums, a, b);
             }
         }
         reading = reading + 1 == L::stages ? 0 : reading + 1;
@@ -155,9 +155,8 @@ __global__ void __launch_bounds__(L::threads, L::rows *L::columns > 128 * 64   ?
             slice++;
         }
     }
-    cp_async_wait<0>();
     const struct mma_axis down = mma_axis_of(job, job.out_h, 0), right = mma_axis_of(job, job.out_w, 0);
-    mma_store<L>(job, down, right, 0, first, count, sums);
+    mma_store<T, L>(job, down, right, 0, first, count, sums);
 }
 
 template <typename L> static size_t window_bytes(const struct mma_job *job)
@@ -177,18 +176,23 @@ typedef window_layout<128, 32, 32, 32, 4, 3, 3> layout_128_32_narrow;
 typedef window_layout<64, 32, 32, 16, 4, 3, 3> layout_64_32_narrow;
 typedef window_layout<128, 16, 32, 16, 2, 9, 2> layout_128_16_narrow;
 
-#define WINDOW(layout, efficiency)                                                                                     \
+#define WINDOW(T, layout, efficiency)                                                                                  \
     {                                                                                                                  \
-        {layout::rows, layout::columns, layout::threads, efficiency}, layout::depth, true, mma_window<layout>,         \
+        {layout::rows, layout::columns, layout::threads, efficiency}, layout::depth, true, mma_window<T, layout>,      \
             window_bytes<layout>                                                                                       \
     }
 
-const struct mma_kernel *mma_window_kernels(int *count)
+template <typename T> static const struct mma_kernel *kernels_of(int *count)
 {
-    static const struct mma_kernel kernels[] = {WINDOW(layout_256_64, 0.95),      WINDOW(layout_128_128, 1.0),
-                                                WINDOW(layout_128_64, 0.9),       WINDOW(layout_64_64, 0.75),
-                                                WINDOW(layout_64_32, 0.5),        WINDOW(layout_128_32_narrow, 0.6),
-                                                WINDOW(layout_64_32_narrow, 0.5), WINDOW(layout_128_16_narrow, 0.35)};
+    static const struct mma_kernel kernels[] = {
+        WINDOW(T, layout_256_64, 0.95),      WINDOW(T, layout_128_128, 1.0),       WINDOW(T, layout_128_64, 0.9),
+        WINDOW(T, layout_64_64, 0.75),       WINDOW(T, layout_64_32, 0.5),         WINDOW(T, layout_128_32_narrow, 0.6),
+        WINDOW(T, layout_64_32_narrow, 0.5), WINDOW(T, layout_128_16_narrow, 0.35)};
     *count = sizeof kernels / sizeof *kernels;
     return kernels;
+}
+
+const struct mma_kernel *mma_window_kernels(enum dtype dtype, int *count)
+{
+    return dtype == DTYPE_BF16 ? kernels_of<bf16>(count) : kernels_of<float>(count);
 }

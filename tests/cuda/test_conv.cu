@@ -183,7 +183,7 @@ static const int SHAPES[][8] = {
     {3, 1, 4, 16, 16, 8, 16, 1},  {1, 1, 2, 17, 19, 16, 8, 1}, {3, 2, 3, 25, 27, 8, 24, 1},
 };
 
-static void every_direction_is_the_definition(enum dtype dtype)
+static void every_direction_is_the_definition(enum dtype dtype, bool tf32 = false)
 {
     for (size_t i = 0; i < sizeof SHAPES / sizeof *SHAPES; i++) {
         const int *s = SHAPES[i];
@@ -191,6 +191,7 @@ static void every_direction_is_the_definition(enum dtype dtype)
         shape.k = s[0], shape.stride = s[1], shape.n = s[2], shape.h = s[3], shape.w = s[4];
         shape.cin = s[5], shape.cout = s[6], shape.groups = s[7];
         shape.dtype = dtype;
+        shape.tf32 = tf32;
         shape.relu = i % 3 == 0;
         shape.accumulate = i % 3 == 1;
         shape.relu_input = i % 2 == 0;
@@ -213,6 +214,12 @@ static void bf16_is_the_definition(void **state)
     every_direction_is_the_definition(DTYPE_BF16);
 }
 
+static void tf32_is_the_definition(void **state)
+{
+    (void)state;
+    every_direction_is_the_definition(DTYPE_FP32, true);
+}
+
 /* A small GPU gets the tiles that waste least, a large one those that make most blocks. */
 static void a_small_gpu_computes_the_same(void **state)
 {
@@ -221,7 +228,7 @@ static void a_small_gpu_computes_the_same(void **state)
     every_direction_is_the_definition(DTYPE_FP32);
 }
 
-/* Turing has no bf16 in its tensor cores. */
+/* Turing has neither bf16 nor TF32 in its tensor cores. */
 static void old_tensor_cores_are_left_alone(void **state)
 {
     (void)state;
@@ -229,6 +236,7 @@ static void old_tensor_cores_are_left_alone(void **state)
     cuda.device.minor = 5;
     cuda.device.multiprocessors = 1;
     every_direction_is_the_definition(DTYPE_BF16);
+    every_direction_is_the_definition(DTYPE_FP32, true);
 }
 
 /* Where cuBLAS has no algorithm for a product. */
@@ -241,6 +249,8 @@ static void without_blas_the_plain_route_computes(void **state)
 }
 
 /* So that the checks above meet every route. */
+static bool tf32_will_do; /* in expect_routes */
+
 static void expect_routes(enum dtype dtype, int k, int stride, int groups, bool relu_input, enum cuda_route forward,
                           enum cuda_route backward_data, enum cuda_route backward_weights)
 {
@@ -248,6 +258,7 @@ static void expect_routes(enum dtype dtype, int k, int stride, int groups, bool 
     shape.n = 2, shape.h = shape.w = 4, shape.cin = 16, shape.cout = 24;
     shape.k = k, shape.stride = stride, shape.groups = groups;
     shape.dtype = dtype;
+    shape.tf32 = tf32_will_do;
     shape.relu_input = relu_input;
     shape.input_gradient = true;
     struct conv *conv = made(&shape);
@@ -270,7 +281,14 @@ static void every_route_is_taken(void **state)
     expect_routes(DTYPE_FP32, 1, 1, 1, true, ROUTE_BLAS, ROUTE_BLAS, ROUTE_BLAS);
     expect_routes(DTYPE_FP32, 1, 2, 1, true, ROUTE_PLAIN, ROUTE_PLAIN, ROUTE_PLAIN);
     expect_routes(DTYPE_FP32, 3, 1, 1, true, ROUTE_PLAIN, ROUTE_PLAIN, ROUTE_PLAIN);
+    tf32_will_do = true;
+    expect_routes(DTYPE_FP32, 3, 1, 1, true, ROUTE_MMA, ROUTE_MMA, ROUTE_MMA);
+    expect_routes(DTYPE_FP32, 1, 2, 1, true, ROUTE_MMA, ROUTE_MMA, ROUTE_MMA);
+    expect_routes(DTYPE_FP32, 1, 1, 1, false, ROUTE_MMA, ROUTE_BLAS, ROUTE_MMA);
+    expect_routes(DTYPE_FP32, 3, 1, 2, false, ROUTE_PLAIN, ROUTE_PLAIN, ROUTE_PLAIN);
     cuda.device.major = 7;
+    expect_routes(DTYPE_FP32, 3, 1, 1, true, ROUTE_PLAIN, ROUTE_PLAIN, ROUTE_PLAIN);
+    tf32_will_do = false;
     expect_routes(DTYPE_BF16, 3, 1, 1, true, ROUTE_PLAIN, ROUTE_PLAIN, ROUTE_PLAIN);
     emulation_blas_refuse(true);
     expect_routes(DTYPE_FP32, 1, 1, 1, true, ROUTE_PLAIN, ROUTE_PLAIN, ROUTE_PLAIN);
@@ -323,6 +341,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(fp32_is_the_definition, set_up, tear_down),
         cmocka_unit_test_setup_teardown(bf16_is_the_definition, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(tf32_is_the_definition, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_small_gpu_computes_the_same, set_up, tear_down),
         cmocka_unit_test_setup_teardown(old_tensor_cores_are_left_alone, set_up, tear_down),
         cmocka_unit_test_setup_teardown(without_blas_the_plain_route_computes, set_up, tear_down),

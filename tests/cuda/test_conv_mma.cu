@@ -1,5 +1,5 @@
 /* Each instantiation of the tensor-core convolutions under emulation, on shapes that do not fill its tiles, against the
- * definition. test_conv.cu goes through the slots, which choose among them. */
+ * definition, in bf16 and in fp32 by TF32's products. test_conv.cu goes through the slots, which choose among them. */
 #include "kernels/cuda/conv_mma.cuh"
 #include "tests/cuda/conv_support.h"
 
@@ -18,8 +18,8 @@ static int tear_down(void **state)
     return conv_close(state, &cuda);
 }
 
-/* k, stride, n, h, w, cin, cout */
-static struct conv_shape shape_of(const int numbers[7])
+/* k, stride, n, h, w, cin, cout; fp32 takes half as many channels, which are as many chunks. */
+static struct conv_shape shape_of(enum dtype dtype, const int numbers[7])
 {
     struct conv_shape s = {};
     s.k = numbers[0];
@@ -27,10 +27,11 @@ static struct conv_shape shape_of(const int numbers[7])
     s.n = numbers[2];
     s.h = numbers[3];
     s.w = numbers[4];
-    s.cin = numbers[5];
-    s.cout = numbers[6];
+    s.cin = dtype == DTYPE_BF16 ? numbers[5] : numbers[5] / 2;
+    s.cout = dtype == DTYPE_BF16 ? numbers[6] : numbers[6] / 2;
     s.groups = 1;
-    s.dtype = DTYPE_BF16;
+    s.dtype = dtype;
+    s.tf32 = dtype == DTYPE_FP32;
     s.input_gradient = true;
     return s;
 }
@@ -44,6 +45,18 @@ static void before_launch(const void *kernel, size_t bytes)
                          cudaSuccess);
 }
 
+/* Factors of a product on the device. In fp32 not quite the whole numbers: less than half of TF32's last place
+ * above or below, which only rounding to nearest takes away on both sides. */
+static void *factors(enum dtype dtype, const float *whole, size_t count)
+{
+    float *near = (float *)memory(count * sizeof *near);
+    for (size_t i = 0; i < count; i++)
+        near[i] = whole[i] * (dtype == DTYPE_BF16 ? 1.0f : i % 3 ? 1.0f + 0x1p-12f : 1.0f - 0x1p-13f);
+    void *result = device_as(dtype, near, count);
+    free(near);
+    return result;
+}
+
 static void same_bits(const char *what, const struct conv_shape *s, const struct mma_tile *tile, const void *device_out,
                       const void *expected, size_t count, size_t size)
 {
@@ -53,10 +66,10 @@ static void same_bits(const char *what, const struct conv_shape *s, const struct
     for (size_t i = 0; i < count; i++)
         if (memcmp(got + i * size, (const unsigned char *)expected + i * size, size) != 0)
             fail_msg(
-                "%s, tile %d x %d: k %d, stride %d, n %d, %d x %d, %d -> %d, relu %d, accumulate %d: element %zu of "
-                "%zu differs",
-                what, tile->rows, tile->columns, s->k, s->stride, s->n, s->h, s->w, s->cin, s->cout, s->relu,
-                s->accumulate, i, count);
+                "%s, %s, tile %d x %d: k %d, stride %d, n %d, %d x %d, %d -> %d, relu %d, accumulate %d: element %zu "
+                "of %zu differs",
+                what, s->tf32 ? "tf32" : "bf16", tile->rows, tile->columns, s->k, s->stride, s->n, s->h, s->w, s->cin,
+                s->cout, s->relu, s->accumulate, i, count);
     free(got);
 }
 
@@ -64,21 +77,26 @@ static void same_bits(const char *what, const struct conv_shape *s, const struct
 
 /* Runs one kernel; `prior` is what its output holds before, NULL for NaN. */
 static void run(const char *what, const struct mma_kernel *kernel, struct mma_job job, const struct conv_shape *shape,
-                const float *prior, const void *expected, size_t count)
+                const float *prior, const float *expected, size_t count)
 {
     struct error error = {};
-    void *out = prior ? device_as(DTYPE_BF16, prior, count) : device(NULL, count * sizeof(bf16));
-    void *copy = device(NULL, count * sizeof(bf16));
+    const size_t size = dtype_size(shape->dtype);
+    void *out = prior ? device_as(shape->dtype, prior, count) : device(NULL, count * size);
+    void *copy = device(NULL, count * size);
     job.out = (uint4 *)out;
     job.relu_copy = shape->relu_copy ? (uint4 *)copy : NULL;
     before_launch((const void *)kernel->launch, kernel->shared_bytes(&job));
     assert_int_equal(mma_launch(&cuda, kernel, &job, &error), 0);
-    same_bits(what, shape, &kernel->tile, out, expected, count, sizeof(bf16));
+    void *stored = as_dtype(shape->dtype, expected, count);
+    same_bits(what, shape, &kernel->tile, out, stored, count, size);
+    free(stored);
     if (shape->relu_copy) {
-        bf16 *positive = (bf16 *)memcpy(memory(count * sizeof(bf16)), expected, count * sizeof(bf16));
+        float *positive = zeros(count);
         for (size_t i = 0; i < count; i++)
-            positive[i].bits = positive[i].bits & 0x8000 ? 0 : positive[i].bits;
-        same_bits("its relu", shape, &kernel->tile, copy, positive, count, sizeof(bf16));
+            positive[i] = expected[i] > 0.0f ? expected[i] : 0.0f;
+        stored = as_dtype(shape->dtype, positive, count);
+        same_bits("its relu", shape, &kernel->tile, copy, stored, count, size);
+        free(stored);
         free(positive);
     }
     release(copy);
@@ -86,15 +104,15 @@ static void run(const char *what, const struct mma_kernel *kernel, struct mma_jo
 }
 
 static void run_all(const char *what, struct mma_job job, const struct conv_shape *shape, const float *prior,
-                    const void *expected, size_t count)
+                    const float *expected, size_t count)
 {
     int kernels;
     if (job.k == 3 && job.source_step == 1 && job.out_step == 1) {
-        const struct mma_kernel *windows = mma_window_kernels(&kernels);
+        const struct mma_kernel *windows = mma_window_kernels(job.dtype, &kernels);
         for (int i = 0; i < kernels; i++)
             run(what, &windows[i], job, shape, prior, expected, count);
     }
-    const struct mma_kernel *gathers = mma_gather_kernels(&kernels);
+    const struct mma_kernel *gathers = mma_gather_kernels(job.dtype, &kernels);
     for (int i = 0; i < kernels; i++)
         run(what, &gathers[i], job, shape, prior, expected, count);
 }
@@ -112,18 +130,16 @@ static void check_forward(struct conv_shape shape, int options)
         y[i] += shape.accumulate ? d.prior[i] : 0.0f;
         y[i] = shape.relu && y[i] < 0.0f ? 0.0f : y[i];
     }
-    void *expected = as_dtype(DTYPE_BF16, y, d.y_count);
-    void *x = device_as(DTYPE_BF16, d.x, d.x_count), *weights = device_as(DTYPE_BF16, d.weights, d.weight_count);
+    void *x = factors(shape.dtype, d.x, d.x_count), *weights = factors(shape.dtype, d.weights, d.weight_count);
     void *bias = device(d.bias, (size_t)shape.cout * sizeof(float));
     struct mma_job job = mma_forward_job(&shape);
     job.source = (const uint4 *)x;
     job.weights = (const uint4 *)weights;
     job.bias = options & BIAS ? (const float *)bias : NULL;
-    run_all("forward", job, &shape, shape.accumulate ? d.prior : NULL, expected, d.y_count);
+    run_all("forward", job, &shape, shape.accumulate ? d.prior : NULL, y, d.y_count);
     release(x);
     release(weights);
     release(bias);
-    free(expected);
     free(y);
     definition_free(&d);
 }
@@ -139,7 +155,7 @@ static void *packed_backward(const struct definition *d)
         for (int tap = 0; tap < taps; tap++)
             for (int i = 0; i < cin; i++)
                 packed[(i * taps + taps - 1 - tap) * cout + o] = d->weights[(o * taps + tap) * cin + i];
-    void *result = device_as(DTYPE_BF16, packed, d->weight_count);
+    void *result = factors(d->shape.dtype, packed, d->weight_count);
     free(packed);
     return result;
 }
@@ -152,18 +168,16 @@ static void check_backward_data(struct conv_shape shape, int options)
     for_each_product(&d, [&](size_t y, size_t at, size_t w) { dx[at] += d.dy[y] * d.weights[w]; });
     for (size_t i = 0; i < d.x_count; i++)
         dx[i] = (options & MASK && !(d.x[i] > 0.0f) ? 0.0f : dx[i]) + (shape.add_dx ? prior[i] : 0.0f);
-    void *expected = as_dtype(DTYPE_BF16, dx, d.x_count);
-    void *x = device_as(DTYPE_BF16, d.x, d.x_count), *dy = device_as(DTYPE_BF16, d.dy, d.y_count);
+    void *x = device_as(shape.dtype, d.x, d.x_count), *dy = factors(shape.dtype, d.dy, d.y_count);
     void *weights = packed_backward(&d);
     struct mma_job job = mma_backward_data_job(&shape);
     job.source = (const uint4 *)dy;
     job.weights = (const uint4 *)weights;
     job.mask = options & MASK ? (const uint4 *)x : NULL;
-    run_all("input gradient", job, &shape, shape.add_dx ? prior : NULL, expected, d.x_count);
+    run_all("input gradient", job, &shape, shape.add_dx ? prior : NULL, dx, d.x_count);
     release(x);
     release(dy);
     release(weights);
-    free(expected);
     free(prior);
     free(dx);
     definition_free(&d);
@@ -208,17 +222,17 @@ static void check_backward_weights(struct conv_shape shape, int splits)
     for_each_product(&d, [&](size_t y, size_t x, size_t at) { expected[at] += d.dy[y] * d.x[x]; });
     for (size_t i = 0; i < d.y_count; i++)
         bias[i % (size_t)shape.cout] += d.dy[i];
-    void *x = device_as(DTYPE_BF16, d.x, d.x_count), *dy = device_as(DTYPE_BF16, d.dy, d.y_count);
+    void *x = factors(shape.dtype, d.x, d.x_count), *dy = factors(shape.dtype, d.dy, d.y_count);
     struct mma_weights_job job = mma_weights_job_of(&shape);
     job.x = (const uint4 *)x;
     job.dy = (const uint4 *)dy;
     int kernels;
     if (shape.k == 3 && shape.stride == 1) {
-        const struct mma_weights_kernel *windows = mma_weights_window_kernels(&kernels);
+        const struct mma_weights_kernel *windows = mma_weights_window_kernels(job.dtype, &kernels);
         for (int i = 0; i < kernels; i++)
             run_weights(&windows[i], job, &shape, splits, expected, d.weight_count, bias);
     }
-    const struct mma_weights_kernel *gathers = mma_weights_gather_kernels(&kernels);
+    const struct mma_weights_kernel *gathers = mma_weights_gather_kernels(job.dtype, &kernels);
     for (int i = 0; i < kernels; i++)
         run_weights(&gathers[i], job, &shape, splits, expected, d.weight_count, bias);
     release(x);
@@ -241,27 +255,32 @@ static const int shapes[][7] = {
 };
 enum { SHAPES = sizeof shapes / sizeof *shapes };
 
+static void check_shapes(void (*check)(struct conv_shape shape, int options), const int *options, int count)
+{
+    for (int dtype = DTYPE_FP32; dtype <= DTYPE_BF16; dtype++)
+        for (int i = 0; i < SHAPES; i++)
+            check(shape_of((enum dtype)dtype, shapes[i]), options[i % count]);
+}
+
 static void forward_is_the_definition(void **state)
 {
     (void)state;
     static const int options[] = {BIAS | RELU, COPY, BIAS | ACCUMULATE | COPY, 0, BIAS | ACCUMULATE};
-    for (int i = 0; i < SHAPES; i++)
-        check_forward(shape_of(shapes[i]), options[i % 5]);
+    check_shapes(check_forward, options, 5);
 }
 
 static void input_gradient_is_the_definition(void **state)
 {
     (void)state;
     static const int options[] = {0, MASK, MASK | ACCUMULATE};
-    for (int i = 0; i < SHAPES; i++)
-        check_backward_data(shape_of(shapes[i]), options[i % 3]);
+    check_shapes(check_backward_data, options, 3);
 }
 
 static void weight_gradient_is_the_definition(void **state)
 {
     (void)state;
-    for (int i = 0; i < SHAPES; i++)
-        check_backward_weights(shape_of(shapes[i]), 1 + i % 3);
+    static const int splits[] = {1, 2, 3};
+    check_shapes(check_backward_weights, splits, 3);
 }
 
 /* Enough positions for its ring to come round, where one step reads into the next and where it reaches further. */
@@ -269,10 +288,11 @@ static void weight_gradient_of_many_positions(void **state)
 {
     (void)state;
     static const int long_shapes[][7] = {{3, 1, 2, 16, 16, 8, 16}, {3, 1, 1, 13, 40, 16, 8}};
-    for (int i = 0; i < 2; i++) {
-        check_backward_weights(shape_of(long_shapes[i]), 1);
-        check_backward_weights(shape_of(long_shapes[i]), 2);
-    }
+    for (int dtype = DTYPE_FP32; dtype <= DTYPE_BF16; dtype++)
+        for (int i = 0; i < 2; i++) {
+            check_backward_weights(shape_of((enum dtype)dtype, long_shapes[i]), 1);
+            check_backward_weights(shape_of((enum dtype)dtype, long_shapes[i]), 2);
+        }
 }
 
 /* For the networks' layers at batch 64: no part is empty, most of the machine is busy, and the partial sums are not
@@ -284,17 +304,46 @@ static void splits_fill_the_machine_once(void **state)
                                     {3, 1, 64, 8, 8, 64, 64},     {3, 1, 64, 32, 32, 64, 64},
                                     {3, 1, 64, 16, 16, 128, 128}, {3, 1, 64, 8, 8, 256, 256},
                                     {3, 2, 64, 32, 32, 64, 64},   {1, 2, 64, 32, 32, 64, 32}};
-    for (size_t i = 0; i < sizeof layers / sizeof *layers; i++) {
-        const struct conv_shape s = shape_of(layers[i]);
-        const int splits = cuda_mma_splits(&cuda, &s);
-        const struct mma_weights_job job = mma_weights_job_of(&s);
-        const int steps = (job.n * job.out_h * job.out_w + MMA_POSITIONS - 1) / MMA_POSITIONS;
-        const int per_split = (steps + splits - 1) / splits;
-        const int bytes = splits * s.cout * s.k * s.k * s.cin * (int)sizeof(float);
-        assert_true(splits >= 1 && per_split * (splits - 1) < steps);
-        assert_true(per_split == 4 || bytes > 132 * 24 * 1024);
-        assert_true(bytes < 132 * 96 * 1024);
-    }
+    for (int dtype = DTYPE_FP32; dtype <= DTYPE_BF16; dtype++)
+        for (size_t i = 0; i < sizeof layers / sizeof *layers; i++) {
+            struct conv_shape s = shape_of((enum dtype)dtype, layers[i]);
+            s.cin = layers[i][5];
+            s.cout = layers[i][6];
+            const int splits = cuda_mma_splits(&cuda, &s), positions = mma_positions_of(s.dtype);
+            const struct mma_weights_job job = mma_weights_job_of(&s);
+            const int steps = (job.n * job.out_h * job.out_w + positions - 1) / positions;
+            const int per_split = (steps + splits - 1) / splits;
+            const int bytes = splits * s.cout * s.k * s.k * s.cin * (int)sizeof(float);
+            assert_true(splits >= 1 && per_split * (splits - 1) < steps);
+            assert_true(per_split == 4 || bytes > 132 * 24 * 1024);
+            assert_true(bytes < 132 * 96 * 1024);
+        }
+}
+
+/* What the swizzles are for: what ldmatrix reads at once lies in 32 banks, and what half a warp reads of floats. */
+template <int CHUNKS> static void check_banks()
+{
+    for (int row = 0; row < 64; row++)
+        for (int chunk = 0; chunk < CHUNKS; chunk += 2) {
+            unsigned rows = 0, pairs = 0;
+            for (int i = 0; i < 8; i++) {
+                rows |= 1u << mma_at<CHUNKS>(row + i, chunk) % 8;
+                pairs |= 1u << mma_at_position<float, CHUNKS>(row + i / 2, chunk + i % 2) % 8;
+                assert_int_equal(mma_at<CHUNKS>(row + i, chunk) / CHUNKS, row + i);
+                assert_int_equal((mma_at_position<float, CHUNKS>(row + i, chunk) / CHUNKS), row + i);
+            }
+            assert_int_equal(rows, 0xFF);
+            assert_int_equal(pairs, 0xFF);
+        }
+}
+
+static void no_two_rows_share_a_bank(void **state)
+{
+    (void)state;
+    check_banks<2>();
+    check_banks<4>();
+    check_banks<8>();
+    check_banks<16>();
 }
 
 int main(void)
@@ -302,7 +351,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(forward_is_the_definition),         cmocka_unit_test(input_gradient_is_the_definition),
         cmocka_unit_test(weight_gradient_is_the_definition), cmocka_unit_test(weight_gradient_of_many_positions),
-        cmocka_unit_test(splits_fill_the_machine_once),
+        cmocka_unit_test(splits_fill_the_machine_once),      cmocka_unit_test(no_two_rows_share_a_bank),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

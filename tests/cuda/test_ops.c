@@ -1,5 +1,5 @@
 /* Every case of the op table on the emulated GPU: forward against the reference, backward against finite differences,
- * bf16 beside fp32, and the same bits in every order of blocks and threads. */
+ * bf16 and TF32 beside fp32, and the same bits in every order of blocks and threads. */
 #include "kernels/cuda.h"
 #include "tests/cuda_emulation/emulation.h"
 #include "tests/kernels/op_checks.h"
@@ -45,11 +45,17 @@ static void bf16_agrees_with_fp32(void **state)
     op_check_bf16(*state);
 }
 
-static void check_orders(const struct op_case *c, struct backend *backend, enum dtype dtype)
+static void tf32_agrees_with_fp32(void **state)
+{
+    op_check_tf32(*state);
+}
+
+static void check_orders(const struct op_case *c, struct backend *backend, enum dtype dtype, bool tf32)
 {
     struct op_values runs[EMULATION_ORDERS];
     for (int order = 0; order < EMULATION_ORDERS; order++) {
         runs[order] = op_values_make(c, dtype);
+        runs[order].tf32 = tf32;
         emulation_set_order((enum emulation_order)order, 1);
         op_run(c, backend, dtype, &runs[order]);
         op_expect_same_bits(c, &runs[0], &runs[order]);
@@ -60,16 +66,20 @@ static void check_orders(const struct op_case *c, struct backend *backend, enum 
 
 static void same_bits_in_every_order(void **state)
 {
-    for (int i = 0; i < op_case_count; i++)
+    for (int i = 0; i < op_case_count; i++) {
         for (int dtype = DTYPE_FP32; dtype <= op_widest_dtype(&op_cases[i]); dtype++)
-            check_orders(&op_cases[i], *state, (enum dtype)dtype);
+            check_orders(&op_cases[i], *state, (enum dtype)dtype, false);
+        if (op_cases[i].op == &conv_op)
+            check_orders(&op_cases[i], *state, DTYPE_FP32, true);
+    }
     emulation_set_order(EMULATION_ASCENDING, 0);
 }
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(forward_equals_reference), cmocka_unit_test(backward_equals_finite_differences),
-        cmocka_unit_test(bf16_agrees_with_fp32), cmocka_unit_test(same_bits_in_every_order)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(forward_equals_reference),
+                                       cmocka_unit_test(backward_equals_finite_differences),
+                                       cmocka_unit_test(bf16_agrees_with_fp32), cmocka_unit_test(tf32_agrees_with_fp32),
+                                       cmocka_unit_test(same_bits_in_every_order)};
     return cmocka_run_group_tests(tests, open_cuda, close_cuda);
 }

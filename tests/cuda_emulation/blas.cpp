@@ -18,6 +18,7 @@ struct emulation_matmul {
     int32_t transpose_a, transpose_b;
     uint32_t epilogue;
     const void *bias;
+    cublasComputeType_t compute;
 };
 
 struct emulation_layout {
@@ -98,11 +99,13 @@ cublasStatus_t cublasLtDestroy(cublasLtHandle_t handle)
     return destroy(handle);
 }
 
-cublasStatus_t cublasLtMatmulDescCreate(cublasLtMatmulDesc_t *out, cublasComputeType_t, cudaDataType_t scale)
+cublasStatus_t cublasLtMatmulDescCreate(cublasLtMatmulDesc_t *out, cublasComputeType_t compute, cudaDataType_t scale)
 {
     const cublasStatus_t status = scale == CUDA_R_32F ? create(out) : CUBLAS_STATUS_NOT_SUPPORTED;
-    if (status == CUBLAS_STATUS_SUCCESS)
+    if (status == CUBLAS_STATUS_SUCCESS) {
         (*out)->epilogue = CUBLASLT_EPILOGUE_DEFAULT;
+        (*out)->compute = compute;
+    }
     return status;
 }
 
@@ -230,8 +233,9 @@ static void store(cudaDataType_t type, void *matrix, uint64_t at, float value)
         ((bf16 *)matrix)[at] = from_float<bf16>(value);
 }
 
-/* op(matrix) as floats, columns contiguous. */
-static float *unpack(const struct emulation_layout *layout, const void *matrix, bool transposed)
+/* op(matrix) as floats, or as what TF32 keeps of them; columns contiguous. */
+static float *unpack(const struct emulation_layout *layout, const void *matrix, bool transposed,
+                     cublasComputeType_t compute)
 {
     float *out = (float *)malloc(layout->rows * layout->columns * sizeof *out);
     if (!out)
@@ -240,6 +244,8 @@ static float *unpack(const struct emulation_layout *layout, const void *matrix, 
         for (uint64_t i = 0; i < layout->rows; i++)
             out[transposed ? i * layout->columns + j : j * layout->rows + i] =
                 load(layout->type, matrix, j * (uint64_t)layout->leading + i);
+    for (uint64_t i = 0; compute == CUBLAS_COMPUTE_32F_FAST_TF32 && i < layout->rows * layout->columns; i++)
+        out[i] = __uint_as_float(to_tf32(out[i]));
     return out;
 }
 
@@ -249,8 +255,8 @@ static void run_matmul(const void *data)
     const struct sizes s = call->sizes;
     if (call->workspace)
         memset(call->workspace, POISON, call->workspace_bytes);
-    float *a = unpack(&call->a, call->pa, call->description.transpose_a == CUBLAS_OP_T);
-    float *b = unpack(&call->b, call->pb, call->description.transpose_b == CUBLAS_OP_T);
+    float *a = unpack(&call->a, call->pa, call->description.transpose_a == CUBLAS_OP_T, call->description.compute);
+    float *b = unpack(&call->b, call->pb, call->description.transpose_b == CUBLAS_OP_T, call->description.compute);
     float *column = (float *)malloc(s.m * sizeof *column);
     if (!column)
         emulation_report("out of the host's memory");

@@ -3,9 +3,21 @@
 
 #include <pthread.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 const struct emulation_machine emulation_usual_machine = {1, 13000, 13000, 9, 0, 132, (size_t)4 << 30};
-struct emulation_machine machine = emulation_usual_machine;
+
+/* Whole programs, which no test can set, get another compute capability by EMULATED_CAPABILITY=7.5. */
+static struct emulation_machine machine_asked_for()
+{
+    struct emulation_machine asked = emulation_usual_machine;
+    const char *capability = getenv("EMULATED_CAPABILITY");
+    if (capability && sscanf(capability, "%d.%d", &asked.major, &asked.minor) != 2)
+        emulation_report("EMULATED_CAPABILITY=%s: wanted like 7.5", capability);
+    return asked;
+}
+
+struct emulation_machine machine = machine_asked_for();
 
 static pthread_mutex_t mutex = PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP;
 static thread_local cudaError_t last;

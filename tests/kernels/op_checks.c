@@ -61,7 +61,7 @@ void op_values_free(struct op_values *v)
 
 void op_run_forward(const struct op_case *c, struct backend *backend, enum dtype dtype, struct op_values *v)
 {
-    struct rig rig = {.backend = backend, .dtype = dtype, .repeats = 1};
+    struct rig rig = {.backend = backend, .dtype = dtype, .tf32 = v->tf32, .repeats = 1};
     rig_begin(&rig);
     c->op->forward(c, &rig, v->in, v->out);
     rig_end(&rig);
@@ -69,7 +69,7 @@ void op_run_forward(const struct op_case *c, struct backend *backend, enum dtype
 
 void op_run_backward(const struct op_case *c, struct backend *backend, enum dtype dtype, struct op_values *v)
 {
-    struct rig rig = {.backend = backend, .dtype = dtype, .repeats = 1};
+    struct rig rig = {.backend = backend, .dtype = dtype, .tf32 = v->tf32, .repeats = 1};
     rig_begin(&rig);
     c->op->backward(c, &rig, v->in, v->dout, v->gradient);
     rig_end(&rig);
@@ -220,6 +220,49 @@ void op_check_bf16(struct backend *backend)
         }
         op_values_free(&half);
         op_values_free(&full);
+    }
+}
+
+/* Distance of two tensors over the length of the second. */
+static double norm_distance(const double *a, const double *b, size_t count)
+{
+    double apart = 0.0, length = 0.0;
+    for (size_t i = 0; i < count; i++) {
+        apart += (a[i] - b[i]) * (a[i] - b[i]);
+        length += b[i] * b[i];
+    }
+    return length > 0.0 ? sqrt(apart / length) : sqrt(apart);
+}
+
+enum { TF32_MULTIPLE = 4 }; /* of channels, that the tensor cores want */
+
+/* Both factors are up to 2^-11 off: 3e-4 of the sum's length. Cut off instead of rounded they would all be too small,
+ * together by 7e-4 more; cuBLAS, which computes plain products, does not say which it does. */
+static void expect_tf32(const struct op_case *c, const char *what, const double *got, const double *exact, size_t count)
+{
+    const struct conv_shape *s = &c->conv;
+    const double apart = norm_distance(got, exact, count);
+    const bool used = s->groups == 1 && s->cin % TF32_MULTIPLE == 0 && s->cout % TF32_MULTIPLE == 0;
+    if (!(apart < (s->k == 1 && s->stride == 1 ? 1.2e-3 : 6e-4)) || (used && apart < 1e-5))
+        fail_msg("%s, %s: %s in TF32 is %.2g of its length from fp32's", c->op->name, c->name, what, apart);
+}
+
+void op_check_tf32(struct backend *backend)
+{
+    for (int i = 0; i < op_case_count; i++) {
+        const struct op_case *c = &op_cases[i];
+        if (c->op != &conv_op)
+            continue;
+        struct op_values full = op_values_make(c, DTYPE_FP32), tf32 = op_values_make(c, DTYPE_FP32);
+        tf32.tf32 = true;
+        op_run(c, backend, DTYPE_FP32, &full);
+        op_run(c, backend, DTYPE_FP32, &tf32);
+        expect_tf32(c, "output", tf32.out, full.out, full.shape.output_count);
+        for (int k = 0; k < full.shape.input_count; k++)
+            if (!full.shape.inputs[k].fixed)
+                expect_tf32(c, "a gradient", tf32.gradient[k], full.gradient[k], full.shape.inputs[k].count);
+        op_values_free(&full);
+        op_values_free(&tf32);
     }
 }
 

@@ -11,9 +11,13 @@ void op_check_backward(struct backend *backend);
 /* On inputs that bf16 holds exactly, both precisions agree to bf16's rounding. */
 void op_check_bf16(struct backend *backend);
 
+/* With products in TF32, convolutions agree with fp32's to TF32's rounding; and it is made use of. */
+void op_check_tf32(struct backend *backend);
+
 /* The values of a case. */
 struct op_values {
     struct op_shape shape;
+    bool tf32; /* convolutions may make their products in TF32 */
     double *in[OP_INPUTS], *gradient[OP_INPUTS];
     double *out, *reference, *dout;
 };

@@ -104,6 +104,7 @@ static struct made run_forward(const struct op_case *c, struct rig *rig, double 
     struct error error = {""};
     struct made m = {0};
     s.dtype = rig->dtype;
+    s.tf32 = rig->tf32;
     s.relu_copy &= b->fuses_stream; /* elsewhere operations of their own, with cases of their own */
     s.add_dx &= b->fuses_stream;
     if (b->conv_create(b, &s, &m.conv, &error))

@@ -10,6 +10,7 @@ enum { RIG_TENSORS = 32 };
 struct rig {
     struct backend *backend;
     enum dtype dtype; /* of activations */
+    bool tf32;        /* convolutions may make their products in TF32 */
     int repeats;      /* each call is made so often: 1, or more to time it */
     double seconds;   /* the fastest of the calls since rig_begin, all RIG_CALLs summed */
     size_t bytes;     /* of the tensors made since rig_begin */
