@@ -170,8 +170,8 @@ int network_make_plan(struct network *network, int n, bool probing, struct plan 
 {
     struct plan *plan;
     *out = NULL;
-    if (plan_create(network->backend, &network->spec, &network->parameters, network->options.dtype, n, probing, &plan,
-                    error))
+    if (plan_create(network->backend, &network->spec, &network->parameters, network->options.dtype,
+                    network->options.tf32, n, probing, &plan, error))
         return -1;
     if (bind_plan(network, plan, error)) {
         plan_destroy(network->backend, plan);

@@ -32,6 +32,7 @@ enum parameter_part { PART_VALUE, PART_GRADIENT, PART_MOMENTUM, PART_EMA };
 struct network_options {
     int batch; /* the largest batch of a training step and of an evaluation */
     enum dtype dtype;
+    bool tf32;     /* of DTYPE_FP32: convolutions may make their products in TF32, where the back end has it */
     uint64_t seed; /* initialisation, dropout, stochastic depth */
     bool ema;      /* keep exponential averages */
     /* Of the run that is to come, so that all it will take of the device is there before it starts; zeros where there

@@ -35,8 +35,8 @@ static size_t arena_bytes(const struct network *network, int n, bool probing)
 {
     struct plan *plan;
     struct error error;
-    if (plan_create(network->backend, &network->spec, &network->parameters, network->options.dtype, n, probing, &plan,
-                    &error))
+    if (plan_create(network->backend, &network->spec, &network->parameters, network->options.dtype,
+                    network->options.tf32, n, probing, &plan, &error))
         return SIZE_MAX;
     const size_t bytes = plan->arena_bytes;
     plan_destroy(network->backend, plan);

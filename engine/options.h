@@ -10,7 +10,8 @@
 enum schedule_kind { SCHEDULE_CONSTANT, SCHEDULE_STEP, SCHEDULE_COSINE, SCHEDULE_ONECYCLE };
 enum optimizer_kind { OPTIMIZER_SGD, OPTIMIZER_NESTEROV };
 enum device_kind { DEVICE_AUTO, DEVICE_CPU, DEVICE_CUDA };
-enum precision_kind { PRECISION_AUTO, PRECISION_FP32, PRECISION_BF16 };
+/* Of activations and of the convolutions' products. TF32: fp32, with products in TF32 on a GPU's tensor cores. */
+enum precision_kind { PRECISION_AUTO, PRECISION_FP32, PRECISION_BF16, PRECISION_TF32 };
 /* What a run does at a step that is not finite. */
 enum divergence_policy {
     DIVERGENCE_PAUSE,    /* waits for the person, where one is there, and else ends */

@@ -98,10 +98,12 @@ struct conv_use {
     int layer, k, stride, groups;
     bool relu, accumulate;
     bool relu_copy; /* relu of the result is written, too, for the next block */
+    bool fp32;      /* in full, whatever the network's precision: gates and logits */
 };
 
-static struct op *add_conv(struct builder *b, struct pair x, struct pair y, struct conv_use use, enum dtype dtype)
+static struct op *add_conv(struct builder *b, struct pair x, struct pair y, struct conv_use use)
 {
+    const enum dtype dtype = use.fp32 ? DTYPE_FP32 : b->plan->dtype;
     struct op op = plain_op(OP_CONV, x.value, y.value, x.gradient, y.gradient);
     const struct conv_shape shape = {.n = b->plan->n,
                                      .h = x.h,
@@ -112,6 +114,7 @@ static struct op *add_conv(struct builder *b, struct pair x, struct pair y, stru
                                      .stride = use.stride,
                                      .groups = use.groups,
                                      .dtype = dtype,
+                                     .tf32 = b->plan->tf32 && !use.fp32,
                                      .relu = use.relu,
                                      .relu_input = x.relu,
                                      .relu_copy = use.relu_copy,
@@ -214,8 +217,8 @@ static struct pair branch_conv(struct builder *b, int block, enum block_conv con
     const bool fused = is_relu(b) && b->spec->norm != NORM_BATCH;
     const int groups = k == 3 && b->spec->group_width > 0 ? cout / b->spec->group_width : 1;
     struct pair y = add_pair(b, b->plan->dtype, x.h / stride, x.w / stride, cout);
-    struct conv_use use = {parameters_layer(b->parameters, block, conv), k, stride, groups, fused, false, false};
-    add_conv(b, x, y, use, b->plan->dtype);
+    struct conv_use use = {parameters_layer(b->parameters, block, conv), k, stride, groups, fused, false, false, false};
+    add_conv(b, x, y, use);
     y.relu = fused;
     return fused ? y : branch_input(b, block, (int)conv + 1, y, false);
 }
@@ -228,11 +231,11 @@ static void transition_shortcut(struct builder *b, int block, const struct block
     const enum dtype dtype = b->plan->dtype;
     const int layer = parameters_layer(b->parameters, block, CONV_PROJECTION);
     struct pair out = add_pair(b, dtype, x.h / spec->stride, x.w / spec->stride, spec->cout);
-    struct conv_use use = {layer, 1, 1, 1, false, false, false};
+    struct conv_use use = {layer, 1, 1, 1, false, false, false, false};
     branch.add = false;
     if (b->spec->family == FAMILY_REPORT) { /* the strided projection of x itself */
         use.stride = spec->stride;
-        add_conv(b, x, out, use, dtype);
+        add_conv(b, x, out, use);
     } else {
         const bool pools = spec->stride == 2 && b->spec->shortcut == SHORTCUT_POOL;
         struct pair pooled = branch;
@@ -255,7 +258,7 @@ static void transition_shortcut(struct builder *b, int block, const struct block
         op.c = x.c;
         if (op.kind == OP_AVERAGE_POOL || !branch.relu)
             add_op(b, op);
-        add_conv(b, pooled, out, use, dtype);
+        add_conv(b, pooled, out, use);
     }
     b->stream = out.value;
     b->gradient = out.gradient;
@@ -278,12 +281,12 @@ static struct pair squeeze_excite(struct builder *b, int block, struct pair bran
     pool.scale = 1;
     pool.add = true; /* the residual sum's backward has written the branch's gradient already */
     add_op(b, pool);
-    struct conv_use use = {parameters_layer(b->parameters, block, SE_REDUCE), 1, 1, 1, true, false, false};
-    add_conv(b, mean, middle, use, DTYPE_FP32);
+    struct conv_use use = {parameters_layer(b->parameters, block, SE_REDUCE), 1, 1, 1, true, false, false, true};
+    add_conv(b, mean, middle, use);
     middle.relu = true;
     use.layer = parameters_layer(b->parameters, block, SE_EXPAND);
     use.relu = false;
-    add_conv(b, middle, logits, use, DTYPE_FP32);
+    add_conv(b, middle, logits, use);
     struct op gate = plain_op(OP_GATE, logits.value, gates.value, logits.gradient, gates.gradient);
     gate.h = gate.w = 1;
     gate.c = branch.c;
@@ -299,12 +302,12 @@ static struct op *residual_sum(struct builder *b, int block, const struct block_
     struct pair stream = {b->stream, b->gradient, b->h, b->w, b->c, false, false};
     const bool activated = block + 1 < model_block_count(model) || model->family == FAMILY_PAPERS;
     struct conv_use use = {
-        parameters_layer(b->parameters, block, CONV3), 1, 1, 1, false, true, fuses_stream(b) && activated};
+        parameters_layer(b->parameters, block, CONV3), 1, 1, 1, false, true, fuses_stream(b) && activated, false};
     if (model->squeeze_excite <= 0 && model->stochastic_depth <= 0 && !b->plan->probing)
-        return add_conv(b, x, stream, use, b->plan->dtype);
+        return add_conv(b, x, stream, use);
     use.accumulate = false;
     struct pair branch = add_pair(b, b->plan->dtype, b->h, b->w, b->c);
-    add_conv(b, x, branch, use, b->plan->dtype);
+    add_conv(b, x, branch, use);
     struct op op = plain_op(OP_RESIDUAL_ADD, branch.value, stream.value, branch.gradient, stream.gradient);
     if (model->squeeze_excite > 0) {
         struct pair gates = squeeze_excite(b, block, branch);
@@ -396,8 +399,8 @@ static void add_head(struct builder *b)
         add_op(b, drop);
         features = kept;
     }
-    struct conv_use use = {.layer = b->parameters->layer_count - 1, .k = 1, .stride = 1, .groups = 1};
-    add_conv(b, features, logits, use, DTYPE_FP32);
+    struct conv_use use = {.layer = b->parameters->layer_count - 1, .k = 1, .stride = 1, .groups = 1, .fp32 = true};
+    add_conv(b, features, logits, use);
     b->plan->logits = logits.value;
     b->plan->dlogits = logits.gradient;
 }
@@ -413,7 +416,7 @@ static void add_stem(struct builder *b)
     image.value = plan->input;
     struct pair stream = add_pair(b, plan->dtype, image.h, image.w, b->spec->stem);
     const struct conv_use use = {.layer = 0, .k = 3, .stride = 1, .groups = 1, .relu_copy = fuses_stream(b)};
-    add_conv(b, image, stream, use, plan->dtype)->mark = MARK_STEM;
+    add_conv(b, image, stream, use)->mark = MARK_STEM;
     b->stream = stream.value;
     b->gradient = stream.gradient;
     b->h = stream.h;
@@ -422,13 +425,14 @@ static void add_stem(struct builder *b)
 }
 
 int plan_create(struct backend *backend, const struct model_spec *spec, const struct parameter_list *parameters,
-                enum dtype dtype, int n, bool probing, struct plan **out, struct error *error)
+                enum dtype dtype, bool tf32, int n, bool probing, struct plan **out, struct error *error)
 {
     struct plan *plan = calloc(1, sizeof *plan);
     if (!plan)
         return error_set(error, "out of memory");
     plan->n = n;
     plan->dtype = dtype;
+    plan->tf32 = tf32;
     plan->probing = probing;
     struct builder b = {.backend = backend, .spec = spec, .parameters = parameters, .plan = plan, .error = error};
     const int blocks = model_block_count(spec);

@@ -63,6 +63,7 @@ struct plan {
     bool probing; /* for probes: the ends of the residual branches are tensors of their own, to which OP_RESIDUAL_ADD
                    * applies skip gain and alpha; they are not folded into the weights */
     enum dtype dtype;
+    bool tf32; /* of fp32: convolutions may make their products in TF32 */
     struct op *ops;
     int op_count, op_capacity;
     struct buffer *buffers;
@@ -81,7 +82,7 @@ struct plan {
 /* Builds the list, makes the convolutions and plans the arena, whose memory `allocate` of the back end gives later
  * (network.c: the size alone answers what fits). */
 int plan_create(struct backend *backend, const struct model_spec *spec, const struct parameter_list *parameters,
-                enum dtype dtype, int n, bool probing, struct plan **out, struct error *error);
+                enum dtype dtype, bool tf32, int n, bool probing, struct plan **out, struct error *error);
 void plan_destroy(struct backend *backend, struct plan *plan);
 
 static inline void *plan_buffer(const struct plan *plan, int buffer)

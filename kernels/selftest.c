@@ -12,9 +12,16 @@ int selftest_count(void)
     return selftest_case_count;
 }
 
-bool selftest_is_fp32_only(int index)
+const char *selftest_word(enum selftest_precision precision)
 {
-    return selftest_cases[index].fp32_only;
+    static const char *const words[SELFTEST_PRECISIONS] = {"fp32", "tf32", "bf16"};
+    return words[precision];
+}
+
+bool selftest_differs(int index, enum selftest_precision precision)
+{
+    const struct selftest_case *what = &selftest_cases[index];
+    return precision == SELFTEST_TF32 ? what->conv.k > 0 : precision == SELFTEST_FP32 || !what->fp32_only;
 }
 
 /* ---- Tensors of a run ---- */
@@ -136,15 +143,26 @@ static double difference(const float *tested, const float *reference, size_t cou
     return largest == 0 ? 0 : largest / sqrt(squares / (double)count);
 }
 
-void selftest_run(int index, struct backend *reference, struct backend *tested, enum dtype dtype,
+/* A bf16 result may be rounded to either neighbour: 2^-8 of a value that is some root mean squares large. TF32's
+ * factors are up to 2^-11 off, sums of products by 3e-4 of their root mean square, the worst of thousands by five times
+ * that, and by twice as much again where three quarters of a tensor are zeros. */
+static double tolerance(int index, enum selftest_precision precision)
+{
+    if (!selftest_differs(index, precision) || precision == SELFTEST_FP32)
+        return 1e-4;
+    return precision == SELFTEST_TF32 ? 5e-3 : 4e-2;
+}
+
+void selftest_run(int index, struct backend *reference, struct backend *tested, enum selftest_precision precision,
                   struct selftest_result *out)
 {
     const struct selftest_case *what = &selftest_cases[index];
-    struct trial expected = {.backend = reference, .dtype = dtype}, got = {.backend = tested, .dtype = dtype};
+    const enum dtype dtype = precision == SELFTEST_BF16 ? DTYPE_BF16 : DTYPE_FP32;
+    struct trial expected = {.backend = reference, .dtype = dtype};
+    struct trial got = {.backend = tested, .dtype = dtype, .tf32 = precision == SELFTEST_TF32};
     memset(out, 0, sizeof *out);
     out->name = what->name;
-    /* a bf16 result may be rounded to either neighbour: 2^-8 of a value that is some root mean squares large */
-    out->tolerance = dtype == DTYPE_BF16 && !what->fp32_only ? 4e-2 : 1e-4;
+    out->tolerance = tolerance(index, precision);
     what->run(&expected, what);
     if (!expected.failed)
         what->run(&got, what);

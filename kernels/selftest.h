@@ -14,13 +14,20 @@ struct selftest_result {
     struct error error; /* why it could not run; else empty */
 };
 
+/* What an op is run in. TF32: tensors are fp32, and the products of convolutions may be made in TF32, by a back end
+ * that has it. */
+enum selftest_precision { SELFTEST_FP32, SELFTEST_TF32, SELFTEST_BF16, SELFTEST_PRECISIONS };
+
 int selftest_count(void);
 
-/* Runs the index-th op on both. */
-void selftest_run(int index, struct backend *reference, struct backend *tested, enum dtype dtype,
-                  struct selftest_result *out);
+/* "fp32" */
+const char *selftest_word(enum selftest_precision precision);
 
-/* True when the op computes in fp32 whatever the network's dtype: it need not run again for bf16. */
-bool selftest_is_fp32_only(int index);
+/* False where the op computes the same as in fp32: it need not run again. */
+bool selftest_differs(int index, enum selftest_precision precision);
+
+/* Runs the index-th op on both. */
+void selftest_run(int index, struct backend *reference, struct backend *tested, enum selftest_precision precision,
+                  struct selftest_result *out);
 
 #endif

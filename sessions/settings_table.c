@@ -15,7 +15,7 @@ static const char *const optimizer_words[] = {"sgd", "nesterov", NULL};
 static const char *const augment_words[] = {"none", "report", "report-text", "standard", NULL};
 static const char *const normalize_words[] = {"dataset", "image", NULL};
 static const char *const device_words[] = {"auto", "cpu", "cuda", NULL};
-static const char *const precision_words[] = {"auto", "fp32", "bf16", NULL};
+static const char *const precision_words[] = {"auto", "fp32", "bf16", "tf32", NULL};
 static const char *const divergence_words[] = {"pause", "rollback", "continue", NULL};
 static const char *const switch_words[] = {"off", "on", NULL};
 
@@ -100,7 +100,7 @@ const struct setting settings_table[] = {
     {"data", RUN, TEXT(data, "DIR|synthetic"),
      .help = "folder of the CIFAR-10 or CIFAR-100 binary files, or the built-in images"},
     {"device", RUN, AT(train.device), CHOICE(device_words, "auto|cpu|cuda"), .help = "where to compute"},
-    {"precision", RUN, AT(train.precision), CHOICE(precision_words, "auto|fp32|bf16"),
+    {"precision", RUN, AT(train.precision), CHOICE(precision_words, "auto|fp32|bf16|tf32"),
      .help = "of activations and convolutions"},
     {"threads", RUN, AT(train.threads), NUMBER(INT, 0, 1024), .help = "processor threads; 0: all"},
     {"checkpoint-every", RUN, AT(train.checkpoint_every), NUMBER(LONG, 0, 1e12),

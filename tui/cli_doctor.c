@@ -162,8 +162,9 @@ static void look_at_gpu(struct findings *findings, const struct settings *settin
     }
     found(findings, "device", "device", json_string("cuda"), "%s, compute capability %d.%d, %d multiprocessors",
           gpu->name, gpu->major, gpu->minor, gpu->multiprocessors);
-    found(findings, "gpu", "", cli_json_text(gpu->name), "%s by default; the preset is then `report`",
-          cuda_device_has_bf16(gpu) ? "bf16" : "fp32 (its tensor cores know no bf16)");
+    found(findings, "gpu", "", cli_json_text(gpu->name), "%s; the preset is then `report`",
+          cuda_device_has_bf16(gpu) ? "bf16 by default, tf32 by --precision"
+                                    : "fp32 by default (its tensor cores know neither bf16 nor tf32)");
     found(findings, "cuda_driver", "CUDA", json_integer(gpu->driver), "driver %d.%d, runtime %d.%d", gpu->driver / 1000,
           gpu->driver % 1000 / 10, gpu->runtime / 1000, gpu->runtime % 1000 / 10);
     found(findings, "gpu_memory_free", "GPU memory", json_integer((json_int_t)gpu->memory_free), "%.1f of %.1f GB free",
@@ -280,7 +281,7 @@ static int print_findings(const struct findings *findings, struct error *error)
 }
 
 /* Every op on the GPU and on the processor. */
-static enum cli_status self_test(struct cli *cli, struct findings *findings, json_t **results)
+static enum cli_status self_test(struct cli *cli, struct findings *findings, bool tf32, json_t **results)
 {
     struct backend *cpu = NULL, *gpu = NULL;
     struct error error;
@@ -288,7 +289,7 @@ static enum cli_status self_test(struct cli *cli, struct findings *findings, jso
     enum cli_status status = CLI_DONE;
     if (backend_cpu_create(cli->settings.train.threads, &cpu, &error) != 0 ||
         backend_cuda_create(0, &gpu, &error) != 0 ||
-        ops_check(cpu, gpu, !cli->settings.json, results, &bad, &error) != 0)
+        ops_check(cpu, gpu, tf32, !cli->settings.json, results, &bad, &error) != 0)
         status = cli_failed(cli, &error);
     findings->trouble |= bad > 0;
     if (gpu)
@@ -298,17 +299,18 @@ static enum cli_status self_test(struct cli *cli, struct findings *findings, jso
     return status;
 }
 
-static enum cli_status show(struct cli *cli, struct findings *findings, bool gpu)
+static enum cli_status show(struct cli *cli, struct findings *findings, const struct device_choice *choice)
 {
     struct error error;
     json_t *results = NULL;
     enum cli_status status = CLI_DONE;
+    const bool gpu = choice->kind == DEVICE_CUDA;
     if (!cli->settings.json && print_findings(findings, &error) != 0)
         return cli_failed(cli, &error);
     if (!cli->settings.json)
         printf(gpu ? "\n" : "\nself-test: skipped: there is no GPU whose results could be compared with the CPU's\n");
     if (gpu)
-        status = self_test(cli, findings, &results);
+        status = self_test(cli, findings, cuda_device_has_bf16(&choice->gpu), &results);
     if (!cli->settings.json) {
         json_decref(results);
         return status;
@@ -338,7 +340,7 @@ enum cli_status cli_doctor(struct cli *cli)
     look_at_data(findings, &cli->settings);
     look_at_sessions(findings, &cli->settings);
     look_at_terminal(findings);
-    enum cli_status status = show(cli, findings, choice.kind == DEVICE_CUDA);
+    enum cli_status status = show(cli, findings, &choice);
     if (status == CLI_DONE && findings->trouble)
         status = CLI_FAILED;
     for (int i = 0; i < findings->count; i++)

@@ -191,7 +191,12 @@ int cli_parse(struct cli *cli, const struct cli_command *command, int argc, char
         return -1;
     if (prefer_preset_of_gpu(cli, error) != 0)
         return -1;
-    return cli->settings.help ? 0 : check_operands(cli, error);
+    if (cli->settings.help)
+        return 0;
+    if (cli_takes(command, settings_row(settings_find("precision"))) &&
+        device_check_precision(&cli->settings.train, error) != 0)
+        return -1;
+    return check_operands(cli, error);
 }
 
 void cli_free(struct cli *cli)

@@ -32,6 +32,35 @@ int device_choose(enum device_kind wanted, struct device_choice *out, struct err
     return 0;
 }
 
+const char *device_precision_word(enum precision_kind precision)
+{
+    static const char *const words[] = {
+        [PRECISION_FP32] = "fp32", [PRECISION_BF16] = "bf16", [PRECISION_TF32] = "tf32"};
+    return words[precision];
+}
+
+static int check_precision(const struct device_choice *choice, enum precision_kind precision, struct error *error)
+{
+    const struct cuda_device *gpu = &choice->gpu;
+    if (precision != PRECISION_TF32)
+        return 0;
+    if (choice->kind == DEVICE_CPU)
+        return error_set(error, "--precision tf32 needs a GPU, the processor has --precision fp32 and bf16%s%.400s",
+                         *choice->why_not.message ? "; " : "", choice->why_not.message);
+    if (!cuda_device_has_bf16(gpu))
+        return error_set(error, "--precision tf32 needs compute capability 8.0 or later, and %s has %d.%d: take fp32",
+                         gpu->name, gpu->major, gpu->minor);
+    return 0;
+}
+
+int device_check_precision(const struct train_options *train, struct error *error)
+{
+    struct device_choice choice;
+    if (train->precision != PRECISION_TF32 || device_choose(train->device, &choice, NULL) != 0)
+        return 0;
+    return check_precision(&choice, train->precision, error);
+}
+
 static int open_gpu(const struct device_choice *choice, struct train_options *train, struct backend **backend,
                     char text[DEVICE_TEXT_SIZE], struct error *error)
 {
@@ -40,9 +69,9 @@ static int open_gpu(const struct device_choice *choice, struct train_options *tr
         return -1;
     if (train->precision == PRECISION_AUTO)
         train->precision = native ? PRECISION_BF16 : PRECISION_FP32;
-    const bool bf16 = train->precision == PRECISION_BF16;
-    snprintf(text, DEVICE_TEXT_SIZE, "%.60s, %s%s", choice->gpu.name, bf16 ? "bf16" : "fp32",
-             bf16 && !native ? " (emulated: slow)" : "");
+    const bool emulated = train->precision == PRECISION_BF16 && !native;
+    snprintf(text, DEVICE_TEXT_SIZE, "%.60s, %s%s", choice->gpu.name, device_precision_word(train->precision),
+             emulated ? " (emulated: slow)" : "");
     return 0;
 }
 
@@ -55,9 +84,9 @@ static int open_cpu(const struct device_choice *choice, struct train_options *tr
     train->threads = (*backend)->threads;
     if (train->precision == PRECISION_AUTO)
         train->precision = native ? PRECISION_BF16 : PRECISION_FP32;
-    const bool bf16 = train->precision == PRECISION_BF16;
+    const bool emulated = train->precision == PRECISION_BF16 && !native;
     snprintf(text, DEVICE_TEXT_SIZE, "CPU, %d thread%s, %s%s%s", train->threads, train->threads == 1 ? "" : "s",
-             bf16 ? "bf16" : "fp32", bf16 && !native ? " (emulated: slow)" : "",
+             device_precision_word(train->precision), emulated ? " (emulated: slow)" : "",
              *choice->why_not.message ? " (no GPU)" : "");
     return 0;
 }
@@ -68,7 +97,7 @@ static int choose_and_open(struct train_options *train, struct backend **backend
     struct device_choice choice;
     *backend = NULL;
     note[0] = '\0';
-    if (device_choose(train->device, &choice, error) != 0)
+    if (device_choose(train->device, &choice, error) != 0 || check_precision(&choice, train->precision, error) != 0)
         return -1;
     const bool gpu = choice.kind == DEVICE_CUDA;
     if ((gpu ? open_gpu : open_cpu)(&choice, train, backend, text, error) != 0)

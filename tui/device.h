@@ -18,9 +18,16 @@ struct device_choice {
 /* -1 when `wanted` is DEVICE_CUDA and there is none that can be used. */
 int device_choose(enum device_kind wanted, struct device_choice *out, struct error *error);
 
-/* The back end of train->device. Puts the real device, precision and number of threads into `train`, what they are in
- * words into `text` ("CPU, 2 threads, bf16"), and what a person should know of the choice, or nothing, into `note`.
- * The caller destroys the back end. */
+/* -1, with a line that a user can act on, when train->precision is TF32 and the device that train->device means has
+ * none. 0 when there is no such device: device_open says so. */
+int device_check_precision(const struct train_options *train, struct error *error);
+
+/* "fp32"; not of PRECISION_AUTO, which device_open replaces. */
+const char *device_precision_word(enum precision_kind precision);
+
+/* The back end of train->device; fails as device_check_precision does, too. Puts the real device, precision and number
+ * of threads into `train`, what they are in words into `text` ("CPU, 2 threads, bf16"), and what a person should know
+ * of the choice, or nothing, into `note`. The caller destroys the back end. */
 int device_open(struct train_options *train, struct backend **backend, char text[DEVICE_TEXT_SIZE],
                 char note[DEVICE_NOTE_SIZE], struct error *error);
 

@@ -8,54 +8,58 @@
 #include <math.h>
 #include <stdio.h>
 
-static const char *const precision_words[] = {[DTYPE_FP32] = "fp32", [DTYPE_BF16] = "bf16"};
-
-/* "fp32 2.1e-07 bf16 4.0e-03  OK", or why not. */
-static void row(struct table *table, const struct selftest_result results[2], int count)
+/* "2.1e-07 4.1e-04 4.0e-03  OK", or why not. `ran`: the precisions that there are results of. */
+static void row(struct table *table, const struct selftest_result *results, const bool *ran)
 {
     bool ok = true;
-    table_cell(table, "  %s", results[0].name);
-    for (int i = 0; i < 2; i++) {
-        if (i >= count)
+    const char *why = "";
+    table_cell(table, "  %s", results[SELFTEST_FP32].name);
+    for (int i = 0; i < SELFTEST_PRECISIONS; i++) {
+        if (!ran[i]) {
             table_cell(table, "-");
-        else if (*results[i].error.message)
+            continue;
+        }
+        if (*results[i].error.message)
             table_cell(table, "failed");
         else
             table_cell(table, "%.1e", results[i].difference);
-        ok = ok && (i >= count || results[i].ok);
+        ok = ok && results[i].ok;
+        why = *why ? why : results[i].error.message;
     }
-    const char *why = results[0].error.message;
-    if (count > 1 && !*why)
-        why = results[1].error.message;
     table_cell(table, "%s%s%.300s", ok ? "OK" : "bad", *why ? ": " : "", why);
 }
 
-static json_t *result_json(const struct selftest_result *result, enum dtype dtype)
+static json_t *result_json(const struct selftest_result *result, enum selftest_precision precision)
 {
-    return json_pack("{s:s, s:s, s:o, s:f, s:b, s:o}", "op", result->name, "precision", precision_words[dtype],
+    return json_pack("{s:s, s:s, s:o, s:f, s:b, s:o}", "op", result->name, "precision", selftest_word(precision),
                      "difference", cli_json_number(result->difference), "tolerance", result->tolerance, "ok",
                      result->ok, "error", *result->error.message ? cli_json_text(result->error.message) : json_null());
 }
 
-int ops_check(struct backend *cpu, struct backend *gpu, bool print, json_t **results, int *bad, struct error *error)
+int ops_check(struct backend *cpu, struct backend *gpu, bool tf32, bool print, json_t **results, int *bad,
+              struct error *error)
 {
-    struct table *table = print ? table_create("lrrl") : NULL;
+    struct table *table = print ? table_create("lrrrl") : NULL;
     int shown = 0;
     *bad = 0;
     *results = json_array();
     table_cell(table, "self-test: GPU against CPU");
-    for (enum dtype dtype = DTYPE_FP32; dtype <= DTYPE_BF16; dtype++)
-        table_cell(table, "%s", precision_words[dtype]);
+    for (int precision = 0; precision < SELFTEST_PRECISIONS; precision++)
+        table_cell(table, "%s", selftest_word((enum selftest_precision)precision));
     table_cell(table, " ");
     for (int i = 0; i < selftest_count(); i++) {
-        struct selftest_result both[2];
-        const int count = selftest_is_fp32_only(i) ? 1 : 2;
-        for (int dtype = 0; dtype < count; dtype++) {
-            selftest_run(i, cpu, gpu, (enum dtype)dtype, &both[dtype]);
-            *bad += !both[dtype].ok;
-            json_array_append_new(*results, result_json(&both[dtype], (enum dtype)dtype));
+        struct selftest_result each[SELFTEST_PRECISIONS];
+        bool ran[SELFTEST_PRECISIONS];
+        for (int k = 0; k < SELFTEST_PRECISIONS; k++) {
+            const enum selftest_precision precision = (enum selftest_precision)k;
+            ran[k] = selftest_differs(i, precision) && (tf32 || precision != SELFTEST_TF32);
+            if (!ran[k])
+                continue;
+            selftest_run(i, cpu, gpu, precision, &each[k]);
+            *bad += !each[k].ok;
+            json_array_append_new(*results, result_json(&each[k], precision));
         }
-        row(table, both, count);
+        row(table, each, ran);
     }
     if (print)
         shown = table_print(table, stdout, error);

@@ -142,6 +142,7 @@ int run_open_network(struct settings *settings, const struct partition *partitio
         return -1;
     struct network_options options = {.batch = train->batch,
                                       .dtype = train->precision == PRECISION_BF16 ? DTYPE_BF16 : DTYPE_FP32,
+                                      .tf32 = train->precision == PRECISION_TF32,
                                       .seed = train->seed,
                                       .ema = train->ema > 0};
     if (partition) {
@@ -210,6 +211,8 @@ static int load_session(struct run *run, const struct run_request *request, stru
     const struct train_options *before = &session_settings(parts->session)->train, *now = &run->settings.train;
     if (before->device != now->device)
         add_note(run, "not on the device it was on before: results may differ in their last bits");
+    else if (before->precision != now->precision)
+        add_note(run, "not in the precision it was in before: results differ from those of a run in one");
     else if (now->device == DEVICE_CPU && before->threads != now->threads)
         add_note(run, "not as many threads as before: results may differ in their last bits");
     parts->resumed_step = run->state.step;

@@ -1,8 +1,8 @@
 /* The speed of a training step on the GPU, with nothing but the engine and the toolkit: what `nfbench bench --device
  * cuda` measures, for machines that lack its libraries. One line a run, as tests/gpu/bench.sh reads it.
  *
- *     bench step PRESET BATCH fp32|bf16 STEPS REPEATS
- *     bench convs PRESET BATCH fp32|bf16      each convolution by itself: milliseconds, TFLOP/s
+ *     bench step PRESET BATCH fp32|tf32|bf16 STEPS REPEATS
+ *     bench convs PRESET BATCH fp32|tf32|bf16      each convolution by itself: milliseconds, TFLOP/s
  */
 #include "base/clock.h"
 #include "engine/execute.h"
@@ -20,6 +20,7 @@ struct bench {
     struct backend *backend;
     struct model_spec spec;
     enum dtype dtype;
+    bool tf32;
     int batch;
     struct error error;
 };
@@ -78,7 +79,7 @@ static int run_steps(struct bench *bench, struct steps *steps, long count)
 
 static struct network_options options_of(const struct bench *bench)
 {
-    return (struct network_options){.batch = bench->batch, .dtype = bench->dtype, .seed = 1};
+    return (struct network_options){.batch = bench->batch, .dtype = bench->dtype, .tf32 = bench->tf32, .seed = 1};
 }
 
 static int make_steps(struct bench *bench, struct steps *steps)
@@ -261,6 +262,7 @@ static int run(struct bench *bench, int argc, char **argv)
         bench->spec.classes = 10;
     bench->batch = atoi(argv[3]);
     bench->dtype = strcmp(argv[4], "bf16") == 0 ? DTYPE_BF16 : DTYPE_FP32;
+    bench->tf32 = strcmp(argv[4], "tf32") == 0;
     if (strcmp(argv[1], "convs") == 0)
         return time_convs(bench);
     result = argc > 6 ? time_steps(bench, &steps, atol(argv[5]), atoi(argv[6]))
@@ -276,7 +278,7 @@ int main(int argc, char **argv)
 {
     struct bench bench = {.backend = NULL, .error = {""}};
     if (argc < 5 || (argc > 6 && (atoi(argv[6]) < 1 || atoi(argv[6]) > MOST_REPEATS))) {
-        fprintf(stderr, "usage: bench step|convs PRESET BATCH fp32|bf16 [STEPS REPEATS]\n");
+        fprintf(stderr, "usage: bench step|convs PRESET BATCH fp32|tf32|bf16 [STEPS REPEATS]\n");
         return 2;
     }
     const int result = run(&bench, argc, argv);

@@ -10,12 +10,12 @@
 
 #include <cmocka.h>
 
-static void self_test(enum dtype dtype)
+static void self_test(enum selftest_precision precision)
 {
     int bad = 0;
     for (int i = 0; i < selftest_count(); i++) {
         struct selftest_result result;
-        selftest_run(i, cpu, gpu, dtype, &result);
+        selftest_run(i, cpu, gpu, precision, &result);
         if (!result.ok)
             print_message("%s: %.2g apart, %.2g allowed %s\n", result.name, result.difference, result.tolerance,
                           result.error.message);
@@ -27,13 +27,19 @@ static void self_test(enum dtype dtype)
 static void ops_are_the_cpus_in_fp32(void **state)
 {
     (void)state;
-    self_test(DTYPE_FP32);
+    self_test(SELFTEST_FP32);
 }
 
 static void ops_are_the_cpus_in_bf16(void **state)
 {
     (void)state;
-    self_test(DTYPE_BF16);
+    self_test(SELFTEST_BF16);
+}
+
+static void ops_are_the_cpus_in_tf32(void **state)
+{
+    (void)state;
+    self_test(SELFTEST_TF32);
 }
 
 int main(void)
@@ -41,6 +47,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(ops_are_the_cpus_in_fp32),
         cmocka_unit_test(ops_are_the_cpus_in_bf16),
+        cmocka_unit_test(ops_are_the_cpus_in_tf32),
     };
     return cmocka_run_group_tests(tests, open_both, close_both);
 }

@@ -33,7 +33,7 @@ static int index_of(const char *name)
 {
     struct selftest_result result;
     for (int i = 0; i < selftest_count(); i++) {
-        selftest_run(i, one, one, DTYPE_FP32, &result);
+        selftest_run(i, one, one, SELFTEST_FP32, &result);
         if (strcmp(result.name, name) == 0)
             return i;
     }
@@ -45,12 +45,12 @@ static void test_equal_back_ends_pass(void **state)
 {
     (void)state;
     for (int i = 0; i < selftest_count(); i++)
-        for (enum dtype dtype = DTYPE_FP32; dtype <= DTYPE_BF16; dtype++) {
+        for (int precision = 0; precision < SELFTEST_PRECISIONS; precision++) {
             struct selftest_result result;
-            selftest_run(i, one, two, dtype, &result);
+            selftest_run(i, one, two, (enum selftest_precision)precision, &result);
             if (!result.ok)
-                fail_msg("%s, %s: %g %s", result.name, dtype == DTYPE_FP32 ? "fp32" : "bf16", result.difference,
-                         result.error.message);
+                fail_msg("%s, %s: %g %s", result.name, selftest_word((enum selftest_precision)precision),
+                         result.difference, result.error.message);
         }
 }
 
@@ -68,7 +68,7 @@ static void test_a_wrong_op_fails(void **state)
     struct selftest_result result;
     broken = *two;
     broken.gate_forward = gate_of_nothing;
-    selftest_run(index_of("squeeze-excite gate"), one, &broken, DTYPE_FP32, &result);
+    selftest_run(index_of("squeeze-excite gate"), one, &broken, SELFTEST_FP32, &result);
     assert_false(result.ok);
     assert_true(result.difference > result.tolerance);
     assert_string_equal(result.error.message, "");
@@ -96,13 +96,13 @@ static void test_one_wrong_element_fails(void **state)
     broken.activation_forward = relu_with_an_error;
     const int relu = index_of("relu");
     wrong_by = 0;
-    selftest_run(relu, one, &broken, DTYPE_FP32, &result);
+    selftest_run(relu, one, &broken, SELFTEST_FP32, &result);
     assert_true(result.ok);
     wrong_by = 0.01f;
-    selftest_run(relu, one, &broken, DTYPE_FP32, &result);
+    selftest_run(relu, one, &broken, SELFTEST_FP32, &result);
     assert_false(result.ok);
     wrong_by = NAN;
-    selftest_run(relu, one, &broken, DTYPE_FP32, &result);
+    selftest_run(relu, one, &broken, SELFTEST_FP32, &result);
     assert_false(result.ok);
     assert_true(isnan(result.difference));
 }
@@ -123,7 +123,7 @@ static void test_a_failing_op_says_why(void **state)
     broken = *two;
     broken.gate_forward = no_gate;
     broken.name = "cuda";
-    selftest_run(index_of("squeeze-excite gate"), one, &broken, DTYPE_FP32, &result);
+    selftest_run(index_of("squeeze-excite gate"), one, &broken, SELFTEST_FP32, &result);
     assert_false(result.ok);
     assert_string_equal(result.error.message, "cuda: launch refused");
 }

@@ -188,6 +188,21 @@ static void test_devices_without_a_gpu(void **state)
     assert_non_null(strstr(outcome->out, "CPU, 1 thread, fp32:"));
 }
 
+/* A setting that cannot be, not a failure: one line, before anything is opened. */
+static void test_tf32_wants_a_gpu(void **state)
+{
+    (void)state;
+    static const char *const lines[] = {"bench --precision tf32", "bench --precision tf32 --device cpu",
+                                        "train --precision tf32 --device cpu", "test nothing --precision tf32"};
+    for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
+        const struct outcome *outcome = run_expecting(2, "%s", lines[i]);
+        assert_string_equal(outcome->out, "");
+        assert_non_null(strstr(outcome->err, ": --precision tf32 needs a GPU"));
+        assert_ptr_equal(strchr(outcome->err, '\n'), outcome->err + strlen(outcome->err) - 1);
+    }
+    run_expecting(1, "bench --precision tf32 --device cuda"); /* that there is no GPU is a failure all the same */
+}
+
 static void test_doctor_says_what_it_found(void **state)
 {
     (void)state;
@@ -250,6 +265,7 @@ int main(void)
         cmocka_unit_test(test_no_screen_without_a_terminal),
         cmocka_unit_test(test_sessions_of_an_empty_folder),
         cmocka_unit_test(test_devices_without_a_gpu),
+        cmocka_unit_test(test_tf32_wants_a_gpu),
         cmocka_unit_test(test_doctor_says_what_it_found),
         cmocka_unit_test(test_doctor_fails_where_sessions_cannot_be_written),
         cmocka_unit_test(test_full_disk_under_standard_output),

@@ -40,8 +40,16 @@ static void doctor_tests_every_op(void **state)
     const json_t *results = json_object_get(found, "self_test");
     assert_string_equal(json_string_value(json_object_get(found, "device")), "cuda");
     assert_true(json_array_size(results) > 40);
-    for (size_t i = 0; i < json_array_size(results); i++)
-        assert_true(json_is_true(json_object_get(json_array_get(results, i), "ok")));
+    int tf32 = 0;
+    for (size_t i = 0; i < json_array_size(results); i++) {
+        const json_t *result = json_array_get(results, i);
+        assert_true(json_is_true(json_object_get(result, "ok")));
+        if (strcmp(json_text_at(result, "precision"), "tf32") != 0)
+            continue;
+        assert_non_null(strstr(json_text_at(result, "op"), "convolution"));
+        tf32++;
+    }
+    assert_true(tf32 >= 10);
     json_decref(found);
 }
 
@@ -59,6 +67,35 @@ static void a_run_takes_the_gpu(void **state)
     assert_non_null(strstr(outcome->err, "on CPU, 1 thread"));
 }
 
+static void a_run_computes_in_tf32(void **state)
+{
+    (void)state;
+    const struct outcome *outcome = run_expecting(0, "train " FEW "--precision tf32 --session tf32");
+    assert_non_null(strstr(outcome->err, "on emulated GPU, tf32"));
+    assert_true(file_has("nfbench/tf32/settings.ini", "precision = tf32"));
+    run_expecting(0, "resume tf32 --epochs 2");
+    json_t *results =
+        last_json(run_expecting(0, "bench " ON_ANY "--batch 2 --steps 1 --repeats 1 --precision tf32 --json"));
+    assert_string_equal(json_text_at(results, "precision"), "tf32");
+    json_decref(results);
+    outcome = run_expecting(1, "resume tf32 --epochs 3 --device cpu"); /* it says what to do instead, which works */
+    assert_non_null(strstr(outcome->err, "--precision fp32"));
+    outcome = run_expecting(0, "resume tf32 --epochs 3 --precision fp32");
+    assert_non_null(strstr(outcome->err, "not in the precision it was in before"));
+}
+
+static void an_older_gpu_has_no_tf32(void **state)
+{
+    (void)state;
+    assert_int_equal(setenv("EMULATED_CAPABILITY", "7.5", 1), 0);
+    const struct outcome *outcome = run_expecting(2, "train " FEW "--precision tf32");
+    assert_non_null(strstr(outcome->err, "--precision tf32 needs compute capability 8.0 or later, and emulated GPU has "
+                                         "7.5: take fp32\n"));
+    outcome = run_expecting(0, "train " FEW "--session old");
+    assert_non_null(strstr(outcome->err, "on emulated GPU, fp32"));
+    assert_int_equal(unsetenv("EMULATED_CAPABILITY"), 0);
+}
+
 static void a_gpu_makes_report_the_preset(void **state)
 {
     (void)state;
@@ -69,8 +106,8 @@ static void a_gpu_makes_report_the_preset(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(doctor_tests_every_op),
-        cmocka_unit_test(a_run_takes_the_gpu),
+        cmocka_unit_test(doctor_tests_every_op),         cmocka_unit_test(a_run_takes_the_gpu),
+        cmocka_unit_test(a_run_computes_in_tf32),        cmocka_unit_test(an_older_gpu_has_no_tf32),
         cmocka_unit_test(a_gpu_makes_report_the_preset),
     };
     return cmocka_run_group_tests(tests, setup, process_teardown);
