@@ -94,9 +94,9 @@ archives = $(foreach m,$(LINK_$(1)),$(BUILD)/$(m).a)
 libraries = $(foreach m,$(LINK_$(1)),$(LIBRARIES_$(m))) -lm
 objects = $(addprefix $(BUILD)/,$(addsuffix .o,$(basename $(1))))
 
-# What was found is said before anything is compiled.
-all: announce
-	@$(MAKE) binary
+# What was found is said before anything is compiled: all objects wait for the flags, and these for it.
+all: announce binary
+ANNOUNCE := $(if $(filter all,$(or $(MAKECMDGOALS),all)),announce)
 
 binary: $(BINARY)
 	@:
@@ -120,7 +120,7 @@ $(BUILD)/%.o: %.cu $(BUILD)/flags.cuda
 # Hold the compile commands, so that other flags mean other objects.
 $(BUILD)/flags: FLAGS = $(COMPILE)
 $(BUILD)/flags.cuda: FLAGS = $(COMPILE_CUDA)
-$(BUILD)/flags $(BUILD)/flags.cuda $(BUILD)/flags.emulated: always
+$(BUILD)/flags $(BUILD)/flags.cuda $(BUILD)/flags.emulated: always | $(ANNOUNCE)
 	@mkdir -p $(@D)
 	@echo '$(FLAGS)' | cmp -s - $@ || echo '$(FLAGS)' > $@
 
