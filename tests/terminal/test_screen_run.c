@@ -211,6 +211,11 @@ static void a_divergence_is_explained(void **state)
     wait_for(" diverged ");
     screen_key("Escape");
     wait_until_gone("Esc closes");
+    screen_key("Space"); /* nothing was changed: it is not finite again */
+    wait_for("tries step ");
+    wait_for("Training diverged");
+    screen_key("Escape");
+    wait_until_gone("Esc closes");
     screen_key("q");
     assert_int_equal(screen_status(), 1);
     wait_for("diverged at step");
