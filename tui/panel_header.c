@@ -106,7 +106,7 @@ static void add_quality(const struct scene *scene, struct field *fields, int *co
 /* Of the newest step; while paused, when the person may just have changed it, of the next one. */
 static double rate_in_force(const struct snapshot *now)
 {
-    if (now->state == TRAINER_PAUSED)
+    if (now->state == TRAINER_PAUSED || now->state == TRAINER_DIVERGED)
         return (double)now->next_learning_rate;
     return (double)(now->step.step ? now->step.learning_rate : now->peak_learning_rate);
 }
