@@ -32,8 +32,8 @@ static const struct cli_command commands[] = {
      .summary = "goes on with a session from its last checkpoint, to the bit",
      .about = "SESSION is a name that `nfbench sessions` lists, or the path of its folder. What is not given stays as "
               "the session has it.",
-     .settings =
-         "epochs steps lr data device precision threads checkpoint-every log-every probe-every sessions-dir json",
+     .settings = "epochs steps lr data device precision threads checkpoint-every log-every probe-every on-divergence "
+                 "sessions-dir json",
      .options = {{"screen", NULL, "on the live screen, with its curves from the beginning"}},
      .min_operands = 1,
      .max_operands = 1,
