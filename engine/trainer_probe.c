@@ -16,8 +16,6 @@ int trainer_prepare_probes(struct trainer *trainer, struct error *error)
     trainer->probe_every = options->probe_every;
     if (options->probe_every == PROBE_EVERY_AUTO)
         trainer->probe_every = whole ? PROBE_EVERY_GPU : PROBE_EVERY_CPU;
-    if (!network_backend(trainer->network)->statistics)
-        trainer->probe_every = 0;
     trainer->probed = -1;
     if (probe_create(spec, &trainer->probe, error) || probe_ring_create(&trainer->probes, spec, error))
         return -1;

@@ -109,7 +109,7 @@ const struct setting settings_table[] = {
      .argument = "N|auto", .help = "steps between probes of the signal; 0: none, auto: 100 on a CPU, 400 on a GPU"},
     {"on-divergence", RUN_AS(SETTING_LIVE), AT(train.on_divergence),
      CHOICE(divergence_words, "pause|rollback|continue"),
-     .help = "when a step is not finite: wait or end, go back to the last checkpoint at half the lr, or pass over it"},
+     .help = "at a step that is not finite: wait, go back at half the lr, or pass over its batch"},
     {"log-every", RUN, AT(train.log_every), NUMBER(INT, 1, 1000000), .help = "steps between records of the metrics"},
 
     {"session", UNSAVED(SETTING_FIXED), TEXT(session, "NAME"),
