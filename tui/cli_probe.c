@@ -1,53 +1,19 @@
 /* `nfbench probe`: signal propagation at initialisation, no training: what each residual block does to the variance of
  * its input, measured and predicted, as a table, JSON and a figure; or of networks that differ in one choice. */
-#include "engine/health.h"
+#include "tui/cli_probe.h"
+
 #include "engine/loader.h"
 #include "engine/network_probe.h"
 #include "engine/noise.h"
-#include "tui/cli.h"
-#include "tui/cli_table.h"
 #include "tui/export.h"
-#include "tui/figure_choices.h"
-#include "tui/figure_signal.h"
-#include "tui/run.h"
-#include "viz/png.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
-
-enum { PICTURE_COLUMNS = 160, PICTURE_ROWS = 24, NOTE_SIZE = 320 };
-
-/* What goes into the networks. */
-struct input {
-    bool noise;
-    char words[RUN_TEXT_SIZE]; /* "unit Gaussian noise" */
-    float *images;             /* (batch, 32, 32, 3) */
-    uint8_t *labels;           /* (batch) */
-};
-
-/* One network that was probed. */
-struct subject {
-    char choice[CLI_VALUE_SIZE]; /* the words of --compare: "he", "he, ws off"; empty without it */
-    int first, second;           /* numbers of the words */
-    struct settings settings;
-    struct probe *probe;
-};
-
-struct probing {
-    struct cli *cli;
-    struct input input;
-    const struct setting *compared[2]; /* NULL, NULL: one network; all choices of both with each other */
-    struct subject subjects[CHOICES_MOST];
-    int count;
-    long scale; /* of the picture */
-    char device[DEVICE_TEXT_SIZE], note[DEVICE_NOTE_SIZE];
-};
 
 /* ---- The input ---- */
 
 /* The first images of the training part, without augmentation. */
-static int load_images(struct settings *settings, struct input *input, struct error *error)
+static int load_images(struct settings *settings, struct probe_input *input, struct error *error)
 {
     struct dataset *dataset;
     struct partition parts;
@@ -81,7 +47,7 @@ static int load_images(struct settings *settings, struct input *input, struct er
 
 static int make_input(struct probing *probing, struct error *error)
 {
-    struct input *input = &probing->input;
+    struct probe_input *input = &probing->input;
     struct settings *settings = &probing->subjects[0].settings;
     const size_t batch = (size_t)settings->train.batch;
     input->images = malloc(batch * IMAGE_BYTES * sizeof *input->images);
@@ -97,13 +63,7 @@ static int make_input(struct probing *probing, struct error *error)
 
 /* ---- The measuring ---- */
 
-/* Skip gains as in the theory, unless a person said what they should be. */
-static bool unit_gain(const struct subject *subject)
-{
-    return !settings_given(&subject->settings, "skip-gain");
-}
-
-static int measure(struct probing *probing, struct subject *subject, struct error *error)
+static int measure(struct probing *probing, struct probe_subject *subject, struct error *error)
 {
     struct settings *settings = &subject->settings;
     struct backend *backend = NULL;
@@ -131,7 +91,7 @@ static int measure_all(struct probing *probing, struct error *error)
 {
     const struct settings *first = &probing->subjects[0].settings;
     for (int i = 0; i < probing->count; i++) {
-        struct subject *subject = &probing->subjects[i];
+        struct probe_subject *subject = &probing->subjects[i];
         subject->settings.train.batch = first->train.batch;
         subject->settings.model.classes = first->model.classes;
         if (measure(probing, subject, error) != 0)
@@ -178,7 +138,7 @@ static int read_compared(struct probing *probing, const char *text, const struct
     return 0;
 }
 
-static int choose(struct subject *subject, const struct setting *setting, int word, struct error *error)
+static int choose(struct probe_subject *subject, const struct setting *setting, int word, struct error *error)
 {
     return settings_set(&subject->settings, setting->name, setting_word(setting, word), error);
 }
@@ -189,8 +149,8 @@ static int add_subject(struct probing *probing, const struct settings *settings,
     const struct setting *const *compared = probing->compared;
     if (probing->count == CHOICES_MOST)
         return error_set(error, "--compare: these are more than %d networks", (int)CHOICES_MOST);
-    struct subject *subject = &probing->subjects[probing->count++];
-    *subject = (struct subject){.settings = *settings, .first = first, .second = second};
+    struct probe_subject *subject = &probing->subjects[probing->count++];
+    *subject = (struct probe_subject){.settings = *settings, .first = first, .second = second};
     if (choose(subject, compared[0], first, error) != 0 ||
         (compared[1] && choose(subject, compared[1], second, error) != 0))
         return -1;
@@ -237,278 +197,17 @@ static int read_options(struct probing *probing, struct settings *settings, stru
     return list_subjects(probing, settings, cli_value(cli, "compare"), error);
 }
 
-/* ---- The table ---- */
-
-static void number_cell(struct table *table, double value)
-{
-    if (!isfinite(value))
-        table_cell(table, "%s", isnan(value) ? "" : "inf");
-    else if (value != 0 && (fabs(value) < 1e-3 || fabs(value) >= 1e5))
-        table_cell(table, "%.2e", value);
-    else
-        table_cell(table, "%.4g", value);
-}
-
-/* NAN where theory says nothing, as with batch norm. */
-static double predicted_value(const struct probe *probe, int point, enum signal signal)
-{
-    const double value = signal_predicted(probe, point, signal);
-    return signal == SIGNAL_VARIANCE && value <= 0 ? NAN : value;
-}
-
-static void name_cell(struct table *table, int point)
-{
-    char name[32];
-    probe_point_name(point, name, sizeof name);
-    table_cell(table, "%s", name);
-}
-
-static struct table *one_table(const struct probe *probe)
-{
-    static const enum signal columns[] = {SIGNAL_VARIANCE, SIGNAL_SQUARED_MEAN, SIGNAL_SHORTCUT_VARIANCE,
-                                          SIGNAL_BRANCH_VARIANCE, SIGNAL_GRADIENT_NORM};
-    static const char *const titles[] = {"",       "predicted", "variance", "squared mean", "shortcut",
-                                         "branch", "gradient",  "dead",     "least",        "most"};
-    struct table *table = table_create("lrrrrrrrrr");
-    for (size_t i = 0; i < sizeof titles / sizeof *titles; i++)
-        table_cell(table, "%s", titles[i]);
-    for (int point = 0; point < probe->count; point++) {
-        const struct probe_point *at = &probe->points[point];
-        name_cell(table, point);
-        number_cell(table, predicted_value(probe, point, SIGNAL_VARIANCE));
-        for (size_t i = 0; i < sizeof columns / sizeof *columns; i++)
-            number_cell(table, signal_value(probe, point, columns[i]));
-        table_cell(table, "%.0f %%", 100 * (double)at->dead);
-        number_cell(table, at->least);
-        number_cell(table, at->most);
-    }
-    return table;
-}
-
-/* A quantity by block, a column a network. */
-static struct table *compare_table(const struct probing *probing, enum signal signal)
-{
-    char columns[CHOICES_MOST + 3] = "lr";
-    for (int i = 0; i < probing->count; i++)
-        strcat(columns, "r");
-    const struct probe *first = probing->subjects[0].probe;
-    struct table *table = table_create(columns);
-    table_cell(table, "%s", "");
-    table_cell(table, "predicted");
-    for (int i = 0; i < probing->count; i++)
-        table_cell(table, "%s", probing->subjects[i].choice);
-    for (int point = 0; point < first->count; point++) {
-        name_cell(table, point);
-        number_cell(table, predicted_value(first, point, signal));
-        for (int i = 0; i < probing->count; i++)
-            number_cell(table, signal_value(probing->subjects[i].probe, point, signal));
-    }
-    return table;
-}
-
-static int print_table(struct table *table, struct error *error)
-{
-    const int result = table_print(table, stdout, error);
-    table_destroy(table);
-    return result;
-}
-
-static int print_comparison(const struct probing *probing, struct error *error)
-{
-    static const enum signal signals[] = {SIGNAL_VARIANCE, SIGNAL_SQUARED_MEAN};
-    for (size_t i = 0; i < sizeof signals / sizeof *signals; i++) {
-        printf("%s%s\n", i ? "\n" : "", signal_name(signals[i]));
-        if (print_table(compare_table(probing, signals[i]), error) != 0)
-            return -1;
-    }
-    return 0;
-}
-
-/* ---- What there is to say of it ---- */
-
-/* The largest distance from variance = shortcut + (alpha s)^2 branch, with s = 1. */
-static double law_distance(const struct settings *settings, const struct probe *probe)
-{
-    const double alpha = settings->model.norm == NORM_BATCH ? 1 : settings->model.alpha;
-    double most = 0;
-    for (int point = 1; point < probe->count; point++) {
-        const struct probe_point *at = &probe->points[point];
-        const double law = at->shortcut_variance + alpha * alpha * at->branch_variance;
-        most = fmax(most, fabs(at->variance / law - 1));
-    }
-    return most;
-}
-
-/* What theory leaves out, and what is wrong where something is. */
-static void print_notes(const struct subject *subject)
-{
-    const struct model_spec *model = &subject->settings.model;
-    const struct probe *probe = subject->probe;
-    char name[32], why[NOTE_SIZE], first[NOTE_SIZE] = "";
-    int told = 0;
-    for (int point = 0; point < probe->count; point++) {
-        (void)health_of_point(model, probe, point, why, sizeof why);
-        if (*why && told++ == 0) {
-            probe_point_name(point, name, sizeof name);
-            snprintf(first, sizeof first, "%s", why);
-        }
-    }
-    putchar('\n');
-    if (model->family == FAMILY_PAPERS && model->norm == NORM_NONE && unit_gain(subject))
-        puts("Skip gains count as 1, as in the theory; --skip-gain zero shows them as training starts.");
-    if (unit_gain(subject))
-        printf("variance = shortcut + alpha^2 branch holds within %.2g %%.\n",
-               100 * law_distance(&subject->settings, probe));
-    if (model->norm == NORM_NONE && model->weight_standardization)
-        puts("Zero padding takes ((3n - 2) / 3n)^2 of a 3x3 convolution's variance on an n x n map: branches stay "
-             "below 1.");
-    if (model->norm == NORM_NONE && model->family == FAMILY_PAPERS && model->shortcut == SHORTCUT_POOL)
-        puts("A transition's average pool divides the variance of what neighbouring pixels do not share by 4.");
-    if (told)
-        printf("%s%s: %s\n", name, told > 1 ? " and others" : "", first);
-}
-
-static int print_tables(const struct probing *probing, struct error *error)
-{
-    const struct settings *settings = &probing->subjects[0].settings;
-    printf("%s at initialisation, seed %llu, %s: %d images of %s\n\n", settings->model.preset,
-           (unsigned long long)settings->train.seed, probing->device, settings->train.batch, probing->input.words);
-    if (probing->compared[0])
-        return print_comparison(probing, error);
-    if (print_table(one_table(probing->subjects[0].probe), error) != 0)
-        return -1;
-    print_notes(&probing->subjects[0]);
-    return 0;
-}
-
-/* ---- JSON ---- */
-
-static json_t *point_json(const struct model_spec *model, const struct probe *probe, int point)
-{
-    const struct probe_point *at = &probe->points[point];
-    char name[32], why[NOTE_SIZE];
-    static const char *const words[] = {[HEALTH_GOOD] = "good", [HEALTH_WATCH] = "watch", [HEALTH_BAD] = "bad"};
-    const enum health health = health_of_point(model, probe, point, why, sizeof why);
-    probe_point_name(point, name, sizeof name);
-    return json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:s, s:o}", "point", name, "predicted",
-                     at->predicted > 0 ? cli_json_number(at->predicted) : json_null(), "variance",
-                     cli_json_number(at->variance), "squared_mean", cli_json_number(at->squared_mean),
-                     "shortcut_variance", cli_json_number(at->shortcut_variance), "branch_variance",
-                     point ? cli_json_number(at->branch_variance) : json_null(), "gradient_norm",
-                     cli_json_number(at->gradient_norm), "gradient_variance", cli_json_number(at->gradient_variance),
-                     "dead", cli_json_number(at->dead), "least", cli_json_number(at->least), "most",
-                     cli_json_number(at->most), "health", words[health], "why", cli_json_text(why));
-}
-
-static json_t *points_json(const struct subject *subject)
-{
-    json_t *points = json_array();
-    for (int point = 0; point < subject->probe->count; point++)
-        json_array_append_new(points, point_json(&subject->settings.model, subject->probe, point));
-    return points;
-}
-
-static json_t *probe_json(const struct probing *probing)
-{
-    const struct settings *settings = &probing->subjects[0].settings;
-    json_t *object = json_pack("{s:s, s:s, s:i, s:I, s:s}", "preset", settings->model.preset, "input",
-                               probing->input.noise ? "noise" : "images", "images", settings->train.batch, "seed",
-                               (json_int_t)settings->train.seed, "device", probing->device);
-    if (!probing->compared[0]) {
-        json_object_set_new(object, "points", points_json(&probing->subjects[0]));
-        return object;
-    }
-    json_object_set_new(object, "compare", json_string(cli_value(probing->cli, "compare")));
-    json_t *networks = json_object();
-    for (int i = 0; i < probing->count; i++)
-        json_object_set_new(networks, probing->subjects[i].choice, points_json(&probing->subjects[i]));
-    json_object_set_new(object, "networks", networks);
-    return object;
-}
-
-/* ---- The picture ---- */
-
-static bool says_unstandardised(const struct probing *probing)
-{
-    return cli_given(probing->cli, "ws") && !probing->subjects[0].settings.model.weight_standardization;
-}
-
-/* "ws off": the words of a kind of choice; returns their number. */
-static int list_words(const struct setting *setting, char words[CHOICES_MOST][CLI_VALUE_SIZE],
-                      const char *pointers[CHOICES_MOST])
-{
-    int count = 0;
-    for (const char *word; setting && count < CHOICES_MOST && (word = setting_word(setting, count)); count++) {
-        snprintf(words[count], CLI_VALUE_SIZE, "%s %s", setting->name, word);
-        pointers[count] = words[count];
-    }
-    return count;
-}
-
-static void draw_choices(const struct probing *probing, struct canvas *canvas, struct rect area, const char *title)
-{
-    struct choice choices[CHOICES_MOST];
-    char words[2][CHOICES_MOST][CLI_VALUE_SIZE];
-    const char *pointers[2][CHOICES_MOST];
-    for (int i = 0; i < probing->count; i++) {
-        const struct subject *subject = &probing->subjects[i];
-        choices[i] = (struct choice){subject->probe, subject->first, subject->second};
-    }
-    struct choices_figure figure = {
-        .title = title, .choices = choices, .count = probing->count, .colors = pointers[0], .strokes = pointers[1]};
-    figure.color_count = list_words(probing->compared[0], words[0], pointers[0]);
-    figure.stroke_count = list_words(probing->compared[1], words[1], pointers[1]);
-    figure_choices(canvas, area, &figure);
-}
-
-static void draw(const struct probing *probing, struct canvas *canvas, struct rect area)
-{
-    const struct subject *first = &probing->subjects[0];
-    char title[160];
-    snprintf(title, sizeof title, "Signal propagation at initialisation: %s%s, %s", first->settings.model.preset,
-             says_unstandardised(probing) ? " without weight standardisation" : "",
-             probing->input.noise ? "Gaussian noise" : "images");
-    if (!probing->compared[0]) {
-        const struct profile_figure figure = {.title = title,
-                                              .now = first->probe,
-                                              .model = &first->settings.model,
-                                              .signals = SIGNALS_FORWARD,
-                                              .log_axis = signals_want_log(first->probe, NULL, SIGNALS_FORWARD),
-                                              .selected = -1};
-        figure_profile(canvas, area, &figure);
-        return;
-    }
-    draw_choices(probing, canvas, area, title);
-}
-
-static int write_picture(const struct probing *probing, const char *path, struct error *error)
-{
-    struct canvas *canvas;
-    struct rect inside;
-    if (canvas_create_figure(PICTURE_COLUMNS, PICTURE_ROWS, (int)probing->scale, theme_find("light"), &canvas, &inside,
-                             error) != 0)
-        return -1;
-    draw(probing, canvas, inside);
-    char *text = export_caption("", 0, &probing->subjects[0].settings);
-    const struct png_caption caption = {"nfbench:session", text};
-    const int result =
-        text ? png_write_canvas(path, canvas, &caption, 1, error) : error_set(error, "out of memory for %s", path);
-    free(text);
-    canvas_destroy(canvas);
-    return result;
-}
-
 /* ---- The subcommand ---- */
 
 static enum cli_status show(const struct probing *probing, struct error *error)
 {
     const char *png = cli_value(probing->cli, "png");
     cli_note(probing->note);
-    if (png && write_picture(probing, png, error) != 0)
+    if (png && probing_picture(probing, png, error) != 0)
         return cli_failed(probing->cli, error);
     if (probing->cli->settings.json)
-        return cli_print_json(probing->cli, probe_json(probing));
-    if (print_tables(probing, error) != 0)
+        return cli_print_json(probing->cli, probing_json(probing));
+    if (probing_print(probing, error) != 0)
         return cli_failed(probing->cli, error);
     if (png)
         printf("%s\n", png);
