@@ -72,6 +72,7 @@ struct setting {
         maximum; /* of numbers; allowed values are [minimum, maximum], open at the bottom if above_minimum */
     bool above_minimum;
     bool automatic;             /* of SETTING_LONG: the word "auto" is allowed, too, for -1 */
+    const char *implied;        /* of a row that is younger than some sessions: what they did without it; else NULL */
     const char *const *choices; /* of SETTING_CHOICE, NULL-terminated, in the enum's order */
 };
 

@@ -199,6 +199,8 @@ void settings_digest(const struct settings *settings, char digest[SETTINGS_DIGES
         if (!row->saved || row->change != SETTING_FIXED)
             continue;
         settings_get(settings, row, value);
+        if (row->implied && strcmp(value, row->implied) == 0)
+            continue;
         SHA256Update(&context, (const uint8_t *)row->name, strlen(row->name));
         SHA256Update(&context, (const uint8_t *)"=", 1);
         SHA256Update(&context, (const uint8_t *)value, strlen(value) + 1);

@@ -55,7 +55,7 @@ const struct setting settings_table[] = {
     {"ws", MODEL, AT(model.weight_standardization), SWITCH, .help = "weight standardisation"},
     {"skip-gain", MODEL, AT(model.skip_gain), CHOICE(skip_gain_words, "zero|one"),
      .help = "where the learnt gain of each branch starts (papers' block)"},
-    {"shortcut", MODEL, AT(model.shortcut), CHOICE(shortcut_words, "pool|conv"),
+    {"shortcut", MODEL, AT(model.shortcut), CHOICE(shortcut_words, "pool|conv"), .implied = "pool",
      .help = "how a transition's shortcut strides (papers' block): by a pool or its convolution"},
     {"squeeze-excite", MODEL, AT(model.squeeze_excite), REAL(0, 1),
      .help = "hidden width over the block's width; 0: none"},
