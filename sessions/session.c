@@ -6,6 +6,7 @@
 #include "sessions/session_paths.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -226,11 +227,16 @@ static int on_rollback(void *context, const struct training_state *state, struct
     struct checkpoint_info info;
     if (checkpoint_path(session, state->step, path, error))
         return -1;
-    if (checkpoint_read_info(path, &info, NULL)) /* newer ones have taken its place */
-        info.commands = 0;                       /* what was changed at its step is part of the rate from there on */
+    long last = state->step, known;
+    if (checkpoint_read_info(path, &info, NULL) == 0) {
+        known = info.commands;
+    } else { /* newer ones have taken its place; what was changed at its step is part of the rate from there on */
+        known = LONG_MAX;
+        last--;
+    }
     session->undone = true;
     return metrics_log_cut(session->metrics, state->step, 0, error) ||
-                   metrics_log_cut(session->commands, state->step, info.commands, error)
+                   metrics_log_cut(session->commands, last, known, error)
                ? -1
                : 0;
 }

@@ -425,6 +425,8 @@ static void test_a_rollback_undoes_what_was_behind(void **state)
     char note[256];
     for (long step = 2; step <= 6; step += 2) {
         log_steps(session, step - 1, step);
+        if (step == 2)
+            do_command(session, 1, COMMAND_LEARNING_RATE, "before it");
         save(session, &rig, step, false); /* the one of step 2 has given way by the third */
     }
     do_command(session, 2, COMMAND_LEARNING_RATE, "undone");
@@ -444,8 +446,9 @@ static void test_a_rollback_undoes_what_was_behind(void **state)
     assert_true(resumed.learning_rate == 0.05f);
     assert_ok(session_metrics(session, &metrics, &error), &error);
     assert_true(metrics.step_count > 0 && metrics.steps[metrics.step_count - 1].step == 2);
-    assert_int_equal(metrics.command_count, 1);
-    assert_int_equal(metrics.commands[0].command.kind, COMMAND_ROLLBACK);
+    assert_int_equal(metrics.command_count, 2);
+    assert_string_equal(metrics.commands[0].command.text, "before it");
+    assert_int_equal(metrics.commands[1].command.kind, COMMAND_ROLLBACK);
     assert_int_equal(metrics.finding_count, 1);
     assert_int_equal(metrics.findings[0].since, 7);
     metrics_free(&metrics);
