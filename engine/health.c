@@ -15,6 +15,11 @@ bool health_is_the_reports(const struct model_spec *spec)
     return spec->family == FAMILY_REPORT && spec->weight_standardization && spec->norm != NORM_BATCH;
 }
 
+bool health_output_is_finite(const struct probe_point *point)
+{
+    return point->finite && isfinite(point->variance);
+}
+
 float health_expected_variance(const struct model_spec *spec, int point)
 {
     const bool batch = spec->norm == NORM_BATCH, report = health_is_the_reports(spec);
@@ -37,8 +42,8 @@ struct health_reading health_read(enum finding_kind kind, const struct probe_poi
 {
     switch (kind) {
     case FINDING_NOT_FINITE:
-        return (struct health_reading){!point->finite || !isfinite(point->variance) ||
-                                           !isfinite(point->gradient_norm) || !isfinite(point->weight_gradient_norm),
+        return (struct health_reading){!health_output_is_finite(point) || !isfinite(point->gradient_norm) ||
+                                           !isfinite(point->weight_gradient_norm),
                                        0};
     case FINDING_VARIANCE:
         return (struct health_reading){point->variance, 10 * expected};
@@ -67,7 +72,7 @@ static enum health bad(const struct probe_point *point, enum finding_kind kind, 
     switch (kind) {
     case FINDING_NOT_FINITE:
         return because(HEALTH_BAD, why, size, "its %s not finite",
-                       point->finite && isfinite(point->variance) ? "gradient is" : "output is");
+                       health_output_is_finite(point) ? "gradient is" : "output is");
     case FINDING_VARIANCE:
         if (point->predicted <= 0)
             return because(HEALTH_BAD, why, size, "variance %.3g, over 10 times the expected %.3g", variance,

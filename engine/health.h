@@ -57,6 +57,7 @@ struct health_run {
     const struct train_options *options;
     float learning_rate;  /* the peak in force */
     long steps_per_epoch; /* how long a loss must stand at chance level */
+    bool diverging;       /* the probe is of a step that was not finite: that is known, and not judged */
 };
 
 enum { HEALTH_POINTS = MODEL_MAX_BLOCKS + 1 };

@@ -13,6 +13,9 @@ struct health_reading {
 /* Of the kinds from FINDING_NOT_FINITE to FINDING_UPDATE; `expected` variance of the point. */
 struct health_reading health_read(enum finding_kind kind, const struct probe_point *point, float expected);
 
+/* Its values, and what their variance comes to. */
+bool health_output_is_finite(const struct probe_point *point);
+
 /* Whether gamma sits in the weights. */
 bool health_is_the_reports(const struct model_spec *spec);
 

@@ -112,12 +112,11 @@ struct survey {
     struct health_reading reading; /* of the first */
 };
 
-/* Outputs go wrong from the stem on, gradients from the last block back. */
-static bool goes_first(enum finding_kind kind, const struct probe *probe, int point, int than)
+/* Outputs go wrong from the stem on; gradients from the last block back, or from an output behind them. So what comes
+ * later goes before a gradient, and nothing before an output. */
+static bool goes_first(enum finding_kind kind, const struct probe *probe, int than)
 {
-    if (than < 0)
-        return true;
-    return kind == FINDING_NOT_FINITE && probe->points[point].finite && probe->points[than].finite;
+    return than < 0 || (kind == FINDING_NOT_FINITE && health_output_is_finite(&probe->points[than]));
 }
 
 static struct survey survey_probe(const struct model_spec *spec, const struct probe *probe, enum finding_kind kind)
@@ -130,7 +129,7 @@ static struct survey survey_probe(const struct model_spec *spec, const struct pr
         if (!(reading.measured > reading.limit))
             continue;
         survey.count++;
-        if (goes_first(kind, probe, p, survey.first)) {
+        if (goes_first(kind, probe, survey.first)) {
             survey.first = p;
             survey.reading = reading;
         }
@@ -154,7 +153,7 @@ static struct finding begin(struct health_watch *watch, const struct health_run 
     struct line line = line_begin(finding.text, sizeof finding.text);
     add_place(&line, p);
     line_add(&line, " at step %ld: ", probe->step);
-    add_measured(&line, run->spec, kind, p, survey->reading.measured, !probe->points[p].finite);
+    add_measured(&line, run->spec, kind, p, survey->reading.measured, !health_output_is_finite(&probe->points[p]));
     add_limit(&line, run->spec, kind, p, survey->reading.limit);
     if (watch->probed && kind != FINDING_NOT_FINITE)
         line_add(&line, "; %.3g at step %ld", (double)watch->before[kind][p], watch->before_step);
@@ -228,6 +227,8 @@ int health_watch_probe(struct health_watch *watch, const struct health_run *run,
     int count = 0;
     for (enum finding_kind kind = FINDING_NOT_FINITE; kind <= FINDING_UPDATE; kind++) {
         const struct survey survey = survey_probe(run->spec, probe, kind);
+        if (kind == FINDING_NOT_FINITE && run->diverging)
+            continue;
         if (survey.count > 0 && !watch->episodes[kind].on)
             out[count++] = begin(watch, run, probe, kind, &survey);
         else if (watch->episodes[kind].on && survey.worst < over_below)

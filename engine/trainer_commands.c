@@ -147,7 +147,9 @@ static enum progress probe_run(struct trainer *trainer, struct command_record *r
     }
     const enum progress progress = trainer_probe(trainer);
     record->ok = trainer->probed == trainer->state.step;
-    outcome(record, record->ok ? "probed at step %ld" : "not probed at step %ld", trainer->state.step);
+    outcome(record,
+            record->ok ? "probed at step %ld" : "not probed: step %ld ends an epoch, and its next batch is to come",
+            trainer->state.step);
     trainer_skip_time(trainer);
     return progress;
 }

@@ -25,7 +25,8 @@ static struct health_run health_run_of(const struct trainer *trainer)
     return (struct health_run){.spec = network_spec(trainer->network),
                                .options = &trainer->options,
                                .learning_rate = trainer->state.learning_rate,
-                               .steps_per_epoch = trainer->steps_per_epoch};
+                               .steps_per_epoch = trainer->steps_per_epoch,
+                               .diverging = trainer->diverging};
 }
 
 int trainer_judge_probe(struct trainer *trainer)
@@ -134,8 +135,10 @@ static bool is_of_step(enum divergence_cause cause)
 static enum progress look(struct trainer *trainer)
 {
     trainer_seek(trainer);
-    trainer->health.episodes[FINDING_NOT_FINITE].on = true;
-    return trainer->probe_every > 0 ? trainer_probe(trainer) : RUN_ON;
+    trainer->diverging = true;
+    const enum progress progress = trainer->probe_every > 0 ? trainer_probe(trainer) : RUN_ON;
+    trainer->diverging = false;
+    return progress;
 }
 
 static int explain(struct trainer *trainer, enum divergence_cause cause, long step, char *diagnosis, size_t size)

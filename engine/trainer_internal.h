@@ -66,7 +66,7 @@ struct trainer {
     struct pace pace;
     struct loss_history losses;
     long probe_every;    /* 0: none */
-    int close_looks;     /* probes out of their turn, so far */
+    int close_looks;     /* probes out of their turn while the loss rose, so far */
     long probed;         /* the step before which the last probe was taken; -1: none yet */
     struct probe *probe; /* the last one */
     struct health_watch health;
@@ -75,6 +75,7 @@ struct trainer {
     int skipped;            /* batches in a row that were passed over */
     bool attended;          /* there is a person who can do something about a divergence */
     bool stuck;             /* paused at one */
+    bool diverging;         /* a probe is being taken for a diagnosis */
     struct snapshot now;
     double mark;  /* the clock up to which training time was counted */
     bool resumed; /* from a checkpoint */

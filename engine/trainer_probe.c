@@ -69,7 +69,7 @@ enum progress trainer_probe(struct trainer *trainer)
     if (take(trainer))
         return RUN_FAILED;
     trainer->probed = step;
-    trainer->close_looks += !scheduled(trainer, step);
+    trainer->close_looks += !scheduled(trainer, step) && !loss_history_is_calm(&trainer->losses);
     if (trainer->keep_events)
         probe_ring_push(&trainer->probes, trainer->probe);
     if (sink->on_probe && sink->on_probe(sink->context, trainer->probe, &trainer->failure) != 0)

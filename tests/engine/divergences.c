@@ -219,6 +219,24 @@ static void a_batch_is_passed_over_and_nothing_else_changes(void **state)
     tiny_free(&reference);
 }
 
+/* The probe of a diagnosis tells what led to it; that the step was not finite is said once, by the diagnosis. */
+static void the_probe_of_a_diagnosis_says_nothing_twice(void **state)
+{
+    (void)state;
+    static struct tiny_run run;
+    init(&run, DIVERGENCE_CONTINUE);
+    run.options.probe_every = 3;
+    run.found = mend;
+    tiny_create(&run, NULL);
+    finish(&run);
+    assert_true(run.probe_count >= 6);
+    assert_int_equal(run.probes[4]->step, BROKEN - 1); /* out of its turn */
+    assert_int_equal(run.probes[5]->step, BROKEN + 1);
+    for (int i = 0; i < run.finding_count; i++)
+        assert_int_not_equal(run.findings[i].kind, FINDING_NOT_FINITE);
+    tiny_free(&run);
+}
+
 static void passing_over_is_given_up_after_a_hundred(void **state)
 {
     (void)state;
@@ -344,6 +362,7 @@ int divergences_run(void)
         cmocka_unit_test(a_rollback_mends_what_no_step_would),
         cmocka_unit_test(a_rollback_passes_over_checkpoints_of_an_explosion),
         cmocka_unit_test(a_batch_is_passed_over_and_nothing_else_changes),
+        cmocka_unit_test(the_probe_of_a_diagnosis_says_nothing_twice),
         cmocka_unit_test(passing_over_is_given_up_after_a_hundred),
         cmocka_unit_test(a_person_changes_something_and_the_step_is_tried_again),
         cmocka_unit_test(leaving_at_a_divergence_ends_as_diverged),

@@ -192,6 +192,32 @@ static void dead_units_updates_and_what_is_not_finite_are_told_apart(void **stat
         assert_true(bench.found[i].over);
 }
 
+/* An output that is not finite makes all gradients before it so, too: it is the place, not they. */
+static void an_output_goes_before_the_gradients_that_it_spoils(void **state)
+{
+    (void)state;
+    char why[128];
+    for (int overflow = 0; overflow < 2; overflow++) {
+        set_up("micro");
+        for (int p = 0; p <= 3; p++)
+            bench.probe->points[p].gradient_norm = NAN;
+        for (int p = 3; p < bench.probe->count; p++)
+            bench.probe->points[p].variance = INFINITY;
+        bench.probe->points[3].finite = overflow; /* values that are finite, and their squares are not */
+        assert_int_equal(look(8), 2);
+        assert_int_equal(bench.found[0].kind, FINDING_NOT_FINITE);
+        assert_int_equal(bench.found[0].point, 3);
+        assert_says(&bench.found[0], "block 3 at step 8: its output is not finite");
+        assert_int_equal(health_of_point(&bench.spec, bench.probe, 3, why, sizeof why), HEALTH_BAD);
+        assert_string_equal(why, "its output is not finite");
+        tear_down(NULL);
+    }
+    set_up("micro"); /* gradients alone: from the last block back */
+    bench.probe->points[2].gradient_norm = bench.probe->points[4].gradient_norm = INFINITY;
+    assert_int_equal(look(8), 1);
+    assert_says(&bench.found[0], "block 4 at step 8: its gradient is not finite");
+}
+
 static void without_standardisation_that_is_what_to_try(void **state)
 {
     (void)state;
@@ -281,6 +307,7 @@ int main(void)
         TEST(the_reports_own_variance_is_a_note),
         TEST(a_variance_is_raised_once_in_its_first_block_and_ended_once),
         TEST(dead_units_updates_and_what_is_not_finite_are_told_apart),
+        TEST(an_output_goes_before_the_gradients_that_it_spoils),
         TEST(without_standardisation_that_is_what_to_try),
         TEST(batch_norm_has_no_prediction),
         TEST(a_loss_at_chance_level_for_an_epoch_is_found),
