@@ -14,7 +14,6 @@ enum slot_state { SLOT_FREE, SLOT_FILLING, SLOT_READY, SLOT_HELD };
 struct slot {
     enum slot_state state;
     uint64_t ticket;
-    enum augment_kind augment;
     struct batch batch;
 };
 
@@ -33,7 +32,6 @@ struct loader {
     uint32_t epoch, number; /* of the next ticket's batch */
     uint64_t next_ticket;   /* to give out */
     uint64_t wanted;        /* the ticket that loader_next returns next; older ones are stale */
-    uint32_t want_epoch, want_number;
     int slot_count, worker_count;
     struct slot *slots;
     void *memory; /* of all batches */
@@ -72,7 +70,6 @@ static void issue_ticket(struct loader *loader, struct slot *slot)
     batch->number = loader->number;
     for (int i = 0; i < batch->n; i++)
         batch->indices[i] = options->shuffle ? loader->order[start + i] : (uint32_t)(options->first + start + i);
-    slot->augment = options->augment;
     slot->ticket = loader->next_ticket++;
     slot->state = SLOT_FILLING;
     if (++loader->number == (uint32_t)loader->batches) {
@@ -89,8 +86,8 @@ static void fill_batch(const struct loader *loader, struct slot *slot)
     for (int i = 0; i < batch->n; i++) {
         uint32_t index = batch->indices[i];
         const uint8_t *image = dataset_image(loader->dataset, options->split, (int)index);
-        if (slot->augment != AUGMENT_NONE) {
-            augment_image(slot->augment, image, options->seed, batch->epoch, index, changed, NULL);
+        if (options->augment != AUGMENT_NONE) {
+            augment_image(options->augment, image, options->seed, batch->epoch, index, changed, NULL);
             image = changed;
         }
         normalize_image(options->normalize, &options->statistics, image, batch->images + (size_t)i * IMAGE_BYTES);
@@ -257,32 +254,21 @@ const struct batch *loader_next(struct loader *loader)
     }
     slot->state = SLOT_HELD;
     loader->wanted++;
-    loader->want_epoch = slot->batch.epoch;
-    loader->want_number = slot->batch.number + 1;
-    if (loader->want_number == (uint32_t)loader->batches) {
-        loader->want_number = 0;
-        loader->want_epoch++;
-    }
     pthread_mutex_unlock(&loader->lock);
     return &slot->batch;
 }
 
-/* Drops what was made ahead; the next ticket is the wanted one. Under the lock. */
-static void restart(struct loader *loader, uint32_t epoch, uint32_t number)
+/* What was made ahead is dropped, and the next ticket is the wanted one. */
+void loader_seek(struct loader *loader, uint32_t epoch, uint32_t number)
 {
-    loader->epoch = loader->want_epoch = epoch;
-    loader->number = loader->want_number = number;
+    pthread_mutex_lock(&loader->lock);
+    loader->epoch = epoch;
+    loader->number = number;
     loader->wanted = loader->next_ticket;
     for (int s = 0; s < loader->slot_count; s++)
         if (loader->slots[s].state == SLOT_READY)
             loader->slots[s].state = SLOT_FREE;
     pthread_cond_broadcast(&loader->work);
-}
-
-void loader_seek(struct loader *loader, uint32_t epoch, uint32_t number)
-{
-    pthread_mutex_lock(&loader->lock);
-    restart(loader, epoch, number);
     pthread_mutex_unlock(&loader->lock);
 }
 
@@ -291,14 +277,4 @@ const uint32_t *loader_order(struct loader *loader, uint32_t epoch)
     if (!loader->order_valid || loader->order_epoch != epoch)
         shuffle_epoch(loader, epoch);
     return loader->order;
-}
-
-void loader_set_augment(struct loader *loader, enum augment_kind augment)
-{
-    pthread_mutex_lock(&loader->lock);
-    if (augment != loader->options.augment) {
-        loader->options.augment = augment;
-        restart(loader, loader->want_epoch, loader->want_number);
-    }
-    pthread_mutex_unlock(&loader->lock);
 }

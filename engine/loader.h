@@ -43,7 +43,5 @@ void loader_seek(struct loader *loader, uint32_t epoch, uint32_t number);
 /* The order of an epoch's images (count), numbers in the split; valid until the next call of any function of a loader
  * that shuffles and has no workers. */
 const uint32_t *loader_order(struct loader *loader, uint32_t epoch);
-/* A new augmentation from the next batch on (no effect on those already handed out). */
-void loader_set_augment(struct loader *loader, enum augment_kind augment);
 
 #endif

@@ -35,7 +35,6 @@ struct run_parts {
     struct session *session;
     struct trainer *trainer;       /* created, not started: trainer_start is the caller's */
     char device[DEVICE_TEXT_SIZE]; /* "CPU, 2 threads, bf16" */
-    char bus[16];                  /* the GPU's PCI address; empty on the CPU */
     char data[RUN_TEXT_SIZE];      /* "CIFAR-10 in /work/data" or "synthetic images, built in" */
     char note[RUN_TEXT_SIZE];      /* what the person should know, or empty: no data found, a checkpoint passed over */
     int train_images;              /* an epoch */

@@ -172,31 +172,11 @@ static void test_a_batch_in_hand_stays_whole_until_the_next_call(void **state)
     struct loader *loader = create(&options);
     const struct batch *batch = loader_next(loader);
     loader_seek(loader, 4, 0);
-    loader_set_augment(loader, AUGMENT_NONE);
     loader_seek(loader, 3, 0);
     for (int i = 0; i < 20; i++) /* the workers are busy with other batches meanwhile */
         check_content(batch, &options);
     check_place(batch, 0, 0);
     loader_destroy(loader);
-}
-
-static void test_a_new_augmentation_holds_from_the_next_batch(void **state)
-{
-    (void)state;
-    for (int workers = 0; workers <= 2; workers++) {
-        struct loader_options options = usual_options(workers);
-        struct loader *loader = create(&options);
-        for (uint32_t i = 0; i < 5; i++)
-            check_content(loader_next(loader), &options);
-        loader_set_augment(loader, AUGMENT_NONE);
-        options.augment = AUGMENT_NONE;
-        for (uint32_t i = 5; i < 20; i++) {
-            const struct batch *batch = loader_next(loader);
-            check_place(batch, i / BATCHES, i % BATCHES);
-            check_content(batch, &options);
-        }
-        loader_destroy(loader);
-    }
 }
 
 static void test_without_shuffle_images_come_in_order(void **state)
@@ -290,7 +270,6 @@ int main(void)
         cmocka_unit_test(test_a_sought_batch_is_the_one_that_came_by_itself),
         cmocka_unit_test(test_seeking_wildly_neither_stalls_nor_mixes),
         cmocka_unit_test(test_a_batch_in_hand_stays_whole_until_the_next_call),
-        cmocka_unit_test(test_a_new_augmentation_holds_from_the_next_batch),
         cmocka_unit_test(test_without_shuffle_images_come_in_order),
         cmocka_unit_test(test_the_order_depends_on_the_seed),
         cmocka_unit_test(test_a_batch_larger_than_the_whole_is_the_whole),
