@@ -20,6 +20,13 @@ bool health_output_is_finite(const struct probe_point *point)
     return point->finite && isfinite(point->variance);
 }
 
+const char *health_not_finite(const struct probe_point *point)
+{
+    if (!point->finite)
+        return "output is not finite";
+    return isfinite(point->variance) ? "gradient is not finite" : "variance is beyond 3e38";
+}
+
 float health_expected_variance(const struct model_spec *spec, int point)
 {
     const bool batch = spec->norm == NORM_BATCH, report = health_is_the_reports(spec);
@@ -71,8 +78,7 @@ static enum health bad(const struct probe_point *point, enum finding_kind kind, 
     const double predicted = (double)point->predicted, variance = (double)point->variance;
     switch (kind) {
     case FINDING_NOT_FINITE:
-        return because(HEALTH_BAD, why, size, "its %s not finite",
-                       health_output_is_finite(point) ? "gradient is" : "output is");
+        return because(HEALTH_BAD, why, size, "its %s", health_not_finite(point));
     case FINDING_VARIANCE:
         if (point->predicted <= 0)
             return because(HEALTH_BAD, why, size, "variance %.3g, over 10 times the expected %.3g", variance,

@@ -15,6 +15,8 @@ struct health_reading health_read(enum finding_kind kind, const struct probe_poi
 
 /* Its values, and what their variance comes to. */
 bool health_output_is_finite(const struct probe_point *point);
+/* Of a point with something that is not finite: what that is, "output is not finite". */
+const char *health_not_finite(const struct probe_point *point);
 
 /* Whether gamma sits in the weights. */
 bool health_is_the_reports(const struct model_spec *spec);

@@ -74,7 +74,7 @@ static float predicted_variance(const struct model_spec *spec, int point)
 
 /* "its variance is 31 where 1.04 is predicted" */
 static void add_measured(struct line *line, const struct model_spec *spec, enum finding_kind kind, int point,
-                         float measured, bool output)
+                         float measured)
 {
     switch (kind) {
     case FINDING_VARIANCE:
@@ -85,11 +85,8 @@ static void add_measured(struct line *line, const struct model_spec *spec, enum 
     case FINDING_DEAD:
         line_add(line, "%.0f %% of its relu units are dead", 100 * (double)measured);
         break;
-    case FINDING_UPDATE:
-        line_add(line, "a step changes its weights by %.2g of their norm", (double)measured);
-        break;
     default:
-        line_add(line, "its %s is not finite", output ? "output" : "gradient");
+        line_add(line, "a step changes its weights by %.2g of their norm", (double)measured);
     }
 }
 
@@ -153,7 +150,10 @@ static struct finding begin(struct health_watch *watch, const struct health_run 
     struct line line = line_begin(finding.text, sizeof finding.text);
     add_place(&line, p);
     line_add(&line, " at step %ld: ", probe->step);
-    add_measured(&line, run->spec, kind, p, survey->reading.measured, !health_output_is_finite(&probe->points[p]));
+    if (kind == FINDING_NOT_FINITE)
+        line_add(&line, "its %s", health_not_finite(&probe->points[p]));
+    else
+        add_measured(&line, run->spec, kind, p, survey->reading.measured);
     add_limit(&line, run->spec, kind, p, survey->reading.limit);
     if (watch->probed && kind != FINDING_NOT_FINITE)
         line_add(&line, "; %.3g at step %ld", (double)watch->before[kind][p], watch->before_step);
@@ -320,6 +320,6 @@ void health_watch_first(const struct health_watch *watch, const struct model_spe
     line_add(&line, "it began in ");
     add_place(&line, first->point);
     line_add(&line, " at step %ld (", first->since);
-    add_measured(&line, spec, kind, first->point, first->measured, true);
+    add_measured(&line, spec, kind, first->point, first->measured);
     line_add(&line, ")");
 }
