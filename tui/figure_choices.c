@@ -89,8 +89,9 @@ static int list_legend(const struct choices_figure *figure, struct legend_entry 
         legend[count] = (struct legend_entry){.style = STYLE(ROLE_DIM), .sample = SAMPLE_LINE, .stroke = stroke_of(i)};
         snprintf(legend[count++].text, LEGEND_TEXT, "%s", figure->strokes[i]);
     }
-    legend[count] = (struct legend_entry){.style = STYLE(ROLE_TEXT), .sample = SAMPLE_LINE, .stroke = STROKE_DASHED};
-    snprintf(legend[count++].text, LEGEND_TEXT, "predicted");
+    if (isfinite(signal_predicted(figure->choices[0].probe, 0, SIGNAL_VARIANCE)))
+        legend[count++] = (struct legend_entry){
+            .text = "predicted", .style = STYLE(ROLE_TEXT), .sample = SAMPLE_LINE, .stroke = STROKE_DASHED};
     return count;
 }
 

@@ -53,7 +53,7 @@ double signal_value(const struct probe *probe, int point, enum signal signal)
 
 double signal_predicted(const struct probe *probe, int point, enum signal signal)
 {
-    if (point >= probe->count)
+    if (point >= probe->count || !(probe->points[point].predicted > 0))
         return NAN;
     switch (signal) {
     case SIGNAL_SQUARED_MEAN:
@@ -65,6 +65,11 @@ double signal_predicted(const struct probe *probe, int point, enum signal signal
     default:
         return NAN;
     }
+}
+
+bool signal_start_differs(const struct probe *now, const struct probe *start)
+{
+    return start && start != now && start->step != now->step;
 }
 
 struct span {
@@ -160,7 +165,7 @@ struct profile_parts {
 
 static bool shows_start(const struct profile_figure *figure)
 {
-    return figure->start && figure->start != figure->now && figure->start->step != figure->now->step;
+    return signal_start_differs(figure->now, figure->start);
 }
 
 static void add_line(struct profile_parts *parts, struct signal_line data, struct profile_line line)
@@ -380,7 +385,7 @@ static double channel_variance(const void *data, int channel)
 static double channel_predicted(const void *data, int channel)
 {
     (void)channel;
-    return ((const struct probe_point *)data)->predicted;
+    return *(const double *)data;
 }
 
 void figure_channels(struct canvas *canvas, struct rect area, const struct channels_figure *figure)
@@ -394,8 +399,10 @@ void figure_channels(struct canvas *canvas, struct rect area, const struct chann
         grid_empty(canvas, area, figure->title, "the log keeps no channels");
         return;
     }
+    const double predicted = signal_predicted(figure->now, figure->point, SIGNAL_VARIANCE);
     const struct profile_line lines[] = {
-        {"predicted", channel_predicted, point, STYLE(ROLE_TEXT), STROKE_DASHED, 2, false, 0},
+        {isfinite(predicted) ? "predicted" : NULL, channel_predicted, &predicted, STYLE(ROLE_TEXT), STROKE_DASHED, 2,
+         false, 0},
         {"variance", channel_variance, point, STYLE(ROLE_SERIES_1), STROKE_SOLID, 2, true, MARKER_CIRCLE},
         {"mean", channel_mean, point, STYLE(ROLE_SERIES_2), STROKE_SOLID, 2, true, MARKER_DIAMOND}};
     struct profile profile = {.title = figure->title,
@@ -439,8 +446,10 @@ double figure_bar_most(const struct probe *probe)
     for (int point = 0; point < probe->count; point++) {
         double value = signal_value(probe, point, SIGNAL_VARIANCE);
         predicted = fmax(predicted, probe->points[point].predicted);
-        greatest = fmax(greatest, value);
+        greatest = isfinite(value) ? fmax(greatest, value) : greatest;
     }
-    greatest = fmin(fmax(greatest, predicted) * 1.05, APART * predicted);
+    greatest = fmax(greatest, predicted) * 1.05;
+    if (predicted > 0)
+        greatest = fmin(greatest, APART * predicted);
     return greatest > 0 ? greatest : 1;
 }

@@ -35,8 +35,11 @@ enum {
 const char *signal_name(enum signal signal); /* "channel variance", for a legend or an axis */
 /* NAN where the probe or the point has none: a gradient in a probe without, the stem's branch. */
 double signal_value(const struct probe *probe, int point, enum signal signal);
-/* What theory says of it at a point; NAN when it says nothing. */
+/* What theory says of it at a point; NAN when it says nothing, as of all with batch norm. */
 double signal_predicted(const struct probe *probe, int point, enum signal signal);
+
+/* Whether there is an earlier probe to compare with; `start` may be NULL. */
+bool signal_start_differs(const struct probe *now, const struct probe *start);
 
 /* Whether signals of a set span so many decades, now, at the start (may be NULL) or predicted, that a linear axis would
  * show the greatest alone. */
@@ -71,8 +74,8 @@ struct distribution_figure {
 };
 void figure_distribution(struct canvas *canvas, struct rect area, const struct distribution_figure *figure);
 
-/* The values of one point in bars alone, for a table's row: over three predicted standard deviations on either side of
- * 0, what lies beyond in the outermost bars. */
+/* The values of one point in bars alone, for a table's row: over three predicted standard deviations (measured ones
+ * where none is predicted) on either side of 0, what lies beyond in the outermost bars. */
 void figure_sparkline(struct canvas *canvas, struct rect area, const struct probe *probe, int point);
 
 /* The same of all points: small multiples, one a point, on axes of their own. */
@@ -121,11 +124,12 @@ void figure_channels(struct canvas *canvas, struct rect area, const struct chann
 /* One row's bar: measured variance from the left, a mark at the predicted one, both on a linear axis from 0 to `most`,
  * the same for all rows; what goes beyond it ends in an arrow. */
 struct bar_figure {
-    double measured, predicted, most;
-    enum role role; /* of the bar: its health */
+    double measured, predicted, most; /* predicted NAN: no mark */
+    enum role role;                   /* of the bar: its health */
 };
 void figure_bar(struct canvas *canvas, struct rect area, const struct bar_figure *figure);
-/* An end of the axis for all bars of a probe: all of them fit, as long as the predicted marks stay apart from 0. */
+/* An end of the axis for all bars of a probe: all of them fit, as long as the predicted marks, if there are any, stay
+ * apart from 0. */
 double figure_bar_most(const struct probe *probe);
 
 #endif

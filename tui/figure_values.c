@@ -140,9 +140,9 @@ static void draw_distribution(struct canvas *canvas, struct rect area, const str
                               const struct distribution_words *words)
 {
     const struct probe *now = figure->now;
-    bool start_shown = figure->start && figure->start != now && figure->start->step != now->step;
+    bool start_shown = signal_start_differs(now, figure->start);
     struct bins bins = bins_of(now, figure->point, figure->of), start;
-    double predicted = now->points[figure->point].predicted, part = left_out(figure->of);
+    double predicted = signal_predicted(now, figure->point, SIGNAL_VARIANCE), part = left_out(figure->of);
     struct range range = range_of(figure->of, bins_quantile(&bins, part), bins_quantile(&bins, 1 - part), predicted);
     char now_name[NAME_SIZE], start_name[NAME_SIZE];
     const bool brief = area.columns < ROOM_FOR_STEPS;
@@ -166,7 +166,7 @@ static void draw_distribution(struct canvas *canvas, struct rect area, const str
                                         .log_x = range.log,
                                         .no_legend = !words->axes,
                                         .mark = {figure->of == DISTRIBUTION_VARIANCES ? predicted : NAN, "predicted"},
-                                        .normal_variance = figure->of == DISTRIBUTION_VALUES ? predicted : 0,
+                                        .normal_variance = figure->of == DISTRIBUTION_VALUES && predicted > 0 ? predicted : 0,
                                         .normal_name = brief ? "predicted" : "normal, predicted variance"};
     histogram_draw(canvas, area, &histogram);
 }
@@ -183,8 +183,11 @@ void figure_distribution(struct canvas *canvas, struct rect area, const struct d
 void figure_sparkline(struct canvas *canvas, struct rect area, const struct probe *probe, int point)
 {
     struct bins bins = bins_of(probe, point, DISTRIBUTION_VALUES);
-    double end = 3 * sqrt((double)probe->points[point].predicted), numbers[SPARKLINE_COLUMNS], greatest = 0;
+    double variance = signal_predicted(probe, point, SIGNAL_VARIANCE), numbers[SPARKLINE_COLUMNS], greatest = 0;
     int columns = area.columns < SPARKLINE_COLUMNS ? area.columns : SPARKLINE_COLUMNS;
+    if (!isfinite(variance))
+        variance = signal_value(probe, point, SIGNAL_VARIANCE);
+    const double end = isfinite(variance) && variance > 0 ? 3 * sqrt(variance) : 3;
     for (int i = 0; i < columns; i++) {
         double from = i == 0 ? -INFINITY : end * (2.0 * i / columns - 1);
         double to = i == columns - 1 ? INFINITY : end * (2.0 * (i + 1) / columns - 1);
@@ -229,6 +232,22 @@ static struct rect below_header(struct canvas *canvas, struct rect area, int row
     return (struct rect){area.column, area.row + rows, area.columns, area.rows - rows};
 }
 
+static int list_legend(const struct distributions_figure *figure, struct legend_entry legend[LEGEND_MAX])
+{
+    const bool start_shown = signal_start_differs(figure->now, figure->start);
+    int count = 0;
+    legend[count] = (struct legend_entry){.style = STYLE(ROLE_SERIES_1), .sample = SAMPLE_BLOCK};
+    name_step(legend[count++].text, start_shown ? "now" : "measured", figure->now, false);
+    if (isfinite(signal_predicted(figure->now, 0, SIGNAL_VARIANCE)))
+        legend[count++] = (struct legend_entry){
+            .text = "predicted", .style = STYLE(ROLE_TEXT), .sample = SAMPLE_LINE, .stroke = STROKE_DASHED};
+    if (start_shown) {
+        legend[count] = (struct legend_entry){.style = STYLE(ROLE_SERIES_2), .sample = SAMPLE_LINE};
+        name_step(legend[count++].text, "start", figure->start, false);
+    }
+    return count;
+}
+
 void figure_distributions(struct canvas *canvas, struct rect area, const struct distributions_figure *figure)
 {
     if (!figure->now) {
@@ -237,15 +256,9 @@ void figure_distributions(struct canvas *canvas, struct rect area, const struct 
     }
     struct rect before = canvas_clip(canvas, area);
     canvas_clip(canvas, rect_intersect(before, area));
-    bool start_shown = figure->start && figure->start != figure->now && figure->start->step != figure->now->step;
-    struct legend_entry legend[] = {
-        {.style = STYLE(ROLE_SERIES_1), .sample = SAMPLE_BLOCK},
-        {.text = "predicted", .style = STYLE(ROLE_TEXT), .sample = SAMPLE_LINE, .stroke = STROKE_DASHED},
-        {.style = STYLE(ROLE_SERIES_2), .sample = SAMPLE_LINE}};
-    snprintf(legend[0].text, LEGEND_TEXT, start_shown ? "now (step %ld)" : "measured (step %ld)", figure->now->step);
-    if (start_shown)
-        snprintf(legend[2].text, LEGEND_TEXT, "start (step %ld)", figure->start->step);
-    int rows = axes_draw_header(canvas, area, figure->title, legend, start_shown ? 3 : 2), first;
+    struct legend_entry legend[LEGEND_MAX];
+    int entries = list_legend(figure, legend);
+    int rows = axes_draw_header(canvas, area, figure->title, legend, entries), first;
     struct rect body = below_header(canvas, area, rows,
                                     figure->of == DISTRIBUTION_VALUES ? "density over the activation"
                                                                       : "density over the channel variance");

@@ -42,7 +42,8 @@ static int list_numbers(const struct probe *probe, int index, struct number numb
     int count = 0;
 
     add_number(numbers, &count, "variance", (double)point->variance);
-    add_number(numbers, &count, "predicted", (double)point->predicted);
+    if (isfinite(signal_predicted(probe, index, SIGNAL_VARIANCE)))
+        add_number(numbers, &count, "predicted", (double)point->predicted);
     add_number(numbers, &count, "mean\u00b2", (double)point->squared_mean);
     if (index > 0) {
         add_number(numbers, &count, "branch var.", (double)point->branch_variance);

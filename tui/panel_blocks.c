@@ -26,6 +26,7 @@ enum {
 struct row {
     const struct probe *probe;
     const struct probe_point *point;
+    int index;
 };
 
 static void write_number(double value, char text[16])
@@ -52,7 +53,12 @@ static void write_variance(const struct row *row, char text[16])
 
 static void write_predicted(const struct row *row, char text[16])
 {
-    write_number((double)row->point->predicted, text);
+    const double predicted = signal_predicted(row->probe, row->index, SIGNAL_VARIANCE);
+
+    if (isnan(predicted))
+        snprintf(text, 16, "-");
+    else
+        write_number(predicted, text);
 }
 
 static void write_gradient(const struct row *row, char text[16])
@@ -190,11 +196,11 @@ static void draw_strip(struct scene *scene, struct canvas *canvas, struct rect a
 static void draw_row(struct scene *scene, struct canvas *canvas, struct rect area, const struct table *table, int point)
 {
     const struct probe *probe = probes_newest(scene->probes);
-    const struct row row = {probe, &probe->points[point]};
+    const struct row row = {probe, &probe->points[point], point};
     const char *why;
     enum health health = probes_health(scene->probes, point, &why);
     const struct bar_figure bar = {.measured = (double)row.point->variance,
-                                   .predicted = (double)row.point->predicted,
+                                   .predicted = signal_predicted(probe, point, SIGNAL_VARIANCE),
                                    .most = figure_bar_most(probe),
                                    .role = probe_role(health)};
     struct style style = STYLE(health == HEALTH_GOOD ? ROLE_TEXT : probe_role(health));

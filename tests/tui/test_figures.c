@@ -286,6 +286,51 @@ static void bars_compare_measured_with_predicted(void **state)
     canvas_destroy(canvas);
 }
 
+/* With batch norm theory says nothing (probe.h: 0): nothing may look like a prediction, and axes follow the measured. */
+static void without_a_prediction_none_is_shown(void **state)
+{
+    struct rig *rig = *state;
+    struct probe *probe = rig->history[4];
+    for (int p = 0; p < probe->count; p++)
+        probe->points[p].predicted = 0;
+    assert_true(isnan(signal_predicted(probe, 2, SIGNAL_VARIANCE)));
+    assert_true(isnan(signal_predicted(probe, 2, SIGNAL_SQUARED_MEAN)));
+    for (int which = 0; which < 5; which++) {
+        struct canvas *canvas = cells_of(140, 40);
+        const struct rect all = canvas_area(canvas);
+        if (which == 0)
+            figure_profile(canvas, all,
+                           &(struct profile_figure){"t", probe, rig->history[0], NULL, SIGNALS_FORWARD, false, -1});
+        else if (which == 1)
+            figure_distribution(canvas, all,
+                                &(struct distribution_figure){"t", probe, NULL, 2, DISTRIBUTION_VARIANCES});
+        else if (which == 2)
+            figure_distributions(canvas, all,
+                                 &(struct distributions_figure){"t", probe, NULL, DISTRIBUTION_VALUES, -1});
+        else if (which == 3)
+            figure_channels(canvas, all, &(struct channels_figure){"t", probe, 2, false});
+        else
+            figure_history(canvas, all,
+                           &(struct history_figure){"t", &probe, 1, 2, SIGNAL_SET(SIGNAL_VARIANCE), false, NAN});
+        char *text = text_of(canvas);
+        if (strstr(text, "predicted"))
+            fail_msg("figure %d: a prediction in\n%s", which, text);
+        free(text);
+        canvas_destroy(canvas);
+    }
+    double most = figure_bar_most(probe), greatest = 0;
+    for (int p = 0; p < probe->count; p++)
+        greatest = fmax(greatest, (double)probe->points[p].variance);
+    assert_true(most >= greatest && most < 1.1 * greatest);
+    struct canvas *canvas = cells_of(60, 1); /* a normal distribution within three measured deviations */
+    figure_sparkline(canvas, canvas_area(canvas), probe, 2);
+    int bars = 0;
+    for (int column = 0; column < 60; column++)
+        bars += canvas_cells(canvas)[column].code != ' ';
+    assert_true(bars > 30);
+    canvas_destroy(canvas);
+}
+
 /* A probe that is not finite, one without gradients, none at all: at any size something is drawn, nothing fails. */
 static void figures_of_anything_fit_any_size(void **state)
 {
@@ -338,6 +383,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(the_selected_point_is_among_those_shown, set_up, tear_down),
         cmocka_unit_test_setup_teardown(strips_and_histories_go_over_the_steps, set_up, tear_down),
         cmocka_unit_test_setup_teardown(bars_compare_measured_with_predicted, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(without_a_prediction_none_is_shown, set_up, tear_down),
         cmocka_unit_test_setup_teardown(figures_of_anything_fit_any_size, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
