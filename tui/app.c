@@ -99,7 +99,7 @@ static void take_signal(struct app *app, enum terminal_signal signal)
 
 /* ---- The loop ---- */
 
-enum { POLL_INPUT, POLL_SIGNALS, POLL_CAUGHT, POLL_LAUNCH, POLL_PICTURE, POLL_COUNT };
+enum { POLL_INPUT, POLL_SIGNALS, POLL_CAUGHT, POLL_LAUNCH, POLL_PICTURES, POLL_COUNT = POLL_PICTURES + PICTURES_MOST };
 
 static bool trains(const struct app *app)
 {
@@ -144,10 +144,12 @@ static int wait_for_something(struct app *app, int milliseconds, struct error *e
         [POLL_INPUT] = {.fd = app->hidden || app->deaf ? -1 : STDIN_FILENO, .events = POLLIN},
         [POLL_SIGNALS] = {.fd = terminal_signal_fd(), .events = POLLIN},
         [POLL_CAUGHT] = {.fd = terminal_caught_fd(), .events = POLLIN},
-        [POLL_LAUNCH] = {.fd = app->launch ? launch_fd(app->launch) : -1, .events = POLLIN},
-        [POLL_PICTURE] = {.fd = app->picture_count > 0 ? picture_fd(app->pictures[0]) : -1, .events = POLLIN}};
+        [POLL_LAUNCH] = {.fd = app->launch ? launch_fd(app->launch) : -1, .events = POLLIN}};
     enum terminal_signal signal;
 
+    for (int i = 0; i < PICTURES_MOST; i++)
+        polls[POLL_PICTURES + i] =
+            (struct pollfd){.fd = i < app->picture_count ? picture_fd(app->pictures[i]) : -1, .events = POLLIN};
     if (poll(polls, POLL_COUNT, milliseconds) < 0 && errno != EINTR)
         return error_set(error, "cannot wait for the terminal: %s", strerror(errno));
     while ((signal = terminal_next_signal()) != TERMINAL_NOTHING)
@@ -156,8 +158,9 @@ static int wait_for_something(struct app *app, int milliseconds, struct error *e
         take_stray_output(app);
     if (polls[POLL_LAUNCH].revents)
         app_follow_launch(app);
-    if (polls[POLL_PICTURE].revents)
-        app_finish_picture(app);
+    for (int i = PICTURES_MOST - 1; i >= 0; i--)
+        if (polls[POLL_PICTURES + i].revents)
+            app_finish_picture(app, i);
     if (polls[POLL_INPUT].revents && !app->hidden)
         app_read_input(app);
     return 0;
@@ -241,7 +244,7 @@ int app_run(const struct run_request *request, bool *interrupted, struct error *
     for (int i = 0; i < app->picture_count; i++)
         picture_cancel(app->pictures[i]);
     while (app->picture_count > 0)
-        app_finish_picture(app);
+        app_finish_picture(app, 0);
     if (app->launch)
         launch_cancel(app->launch);
     launch_destroy(app->launch);

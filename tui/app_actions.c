@@ -126,6 +126,9 @@ static int start_export(struct app *app, const char *word, struct picture **out,
     if (names_pictures(word, &set)) {
         if (!parts)
             return error_set(error, "export %s: there is no session yet", word);
+        for (int i = 0; i < app->picture_count && export_needs_network(&set); i++)
+            if (picture_measures(app->pictures[i])) /* two would take more from the run */
+                return error_set(error, "export %s: pictures of the network are still being made", word);
         return picture_start_set(session_path(parts->session), &set, out, error);
     }
     if (export_path(app, word, path, sizeof(path), error))
@@ -145,19 +148,20 @@ static int act_export(struct app *app, const struct action *action, struct error
     return 0;
 }
 
-void app_finish_picture(struct app *app)
+void app_finish_picture(struct app *app, int index)
 {
     char said[PICTURE_TEXT];
     struct error error;
 
-    if (picture_finish(app->pictures[0], said, &error)) {
+    if (picture_finish(app->pictures[index], said, &error)) {
         app_notice(app, ROLE_BAD, "%s", error.message);
         app_log(app, JOURNAL_ERROR, "export: %s", error.message);
     } else {
         app_notice(app, ROLE_GOOD, "%s", said);
         app_log(app, JOURNAL_NOTE, "%s", said);
     }
-    memmove(&app->pictures[0], &app->pictures[1], (size_t)--app->picture_count * sizeof(*app->pictures));
+    memmove(&app->pictures[index], &app->pictures[index + 1],
+            (size_t)(--app->picture_count - index) * sizeof(*app->pictures));
 }
 
 static int act_smooth(struct app *app, const struct action *action, struct error *error)

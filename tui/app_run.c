@@ -274,6 +274,8 @@ static void take_event(struct app *app, const struct event *event)
         log_epoch(app, &event->epoch);
     else if (event->kind == EVENT_COMMAND)
         log_command(app, &event->command);
+    else if (event->kind == EVENT_ROLLBACK)
+        probes_cut(app->scene.probes, event->rollback);
     else if (event->kind == EVENT_FINDING)
         log_finding(app, &event->finding);
     else if (event->kind == EVENT_MESSAGE)
@@ -286,13 +288,14 @@ static void take_events(struct app *app)
     struct event event;
     struct error error;
 
-    while (trainer_next_event(trainer, &event))
-        take_event(app, &event);
+    /* before the events: a rollback takes those away that were behind it */
     while (trainer_next_probe(trainer, app->incoming)) {
         app->dirty = true;
         if (probes_add(app->scene.probes, app->incoming, &error))
             app_log(app, JOURNAL_ERROR, "a probe is not kept: %s", error.message);
     }
+    while (trainer_next_event(trainer, &event))
+        take_event(app, &event);
 }
 
 /* The trainer's thread is at its end: what it left is taken, and the session told. */

@@ -44,8 +44,8 @@ void app_focus(struct app *app, bool focused);
 /* app_actions.c: does what the action says, or says why not. */
 void app_act(struct app *app, const struct action *action);
 void app_notice(struct app *app, enum role role, const char *format, ...) __attribute__((format(printf, 3, 4)));
-/* The oldest pictures of `export` are written, or have failed. */
-void app_finish_picture(struct app *app);
+/* The pictures of an `export` are written, or have failed. */
+void app_finish_picture(struct app *app, int index);
 /* Saves and leaves; the loop ends when that is done. */
 void app_leave(struct app *app);
 

@@ -81,8 +81,6 @@ json_t *cli_json_text(const char *text);
 json_t *cli_json_number(double value);
 json_t *cli_json_loss(double value);
 json_t *cli_json_fraction(double value);
-/* "1:02:03", "4:05" */
-void cli_duration(double seconds, char text[CLI_VALUE_SIZE]);
 /* At the program's end: what was written to standard output has arrived, or nobody listens; else says why and returns
  * CLI_FAILED in place of `status`. */
 enum cli_status cli_finish(enum cli_status status);

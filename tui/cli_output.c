@@ -73,15 +73,6 @@ json_t *cli_json_fraction(double value)
     return value >= 0 ? cli_json_number(round(value * 1e7) / 1e7) : json_null();
 }
 
-void cli_duration(double seconds, char text[CLI_VALUE_SIZE])
-{
-    long whole = seconds > 0 && seconds < 1e9 ? lround(seconds) : 0;
-    if (whole >= 3600)
-        snprintf(text, CLI_VALUE_SIZE, "%ld:%02ld:%02ld", whole / 3600, whole / 60 % 60, whole % 60);
-    else
-        snprintf(text, CLI_VALUE_SIZE, "%ld:%02ld", whole / 60, whole % 60);
-}
-
 /* A reader that has gone (`| head`) is no failure: what it wanted, it has. */
 static bool nobody_listens(void)
 {

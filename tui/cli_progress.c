@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "tui/cli.h"
+#include "tui/words.h"
 
 #include <errno.h>
 #include <langinfo.h>
@@ -99,7 +100,7 @@ static void make_fields(const struct progress *progress, const struct snapshot *
 {
     char eta[CLI_VALUE_SIZE] = "?";
     if (snapshot->eta_seconds >= 0)
-        cli_duration(snapshot->eta_seconds, eta);
+        words_duration(snapshot->eta_seconds, eta, sizeof eta);
     int epoch = snapshot->step.step ? snapshot->step.epoch + 1 : snapshot->epoch.epoch + 1;
     if (epoch > snapshot->epochs_total)
         epoch = snapshot->epochs_total;
@@ -165,7 +166,7 @@ static void plain_line(struct progress *progress, const struct snapshot *snapsho
 {
     char eta[CLI_VALUE_SIZE] = "?";
     if (snapshot->eta_seconds >= 0)
-        cli_duration(snapshot->eta_seconds, eta);
+        words_duration(snapshot->eta_seconds, eta, sizeof eta);
     if (snapshot->state == TRAINER_EVALUATING)
         progress_line(progress, "step %ld/%ld  evaluating %d/%d", snapshot->step.step, snapshot->steps_total,
                       snapshot->evaluated, snapshot->evaluate_total);
@@ -254,7 +255,7 @@ static void append_measured(char *text, size_t size, const char *name, double ac
 static void epoch_line(struct progress *progress, const struct epoch_record *epoch, const struct snapshot *snapshot)
 {
     char time[CLI_VALUE_SIZE], where[CLI_VALUE_SIZE] = "", measured[200] = "", speed[CLI_VALUE_SIZE] = "";
-    cli_duration(epoch->seconds, time);
+    words_duration(epoch->seconds, time, sizeof time);
     if (epoch->epoch_end)
         snprintf(where, sizeof where, "epoch %d/%d  ", epoch->epoch, snapshot->epochs_total);
     append_measured(measured, sizeof measured, "training", epoch->train_accuracy, epoch->train_loss);

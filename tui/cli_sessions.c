@@ -145,7 +145,7 @@ static int print_epochs(const struct metrics *metrics, struct error *error)
     for (int i = 0; i < metrics->epoch_count; i++) {
         const struct epoch_record *epoch = &metrics->epochs[i];
         char time[CLI_VALUE_SIZE];
-        cli_duration(epoch->seconds, time);
+        words_duration(epoch->seconds, time, sizeof time);
         table_cell(table, "%d", epoch->epoch);
         table_cell(table, "%ld", epoch->step);
         measured_cells(table, epoch->train_accuracy, epoch->train_loss);

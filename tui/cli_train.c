@@ -229,7 +229,7 @@ static void print_measured(const char *name, double accuracy, double loss)
 static void print_result(const struct result *result)
 {
     char time[CLI_VALUE_SIZE];
-    cli_duration(result->seconds, time);
+    words_duration(result->seconds, time, sizeof time);
     printf("%-12s%s\n", "session", result->session);
     printf("%-12s%s at step %ld, %s of training", "state", result->state, result->step, time);
     if (isfinite(result->images_per_second))

@@ -75,6 +75,14 @@ int export_parse(const char *names, struct export_set *set, struct error *error)
     return 0;
 }
 
+bool export_needs_network(const struct export_set *set)
+{
+    for (int i = 0; i < ROWS; i++)
+        if (set->rows[i] && table[i].network)
+            return true;
+    return false;
+}
+
 /* ---- A session's pictures ---- */
 
 static const double SMOOTHING = 0.95; /* as on the screen at first */

@@ -47,6 +47,8 @@ struct export_set {
 /* "signal,loss"; "all": every row; "log": those that need no network. Names may be divided by blanks, too. -1 and all
  * names there are when one is unknown. */
 int export_parse(const char *names, struct export_set *set, struct error *error);
+/* Whether a picture of the set does: they take their time. */
+bool export_needs_network(const struct export_set *set);
 
 /* Reads the logs of a session that is open. `settings`: its own, with what was laid over them. Free it with
  * export_close, on failure too. */

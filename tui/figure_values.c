@@ -166,7 +166,8 @@ static void draw_distribution(struct canvas *canvas, struct rect area, const str
                                         .log_x = range.log,
                                         .no_legend = !words->axes,
                                         .mark = {figure->of == DISTRIBUTION_VARIANCES ? predicted : NAN, "predicted"},
-                                        .normal_variance = figure->of == DISTRIBUTION_VALUES && predicted > 0 ? predicted : 0,
+                                        .normal_variance =
+                                            figure->of == DISTRIBUTION_VALUES && predicted > 0 ? predicted : 0,
                                         .normal_name = brief ? "predicted" : "normal, predicted variance"};
     histogram_draw(canvas, area, &histogram);
 }

@@ -6,30 +6,6 @@
 #include <stdio.h>
 #include <string.h>
 
-static int wrapped_rows(const char *text, int columns)
-{
-    int rows = 0;
-
-    for (; *text; rows++)
-        words_wrap(text, columns, &text);
-    return rows;
-}
-
-/* Writes wrapped text and returns the row behind it. */
-static int draw_text(struct canvas *canvas, struct rect area, struct style style, const char *text)
-{
-    int row = area.row;
-
-    while (*text) {
-        const char *next;
-        size_t length = words_wrap(text, area.columns, &next);
-
-        canvas_printf(canvas, area.column, row++, style, "%.*s", (int)length, text);
-        text = next;
-    }
-    return row;
-}
-
 /* A cleared frame in the middle of the body for so many rows and columns of content; returns the room inside. */
 static struct rect draw_frame(struct canvas *canvas, struct rect body, int rows, int columns, enum role role,
                               const char *title, const char *bottom)
@@ -54,9 +30,9 @@ static void draw_message(const struct scene *scene, struct canvas *canvas, struc
     struct rect inside;
 
     columns = columns < 10 ? 10 : columns;
-    rows = wrapped_rows(scene->message, columns);
+    rows = words_wrapped_lines(scene->message, columns);
     inside = draw_frame(canvas, body, rows, columns, scene->message_role, scene->message_title, "Esc closes, q quits");
-    draw_text(canvas, inside, STYLE(ROLE_TEXT), scene->message);
+    panel_draw_wrapped(canvas, inside, STYLE(ROLE_TEXT), scene->message);
 }
 
 /* ---- Help ---- */
@@ -75,11 +51,12 @@ enum { KEY_COLUMNS = 12, USAGE_COLUMNS = 18, HELP_COLUMNS = 110 };
 
 static int help_rows(const struct command_entry *entry, int columns)
 {
-    int rows = wrapped_rows(entry->help, columns - KEY_COLUMNS - USAGE_COLUMNS);
+    int rows = words_wrapped_lines(entry->help, columns - KEY_COLUMNS - USAGE_COLUMNS);
 
     return rows < 1 ? 1 : rows;
 }
 
+/* Returns the row behind it. */
 static int draw_help_row(struct canvas *canvas, struct rect area, const struct command_entry *entry)
 {
     char keys[64], usage[64];
@@ -91,7 +68,7 @@ static int draw_help_row(struct canvas *canvas, struct rect area, const struct c
     canvas_text_cut(canvas, area.column, area.row, KEY_COLUMNS - 1, STYLE(ROLE_KEY), keys);
     canvas_text_cut(canvas, area.column + KEY_COLUMNS, area.row, USAGE_COLUMNS - 1, STYLE(ROLE_TEXT, STYLE_BOLD),
                     usage);
-    return draw_text(canvas, text, STYLE(ROLE_LABEL), entry->help);
+    return area.row + panel_draw_wrapped(canvas, text, STYLE(ROLE_LABEL), entry->help);
 }
 
 static int scroll_limit(int scroll, int most)
@@ -104,8 +81,8 @@ static int scroll_limit(int scroll, int most)
 static int help_text(struct canvas *canvas, struct rect area, const char *text)
 {
     if (canvas)
-        draw_text(canvas, area, STYLE(ROLE_DIM), text);
-    return wrapped_rows(text, area.columns);
+        panel_draw_wrapped(canvas, area, STYLE(ROLE_DIM), text);
+    return words_wrapped_lines(text, area.columns);
 }
 
 /* What the panels' keys do, then the rest. */
@@ -137,6 +114,7 @@ static void draw_help(struct scene *scene, struct canvas *canvas, struct rect bo
     scene->overlay_scroll = scroll_limit(scene->overlay_scroll, rows - inside.rows);
     before = canvas_clip(canvas, inside);
     inside.row -= scene->overlay_scroll;
+    inside.rows = rows; /* all of it is drawn, and clipped */
     for (int i = 0; (entry = command_at(i)); i++)
         if (!topic || entry == topic)
             inside.row = draw_help_row(canvas, inside, entry);

@@ -30,6 +30,9 @@ extern const struct panel_ops panel_header, panel_tabs, panel_loss, panel_accura
 /* All of them, from top to bottom; NULL behind the last. */
 const struct panel_ops *panel_at(int index);
 
+/* Text wrapped at the area's columns, from its first row to its last; returns the rows it took. */
+int panel_draw_wrapped(struct canvas *canvas, struct rect area, struct style style, const char *text);
+
 /* Where the terminal's cursor stands while the command line has the focus. */
 struct scene_cursor panel_command_cursor(struct rect area);
 /* The list of possible completions above the command line. */

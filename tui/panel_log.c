@@ -16,11 +16,9 @@ static const enum role roles[] = {
 /* Rows that a line takes when its text is wrapped to so many columns. */
 static int row_count(const struct journal_line *line, int columns)
 {
-    int rows = 0;
+    int rows = words_wrapped_lines(line->text, columns);
 
-    for (const char *text = line->text; *text || rows == 0; rows++)
-        words_wrap(text, columns, &text);
-    return rows;
+    return rows < 1 ? 1 : rows;
 }
 
 static int all_rows(const struct journal *journal, int columns, int limit)

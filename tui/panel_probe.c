@@ -67,21 +67,6 @@ static void waiting_text(const struct scene *scene, char *text, size_t size)
         snprintf(text, size, "The first probe comes at step %s; the command probe, or a pause, takes one now.", step);
 }
 
-/* Wrapped, from the area's first row on; returns the rows. */
-static int draw_wrapped(struct canvas *canvas, struct rect area, struct style style, const char *text)
-{
-    int row = 0;
-
-    while (*text && row < area.rows && area.columns > 0) {
-        const char *next;
-        size_t length = words_wrap(text, area.columns, &next);
-
-        canvas_printf(canvas, area.column, area.row + row++, style, "%.*s", (int)length, text);
-        text = next;
-    }
-    return row;
-}
-
 const struct probe *probe_shown(const struct scene *scene, struct canvas *canvas, struct rect area)
 {
     const struct probe *probe = scene->probes ? probes_newest(scene->probes) : NULL;
@@ -90,8 +75,8 @@ const struct probe *probe_shown(const struct scene *scene, struct canvas *canvas
     if (probe)
         return probe;
     waiting_text(scene, text, sizeof(text));
-    draw_wrapped(canvas, (struct rect){area.column + 2, area.row + area.rows / 3, area.columns - 4, area.rows},
-                 STYLE(ROLE_DIM), text);
+    panel_draw_wrapped(canvas, (struct rect){area.column + 2, area.row + area.rows / 3, area.columns - 4, area.rows},
+                       STYLE(ROLE_DIM), text);
     return NULL;
 }
 
@@ -195,5 +180,5 @@ int probe_draw_sentence(const struct scene *scene, struct canvas *canvas, struct
     enum health health = probes_health(scene->probes, point, &why);
 
     probe_sentence(scene, point, text);
-    return draw_wrapped(canvas, area, STYLE(probe_role(health)), text);
+    return panel_draw_wrapped(canvas, area, STYLE(probe_role(health)), text);
 }

@@ -94,11 +94,14 @@ static void measure_beside_the_run(struct settings *settings)
     settings->train.threads = 1;
 }
 
-/* Writes what there is of the set; of what could not be drawn the last is told. */
+/* Writes what there is of the set; of what could not be drawn the last is told. A failure only when there is nothing.
+ */
 static int write_rows(struct picture *picture, struct export_source *source)
 {
     const struct export_row *row;
-    int written = 0, failed = 0;
+    const char *missing = NULL;
+    int written = 0;
+    size_t used;
 
     for (int i = 0; (row = export_row(i)); i++) {
         char path[EXPORT_PATH_SIZE];
@@ -106,14 +109,17 @@ static int write_rows(struct picture *picture, struct export_source *source)
         if (!picture->set.rows[i] || (row->network && atomic_load(&picture->cancelled)))
             continue;
         if (export_write(source, i, NULL, path, &picture->error))
-            failed++;
+            missing = row->name;
         else
             written++;
     }
-    if (!written || failed)
+    if (!written)
         return -1;
-    snprintf(picture->said, sizeof(picture->said), "wrote %d picture%s into %s/images", written,
-             written == 1 ? "" : "s", picture->path);
+    used = (size_t)snprintf(picture->said, sizeof(picture->said), "wrote %d picture%s into %.900s/images", written,
+                            written == 1 ? "" : "s", picture->path);
+    if (missing)
+        snprintf(picture->said + used, sizeof(picture->said) - used, "; no %s: %.300s", missing,
+                 picture->error.message);
     return 0;
 }
 
@@ -228,6 +234,11 @@ int picture_fd(const struct picture *picture)
 void picture_cancel(struct picture *picture)
 {
     atomic_store(&picture->cancelled, true);
+}
+
+bool picture_measures(const struct picture *picture)
+{
+    return picture->write == write_set && export_needs_network(&picture->set);
 }
 
 const char *picture_path(const struct picture *picture)

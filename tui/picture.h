@@ -24,6 +24,8 @@ int picture_start_set(const char *path, const struct export_set *set, struct pic
 int picture_fd(const struct picture *picture);
 /* Gives up what takes long: the network's pictures. */
 void picture_cancel(struct picture *picture);
+/* Whether it is one of those. */
+bool picture_measures(const struct picture *picture);
 /* What is being written, a file or a folder. */
 const char *picture_path(const struct picture *picture);
 /* Waits for the end, frees, and says how it went: `said` is what was written, in a sentence. */

@@ -95,6 +95,7 @@ static void judge(struct probes *probes)
 
     if (probes->judged)
         return;
+    memset(probes->verdicts, 0, (size_t)probes->points * sizeof(*probes->verdicts));
     for (int point = 0; point < probes->points && newest; point++) {
         struct verdict *verdict = &probes->verdicts[point];
 
@@ -121,19 +122,24 @@ static int make_room(struct probes *probes, const struct probe *probe, struct er
                                : probe_create_summary(probes->points, place, error);
 }
 
+void probes_cut(struct probes *probes, long step)
+{
+    while (probes->count > 0 && probes->kept[probes->count - 1]->step > step)
+        probes->count--;
+    probes->judged = false;
+    probes->version++;
+}
+
 int probes_add(struct probes *probes, const struct probe *probe, struct error *error)
 {
     if (probe->count != probes->points)
         return error_set(error, "a probe of %d points for a network of %d", probe->count, probes->points);
-    while (probes->count > 0 && probes->kept[probes->count - 1]->step >= probe->step)
-        probes->count--;
+    probes_cut(probes, probe->step - 1);
     if (make_room(probes, probe, error))
         return -1;
     probe_copy(probes->kept[probes->count++], probe);
     if (probes->count > probes->room)
         thin_out(probes);
-    probes->judged = false;
-    probes->version++;
     return 0;
 }
 

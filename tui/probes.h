@@ -19,6 +19,9 @@ void probes_destroy(struct probes *probes);
  * neighbours are nearest to one another: never the first, never the newest. */
 int probes_add(struct probes *probes, const struct probe *probe, struct error *error);
 
+/* The run went back to this step: what lies behind it goes. */
+void probes_cut(struct probes *probes, long step);
+
 /* How many are kept; at most PROBES_MOST. */
 int probes_count(const struct probes *probes);
 /* 0 is the oldest, probes_count() - 1 the newest. Valid until the next probes_add, as the two below; NULL outside. */
@@ -28,7 +31,7 @@ const struct probe *probes_newest(const struct probes *probes);
 /* All of them, oldest first, for the figures: probes_count() pointers. */
 struct probe *const *probes_all(const struct probes *probes);
 
-/* Another number whenever one is added. */
+/* Another number whenever one is added or goes. */
 long probes_version(const struct probes *probes);
 const struct model_spec *probes_spec(const struct probes *probes);
 /* 1 + the network's blocks. */

@@ -2,6 +2,7 @@
 #include "tui/scene.h"
 
 #include "tui/panel.h"
+#include "tui/words.h"
 
 #include <stdio.h>
 
@@ -12,6 +13,20 @@ const struct panel_ops *panel_at(int index)
                                                      &panel_log,    &panel_keys,  &panel_command, NULL};
 
     return panels[index];
+}
+
+int panel_draw_wrapped(struct canvas *canvas, struct rect area, struct style style, const char *text)
+{
+    int row = 0;
+
+    while (*text && row < area.rows && area.columns > 0) {
+        const char *next;
+        size_t length = words_wrap(text, area.columns, &next);
+
+        canvas_printf(canvas, area.column, area.row + row++, style, "%.*s", (int)length, text);
+        text = next;
+    }
+    return row;
 }
 
 static void draw_too_small(struct canvas *canvas, struct rect all)

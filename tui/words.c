@@ -91,3 +91,12 @@ size_t words_wrap(const char *text, int columns, const char **next)
         at--;
     return (size_t)(at - text);
 }
+
+int words_wrapped_lines(const char *text, int columns)
+{
+    int lines = 0;
+
+    for (; *text; lines++)
+        words_wrap(text, columns, &text);
+    return lines;
+}

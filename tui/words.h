@@ -13,5 +13,7 @@ void words_rate(double rate, char *text, size_t size);        /* a learning rate
 /* The next line of a text that is wrapped at blanks to `columns`: its length in bytes; *next is where to go on, at the
  * text's end "". A word that is too long is cut. */
 size_t words_wrap(const char *text, int columns, const char **next);
+/* Lines of the whole text; none of an empty one. */
+int words_wrapped_lines(const char *text, int columns);
 
 #endif

@@ -4,6 +4,7 @@
 
 #include "engine/augment.h"
 #include "engine/samples.h"
+#include "tui/picture.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -27,26 +28,26 @@ static int train_a_session(void **state)
     return 0;
 }
 
-struct picture {
+struct image {
     int width, height;
     uint8_t *rgb;
 };
 
-static struct picture read_picture(const char *name)
+static struct image read_picture(const char *name)
 {
     png_image image = {.version = PNG_IMAGE_VERSION};
-    struct picture picture = {0};
+    struct image picture = {0};
     if (!png_image_begin_read_from_file(&image, process_path(name)))
         fail_msg("%s: %s", name, image.message);
     image.format = PNG_FORMAT_RGB;
-    picture = (struct picture){(int)image.width, (int)image.height, malloc(PNG_IMAGE_SIZE(image))};
+    picture = (struct image){(int)image.width, (int)image.height, malloc(PNG_IMAGE_SIZE(image))};
     assert_non_null(picture.rgb);
     assert_true(png_image_finish_read(&image, NULL, picture.rgb, 0, NULL));
     return picture;
 }
 
 /* Whether the image stands anywhere in the picture, each of its pixels `enlarge` wide. */
-static bool shows(const struct picture *picture, const uint8_t *planes, int enlarge)
+static bool shows(const struct image *picture, const uint8_t *planes, int enlarge)
 {
     const int side = IMAGE_SIZE * enlarge;
     for (int top = 0; top + side <= picture->height; top++)
@@ -76,7 +77,7 @@ static void test_all_pictures_are_written(void **state)
         char path[128];
         snprintf(path, sizeof path, "out/step-%06d-%s.png", 16, name);
         assert_non_null(strstr(json_text_at(json_array_get(files, i), "path"), path));
-        struct picture picture = read_picture(path);
+        struct image picture = read_picture(path);
         assert_in_range(picture.width, 300, 4000);
         assert_in_range(picture.height, 200, 4000);
         free(picture.rgb);
@@ -95,7 +96,7 @@ static void test_pictures_show_the_data(void **state)
     assert_int_equal(dataset_open("synthetic", &dataset, &error), 0);
     run_expecting(0, "export pictures --what samples,augmentation --to shown --scale 1 --checkpoint 8");
 
-    struct picture picture = read_picture("shown/step-000008-samples.png");
+    struct image picture = read_picture("shown/step-000008-samples.png");
     assert_int_equal(samples_random(TESTED, SEED, SHOWN, places), SHOWN);
     for (int i = 0; i < SHOWN; i++)
         assert_true(shows(&picture, dataset_image(dataset, SPLIT_TEST, places[i]), 5));
@@ -132,12 +133,35 @@ static void test_what_cannot_be_shown_is_said_in_a_line(void **state)
     assert_int_not_equal(access(process_path("none"), F_OK), 0); /* and nothing is left behind */
 }
 
+/* As the screen makes them, on a thread: what is missing does not hide what was written. */
+static void test_the_screen_says_what_it_wrote_and_what_not(void **state)
+{
+    (void)state;
+    struct export_set set;
+    struct picture *picture;
+    struct error error = {""};
+    char said[PICTURE_TEXT];
+    run_expecting(0, "train " TINY "--steps 3 --augment none --session shown");
+    const char *names[] = {"loss,augmentation,accuracy", "augmentation", "loss"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        assert_int_equal(export_parse(names[i], &set, &error), 0);
+        assert_int_equal(picture_start_set(process_path("nfbench/shown"), &set, &picture, &error), 0);
+        assert_int_equal(picture_measures(picture), i < 2); /* it opens the data, too */
+        assert_int_equal(picture_finish(picture, said, &error), i == 1 ? -1 : 0);
+        if (i == 0)
+            assert_non_null(strstr(said, "wrote 2 pictures into"));
+        assert_non_null(
+            strstr(i == 1 ? error.message : said, i == 2 ? "wrote 1 picture into" : "without augmentation"));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_all_pictures_are_written),
         cmocka_unit_test(test_pictures_show_the_data),
         cmocka_unit_test(test_what_cannot_be_shown_is_said_in_a_line),
+        cmocka_unit_test(test_the_screen_says_what_it_wrote_and_what_not),
     };
     return cmocka_run_group_tests(tests, train_a_session, process_teardown);
 }

@@ -286,7 +286,8 @@ static void bars_compare_measured_with_predicted(void **state)
     canvas_destroy(canvas);
 }
 
-/* With batch norm theory says nothing (probe.h: 0): nothing may look like a prediction, and axes follow the measured. */
+/* With batch norm theory says nothing (probe.h: 0): nothing may look like a prediction, and axes follow the measured.
+ */
 static void without_a_prediction_none_is_shown(void **state)
 {
     struct rig *rig = *state;

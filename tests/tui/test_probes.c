@@ -96,6 +96,31 @@ static void going_back_forgets_what_lay_ahead(void **state)
     assert_int_equal(probes_at(probes, 2)->step, 150);
 }
 
+/* At once, not with the next probe: the steps that diverged are not what the network is any more. */
+static void a_rollback_takes_away_what_lay_behind_it(void **state)
+{
+    struct probe *probe = made_probe(&spec, 200);
+    struct error error;
+    const char *why;
+    long version;
+
+    (void)state;
+    add(0);
+    add(100);
+    probe->points[2].variance = 1e6f;
+    assert_int_equal(probes_add(probes, probe, &error), 0);
+    probe_destroy(probe);
+    assert_int_equal(probes_health(probes, 2, &why), HEALTH_BAD);
+    version = probes_version(probes);
+    probes_cut(probes, 100);
+    assert_int_equal(probes_newest(probes)->step, 100);
+    assert_int_equal(probes_health(probes, 2, &why), HEALTH_GOOD);
+    assert_int_not_equal(probes_version(probes), version);
+    probes_cut(probes, -1);
+    assert_int_equal(probes_count(probes), 0);
+    assert_int_equal(probes_worst(probes), -1);
+}
+
 static void channels_are_copied(void **state)
 {
     struct probe *probe = made_probe(&spec, 7);
@@ -197,10 +222,15 @@ static void large_networks_keep_few(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(before_the_first_there_is_nothing), TEST(first_and_newest_stay_and_the_rest_is_even),
-        TEST(going_back_forgets_what_lay_ahead), TEST(channels_are_copied),
-        TEST(a_logs_probes_have_none),           TEST(another_networks_probe_is_refused),
-        TEST(health_is_the_newest_ones),         TEST(large_networks_keep_few),
+        TEST(before_the_first_there_is_nothing),
+        TEST(first_and_newest_stay_and_the_rest_is_even),
+        TEST(going_back_forgets_what_lay_ahead),
+        TEST(a_rollback_takes_away_what_lay_behind_it),
+        TEST(channels_are_copied),
+        TEST(a_logs_probes_have_none),
+        TEST(another_networks_probe_is_refused),
+        TEST(health_is_the_newest_ones),
+        TEST(large_networks_keep_few),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
