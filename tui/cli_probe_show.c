@@ -25,13 +25,6 @@ static void number_cell(struct table *table, double value)
         table_cell(table, "%.4g", value);
 }
 
-/* NAN where theory says nothing, as with batch norm. */
-static double predicted_value(const struct probe *probe, int point, enum signal signal)
-{
-    const double value = signal_predicted(probe, point, signal);
-    return signal == SIGNAL_VARIANCE && value <= 0 ? NAN : value;
-}
-
 static void name_cell(struct table *table, int point)
 {
     char name[32];
@@ -51,7 +44,7 @@ static struct table *one_table(const struct probe *probe)
     for (int point = 0; point < probe->count; point++) {
         const struct probe_point *at = &probe->points[point];
         name_cell(table, point);
-        number_cell(table, predicted_value(probe, point, SIGNAL_VARIANCE));
+        number_cell(table, signal_predicted(probe, point, SIGNAL_VARIANCE));
         for (size_t i = 0; i < sizeof columns / sizeof *columns; i++)
             number_cell(table, signal_value(probe, point, columns[i]));
         table_cell(table, "%.0f %%", 100 * (double)at->dead);
@@ -75,7 +68,7 @@ static struct table *compare_table(const struct probing *probing, enum signal si
         table_cell(table, "%s", probing->subjects[i].choice);
     for (int point = 0; point < first->count; point++) {
         name_cell(table, point);
-        number_cell(table, predicted_value(first, point, signal));
+        number_cell(table, signal_predicted(first, point, signal));
         for (int i = 0; i < probing->count; i++)
             number_cell(table, signal_value(probing->subjects[i].probe, point, signal));
     }
@@ -102,7 +95,7 @@ static int print_comparison(const struct probing *probing, struct error *error)
 
 /* ---- What there is to say of it ---- */
 
-/* The largest distance from variance = shortcut + (alpha s)^2 branch, with s = 1. */
+/* The largest distance from variance = shortcut + (alpha s)^2 branch, with s = 1; NAN where something is not finite. */
 static double law_distance(const struct settings *settings, const struct probe *probe)
 {
     const double alpha = settings->model.norm == NORM_BATCH ? 1 : settings->model.alpha;
@@ -110,7 +103,10 @@ static double law_distance(const struct settings *settings, const struct probe *
     for (int point = 1; point < probe->count; point++) {
         const struct probe_point *at = &probe->points[point];
         const double law = at->shortcut_variance + alpha * alpha * at->branch_variance;
-        most = fmax(most, fabs(at->variance / law - 1));
+        const double distance = law == 0 && at->variance == 0 ? 0 : fabs(at->variance / law - 1);
+        if (!isfinite(distance))
+            return NAN;
+        most = fmax(most, distance);
     }
     return most;
 }
@@ -132,9 +128,9 @@ static void print_notes(const struct probe_subject *subject)
     putchar('\n');
     if (model->family == FAMILY_PAPERS && model->norm == NORM_NONE && unit_gain(subject))
         puts("Skip gains count as 1, as in the theory; --skip-gain zero shows them as training starts.");
-    if (unit_gain(subject))
-        printf("variance = shortcut + alpha^2 branch holds within %.2g %%.\n",
-               100 * law_distance(&subject->settings, probe));
+    const double distance = law_distance(&subject->settings, probe);
+    if (unit_gain(subject) && isfinite(distance))
+        printf("variance = shortcut + alpha^2 branch holds within %.2g %%.\n", 100 * distance);
     if (model->norm == NORM_NONE && model->weight_standardization)
         puts("Zero padding takes ((3n - 2) / 3n)^2 of a 3x3 convolution's variance on an n x n map: branches stay "
              "below 1.");
