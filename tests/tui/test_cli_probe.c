@@ -118,6 +118,15 @@ static void test_figure_is_written(void **state)
     assert_memory_equal(magic, "\x89PNG\r\n\x1a\n", 8);
 }
 
+/* No law is said to hold of what is beyond all numbers. */
+static void test_what_explodes(void **state)
+{
+    (void)state;
+    const char *out = run_expecting(0, "probe --stem 8 --stages 8/8x200 --ws off --alpha 4 --batch 2")->out;
+    assert_non_null(strstr(out, " inf "));
+    assert_null(strstr(out, "holds within"));
+}
+
 static void test_bad_usage(void **state)
 {
     (void)state;
@@ -143,7 +152,8 @@ int main(void)
         cmocka_unit_test(test_papers_block),      cmocka_unit_test(test_report_block),
         cmocka_unit_test(test_initialisations),   cmocka_unit_test(test_skip_gain_as_training_starts),
         cmocka_unit_test(test_images_go_in),      cmocka_unit_test(test_same_twice),
-        cmocka_unit_test(test_figure_is_written), cmocka_unit_test(test_bad_usage),
+        cmocka_unit_test(test_figure_is_written), cmocka_unit_test(test_what_explodes),
+        cmocka_unit_test(test_bad_usage),
     };
     return cmocka_run_group_tests(tests, process_setup, process_teardown);
 }
