@@ -52,12 +52,12 @@ static size_t bytes_beside(const struct network *network)
 }
 
 /* All that the run would take with batches of this size; SIZE_MAX where there can be no plan. */
-static size_t run_bytes(const struct network *network, int batch)
+static size_t run_bytes(const struct network *network, int batch, bool probes)
 {
     const int rest = network_rest(network, batch);
     const size_t arena = arena_bytes(network, network_chunk(network, batch), false);
     const size_t rest_arena = rest > 0 ? arena_bytes(network, rest, false) : 0;
-    const size_t probing = network->options.probes ? arena_bytes(network, prober_chunk(network, batch), true) : 0;
+    const size_t probing = probes ? arena_bytes(network, prober_chunk(network, batch), true) : 0;
     if (arena == SIZE_MAX || rest_arena == SIZE_MAX || probing == SIZE_MAX)
         return SIZE_MAX;
     return network->memory_bytes + arena + rest_arena + probing + bytes_beside(network);
@@ -80,7 +80,7 @@ static int largest_batch(const struct network *network, int batch, size_t availa
     int fits = 0, too_large = batch;
     while (too_large - fits > 1) {
         const int middle = fits + (too_large - fits) / 2;
-        if (run_bytes(network, middle) <= available)
+        if (run_bytes(network, middle, network->options.probes) <= available)
             fits = middle;
         else
             too_large = middle;
@@ -91,7 +91,8 @@ static int largest_batch(const struct network *network, int batch, size_t availa
 int network_explain_memory(struct network *network, struct error *error)
 {
     const int batch = network->options.batch;
-    const size_t needed = run_bytes(network, batch);
+    const bool probes = network->options.probes;
+    const size_t needed = run_bytes(network, batch, probes);
     size_t available, total;
     struct error unknown;
     if (needed == SIZE_MAX || network->backend->memory(network->backend, &available, &total, &unknown))
@@ -103,8 +104,10 @@ int network_explain_memory(struct network *network, struct error *error)
     const int fits = largest_batch(network, batch, available);
     if (fits > 0)
         snprintf(advice, sizeof advice, "the largest batch that fits is about %d", fits);
-    return error_set(error, "out of memory for batch %d: the run needs %.0f MB, and %.0f of %.0f MB are free; %s",
-                     batch, (double)needed / 1e6, (double)available / 1e6, (double)total / 1e6, advice);
+    const bool without = probes && run_bytes(network, batch, false) <= available;
+    return error_set(error, "out of memory for batch %d: the run needs %.0f MB, and %.0f of %.0f MB are free; %s%s",
+                     batch, (double)needed / 1e6, (double)available / 1e6, (double)total / 1e6, advice,
+                     without ? "; this one fits without probes (--probe-every 0)" : "");
 }
 
 int network_check_room(struct network *network, struct error *error)

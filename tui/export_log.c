@@ -76,7 +76,9 @@ static int begin_probes(struct export_source *source, const char *what, int colu
 {
     const char *session = session_name(source->session);
     if (source->metrics.probe_count == 0)
-        return error_set(error, "session %s has no probes in its log: it trains with --probe-every 0, or has not begun",
+        return error_set(error,
+                         "session %s has no probes in its log: it was trained with --probe-every 0 or by an "
+                         "nfbench without probes, or has not begun",
                          session);
     snprintf(title, TITLE_SIZE, "%s \u00b7 %s \u00b7 %s", what, source->settings.model.preset, session);
     return canvas_create_figure(columns, rows, source->scale, source->theme, out, inside, error);

@@ -147,8 +147,12 @@ static void probes_count(void **state)
         assert_int_equal(try_run(&run, cuda, &error), -1);
         print_message("%s\n", error.message);
         batch[probes] = advised(&error);
+        assert_null(strstr(error.message, "--probe-every 0"));
     }
     assert_true(batch[1] > 1 && batch[1] < batch[0]);
+    run.options.batch = batch[0] - 1; /* a session keeps its batch, and may do without probes */
+    assert_int_equal(try_run(&run, cuda, &error), -1);
+    assert_non_null(strstr(error.message, "this one fits without probes (--probe-every 0)"));
     run.options.batch = batch[1];
     if (try_run(&run, cuda, &error))
         fail_msg("%s", error.message);
