@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
@@ -182,6 +183,35 @@ static void a_rollback_passes_over_checkpoints_of_an_explosion(void **state)
     assert_true(checkpoint_at(&run, 4)->state.last_loss > 10);
     assert_int_equal(run.rollback_count, 1);
     assert_int_equal(run.rollbacks[0], 3);
+    tiny_free(&run);
+}
+
+/* Back at step 3 the next one is not finite, either. */
+static void hurry_then_spoil(struct tiny_run *run, long step)
+{
+    if (step == 3 && run->rollback_count == 1)
+        tiny_spoil(run, "head.bias", PART_VALUE, -3e38f, 8);
+    else
+        hurry(run, step);
+}
+
+static void a_rollback_forgets_the_losses_behind_it(void **state)
+{
+    (void)state;
+    static struct tiny_run run;
+    char losses[64];
+    init(&run, DIVERGENCE_ROLLBACK);
+    run.options.checkpoint_every = 1;
+    run.saved = hurry_then_spoil;
+    tiny_create(&run, NULL);
+    finish(&run);
+    assert_int_equal(run.rollback_count, 2);
+    assert_non_null(strstr(run.findings[0].text, "diverged at step 5"));
+    assert_non_null(strstr(run.findings[0].text, ", over 10 times its median since step 4. "));
+    assert_non_null(strstr(run.findings[1].text, "diverged at step 4"));
+    snprintf(losses, sizeof losses, "; loss before: %.3g, %.3g, %.3g. ", (double)run.steps[0].loss,
+             (double)run.steps[1].loss, (double)run.steps[2].loss);
+    assert_non_null(strstr(run.findings[1].text, losses));
     tiny_free(&run);
 }
 
@@ -361,6 +391,7 @@ int divergences_run(void)
         cmocka_unit_test(after_a_rollback_the_same_rate_gives_the_same_losses),
         cmocka_unit_test(a_rollback_mends_what_no_step_would),
         cmocka_unit_test(a_rollback_passes_over_checkpoints_of_an_explosion),
+        cmocka_unit_test(a_rollback_forgets_the_losses_behind_it),
         cmocka_unit_test(a_batch_is_passed_over_and_nothing_else_changes),
         cmocka_unit_test(the_probe_of_a_diagnosis_says_nothing_twice),
         cmocka_unit_test(passing_over_is_given_up_after_a_hundred),
