@@ -2,6 +2,7 @@
  * that several blocks share them, counts that fill no block, values that are not finite, draws. */
 #include "tests/cuda/twins.h"
 #include "tests/cuda_emulation/emulation.h"
+#include "tests/kernels/statistics_checks.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -131,6 +132,11 @@ static void batch_norm_over_many_rows(void **state)
             print_message("%zu rows of %d channels, %s\n", c.rows, c.c, name_of(c.dtype));
             twins_check(*state, run_batch_norm, &c, tolerance_of(c.dtype));
         }
+}
+
+static void batch_norm_passes_over_what_is_not_finite(void **state)
+{
+    batch_norm_check_not_finite(((struct twins *)*state)->cuda);
 }
 
 /* ---- Maps ---- */
@@ -381,12 +387,10 @@ static void loss_is_nan_where_it_must_stop_the_run(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(batch_norm_over_many_rows),
-                                       cmocka_unit_test(pools_and_residuals_of_any_batch),
-                                       cmocka_unit_test(counts_that_fill_no_vector),
-                                       cmocka_unit_test(activations_hand_nan_on),
-                                       cmocka_unit_test(draws_are_the_same_numbers),
-                                       cmocka_unit_test(losses_of_any_batch_and_classes),
-                                       cmocka_unit_test(loss_is_nan_where_it_must_stop_the_run)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(batch_norm_over_many_rows),        cmocka_unit_test(batch_norm_passes_over_what_is_not_finite),
+        cmocka_unit_test(pools_and_residuals_of_any_batch), cmocka_unit_test(counts_that_fill_no_vector),
+        cmocka_unit_test(activations_hand_nan_on),          cmocka_unit_test(draws_are_the_same_numbers),
+        cmocka_unit_test(losses_of_any_batch_and_classes),  cmocka_unit_test(loss_is_nan_where_it_must_stop_the_run)};
     return cmocka_run_group_tests(tests, twins_open, twins_close);
 }

@@ -198,6 +198,56 @@ void statistics_check_not_finite(struct backend *backend)
     free(values);
 }
 
+/* ---- Running statistics of batch norm ---- */
+
+enum { NORM_ROWS = 1003, NORM_C = 12 };
+
+/* Mean and variance (2, NORM_C), 0.25 and 2 before, behind a batch of values (NORM_ROWS, NORM_C). */
+static void running_after(struct backend *backend, enum dtype dtype, const double *values, double running[2 * NORM_C])
+{
+    struct rig rig = {.backend = backend, .dtype = dtype, .repeats = 1};
+    double before[2 * NORM_C], ones[NORM_C];
+    for (int i = 0; i < NORM_C; i++) {
+        before[i] = 0.25;
+        before[NORM_C + i] = 2.0;
+        ones[i] = 1.0;
+    }
+    rig_begin(&rig);
+    float *device = rig_upload(&rig, DTYPE_FP32, before, 2 * NORM_C);
+    const struct batch_norm norm = {.c = NORM_C,
+                                    .weight = rig_upload(&rig, DTYPE_FP32, ones, NORM_C),
+                                    .bias = rig_upload(&rig, DTYPE_FP32, ones, NORM_C),
+                                    .running_mean = device,
+                                    .running_variance = device + NORM_C,
+                                    .saved = rig_poisoned(&rig, DTYPE_FP32, 2 * NORM_C)};
+    const void *x = rig_upload(&rig, dtype, values, NORM_ROWS * NORM_C);
+    void *y = rig_poisoned(&rig, dtype, NORM_ROWS * NORM_C);
+    RIG_CALL(&rig, backend->batch_norm_forward(backend, dtype, &norm, x, y, true, false, NORM_ROWS, &error));
+    rig_download(&rig, DTYPE_FP32, device, running, 2 * NORM_C);
+    rig_end(&rig);
+}
+
+void batch_norm_check_not_finite(struct backend *backend)
+{
+    double *values = reals(NORM_ROWS * NORM_C), clean[2 * NORM_C], running[2 * NORM_C];
+    for (int dtype = DTYPE_FP32; dtype <= DTYPE_BF16; dtype++) {
+        rig_normal(1, values, NORM_ROWS * NORM_C);
+        running_after(backend, (enum dtype)dtype, values, clean);
+        values[2] = (double)INFINITY;
+        values[500 * NORM_C + 5] = (double)NAN;
+        for (int row = 0; row < NORM_ROWS; row++) /* a mean, but no variance */
+            values[row * NORM_C + 11] = row % 2 ? 1e30 : -1e30;
+        running_after(backend, (enum dtype)dtype, values, running);
+        for (int i = 0; i < NORM_C; i++) {
+            const bool bad = i == 2 || i == 5 || i == 11;
+            assert_true(clean[i] != 0.25 && clean[NORM_C + i] != 2.0);
+            assert_true(running[i] == (bad ? 0.25 : clean[i]));
+            assert_true(running[NORM_C + i] == (bad ? 2.0 : clean[NORM_C + i]));
+        }
+    }
+    free(values);
+}
+
 /* ---- Units ---- */
 
 /* Elements, rows that fill no vector, one that several threads share, and many. */

@@ -14,6 +14,9 @@ void statistics_check_extremes(struct backend *backend);
 /* Channels with infinities and NaN, and one value that is not finite anywhere among others. */
 void statistics_check_not_finite(struct backend *backend);
 
+/* Channels of a batch that are not finite leave batch norm's running statistics as they are; others change them. */
+void batch_norm_check_not_finite(struct backend *backend);
+
 /* unit_squares of rows of many lengths and sizes. */
 void unit_squares_check(struct backend *backend);
 

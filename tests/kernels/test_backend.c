@@ -1,6 +1,7 @@
 /* The CPU back end beside the op table: memory, errors, the edges of bf16, NaN that must not get lost, counts and
  * running statistics. */
 #include "tests/kernels/rig.h"
+#include "tests/kernels/statistics_checks.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -196,6 +197,11 @@ static void batch_norm_keeps_running_statistics(void **state)
     assert_true(fabsf(mean - 9.4f) < 1e-5f); /* inference leaves them alone */
 }
 
+static void batch_norm_passes_over_what_is_not_finite(void **state)
+{
+    batch_norm_check_not_finite(*state);
+}
+
 static void shapes_are_checked(void **state)
 {
     struct backend *b = *state;
@@ -254,6 +260,7 @@ int main(void)
                                        cmocka_unit_test(loss_counts_and_adds),
                                        cmocka_unit_test(loss_survives_large_logits_and_shows_nan),
                                        cmocka_unit_test(batch_norm_keeps_running_statistics),
+                                       cmocka_unit_test(batch_norm_passes_over_what_is_not_finite),
                                        cmocka_unit_test(shapes_are_checked),
                                        cmocka_unit_test(what_convolutions_do_not_fuse_is_refused),
                                        cmocka_unit_test(dropout_does_not_depend_on_the_chunk)};
