@@ -81,6 +81,9 @@ json_t *cli_json_text(const char *text);
 json_t *cli_json_number(double value);
 json_t *cli_json_loss(double value);
 json_t *cli_json_fraction(double value);
+/* The findings of a session's log: an array of objects; NULL without memory. */
+struct metrics;
+json_t *cli_json_findings(const struct metrics *metrics);
 /* At the program's end: what was written to standard output has arrived, or nobody listens; else says why and returns
  * CLI_FAILED in place of `status`. */
 enum cli_status cli_finish(enum cli_status status);

@@ -1,6 +1,8 @@
 /* What the subcommands say: results on standard output, notes on standard error; see cli.h. */
 #include "tui/cli.h"
 
+#include "sessions/metrics.h"
+
 #include <errno.h>
 #include <math.h>
 #include <poll.h>
@@ -71,6 +73,25 @@ json_t *cli_json_loss(double value)
 json_t *cli_json_fraction(double value)
 {
     return value >= 0 ? cli_json_number(round(value * 1e7) / 1e7) : json_null();
+}
+
+json_t *cli_json_findings(const struct metrics *metrics)
+{
+    json_t *list = json_array();
+    for (int i = 0; list && i < metrics->finding_count; i++) {
+        const struct finding *finding = &metrics->findings[i];
+        json_t *place = finding->point < 0 ? json_null() : json_integer(finding->point);
+        json_t *row = json_pack(
+            "{s:s, s:s, s:b, s:I, s:I, s:o, s:o, s:o, s:o}", "finding", finding_kind_name(finding->kind), "severity",
+            finding_severity_name(finding->severity), "over", finding->over, "step", (json_int_t)finding->step, "since",
+            (json_int_t)finding->since, "block", place, "measured", cli_json_number((double)finding->measured), "limit",
+            cli_json_number((double)finding->limit), "text", cli_json_text(finding->text));
+        if (json_array_append_new(list, row) != 0) {
+            json_decref(list);
+            list = NULL;
+        }
+    }
+    return list;
 }
 
 /* A reader that has gone (`| head`) is no failure: what it wanted, it has. */

@@ -117,11 +117,11 @@ static json_t *epochs_json(const struct metrics *metrics)
 static json_t *session_json(const struct session *session, const struct session_summary *summary,
                             const struct metrics *metrics)
 {
-    return json_pack("{s:o, s:o, s:I, s:s, s:o, s:i, s:o, s:o}", "session", cli_json_text(session_name(session)),
+    return json_pack("{s:o, s:o, s:I, s:s, s:o, s:i, s:o, s:o, s:o}", "session", cli_json_text(session_name(session)),
                      "path", cli_json_text(session_path(session)), "step", (json_int_t)summary->step, "state",
                      summary->state, "message", cli_json_text(metrics->end_message), "damaged_lines",
                      metrics->damaged_lines, "settings", settings_json(session_settings(session)), "epochs",
-                     epochs_json(metrics));
+                     epochs_json(metrics), "findings", cli_json_findings(metrics));
 }
 
 static void measured_cells(struct table *table, double accuracy, double loss)
@@ -158,6 +158,27 @@ static int print_epochs(const struct metrics *metrics, struct error *error)
     return result;
 }
 
+static int print_findings(const struct metrics *metrics, struct error *error)
+{
+    static const char *const heads[] = {"step", "block", "severity", "finding"};
+    struct table *table = table_create("rlll");
+    for (size_t i = 0; i < sizeof heads / sizeof *heads; i++)
+        table_cell(table, "%s", heads[i]);
+    for (int i = 0; i < metrics->finding_count; i++) {
+        const struct finding *finding = &metrics->findings[i];
+        char place[CLI_VALUE_SIZE] = "-";
+        if (finding->point >= 0)
+            probe_point_name(finding->point, place, sizeof place);
+        table_cell(table, "%ld", finding->step);
+        table_cell(table, "%s", place);
+        table_cell(table, "%s", finding->over ? "over" : finding_severity_name(finding->severity));
+        table_cell(table, "%s", finding->text);
+    }
+    int result = table_print(table, stdout, error);
+    table_destroy(table);
+    return result;
+}
+
 static int print_settings(const struct settings *settings, struct error *error)
 {
     struct table *table = table_create("ll");
@@ -184,10 +205,15 @@ static int print_session(const struct session *session, const struct session_sum
         printf("%d damaged lines of its logs were passed over\n\n", metrics->damaged_lines);
     if (print_settings(session_settings(session), error) != 0)
         return -1;
-    if (metrics->epoch_count == 0)
+    if (metrics->epoch_count > 0) {
+        putchar('\n');
+        if (print_epochs(metrics, error) != 0)
+            return -1;
+    }
+    if (metrics->finding_count == 0)
         return 0;
     putchar('\n');
-    return print_epochs(metrics, error);
+    return print_findings(metrics, error);
 }
 
 static enum cli_status show(struct cli *cli, const char *name)

@@ -183,20 +183,9 @@ static struct result make_result(const struct run_parts *parts, const struct sna
 static json_t *findings_json(const struct session *session)
 {
     struct metrics metrics = {0};
-    json_t *list = json_array();
     if (session_metrics(session, &metrics, NULL) != 0)
-        return list;
-    for (int i = 0; i < metrics.finding_count; i++) {
-        const struct finding *finding = &metrics.findings[i];
-        json_t *place = finding->point < 0 ? json_null() : json_integer(finding->point);
-        json_array_append_new(list,
-                              json_pack("{s:s, s:s, s:b, s:I, s:I, s:o, s:o, s:o, s:o}", "finding",
-                                        finding_kind_name(finding->kind), "severity",
-                                        finding_severity_name(finding->severity), "over", finding->over, "step",
-                                        (json_int_t)finding->step, "since", (json_int_t)finding->since, "block", place,
-                                        "measured", cli_json_number((double)finding->measured), "limit",
-                                        cli_json_number((double)finding->limit), "text", cli_json_text(finding->text)));
-    }
+        return json_array();
+    json_t *list = cli_json_findings(&metrics);
     metrics_free(&metrics);
     return list;
 }

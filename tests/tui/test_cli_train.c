@@ -158,7 +158,13 @@ static void test_a_rollback_is_told_and_recorded(void **state)
     json_array_foreach(json_object_get(result, "findings"), i, finding) divergences +=
         strcmp(json_text_at(finding, "finding"), "divergence") == 0;
     assert_int_equal(divergences, 6);
+    json_t *shown = last_json(run_expecting(0, "sessions show back --json"));
+    assert_true(json_equal(json_object_get(shown, "findings"), json_object_get(result, "findings")));
+    json_decref(shown);
     json_decref(result);
+    outcome = run_expecting(0, "sessions show back");
+    assert_non_null(strstr(outcome->out, "step  block    severity  finding\n"));
+    assert_non_null(strstr(outcome->out, "  -        alarm     after 5 rollbacks: diverged at step "));
     run_expecting(2, "train " TINY "--on-divergence sometimes");
     run_expecting(1, "resume back --on-divergence continue"); /* may be changed; its rate is still too high */
 }
