@@ -4,6 +4,7 @@
 
 #include "base/nearest.h"
 #include "sessions/settings.h"
+#include "tui/export.h"
 #include "tui/keys.h"
 #include "tui/layout.h"
 #include "viz/theme.h"
@@ -37,6 +38,13 @@ static const char *glyphs_word(int index)
 static const char *divergence_word(int index)
 {
     return setting_word(settings_row(settings_find("on-divergence")), index);
+}
+
+static const char *picture_word(int index)
+{
+    const struct export_row *row = export_row(index);
+
+    return row ? row->name : index > 0 && export_row(index - 1) ? "all" : NULL;
 }
 
 static const char *command_word(int index)
@@ -138,7 +146,7 @@ static const struct command_entry table[] = {
      .help = "Draw with braille, block (for fonts without braille) or ascii"},
     {.name = "export",
      .action = ACTION_EXPORT,
-     .argument = ARGUMENT_FILE,
+     .argument = ARGUMENT_PICTURES,
      .optional = true,
      .usage = "FILE|NAMES",
      .help =
@@ -321,7 +329,7 @@ static int read_argument(const struct command_entry *entry, const char *text, st
         return read_switch(text, action, error);
     case ARGUMENT_CHOICE:
         return read_choice(entry, text, action, error);
-    case ARGUMENT_FILE:
+    case ARGUMENT_PICTURES:
         if (strlen(text) >= sizeof(action->word))
             return error_set(error, "the file's name is too long");
         snprintf(action->word, sizeof(action->word), "%s", text);
@@ -386,7 +394,7 @@ static const char *(*argument_words(const struct command_entry *entry))(int)
 {
     if (entry->argument == ARGUMENT_SWITCH)
         return switch_word;
-    return entry->argument == ARGUMENT_CHOICE ? entry->choice : NULL;
+    return entry->argument == ARGUMENT_PICTURES ? picture_word : entry->choice;
 }
 
 int command_complete(const char *line, int start, int end, const char **words, int size)
@@ -394,6 +402,7 @@ int command_complete(const char *line, int start, int end, const char **words, i
     const char *(*list)(int) = command_word;
     const char *candidate;
     int first = (int)strspn(line, " \t:"), count = 0;
+    bool file = false;
 
     if (start > first) {
         const struct command_entry *entry;
@@ -403,14 +412,13 @@ int command_complete(const char *line, int start, int end, const char **words, i
         entry = command_find(name);
         if (!entry || rest - line < start) /* unknown, or a second argument */
             return 0;
-        if (entry->argument == ARGUMENT_FILE)
-            return -1;
+        file = entry->argument == ARGUMENT_PICTURES;
         list = argument_words(entry);
     }
     for (int i = 0; list && count < size && (candidate = list(i)); i++)
         if (strncasecmp(candidate, line + start, (size_t)(end - start)) == 0)
             words[count++] = candidate;
-    return count;
+    return file && count == 0 ? -1 : count;
 }
 
 /* Names of an entry's keys with a comma between. */

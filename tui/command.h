@@ -49,7 +49,7 @@ enum argument_kind {
     ARGUMENT_FRACTION, /* 0 <= X < 1 */
     ARGUMENT_SWITCH,   /* on|off; on when left out */
     ARGUMENT_CHOICE,
-    ARGUMENT_FILE
+    ARGUMENT_PICTURES /* names of them (export.h), or a file */
 };
 
 enum { COMMAND_KEYS = 10 };
@@ -86,7 +86,8 @@ const struct command_key *command_for_key(int key);
 int command_parse(const char *line, struct action *action, struct error *error);
 
 /* The possible continuations of the word that begins at line[start] and ends at line[end]: names of commands, or values
- * of their argument. Fills up to `size` words (static strings) and returns how many; -1 where a file name is wanted. */
+ * of their argument. Fills up to `size` words (static strings) and returns how many; -1 where a file name is wanted and
+ * none of the words fits. */
 int command_complete(const char *line, int start, int end, const char **words, int size);
 
 /* "lr X|xF" */

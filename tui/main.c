@@ -52,13 +52,15 @@ static const struct cli_command commands[] = {
     {.name = "export",
      .operands = "SESSION",
      .summary = "writes a session's pictures as PNG files: curves, signal propagation, histograms",
-     .about = "Without --what and --all: those that come from the session's log. Each picture's path is printed.",
+     .about = "Of the session's log, without more being said: loss, accuracy, signal, gradients, weights, histograms, "
+              "variances, density. Of its network and images, with --all or by --what: augmentation, samples, classes, "
+              "mistakes, losses, confusion, filters. Each picture's path is printed.",
      .settings = "data device precision threads sessions-dir json",
      .options = {{"all", NULL, "every picture, those of the network and the images, too"},
                  {"what", "LIST", "these pictures, by their names with commas between them"},
-                 {"scale", "1|2", "size of the pictures (2)"},
+                 {"scale", "N", "pixels of the pictures: 1 to 4 times their size (2)"},
                  {"to", "DIR", "into this folder (the session's images)"},
-                 {"theme", "light|dark", "their colours (light)"},
+                 {"theme", "light|dark|mono", "their colours (light)"},
                  {"checkpoint", "last|best|STEP", "of the network's pictures (best, else last)"},
                  {"split", "test|validation|train", "images of the network's pictures (test)"}},
      .min_operands = 1,

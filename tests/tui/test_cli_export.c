@@ -1,6 +1,7 @@
 /* `nfbench export` on the real program: which pictures there are, where they go, what stands in them, and what is said
  * when there is nothing to draw. */
 #include "tests/tui/process.h"
+#include "tui/export.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -84,6 +85,16 @@ static void scale_names_and_folder_can_be_chosen(void **state)
     json_decref(told);
 }
 
+static void the_help_names_every_picture(void **state)
+{
+    (void)state;
+    const struct outcome *outcome = run_expecting(0, "export --help");
+    const struct export_row *row;
+    for (int i = 0; (row = export_row(i)); i++)
+        if (!strstr(outcome->out, row->name))
+            fail_msg("%s is missing in\n%s", row->name, outcome->out);
+}
+
 static void what_cannot_be_drawn_is_said(void **state)
 {
     (void)state;
@@ -110,6 +121,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(pictures_of_the_log_are_written_and_told),
         cmocka_unit_test(scale_names_and_folder_can_be_chosen),
+        cmocka_unit_test(the_help_names_every_picture),
         cmocka_unit_test(what_cannot_be_drawn_is_said),
     };
     return cmocka_run_group_tests(tests, process_setup, process_teardown);
