@@ -74,7 +74,7 @@ static struct sheet *create_sheet(const struct figure_head *head, int count, int
 void figure_sheet(struct canvas *canvas, struct rect area, const struct sheet *sheet)
 {
     struct image_grid grid = sheet->grid;
-    if (canvas_cells(canvas)) /* a panel has its own shape */
+    if (!canvas_has_pixels(canvas)) /* a panel has its own shape */
         grid.per_row = 0;
     image_grid_draw(canvas, area, &grid);
 }

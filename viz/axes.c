@@ -8,7 +8,6 @@ enum {
     AXIS_ROWS = 6,
     LABEL_ROWS = 11, /* from so many on the axes' titles have rows of their own */
     AXIS_COLUMNS = 16,
-    FINE_DOTS = 4, /* a cell of more dots is one of pixels */
     COLUMNS_PER_TICK = 8,
     GUTTER_LABEL = 8,  /* longer titles of x do not stand left of its first tick */
     LEGEND_SAMPLE = 3, /* columns */
@@ -79,7 +78,7 @@ static int place_header(struct axes *axes)
 
 void axes_begin(const struct canvas *canvas, struct axes *axes)
 {
-    bool pixels = canvas_dots(canvas).y > FINE_DOTS;
+    bool pixels = canvas_has_pixels(canvas);
     int rows = axes->area.rows, above = place_header(axes);
     axes->plot = axes->area;
     axes->axis_gap = pixels ? 0 : 0.5;
@@ -138,7 +137,7 @@ void axes_place(const struct canvas *canvas, struct axes *axes)
         axes->plot.column += gutter;
         axes->plot.columns -= gutter;
     }
-    if (dots.y > FINE_DOTS)
+    if (canvas_has_pixels(canvas))
         axes->plot.columns--; /* for half a marker, half a label */
     if (axes->plot.columns < 1 || axes->plot.rows < 1)
         axes->plot.columns = axes->plot.rows = 0;

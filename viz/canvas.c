@@ -197,7 +197,7 @@ void canvas_path_end(struct canvas *canvas)
     canvas->ops->path_end(canvas);
 }
 
-static bool has_pixels(const struct canvas *canvas)
+bool canvas_has_pixels(const struct canvas *canvas)
 {
     enum { FINE_DOTS = 4 }; /* a cell of terminals has no more */
     return canvas->dots.y > FINE_DOTS;
@@ -205,7 +205,7 @@ static bool has_pixels(const struct canvas *canvas)
 
 void canvas_line_begin(struct canvas *canvas, struct style style, enum stroke stroke, double width)
 {
-    canvas_path_begin(canvas, style, has_pixels(canvas) ? STROKE_SOLID : stroke, width);
+    canvas_path_begin(canvas, style, canvas_has_pixels(canvas) ? STROKE_SOLID : stroke, width);
 }
 
 void canvas_line(struct canvas *canvas, double x0, double y0, double x1, double y1, enum stroke stroke, double *run)
@@ -214,7 +214,7 @@ void canvas_line(struct canvas *canvas, double x0, double y0, double x1, double 
         double on, period; /* in columns */
     } patterns[] = {[STROKE_DASHED] = {0.9, 1.5}, [STROKE_DOTTED] = {0.05, 0.6}};
     double length = hypot(x1 - x0, y1 - y0);
-    if (stroke == STROKE_SOLID || !has_pixels(canvas) || !(length > 0) || length > 1e6) {
+    if (stroke == STROKE_SOLID || !canvas_has_pixels(canvas) || !(length > 0) || length > 1e6) {
         canvas_path_line(canvas, x0, y0, x1, y1);
         return;
     }

@@ -123,7 +123,7 @@ static void draw_filled(struct canvas *canvas, const struct columns *columns, co
 {
     const struct axis *y = &columns->axes->y;
     struct walk walk = walk_of(bins);
-    double least = canvas_dots(canvas).y > 4 ? 1 : canvas_dots(canvas).y * 0.125, bottom = y->origin + y->count;
+    double least = canvas_has_pixels(canvas) ? 1 : canvas_dots(canvas).y * 0.125, bottom = y->origin + y->count;
     for (int column = 0; column < columns->count && walk.total > 0; column++) {
         double density = density_of(&walk, columns, column), x = columns->first + (double)column * columns->width;
         if (density > 0) /* the smallest count shows */
@@ -242,7 +242,7 @@ void histogram_draw(struct canvas *canvas, struct rect area, const struct histog
     struct dot_grid dots = canvas_dots(canvas);
     axes_begin(canvas, &axes);
     axes_place(canvas, &axes); /* with any bounds of y: the columns tell them, and are nearly these */
-    struct columns columns = {&axes, axes.x.origin, 0, dots.y > 4 ? 1 : dots.x, 0};
+    struct columns columns = {&axes, axes.x.origin, 0, canvas_has_pixels(canvas) ? 1 : dots.x, 0};
     columns.count = axes.x.count / columns.width;
     columns.greatest = greatest_density(histogram, &columns) * 1.05;
     if (columns.greatest > 0)

@@ -53,7 +53,7 @@ static void set_tile(const struct image_grid *grid, int columns, struct tiles *t
 /* The largest tiles with which all images fit; the least ones when none do. */
 static struct tiles choose_tiles(const struct canvas *canvas, struct rect area, const struct image_grid *grid)
 {
-    struct tiles tiles = begin_tiles(grid, canvas_cells(canvas) ? 0 : 1);
+    struct tiles tiles = begin_tiles(grid, canvas_has_pixels(canvas) ? 1 : 0);
     int largest = grid->per_row > 0 ? (area.columns + tiles.space) / grid->per_row - tiles.space : area.columns;
     largest = in_pairs(grid) ? (largest - 1) / 2 : largest;
     for (int columns = largest / 2 * 2; columns >= LEAST_TILE || !tiles.columns; columns -= 2) {
@@ -101,7 +101,7 @@ void image_grid_draw(struct canvas *canvas, struct rect area, const struct image
 {
     struct rect before = canvas_clip(canvas, area), all = area;
     const char *const head[] = {grid->title, grid->note};
-    const int gap = canvas_cells(canvas) || !head_rows(grid) ? 0 : 1;
+    const int gap = canvas_has_pixels(canvas) && head_rows(grid) ? 1 : 0;
     canvas_clip(canvas, rect_intersect(before, area));
     for (int i = 0; i < 2 && area.rows > 2; i++)
         if (head[i]) {

@@ -4,7 +4,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { BEYOND_PART = 24, DOTS_MAX = 80, LEVELS_MAX = 1024, FINE_DOTS = 4, SCALE_COLUMNS = 8 };
+enum { BEYOND_PART = 24, DOTS_MAX = 80, LEVELS_MAX = 1024, SCALE_COLUMNS = 8 };
 
 /* What is drawn, in pixels: those of the canvas, or half cells. */
 struct picture {
@@ -120,7 +120,8 @@ static void set_pixel(uint8_t *pixel, uint32_t color)
 static void draw_colors(struct canvas *canvas, struct rect plot, const struct strip *strip)
 {
     struct dot_grid dots = canvas_dots(canvas);
-    int width = dots.y > FINE_DOTS ? dots.x : 1, height = dots.y > FINE_DOTS ? dots.y : 2, rows = plot.rows * height;
+    const bool pixels = canvas_has_pixels(canvas);
+    int width = pixels ? dots.x : 1, height = pixels ? dots.y : 2, rows = plot.rows * height;
     struct picture picture = {.strip = strip,
                               .first = x_of(strip, 0),
                               .end = end_of(strip),

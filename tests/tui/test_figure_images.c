@@ -1,17 +1,11 @@
 /* The figures of images: the pictures are the data's own, red as red; captions say what was done and what the network
  * said; colours tell right from wrong. */
+#include "tests/viz/viz_test.h"
 #include "tui/figure_images.h"
 
 #include "engine/augment.h"
-#include "viz/print.h"
 #include "viz/theme.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -48,25 +42,9 @@ static struct canvas *render(const struct sheet *sheet, int scale)
     return canvas;
 }
 
-/* ... on cells, as text. */
-static char *text_on(struct canvas *canvas)
-{
-    char *text = NULL;
-    size_t size;
-    struct error error = {""};
-    FILE *file = open_memstream(&text, &size);
-    assert_non_null(file);
-    assert_int_equal(canvas_print(canvas, file, NULL, &error), 0);
-    assert_int_equal(fclose(file), 0);
-    return text;
-}
-
 static struct canvas *cells(int columns, int rows)
 {
-    struct canvas *canvas;
-    struct error error = {""};
-    assert_int_equal(canvas_create_cells(columns, rows, GLYPHS_BRAILLE, &canvas, &error), 0);
-    return canvas;
+    return cells_of(columns, rows, GLYPHS_BRAILLE);
 }
 
 /* The picture drawn at a pixel, each of its pixels `enlarge` wide, is this planar image. */
@@ -109,7 +87,7 @@ static void test_each_image_stands_beside_what_is_made_of_it(void **state)
         assert_int_equal(sheet_of_augmentation(&what, &sheet, &error), 0);
         struct canvas *canvas = render(sheet, 1), *panel = cells(200, 60);
         figure_sheet(panel, canvas_area(panel), sheet);
-        char *shown = text_on(panel);
+        char *shown = text_of(panel);
         for (int i = 0; i < COUNT; i++) {
             const uint8_t *image = dataset_image(dataset, SPLIT_TRAIN, images[i]);
             uint8_t changed[IMAGE_BYTES];
@@ -162,7 +140,7 @@ static void test_samples_say_what_the_network_said(void **state)
     enum { COLUMNS = 3 * (TILE + 1) - 1, ROWS = 2 + TILE / 2 + 3 };
     canvas = cells(COLUMNS, ROWS);
     figure_sheet(canvas, canvas_area(canvas), sheet);
-    char *text = text_on(canvas), expected[64];
+    char *text = text_of(canvas), expected[64];
     assert_int_equal(strncmp(text, "A title\nand a note\n", 19), 0);
     snprintf(expected, sizeof expected, "\u2713 %s", dataset_class_name(dataset, label));
     assert_non_null(strstr(text, expected));
@@ -212,7 +190,7 @@ static void test_filters_are_scaled_by_their_largest_weight(void **state)
     canvas_destroy(canvas);
     canvas = cells(60, 12);
     figure_sheet(canvas, canvas_area(canvas), sheet);
-    char *text = text_on(canvas);
+    char *text = text_of(canvas);
     assert_non_null(strstr(text, "\u00b10.500 "));
     assert_non_null(strstr(text, "\u00b12.00 "));
     free(text);
@@ -237,7 +215,7 @@ static void test_the_confusion_matrix_has_names_counts_and_shares(void **state)
     confusion_size(confusion, &columns, &rows);
     struct canvas *canvas = cells(columns, rows);
     figure_confusion(canvas, canvas_area(canvas), confusion);
-    char *text = text_on(canvas);
+    char *text = text_of(canvas);
     assert_int_equal(strncmp(text, "A title\nand a note\n", 19), 0);
     const char *heading = strstr(text, "truth");
     assert_non_null(heading);

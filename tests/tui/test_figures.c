@@ -1,15 +1,10 @@
 /* The figures of the signal: what a probe measured stands where it belongs, at any size. NFBENCH_WRITE_GOLDEN=1 writes
  * the golden texts anew instead of comparing (run in the project's root; look at the difference before committing). */
 #include "tests/tui/made_probe.h"
+#include "tests/viz/viz_test.h"
 #include "tui/figure_signal.h"
-#include "viz/print.h"
 #include "viz/theme.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-/* after those three */
-#include <cmocka.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -43,24 +38,9 @@ static int tear_down(void **state)
     return 0;
 }
 
-static struct canvas *cells_of(int columns, int rows)
+static struct canvas *braille_cells(int columns, int rows)
 {
-    struct canvas *canvas = NULL;
-    struct error error;
-    assert_int_equal(canvas_create_cells(columns, rows, GLYPHS_BRAILLE, &canvas, &error), 0);
-    return canvas;
-}
-
-static char *text_of(const struct canvas *canvas)
-{
-    char *text = NULL;
-    size_t size = 0;
-    struct error error;
-    FILE *file = open_memstream(&text, &size);
-    assert_non_null(file);
-    assert_int_equal(canvas_print(canvas, file, NULL, &error), 0);
-    fclose(file);
-    return text;
+    return cells_of(columns, rows, GLYPHS_BRAILLE);
 }
 
 static void assert_says(const struct canvas *canvas, const char *const *words)
@@ -75,21 +55,9 @@ static void assert_says(const struct canvas *canvas, const char *const *words)
 /* Compares with the golden text and gives the canvas up. */
 static void check_golden(const char *name, struct canvas *canvas)
 {
-    char *text = text_of(canvas), path[128], expected[32768] = "";
-    bool write = getenv("NFBENCH_WRITE_GOLDEN") != NULL;
+    char path[128];
     snprintf(path, sizeof path, "tests/tui/golden/%s.txt", name);
-    FILE *file = fopen(path, write ? "w" : "r");
-    if (!file)
-        fail_msg("%s cannot be opened (run in the project's root)", path);
-    if (write)
-        assert_true(fputs(text, file) >= 0);
-    else
-        assert_true(fread(expected, 1, sizeof expected - 1, file) > 0);
-    assert_int_equal(fclose(file), 0);
-    if (!write && strcmp(text, expected))
-        fail_msg("%s differs from what is drawn:\n%s", path, text);
-    free(text);
-    canvas_destroy(canvas);
+    check_golden_text(path, canvas);
 }
 
 static void figures_look_as_they_did(void **state)
@@ -97,19 +65,19 @@ static void figures_look_as_they_did(void **state)
     struct rig *rig = *state;
     const struct probe *now = rig->history[4], *start = rig->history[0];
     struct profile_figure profile = {"Signal propagation", now, start, &rig->spec, SIGNALS_FORWARD, false, 3};
-    struct canvas *canvas = cells_of(132, 20);
+    struct canvas *canvas = braille_cells(132, 20);
     figure_profile(canvas, canvas_area(canvas), &profile);
     check_golden("signal", canvas);
-    canvas = cells_of(80, 20);
+    canvas = braille_cells(80, 20);
     profile.signals = SIGNALS_BACKWARD;
     profile.log_axis = true;
     figure_profile(canvas, canvas_area(canvas), &profile);
     check_golden("gradients", canvas);
-    canvas = cells_of(80, 20);
+    canvas = braille_cells(80, 20);
     figure_distribution(canvas, canvas_area(canvas),
                         &(struct distribution_figure){"Block 3", now, start, 3, DISTRIBUTION_VALUES});
     check_golden("distribution", canvas);
-    canvas = cells_of(80, 20);
+    canvas = braille_cells(80, 20);
     figure_distribution(canvas, canvas_area(canvas),
                         &(struct distribution_figure){"Block 3", now, NULL, 3, DISTRIBUTION_VARIANCES});
     check_golden("variances", canvas);
@@ -141,17 +109,17 @@ static void the_profile_shows_all_quantities_and_what_is_predicted(void **state)
                                     .model = &rig->spec,
                                     .signals = SIGNALS_FORWARD,
                                     .selected = -1};
-    struct canvas *canvas = cells_of(150, 40);
+    struct canvas *canvas = braille_cells(150, 40);
     figure_profile(canvas, canvas_area(canvas), &figure);
     assert_says(canvas, (const char *[]){"Signal propagation", "average channel squared mean",
                                          "average channel variance", "residual branch variance", "predicted",
                                          "start (step 0)", "now (step 8)", "32 channels", "block", "stem", NULL});
     canvas_destroy(canvas);
-    canvas = cells_of(60, 10); /* in one plot where there is no room for three */
+    canvas = braille_cells(60, 10); /* in one plot where there is no room for three */
     figure_profile(canvas, canvas_area(canvas), &figure);
     assert_says(canvas, (const char *[]){"squared mean", "variance", "branch", "stem", NULL});
     canvas_destroy(canvas);
-    canvas = cells_of(80, 20); /* no earlier probe: nothing to compare with */
+    canvas = braille_cells(80, 20); /* no earlier probe: nothing to compare with */
     figure.start = figure.now;
     figure.signals = SIGNAL_SET(SIGNAL_VARIANCE);
     figure_profile(canvas, canvas_area(canvas), &figure);
@@ -165,7 +133,7 @@ static void the_predicted_line_lies_below_what_is_above_it(void **state)
     struct rig *rig = *state;
     const struct profile_figure figure = {
         .now = rig->history[4], .signals = SIGNAL_SET(SIGNAL_VARIANCE), .selected = -1};
-    struct canvas *canvas = cells_of(80, 24);
+    struct canvas *canvas = braille_cells(80, 24);
     figure_profile(canvas, canvas_area(canvas), &figure);
     const struct cell *cells = canvas_cells(canvas);
     int compared = 0;
@@ -204,17 +172,17 @@ static void distributions_have_axes_and_say_what_they_compare(void **state)
 {
     struct rig *rig = *state;
     struct distribution_figure figure = {"Block 3", rig->history[4], rig->history[0], 3, DISTRIBUTION_VALUES};
-    struct canvas *canvas = cells_of(110, 24);
+    struct canvas *canvas = braille_cells(110, 24);
     figure_distribution(canvas, canvas_area(canvas), &figure);
     assert_says(canvas, (const char *[]){"Block 3", "activation", "density", "now (step 8)", "start (step 0)",
                                          "normal, predicted variance", "0", NULL});
     canvas_destroy(canvas);
-    canvas = cells_of(110, 24);
+    canvas = braille_cells(110, 24);
     figure.of = DISTRIBUTION_VARIANCES;
     figure_distribution(canvas, canvas_area(canvas), &figure);
     assert_says(canvas, (const char *[]){"channel variance", "predicted", NULL});
     canvas_destroy(canvas);
-    canvas = cells_of(140, 40);
+    canvas = braille_cells(140, 40);
     const struct distributions_figure all = {"All blocks", rig->history[4], NULL, DISTRIBUTION_VALUES, -1};
     figure_distributions(canvas, canvas_area(canvas), &all);
     assert_says(canvas, (const char *[]){"All blocks", "stem", "block 1", "block 6", "measured (step 8)", NULL});
@@ -226,7 +194,7 @@ static void the_selected_point_is_among_those_shown(void **state)
 {
     struct rig *rig = *state;
     for (int selected = 0; selected < rig->history[0]->count; selected++) {
-        struct canvas *canvas = cells_of(34, 12);
+        struct canvas *canvas = braille_cells(34, 12);
         char name[32], marked[40];
         const struct distributions_figure figure = {NULL, rig->history[4], NULL, DISTRIBUTION_VALUES, selected};
         probe_point_name(selected, name, sizeof name);
@@ -241,16 +209,16 @@ static void strips_and_histories_go_over_the_steps(void **state)
 {
     struct rig *rig = *state;
     struct strip_figure strip = {"Block 3", rig->history, HISTORY, 3, DISTRIBUTION_VALUES, false, NAN};
-    struct canvas *canvas = cells_of(80, 20);
+    struct canvas *canvas = braille_cells(80, 20);
     figure_strip(canvas, canvas_area(canvas), &strip);
     assert_says(canvas, (const char *[]){"Block 3", "step", "activation", "density 0", "peak", NULL});
     canvas_destroy(canvas);
-    canvas = cells_of(140, 40);
+    canvas = braille_cells(140, 40);
     strip.point = -1;
     figure_strips(canvas, canvas_area(canvas), &strip);
     assert_says(canvas, (const char *[]){"stem", "block 6", "peak", NULL});
     canvas_destroy(canvas);
-    canvas = cells_of(80, 20);
+    canvas = braille_cells(80, 20);
     const struct history_figure history = {"Block 3", rig->history, HISTORY, 3, SIGNAL_SET(SIGNAL_VARIANCE),
                                            false,     NAN};
     figure_history(canvas, canvas_area(canvas), &history);
@@ -268,7 +236,7 @@ static void bars_compare_measured_with_predicted(void **state)
     rig->history[4]->points[5].variance = 1e9f; /* one that explodes does not hide the others */
     most = figure_bar_most(rig->history[4]);
     assert_true(most < 20);
-    struct canvas *canvas = cells_of(40, 3);
+    struct canvas *canvas = braille_cells(40, 3);
     struct bar_figure bar = {.measured = 5, .predicted = 2, .most = 10, .role = ROLE_GOOD};
     figure_bar(canvas, (struct rect){0, 0, 40, 1}, &bar);
     const struct cell *cells = canvas_cells(canvas);
@@ -297,7 +265,7 @@ static void without_a_prediction_none_is_shown(void **state)
     assert_true(isnan(signal_predicted(probe, 2, SIGNAL_VARIANCE)));
     assert_true(isnan(signal_predicted(probe, 2, SIGNAL_SQUARED_MEAN)));
     for (int which = 0; which < 5; which++) {
-        struct canvas *canvas = cells_of(140, 40);
+        struct canvas *canvas = braille_cells(140, 40);
         const struct rect all = canvas_area(canvas);
         if (which == 0)
             figure_profile(canvas, all,
@@ -323,7 +291,7 @@ static void without_a_prediction_none_is_shown(void **state)
     for (int p = 0; p < probe->count; p++)
         greatest = fmax(greatest, (double)probe->points[p].variance);
     assert_true(most >= greatest && most < 1.1 * greatest);
-    struct canvas *canvas = cells_of(60, 1); /* a normal distribution within three measured deviations */
+    struct canvas *canvas = braille_cells(60, 1); /* a normal distribution within three measured deviations */
     figure_sparkline(canvas, canvas_area(canvas), probe, 2);
     int bars = 0;
     for (int column = 0; column < 60; column++)
@@ -347,7 +315,7 @@ static void figures_of_anything_fit_any_size(void **state)
     for (int rows = 0; rows <= 50; rows = rows * 3 / 2 + 1)
         for (int columns = 0; columns <= 200; columns = columns * 3 / 2 + 1)
             for (int which = 0; which < 3; which++) {
-                struct canvas *canvas = cells_of(columns, rows);
+                struct canvas *canvas = braille_cells(columns, rows);
                 const struct probe *now = shown[which], *start = rig->history[0];
                 struct rect area = canvas_area(canvas);
                 int count = which ? HISTORY : 0;

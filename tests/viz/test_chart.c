@@ -2,7 +2,6 @@
  * the golden texts anew instead of comparing (run in the project's root; look at the difference before committing). */
 #include "tests/viz/viz_test.h"
 #include "viz/chart.h"
-#include "viz/print.h"
 #include "viz/theme.h"
 
 #include <math.h>
@@ -61,41 +60,13 @@ static void end_run(struct run *run)
 
 /* --- golden texts --- */
 
-static char *canvas_text_of(const struct canvas *canvas)
-{
-    char *text = NULL;
-    size_t size;
-    struct error error = {""};
-    FILE *file = open_memstream(&text, &size);
-    assert_non_null(file);
-    if (canvas_print(canvas, file, NULL, &error))
-        fail_msg("%s", error.message);
-    assert_int_equal(fclose(file), 0);
-    return text;
-}
-
 static void check_golden(const char *name, const struct chart *chart, enum glyph_set glyphs, int columns)
 {
     struct canvas *canvas = cells_of(columns, GOLDEN_ROWS, glyphs);
     chart_draw(canvas, canvas_area(canvas), chart);
-    char *text = canvas_text_of(canvas), path[128], expected[16384] = "";
+    char path[128];
     snprintf(path, sizeof path, "tests/viz/golden/%s.txt", name);
-    bool write = getenv("NFBENCH_WRITE_GOLDEN") != NULL;
-    FILE *file = fopen(path, write ? "w" : "r");
-    if (!file)
-        fail_msg("%s cannot be opened (run in the project's root)", path);
-    if (write)
-        assert_true(fputs(text, file) >= 0);
-    else
-        assert_true(fread(expected, 1, sizeof expected - 1, file) > 0);
-    assert_int_equal(fclose(file), 0);
-    size_t same = 0, line = 1;
-    for (; text[same] && text[same] == expected[same]; same++)
-        line += text[same] == '\n';
-    if (!write && strcmp(text, expected))
-        fail_msg("%s differs from what is drawn in line %zu", path, line);
-    free(text);
-    canvas_destroy(canvas);
+    check_golden_text(path, canvas);
 }
 
 static void charts_look_as_they_did(void **state)

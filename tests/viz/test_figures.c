@@ -1,6 +1,5 @@
 /* Profiles, histograms and strips: where things stand in them, and that nothing is lost at any size. */
 #include "tests/viz/viz_test.h"
-#include "viz/print.h"
 #include "viz/profile.h"
 #include "viz/strip.h"
 #include "viz/theme.h"
@@ -11,18 +10,6 @@
 #include <string.h>
 
 enum { POINTS = 12, BINS = 40 };
-
-static char *text_of(const struct canvas *canvas)
-{
-    char *text = NULL;
-    size_t size = 0;
-    struct error error;
-    FILE *file = open_memstream(&text, &size);
-    assert_non_null(file);
-    assert_int_equal(canvas_print(canvas, file, NULL, &error), 0);
-    fclose(file);
-    return text;
-}
 
 /* Row of the first cell of a role in a column, from the top; -1: none. */
 static int first_row(const struct canvas *canvas, int column, enum role role)

@@ -2,7 +2,6 @@
 #include "tests/viz/viz_test.h"
 #include "viz/heatmap.h"
 #include "viz/image_grid.h"
-#include "viz/print.h"
 #include "viz/theme.h"
 
 #include <math.h>
@@ -19,18 +18,6 @@ static void fill_counts(uint32_t *counts, int classes)
 {
     for (int i = 0; i < classes * classes; i++)
         counts[i] = i % (classes + 1) == 0 ? 900 : (uint32_t)(i % 13);
-}
-
-static char *text_of(const struct canvas *canvas)
-{
-    char *text = NULL;
-    size_t size;
-    struct error error = {""};
-    FILE *file = open_memstream(&text, &size);
-    assert_non_null(file);
-    assert_int_equal(canvas_print(canvas, file, NULL, &error), 0);
-    assert_int_equal(fclose(file), 0);
-    return text;
 }
 
 static void a_confusion_matrix_has_all_its_numbers(void **state)
