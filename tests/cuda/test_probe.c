@@ -132,18 +132,28 @@ static void a_probe_is_the_cpus_in_bf16(void **state)
 
 /* ---- Runs ---- */
 
-static void run(struct tiny_run *run, long every, int polls)
+static void begin(struct tiny_run *run, long every)
 {
-    struct error error = {""};
     tiny_init(run, "micro");
     run->spec.stem = 8;
     run->spec.stage_count = 1;
     run->spec.stages[0] = (struct stage_spec){.width = 16, .mid = 8, .blocks = 1, .stride = 2};
     run->options.probe_every = every;
-    emulation_set_polls(polls);
+}
+
+static void finish(struct tiny_run *run)
+{
+    struct error error = {""};
     tiny_create(run, NULL);
     if (trainer_run(run->trainer, &error))
         fail_msg("%s", error.message);
+}
+
+static void run(struct tiny_run *run, long every, int polls)
+{
+    begin(run, every);
+    emulation_set_polls(polls);
+    finish(run);
     emulation_set_polls(1);
 }
 
@@ -176,11 +186,29 @@ static void probing_leaves_the_bits_alone(void **state)
     tiny_free(&some);
 }
 
+/* More images than a probe takes at once, out of those on the GPU: part by part they are those of the step. */
+static void a_large_batch_is_taken_in_parts(void **state)
+{
+    (void)state;
+    static struct tiny_run run;
+    begin(&run, 1);
+    run.options.limit = run.options.batch = 150;
+    run.options.validation = 10;
+    run.options.epochs = 1;
+    finish(&run);
+    assert_int_equal(run.step_count, 1);
+    assert_int_equal(run.probe_count, 1);
+    assert_int_equal(run.probes[0]->images, 150);
+    assert_true(fabsf(run.probes[0]->loss - run.steps[0].loss) < 1e-5f * run.steps[0].loss);
+    tiny_free(&run);
+}
+
 int main(void)
 {
     const struct CMUnitTest probes[] = {cmocka_unit_test(a_probe_is_the_cpus_in_fp32),
                                         cmocka_unit_test(a_probe_is_the_cpus_in_bf16)};
-    const struct CMUnitTest runs[] = {cmocka_unit_test(probing_leaves_the_bits_alone)};
+    const struct CMUnitTest runs[] = {cmocka_unit_test(probing_leaves_the_bits_alone),
+                                      cmocka_unit_test(a_large_batch_is_taken_in_parts)};
     tiny_backend_open = open_cuda;
     const int failed = cmocka_run_group_tests(probes, probe_rig_open, probe_rig_close);
     return failed + cmocka_run_group_tests(runs, tiny_open, tiny_close);
