@@ -194,9 +194,20 @@ static int on_probe(void *context, const struct probe *probe, struct error *erro
     return metrics_log_probe(session->metrics, probe, error);
 }
 
+/* What a person asks of a divergence holds for the session, whatever checkpoint it goes on from. Only the file has it:
+ * session_settings may be read elsewhere now. */
+static int keep_policy(const struct session *session, const struct command_record *record, struct error *error)
+{
+    struct settings changed = session->settings;
+    changed.train.on_divergence = (enum divergence_policy)record->command.value;
+    return settings_write(&changed, session->paths.settings, error);
+}
+
 static int on_command(void *context, const struct command_record *record, struct error *error)
 {
     struct session *session = context;
+    if (record->command.kind == COMMAND_ON_DIVERGENCE && record->ok && keep_policy(session, record, error))
+        return -1;
     return metrics_log_command(session->commands, record, error);
 }
 

@@ -1,6 +1,6 @@
 /* A session: the folder a run leaves behind.
  *
- *   settings.ini                  all settings of the run (settings.h)
+ *   settings.ini                  all settings of the run (settings.h); `on-divergence` changes its row on the way
  *   metrics.jsonl                 a record a line (metrics.h)
  *   commands.jsonl                what the person did, with the step (metrics.h)
  *   checkpoints/STEP.safetensors  (checkpoint.h); kept: the last 2, the best, and those with a name

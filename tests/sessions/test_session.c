@@ -367,6 +367,29 @@ static void test_resume_forgets_commands_behind_the_checkpoint(void **state)
     free_rig(&rig);
 }
 
+/* Whatever checkpoint it goes on from; what was refused changes nothing. */
+static void test_a_command_changes_what_a_divergence_does(void **state)
+{
+    (void)state;
+    struct settings settings = small_settings();
+    struct session *session = create(&settings, "policy");
+    struct trainer_sink sink = session_sink(session);
+    struct command_record record = {.command = {.kind = COMMAND_ON_DIVERGENCE, .value = DIVERGENCE_CONTINUE},
+                                    .ok = true};
+    assert_ok(sink.on_command(sink.context, &record, &error), &error);
+    record.command.value = 7;
+    record.ok = false;
+    assert_ok(sink.on_command(sink.context, &record, &error), &error);
+    session_close(session);
+
+    assert_ok(session_open(&settings, "policy", SESSION_READ, &session, &error), &error);
+    const struct settings *read = session_settings(session);
+    settings.train.on_divergence = DIVERGENCE_CONTINUE;
+    assert_memory_equal(&read->model, &settings.model, sizeof read->model);
+    assert_memory_equal(&read->train, &settings.train, sizeof read->train);
+    session_close(session);
+}
+
 static void test_a_divergence_is_recorded_once_and_whole(void **state)
 {
     (void)state;
@@ -649,6 +672,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_resume_goes_on_from_the_newest, folder_setup, folder_teardown),
         cmocka_unit_test_setup_teardown(test_resume_forgets_commands_behind_the_checkpoint, folder_setup,
                                         folder_teardown),
+        cmocka_unit_test_setup_teardown(test_a_command_changes_what_a_divergence_does, folder_setup, folder_teardown),
         cmocka_unit_test_setup_teardown(test_a_divergence_is_recorded_once_and_whole, folder_setup, folder_teardown),
         cmocka_unit_test_setup_teardown(test_a_damaged_newest_is_passed_over, folder_setup, folder_teardown),
         cmocka_unit_test_setup_teardown(test_a_bad_save_keeps_the_good_file, folder_setup, folder_teardown),
