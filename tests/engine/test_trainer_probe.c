@@ -1,5 +1,5 @@
 /* Probes of a run: at which steps, of which batch, and that the training is to the bit what it is without them. */
-#include "tests/engine/tiny_run.h"
+#include "tests/engine/tiny_reference.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -10,14 +10,6 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-
-static void run_to_end(struct tiny_run *run, const struct tiny_checkpoint *from)
-{
-    struct error error = {0};
-    tiny_create(run, from);
-    if (trainer_run(run->trainer, &error) < 0)
-        fail_msg("%s", error.message);
-}
 
 static void assert_probed_at(const struct tiny_run *run, const long *steps, int count)
 {
@@ -38,7 +30,7 @@ static void test_probing_leaves_the_bits_alone(void **state)
             runs[i].options.probe_every = i;
             runs[i].spec.norm = variant == 0 ? NORM_BATCH : NORM_NONE;
             runs[i].spec.dropout = runs[i].spec.stochastic_depth = variant == 1 ? 0.3f : 0;
-            run_to_end(&runs[i], NULL);
+            tiny_run_to_end(&runs[i], NULL);
         }
         assert_int_equal(runs[0].probe_count, 0);
         assert_int_equal(runs[1].probe_count, runs[1].step_count);
@@ -60,7 +52,7 @@ static void test_when_and_of_which_batch(void **state)
     tiny_init(&run, "micro");
     run.options.probe_every = 6;
     run.options.agc = 0.001f;
-    run_to_end(&run, NULL);
+    tiny_run_to_end(&run, NULL);
     assert_probed_at(&run, expected, sizeof expected / sizeof *expected);
     for (int i = 0; i < run.probe_count; i++) {
         const struct probe *probe = run.probes[i];
@@ -81,14 +73,14 @@ static void test_a_resumed_run_goes_on_as_one_that_was_not_cut(void **state)
     static struct tiny_run whole, first, second;
     tiny_init(&whole, "micro");
     whole.options.probe_every = 3;
-    run_to_end(&whole, NULL);
+    tiny_run_to_end(&whole, NULL);
     tiny_init(&first, "micro");
     first.options.probe_every = 3;
     first.stop_at = 5;
-    run_to_end(&first, NULL);
+    tiny_run_to_end(&first, NULL);
     tiny_init(&second, "micro");
     second.options.probe_every = 3;
-    run_to_end(&second, tiny_last(&first));
+    tiny_run_to_end(&second, tiny_last(&first));
     tiny_assert_same_end(&whole, &second);
     const int offset = whole.probe_count - second.probe_count;
     assert_true(second.probe_count > 2);
@@ -121,7 +113,7 @@ static void test_a_pause_takes_a_probe(void **state)
     struct error error = {""};
     struct probe *seen;
     tiny_init(&plain, "micro");
-    run_to_end(&plain, NULL);
+    tiny_run_to_end(&plain, NULL);
     tiny_init(&run, "micro");
     run.options.probe_every = 1000;
     tiny_create(&run, NULL);
