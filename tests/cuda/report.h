@@ -15,6 +15,11 @@ bool report_survives(void (*body)(void *data), void *data, char *text, size_t si
 
 /* Fails unless the child is ended by a report with each of `words`, a list that ends with NULL. */
 void report_expect(void (*body)(void *data), void *data, const char *const *words);
+#define EXPECT_REPORT(body, data, ...)                                                                                 \
+    do {                                                                                                               \
+        const char *const words_[] = {__VA_ARGS__, NULL};                                                              \
+        report_expect(body, data, words_);                                                                             \
+    } while (0)
 
 #ifdef __cplusplus
 }
