@@ -292,7 +292,7 @@ GPU_BUILD := $(BUILD)/gpu
 GPU_SETTINGS = BUILD=$(GPU_BUILD) $(if $(call header_is_there,oneapi/dnnl/dnnl.h),,ONEDNN=0) \
     $(if $(call header_is_there,cmocka.h),,CPPFLAGS='$(CPPFLAGS) -Itests/gpu/standin' LIBRARIES_TESTS=)
 # Tests of the emulation itself need it, and so do those that want a slow GPU.
-GPU_TEST_SOURCES := $(filter-out %/test_removed.c %/test_emulation.cu %/test_emulation_runtime.cu %/test_flights.c,\
+GPU_TEST_SOURCES := $(filter-out %/test_removed.c $(wildcard tests/cuda/test_emulation*.cu) %/test_flights.c,\
     $(wildcard tests/gpu/test_*.c tests/cuda/test_*.c tests/cuda/test_*.cu))
 GPU_TESTS = $(addprefix $(1)/on-gpu/,$(basename $(GPU_TEST_SOURCES)))
 GPU_HELPERS := $(call objects,tests/gpu/no_emulation.c tests/gpu/both.c $(filter-out tests/cuda/test_%.c,$(wildcard tests/cuda/*.c)) \
