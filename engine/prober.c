@@ -31,7 +31,6 @@ static void add_measure(struct maker *m, enum measure_kind kind, int index)
     struct measure *measure = &prober->measures[prober->measure_count];
     *measure = (struct measure){
         .kind = kind,
-        .op = index,
         .point = op->block + 1,
         .offset = prober->bytes,
         .spatial = conv ? (size_t)(conv->out_h * conv->out_w) : (size_t)(op->h * op->w),

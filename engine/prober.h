@@ -16,7 +16,7 @@ enum measure_kind {
 
 struct measure {
     enum measure_kind kind;
-    int op, point;  /* number of the operation; of the point in the probe */
+    int point;      /* its number in the probe */
     size_t offset;  /* of its results, in bytes */
     size_t spatial; /* rows an image */
     struct tally tally;

@@ -192,7 +192,8 @@ struct residual_gate {
 struct batch_norm {
     int c;
     const float *weight, *bias;             /* (c) */
-    float *running_mean, *running_variance; /* (c), updated by the training forward: 0.9 * old + 0.1 * new, unbiased */
+    float *running_mean, *running_variance; /* (c), updated by the training forward: 0.9 * old + 0.1 * new, unbiased;
+                                             * not in channels whose batch is not finite */
     float *saved;                           /* (2, c): mean, 1 / sqrt(var + 1e-5), of the forward, for the backward */
     float *weight_gradient, *bias_gradient; /* (c) */
 };

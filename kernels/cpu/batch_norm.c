@@ -48,7 +48,7 @@ static size_t row_grain(int c)
     return c < 8192 ? 8192 / (size_t)c : 1;
 }
 
-/* A batch that is not finite leaves no trace: the run may go on without it. */
+/* A channel that is not finite leaves no trace: the run may go on without this batch. */
 static void update_running(const struct batch_norm *norm, const float *variance, size_t rows)
 {
     float unbiased = rows > 1 ? (float)rows / (float)(rows - 1) : 1.0f;
