@@ -1,0 +1,174 @@
+/* How a person walks through the views of the blocks: the keys, what opens what, which axes are chosen. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+#include <math.h>
+
+#include "tests/tui/probed_scene.h"
+#include "tui/keys.h"
+#include "tui/panel_probe.h"
+
+static void arrows_walk_and_rows_follow(void **state)
+{
+    (void)state;
+    probed_scene_close(NULL);
+    probed_scene_begin(100);
+    add_healthy(0);
+    scene.view = VIEW_BLOCKS;
+    render(24, 80);
+    must_show(24, "stem");
+    assert_int_equal(row_of(24, "block 50 "), -1);
+    press(KEY_CODE_DOWN);
+    assert_int_equal(scene.selected, 1);
+    press(KEY_CODE_PAGE_DOWN);
+    assert_true(scene.selected > 5 && scene.selected < 20);
+    press(KEY_CODE_END);
+    assert_int_equal(scene.selected, 100);
+    press(KEY_CODE_DOWN);
+    assert_int_equal(scene.selected, 100);
+    render(24, 80);
+    must_show(24, "block 100");
+    assert_int_equal(row_of(24, "stem"), -1);
+    press(KEY_CODE_UP);
+    press(KEY_CODE_PAGE_UP);
+    assert_true(scene.selected > 80 && scene.selected < 95);
+    press(KEY_CODE_HOME);
+    press(KEY_CODE_UP);
+    assert_int_equal(scene.selected, 0);
+    render(24, 80);
+    must_show(24, "stem");
+    assert_false(scene_key(&scene, 24, 80, 'z'));
+}
+
+static void enter_opens_a_block_and_escape_leads_back(void **state)
+{
+    (void)state;
+    add_healthy(0);
+    for (int v = 0; v < VIEWS; v++) {
+        if (views[v] == VIEW_BLOCK)
+            continue;
+        scene.view = views[v];
+        scene.selected = 2;
+        press(KEY_CODE_ENTER);
+        assert_int_equal(scene.view, VIEW_BLOCK);
+        render(24, 80);
+        must_show(24, "Block 2 of 5");
+        must_show(24, "variance");
+        must_show(24, "predicted");
+        press(KEY_CODE_RIGHT);
+        render(24, 80);
+        must_show(24, "Block 3 of 5");
+        press(KEY_CODE_LEFT);
+        press(KEY_CODE_LEFT);
+        press(KEY_CODE_LEFT);
+        press(KEY_CODE_LEFT);
+        render(24, 80);
+        must_show(24, "the stem");
+        press(KEY_CODE_ESCAPE);
+        assert_int_equal(scene.view, views[v]);
+        assert_int_equal(scene.selected, 0);
+    }
+    scene.view = VIEW_OVERVIEW;
+    scene_open(&scene, VIEW_BLOCK); /* by the command */
+    press(KEY_CODE_ESCAPE);
+    assert_int_equal(scene.view, VIEW_OVERVIEW);
+}
+
+static void figures_that_have_no_room_come_by_the_arrows(void **state)
+{
+    (void)state;
+    add_healthy(0);
+    scene.view = VIEW_BLOCK;
+    render(18, 60);
+    assert_int_equal(row_of(18, "gradient norm over"), -1);
+    for (int i = 0; i < 20; i++)
+        press(KEY_CODE_DOWN);
+    render(18, 60);
+    must_show(18, "gradient norm over");
+    press(KEY_CODE_UP); /* the twenty are not to be gone back through */
+    render(18, 60);
+    assert_int_equal(row_of(18, "gradient norm over"), -1);
+    render(60, 200);
+    must_show(60, "gradient norm over");
+    must_show(60, "values over the steps");
+}
+
+/* Values that span decades ask for it; the person has the last word, for the signal and for the gradients apart. */
+static void axes_follow_the_data_and_the_person(void **state)
+{
+    struct probe *probe = made_probe(&spec, 200);
+
+    (void)state;
+    assert_false(probe_log_axis(&scene, AXIS_SIGNAL)); /* no probe yet */
+    add_healthy(0);
+    assert_false(probe_log_axis(&scene, AXIS_SIGNAL));
+    probe->points[4].variance = 1e6f;
+    probe->points[3].variance = NAN;
+    probe->points[2].variance = 0;
+    add_probe(probe);
+    assert_true(probe_log_axis(&scene, AXIS_SIGNAL));
+    assert_false(probe_log_axis(&scene, AXIS_GRADIENTS));
+    scene.view = VIEW_SIGNAL;
+    press('l');
+    assert_false(probe_log_axis(&scene, AXIS_SIGNAL));
+    press('l');
+    assert_true(probe_log_axis(&scene, AXIS_SIGNAL));
+    scene.view = VIEW_GRADIENTS;
+    press('l');
+    assert_true(probe_log_axis(&scene, AXIS_GRADIENTS));
+}
+
+static void the_key_bar_and_the_help_know_the_views_keys(void **state)
+{
+    (void)state;
+    add_healthy(0);
+    scene.view = VIEW_BLOCKS;
+    render(24, 80);
+    must_show(24, "Enter detail");
+    must_show(24, "space pause");
+    must_show(24, "Tab view");
+    must_show(24, "q quit");
+    scene.view = VIEW_BLOCK;
+    render(24, 80);
+    must_show(24, "Esc back");
+    scene.view = VIEW_OVERVIEW;
+    render(24, 80);
+    assert_int_equal(row_of(24, "Enter detail"), -1);
+    scene.overlay = OVERLAY_HELP;
+    render(60, 200);
+    must_show(60, "Enter opens it");
+    must_show(60, "Esc goes back");
+}
+
+static void the_names_of_the_views_show_which_is_open(void **state)
+{
+    (void)state;
+    add_healthy(0);
+    scene.view = VIEW_BLOCKS;
+    render(24, 80);
+    must_show(24, "1 Overview  2 Loss  3 Accuracy  4 Blocks  5 Signal  6 Gradients  0 Log");
+    assert_int_equal(role_at(24, "4 Blocks"), ROLE_SELECTED);
+    assert_int_equal(role_at(24, "2 Loss"), ROLE_KEY);
+    scene.view = VIEW_BLOCK; /* belongs to them */
+    render(24, 80);
+    assert_int_equal(role_at(24, "4 Blocks"), ROLE_SELECTED);
+    render(18, 60); /* no room for all the names */
+    must_show(18, "1  2  3  4 Blocks  5  6  0");
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, probed_scene_open, probed_scene_close)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(arrows_walk_and_rows_follow),
+        TEST(enter_opens_a_block_and_escape_leads_back),
+        TEST(figures_that_have_no_room_come_by_the_arrows),
+        TEST(axes_follow_the_data_and_the_person),
+        TEST(the_key_bar_and_the_help_know_the_views_keys),
+        TEST(the_names_of_the_views_show_which_is_open),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
