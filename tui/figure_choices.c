@@ -99,7 +99,7 @@ void figure_choices(struct canvas *canvas, struct rect area, const struct choice
 {
     struct legend_entry legend[2 * CHOICES_MOST + 1];
     const int count = list_legend(figure, legend);
-    const int rows = axes_draw_header(canvas, area, figure->title, legend, count);
+    const int rows = axes_draw_header(canvas, area, figure->title, legend, count) + 1;
     area = (struct rect){area.column, area.row + rows, area.columns, area.rows - rows};
     const struct grid grid = grid_of(area, PLOTS, PROFILE_ASPECT);
     for (int i = 0; i < PLOTS; i++)

@@ -2,6 +2,7 @@
  * the golden texts anew instead of comparing (run in the project's root; look at the difference before committing). */
 #include "tests/tui/made_probe.h"
 #include "tests/viz/viz_test.h"
+#include "tui/figure_choices.h"
 #include "tui/figure_signal.h"
 #include "viz/theme.h"
 
@@ -254,6 +255,36 @@ static void bars_compare_measured_with_predicted(void **state)
     canvas_destroy(canvas);
 }
 
+/* What was chosen is told once, above both plots; at any size nothing fails, not finite and nothing predicted either.
+ */
+static void choices_stand_side_by_side(void **state)
+{
+    struct rig *rig = *state;
+    static const char *const inits[] = {"init he", "init normal"}, *const ws[] = {"ws off", "ws on"};
+    const struct choice choices[] = {
+        {rig->history[0], 0, 0}, {rig->history[1], 1, 0}, {rig->history[3], 0, 1}, {rig->history[4], 1, 1}};
+    const struct choices_figure figure = {"Signal", choices, 4, inits, ws, 2, 2};
+    struct canvas *canvas = braille_cells(150, 24);
+    figure_choices(canvas, canvas_area(canvas), &figure);
+    assert_says(canvas, (const char *[]){"Signal", "init he", "init normal", "ws off", "ws on", "predicted",
+                                         "average channel variance", "average channel squared mean", NULL});
+    for (int column = 0; column < 150; column++) /* title and plots stand apart */
+        assert_int_equal(cell_at(canvas, column, 1)->code, ' ');
+    canvas_destroy(canvas);
+    for (int round = 0; round < 2; round++) {
+        for (int rows = 0; rows <= 50; rows = rows * 3 / 2 + 1)
+            for (int columns = 0; columns <= 200; columns = columns * 3 / 2 + 1) {
+                canvas = braille_cells(columns, rows);
+                figure_choices(canvas, canvas_area(canvas), &figure);
+                canvas_destroy(canvas);
+            }
+        for (int p = 0; p < rig->history[0]->count; p++) {
+            rig->history[0]->points[p].predicted = 0;
+            rig->history[1]->points[p].variance = p % 2 ? NAN : INFINITY;
+        }
+    }
+}
+
 /* With batch norm theory says nothing (probe.h: 0): nothing may look like a prediction, and axes follow the measured.
  */
 static void without_a_prediction_none_is_shown(void **state)
@@ -352,6 +383,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(the_selected_point_is_among_those_shown, set_up, tear_down),
         cmocka_unit_test_setup_teardown(strips_and_histories_go_over_the_steps, set_up, tear_down),
         cmocka_unit_test_setup_teardown(bars_compare_measured_with_predicted, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(choices_stand_side_by_side, set_up, tear_down),
         cmocka_unit_test_setup_teardown(without_a_prediction_none_is_shown, set_up, tear_down),
         cmocka_unit_test_setup_teardown(figures_of_anything_fit_any_size, set_up, tear_down),
     };
