@@ -17,6 +17,8 @@ static int quantity_words(const struct scene *scene, enum signal signal, char *t
     double predicted = signal_predicted(now, scene->selected, signal);
     char more[64] = "";
 
+    if (isnan(value))
+        return snprintf(text, size, "%s not measured", signal_name(signal));
     if (isfinite(predicted) && start != now && isfinite(first))
         snprintf(more, sizeof(more), " (predicted %.3g, at first %.3g)", predicted, first);
     else if (isfinite(predicted))

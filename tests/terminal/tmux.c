@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -223,6 +224,27 @@ long wait_for_step_above(long least)
         rest();
     }
     return step;
+}
+
+static long bytes_written(const char *name)
+{
+    struct stat status;
+
+    return stat(screen_path(name), &status) == 0 ? (long)status.st_size : 0;
+}
+
+void screen_stays_quiet(void)
+{
+    long before, until;
+
+    screen_pipe("bytes");
+    screen_key("z"); /* something to draw, so that the pipe is known to stand */
+    wait_for("'z' does nothing here");
+    for (until = clock_ms() + 40000; (before = bytes_written("bytes")) == 0;)
+        assert_true(clock_ms() < until);
+    for (until = clock_ms() + 500; clock_ms() < until;)
+        assert_non_null(strstr(screen_text(), " paused "));
+    assert_int_equal(bytes_written("bytes"), before);
 }
 
 const char *screen_format(const char *format)

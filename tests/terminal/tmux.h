@@ -41,6 +41,8 @@ long wait_for_step_above(long step);
 long screen_step(void);
 /* From here on what nfbench writes to the terminal also goes to FOLDER/NAME. */
 void screen_pipe(const char *name);
+/* The paused screen sends its terminal nothing; it must hold for half a second. */
+void screen_stays_quiet(void);
 /* A format of tmux: "#{alternate_on}". */
 const char *screen_format(const char *format);
 

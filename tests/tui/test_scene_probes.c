@@ -251,6 +251,11 @@ static void the_marked_blocks_values_stand_below_the_plots(void **state)
     scene.view = VIEW_GRADIENTS;
     render(24, 80);
     must_show(24, "0.4321");
+    probe = made_probe(&spec, 300);
+    probe->gradients = false;
+    add_probe(probe);
+    render(24, 80);
+    must_show(24, "gradient norm not measured");
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, probed_scene_open, probed_scene_close)
