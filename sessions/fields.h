@@ -1,5 +1,5 @@
 /* Plain structs as JSON members and back, by a table of their fields, so that what is written and what is read cannot
- * differ. Used by the logs (metrics.c) and by the state in a checkpoint (checkpoint.c). */
+ * differ. Used by the logs (metrics_record.c) and by the state in a checkpoint (checkpoint.c). */
 #ifndef NFBENCH_SESSIONS_FIELDS_H
 #define NFBENCH_SESSIONS_FIELDS_H
 

@@ -1,0 +1,161 @@
+/* See metrics_record.h. */
+#include "sessions/metrics_record.h"
+
+#include "sessions/crc32c.h"
+#include "sessions/probe_record.h"
+
+#include <string.h>
+
+static const struct field step_fields[] = {
+    FIELD(step_record, step, FIELD_LONG),
+    FIELD(step_record, epoch, FIELD_INT),
+    FIELD(step_record, loss, FIELD_FLOAT),
+    FIELD(step_record, accuracy, FIELD_FLOAT),
+    FIELD_NAMED(step_record, "lr", learning_rate, FIELD_FLOAT),
+    FIELD(step_record, gradient_norm, FIELD_FLOAT),
+    FIELD(step_record, clipped_units, FIELD_INT),
+    FIELD(step_record, seconds, FIELD_DOUBLE),
+    FIELD(step_record, images_per_second, FIELD_DOUBLE),
+};
+static const struct field epoch_fields[] = {
+    FIELD(epoch_record, step, FIELD_LONG),
+    FIELD(epoch_record, epoch, FIELD_INT),
+    FIELD(epoch_record, train_loss, FIELD_FLOAT),
+    FIELD(epoch_record, train_accuracy, FIELD_FLOAT),
+    FIELD(epoch_record, validation_loss, FIELD_FLOAT),
+    FIELD(epoch_record, validation_accuracy, FIELD_FLOAT),
+    FIELD(epoch_record, test_loss, FIELD_FLOAT),
+    FIELD(epoch_record, test_accuracy, FIELD_FLOAT),
+    FIELD(epoch_record, seconds, FIELD_DOUBLE),
+    FIELD(epoch_record, best, FIELD_BOOL),
+};
+/* By name, so that a log stays readable when the commands' numbers change. */
+static const char *const command_words[] = {
+    [COMMAND_LEARNING_RATE] = "lr",  [COMMAND_SCALE_LEARNING_RATE] = "scale-lr",
+    [COMMAND_PAUSE] = "pause",       [COMMAND_RESUME] = "resume",
+    [COMMAND_STEP] = "step",         [COMMAND_EVALUATE] = "eval",
+    [COMMAND_SAVE] = "save",         [COMMAND_PROBE] = "probe",
+    [COMMAND_STOP] = "stop",         [COMMAND_ON_DIVERGENCE] = "on-divergence",
+    [COMMAND_ROLLBACK] = "rollback", NULL,
+};
+_Static_assert(sizeof(enum command_kind) == sizeof(int), "words are stored as int");
+static const struct field command_fields[] = {
+    FIELD(command_record, step, FIELD_LONG),
+    FIELD_WORD(command_record, "action", command.kind, command_words),
+    FIELD_NAMED(command_record, "value", command.value, FIELD_DOUBLE),
+    FIELD_NAMED(command_record, "count", command.count, FIELD_LONG),
+    FIELD_CHARS(command_record, "command", command.text),
+    FIELD(command_record, ok, FIELD_BOOL),
+    FIELD_CHARS(command_record, "outcome", outcome),
+};
+/* As finding_kind_name and finding_severity_name have them. */
+static const char *const finding_words[] = {[FINDING_DIVERGENCE] = "divergence",  [FINDING_NOT_FINITE] = "not-finite",
+                                            [FINDING_VARIANCE] = "variance",      [FINDING_DEAD] = "dead-units",
+                                            [FINDING_UPDATE] = "update-ratio",    [FINDING_CHANCE] = "chance-level",
+                                            [FINDING_GAMMA] = "gamma-in-weights", NULL};
+static const char *const severity_words[] = {
+    [FINDING_NOTE] = "note", [FINDING_WARNING] = "warning", [FINDING_ALARM] = "alarm", NULL};
+_Static_assert(sizeof(enum finding_kind) == sizeof(int), "words are stored as int");
+static const struct field finding_fields[] = {
+    FIELD(finding, step, FIELD_LONG),
+    FIELD_WORD(finding, "finding", kind, finding_words),
+    FIELD_WORD(finding, "severity", severity, severity_words),
+    FIELD(finding, over, FIELD_BOOL),
+    FIELD(finding, since, FIELD_LONG),
+    FIELD(finding, point, FIELD_INT),
+    FIELD(finding, measured, FIELD_FLOAT),
+    FIELD(finding, limit, FIELD_FLOAT),
+    FIELD_CHARS(finding, "text", text),
+};
+static const struct field state_fields[] = {
+    FIELD(state_record, step, FIELD_LONG),
+    FIELD_CHARS(state_record, "state", state),
+    FIELD_CHARS(state_record, "message", message),
+};
+
+static const struct field probe_fields[] = {FIELD(probe_place, step, FIELD_LONG)};
+
+#define COUNT(array) ((int)(sizeof(array) / sizeof *(array)))
+static const struct {
+    const char *name;
+    const struct field *fields;
+    int field_count;
+} record_table[RECORD_KINDS] = {
+    [RECORD_STEP] = {"step", step_fields, COUNT(step_fields)},
+    [RECORD_EPOCH] = {"epoch", epoch_fields, COUNT(epoch_fields)},
+    [RECORD_COMMAND] = {"command", command_fields, COUNT(command_fields)},
+    [RECORD_FINDING] = {"health", finding_fields, COUNT(finding_fields)},
+    [RECORD_STATE] = {"state", state_fields, COUNT(state_fields)},
+    [RECORD_PROBE] = {"probe", probe_fields, COUNT(probe_fields)}, /* the rest: probe_record.h */
+};
+
+void record_write(enum record_kind kind, const void *record, struct text *line)
+{
+    const size_t start = line->length;
+    text_add(line, "{\"kind\":\"%s\",", record_table[kind].name);
+    if (kind == RECORD_PROBE)
+        probe_record_write(record, line);
+    else
+        fields_write(record_table[kind].fields, record_table[kind].field_count, record, line);
+    if (!line->failed)
+        text_add(line, ",\"crc\":\"%08x\"}\n", crc32c(line->data + start, line->length - start));
+}
+
+/* The checksum is a fixed number of bytes from the line's end. */
+static bool checksum_fits(const char *line, size_t length)
+{
+    static const char mark[] = ",\"crc\":\"";
+    enum { MARK = sizeof mark - 1, TAIL = MARK + 8 + 2 };
+    char expected[9];
+    if (length < TAIL || memcmp(line + length - TAIL, mark, MARK))
+        return false;
+    snprintf(expected, sizeof expected, "%08x", crc32c(line, length - TAIL));
+    return memcmp(line + length - 10, expected, 8) == 0;
+}
+
+bool record_read(const char *line, size_t length, bool whole, struct record *record)
+{
+    bool ok = false;
+    if (!checksum_fits(line, length))
+        return false;
+    json_t *json = json_loadb(line, length, JSON_REJECT_DUPLICATES, NULL);
+    const char *kind = json_string_value(json_object_get(json, "kind"));
+    memset(record, 0, sizeof *record);
+    for (int i = 0; kind && i < RECORD_KINDS; i++) {
+        if (strcmp(kind, record_table[i].name) == 0) {
+            record->kind = (enum record_kind)i;
+            ok = !fields_read(record_table[i].fields, record_table[i].field_count, json, &record->step, NULL);
+        }
+    }
+    if (ok && whole && record->kind == RECORD_PROBE) {
+        record->whole = probe_record_read(json);
+        ok = record->whole;
+    }
+    json_decref(json);
+    return ok;
+}
+
+long record_step(const struct record *record)
+{
+    switch (record->kind) {
+    case RECORD_STEP:
+        return record->step.step;
+    case RECORD_EPOCH:
+        return record->epoch.step;
+    case RECORD_COMMAND:
+        return record->command.step;
+    case RECORD_PROBE:
+        return record->probe.step;
+    case RECORD_FINDING:
+        return record->finding.step;
+    default:
+        return record->state.step;
+    }
+}
+
+bool record_is_kind(enum record_kind kind, const char *line, size_t length)
+{
+    char start[32];
+    const size_t size = (size_t)snprintf(start, sizeof start, "{\"kind\":\"%s\"", record_table[kind].name);
+    return length >= size && memcmp(line, start, size) == 0;
+}

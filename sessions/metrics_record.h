@@ -1,0 +1,51 @@
+/* One line of a session's logs (metrics.h) and back: which members each kind of record has, and its checksum. */
+#ifndef NFBENCH_SESSIONS_METRICS_RECORD_H
+#define NFBENCH_SESSIONS_METRICS_RECORD_H
+
+#include "sessions/fields.h"
+#include "sessions/metrics.h"
+
+enum record_kind {
+    RECORD_STEP,
+    RECORD_EPOCH,
+    RECORD_COMMAND,
+    RECORD_STATE,
+    RECORD_PROBE,
+    RECORD_FINDING,
+    RECORD_KINDS
+};
+
+struct state_record {
+    long step;
+    char state[16];
+    char message[METRICS_MESSAGE_SIZE];
+};
+
+/* What is read of a probe where only its place in the log counts. */
+struct probe_place {
+    long step;
+};
+
+struct record {
+    enum record_kind kind;
+    union {
+        struct step_record step;
+        struct epoch_record epoch;
+        struct command_record command;
+        struct finding finding;
+        struct state_record state;
+        struct probe_place probe;
+    };
+    struct probe *whole; /* of RECORD_PROBE, where it was asked for */
+};
+
+/* Adds the line of a record, its newline included; `record` is the struct of its kind, of RECORD_PROBE the probe. */
+void record_write(enum record_kind kind, const void *record, struct text *line);
+/* Reads a line (without its newline); false when it is damaged or of no known kind. `whole`: of a probe everything, to
+ * be destroyed by the caller. */
+bool record_read(const char *line, size_t length, bool whole, struct record *record);
+/* Told by its first bytes, without parsing it. */
+bool record_is_kind(enum record_kind kind, const char *line, size_t length);
+long record_step(const struct record *record);
+
+#endif
