@@ -37,6 +37,8 @@ struct cpu_row_range {
     size_t first, last;
 };
 struct cpu_row_range cpu_slice_rows(size_t base, size_t rows, size_t row_length, size_t total, size_t slice);
+/* The same in a walk through the list: moves `base`, 0 at first, behind the matrix. */
+struct cpu_row_range cpu_next_rows(size_t *base, int rows, int row_length, size_t total, size_t slice);
 
 /* backend.c */
 int cpu_allocate(struct backend *backend, size_t bytes, void **out, struct error *error);

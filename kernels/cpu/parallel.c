@@ -38,3 +38,10 @@ struct cpu_row_range cpu_slice_rows(size_t base, size_t rows, size_t row_length,
                                   row_at(total * (slice + 1) / CPU_SLICES, base, rows, row_length)};
     return range;
 }
+
+struct cpu_row_range cpu_next_rows(size_t *base, int rows, int row_length, size_t total, size_t slice)
+{
+    const size_t begin = *base;
+    *base += (size_t)rows * (size_t)row_length;
+    return cpu_slice_rows(begin, (size_t)rows, (size_t)row_length, total, slice);
+}

@@ -144,10 +144,9 @@ static void measure_range(const void *arguments, size_t begin, size_t end)
         struct update_part part = {0.0, 0, 0};
         for (int i = 0; i < job->count; i++) {
             const struct update_parameter *p = &job->parameters[i];
-            size_t rows = (size_t)p->rows, n = (size_t)p->row_length;
-            struct cpu_row_range range = cpu_slice_rows(base, rows, n, job->total, slice);
+            const size_t n = (size_t)p->row_length;
+            struct cpu_row_range range = cpu_next_rows(&base, p->rows, p->row_length, job->total, slice);
             measure(p->gradient + range.first * n, (range.last - range.first) * n, &part);
-            base += rows * n;
         }
         job->parts[slice] = part;
     }
@@ -160,10 +159,8 @@ static void apply_range(const void *arguments, size_t begin, size_t end)
         size_t base = 0;
         for (int i = 0; i < job->count; i++) {
             const struct update_parameter *p = &job->parameters[i];
-            size_t rows = (size_t)p->rows, n = (size_t)p->row_length;
-            struct cpu_row_range range = cpu_slice_rows(base, rows, n, job->total, slice);
+            struct cpu_row_range range = cpu_next_rows(&base, p->rows, p->row_length, job->total, slice);
             apply_rows(p, job->options, range.first, range.last, &job->parts[slice]);
-            base += rows * n;
         }
     }
 }
@@ -234,15 +231,14 @@ static void squares_range(const void *arguments, size_t begin, size_t end)
         float *out = job->out;
         for (int i = 0; i < job->updater->count; i++) {
             const struct update_parameter *p = &job->updater->parameters[i];
-            const size_t rows = (size_t)p->rows, n = (size_t)p->row_length;
-            const struct cpu_row_range range = cpu_slice_rows(base, rows, n, job->updater->total, slice);
+            const size_t n = (size_t)p->row_length;
+            const struct cpu_row_range range = cpu_next_rows(&base, p->rows, p->row_length, job->updater->total, slice);
             for (size_t row = range.first; row < range.last; row++) {
                 out[3 * row] = (float)square_sum(p->value + row * n, n);
                 out[3 * row + 1] = (float)square_sum(p->gradient + row * n, n);
                 out[3 * row + 2] = (float)square_sum(p->momentum + row * n, n);
             }
-            base += rows * n;
-            out += 3 * rows;
+            out += 3 * p->rows;
         }
     }
 }

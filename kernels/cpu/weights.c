@@ -140,11 +140,9 @@ static void forward_range(const void *arguments, size_t begin, size_t end)
         size_t base = 0;
         for (int l = 0; l < job->count; l++) {
             const struct ws_layer *layer = &job->layers[l];
-            size_t rows = (size_t)layer->rows, n = (size_t)layer->fan_in;
-            struct cpu_row_range range = cpu_slice_rows(base, rows, n, job->total, slice);
+            struct cpu_row_range range = cpu_next_rows(&base, layer->rows, layer->fan_in, job->total, slice);
             for (size_t row = range.first; row < range.last; row++)
                 forward_row(layer, row);
-            base += rows * n;
         }
     }
 }
@@ -158,14 +156,12 @@ static void backward_range(const void *arguments, size_t begin, size_t end)
         size_t base = 0;
         for (int l = 0; l < job->count; l++) {
             const struct ws_layer *layer = &job->layers[l];
-            size_t rows = (size_t)layer->rows, n = (size_t)layer->fan_in;
-            struct cpu_row_range range = cpu_slice_rows(base, rows, n, job->total, slice);
+            struct cpu_row_range range = cpu_next_rows(&base, layer->rows, layer->fan_in, job->total, slice);
             double part = 0.0;
             for (size_t row = range.first; row < range.last; row++)
                 part += backward_row(layer, row);
             if (range.first < range.last)
                 job->skip_parts[slice + (size_t)l] = part;
-            base += rows * n;
         }
     }
 }
