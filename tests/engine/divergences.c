@@ -215,6 +215,66 @@ static void a_rollback_forgets_the_losses_behind_it(void **state)
     tiny_free(&run);
 }
 
+static void assert_probed_at(const struct tiny_run *run, const long *steps, int count)
+{
+    assert_int_equal(run->probe_count, count);
+    for (int i = 0; i < count; i++)
+        assert_int_equal(run->probes[i]->step, steps[i]);
+}
+
+/* Seen by a probe, too. */
+static void spoil_stem_once(struct tiny_run *run, long step)
+{
+    if (step == BROKEN - 1 && !spoilt)
+        tiny_spoil(run, "stem.bias", PART_VALUE, INFINITY, 1);
+    spoilt |= step == BROKEN - 1;
+}
+
+/* What was probed and found in the steps that are undone neither comes again nor ends. */
+static void a_rollback_forgets_what_was_found_behind_it(void **state)
+{
+    (void)state;
+    static struct tiny_run run;
+    static const long expected[] = {0, 1, 2, 4, 8, 12};
+    init(&run, DIVERGENCE_ROLLBACK);
+    run.options.epochs = 2;
+    run.options.probe_every = 4;
+    run.saved = spoil_stem_once;
+    tiny_create(&run, NULL);
+    finish(&run);
+    assert_int_equal(run.rollback_count, 1);
+    assert_probed_at(&run, expected, sizeof expected / sizeof *expected);
+    assert_int_equal(run.finding_count, 2);
+    assert_int_equal(run.findings[0].kind, FINDING_NOT_FINITE);
+    assert_int_equal(run.findings[1].kind, FINDING_DIVERGENCE);
+    tiny_free(&run);
+}
+
+/* ---- Close looks ---- */
+
+/* Step 4's loss and those behind it are twenty times the others. */
+static void only_hurry(struct tiny_run *run, long step)
+{
+    if (step == 3)
+        tiny_spoil(run, "head.bias", PART_VALUE, 60, 1);
+}
+
+static void while_the_loss_is_high_each_step_is_probed(void **state)
+{
+    (void)state;
+    static struct tiny_run run;
+    static const long expected[] = {0, 1, 2, 4, 5, 6, 7};
+    init(&run, DIVERGENCE_PAUSE);
+    run.options.checkpoint_every = 1;
+    run.options.probe_every = 1000;
+    run.saved = only_hurry;
+    tiny_create(&run, NULL);
+    finish(&run);
+    assert_true(run.steps[3].loss > 10 && run.steps[7].loss > 10);
+    assert_probed_at(&run, expected, sizeof expected / sizeof *expected);
+    tiny_free(&run);
+}
+
 /* ---- Continue ---- */
 
 /* The batch is passed over, then the bias is mended by what it was at the checkpoint before. */
@@ -264,6 +324,24 @@ static void the_probe_of_a_diagnosis_says_nothing_twice(void **state)
     assert_int_equal(run.probes[5]->step, BROKEN + 1);
     for (int i = 0; i < run.finding_count; i++)
         assert_int_not_equal(run.findings[i].kind, FINDING_NOT_FINITE);
+    tiny_free(&run);
+}
+
+/* A batch that is passed over is one of the steps that a person asked for. */
+static void steps_that_are_passed_over_count(void **state)
+{
+    (void)state;
+    static struct tiny_run run;
+    struct error error = {""};
+    init(&run, DIVERGENCE_CONTINUE);
+    run.found = mend;
+    tiny_create(&run, NULL);
+    assert_int_equal(trainer_start(run.trainer, true, &error), 0);
+    tiny_command(&run, COMMAND_STEP, 0, BROKEN + 1);
+    tiny_wait(&run, TRAINER_PAUSED, BROKEN + 1);
+    assert_int_equal(run.step_count, BROKEN);
+    tiny_command(&run, COMMAND_RESUME, 0, 0);
+    assert_int_equal(trainer_join(run.trainer, &error), 0);
     tiny_free(&run);
 }
 
@@ -392,7 +470,10 @@ int divergences_run(void)
         cmocka_unit_test(a_rollback_mends_what_no_step_would),
         cmocka_unit_test(a_rollback_passes_over_checkpoints_of_an_explosion),
         cmocka_unit_test(a_rollback_forgets_the_losses_behind_it),
+        cmocka_unit_test(a_rollback_forgets_what_was_found_behind_it),
+        cmocka_unit_test(while_the_loss_is_high_each_step_is_probed),
         cmocka_unit_test(a_batch_is_passed_over_and_nothing_else_changes),
+        cmocka_unit_test(steps_that_are_passed_over_count),
         cmocka_unit_test(the_probe_of_a_diagnosis_says_nothing_twice),
         cmocka_unit_test(passing_over_is_given_up_after_a_hundred),
         cmocka_unit_test(a_person_changes_something_and_the_step_is_tried_again),
