@@ -37,8 +37,8 @@ enum finding_kind {
 };
 enum finding_severity { FINDING_NOTE, FINDING_WARNING, FINDING_ALARM };
 enum { FINDING_TEXT_SIZE = 512 };
-const char *finding_kind_name(enum finding_kind kind); /* "variance" */
-const char *finding_severity_name(enum finding_severity severity);
+/* "variance", "warning": by their numbers, NULL behind the last. The logs of sessions have them, too. */
+extern const char *const finding_kind_names[], *const finding_severity_names[];
 
 struct finding {
     enum finding_kind kind;

@@ -12,21 +12,12 @@ static const float at_chance = 0.98f;    /* of ln(classes) */
 static const float gamma_shows = 3;      /* times the predicted variance */
 static const long least_half_epoch = 25; /* steps, of an epoch of only a few */
 
-const char *finding_kind_name(enum finding_kind kind)
-{
-    static const char *const names[FINDING_KINDS] = {
-        [FINDING_DIVERGENCE] = "divergence", [FINDING_NOT_FINITE] = "not-finite", [FINDING_VARIANCE] = "variance",
-        [FINDING_DEAD] = "dead-units",       [FINDING_UPDATE] = "update-ratio",   [FINDING_CHANCE] = "chance-level",
-        [FINDING_GAMMA] = "gamma-in-weights"};
-    return names[kind];
-}
-
-const char *finding_severity_name(enum finding_severity severity)
-{
-    static const char *const names[] = {
-        [FINDING_NOTE] = "note", [FINDING_WARNING] = "warning", [FINDING_ALARM] = "alarm"};
-    return names[severity];
-}
+const char *const finding_kind_names[] = {[FINDING_DIVERGENCE] = "divergence",  [FINDING_NOT_FINITE] = "not-finite",
+                                          [FINDING_VARIANCE] = "variance",      [FINDING_DEAD] = "dead-units",
+                                          [FINDING_UPDATE] = "update-ratio",    [FINDING_CHANCE] = "chance-level",
+                                          [FINDING_GAMMA] = "gamma-in-weights", NULL};
+const char *const finding_severity_names[] = {
+    [FINDING_NOTE] = "note", [FINDING_WARNING] = "warning", [FINDING_ALARM] = "alarm", NULL};
 
 /* ---- Advice ---- */
 

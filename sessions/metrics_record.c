@@ -48,18 +48,11 @@ static const struct field command_fields[] = {
     FIELD(command_record, ok, FIELD_BOOL),
     FIELD_CHARS(command_record, "outcome", outcome),
 };
-/* As finding_kind_name and finding_severity_name have them. */
-static const char *const finding_words[] = {[FINDING_DIVERGENCE] = "divergence",  [FINDING_NOT_FINITE] = "not-finite",
-                                            [FINDING_VARIANCE] = "variance",      [FINDING_DEAD] = "dead-units",
-                                            [FINDING_UPDATE] = "update-ratio",    [FINDING_CHANCE] = "chance-level",
-                                            [FINDING_GAMMA] = "gamma-in-weights", NULL};
-static const char *const severity_words[] = {
-    [FINDING_NOTE] = "note", [FINDING_WARNING] = "warning", [FINDING_ALARM] = "alarm", NULL};
 _Static_assert(sizeof(enum finding_kind) == sizeof(int), "words are stored as int");
 static const struct field finding_fields[] = {
     FIELD(finding, step, FIELD_LONG),
-    FIELD_WORD(finding, "finding", kind, finding_words),
-    FIELD_WORD(finding, "severity", severity, severity_words),
+    FIELD_WORD(finding, "finding", kind, finding_kind_names),
+    FIELD_WORD(finding, "severity", severity, finding_severity_names),
     FIELD(finding, over, FIELD_BOOL),
     FIELD(finding, since, FIELD_LONG),
     FIELD(finding, point, FIELD_INT),

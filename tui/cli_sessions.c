@@ -171,7 +171,7 @@ static int print_findings(const struct metrics *metrics, struct error *error)
             probe_point_name(finding->point, place, sizeof place);
         table_cell(table, "%ld", finding->step);
         table_cell(table, "%s", place);
-        table_cell(table, "%s", finding->over ? "over" : finding_severity_name(finding->severity));
+        table_cell(table, "%s", finding->over ? "over" : finding_severity_names[finding->severity]);
         table_cell(table, "%s", finding->text);
     }
     int result = table_print(table, stdout, error);

@@ -254,8 +254,8 @@ static void test_findings_come_back(void **state)
                                        .point = i - 1,
                                        .measured = 31.25f,
                                        .limit = 10.5f};
-        snprintf(findings[i].text, sizeof findings[i].text, "%s, \"%s\"", finding_kind_name(findings[i].kind),
-                 finding_severity_name(findings[i].severity));
+        snprintf(findings[i].text, sizeof findings[i].text, "%s, \"%s\"", finding_kind_names[findings[i].kind],
+                 finding_severity_names[findings[i].severity]);
         assert_ok(metrics_log_finding(log, &findings[i], &error), &error);
     }
     assert_ok(metrics_log_close(log, &error), &error);
