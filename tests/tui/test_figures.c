@@ -190,6 +190,26 @@ static void distributions_have_axes_and_say_what_they_compare(void **state)
     canvas_destroy(canvas);
 }
 
+/* Narrower than predicted it looks narrow: the axis holds three predicted deviations, where it is not all peak then. */
+static void axes_of_values_hold_the_predicted_spread(void **state)
+{
+    struct rig *rig = *state;
+    struct probe *narrow = made_normal_probe(&rig->spec, 9, 0.15);
+    struct canvas *canvas = braille_cells(100, 20);
+    int filled = 0;
+    figure_distribution(canvas, canvas_area(canvas),
+                        &(struct distribution_figure){"t", narrow, NULL, 3, DISTRIBUTION_VALUES});
+    for (int column = 0; column < 100; column++)
+        for (int row = 2; row < 17; row++)
+            if (cell_at(canvas, column, row)->style.role == ROLE_SERIES_1) {
+                filled++;
+                break;
+            }
+    assert_in_range(filled, 20, 60);
+    canvas_destroy(canvas);
+    probe_destroy(narrow);
+}
+
 /* Where there is no room for all points the selected one is among those shown. */
 static void the_selected_point_is_among_those_shown(void **state)
 {
@@ -380,6 +400,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(the_predicted_line_lies_below_what_is_above_it, set_up, tear_down),
         cmocka_unit_test_setup_teardown(axes_are_logarithmic_where_values_span_decades, set_up, tear_down),
         cmocka_unit_test_setup_teardown(distributions_have_axes_and_say_what_they_compare, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(axes_of_values_hold_the_predicted_spread, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_selected_point_is_among_those_shown, set_up, tear_down),
         cmocka_unit_test_setup_teardown(strips_and_histories_go_over_the_steps, set_up, tear_down),
         cmocka_unit_test_setup_teardown(bars_compare_measured_with_predicted, set_up, tear_down),

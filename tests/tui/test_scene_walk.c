@@ -5,6 +5,7 @@
 
 #include <cmocka.h>
 #include <math.h>
+#include <stdio.h>
 
 #include "tests/tui/probed_scene.h"
 #include "tui/keys.h"
@@ -39,6 +40,22 @@ static void arrows_walk_and_rows_follow(void **state)
     assert_int_equal(scene.selected, 0);
     render(24, 80);
     must_show(24, "stem");
+    for (int block = 1; block <= 40; block++) { /* at each step the chosen row is in sight */
+        char row[32];
+
+        press(KEY_CODE_DOWN);
+        render(24, 80);
+        snprintf(row, sizeof(row), "block %d ", block);
+        must_show(24, row);
+    }
+    for (int block = 39; block > 0; block--) {
+        char row[32];
+
+        press(KEY_CODE_UP);
+        render(24, 80);
+        snprintf(row, sizeof(row), "block %d ", block);
+        must_show(24, row);
+    }
     assert_false(scene_key(&scene, 24, 80, 'z'));
 }
 
