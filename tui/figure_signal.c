@@ -24,14 +24,10 @@ static const struct {
     [SIGNAL_VARIANCE] = {"variance", "average channel variance", SIGNAL_ROW(variance)},
     [SIGNAL_BRANCH_VARIANCE] = {"branch", "residual branch variance", SIGNAL_ROW(branch_variance), .branch = true},
     [SIGNAL_SHORTCUT_VARIANCE] = {"shortcut", "shortcut variance", SIGNAL_ROW(shortcut_variance)},
-    [SIGNAL_DEAD] = {"dead", "dead relu units, share", SIGNAL_ROW(dead)},
     [SIGNAL_GRADIENT_NORM] = {"norm", "gradient norm", SIGNAL_ROW(gradient_norm), .gradients = true},
     [SIGNAL_GRADIENT_VARIANCE] = {"variance", "gradient variance", SIGNAL_ROW(gradient_variance), .gradients = true},
     [SIGNAL_WEIGHT_NORM] = {"weights", "weight norm", SIGNAL_ROW(weight_norm)},
-    [SIGNAL_WEIGHT_GRADIENT_NORM] = {"weight gradient", "weight gradient norm", SIGNAL_ROW(weight_gradient_norm),
-                                     .gradients = true},
     [SIGNAL_UPDATE_RATIO] = {"update", "update / weight norm", SIGNAL_ROW(update_ratio)},
-    [SIGNAL_CLIPPED] = {"clipped", "units clipped by AGC, share", SIGNAL_ROW(clipped), .gradients = true},
 };
 
 const char *signal_name(enum signal signal)

@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 
+enum { SENTENCE = 320 };
+
 /* ---- When ---- */
 
 static bool is_over(const struct scene *scene)
@@ -159,7 +161,7 @@ static const char *what_lessens(const struct model_spec *spec, const struct prob
                  : "; less than predicted: smooth images and zero padding";
 }
 
-void probe_sentence(const struct scene *scene, int point, char text[PROBE_SENTENCE])
+static void sentence(const struct scene *scene, int point, char text[SENTENCE])
 {
     const char *why;
     char name[32];
@@ -167,18 +169,18 @@ void probe_sentence(const struct scene *scene, int point, char text[PROBE_SENTEN
     probe_point_name(point, name, sizeof(name));
     probes_health(scene->probes, point, &why);
     if (*why)
-        snprintf(text, PROBE_SENTENCE, "%s: %s", name, why);
+        snprintf(text, SENTENCE, "%s: %s", name, why);
     else
-        snprintf(text, PROBE_SENTENCE, "%s: healthy%s", name,
+        snprintf(text, SENTENCE, "%s: healthy%s", name,
                  what_lessens(probes_spec(scene->probes), &probes_newest(scene->probes)->points[point], point));
 }
 
 int probe_draw_sentence(const struct scene *scene, struct canvas *canvas, struct rect area, int point)
 {
-    char text[PROBE_SENTENCE];
+    char text[SENTENCE];
     const char *why;
     enum health health = probes_health(scene->probes, point, &why);
 
-    probe_sentence(scene, point, text);
+    sentence(scene, point, text);
     return panel_draw_wrapped(canvas, area, STYLE(probe_role(health)), text);
 }

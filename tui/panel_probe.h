@@ -5,8 +5,6 @@
 
 #include "tui/panel.h"
 
-enum { PROBE_SENTENCE = 320 };
-
 /* The step of the first scheduled probe behind `step`: 1, 2, 4, 8, ... below `every`, then each `every` steps. */
 long probe_next_step(long step, long every);
 /* "Blocks · step 1,200 · next at 1,300" */
@@ -26,9 +24,8 @@ void probe_turn_axis(struct scene *scene, enum axis_of of);
 enum role probe_role(enum health health);
 /* '!' and 'x' for what is to be watched and what is bad: colours alone do not tell. */
 uint32_t probe_mark(enum health health);
-/* "block 3: variance 31, over 10 times the predicted 1.04" */
-void probe_sentence(const struct scene *scene, int point, char text[PROBE_SENTENCE]);
-/* Draws it from the area's first row on, wrapped, and returns the rows it takes, the area's at most. */
+/* "block 3: variance 31, over 10 times the predicted 1.04": draws it from the area's first row on, wrapped, and returns
+ * the rows it takes, the area's at most. */
 int probe_draw_sentence(const struct scene *scene, struct canvas *canvas, struct rect area, int point);
 
 /* The first figures of the chosen block's details, side by side (panel_block.c). */
