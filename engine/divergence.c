@@ -215,6 +215,16 @@ static void add_losses(struct line *line, const struct loss_history *history)
         line_add(line, ", over 10 times its median since step %ld", history->explosion_step);
 }
 
+/* Behind an explosion the weights are finite, but no step from them is of use. */
+static void add_loss_of_weights(struct line *line, const struct divergence_case *what)
+{
+    if (what->history->explosion_step <= 0)
+        return;
+    line_add(line, ". The weights are already lost since step %ld", what->history->explosion_step);
+    if (what->good_step >= 0)
+        line_add(line, ": `back` goes to checkpoint %ld", what->good_step);
+}
+
 /* What left its range before, as the probes saw it. */
 static void add_beginning(struct line *line, const struct model_spec *spec, const struct health_watch *watch)
 {
@@ -227,7 +237,7 @@ static void add_beginning(struct line *line, const struct model_spec *spec, cons
 
 static void add_advice(struct line *line, const struct model_spec *spec, const struct divergence_case *what)
 {
-    line_add(line, ". Try --lr %.2g", (double)what->peak / 10);
+    line_add(line, ". Try --lr %.2g", (double)health_tamer_rate(spec, what->peak));
     if (spec->family == FAMILY_REPORT && spec->weight_standardization)
         line_add(line, ", or the papers' block (--family papers --agc 0.02, or --preset micro or small): this one's "
                        "gamma sits in its weights");
@@ -244,6 +254,7 @@ int divergence_explain(struct network *network, const struct divergence_case *wh
         return -1;
     add_beginning(&line, network_spec(network), what->watch);
     add_losses(&line, what->history);
+    add_loss_of_weights(&line, what);
     add_advice(&line, network_spec(network), what);
     return 0;
 }

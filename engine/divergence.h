@@ -40,6 +40,7 @@ struct divergence_case {
     int n;
     const struct loss_history *history;
     const struct health_watch *watch; /* what the probes have shown; NULL: there were none */
+    long good_step;                   /* the checkpoint that `back` goes to; -1: none */
 };
 
 /* Writes the diagnosis, one line. -1 when the network fails to answer. */

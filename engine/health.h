@@ -23,6 +23,9 @@ float health_expected_variance(const struct model_spec *spec, int point);
 enum health health_of_point(const struct model_spec *spec, const struct probe *probe, int point, char *why,
                             size_t size);
 
+/* A rate to try below one that was too high: the preset's own where that is lower, else a tenth. */
+float health_tamer_rate(const struct model_spec *spec, float rate);
+
 /* ---- A run ---- */
 
 enum finding_kind {

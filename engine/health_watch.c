@@ -21,6 +21,15 @@ const char *const finding_severity_names[] = {
 
 /* ---- Advice ---- */
 
+float health_tamer_rate(const struct model_spec *spec, float rate)
+{
+    struct model_spec own;
+    struct train_options options;
+    if (model_preset(spec->preset, &own, &options, NULL) == 0 && options.learning_rate < rate)
+        return options.learning_rate;
+    return rate / 10;
+}
+
 static void try_this(struct line *line, int *count, const char *format, double value)
 {
     line_add(line, "%s", (*count)++ ? ", or " : ". Try ");
@@ -39,7 +48,7 @@ static void add_advice(struct line *line, const struct health_run *run, enum fin
         try_this(line, &count, "the papers' block (--family papers --agc 0.02)", 0);
     else if (options->agc <= 0 && spec->norm != NORM_BATCH)
         try_this(line, &count, "--agc 0.02", 0);
-    try_this(line, &count, "--lr %.2g", (double)run->learning_rate / 10);
+    try_this(line, &count, "--lr %.2g", (double)health_tamer_rate(spec, run->learning_rate));
     if (count < 3 && options->warmup_epochs <= 0 && options->schedule != SCHEDULE_ONECYCLE)
         try_this(line, &count, "--warmup 1", 0);
     if (count < 3 && kind == FINDING_DEAD && spec->activation == ACTIVATION_RELU)

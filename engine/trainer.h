@@ -62,8 +62,10 @@ enum command_kind {
     COMMAND_PROBE,
     COMMAND_STOP,          /* save and end */
     COMMAND_ON_DIVERGENCE, /* value: an enum divergence_policy */
-    COMMAND_ROLLBACK /* value: the peak rate after it. The trainer's own, recorded at the step it went back to: where
-                      * the steps that were undone are not made again, it comes to a new rate */
+    COMMAND_ROLLBACK, /* value: the peak rate after it. The trainer's own, recorded at the step it went back to: where
+                       * the steps that were undone are not made again, it comes to a new rate */
+    COMMAND_BACK      /* count: the checkpoint's step, -1: the last good one. The run then waits there, at the rate
+                       * in force; what came of it is recorded as COMMAND_ROLLBACK */
 };
 struct command {
     enum command_kind kind;
@@ -90,6 +92,7 @@ struct training_state {
     float best_accuracy; /* -1: none yet */
     long best_step;
     float last_loss;
+    bool unsound; /* the loss had risen far when it was saved, or the step behind it was not finite */
 };
 
 /* All optional. In on_step the network may be some steps ahead of the record, where the device has its own queue; in
@@ -113,6 +116,11 @@ struct trainer_sink {
     /* The run goes back to the state of a checkpoint, with another rate: what was recorded and saved behind its step is
      * void. on_checkpoint of that state follows. */
     int (*on_rollback)(void *context, const struct training_state *state, struct error *error);
+    /* The step of the newest checkpoint that is not unsound, and not behind `limit`; -1: there is none. */
+    long (*good_step)(void *context, long limit);
+    /* Reads the checkpoint of a step back. A failure leaves the network as it is, and the run goes on. */
+    int (*on_load)(void *context, long step, struct network *network, struct training_state *state,
+                   struct error *error);
 };
 
 /* The latest of everything, for a viewer. */
@@ -128,6 +136,9 @@ struct snapshot {
     int evaluated, evaluate_total; /* progress of an evaluation */
     long saved_step;               /* of the last checkpoint of this process; 0: none */
     bool diverged;                 /* paused at a step that was not finite, or ended by one */
+    long diverged_step;            /* ... that step */
+    long good_step;                /* ... and the checkpoint to go back to; -1: none */
+    long skipped_batches;          /* passed over by this process (DIVERGENCE_CONTINUE) */
     char message[512];             /* diagnosis or failure; else empty */
 };
 

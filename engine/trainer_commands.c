@@ -59,8 +59,8 @@ static enum progress set_policy(struct trainer *trainer, struct command_record *
     }
     trainer->options.on_divergence = (enum divergence_policy)policy;
     outcome(record, "%s", words[policy]);
-    /* what there is to go back to is the checkpoint on the disk */
-    return policy == DIVERGENCE_ROLLBACK ? trainer_checkpoint(trainer, false) : RUN_ON;
+    /* what there is to go back to is the checkpoint on the disk; of lost weights none is made */
+    return policy == DIVERGENCE_ROLLBACK && !trainer->stuck ? trainer_checkpoint(trainer, false) : RUN_ON;
 }
 
 /* The step that was not finite is tried again. */
@@ -68,6 +68,54 @@ static void leave_divergence(struct trainer *trainer)
 {
     trainer->stuck = trainer->now.diverged = false;
     trainer->now.message[0] = '\0';
+}
+
+/* A person who has chosen `rollback` at a divergence, and lets the run go on. */
+static enum progress roll_back_first(struct trainer *trainer, struct command_record *record)
+{
+    char diagnosis[FINDING_TEXT_SIZE];
+    snprintf(diagnosis, sizeof diagnosis, "%s", trainer->now.message);
+    if (trainer_roll_back(trainer, trainer->now.diverged_step, diagnosis) == RUN_FAILED)
+        return RUN_FAILED;
+    record->step = trainer->state.step;
+    outcome(record, "running from step %ld", trainer->state.step);
+    return RUN_ON;
+}
+
+static bool rolls_back(struct trainer *trainer)
+{
+    if (!trainer->stuck || trainer->options.on_divergence != DIVERGENCE_ROLLBACK)
+        return false;
+    trainer->rollbacks = 0; /* those before were not asked for by this command */
+    return trainer_can_roll_back(trainer);
+}
+
+static enum progress go_back(struct trainer *trainer, struct command_record *record)
+{
+    const long from = trainer->state.step, asked = record->command.count;
+    const long step = asked >= 0 ? asked : trainer_good_step(trainer);
+    struct error why = {""};
+    if (step < 0 || step > from) {
+        record->ok = false;
+        outcome(record, step < 0 ? "there is no good checkpoint to go back to" : "step %ld is not behind the run",
+                step);
+        return RUN_ON;
+    }
+    if (trainer_go_back(trainer, step, &why) == RUN_FAILED)
+        return RUN_FAILED;
+    record->ok = !*why.message;
+    if (!record->ok) {
+        outcome(record, "%.150s", why.message);
+        return RUN_ON;
+    }
+    trainer->paused = true;
+    trainer->pause_after = 0;
+    record->step = trainer->state.step;
+    record->command.kind = COMMAND_ROLLBACK;
+    record->command.value = (double)trainer->state.learning_rate;
+    outcome(record, "back at step %ld from step %ld, paused; lr %g: change it, then resume", step, from,
+            (double)trainer->state.learning_rate);
+    return RUN_ON;
 }
 
 static enum progress pause_run(struct trainer *trainer, struct command_record *record)
@@ -80,26 +128,31 @@ static enum progress pause_run(struct trainer *trainer, struct command_record *r
 
 static enum progress resume_run(struct trainer *trainer, struct command_record *record)
 {
+    const bool paused = trainer->paused;
+    trainer->paused = false;
+    trainer->pause_after = 0;
+    if (rolls_back(trainer))
+        return roll_back_first(trainer, record);
     if (trainer->stuck)
         outcome(record, "tries step %ld again", trainer->state.step + 1);
     else
-        outcome(record, "%s", trainer->paused ? "running" : "already running");
+        outcome(record, "%s", paused ? "running" : "already running");
     leave_divergence(trainer);
-    trainer->paused = false;
-    trainer->pause_after = 0;
     return RUN_ON;
 }
 
 static enum progress run_steps(struct trainer *trainer, struct command_record *record)
 {
     const long count = record->command.count;
-    const long left = trainer->steps_total - trainer->state.step;
     if (count < 1) {
         record->ok = false;
         outcome(record, "a number of steps must be 1 or more, not %ld", count);
         return RUN_ON;
     }
+    if (rolls_back(trainer) && roll_back_first(trainer, record) == RUN_FAILED)
+        return RUN_FAILED;
     leave_divergence(trainer);
+    const long left = trainer->steps_total - trainer->state.step;
     trainer->paused = false;
     trainer->pause_after = count;
     if (count <= left)
@@ -176,12 +229,16 @@ static enum progress apply(struct trainer *trainer, const struct command *comman
         [COMMAND_PROBE] = probe_run,
         [COMMAND_ON_DIVERGENCE] = set_policy,
         [COMMAND_ROLLBACK] = set_rate,
+        [COMMAND_BACK] = go_back,
     };
     struct command_record record = {.step = trainer->state.step, .command = *command, .ok = true};
     const enum progress progress = appliers[command->kind](trainer, &record);
     if (progress == RUN_FAILED)
         return RUN_FAILED;
-    return trainer_report_command(trainer, &record) < 0 ? RUN_FAILED : progress;
+    if (trainer_report_command(trainer, &record) < 0)
+        return RUN_FAILED;
+    /* a resume begins there, too */
+    return command->kind == COMMAND_BACK && record.ok ? trainer_checkpoint(trainer, false) : progress;
 }
 
 /* The run ended in a step that was under way when the command came. */
@@ -244,7 +301,8 @@ enum progress trainer_apply_commands(struct trainer *trainer)
         trainer_set_state(trainer, TRAINER_RUNNING);
         trainer_skip_time(trainer);
     }
-    return RUN_ON;
+    /* it may have gone back to an epoch's end */
+    return trainer->state.batch_in_epoch == trainer->steps_per_epoch ? RUN_AGAIN : RUN_ON;
 }
 
 enum progress trainer_stop(struct trainer *trainer)

@@ -2,11 +2,13 @@
  * can do at a step that is not finite. The step changed no weight, so each begins with the weights before it. */
 #include "engine/trainer_internal.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 static const float rollback_factor = 0.5f; /* of the learning rate */
+static const float absurd_factor = 10;     /* times ln(classes) */
 enum { MOST_ROLLBACKS = 5, MOST_SKIPPED = 100 };
 
 /* ---- Findings ---- */
@@ -65,6 +67,33 @@ int trainer_judge_step(struct trainer *trainer)
     return report(trainer, &finding);
 }
 
+/* ---- Good states ---- */
+
+bool trainer_is_absurd(const struct trainer *trainer, float loss)
+{
+    return loss > absurd_factor * logf((float)network_spec(trainer->network)->classes);
+}
+
+bool trainer_is_unsound(const struct trainer *trainer)
+{
+    return trainer->stuck || trainer->skipped > 0 || !loss_history_is_calm(&trainer->losses) ||
+           trainer_is_absurd(trainer, trainer->state.last_loss);
+}
+
+/* The weights behind the step before the first bad one made it bad. */
+static long good_step_before(const struct trainer *trainer, long step)
+{
+    const struct trainer_sink *sink = &trainer->sink;
+    const long exploded = trainer->losses.explosion_step, limit = (exploded > 0 ? exploded : step) - 2;
+    return sink->good_step ? sink->good_step(sink->context, limit > 0 ? limit : 0) : -1;
+}
+
+long trainer_good_step(const struct trainer *trainer)
+{
+    /* a healthy run has no bad step: it goes back from where it is */
+    return good_step_before(trainer, trainer->state.step + 1);
+}
+
 /* ---- Held states ---- */
 
 static const enum parameter_part held_parts[] = {PART_VALUE, PART_MOMENTUM, PART_EMA};
@@ -104,7 +133,7 @@ static int move_parameters(struct trainer *trainer, bool back)
 int trainer_hold(struct trainer *trainer)
 {
     struct held_state *held = &trainer->held;
-    if (trainer->options.on_divergence != DIVERGENCE_ROLLBACK || !loss_history_is_calm(&trainer->losses))
+    if (trainer->options.on_divergence != DIVERGENCE_ROLLBACK || trainer_is_unsound(trainer))
         return 0;
     if (!held->parameters) {
         int count;
@@ -150,13 +179,14 @@ static int explain(struct trainer *trainer, enum divergence_cause cause, long st
     const struct divergence_case what = {
         .cause = cause,
         .step = step,
-        .learning_rate = (float)(trainer->state.learning_rate * trainer_factor(trainer, trainer->state.step)),
+        .learning_rate = trainer->now.step.learning_rate, /* of the step that made the weights */
         .peak = trainer->state.learning_rate,
         .agc = trainer->options.agc,
         .images = trainer->batch->images,
         .n = trainer->batch->n,
         .history = &trainer->losses,
         .watch = &trainer->health,
+        .good_step = good_step_before(trainer, step),
     };
     return divergence_explain(trainer->network, &what, diagnosis, size, &trainer->failure);
 }
@@ -183,6 +213,10 @@ static enum progress skip(struct trainer *trainer, long step, const char *diagno
     state->step++;
     state->batch_in_epoch++;
     trainer->unsaved = true;
+    trainer->now.skipped_batches++;
+    trainer->now.step.step = state->step;
+    trainer->now.step.epoch = state->epoch;
+    trainer->now.step.learning_rate = (float)(state->learning_rate * trainer_factor(trainer, state->step - 1));
     if (trainer->pause_after > 0 && --trainer->pause_after == 0)
         trainer->paused = true;
     if (trainer->skipped++ == 0) { /* those that follow it are counted, not explained */
@@ -202,35 +236,79 @@ static int record_rollback(struct trainer *trainer, long step, float old)
         .ok = true};
     snprintf(record.command.text, sizeof record.command.text, "rollback");
     snprintf(record.outcome, sizeof record.outcome,
-             "back here from step %ld, which was not finite: peak lr %g -> %g (rollback %d of %d)", step, (double)old,
-             (double)trainer->state.learning_rate, trainer->rollbacks, (int)MOST_ROLLBACKS);
+             "back at step %ld from step %ld, which was not finite: peak lr %g -> %g (rollback %d of %d)",
+             trainer->state.step, step, (double)old, (double)trainer->state.learning_rate, trainer->rollbacks,
+             (int)MOST_ROLLBACKS);
     return trainer_report_command(trainer, &record);
 }
 
-static enum progress roll_back(struct trainer *trainer, long step, const char *diagnosis)
+/* The run stands at a state whose parameters are in the network. */
+static int stand_at(struct trainer *trainer, const struct held_state *at, float rate)
 {
-    const struct held_state *held = &trainer->held;
     const struct trainer_sink *sink = &trainer->sink;
-    const float rate = trainer->state.learning_rate;
-    if (move_parameters(trainer, true) < 0)
-        return RUN_FAILED;
-    trainer->state = held->state;
-    trainer->state.learning_rate = rollback_factor * rate;
-    trainer->losses = held->losses;
-    trainer->health = held->health;
-    trainer->measured = held->measured;
-    trainer->now.epoch = held->epoch;
+    trainer->state = at->state;
+    trainer->state.learning_rate = rate;
+    trainer->losses = at->losses;
+    trainer->health = at->health;
+    trainer->measured = at->measured;
+    trainer->now.epoch = at->epoch;
     trainer->now.step = trainer_record_now(trainer);
     trainer->skipped = 0;
-    trainer->rollbacks++;
+    trainer->stuck = trainer->now.diverged = false;
+    trainer->now.message[0] = '\0';
+    trainer->unsaved = true;
+    trainer_seek(trainer);
     if (trainer_probe_due(trainer, trainer->state.step)) /* it was taken when the run first came by */
         trainer->probed = trainer->state.step;
 
     const struct event event = {.kind = EVENT_ROLLBACK, .rollback = trainer->state.step};
+    if (sink->on_rollback && sink->on_rollback(sink->context, &trainer->state, &trainer->failure) != 0)
+        return -1;
+    return trainer_emit(trainer, &event);
+}
+
+/* What a checkpoint does not hold begins anew, as in a resume. */
+enum progress trainer_go_back(struct trainer *trainer, long step, struct error *why)
+{
+    const struct trainer_sink *sink = &trainer->sink;
+    struct held_state at = {0};
+    why->message[0] = '\0';
+    if (!sink->on_load) {
+        error_set(why, "no checkpoints are kept here");
+        return RUN_ON;
+    }
+    if (sink->on_load(sink->context, step, trainer->network, &at.state, why) != 0)
+        return RUN_ON;
+    if (trainer->now.epoch.step <= at.state.step)
+        at.epoch = trainer->now.epoch;
+    return stand_at(trainer, &at, trainer->state.learning_rate) < 0 ? RUN_FAILED : RUN_ON;
+}
+
+bool trainer_can_roll_back(const struct trainer *trainer)
+{
+    return trainer->rollbacks < MOST_ROLLBACKS && (trainer->held.parameters || trainer_good_step(trainer) >= 0);
+}
+
+enum progress trainer_roll_back(struct trainer *trainer, long step, const char *diagnosis)
+{
+    const float rate = trainer->state.learning_rate;
+    struct error why = {""};
+    if (trainer->held.parameters) {
+        if (move_parameters(trainer, true) < 0 || stand_at(trainer, &trainer->held, rollback_factor * rate) < 0)
+            return RUN_FAILED;
+    } else { /* the policy was not this one when the checkpoint was made */
+        trainer->state.learning_rate = rollback_factor * rate;
+        if (trainer_go_back(trainer, trainer_good_step(trainer), &why) != RUN_ON)
+            return RUN_FAILED;
+        if (*why.message) {
+            trainer->failure = why;
+            return RUN_FAILED;
+        }
+    }
+    trainer->rollbacks++;
     struct finding finding = divergence_finding(trainer, FINDING_WARNING, step);
     snprintf(finding.text, sizeof finding.text, "%s", diagnosis);
-    if ((sink->on_rollback && sink->on_rollback(sink->context, &trainer->state, &trainer->failure) != 0) ||
-        trainer_emit(trainer, &event) < 0 || report(trainer, &finding) < 0 || record_rollback(trainer, step, rate) < 0)
+    if (report(trainer, &finding) < 0 || record_rollback(trainer, step, rate) < 0)
         return RUN_FAILED;
     /* a resume begins with the new rate, too */
     const enum progress saved = trainer_checkpoint(trainer, false);
@@ -246,6 +324,8 @@ static enum progress give_up(struct trainer *trainer, enum divergence_cause caus
     snprintf(finding.text, sizeof finding.text, "%s", diagnosis);
     snprintf(now->message, sizeof now->message, "%s", diagnosis);
     now->diverged = true;
+    now->diverged_step = step;
+    now->good_step = good_step_before(trainer, step);
     if (report(trainer, &finding) < 0 ||
         (sink->on_divergence && sink->on_divergence(sink->context, diagnosis, step, &trainer->failure) != 0))
         return RUN_FAILED;
@@ -271,8 +351,8 @@ enum progress trainer_diverge(struct trainer *trainer, enum divergence_cause cau
         return RUN_FAILED;
     if (skips)
         return skip(trainer, step, why);
-    if (policy == DIVERGENCE_ROLLBACK && trainer->held.parameters && trainer->rollbacks < MOST_ROLLBACKS)
-        return roll_back(trainer, step, why);
+    if (policy == DIVERGENCE_ROLLBACK && trainer_can_roll_back(trainer))
+        return trainer_roll_back(trainer, step, why);
     if (policy == DIVERGENCE_ROLLBACK && trainer->rollbacks > 0)
         snprintf(tried, sizeof tried, "after %d rollbacks: %s", trainer->rollbacks, why);
     else if (policy == DIVERGENCE_CONTINUE && trainer->skipped > 0)
@@ -280,4 +360,14 @@ enum progress trainer_diverge(struct trainer *trainer, enum divergence_cause cau
     else
         snprintf(tried, sizeof tried, "%s", why);
     return give_up(trainer, cause, step, tried);
+}
+
+enum progress trainer_end_skipped(struct trainer *trainer)
+{
+    char why[FINDING_TEXT_SIZE];
+    const long skipped = trainer->now.skipped_batches;
+    snprintf(why, sizeof why,
+             "diverged: %ld of %ld batches were passed over, since their steps were not finite: the weights are lost",
+             skipped, skipped + trainer->counted);
+    return give_up(trainer, DIVERGED_PARAMETER, trainer->state.step, why);
 }

@@ -137,6 +137,7 @@ static void count_step(struct trainer *trainer, const struct flight *flight, con
     state->last_loss = result->loss;
     pace_add_step(&trainer->pace, now - trainer->mark, flight->waited, flight->n);
     loss_history_add(&trainer->losses, state->step, result->loss);
+    trainer->counted++;
     trainer->mark = now;
     trainer->unsaved = true;
     if (trainer->pause_after > 0 && --trainer->pause_after == 0)

@@ -73,6 +73,7 @@ struct trainer {
     struct held_state held; /* with DIVERGENCE_ROLLBACK */
     int rollbacks;          /* so far */
     int skipped;            /* batches in a row that were passed over */
+    long counted;           /* steps of this process that were finite */
     bool attended;          /* there is a person who can do something about a divergence */
     bool stuck;             /* paused at one */
     bool diverging;         /* a probe is being taken for a diagnosis */
@@ -137,6 +138,20 @@ void trainer_host_batch(struct trainer *trainer, uint32_t number);
 void trainer_forget_flights(struct trainer *trainer);
 /* Something was not finite in `step`, or behind it: diagnoses, then does what options.on_divergence says. */
 enum progress trainer_diverge(struct trainer *trainer, enum divergence_cause cause, long step);
+/* The weights are not worth coming back to: the loss has risen far, or the next step is not finite. */
+bool trainer_is_unsound(const struct trainer *trainer);
+/* A loss far above what guessing has, ln(classes). */
+bool trainer_is_absurd(const struct trainer *trainer, float loss);
+/* The last good checkpoint there is to go back to; -1: none. */
+long trainer_good_step(const struct trainer *trainer);
+/* Goes back to the checkpoint of a step, at the rate in force, and tells the sink. RUN_ON, also when the checkpoint
+ * cannot be had: `why` then says so, and is empty otherwise. */
+enum progress trainer_go_back(struct trainer *trainer, long step, struct error *why);
+/* What the policy `rollback` does, for a person who chose it at a divergence; false: there is nothing to go back to. */
+bool trainer_can_roll_back(const struct trainer *trainer);
+enum progress trainer_roll_back(struct trainer *trainer, long step, const char *diagnosis);
+/* The run was to end well, but most of its batches were passed over. */
+enum progress trainer_end_skipped(struct trainer *trainer);
 /* Keeps the state as it is now, where a rollback may want it. */
 int trainer_hold(struct trainer *trainer);
 /* Judge the step that was just counted, and the probe that was just taken. */

@@ -85,6 +85,7 @@ enum progress trainer_checkpoint(struct trainer *trainer, bool best)
     if (bad)
         return trainer_diverge(trainer, DIVERGED_PARAMETER, trainer->state.step);
     const struct trainer_sink *sink = &trainer->sink;
+    trainer->state.unsound = trainer_is_unsound(trainer);
     if (trainer_hold(trainer) < 0)
         return RUN_FAILED;
     if (sink->on_checkpoint &&
@@ -205,7 +206,8 @@ static struct epoch_record record_so_far(const struct trainer *trainer)
 static void judge(struct trainer *trainer, struct epoch_record *record)
 {
     const float accuracy = trainer->parts.validation > 0 ? record->validation_accuracy : record->test_accuracy;
-    record->best = accuracy > trainer->state.best_accuracy;
+    const float loss = trainer->parts.validation > 0 ? record->validation_loss : record->test_loss;
+    record->best = accuracy > trainer->state.best_accuracy && !trainer_is_absurd(trainer, loss);
     if (!record->best)
         return;
     trainer->state.best_accuracy = accuracy;
@@ -260,6 +262,8 @@ enum progress trainer_finish(struct trainer *trainer)
         progress = trainer_checkpoint(trainer, record.best);
     if (progress != RUN_ON)
         return progress;
+    if (trainer->now.skipped_batches > trainer->counted)
+        return trainer_end_skipped(trainer);
     trainer->now.state = TRAINER_FINISHED;
     return RUN_ENDED;
 }

@@ -61,6 +61,7 @@ int checkpoint_save(const char *path, struct network *network, const struct chec
         {"state", state.data},
         {"commands", commands},
         {"best", info->best ? "true" : "false"},
+        {"unsound", info->state.unsound ? "true" : "false"},
         {"settings", info->settings_digest},
     };
     result = tensors_save(path, network, metadata, sizeof metadata / sizeof *metadata, error);
@@ -89,6 +90,8 @@ static int parse_info(const struct safetensors *file, struct checkpoint_info *in
     if (commands && (!number_to_long(commands, &info->commands) || info->commands < 0))
         return error_set(error, "its number of commands makes no sense");
     info->best = strcmp(best, "true") == 0;
+    const char *unsound = safetensors_metadata(file, "unsound"); /* one made elsewhere need not say */
+    info->state.unsound = unsound && strcmp(unsound, "true") == 0;
     strcpy(info->settings_digest, digest);
     return 0;
 }
@@ -221,19 +224,21 @@ int checkpoint_prune(const char *folder, struct error *error)
 {
     struct checkpoint_entry *entries;
     struct checkpoint_info info;
-    int count, result = 0;
+    int count, result = 0, sound = 0;
     bool best_seen = false;
     if (each_name(folder, remove_half_written, (void *)folder, error) ||
         checkpoint_list(folder, &entries, &count, error))
         return -1;
     for (int i = 0; result == 0 && i < count; i++) {
-        if (best_seen && i < CHECKPOINTS_KEPT)
-            continue;
+        const bool known = checkpoint_read_info(entries[i].path, &info, NULL) == 0;
+        const bool unsound = known && info.state.unsound;
         /* the newest of those that were the best so far is the best of all */
-        bool best = !best_seen && !checkpoint_read_info(entries[i].path, &info, NULL) && info.best;
-        if (!best && i >= CHECKPOINTS_KEPT)
+        const bool best = !best_seen && known && info.best;
+        const bool good = !unsound && sound < CHECKPOINTS_KEPT; /* lost weights never push out the last good ones */
+        if (!best && !good && i >= CHECKPOINTS_KEPT)
             result = remove_file(entries[i].path, error);
         best_seen = best_seen || best;
+        sound += !unsound;
     }
     free(entries);
     return result;

@@ -10,7 +10,7 @@
 #include "sessions/file.h"
 #include "sessions/settings.h"
 
-enum { CHECKPOINTS_KEPT = 2 }; /* newest; beside the best and those with a name */
+enum { CHECKPOINTS_KEPT = 2 }; /* newest, and newest sound ones; beside the best and those with a name */
 
 struct checkpoint_info {
     struct training_state state;
@@ -38,7 +38,8 @@ int checkpoint_load(const char *path, struct network *network, struct checkpoint
 /* The folder's checkpoints with a step, newest first; *out is freed by the caller. An absent folder has none. */
 int checkpoint_list(const char *folder, struct checkpoint_entry **out, int *count, struct error *error);
 
-/* Removes all but the newest CHECKPOINTS_KEPT, the best and those with a name; also what a crash left half written. */
+/* Removes all but the newest CHECKPOINTS_KEPT, as many of the newest that are not unsound, the best and those with a
+ * name; also what a crash left half written. */
 int checkpoint_prune(const char *folder, struct error *error);
 
 #endif

@@ -31,12 +31,19 @@ static const struct field epoch_fields[] = {
 };
 /* By name, so that a log stays readable when the commands' numbers change. */
 static const char *const command_words[] = {
-    [COMMAND_LEARNING_RATE] = "lr",  [COMMAND_SCALE_LEARNING_RATE] = "scale-lr",
-    [COMMAND_PAUSE] = "pause",       [COMMAND_RESUME] = "resume",
-    [COMMAND_STEP] = "step",         [COMMAND_EVALUATE] = "eval",
-    [COMMAND_SAVE] = "save",         [COMMAND_PROBE] = "probe",
-    [COMMAND_STOP] = "stop",         [COMMAND_ON_DIVERGENCE] = "on-divergence",
-    [COMMAND_ROLLBACK] = "rollback", NULL,
+    [COMMAND_LEARNING_RATE] = "lr",
+    [COMMAND_SCALE_LEARNING_RATE] = "scale-lr",
+    [COMMAND_PAUSE] = "pause",
+    [COMMAND_RESUME] = "resume",
+    [COMMAND_STEP] = "step",
+    [COMMAND_EVALUATE] = "eval",
+    [COMMAND_SAVE] = "save",
+    [COMMAND_PROBE] = "probe",
+    [COMMAND_STOP] = "stop",
+    [COMMAND_ON_DIVERGENCE] = "on-divergence",
+    [COMMAND_ROLLBACK] = "rollback",
+    [COMMAND_BACK] = "back",
+    NULL,
 };
 _Static_assert(sizeof(enum command_kind) == sizeof(int), "words are stored as int");
 static const struct field command_fields[] = {

@@ -246,10 +246,41 @@ static int on_rollback(void *context, const struct training_state *state, struct
         last--;
     }
     session->undone = true;
+    session->diverged = false; /* its record is cut */
     return metrics_log_cut(session->metrics, state->step, 0, error) ||
                    metrics_log_cut(session->commands, last, known, error)
                ? -1
                : 0;
+}
+
+static bool matches(const struct checkpoint_entry *entry, long which)
+{
+    struct checkpoint_info info;
+    if (which == CHECKPOINT_BEST || which == CHECKPOINT_GOOD)
+        return checkpoint_read_info(entry->path, &info, NULL) == 0 &&
+               (which == CHECKPOINT_BEST ? info.best : !info.state.unsound);
+    return which == CHECKPOINT_LATEST || entry->step == which;
+}
+
+static long good_step(void *context, long limit)
+{
+    const struct session *session = context;
+    struct checkpoint_entry *entries = NULL;
+    long found = -1;
+    int count = 0;
+    if (checkpoint_list(session->paths.checkpoints, &entries, &count, NULL))
+        return -1;
+    for (int i = 0; i < count && found < 0; i++)
+        if (entries[i].step <= limit && matches(&entries[i], CHECKPOINT_GOOD))
+            found = entries[i].step;
+    free(entries);
+    return found;
+}
+
+static int on_load(void *context, long step, struct network *network, struct training_state *state, struct error *error)
+{
+    char note[256]; /* that other settings are in force now is as it should be */
+    return session_load(context, step, network, state, note, error);
 }
 
 struct trainer_sink session_sink(struct session *session)
@@ -264,6 +295,8 @@ struct trainer_sink session_sink(struct session *session)
         .on_probe = on_probe,
         .on_finding = on_finding,
         .on_rollback = on_rollback,
+        .good_step = good_step,
+        .on_load = on_load,
     };
 }
 
@@ -276,14 +309,19 @@ int session_end(struct session *session, enum trainer_state state, long step, co
     return metrics_log_sync(session->metrics, error);
 }
 
+static int remove_entry(const struct checkpoint_entry *entry, struct error *error)
+{
+    return unlink(entry->path) ? error_set(error, "cannot remove %s: %s", entry->path, strerror(errno)) : 0;
+}
+
 /* Removes the checkpoints that were made behind a step. */
 static int remove_undone(const struct session *session, long step, struct error *error)
 {
     struct checkpoint_entry *entries = NULL;
     int count = 0, result = checkpoint_list(session->paths.checkpoints, &entries, &count, error);
     for (int i = 0; i < count && result == 0; i++)
-        if (entries[i].step > step && unlink(entries[i].path))
-            result = error_set(error, "cannot remove %s: %s", entries[i].path, strerror(errno));
+        if (entries[i].step > step)
+            result = remove_entry(&entries[i], error);
     free(entries);
     return result;
 }
@@ -310,20 +348,14 @@ int session_save(struct session *session, struct network *network, const struct 
 
 /* ---- Checkpoints back ---- */
 
-static bool matches(const struct checkpoint_entry *entry, long which)
-{
-    struct checkpoint_info info;
-    if (which == CHECKPOINT_BEST)
-        return checkpoint_read_info(entry->path, &info, NULL) == 0 && info.best;
-    return which == CHECKPOINT_LATEST || entry->step == which;
-}
-
 static int no_checkpoint(const struct session *session, long which, struct error *error)
 {
     if (which >= 0)
         return error_set(error, "session %s has no checkpoint at step %ld", session->name, which);
     return error_set(error, "session %s has no checkpoint%s yet", session->name,
-                     which == CHECKPOINT_BEST ? " that was the best" : "");
+                     which == CHECKPOINT_BEST   ? " that was the best"
+                     : which == CHECKPOINT_GOOD ? " that is good"
+                                                : "");
 }
 
 static void compare_settings(const struct session *session, const struct checkpoint_info *info, char note[256])
@@ -387,8 +419,8 @@ int session_load(struct session *session, long which, struct network *network, s
     return result;
 }
 
-int session_resume(struct session *session, struct network *network, struct training_state *state, char note[256],
-                   struct error *error)
+int session_resume(struct session *session, long which, struct network *network, struct training_state *state,
+                   char note[256], struct error *error)
 {
     struct checkpoint_entry *entries = NULL;
     struct checkpoint_info info;
@@ -396,9 +428,9 @@ int session_resume(struct session *session, struct network *network, struct trai
     note[0] = '\0';
     if (checkpoint_list(session->paths.checkpoints, &entries, &count, error))
         return -1;
-    int result = load_from(session, entries, count, CHECKPOINT_LATEST, network, &info, &damaged, note, error);
+    int result = load_from(session, entries, count, which, network, &info, &damaged, note, error);
     for (int i = 0; result == 0 && i < damaged; i++)
-        result = set_aside(&entries[i], error);
+        result = which == CHECKPOINT_LATEST ? set_aside(&entries[i], error) : remove_entry(&entries[i], error);
     free(entries);
     if (result || metrics_log_cut(session->metrics, info.state.step, 0, error) ||
         metrics_log_cut(session->commands, info.state.step, info.commands, error) ||

@@ -63,7 +63,11 @@ const struct settings *session_settings(const struct session *session);
 struct trainer_sink session_sink(struct session *session);
 
 /* Which checkpoint. */
-enum { CHECKPOINT_LATEST = -1, CHECKPOINT_BEST = -2 }; /* or a step >= 0 */
+enum {
+    CHECKPOINT_LATEST = -1,
+    CHECKPOINT_BEST = -2,
+    CHECKPOINT_GOOD = -4 /* the newest that is not unsound */
+};                       /* or a step >= 0 */
 
 /* Writes a checkpoint outside the sink (an imported network's at step 0). */
 int session_save(struct session *session, struct network *network, const struct training_state *state, bool best,
@@ -75,10 +79,11 @@ int session_save(struct session *session, struct network *network, const struct 
 int session_load(struct session *session, long which, struct network *network, struct training_state *state,
                  char note[256], struct error *error);
 
-/* To go on training: loads the latest good checkpoint, sets damaged newer ones aside (*.damaged), and cuts the records
- * of metrics and commands behind its step, so that no step is in the logs twice. Opened for writing. */
-int session_resume(struct session *session, struct network *network, struct training_state *state, char note[256],
-                   struct error *error);
+/* To go on training: loads a checkpoint, and cuts the records of metrics and commands behind its step, so that no step
+ * is in the logs twice. For CHECKPOINT_LATEST damaged newer ones are set aside (*.damaged); for the others newer ones
+ * are removed: the run has gone back. Opened for writing. */
+int session_resume(struct session *session, long which, struct network *network, struct training_state *state,
+                   char note[256], struct error *error);
 
 /* Records how the run ended, for the list; call it after trainer_join. `message` may be empty. */
 int session_end(struct session *session, enum trainer_state state, long step, const char *message, struct error *error);

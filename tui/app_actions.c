@@ -92,6 +92,11 @@ static int act_probe(struct app *app, const struct action *action, struct error 
     return send_command(app, COMMAND_PROBE, action, error);
 }
 
+static int act_back(struct app *app, const struct action *action, struct error *error)
+{
+    return send_command(app, COMMAND_BACK, action, error);
+}
+
 /* FILE with .png at its end; without one, a name of the step in the session's folder. */
 static int export_path(const struct app *app, const char *word, char *path, size_t size, struct error *error)
 {
@@ -261,6 +266,7 @@ void app_act(struct app *app, const struct action *action)
                                                               [ACTION_EVALUATE] = act_evaluate,
                                                               [ACTION_SAVE] = act_save,
                                                               [ACTION_PROBE] = act_probe,
+                                                              [ACTION_BACK] = act_back,
                                                               [ACTION_ON_DIVERGENCE] = act_on_divergence,
                                                               [ACTION_EXPORT] = act_export,
                                                               [ACTION_SMOOTH] = act_smooth,

@@ -247,8 +247,9 @@ static void explain_divergence(struct app *app, const char *diagnosis)
     char text[JOURNAL_TEXT];
 
     snprintf(text, sizeof(text),
-             "%s. Training is paused before that step with the weights as they were: change "
-             "something (:lr x0.1), then resume tries the step again; quit ends the run.",
+             "%s. Training is paused with the weights before that step. :back goes to the last good checkpoint and "
+             "waits there: change something (:lr x0.1), then resume. Without it resume tries the same step again; "
+             "quit ends the run.",
              diagnosis);
     app_message(app, ROLE_BAD, "Training diverged", text);
 }

@@ -232,11 +232,14 @@ int cli_number(const struct cli *cli, const char *option, long otherwise, long l
 int cli_checkpoint(const struct cli *cli, long otherwise, long *out, struct error *error)
 {
     const char *text = cli_value(cli, "checkpoint");
-    *out = !text ? otherwise : strcmp(text, "best") == 0 ? CHECKPOINT_BEST : CHECKPOINT_LATEST;
-    if (!text || strcmp(text, "best") == 0 || strcmp(text, "last") == 0)
+    *out = !text                       ? otherwise
+           : strcmp(text, "best") == 0 ? CHECKPOINT_BEST
+           : strcmp(text, "good") == 0 ? CHECKPOINT_GOOD
+                                       : CHECKPOINT_LATEST;
+    if (!text || *out != CHECKPOINT_LATEST || strcmp(text, "last") == 0)
         return 0;
     if (cli_number(cli, "checkpoint", 0, 0, LONG_MAX, out, NULL) != 0)
-        return error_set(error, "--checkpoint %.60s: must be last, best or a step", text);
+        return error_set(error, "--checkpoint %.60s: must be last, best, good or a step", text);
     return 0;
 }
 

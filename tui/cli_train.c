@@ -298,6 +298,8 @@ enum cli_status cli_resume(struct cli *cli)
     struct settings settings = *session_settings(session);
     session_close(session);
     struct run_request request = {.settings = &settings, .resume = name};
+    if (cli_checkpoint(cli, CHECKPOINT_LATEST, &request.checkpoint, &error) != 0)
+        return cli_usage(cli, &error);
     float rate = settings.train.learning_rate;
     if (cli_over_session(cli, &settings, &error) != 0)
         return cli_usage(cli, &error);

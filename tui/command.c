@@ -92,6 +92,13 @@ static const struct command_entry table[] = {
      .trainer = true,
      .help = "Write a checkpoint now",
      .keys = {{'w', "w", "save", "save"}}},
+    {.name = "back",
+     .action = ACTION_BACK,
+     .trainer = true,
+     .argument = ARGUMENT_STEP,
+     .optional = true,
+     .usage = "STEP",
+     .help = "Go back to the last good checkpoint, or that of STEP, and wait there; what came behind it is undone"},
     {.name = "probe",
      .action = ACTION_PROBE,
      .trainer = true,
@@ -282,6 +289,17 @@ static int read_count(const char *text, struct action *action, struct error *err
     return 0;
 }
 
+static int read_step(const char *text, struct action *action, struct error *error)
+{
+    char *end;
+
+    errno = 0;
+    action->count = strtol(text, &end, 10);
+    if (end == text || *end || errno || action->count < 0)
+        return error_set(error, "'%s' is no step: give a whole number from 0", text);
+    return 0;
+}
+
 static int read_switch(const char *text, struct action *action, struct error *error)
 {
     action->on = strcasecmp(text, "on") == 0;
@@ -321,6 +339,8 @@ static int read_argument(const struct command_entry *entry, const char *text, st
         return read_rate(text, action, error);
     case ARGUMENT_COUNT:
         return read_count(text, action, error);
+    case ARGUMENT_STEP:
+        return read_step(text, action, error);
     case ARGUMENT_FRACTION:
         if (read_number(text, &action->number) || action->number < 0 || action->number >= 1)
             return error_set(error, "'%s' is out of range: give a number from 0 to below 1", text);
@@ -371,6 +391,8 @@ int command_parse(const char *line, struct action *action, struct error *error)
     if (!entry)
         return unknown_command(word, error);
     action->kind = entry->action;
+    if (entry->argument == ARGUMENT_STEP)
+        action->count = -1;
     if (*rest)
         return read_argument(entry, rest, action, error);
     if (entry->argument != ARGUMENT_NONE && !entry->optional) {

@@ -18,6 +18,7 @@ enum action_kind {
     ACTION_EVALUATE,
     ACTION_SAVE,
     ACTION_PROBE,
+    ACTION_BACK,          /* count: the step; -1 when left out */
     ACTION_ON_DIVERGENCE, /* choice: an enum divergence_policy */
     ACTION_EXPORT,        /* word: the file, or empty */
     ACTION_SMOOTH,        /* number in 0..1 */
@@ -46,6 +47,7 @@ enum argument_kind {
     ARGUMENT_NONE,
     ARGUMENT_RATE,     /* a number above 0, or xF: a factor */
     ARGUMENT_COUNT,    /* a whole number from 1; 1 when left out */
+    ARGUMENT_STEP,     /* a step of the run, from 0; -1 when left out */
     ARGUMENT_FRACTION, /* 0 <= X < 1 */
     ARGUMENT_SWITCH,   /* on|off; on when left out */
     ARGUMENT_CHOICE,

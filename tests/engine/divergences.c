@@ -101,7 +101,7 @@ static void a_rollback_goes_on_as_from_its_checkpoint_at_half_the_rate(void **st
     assert_int_equal(record->step, BROKEN - 1);
     assert_true(record->command.value == (double)0.05f);
     assert_string_equal(record->outcome,
-                        "back here from step 5, which was not finite: peak lr 0.1 -> 0.05 (rollback 1 of 5)");
+                        "back at step 4 from step 5, which was not finite: peak lr 0.1 -> 0.05 (rollback 1 of 5)");
     assert_int_equal(run.finding_count, 1);
     assert_int_equal(run.findings[0].kind, FINDING_DIVERGENCE);
     assert_int_equal(run.findings[0].since, BROKEN);
@@ -345,6 +345,23 @@ static void steps_that_are_passed_over_count(void **state)
     tiny_free(&run);
 }
 
+/* A run that passed over most of its batches has learnt next to nothing, and does not end as one that has. */
+static void a_run_that_passed_over_most_batches_has_diverged(void **state)
+{
+    (void)state;
+    static struct tiny_run run;
+    struct error error = {""};
+    struct snapshot snapshot;
+    init(&run, DIVERGENCE_CONTINUE);
+    run.options.steps = 11;
+    run.options.epochs = 2;
+    tiny_create(&run, NULL);
+    assert_int_equal(trainer_run(run.trainer, &error), -1);
+    trainer_snapshot(run.trainer, &snapshot);
+    assert_int_equal(snapshot.state, TRAINER_DIVERGED);
+    tiny_free(&run);
+}
+
 static void passing_over_is_given_up_after_a_hundred(void **state)
 {
     (void)state;
@@ -439,7 +456,8 @@ static void leaving_at_a_divergence_ends_as_diverged(void **state)
     tiny_free(&run);
 }
 
-/* From a pause to a rollback: the policy of the moment counts, and there is something to go back to. */
+/* From a pause to a rollback: the policy of the moment counts, and what it goes back to is a checkpoint from before the
+ * weights that the step broke on; of those none is made. */
 static void the_policy_may_be_changed_on_the_way(void **state)
 {
     (void)state;
@@ -447,8 +465,7 @@ static void the_policy_may_be_changed_on_the_way(void **state)
     struct error error = {""};
     init(&run, DIVERGENCE_PAUSE);
     start(&run);
-    tiny_restore(&run, checkpoint_at(&run, BROKEN - 1));
-    spoilt = false; /* it happens again behind the checkpoint that the command makes */
+    const int saved = run.checkpoint_count;
     tiny_command(&run, COMMAND_ON_DIVERGENCE, 7, 0);
     tiny_command(&run, COMMAND_ON_DIVERGENCE, DIVERGENCE_ROLLBACK, 0);
     tiny_command(&run, COMMAND_RESUME, 0, 0);
@@ -457,8 +474,100 @@ static void the_policy_may_be_changed_on_the_way(void **state)
     assert_true(run.commands[1].ok);
     assert_non_null(strstr(run.commands[1].outcome, "goes back to its last good checkpoint"));
     assert_int_equal(run.rollback_count, 1);
-    assert_int_equal(run.rollbacks[0], BROKEN - 1);
+    assert_int_equal(run.rollbacks[0], 0);
+    assert_int_equal(run.checkpoints[saved].state.step, 0);
+    assert_int_equal(run.commands[2].command.kind, COMMAND_ROLLBACK);
+    assert_string_equal(run.commands[3].outcome, "running from step 0");
+    assert_true(run.steps[0].learning_rate == 0.05f);
     assert_int_equal(run.step_count, TINY_EPOCH);
+    tiny_free(&run);
+}
+
+/* `back` undoes what came behind a good checkpoint, keeps the rate in force, and waits. */
+static void a_person_goes_back_to_a_good_checkpoint(void **state)
+{
+    (void)state;
+    static struct tiny_run run, reference;
+    struct error error = {""};
+    struct snapshot snapshot;
+    init(&run, DIVERGENCE_PAUSE);
+    start(&run);
+    trainer_snapshot(run.trainer, &snapshot);
+    assert_int_equal(snapshot.good_step, 0);
+    tiny_command(&run, COMMAND_SAVE, 0, 0);
+    tiny_command(&run, COMMAND_SCALE_LEARNING_RATE, 0.5, 0);
+    tiny_command(&run, COMMAND_BACK, 0, 3);
+    tiny_command(&run, COMMAND_BACK, 0, 9);
+    tiny_command(&run, COMMAND_BACK, 0, -1);
+    tiny_command(&run, COMMAND_PAUSE, 0, 0);
+    for (int tries = 0; run.rollback_count == 0 && tries < 60000; tries++)
+        nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+    tiny_command(&run, COMMAND_RESUME, 0, 0);
+    assert_int_equal(trainer_join(run.trainer, &error), 0);
+    assert_int_equal(run.rollback_count, 1);
+    assert_int_equal(run.rollbacks[0], 0);
+    assert_false(run.commands[2].ok);
+    assert_string_equal(run.commands[2].outcome, "no checkpoint at step 3");
+    assert_string_equal(run.commands[3].outcome, "step 9 is not behind the run");
+    const struct command_record *back = &run.commands[4];
+    assert_true(back->ok);
+    assert_int_equal(back->step, 0);
+    assert_int_equal(back->command.kind, COMMAND_ROLLBACK);
+    assert_true(back->command.value == (double)0.05f);
+    assert_string_equal(back->outcome, "back at step 0 from step 4, paused; lr 0.05: change it, then resume");
+    assert_string_equal(run.commands[5].outcome, "already paused at step 0");
+    assert_int_equal(run.step_count, TINY_EPOCH);
+    trainer_snapshot(run.trainer, &snapshot);
+    assert_false(snapshot.diverged);
+
+    struct tiny_checkpoint from = *checkpoint_at(&run, 0);
+    from.state.learning_rate = 0.05f;
+    train_from(&reference, &from);
+    assert_same_steps(&run, 1, &reference);
+    tiny_assert_same_end(&run, &reference);
+    tiny_free(&run);
+    tiny_free(&reference);
+}
+
+/* What is saved where the next step is not finite is marked, and so is what is saved while the loss has risen far. */
+static void a_checkpoint_of_lost_weights_is_unsound(void **state)
+{
+    (void)state;
+    static struct tiny_run run;
+    struct error error = {""};
+    init(&run, DIVERGENCE_PAUSE);
+    start(&run);
+    assert_false(tiny_last(&run)->state.unsound);
+    tiny_command(&run, COMMAND_SAVE, 0, 0);
+    tiny_command(&run, COMMAND_STOP, 0, 0);
+    assert_int_equal(trainer_join(run.trainer, &error), -1);
+    assert_true(tiny_last(&run)->state.step == BROKEN - 1);
+    assert_true(tiny_last(&run)->state.unsound || run.checkpoint_count == 2); /* the stop may come first */
+    tiny_free(&run);
+
+    init(&run, DIVERGENCE_ROLLBACK);
+    run.options.checkpoint_every = 1;
+    run.saved = hurry;
+    tiny_create(&run, NULL);
+    finish(&run);
+    assert_true(checkpoint_at(&run, 4)->state.unsound);
+    assert_false(checkpoint_at(&run, 3)->state.unsound);
+    tiny_free(&run);
+}
+
+/* Weights from before the explosion are named, the ones behind it are not. */
+static void an_explosion_names_the_checkpoint_before_it(void **state)
+{
+    (void)state;
+    static struct tiny_run run;
+    struct error error = {""};
+    init(&run, DIVERGENCE_PAUSE);
+    run.options.checkpoint_every = 1;
+    run.saved = hurry;
+    tiny_create(&run, NULL);
+    assert_int_equal(trainer_run(run.trainer, &error), -1);
+    assert_non_null(
+        strstr(run.diagnosis, ". The weights are already lost since step 4: `back` goes to checkpoint 2. "));
     tiny_free(&run);
 }
 
@@ -475,10 +584,14 @@ int divergences_run(void)
         cmocka_unit_test(a_batch_is_passed_over_and_nothing_else_changes),
         cmocka_unit_test(steps_that_are_passed_over_count),
         cmocka_unit_test(the_probe_of_a_diagnosis_says_nothing_twice),
+        cmocka_unit_test(a_run_that_passed_over_most_batches_has_diverged),
         cmocka_unit_test(passing_over_is_given_up_after_a_hundred),
         cmocka_unit_test(a_person_changes_something_and_the_step_is_tried_again),
         cmocka_unit_test(leaving_at_a_divergence_ends_as_diverged),
         cmocka_unit_test(the_policy_may_be_changed_on_the_way),
+        cmocka_unit_test(a_person_goes_back_to_a_good_checkpoint),
+        cmocka_unit_test(a_checkpoint_of_lost_weights_is_unsound),
+        cmocka_unit_test(an_explosion_names_the_checkpoint_before_it),
     };
     return cmocka_run_group_tests(tests, tiny_open, tiny_close);
 }

@@ -124,7 +124,7 @@ static void the_reports_own_variance_is_a_note(void **state)
     assert_int_equal(look(2), 1);
     assert_int_equal(bench.found[0].kind, FINDING_VARIANCE);
     assert_says(&bench.found[0], "that such a block makes");
-    assert_says(&bench.found[0], "Try the papers' block (--family papers --agc 0.02), or --lr 0.02");
+    assert_says(&bench.found[0], "Try the papers' block (--family papers --agc 0.02), or --lr 0.01");
 }
 
 static void a_variance_is_raised_once_in_its_first_block_and_ended_once(void **state)

@@ -62,7 +62,7 @@ static void test_divergence_is_stopped_in_its_step_and_diagnosed(void **state)
     assert_int_equal(run.diverged_step, run.step_count + 1); /* that step reported nothing else */
     assert_int_equal(tiny_last(&run)->state.step, run.step_count);
     assert_says(&run, "lr 1e+12: block 1 of 1 left the finite range first (predicted variance 1.04)");
-    assert_says(&run, "Try --lr 1e+11 or --agc 0.02");
+    assert_says(&run, "Try --lr 0.2 or --agc 0.02");
     tiny_free(&run);
 }
 

@@ -199,6 +199,37 @@ static int on_rollback(void *context, const struct training_state *state, struct
     return 0;
 }
 
+/* The last of a step is the file that a session would have. */
+static const struct tiny_checkpoint *saved_at(const struct tiny_run *run, long step)
+{
+    for (int i = run->checkpoint_count - 1; i >= 0; i--)
+        if (run->checkpoints[i].state.step == step)
+            return &run->checkpoints[i];
+    return NULL;
+}
+
+static long good_step(void *context, long limit)
+{
+    const struct tiny_run *run = context;
+    for (long step = limit; step >= 0; step--) {
+        const struct tiny_checkpoint *saved = saved_at(run, step);
+        if (saved && !saved->state.unsound)
+            return step;
+    }
+    return -1;
+}
+
+static int on_load(void *context, long step, struct network *network, struct training_state *state, struct error *error)
+{
+    struct tiny_run *run = context;
+    const struct tiny_checkpoint *saved = saved_at(run, step);
+    if (!saved)
+        return error_set(error, "no checkpoint at step %ld", step);
+    walk(network, saved->parameters, write_part);
+    *state = saved->state;
+    return 0;
+}
+
 /* ---- Making ---- */
 
 void tiny_init(struct tiny_run *run, const char *preset)
@@ -229,7 +260,9 @@ void tiny_init(struct tiny_run *run, const char *preset)
                                       .on_divergence = on_divergence,
                                       .on_probe = on_probe,
                                       .on_finding = on_finding,
-                                      .on_rollback = on_rollback};
+                                      .on_rollback = on_rollback,
+                                      .good_step = good_step,
+                                      .on_load = on_load};
 }
 
 void tiny_create_on(struct tiny_run *run, struct backend *on, const struct tiny_checkpoint *from)

@@ -79,7 +79,7 @@ static void test_import_makes_a_session(void **state)
     assert_int_equal(classes, 10);
     assert_ok(import_session(path, &settings, target.network, &session, &error), &error);
     assert_averages_are_the_weights(target.network);
-    assert_ok(session_resume(session, again.network, &start, note, &error), &error);
+    assert_ok(session_resume(session, CHECKPOINT_LATEST, again.network, &start, note, &error), &error);
     assert_int_equal(start.step, 0);
     assert_true(start.best_accuracy == -1 && start.learning_rate == settings.train.learning_rate);
     assert_true(same_network(target.network, again.network));

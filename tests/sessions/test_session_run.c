@@ -55,7 +55,7 @@ static void test_probes_are_logged_and_resumed(void **state)
     assert_ok(session_save(session, rig.network, &at, false, &error), &error);
     session_close(session);
     assert_ok(session_open(&settings, "probes", SESSION_WRITE, &session, &error), &error);
-    assert_ok(session_resume(session, rig.network, &at, note, &error), &error);
+    assert_ok(session_resume(session, CHECKPOINT_LATEST, rig.network, &at, note, &error), &error);
     assert_ok(session_metrics(session, &metrics, &error), &error);
     assert_int_equal(metrics.probe_count, 3);
     for (int i = 0; i < 3; i++) {
@@ -86,7 +86,7 @@ static void test_resume_goes_on_from_the_newest(void **state)
     session_close(session);
 
     assert_ok(session_open(&settings, "resume", SESSION_WRITE, &session, &error), &error);
-    assert_ok(session_resume(session, loaded.network, &start, note, &error), &error);
+    assert_ok(session_resume(session, CHECKPOINT_LATEST, loaded.network, &start, note, &error), &error);
     assert_int_equal(start.step, 4);
     assert_string_equal(note, "");
     assert_true(same_network(rig.network, loaded.network));
@@ -118,7 +118,7 @@ static void assert_resumed_commands(const struct settings *settings, const char 
     struct metrics metrics;
     char note[256], found[256] = "";
     assert_ok(session_open(settings, name, SESSION_WRITE, &session, &error), &error);
-    assert_ok(session_resume(session, rig->network, &start, note, &error), &error);
+    assert_ok(session_resume(session, CHECKPOINT_LATEST, rig->network, &start, note, &error), &error);
     assert_ok(session_metrics(session, &metrics, &error), &error);
     for (int i = 0; i < metrics.command_count; i++) {
         size_t used = strlen(found);
@@ -249,7 +249,7 @@ static void test_a_rollback_undoes_what_was_behind(void **state)
     session_close(session);
 
     assert_ok(session_open(&settings, "back", SESSION_WRITE, &session, &error), &error);
-    assert_ok(session_resume(session, rig.network, &resumed, note, &error), &error);
+    assert_ok(session_resume(session, CHECKPOINT_LATEST, rig.network, &resumed, note, &error), &error);
     assert_int_equal(resumed.step, 2);
     assert_true(resumed.learning_rate == 0.05f);
     assert_ok(session_metrics(session, &metrics, &error), &error);
@@ -283,7 +283,7 @@ static void test_a_damaged_newest_is_passed_over(void **state)
     assert_non_null(strstr(note, "step 4 taken instead"));
     assert_error(session_load(session, 8, loaded.network, &start, note, &error), &error, "damaged");
     assert_true(exists(inside(session, "checkpoints/8.safetensors"))); /* loading changes nothing */
-    assert_ok(session_resume(session, loaded.network, &start, note, &error), &error);
+    assert_ok(session_resume(session, CHECKPOINT_LATEST, loaded.network, &start, note, &error), &error);
     assert_int_equal(start.step, 4);
     assert_non_null(strstr(note, "step 4 taken instead"));
     assert_true(same_network(good.network, loaded.network));
@@ -295,7 +295,8 @@ static void test_a_damaged_newest_is_passed_over(void **state)
 
     damage(inside(session, "checkpoints/8.safetensors"));
     damage(inside(session, "checkpoints/4.safetensors"));
-    assert_error(session_resume(session, loaded.network, &start, note, &error), &error, "8.safetensors: damaged");
+    assert_error(session_resume(session, CHECKPOINT_LATEST, loaded.network, &start, note, &error), &error,
+                 "8.safetensors: damaged");
     assert_true(exists(inside(session, "checkpoints/8.safetensors")));
     session_close(session);
     free_rig(&rig);
@@ -324,6 +325,50 @@ static void test_a_bad_save_keeps_the_good_file(void **state)
     session_close(session);
     free_rig(&rig);
     free_rig(&loaded);
+}
+
+static void save_state(struct session *session, struct rig *rig, long step, bool unsound)
+{
+    const struct training_state now = {.step = step, .best_accuracy = -1, .unsound = unsound};
+    assert_ok(session_save(session, rig->network, &now, false, &error), &error);
+}
+
+/* Checkpoints of lost weights never push out the last good ones, and one can go back to these. */
+static void test_unsound_checkpoints_leave_the_good_ones(void **state)
+{
+    (void)state;
+    struct settings settings = small_settings();
+    struct rig rig = make_rig(&settings, 1);
+    struct session *session = create_session(&settings, "lost");
+    struct trainer_sink sink = session_sink(session);
+    struct training_state at;
+    struct metrics metrics;
+    char note[256];
+    for (long step = 0; step <= 8; step += 4)
+        save_state(session, &rig, step, false);
+    for (long step = 12; step <= 24; step += 4)
+        save_state(session, &rig, step, true);
+    assert_false(exists(inside(session, "checkpoints/0.safetensors")));
+    assert_true(exists(inside(session, "checkpoints/4.safetensors")));
+    assert_true(exists(inside(session, "checkpoints/8.safetensors")));
+    assert_false(exists(inside(session, "checkpoints/16.safetensors")));
+    assert_true(exists(inside(session, "checkpoints/24.safetensors")));
+    assert_int_equal(sink.good_step(session, 30), 8);
+    assert_int_equal(sink.good_step(session, 7), 4);
+    assert_int_equal(sink.good_step(session, 3), -1);
+    assert_ok(sink.on_load(session, 4, rig.network, &at, &error), &error);
+    assert_true(at.step == 4 && !at.unsound);
+    assert_error(sink.on_load(session, 5, rig.network, &at, &error), &error, "no checkpoint at step 5");
+
+    log_steps(session, 1, 24);
+    assert_ok(session_resume(session, CHECKPOINT_GOOD, rig.network, &at, note, &error), &error);
+    assert_int_equal(at.step, 8);
+    assert_false(exists(inside(session, "checkpoints/24.safetensors"))); /* the run is not there any more */
+    assert_ok(session_metrics(session, &metrics, &error), &error);
+    assert_int_equal(metrics.steps[metrics.step_count - 1].step, 8);
+    metrics_free(&metrics);
+    session_close(session);
+    free_rig(&rig);
 }
 
 static void test_best_and_given_steps(void **state)
@@ -389,6 +434,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_divergence_that_was_overcome_is_not_the_end, folder_setup,
                                         folder_teardown),
         cmocka_unit_test_setup_teardown(test_a_rollback_undoes_what_was_behind, folder_setup, folder_teardown),
+        cmocka_unit_test_setup_teardown(test_unsound_checkpoints_leave_the_good_ones, folder_setup, folder_teardown),
         cmocka_unit_test_setup_teardown(test_best_and_given_steps, folder_setup, folder_teardown),
         cmocka_unit_test_setup_teardown(test_changed_settings_are_noted, folder_setup, folder_teardown),
     };
