@@ -290,7 +290,7 @@ enum progress trainer_apply_commands(struct trainer *trainer)
         probe_ring_flush(&trainer->probes);
         if (!trainer->paused || trainer_interrupted(trainer))
             break;
-        if (trainer->probe_every > 0 && trainer_probe(trainer) == RUN_FAILED)
+        if (trainer_probe_pause(trainer) == RUN_FAILED)
             return RUN_FAILED;
         if (trainer->now.state != TRAINER_PAUSED)
             trainer_set_state(trainer, TRAINER_PAUSED);

@@ -69,6 +69,7 @@ struct trainer {
     int close_looks;     /* probes out of their turn while the loss rose, so far */
     long probed;         /* the step before which the last probe was taken; -1: none yet */
     struct probe *probe; /* the last one */
+    bool probe_refused;  /* there was no memory for one at a pause, which was said */
     struct health_watch health;
     struct held_state held; /* with DIVERGENCE_ROLLBACK */
     int rollbacks;          /* so far */
@@ -114,10 +115,11 @@ double trainer_factor(const struct trainer *trainer, long step); /* the schedule
 double trainer_time_left(const struct trainer *trainer);         /* seconds; < 0: not known */
 
 /* trainer_probe.c: memory for probes; whether one is due before the step behind `step`; takes one now, with nothing in
- * flight, unless this step has one. */
+ * flight, unless this step has one; the same for a pause, where there may be no memory for it. */
 int trainer_prepare_probes(struct trainer *trainer, struct error *error);
 bool trainer_probe_due(const struct trainer *trainer, long step);
 enum progress trainer_probe(struct trainer *trainer);
+enum progress trainer_probe_pause(struct trainer *trainer);
 
 /* The batch of the step that is to be queued next; `waited` seconds for it. */
 int trainer_next_batch(struct trainer *trainer, struct step_batch *batch, double *waited);

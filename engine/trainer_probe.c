@@ -3,6 +3,8 @@
 
 #include "engine/network_probe.h"
 
+#include <stdio.h>
+
 /* Steps between probes so that training slows by less than 2 %: a GPU has its steps in flight to wait for, too. */
 enum { PROBE_EVERY_CPU = 100, PROBE_EVERY_GPU = 400 };
 
@@ -16,7 +18,7 @@ int trainer_prepare_probes(struct trainer *trainer, struct error *error)
     trainer->probe_every = options->probe_every;
     if (options->probe_every == PROBE_EVERY_AUTO)
         trainer->probe_every = whole ? PROBE_EVERY_GPU : PROBE_EVERY_CPU;
-    trainer->probed = -1;
+    trainer->probed = trainer->state.step < trainer->steps_total ? -1 : trainer->state.step; /* a run that was over */
     if (probe_create(spec, &trainer->probe, error) || probe_ring_create(&trainer->probes, spec, error))
         return -1;
     return trainer->probe_every > 0 ? probe_reserve(trainer->network, options->batch, error) : 0;
@@ -75,4 +77,18 @@ enum progress trainer_probe(struct trainer *trainer)
     if (sink->on_probe && sink->on_probe(sink->context, trainer->probe, &trainer->failure) != 0)
         return RUN_FAILED;
     return trainer_judge_probe(trainer) < 0 ? RUN_FAILED : RUN_ON;
+}
+
+/* Where none are scheduled the memory is taken at the first need; a run that has none for it goes on without. */
+enum progress trainer_probe_pause(struct trainer *trainer)
+{
+    struct error failure = {""};
+    char text[sizeof failure.message + 32];
+    if (trainer->probed == trainer->state.step || trainer->probe_refused)
+        return RUN_ON;
+    if (probe_reserve(trainer->network, trainer->options.batch, &failure) == 0)
+        return trainer_probe(trainer);
+    trainer->probe_refused = true;
+    snprintf(text, sizeof text, "no probe at this pause: %s", failure.message);
+    return trainer_message(trainer, text) < 0 ? RUN_FAILED : RUN_ON;
 }

@@ -245,8 +245,10 @@ enum progress trainer_end_epoch(struct trainer *trainer)
 
 enum progress trainer_finish(struct trainer *trainer)
 {
-    enum progress progress = RUN_ON;
+    enum progress progress = trainer->probe_every > 0 ? trainer_probe(trainer) : RUN_ON; /* what came of it */
     struct epoch_record record = {0};
+    if (progress != RUN_ON)
+        return progress;
     if (!trainer->measured) {
         record = record_so_far(trainer);
         record.run_end = true;

@@ -165,13 +165,14 @@ static void probing_leaves_the_bits_alone(void **state)
     run(&plain, 0, 20);
     run(&each, 1, 20);
     run(&some, 5, 20);
-    static const long expected[] = {0, 1, 2, 4, 5, 10, 15};
-    assert_int_equal(each.probe_count, 2 * TINY_EPOCH);
+    static const long expected[] = {0, 1, 2, 4, 5, 10, 15, 2 * TINY_EPOCH};
+    assert_int_equal(each.probe_count, 2 * TINY_EPOCH + 1);
     assert_int_equal(some.probe_count, sizeof expected / sizeof *expected);
     for (int i = 0; i < some.probe_count; i++) {
         const struct probe *probe = some.probes[i], *same = each.probes[expected[i]];
         assert_int_equal(probe->step, expected[i]);
-        assert_true(fabsf(probe->loss - plain.steps[probe->step].loss) < 1e-4f);
+        if (probe->step < plain.step_count)
+            assert_true(fabsf(probe->loss - plain.steps[probe->step].loss) < 1e-4f);
         assert_memory_equal(probe->points[1].values, same->points[1].values, sizeof same->points[1].values);
         assert_true(probe->points[1].gradient_norm == same->points[1].gradient_norm);
     }
@@ -197,7 +198,7 @@ static void a_large_batch_is_taken_in_parts(void **state)
     run.options.epochs = 1;
     finish(&run);
     assert_int_equal(run.step_count, 1);
-    assert_int_equal(run.probe_count, 1);
+    assert_int_equal(run.probe_count, 2); /* before the step, and behind it */
     assert_int_equal(run.probes[0]->images, 150);
     assert_true(fabsf(run.probes[0]->loss - run.steps[0].loss) < 1e-5f * run.steps[0].loss);
     tiny_free(&run);

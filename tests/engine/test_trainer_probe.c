@@ -33,7 +33,7 @@ static void test_probing_leaves_the_bits_alone(void **state)
             tiny_run_to_end(&runs[i], NULL);
         }
         assert_int_equal(runs[0].probe_count, 0);
-        assert_int_equal(runs[1].probe_count, runs[1].step_count);
+        assert_int_equal(runs[1].probe_count, runs[1].step_count + 1);
         assert_int_equal(runs[0].step_count, runs[1].step_count);
         for (int i = 0; i < runs[0].step_count; i++)
             assert_true(runs[0].steps[i].loss == runs[1].steps[i].loss);
@@ -43,18 +43,19 @@ static void test_probing_leaves_the_bits_alone(void **state)
     }
 }
 
-/* At the powers of two first, where things change fast, then every so many steps; of the batch that comes next. */
+/* At the powers of two first, where things change fast, then every so many steps, and behind the last; of the batch that
+ * comes next. */
 static void test_when_and_of_which_batch(void **state)
 {
     (void)state;
     static struct tiny_run run;
-    static const long expected[] = {0, 1, 2, 4, 6, 12};
+    static const long expected[] = {0, 1, 2, 4, 6, 12, 2 * TINY_EPOCH};
     tiny_init(&run, "micro");
     run.options.probe_every = 6;
     run.options.agc = 0.001f;
     tiny_run_to_end(&run, NULL);
     assert_probed_at(&run, expected, sizeof expected / sizeof *expected);
-    for (int i = 0; i < run.probe_count; i++) {
+    for (int i = 0; i < run.probe_count - 1; i++) {
         const struct probe *probe = run.probes[i];
         const struct step_record *next = &run.steps[probe->step];
         assert_int_equal(next->step, probe->step + 1);
@@ -129,9 +130,9 @@ static void test_a_pause_takes_a_probe(void **state)
     tiny_command(&run, COMMAND_PROBE, 0, 0); /* there is one of this step already */
     tiny_command(&run, COMMAND_RESUME, 0, 0);
     assert_int_equal(trainer_join(run.trainer, &error), 0);
-    static const long expected[] = {0, 1, 2, 4, 5, 8};
+    static const long expected[] = {0, 1, 2, 4, 5, 8, 2 * TINY_EPOCH};
     assert_probed_at(&run, expected, sizeof expected / sizeof *expected);
-    assert_int_equal(drain(&run, seen), 8);
+    assert_int_equal(drain(&run, seen), 2 * TINY_EPOCH);
     assert_string_equal(run.commands[run.command_count - 2].outcome, "probed at step 5");
     for (int i = 0; i < run.step_count; i++)
         assert_true(run.steps[i].loss == plain.steps[i].loss);
@@ -140,8 +141,8 @@ static void test_a_pause_takes_a_probe(void **state)
     tiny_free(&plain);
 }
 
-/* Where none are taken by themselves, a pause takes none, and the command still does. */
-static void test_the_command_where_none_are_taken(void **state)
+/* Where none are scheduled, each pause takes one all the same, and so does the command; the run's end takes none. */
+static void test_a_pause_where_none_are_scheduled(void **state)
 {
     (void)state;
     static struct tiny_run run;
@@ -151,17 +152,21 @@ static void test_the_command_where_none_are_taken(void **state)
     tiny_create(&run, NULL);
     assert_int_equal(probe_create(&run.spec, &seen, &error), 0);
     assert_int_equal(trainer_start(run.trainer, true, &error), 0);
+    tiny_wait(&run, TRAINER_PAUSED, 0);
+    assert_int_equal(drain(&run, seen), 0);
     tiny_command(&run, COMMAND_STEP, 0, 3);
     tiny_wait(&run, TRAINER_PAUSED, 3);
-    assert_int_equal(drain(&run, seen), -1);
+    assert_int_equal(drain(&run, seen), 3);
+    tiny_command(&run, COMMAND_STEP, 0, 2);
+    tiny_wait(&run, TRAINER_PAUSED, 5);
+    assert_int_equal(drain(&run, seen), 5);
     tiny_command(&run, COMMAND_PROBE, 0, 0);
     tiny_command(&run, COMMAND_RESUME, 0, 0);
     assert_int_equal(trainer_join(run.trainer, &error), 0);
-    static const long expected[] = {3};
-    assert_probed_at(&run, expected, 1);
-    assert_int_equal(drain(&run, seen), 3);
-    assert_true(run.commands[1].ok);
-    assert_string_equal(run.commands[1].outcome, "probed at step 3");
+    static const long expected[] = {0, 3, 5};
+    assert_probed_at(&run, expected, 3);
+    assert_true(run.commands[2].ok);
+    assert_string_equal(run.commands[2].outcome, "probed at step 5");
     probe_destroy(seen);
     tiny_free(&run);
 }
@@ -184,8 +189,8 @@ static void test_a_sleeping_viewer_gets_the_newest(void **state)
         assert_int_equal(seen->step, step);
     }
     assert_true(trainer_next_probe(run.trainer, seen));
-    assert_int_equal(seen->step, 2 * TINY_EPOCH - 1);
-    assert_memory_equal(seen->points[1].values, run.probes[2 * TINY_EPOCH - 1]->points[1].values,
+    assert_int_equal(seen->step, 2 * TINY_EPOCH);
+    assert_memory_equal(seen->points[1].values, run.probes[2 * TINY_EPOCH]->points[1].values,
                         sizeof seen->points[1].values);
     assert_false(trainer_next_probe(run.trainer, seen));
     probe_destroy(seen);
@@ -199,7 +204,7 @@ int main(void)
         cmocka_unit_test(test_when_and_of_which_batch),
         cmocka_unit_test(test_a_resumed_run_goes_on_as_one_that_was_not_cut),
         cmocka_unit_test(test_a_pause_takes_a_probe),
-        cmocka_unit_test(test_the_command_where_none_are_taken),
+        cmocka_unit_test(test_a_pause_where_none_are_scheduled),
         cmocka_unit_test(test_a_sleeping_viewer_gets_the_newest),
     };
     return cmocka_run_group_tests(tests, tiny_open, tiny_close);
