@@ -97,15 +97,13 @@ static int act_back(struct app *app, const struct action *action, struct error *
     return send_command(app, COMMAND_BACK, action, error);
 }
 
-/* FILE with .png at its end; without one, a name of the step in the session's folder. */
+/* FILE; without one, a name of the step in the session's folder. */
 static int export_path(const struct app *app, const char *word, char *path, size_t size, struct error *error)
 {
-    size_t length = strlen(word);
-    bool png = length > 4 && strcmp(word + length - 4, ".png") == 0;
     int written;
 
     if (*word)
-        written = snprintf(path, size, "%s%s", word, png ? "" : ".png");
+        written = snprintf(path, size, "%s", word);
     else if (app->run)
         written = snprintf(path, size, "%s/images/step-%06ld.png", session_path(run_parts(app->run)->session),
                            app->scene.snapshot.step.step);
@@ -114,21 +112,16 @@ static int export_path(const struct app *app, const char *word, char *path, size
     return written < 0 || (size_t)written >= size ? error_set(error, "the file's name is too long") : 0;
 }
 
-/* `export NAME`: a picture's name, or several, "all", "log"; anything else is a file. */
-static bool names_pictures(const char *word, struct export_set *set)
-{
-    struct error ignored;
-
-    return *word && export_parse(word, set, &ignored) == 0;
-}
-
-static int start_export(struct app *app, const char *word, struct picture **out, struct error *error)
+static int start_export(struct app *app, const struct action *action, struct picture **out, struct error *error)
 {
     const struct run_parts *parts = app->run ? run_parts(app->run) : NULL;
+    const char *word = action->word;
     struct export_set set;
     char path[1100];
 
-    if (names_pictures(word, &set)) {
+    if (*word && !action->on) {
+        if (export_parse(word, &set, error))
+            return -1;
         if (!parts)
             return error_set(error, "export %s: there is no session yet", word);
         for (int i = 0; i < app->picture_count && export_needs_network(&set); i++)
@@ -147,7 +140,7 @@ static int act_export(struct app *app, const struct action *action, struct error
     if (app->picture_count == PICTURES_MOST)
         return error_set(error, "export: %d are still being written, %s first", PICTURES_MOST,
                          picture_path(app->pictures[0]));
-    if (start_export(app, action->word, &app->pictures[app->picture_count], error))
+    if (start_export(app, action, &app->pictures[app->picture_count], error))
         return -1;
     app_notice(app, ROLE_DIM, "writing %s", picture_path(app->pictures[app->picture_count++]));
     return 0;
@@ -180,7 +173,7 @@ static int act_smooth(struct app *app, const struct action *action, struct error
 static int act_log_axis(struct app *app, const struct action *action, struct error *error)
 {
     (void)error;
-    app->scene.log_axis = action->on;
+    app->scene.axes[AXIS_LOSS] = action->on ? AXIS_LOG : AXIS_LINEAR;
     app_notice(app, ROLE_GOOD, "loss axis %s", action->on ? "logarithmic" : "linear");
     return 0;
 }

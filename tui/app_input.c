@@ -1,6 +1,5 @@
 /* Bytes from the terminal: keys of the screen while the command line has no focus, readline's while it has. A line that
- * was understood gives the focus back to the keys; after one that was not, the command line is empty and waits for a
- * better one, and the arrow up brings the old one back. */
+ * was understood gives the focus back to the keys; one that was not stays there to be edited. */
 #include "tui/app_state.h"
 
 #include "base/clock.h"
@@ -22,7 +21,7 @@ void app_focus(struct app *app, bool focused)
     app->dirty = true;
 }
 
-void app_line(void *context, const char *line)
+bool app_line(void *context, const char *line)
 {
     struct app *app = context;
     struct action action;
@@ -31,10 +30,11 @@ void app_line(void *context, const char *line)
     app->scene.notice.text[0] = 0;
     if (command_parse(line, &action, &error)) {
         app_notice(app, ROLE_BAD, "%s", error.message);
-        return;
+        return false;
     }
     app_focus(app, false);
     app_act(app, &action);
+    return true;
 }
 
 static void close_overlay(struct app *app)
@@ -72,7 +72,7 @@ static void screen_key(struct app *app, int key)
         return;
     bound = command_for_key(key);
     if (bound)
-        app_line(app, bound->line);
+        (void)app_line(app, bound->line);
     else if (key != ':' && scene_key(&app->scene, area.rows, area.columns, key))
         return;
     else if (key == ':' || key == KEY_CODE_ENTER)

@@ -38,7 +38,7 @@ struct app {
 void app_read_input(struct app *app);
 /* A lone Escape is one when nothing has followed for a moment. Returns the seconds until then; below 0: none waits. */
 double app_finish_input(struct app *app);
-void app_line(void *context, const char *line); /* a command line was entered */
+bool app_line(void *context, const char *line); /* a command line was entered; false: it is not understood */
 void app_focus(struct app *app, bool focused);
 
 /* app_actions.c: does what the action says, or says why not. */

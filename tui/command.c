@@ -137,7 +137,7 @@ static const struct command_entry table[] = {
      .argument = ARGUMENT_SWITCH,
      .optional = true,
      .usage = "on|off",
-     .help = "Logarithmic axis of the loss chart"},
+     .help = "Logarithmic axis of the loss chart; until it is chosen, where the loss explodes"},
     {.name = "theme",
      .action = ACTION_THEME,
      .argument = ARGUMENT_CHOICE,
@@ -156,9 +156,8 @@ static const struct command_entry table[] = {
      .argument = ARGUMENT_PICTURES,
      .optional = true,
      .usage = "FILE|NAMES",
-     .help =
-         "Write the screen and the charts as PNG pictures, into the session's images folder or to FILE; or pictures "
-         "by their names, as nfbench export does: export signal, export all"},
+     .help = "Write the screen and the charts as PNG pictures, into the session's images folder or to FILE.png; or "
+             "pictures by their names, as nfbench export does: export signal, export all"},
     {.name = "redraw",
      .action = ACTION_REDRAW,
      .help = "Draw the whole screen anew",
@@ -331,6 +330,19 @@ static int read_choice(const struct command_entry *entry, const char *text, stru
     return error_set(error, "no %s '%s': there are %s", entry->name, text, all);
 }
 
+/* What ends in .png is a file, all else names of pictures. */
+static int read_pictures(const char *text, struct action *action, struct error *error)
+{
+    struct export_set set;
+    size_t length = strlen(text);
+
+    if (length >= sizeof(action->word))
+        return error_set(error, "the file's name is too long");
+    snprintf(action->word, sizeof(action->word), "%s", text);
+    action->on = length > 4 && strcmp(text + length - 4, ".png") == 0;
+    return action->on ? 0 : export_parse(text, &set, error);
+}
+
 static int read_argument(const struct command_entry *entry, const char *text, struct action *action,
                          struct error *error)
 {
@@ -350,10 +362,7 @@ static int read_argument(const struct command_entry *entry, const char *text, st
     case ARGUMENT_CHOICE:
         return read_choice(entry, text, action, error);
     case ARGUMENT_PICTURES:
-        if (strlen(text) >= sizeof(action->word))
-            return error_set(error, "the file's name is too long");
-        snprintf(action->word, sizeof(action->word), "%s", text);
-        return 0;
+        return read_pictures(text, action, error);
     default:
         return error_set(error, "'%s' takes no argument", entry->name);
     }
@@ -432,9 +441,11 @@ int command_complete(const char *line, int start, int end, const char **words, i
         const char *rest = split_line(line + first, name, sizeof(name));
 
         entry = command_find(name);
-        if (!entry || rest - line < start) /* unknown, or a second argument */
+        if (!entry)
             return 0;
-        file = entry->argument == ARGUMENT_PICTURES;
+        file = entry->argument == ARGUMENT_PICTURES; /* a list */
+        if (rest - line < start && !file)
+            return 0;
         list = argument_words(entry);
     }
     for (int i = 0; list && count < size && (candidate = list(i)); i++)

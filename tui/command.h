@@ -20,7 +20,7 @@ enum action_kind {
     ACTION_PROBE,
     ACTION_BACK,          /* count: the step; -1 when left out */
     ACTION_ON_DIVERGENCE, /* choice: an enum divergence_policy */
-    ACTION_EXPORT,        /* word: the file, or empty */
+    ACTION_EXPORT,        /* word: the file when `on`, else names of pictures (export.h), or empty */
     ACTION_SMOOTH,        /* number in 0..1 */
     ACTION_LOG_AXIS,
     ACTION_THEME,  /* choice; -1: the next one */
@@ -51,7 +51,7 @@ enum argument_kind {
     ARGUMENT_FRACTION, /* 0 <= X < 1 */
     ARGUMENT_SWITCH,   /* on|off; on when left out */
     ARGUMENT_CHOICE,
-    ARGUMENT_PICTURES /* names of them (export.h), or a file */
+    ARGUMENT_PICTURES /* names of them (export.h), or a file that ends in .png */
 };
 
 enum { COMMAND_KEYS = 10 };

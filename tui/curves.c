@@ -1,6 +1,8 @@
 /* See curves.h. */
 #include "tui/curves.h"
 
+#include <math.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,7 +23,7 @@ static const struct {
 
 struct mark {
     double step;
-    char label[64];
+    char label[160];
 };
 
 struct curves {
@@ -133,10 +135,24 @@ int curves_mark(struct curves *curves, double step, const char *label, struct er
         curves->mark_room = room;
     }
     curves->marks[curves->mark_count].step = step;
-    snprintf(curves->marks[curves->mark_count].label, sizeof(curves->marks->label), "%.*s", (int)strcspn(label, ";"),
-             label); /* "peak lr 0.1 -> 0.01; the schedule goes on ..." */
+    snprintf(curves->marks[curves->mark_count].label, sizeof(curves->marks->label), "%s", label);
     curves->mark_count++;
     return 0;
+}
+
+/* Of "peak lr 0.1 -> 0.01; the schedule goes on ...", or "back here from step 45, ...: peak lr 0.1 -> 0.01 (rollback 1
+ * of 3)", the rate and why it changed: the log has the rest. */
+static int mark_rate(struct curves *curves, const struct command_record *record, struct error *error)
+{
+    bool back = record->command.kind == COMMAND_ROLLBACK;
+    const char *rate = back ? strstr(record->outcome, "peak lr") : record->outcome;
+    char label[sizeof(record->outcome) + 16];
+
+    rate = rate ? rate : record->outcome;
+    snprintf(label, sizeof(label), "%s%.*s", back ? "rollback: " : "", (int)strcspn(rate, ";("), rate);
+    for (size_t length = strlen(label); length > 0 && label[length - 1] == ' '; length--)
+        label[length - 1] = 0;
+    return curves_mark(curves, (double)record->step, label, error);
 }
 
 /* Only what changes the course of the curves stands on them. */
@@ -147,7 +163,7 @@ static int add_command(struct curves *curves, const struct command_record *recor
     if (!record->ok ||
         (kind != COMMAND_LEARNING_RATE && kind != COMMAND_SCALE_LEARNING_RATE && kind != COMMAND_ROLLBACK))
         return 0;
-    return curves_mark(curves, (double)record->step, record->outcome, error);
+    return mark_rate(curves, record, error);
 }
 
 int curves_add_event(struct curves *curves, const struct event *event, struct error *error)
@@ -203,6 +219,14 @@ double curves_latest(const struct curves *curves, enum quantity quantity)
     size_t count = series_count(series);
 
     return count ? (double)series_smoothed(series, count - 1) : NAN;
+}
+
+bool curves_want_log(const struct curves *curves)
+{
+    const double range = 100, least = 0.1; /* what a run that learns comes to is no explosion's other end */
+    struct series_summary loss = series_summarize(curves->series[QUANTITY_LOSS][PART_TRAIN], SERIES_RAW, 0, SIZE_MAX);
+
+    return loss.count > 0 && (double)loss.max > range * fmax((double)loss.min, least);
 }
 
 double curves_last_step(const struct curves *curves)

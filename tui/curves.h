@@ -24,6 +24,9 @@ int curves_add_event(struct curves *curves, const struct event *event, struct er
 int curves_mark(struct curves *curves, double step, const char *label, struct error *error);
 
 void curves_set_smoothing(struct curves *curves, double smoothing);
+/* Whether the losses of training lie so far apart, as where one exploded, that a linear axis shows the greatest alone.
+ */
+bool curves_want_log(const struct curves *curves);
 /* The newest smoothed value in training; NAN before the first. */
 double curves_latest(const struct curves *curves, enum quantity quantity);
 /* The last step that has a point; 0 before the first. */

@@ -19,7 +19,7 @@ int export_curves(struct curves *curves, enum quantity quantity, bool log_axis, 
                  [QUANTITY_ACCURACY] = {"Accuracy", "images predicted right"}};
     char title[TITLE_SIZE];
     const struct curves_look look = {.quantity = quantity,
-                                     .log_axis = log_axis,
+                                     .log_axis = quantity == QUANTITY_LOSS && log_axis,
                                      .steps_total = steps_total,
                                      .cursor = NAN,
                                      .title = title,
@@ -33,29 +33,13 @@ int export_curves(struct curves *curves, enum quantity quantity, bool log_axis, 
     return 0;
 }
 
-/* A loss that exploded would press all before it flat on a linear axis. */
-static bool loss_wants_log(const struct metrics *metrics)
-{
-    const double decades = 100;
-    double least = INFINITY, most = 0;
-    for (int i = 0; i < metrics->step_count; i++) {
-        double loss = metrics->steps[i].loss;
-        if (!(loss > 0) || !isfinite(loss))
-            continue;
-        least = fmin(least, loss);
-        most = fmax(most, loss);
-    }
-    return most > decades * least;
-}
-
 static int draw_curves(struct export_source *source, enum quantity quantity, struct canvas **out, struct error *error)
 {
     const char *session = session_name(source->session);
     if (source->metrics.step_count == 0)
         return error_set(error, "session %s has no step in its log yet", session);
-    return export_curves(source->curves, quantity, quantity == QUANTITY_LOSS && loss_wants_log(&source->metrics),
-                         (double)source->step, source->settings.model.preset, session, source->theme, source->scale,
-                         out, error);
+    return export_curves(source->curves, quantity, curves_want_log(source->curves), (double)source->step,
+                         source->settings.model.preset, session, source->theme, source->scale, out, error);
 }
 
 int export_loss(struct export_source *source, struct canvas **out, struct error *error)

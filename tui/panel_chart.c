@@ -14,7 +14,7 @@ static void draw_chart(struct scene *scene, struct canvas *canvas, struct rect a
 {
     const struct curves_look look = {
         .quantity = quantity,
-        .log_axis = quantity == QUANTITY_LOSS && scene->log_axis,
+        .log_axis = quantity == QUANTITY_LOSS && scene_log_loss(scene),
         .steps_total = (double)last_step(&scene->snapshot),
         .cursor = scene->cursor,
         .empty_text = scene->phase == PHASE_STARTING ? scene->progress : "waiting for the first step",

@@ -47,9 +47,8 @@ static int draw_all(struct picture *picture, struct scene *scene, struct rect ce
         return -1;
     scene_draw(scene, picture->screen);
     for (int q = 0; q < QUANTITY_COUNT; q++)
-        if (export_curves(scene->curves, (enum quantity)q, q == QUANTITY_LOSS && scene->log_axis,
-                          (double)scene->snapshot.steps_total, facts->preset, facts->session, picture->theme,
-                          CHART_SCALE, &picture->charts[q], error))
+        if (export_curves(scene->curves, (enum quantity)q, scene_log_loss(scene), (double)scene->snapshot.steps_total,
+                          facts->preset, facts->session, picture->theme, CHART_SCALE, &picture->charts[q], error))
             return -1;
     return 0;
 }

@@ -24,7 +24,8 @@ static struct {
     void *context;
     const unsigned char *bytes; /* of the feed that goes on */
     size_t count, at;
-    bool ended; /* Ctrl-D on an empty line */
+    bool ended;    /* Ctrl-D on an empty line */
+    char *refused; /* a line that was entered and not understood, until readline has let go of it; else NULL */
     char *history;
     FILE *nowhere; /* readline's output */
     char **matches;
@@ -145,7 +146,10 @@ static void line_entered(char *line)
     }
     if (line[strspn(line, " \t:")]) {
         remember(line);
-        repl.on_line(repl.context, line);
+        if (!repl.on_line(repl.context, line)) {
+            repl.refused = line;
+            return;
+        }
     }
     free(line);
 }
@@ -165,7 +169,7 @@ static void configure(void)
     rl_redisplay_function = redisplay;
     rl_attempted_completion_function = complete;
     rl_completion_display_matches_hook = keep_matches;
-    rl_basic_word_break_characters = " \t";
+    rl_basic_word_break_characters = " \t,";
     rl_completion_query_items = 0; /* asking would wait for an answer */
     rl_initialize();
     rl_variable_bind("bell-style", "none");
@@ -212,6 +216,17 @@ void repl_close(void)
     memset(&repl, 0, sizeof(repl));
 }
 
+/* A line that was refused is edited further. */
+static void take_back(void)
+{
+    if (!repl.refused)
+        return;
+    rl_replace_line(repl.refused, 1);
+    rl_point = rl_end;
+    free(repl.refused);
+    repl.refused = NULL;
+}
+
 bool repl_feed(const unsigned char *bytes, size_t count)
 {
     drop_matches();
@@ -219,8 +234,10 @@ bool repl_feed(const unsigned char *bytes, size_t count)
     repl.bytes = bytes;
     repl.count = count;
     repl.at = 0;
-    while (bytes_wait())
+    while (bytes_wait()) {
         rl_callback_read_char();
+        take_back();
+    }
     return !repl.ended;
 }
 

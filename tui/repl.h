@@ -9,8 +9,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* A line was entered (never blank). Called from repl_feed, when the line is in the history. */
-typedef void repl_line_function(void *context, const char *line);
+/* A line was entered (never blank). Called from repl_feed, when the line is in the history. False when it was not
+ * understood: it stays there to be edited. */
+typedef bool repl_line_function(void *context, const char *line);
 
 /* `history` is the file that lines are remembered in, its folders made when absent; NULL: nothing is kept. When it
  * cannot be used the line still works, and `note` (size bytes, else empty) says why. */

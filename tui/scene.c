@@ -60,6 +60,13 @@ static void draw_frame(const struct scene *scene, struct canvas *canvas, const s
     canvas_printf(canvas, area.column + 1, area.row, STYLE(ROLE_TITLE), " %s ", title);
 }
 
+bool scene_log_loss(const struct scene *scene)
+{
+    enum axis_choice chosen = scene->axes[AXIS_LOSS];
+
+    return chosen == AXIS_BY_DATA ? curves_want_log(scene->curves) : chosen == AXIS_LOG;
+}
+
 struct scene_cursor scene_draw(struct scene *scene, struct canvas *canvas)
 {
     struct rect all = canvas_area(canvas), header, command;

@@ -29,9 +29,9 @@ struct facts {
     long resumed_step;
 };
 
-/* What the axes of the blocks' figures show: each view has its own choice. */
+/* What the axes of the loss and of the blocks' figures show: each view has its own choice. */
 enum axis_choice { AXIS_BY_DATA, AXIS_LINEAR, AXIS_LOG };
-enum axis_of { AXIS_SIGNAL, AXIS_GRADIENTS, AXIS_COUNT };
+enum axis_of { AXIS_SIGNAL, AXIS_GRADIENTS, AXIS_LOSS, AXIS_COUNT };
 
 /* A framed message over the charts. */
 enum overlay { OVERLAY_NONE, OVERLAY_HELP, OVERLAY_MESSAGE };
@@ -69,7 +69,6 @@ struct scene {
     enum axis_choice axes[AXIS_COUNT];
 
     enum view view;
-    bool log_axis;
     double cursor; /* step, NAN: none */
     bool command_focused;
     struct notice notice;
@@ -86,6 +85,9 @@ struct scene_cursor {
 
 /* Shows a view; from a block's details the way back leads to where they were opened. */
 void scene_open(struct scene *scene, enum view view);
+
+/* Whether the axis of the loss is logarithmic: as the person chose, else as the losses ask for. */
+bool scene_log_loss(const struct scene *scene);
 
 /* Draws all of it onto a cleared canvas of any size. Says where the terminal's cursor belongs. */
 struct scene_cursor scene_draw(struct scene *scene, struct canvas *canvas);

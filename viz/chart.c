@@ -131,23 +131,27 @@ static int free_row(const struct rect *placed, int count, struct rect label, int
     return -1;
 }
 
-/* Where a label beside an upright line has room, to its right if possible; no columns where it has none. */
+/* Where a label beside an upright line has room, to its right if possible; on the wider side, cut, where it fits on
+ * neither. */
 static struct rect place_beside(const struct canvas *canvas, const struct layout *layout, double x, int row,
                                 const char *text)
 {
     int width = text_columns(text), column = (int)(x / canvas_dots(canvas).x);
-    struct rect place = {column + 1, row, width + 1, 1};
-    if (place.column + width > layout->axes.plot.column + layout->axes.plot.columns)
-        place.column = column - width;
-    if (place.column < layout->axes.plot.column)
-        place.columns = 0;
-    return place;
+    const struct rect *plot = &layout->axes.plot;
+    int right = plot->column + plot->columns - column - 1, left = column - plot->column;
+    if (width > right && width > left)
+        width = right > left ? right : left;
+    return (struct rect){width <= right ? column + 1 : column - width, row, width + 1, 1};
 }
 
 static void draw_beside(struct canvas *canvas, double x, struct rect place, enum role role, const char *text)
 {
     struct dot_grid dots = canvas_dots(canvas);
     bool left = place.column * dots.x < x;
+    if (text_columns(text) >= place.columns) {
+        canvas_text_cut(canvas, place.column, place.row, place.columns - 1, STYLE(role), text);
+        return;
+    }
     canvas_label(canvas, x + (left ? -0.5 : 0.5) * dots.x, (place.row + 0.5) * dots.y, left ? ALIGN_RIGHT : ALIGN_LEFT,
                  STYLE(role), text);
 }
@@ -164,7 +168,7 @@ static void draw_event_labels(struct canvas *canvas, const struct layout *layout
         double x = axis_dot(&layout->axes.x, event->x);
         struct rect place = place_beside(canvas, layout, x, layout->axes.plot.row, event->label);
         place.row = free_row(placed, count, place, layout->axes.plot.rows / 3);
-        if (!place.columns || place.row < 0)
+        if (place.row < 0)
             continue;
         draw_beside(canvas, x, place, ROLE_EVENT, event->label);
         placed[count++] = place;
@@ -181,7 +185,7 @@ static void draw_cursor(struct canvas *canvas, const struct layout *layout, cons
              chart->cursor);
     axes_draw_upright(canvas, &layout->axes, x, STYLE(ROLE_CURSOR), false);
     struct rect place = place_beside(canvas, layout, x, layout->axes.plot.row + layout->axes.plot.rows - 1, text);
-    if (place.columns)
+    if (text_columns(text) < place.columns)
         draw_beside(canvas, x, place, ROLE_CURSOR, text);
 }
 

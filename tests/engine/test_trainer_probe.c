@@ -43,8 +43,8 @@ static void test_probing_leaves_the_bits_alone(void **state)
     }
 }
 
-/* At the powers of two first, where things change fast, then every so many steps, and behind the last; of the batch that
- * comes next. */
+/* At the powers of two first, where things change fast, then every so many steps, and behind the last; of the batch
+ * that comes next. */
 static void test_when_and_of_which_batch(void **state)
 {
     (void)state;

@@ -116,10 +116,9 @@ static void the_command_line_completes_suggests_and_remembers(void **state)
     wait_for("mono");
     screen_type("lihgt\n");
     wait_for("did you mean 'light'?");
-    wait_until_gone(":theme lihgt"); /* nothing is left to be run by mistake ... */
-    screen_key("Up");
-    wait_for(":theme lihgt"); /* ... and it is there to be mended */
+    wait_for(":theme lihgt"); /* it is there to be mended */
     screen_key("C-u");
+    wait_until_gone(":theme lihgt");
     screen_key("C-d"); /* on an empty line: back to the keys, not out of the run */
     wait_for(": for the command line");
     screen_type(":zzz");
@@ -174,8 +173,10 @@ static void views_help_and_pictures(void **state)
     wait_for("saved at step");
     screen_command("export filters,augmentation,samples"); /* with the network, beside the run */
     wait_for("wrote 3 pictures into /");
-    screen_command("export sig"); /* no picture's name: a file */
-    wait_for("sig.png");
+    screen_command("export signal,sig");
+    wait_for("there is no picture 'sig'");
+    screen_type(".png\n"); /* the line is there to be edited */
+    wait_for("signal,sig.png");
     screen_key("q");
     assert_int_equal(screen_status(), 0);
 }

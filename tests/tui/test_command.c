@@ -78,7 +78,11 @@ static void other_arguments(void **state)
     refused("view lgo", "did you mean 'log'");
     refused("glyphs sixel", "braille, block, ascii");
     assert_string_equal(parsed("export my file.png").word, "my file.png");
+    assert_true(parsed("export my file.png").on);
     assert_string_equal(parsed("export").word, "");
+    assert_string_equal(parsed("export signal,loss").word, "signal,loss");
+    assert_false(parsed("export signal, loss").on);
+    refused("export signal,foo", "there is no picture 'foo'");
     refused("pause now", "no argument");
 }
 
@@ -136,7 +140,7 @@ static bool offers(const char *line, const char *word)
     const char *words[64];
     int end = (int)strlen(line), start = end, count;
 
-    while (start > 0 && line[start - 1] != ' ')
+    while (start > 0 && !strchr(" ,", line[start - 1]))
         start--;
     count = command_complete(line, start, end, words, 64);
     for (int i = 0; i < count; i++)
@@ -162,6 +166,7 @@ static void completion_knows_commands_and_values(void **state)
     assert_false(offers("nonsense ", "pause"));
     assert_true(offers("export si", "signal"));
     assert_true(offers("export ", "all"));
+    assert_true(offers("export loss,si", "signal"));
     assert_int_equal(command_complete("export x", 7, 8, words, 64), -1); /* no picture's name: a file */
 }
 

@@ -110,10 +110,35 @@ static void charts_name_series_and_interventions(void **state)
     assert_int_equal(curves_add_event(curves, &command, &error), 0);
     assert_true(draws(curves, QUANTITY_LOSS, "peak lr 0.1 -> 0.01"));
     assert_false(draws(curves, QUANTITY_LOSS, "goes on"));
+    command.command.command.kind = COMMAND_ROLLBACK;
+    command.command.step = 40;
+    strcpy(command.command.outcome,
+           "back here from step 45, which was not finite: peak lr 0.05 -> 0.005 (rollback 1 of 3)");
+    assert_int_equal(curves_add_event(curves, &command, &error), 0);
+    assert_true(draws(curves, QUANTITY_LOSS, "rollback: peak lr 0.05 -> 0.005"));
     command.command.command.kind = COMMAND_SAVE; /* does not change the course */
     strcpy(command.command.outcome, "saved");
     assert_int_equal(curves_add_event(curves, &command, &error), 0);
     assert_false(draws(curves, QUANTITY_LOSS, "saved"));
+    curves_destroy(curves);
+}
+
+/* A loss that exploded asks for a logarithmic axis; one that a run has learnt to make small does not. */
+static void a_loss_that_explodes_asks_for_a_logarithm(void **state)
+{
+    struct curves *curves;
+    struct error error;
+
+    (void)state;
+    assert_int_equal(curves_create(0.5, &curves, &error), 0);
+    assert_false(curves_want_log(curves));
+    add_steps(curves, 1, 1, 2.3);
+    add_steps(curves, 2, 2, 0.001);
+    assert_false(curves_want_log(curves));
+    add_steps(curves, 3, 3, 2.5e25);
+    assert_true(curves_want_log(curves));
+    curves_cut(curves, 2);
+    assert_false(curves_want_log(curves));
     curves_destroy(curves);
 }
 
@@ -192,6 +217,7 @@ int main(void)
         cmocka_unit_test(events_become_points),
         cmocka_unit_test(a_resumed_run_goes_on_behind_its_records),
         cmocka_unit_test(charts_name_series_and_interventions),
+        cmocka_unit_test(a_loss_that_explodes_asks_for_a_logarithm),
         cmocka_unit_test(the_log_keeps_the_newest_lines),
         cmocka_unit_test(numbers_as_people_read_them),
         cmocka_unit_test(text_is_wrapped_at_blanks),

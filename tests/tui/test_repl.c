@@ -15,12 +15,14 @@
 
 static char last[256];
 static int entered;
+static bool refuse; /* all lines */
 
-static void on_line(void *context, const char *line)
+static bool on_line(void *context, const char *line)
 {
     (void)context;
     entered++;
     snprintf(last, sizeof last, "%s", line);
+    return !refuse;
 }
 
 static void open_with(const char *history)
@@ -29,6 +31,7 @@ static void open_with(const char *history)
     struct error error = {""};
 
     entered = 0;
+    refuse = false;
     assert_int_equal(repl_open(history, on_line, NULL, note, sizeof note, &error), 0);
     assert_string_equal(note, "");
 }
@@ -84,6 +87,20 @@ static void an_entered_line_goes_and_the_arrow_up_brings_it_back(void **state)
     assert_true(type("\x7f\x7f\x7f\x7f"
                      "ause\r"));
     assert_string_equal(last, "pause");
+}
+
+/* One that is not understood stays, with the cursor behind it. */
+static void a_refused_line_stays_to_be_edited(void **state)
+{
+    (void)state;
+    refuse = true;
+    assert_true(type("lr\r"));
+    assert_string_equal(repl_text(), "lr");
+    refuse = false;
+    assert_true(type(" 0.1\r"));
+    assert_int_equal(entered, 2);
+    assert_string_equal(last, "lr 0.1");
+    assert_string_equal(repl_text(), "");
 }
 
 static void end_of_file_leaves_an_empty_line_alone(void **state)
@@ -233,6 +250,7 @@ int main(void)
         TEST(a_line_is_edited_and_entered),
         TEST(several_lines_in_one_burst),
         TEST(an_entered_line_goes_and_the_arrow_up_brings_it_back),
+        TEST(a_refused_line_stays_to_be_edited),
         TEST(end_of_file_leaves_an_empty_line_alone),
         TEST(blank_lines_are_not_entered),
         TEST(completion_fills_in_and_lists),

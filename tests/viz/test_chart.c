@@ -199,6 +199,30 @@ static void drawing_stays_in_its_area(void **state)
     end_run(&run);
 }
 
+/* A number that is cut would be another one: a label that fits on neither side of its line says that it goes on. */
+static void a_label_without_room_ends_in_an_ellipsis(void **state)
+{
+    (void)state;
+    struct run run;
+    struct chart_event event = {50, "peak lr 0.05 -> 0.005, and more"};
+    start_run(&run);
+    train(&run, 100);
+    run.chart.events = &event;
+    run.chart.event_count = 1;
+    for (int columns = 30; columns <= 90; columns += 30) {
+        struct canvas *canvas = cells_of(columns, 14, GLYPHS_BRAILLE);
+        chart_draw(canvas, canvas_area(canvas), &run.chart);
+        char *text = text_of(canvas);
+        bool whole = strstr(text, event.label) != NULL;
+        assert_true(whole || strstr(text, "\u2026"));
+        assert_int_equal(whole, columns > 80);
+        assert_non_null(strstr(text, "peak"));
+        free(text);
+        canvas_destroy(canvas);
+    }
+    end_run(&run);
+}
+
 /* --- honesty --- */
 
 /* Cells of a series' role in the upper half of the plot. */
@@ -424,6 +448,7 @@ int main(void)
         cmocka_unit_test(smoothing_is_the_same_at_every_width),
         cmocka_unit_test(what_is_not_finite_is_marked_and_leaves_a_gap),
         cmocka_unit_test(a_gap_between_two_columns_is_left_open),
+        cmocka_unit_test(a_label_without_room_ends_in_an_ellipsis),
         cmocka_unit_test(values_without_a_place_on_a_log_axis_are_marked),
         cmocka_unit_test(the_domain_doubles_when_full),
         cmocka_unit_test(a_new_point_changes_few_cells),
