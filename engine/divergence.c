@@ -201,7 +201,7 @@ static void add_losses(struct line *line, const struct loss_history *history)
             lowest = s;
 
     long first = history->last_step - 3 < oldest ? oldest : history->last_step - 3;
-    line_add(line, "; loss before:");
+    line_add(line, ". Loss before:");
     for (long s = first; s <= history->last_step; s++)
         line_add(line, "%s%.3g", s > first ? ", " : " ", (double)history->recent[s % LOSS_RECENT]);
     const float low = history->recent[lowest % LOSS_RECENT];
@@ -239,8 +239,7 @@ static void add_advice(struct line *line, const struct model_spec *spec, const s
 {
     line_add(line, ". Try --lr %.2g", (double)health_tamer_rate(spec, what->peak));
     if (spec->family == FAMILY_REPORT && spec->weight_standardization)
-        line_add(line, ", or the papers' block (--family papers --agc 0.02, or --preset micro or small): this one's "
-                       "gamma sits in its weights");
+        line_add(line, ", or the papers' block (--family papers --agc 0.02, or --preset micro or small)");
     else if (what->agc <= 0)
         line_add(line, " or --agc 0.02");
 }

@@ -34,7 +34,7 @@ enum finding_kind {
     FINDING_VARIANCE,   /* over 10 times the expected */
     FINDING_DEAD,       /* over 90 % of a block's relu units never on */
     FINDING_UPDATE,     /* a step changes a block's weights by more than 0.1 of their norm */
-    FINDING_CHANCE,     /* the loss not below ln(classes) for an epoch */
+    FINDING_CHANCE,     /* the loss near ln(classes) for an epoch, and not falling */
     FINDING_GAMMA,      /* the report's own variance, explained; a note at initialisation */
     FINDING_KINDS
 };
@@ -81,6 +81,7 @@ struct health_watch {
     double half_sum;      /* losses of this half of an epoch ... */
     long half_count;      /* ... and their number */
     int halves;           /* halves in a row at chance level */
+    double half_mean;     /* of the half before */
     long chance_since;
 };
 

@@ -8,7 +8,9 @@
 #include <string.h>
 
 static const float over_below = 0.8f;    /* of the limit: what flickers around it is said once */
-static const float at_chance = 0.98f;    /* of ln(classes) */
+static const float at_chance = 0.98f;    /* of ln(classes), at least ... */
+static const float near_chance = 1.2f;   /* ... and at most */
+static const float falls = 0.98f;        /* of the half epoch before */
 static const float gamma_shows = 3;      /* times the predicted variance */
 static const long least_half_epoch = 25; /* steps, of an epoch of only a few */
 
@@ -276,7 +278,11 @@ int health_watch_loss(struct health_watch *watch, const struct health_run *run, 
     if (++watch->half_count < half)
         return 0;
     const double mean = watch->half_sum / (double)watch->half_count;
-    const bool chance = mean >= (double)at_chance * log((double)run->spec->classes);
+    const double level = log((double)run->spec->classes);
+    const bool below = mean < (double)at_chance * level, chance = !below && mean <= (double)near_chance * level;
+    if (chance && mean < (double)falls * watch->half_mean)
+        watch->halves = 0; /* it may be on its way down: this half is the first that stands */
+    watch->half_mean = mean;
     if (chance && watch->halves++ == 0)
         watch->chance_since = step - half + 1;
     if (!chance)
@@ -296,7 +302,8 @@ int health_watch_loss(struct health_watch *watch, const struct health_run *run, 
     if (chance || !episode->on)
         return 0;
     episode->on = false;
-    snprintf(out->text, sizeof out->text, "over at step %ld: the loss is below chance level again (%.3g)", step, mean);
+    snprintf(out->text, sizeof out->text, "over at step %ld: the loss is %s chance level%s (%.3g)", step,
+             below ? "below" : "above", below ? " again" : "", mean);
     return 1;
 }
 

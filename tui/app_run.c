@@ -196,12 +196,13 @@ void app_follow_launch(struct app *app)
 
 static size_t append_measure(char *text, size_t size, const char *name, float loss, float accuracy)
 {
-    char percent[32];
+    char percent[32], words[32];
 
     if (accuracy < 0)
         return 0;
     words_percent((double)accuracy, percent, sizeof(percent));
-    return (size_t)snprintf(text, size, "   %s %s, loss %.4f", name, percent, (double)loss);
+    words_loss((double)loss, words, sizeof(words));
+    return (size_t)snprintf(text, size, "   %s %s, loss %s", name, percent, words);
 }
 
 static void log_epoch(struct app *app, const struct epoch_record *epoch)
@@ -251,6 +252,7 @@ static void explain_divergence(struct app *app, const char *diagnosis)
              "waits there: change something (:lr x0.1), then resume. Without it resume tries the same step again; "
              "quit ends the run.",
              diagnosis);
+    words_sentences(text);
     app_message(app, ROLE_BAD, "Training diverged", text);
 }
 

@@ -93,6 +93,9 @@ static int unknown_option(const struct cli_command *command, const char *token, 
     char name[CLI_VALUE_SIZE];
     snprintf(name, sizeof name, "%.*s", (int)strcspn(token + strspn(token, "-"), "="), token + strspn(token, "-"));
     const char *near = nearest_word(name, option_taken, command);
+    for (int i = 0; !near && *name && option_taken(command, i); i++)
+        if (strncmp(option_taken(command, i), name, strlen(name)) == 0)
+            near = option_taken(command, i);
     if (near)
         return error_set(error, "unknown option %.60s: did you mean --%s?", token, near);
     return error_set(error, "unknown option %.60s: `nfbench%s%s --help` lists what there is", token,
@@ -121,10 +124,35 @@ static int take_option(struct cli *cli, int option, struct error *error)
     return keep_setting(cli, row->name, optarg, error);
 }
 
+static const struct option *option_named(const struct option *options, const char *name, size_t length)
+{
+    for (; options->name; options++)
+        if (strlen(options->name) == length && strncmp(options->name, name, length) == 0)
+            return options;
+    return NULL;
+}
+
+/* getopt_long takes the beginning of a name for the whole of it: `--checkpoint` would be `--checkpoint-every`. */
+static int check_names(const struct cli *cli, const struct option *options, int argc, char **argv, struct error *error)
+{
+    for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
+        if (strncmp(argv[i], "--", 2) != 0)
+            continue;
+        const size_t length = strcspn(argv[i] + 2, "=");
+        const struct option *option = option_named(options, argv[i] + 2, length);
+        if (!option)
+            return unknown_option(cli->command, argv[i], error);
+        i += option->has_arg == required_argument && argv[i][2 + length] == '\0'; /* its value, whatever it is */
+    }
+    return 0;
+}
+
 static int take_options(struct cli *cli, int argc, char **argv, struct error *error)
 {
     struct option options[MOST_OPTIONS + 1];
     long_options(cli->command, options);
+    if (check_names(cli, options, argc, argv, error) != 0)
+        return -1;
     optind = 0; /* getopt starts anew */
     opterr = 0;
     for (;;) {

@@ -248,8 +248,10 @@ static void smooth(struct progress *progress, const struct step_summary *steps)
 static void append_measured(char *text, size_t size, const char *name, double accuracy, double loss)
 {
     size_t used = strlen(text);
+    char words[CLI_VALUE_SIZE];
+    words_loss(loss, words, sizeof words);
     if (accuracy >= 0)
-        snprintf(text + used, size - used, "  %s %.2f %% (loss %.4f)", name, 100 * accuracy, loss);
+        snprintf(text + used, size - used, "  %s %.2f %% (loss %s)", name, 100 * accuracy, words);
 }
 
 static void epoch_line(struct progress *progress, const struct epoch_record *epoch, const struct snapshot *snapshot)

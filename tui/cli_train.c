@@ -126,6 +126,8 @@ struct result {
     double seconds, images_per_second; /* NAN: not measured */
     struct epoch_record epoch;         /* the newest measurements */
     bool diverged;
+    long diverged_step; /* the one that could not be done */
+    long skipped;       /* batches passed over */
 };
 
 /* The training loss of the session's last epoch, for a resumed run that had nothing left to do: -1 when there is none.
@@ -174,7 +176,9 @@ static struct result make_result(const struct run_parts *parts, const struct sna
                             .step = stepped ? last->step.step : parts->resumed_step,
                             .seconds = stepped ? last->step.seconds : parts->resumed_seconds,
                             .epoch = newest_epoch(parts, last),
-                            .diverged = last->state == TRAINER_DIVERGED};
+                            .diverged = last->state == TRAINER_DIVERGED,
+                            .diverged_step = last->diverged_step,
+                            .skipped = last->skipped_batches};
     result.images_per_second = images_per_second(parts, &result);
     return result;
 }
@@ -194,12 +198,13 @@ static json_t *result_json(const struct session *session, const struct result *r
 {
     const struct epoch_record *epoch = &result->epoch;
     json_t *object = json_pack(
-        "{s:o, s:s, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o}", "session", cli_json_text(result->session),
+        "{s:o, s:s, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:I, s:o}", "session", cli_json_text(result->session),
         "state", result->state, "step", (json_int_t)result->step, "seconds", cli_json_number(result->seconds),
         "images_per_second", cli_json_number(result->images_per_second), "train_loss", cli_json_loss(epoch->train_loss),
         "validation_accuracy", cli_json_fraction(epoch->validation_accuracy), "validation_loss",
         cli_json_loss(epoch->validation_loss), "test_accuracy", cli_json_fraction(epoch->test_accuracy), "test_loss",
-        cli_json_loss(epoch->test_loss), "diverged", result->diverged, "findings", findings_json(session));
+        cli_json_loss(epoch->test_loss), "diverged", result->diverged, "skipped_batches", (json_int_t)result->skipped,
+        "findings", findings_json(session));
     if (object && result->diverged && json_object_set_new(object, "diagnosis", cli_json_text(result->message)) != 0) {
         json_decref(object);
         return NULL;
@@ -209,23 +214,32 @@ static json_t *result_json(const struct session *session, const struct result *r
 
 static void print_measured(const char *name, double accuracy, double loss)
 {
-    char percent[CLI_VALUE_SIZE];
+    char percent[CLI_VALUE_SIZE], words[CLI_VALUE_SIZE];
     words_percent(accuracy, percent, sizeof percent);
+    words_loss(loss, words, sizeof words);
     if (accuracy >= 0)
-        printf("%-12s%s, loss %.4f\n", name, percent, loss);
+        printf("%-12s%s, loss %s\n", name, percent, words);
 }
 
 static void print_result(const struct result *result)
 {
-    char time[CLI_VALUE_SIZE];
+    char time[CLI_VALUE_SIZE], loss[CLI_VALUE_SIZE];
     words_duration(result->seconds, time, sizeof time);
     printf("%-12s%s\n", "session", result->session);
-    printf("%-12s%s at step %ld, %s of training", "state", result->state, result->step, time);
+    if (result->diverged)
+        printf("%-12s%s at step %ld, with %ld done, %s of training", "state", result->state, result->diverged_step,
+               result->step, time);
+    else
+        printf("%-12s%s at step %ld, %s of training", "state", result->state, result->step, time);
     if (isfinite(result->images_per_second))
         printf(", %.0f images/s", result->images_per_second);
     putchar('\n');
+    if (result->skipped)
+        printf("%-12s%ld batch%s whose steps were not finite\n", "passed over", result->skipped,
+               result->skipped == 1 ? "" : "es");
+    words_loss(result->epoch.train_loss, loss, sizeof loss);
     if (result->epoch.train_loss >= 0)
-        printf("%-12sloss %.4f\n", "training", result->epoch.train_loss);
+        printf("%-12sloss %s\n", "training", loss);
     print_measured("validation", result->epoch.validation_accuracy, result->epoch.validation_loss);
     print_measured("test", result->epoch.test_accuracy, result->epoch.test_loss);
 }
@@ -245,6 +259,14 @@ static enum cli_status report(struct cli *cli, const struct run_parts *parts, co
         return cli_print_json(cli, result_json(parts->session, &result));
     print_result(&result);
     return CLI_DONE;
+}
+
+/* What a person can do with a run that has diverged. */
+static void say_way_back(const struct run_parts *parts, const struct snapshot *last)
+{
+    if (last->state == TRAINER_DIVERGED && last->good_step >= 0)
+        fprintf(stderr, "to go back: nfbench resume %s --checkpoint %ld --lr %.2g\n", session_reference(parts->session),
+                last->good_step, (double)health_tamer_rate(&parts->settings->model, last->peak_learning_rate));
 }
 
 static enum cli_status train(struct cli *cli, struct run_request request)
@@ -270,9 +292,11 @@ static enum cli_status train(struct cli *cli, struct run_request request)
     struct snapshot last;
     int finished = run_finish(run, &last, &error);
     status = report(cli, run_parts(run), &last);
-    if (finished != 0)
+    if (finished != 0) {
+        words_sentences(error.message);
         status = cli_failed(cli, &error);
-    else if (status == CLI_DONE && last.state == TRAINER_STOPPED)
+        say_way_back(run_parts(run), &last);
+    } else if (status == CLI_DONE && last.state == TRAINER_STOPPED)
         status = CLI_INTERRUPTED;
 out:
     run_destroy(run);

@@ -3,6 +3,7 @@
 
 #include "viz/canvas.h"
 
+#include <ctype.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -53,6 +54,18 @@ void words_duration(double seconds, char *text, size_t size)
         snprintf(text, size, "%ld:%02ld:%02ld", whole / 3600, whole / 60 % 60, whole % 60);
     else
         snprintf(text, size, "%ld:%02ld", whole / 60, whole % 60);
+}
+
+void words_sentences(char *text)
+{
+    for (char *dot = strstr(text, ". "); dot; dot = strstr(dot + 2, ". "))
+        if (isupper((unsigned char)dot[2]))
+            dot[1] = '\n';
+}
+
+void words_loss(double loss, char *text, size_t size)
+{
+    snprintf(text, size, loss < 1e6 ? "%.4f" : "%.3g", loss);
 }
 
 void words_percent(double part, char *text, size_t size)

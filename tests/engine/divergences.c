@@ -209,7 +209,7 @@ static void a_rollback_forgets_the_losses_behind_it(void **state)
     assert_non_null(strstr(run.findings[0].text, "diverged at step 5"));
     assert_non_null(strstr(run.findings[0].text, ", over 10 times its median since step 4. "));
     assert_non_null(strstr(run.findings[1].text, "diverged at step 4"));
-    snprintf(losses, sizeof losses, "; loss before: %.3g, %.3g, %.3g. ", (double)run.steps[0].loss,
+    snprintf(losses, sizeof losses, ". Loss before: %.3g, %.3g, %.3g. ", (double)run.steps[0].loss,
              (double)run.steps[1].loss, (double)run.steps[2].loss);
     assert_non_null(strstr(run.findings[1].text, losses));
     tiny_free(&run);
@@ -359,6 +359,31 @@ static void a_run_that_passed_over_most_batches_has_diverged(void **state)
     assert_int_equal(trainer_run(run.trainer, &error), -1);
     trainer_snapshot(run.trainer, &snapshot);
     assert_int_equal(snapshot.state, TRAINER_DIVERGED);
+    assert_int_equal(snapshot.skipped_batches, 7);
+    assert_int_equal(snapshot.step.step, 11); /* the header goes on */
+    assert_true(snapshot.step.learning_rate == 0.1f);
+    assert_non_null(strstr(run.diagnosis, "7 of 11 batches were passed over"));
+    tiny_free(&run);
+}
+
+static void inflate(struct tiny_run *run, long step)
+{
+    if (step == 4)
+        tiny_spoil(run, "head.bias", PART_EMA, 1e5f, 1); /* what is measured */
+}
+
+/* The first accuracy there is would be the best so far. */
+static void an_absurd_loss_is_never_the_best(void **state)
+{
+    (void)state;
+    static struct tiny_run run;
+    init(&run, DIVERGENCE_PAUSE);
+    run.saved = inflate;
+    tiny_create(&run, NULL);
+    finish(&run);
+    assert_true(run.epochs[0].validation_loss > 100 && run.epochs[0].validation_accuracy >= 0);
+    assert_false(run.epochs[0].best || tiny_last(&run)->best);
+    assert_true(tiny_last(&run)->state.best_accuracy == -1);
     tiny_free(&run);
 }
 
@@ -585,6 +610,7 @@ int divergences_run(void)
         cmocka_unit_test(steps_that_are_passed_over_count),
         cmocka_unit_test(the_probe_of_a_diagnosis_says_nothing_twice),
         cmocka_unit_test(a_run_that_passed_over_most_batches_has_diverged),
+        cmocka_unit_test(an_absurd_loss_is_never_the_best),
         cmocka_unit_test(passing_over_is_given_up_after_a_hundred),
         cmocka_unit_test(a_person_changes_something_and_the_step_is_tried_again),
         cmocka_unit_test(leaving_at_a_divergence_ends_as_diverged),

@@ -145,7 +145,7 @@ static void test_the_losses_before_are_told(void **state)
     ADD_LOSSES(&history, 2.4f, 2.2f, 2.3f, 3, 5, 9, 70, 1e5f);
     const struct diagnosis expected = {
         "head.bias", PART_VALUE, DIVERGED_LOSS,
-        "; loss before: 5, 9, 70, 1e+05, doubled from step 2 to 5, over 10 times its median since step 7. "
+        ". Loss before: 5, 9, 70, 1e+05, doubled from step 2 to 5, over 10 times its median since step 7. "
         "The weights are already lost since step 7: `back` goes to checkpoint 0. Try"};
     assert_diagnosed(&expected, &history);
 }

@@ -265,6 +265,23 @@ static int feed(long first, long last, float loss, struct finding *out)
     return count;
 }
 
+/* Far above chance level, or on its way down to it, a loss does not stand at it. */
+static void a_loss_that_falls_to_chance_level_is_no_finding(void **state)
+{
+    (void)state;
+    struct finding found;
+    set_up("micro");
+    assert_int_equal(feed(1, 100, 4.4f, &found), 0);
+    assert_int_equal(feed(101, 200, 2.7f, &found), 0);
+    assert_int_equal(feed(201, 300, 2.37f, &found), 0);
+    assert_int_equal(feed(301, 399, 2.36f, &found), 0);
+    assert_int_equal(feed(400, 400, 2.36f, &found), 1); /* now it stands */
+    assert_int_equal(found.since, 201);
+    assert_int_equal(feed(401, 500, 1e6f, &found), 1);
+    assert_true(found.over);
+    assert_says(&found, "the loss is above chance level");
+}
+
 static void a_loss_at_chance_level_for_an_epoch_is_found(void **state)
 {
     (void)state;
@@ -312,6 +329,7 @@ int main(void)
         TEST(without_standardisation_that_is_what_to_try),
         TEST(batch_norm_has_no_prediction),
         TEST(a_loss_at_chance_level_for_an_epoch_is_found),
+        TEST(a_loss_that_falls_to_chance_level_is_no_finding),
         TEST(a_slow_start_is_no_finding_and_small_updates_want_a_higher_rate),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

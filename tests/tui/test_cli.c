@@ -92,6 +92,18 @@ static void test_unknown_commands(void **state)
     expect_usage_error("help hlep", "'help'?");
 }
 
+/* The beginning of an option's name is no option: it might be another's. */
+static void test_abbreviated_options(void **state)
+{
+    (void)state;
+    const struct outcome *outcome = run_expecting(2, "train --checkpoint 51");
+    assert_non_null(strstr(outcome->err, "unknown option --checkpoint: did you mean --checkpoint-every?"));
+    outcome = run_expecting(2, "probe --prec=bf16");
+    assert_non_null(strstr(outcome->err, "unknown option --prec=bf16: did you mean --precision?"));
+    outcome = run_expecting(2, "train --session --prec --nothing");
+    assert_non_null(strstr(outcome->err, "unknown option --nothing"));
+}
+
 static void test_unknown_options(void **state)
 {
     (void)state;
@@ -258,6 +270,7 @@ int main(void)
         cmocka_unit_test(test_version),
         cmocka_unit_test(test_unknown_commands),
         cmocka_unit_test(test_unknown_options),
+        cmocka_unit_test(test_abbreviated_options),
         cmocka_unit_test(test_options_of_other_commands_are_refused),
         cmocka_unit_test(test_bad_values),
         cmocka_unit_test(test_settings_that_cannot_work),

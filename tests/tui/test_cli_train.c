@@ -138,6 +138,8 @@ static void test_divergence_is_diagnosed(void **state)
     json_t *result = last_json(outcome);
     assert_true(json_is_true(json_object_get(result, "diverged")));
     assert_string_equal(json_text_at(result, "state"), "diverged");
+    assert_int_equal(json_integer_value(json_object_get(result, "skipped_batches")), 0);
+    assert_non_null(strstr(outcome->err, "to go back: nfbench resume "));
     assert_non_null(strstr(json_text_at(result, "diagnosis"), "block"));
     assert_true(json_is_null(json_object_get(result, "train_loss")));
     json_decref(result);
