@@ -140,6 +140,16 @@ static void add_block(struct line *line, const struct model_spec *spec, const st
     add_variance(line, "before it", found);
 }
 
+/* The file's names count blocks from 0, the screen from 1. */
+static void add_name(struct line *line, const char *part, const char *name)
+{
+    int block;
+    line_add(line, "all activations are finite, but the %s of %s", part, name);
+    if (sscanf(name, "blocks.%d.", &block) == 1)
+        line_add(line, " (block %d)", block + 1);
+    line_add(line, " is not");
+}
+
 /* For a network whose activations are all finite: the parameter that is not, or its gradient. */
 static int add_parameter(struct line *line, struct network *network, enum divergence_cause cause, struct error *error)
 {
@@ -164,7 +174,7 @@ static int add_parameter(struct line *line, struct network *network, enum diverg
     }
     free(scratch);
     if (status == 0 && parameter)
-        line_add(line, "all activations are finite, but the %s of %s is not", names[part], parameter->name);
+        add_name(line, names[part], parameter->name);
     else if (status == 0)
         line_add(line, "all activations are finite, but %s is not", not_finite[cause]);
     return status;

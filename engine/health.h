@@ -23,6 +23,9 @@ float health_expected_variance(const struct model_spec *spec, int point);
 enum health health_of_point(const struct model_spec *spec, const struct probe *probe, int point, char *why,
                             size_t size);
 
+/* Of a loss far above what guessing has, ln(classes): no accuracy beside it means anything. */
+bool health_loss_is_absurd(int classes, float loss);
+
 /* A rate to try below one that was too high: the preset's own where that is lower, else a tenth. */
 float health_tamer_rate(const struct model_spec *spec, float rate);
 
@@ -47,8 +50,8 @@ struct finding {
     enum finding_kind kind;
     enum finding_severity severity;
     bool over;                    /* it has ended */
-    long step;                    /* updates done when it was found */
-    long since;                   /* ... when the quantity was first seen out of its range */
+    long step;                    /* updates done when it was found; of what a rollback mended: where it went back to */
+    long since;                   /* ... when the quantity was first seen out of its range; never behind `step` */
     int point;                    /* the first one out of range in the order of the forward pass; -1: it has no place */
     float measured, limit;        /* there; 0 where there is no number */
     char text[FINDING_TEXT_SIZE]; /* where, since when, measured against what, what to try: one line */

@@ -11,6 +11,7 @@ static const float over_below = 0.8f;    /* of the limit: what flickers around i
 static const float at_chance = 0.98f;    /* of ln(classes), at least ... */
 static const float near_chance = 1.2f;   /* ... and at most */
 static const float falls = 0.98f;        /* of the half epoch before */
+static const float absurd = 10;          /* times ln(classes) */
 static const float gamma_shows = 3;      /* times the predicted variance */
 static const long least_half_epoch = 25; /* steps, of an epoch of only a few */
 
@@ -22,6 +23,11 @@ const char *const finding_severity_names[] = {
     [FINDING_NOTE] = "note", [FINDING_WARNING] = "warning", [FINDING_ALARM] = "alarm", NULL};
 
 /* ---- Advice ---- */
+
+bool health_loss_is_absurd(int classes, float loss)
+{
+    return loss > absurd * logf((float)classes);
+}
 
 float health_tamer_rate(const struct model_spec *spec, float rate)
 {

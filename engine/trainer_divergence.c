@@ -2,13 +2,11 @@
  * can do at a step that is not finite. The step changed no weight, so each begins with the weights before it. */
 #include "engine/trainer_internal.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 static const float rollback_factor = 0.5f; /* of the learning rate */
-static const float absurd_factor = 10;     /* times ln(classes) */
 enum { MOST_ROLLBACKS = 5, MOST_SKIPPED = 100 };
 
 /* ---- Findings ---- */
@@ -69,15 +67,10 @@ int trainer_judge_step(struct trainer *trainer)
 
 /* ---- Good states ---- */
 
-bool trainer_is_absurd(const struct trainer *trainer, float loss)
-{
-    return loss > absurd_factor * logf((float)network_spec(trainer->network)->classes);
-}
-
 bool trainer_is_unsound(const struct trainer *trainer)
 {
     return trainer->stuck || trainer->skipped > 0 || !loss_history_is_calm(&trainer->losses) ||
-           trainer_is_absurd(trainer, trainer->state.last_loss);
+           health_loss_is_absurd(network_spec(trainer->network)->classes, trainer->state.last_loss);
 }
 
 /* The weights behind the step before the first bad one made it bad. */
@@ -202,8 +195,11 @@ static enum progress go_on(struct trainer *trainer)
 
 static struct finding divergence_finding(const struct trainer *trainer, enum finding_severity severity, long step)
 {
-    return (struct finding){
-        .kind = FINDING_DIVERGENCE, .severity = severity, .step = trainer->state.step, .since = step, .point = -1};
+    return (struct finding){.kind = FINDING_DIVERGENCE,
+                            .severity = severity,
+                            .step = trainer->state.step,
+                            .since = step < trainer->state.step ? step : trainer->state.step,
+                            .point = -1};
 }
 
 /* The batch counts as done, though nothing was learnt from it. */

@@ -142,8 +142,6 @@ void trainer_forget_flights(struct trainer *trainer);
 enum progress trainer_diverge(struct trainer *trainer, enum divergence_cause cause, long step);
 /* The weights are not worth coming back to: the loss has risen far, or the next step is not finite. */
 bool trainer_is_unsound(const struct trainer *trainer);
-/* A loss far above what guessing has, ln(classes). */
-bool trainer_is_absurd(const struct trainer *trainer, float loss);
 /* The last good checkpoint there is to go back to; -1: none. */
 long trainer_good_step(const struct trainer *trainer);
 /* Goes back to the checkpoint of a step, at the rate in force, and tells the sink. RUN_ON, also when the checkpoint

@@ -207,7 +207,8 @@ static void judge(struct trainer *trainer, struct epoch_record *record)
 {
     const float accuracy = trainer->parts.validation > 0 ? record->validation_accuracy : record->test_accuracy;
     const float loss = trainer->parts.validation > 0 ? record->validation_loss : record->test_loss;
-    record->best = accuracy > trainer->state.best_accuracy && !trainer_is_absurd(trainer, loss);
+    record->best = accuracy > trainer->state.best_accuracy &&
+                   !health_loss_is_absurd(network_spec(trainer->network)->classes, loss);
     if (!record->best)
         return;
     trainer->state.best_accuracy = accuracy;

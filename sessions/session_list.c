@@ -15,13 +15,16 @@ static void last_change(const char *path, time_t *changed)
         *changed = status.st_mtime;
 }
 
-static float best_accuracy(const struct metrics *metrics)
+/* An accuracy beside an absurd loss is chance. */
+static float best_accuracy(const struct metrics *metrics, int classes)
 {
     float validation = -1, test = -1;
     for (int i = 0; i < metrics->epoch_count; i++) {
         const struct epoch_record *epoch = &metrics->epochs[i];
-        validation = epoch->validation_accuracy > validation ? epoch->validation_accuracy : validation;
-        test = epoch->test_accuracy > test ? epoch->test_accuracy : test;
+        if (epoch->validation_accuracy > validation && !health_loss_is_absurd(classes, epoch->validation_loss))
+            validation = epoch->validation_accuracy;
+        if (epoch->test_accuracy > test && !health_loss_is_absurd(classes, epoch->test_loss))
+            test = epoch->test_accuracy;
     }
     return validation >= 0 ? validation : test;
 }
@@ -54,7 +57,7 @@ void session_paths_summarize(const struct session_paths *paths, struct session_s
     free(entries);
     if (metrics_read_summary(paths->metrics, &metrics, NULL) == 0) {
         summary->step = metrics.last_step > summary->step ? metrics.last_step : summary->step;
-        summary->best_accuracy = best_accuracy(&metrics);
+        summary->best_accuracy = best_accuracy(&metrics, settings.model.classes);
         snprintf(summary->state, sizeof summary->state, "%s", state_name(summary, &metrics));
     }
     metrics_free(&metrics);

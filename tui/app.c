@@ -219,6 +219,9 @@ static void say_goodbye(const struct app *app)
     const struct snapshot *last = &app->scene.snapshot;
     const char *name = app->scene.facts.session, *reference = app->scene.facts.reference;
 
+    if (*name && last->state == TRAINER_DIVERGED && last->good_step >= 0)
+        printf("session %s: diverged. nfbench resume --screen %s --checkpoint %ld goes back to before.\n", name,
+               reference, last->good_step);
     if (!*name || app->run_failed)
         return;
     if (last->state == TRAINER_FINISHED)

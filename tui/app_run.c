@@ -254,6 +254,7 @@ static void explain_divergence(struct app *app, const char *diagnosis)
              diagnosis);
     words_sentences(text);
     app_message(app, ROLE_BAD, "Training diverged", text);
+    app_notice(app, ROLE_BAD, "diverged; back goes to the last good checkpoint, resume tries the step again");
 }
 
 static void log_finding(struct app *app, const struct finding *finding)

@@ -81,11 +81,14 @@ json_t *cli_json_findings(const struct metrics *metrics)
     for (int i = 0; list && i < metrics->finding_count; i++) {
         const struct finding *finding = &metrics->findings[i];
         json_t *place = finding->point < 0 ? json_null() : json_integer(finding->point);
+        /* a divergence has neither place nor number */
+        const bool number = finding->measured != 0 || finding->limit != 0;
         json_t *row = json_pack(
             "{s:s, s:s, s:b, s:I, s:I, s:o, s:o, s:o, s:o}", "finding", finding_kind_names[finding->kind], "severity",
             finding_severity_names[finding->severity], "over", finding->over, "step", (json_int_t)finding->step,
-            "since", (json_int_t)finding->since, "block", place, "measured", cli_json_number((double)finding->measured),
-            "limit", cli_json_number((double)finding->limit), "text", cli_json_text(finding->text));
+            "since", (json_int_t)finding->since, "block", place, "measured",
+            cli_json_number(number ? (double)finding->measured : (double)NAN), "limit",
+            cli_json_number(number ? (double)finding->limit : (double)NAN), "text", cli_json_text(finding->text));
         if (json_array_append_new(list, row) != 0) {
             json_decref(list);
             list = NULL;

@@ -127,9 +127,10 @@ static void test_the_first_place_is_named(void **state)
         {"blocks.1.conv3.weight", PART_VALUE, DIVERGED_EVALUATION, "block 2 of 2 left the finite range first"},
         {"head.bias", PART_VALUE, DIVERGED_LOSS, "the head left the finite range first; before it, variance "},
         {"head.bias", PART_VALUE, DIVERGED_PARAMETER, "but the value of head.bias is not"},
-        {"blocks.0.conv0.gain", PART_MOMENTUM, DIVERGED_PARAMETER, "but the momentum of blocks.0.conv0.gain is not"},
+        {"blocks.0.conv0.gain", PART_MOMENTUM, DIVERGED_PARAMETER,
+         "but the momentum of blocks.0.conv0.gain (block 1) is not"},
         {"blocks.1.conv2.bias", PART_GRADIENT, DIVERGED_GRADIENT,
-         "but the gradient of blocks.1.conv2.bias is not; behind the last block, variance "},
+         "but the gradient of blocks.1.conv2.bias (block 2) is not; behind the last block, variance "},
         {"stem.bias", PART_EMA, DIVERGED_EVALUATION, "but the average of stem.bias is not"},
         {NULL, PART_VALUE, DIVERGED_LOSS, "all activations are finite, but the loss is not"},
     };

@@ -220,6 +220,9 @@ static void test_list(void **state)
     struct session *open_one = create_session(&settings, "open");
     struct session *diverged = create_session(&settings, "diverged");
     struct trainer_sink sink = session_sink(diverged);
+    const struct epoch_record absurd = {
+        .step = 11, .validation_accuracy = 0.3f, .validation_loss = 5e33f, .test_accuracy = -1, .test_loss = -1};
+    assert_ok(sink.on_epoch(sink.context, &absurd, &error), &error);
     assert_ok(sink.on_divergence(sink.context, "block 3", 12, &error), &error);
     session_close(diverged);
     write_file(path_of("not-a-session"), "", 0);
@@ -238,6 +241,7 @@ static void test_list(void **state)
     assert_true(find(list, count, "open")->locked && !find(list, count, "new")->locked);
     assert_string_equal(find(list, count, "diverged")->state, trainer_state_name(TRAINER_DIVERGED));
     assert_int_equal(find(list, count, "diverged")->step, 12);
+    assert_true(find(list, count, "diverged")->best_accuracy == -1); /* beside such a loss it is chance */
     free(list);
     session_close(open_one);
 

@@ -160,6 +160,10 @@ static void test_a_rollback_is_told_and_recorded(void **state)
     json_array_foreach(json_object_get(result, "findings"), i, finding) divergences +=
         strcmp(json_text_at(finding, "finding"), "divergence") == 0;
     assert_int_equal(divergences, 6);
+    finding = json_array_get(json_object_get(result, "findings"), 0);
+    assert_true(json_is_null(json_object_get(finding, "measured")) && json_is_null(json_object_get(finding, "limit")));
+    assert_true(json_integer_value(json_object_get(finding, "since")) <=
+                json_integer_value(json_object_get(finding, "step")));
     json_t *shown = last_json(run_expecting(0, "sessions show back --json"));
     assert_true(json_equal(json_object_get(shown, "findings"), json_object_get(result, "findings")));
     json_decref(shown);
