@@ -3,6 +3,7 @@
 #include "tui/cli_progress.h"
 #include "tui/export.h"
 
+#include <limits.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -25,6 +26,7 @@ static int read_options(const struct cli *cli, struct export_source *source, str
                                              : "log",
                      set, error) != 0 ||
         cli_number(cli, "scale", 2, 1, EXPORT_SCALE_MAX, &scale, error) != 0 ||
+        cli_number(cli, "step", -1, 0, LONG_MAX, &source->probe_at, error) != 0 ||
         cli_checkpoint(cli, MEASURE_BEST, &source->checkpoint, error) != 0 || cli_split(cli, &source->part, error) != 0)
         return -1;
     source->scale = (int)scale;
@@ -133,6 +135,7 @@ enum cli_status cli_export(struct cli *cli)
     }
     source.scale = options.scale;
     source.theme = options.theme;
+    source.probe_at = options.probe_at;
     source.checkpoint = options.checkpoint;
     source.part = options.part;
     write_set(cli, &source, &set, &results);

@@ -9,22 +9,22 @@
 #include <string.h>
 
 static const struct export_row table[] = {
-    {"loss", "loss in training, validation and test over the steps", false, export_loss},
-    {"accuracy", "accuracy in training, validation and test over the steps", false, export_accuracy},
-    {"signal", "signal propagation plot: what the newest probe measured over depth, against the prediction", false,
-     export_signal},
-    {"gradients", "norm and variance of the gradient over depth", false, export_gradients},
-    {"weights", "norm of each block's weights, and how far a step moves them", false, export_weights},
-    {"histograms", "distribution of each block's activations", false, export_histograms},
-    {"variances", "distribution of the variances of each block's channels", false, export_variances},
-    {"density", "activations of each block over the steps", false, export_density},
-    {"augmentation", "training images, each beside what augmentation makes of it", true, export_augmentation},
-    {"samples", "random images: class, prediction, confidence", true, export_samples},
-    {"classes", "random images of each class", true, export_classes},
-    {"mistakes", "the most confident mistakes", true, export_mistakes},
-    {"losses", "the images with the highest loss", true, export_losses},
-    {"confusion", "confusion matrix: what is taken for what", true, export_confusion},
-    {"filters", "the filters of the first convolution as pictures", true, export_filters},
+    {"loss", "loss in training, validation and test over the steps", false, false, export_loss},
+    {"accuracy", "accuracy in training, validation and test over the steps", false, false, export_accuracy},
+    {"signal", "signal propagation plot: what the newest probe measured over depth, against the prediction", true,
+     false, export_signal},
+    {"gradients", "norm and variance of the gradient over depth", true, false, export_gradients},
+    {"weights", "norm of each block's weights, and how far a step moves them", true, false, export_weights},
+    {"histograms", "distribution of each block's activations", true, false, export_histograms},
+    {"variances", "distribution of the variances of each block's channels", true, false, export_variances},
+    {"density", "activations of each block over the steps", true, false, export_density},
+    {"augmentation", "training images, each beside what augmentation makes of it", false, true, export_augmentation},
+    {"samples", "random images: class, prediction, confidence", false, true, export_samples},
+    {"classes", "random images of each class", false, true, export_classes},
+    {"mistakes", "the most confident mistakes", false, true, export_mistakes},
+    {"losses", "the images with the highest loss", false, true, export_losses},
+    {"confusion", "confusion matrix: what is taken for what", false, true, export_confusion},
+    {"filters", "the filters of the first convolution as pictures", false, true, export_filters},
 };
 
 enum { ROWS = sizeof table / sizeof *table };
@@ -94,6 +94,7 @@ int export_open(struct export_source *source, struct session *session, const str
                                      .settings = *settings,
                                      .theme = theme_find("light"),
                                      .scale = 2,
+                                     .probe_at = -1,
                                      .checkpoint = MEASURE_BEST,
                                      .part = "test"};
     if (session_metrics(session, &source->metrics, error) || curves_create(SMOOTHING, &source->curves, error) ||
@@ -131,7 +132,8 @@ char *export_caption(const char *session, long step, const struct settings *sett
 /* The step that a row's picture is of. */
 static long step_of(const struct export_source *source, const struct export_row *row)
 {
-    return row->network && source->opened ? source->measure.state.step : source->step;
+    const struct probe *probe = row->probes ? export_probe(source) : NULL;
+    return probe ? probe->step : row->network && source->opened ? source->measure.state.step : source->step;
 }
 
 /* Where the row's picture goes; the folder is there then. */

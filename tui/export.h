@@ -18,7 +18,8 @@ struct export_source {
     /* from its logs */
     struct metrics metrics;
     struct curves *curves;
-    long step; /* the newest */
+    long step;     /* the newest */
+    long probe_at; /* the pictures of probes are of the last one up to this step; below 0: of the newest */
     /* from the network, which the first picture that needs it opens; export_open sets the best checkpoint, the test
      * images and nobody to tell */
     long checkpoint;                                     /* as measure_open takes it */
@@ -32,6 +33,7 @@ struct export_source {
 struct export_row {
     const char *name;    /* "signal" */
     const char *summary; /* one line, no full stop */
+    bool probes;         /* it is of one probe */
     bool network;        /* it needs the network and the images, not the log alone: it takes its time */
     /* Draws on a new canvas of pixels, which the caller destroys. -1 and why when there is nothing to draw. */
     int (*draw)(struct export_source *source, struct canvas **out, struct error *error);
@@ -70,6 +72,8 @@ char *export_caption(const char *session, long step, const struct settings *sett
 int export_curves(struct curves *curves, enum quantity quantity, bool log_axis, double steps_total, const char *preset,
                   const char *session, const struct theme *theme, int scale, struct canvas **out, struct error *error);
 
+/* The probe that its pictures are of; NULL where there is none. */
+const struct probe *export_probe(const struct export_source *source);
 int export_loss(struct export_source *source, struct canvas **out, struct error *error);
 int export_accuracy(struct export_source *source, struct canvas **out, struct error *error);
 int export_signal(struct export_source *source, struct canvas **out, struct error *error);

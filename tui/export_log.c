@@ -54,6 +54,11 @@ int export_accuracy(struct export_source *source, struct canvas **out, struct er
 
 /* ---- Probes ---- */
 
+static const struct probe *first_probe(const struct export_source *source)
+{
+    return source->metrics.probes[0];
+}
+
 /* The canvas of a figure of the session's probes, and its title: "Signal propagation . micro . NAME". */
 static int begin_probes(struct export_source *source, const char *what, int columns, int rows, char title[TITLE_SIZE],
                         struct canvas **out, struct rect *inside, struct error *error)
@@ -64,18 +69,19 @@ static int begin_probes(struct export_source *source, const char *what, int colu
                          "session %s has no probes in its log: it was trained with --probe-every 0 or by an "
                          "nfbench without probes, or has not begun",
                          session);
+    if (!export_probe(source))
+        return error_set(error, "session %s has no probe up to step %ld: its first is of step %ld", session,
+                         source->probe_at, first_probe(source)->step);
     snprintf(title, TITLE_SIZE, "%s \u00b7 %s \u00b7 %s", what, source->settings.model.preset, session);
     return canvas_create_figure(columns, rows, source->scale, source->theme, out, inside, error);
 }
 
-static const struct probe *first_probe(const struct export_source *source)
+const struct probe *export_probe(const struct export_source *source)
 {
-    return source->metrics.probes[0];
-}
-
-static const struct probe *last_probe(const struct export_source *source)
-{
-    return source->metrics.probes[source->metrics.probe_count - 1];
+    int index = source->metrics.probe_count - 1;
+    while (index >= 0 && source->probe_at >= 0 && source->metrics.probes[index]->step > source->probe_at)
+        index--;
+    return index >= 0 ? source->metrics.probes[index] : NULL;
 }
 
 static int draw_profile(struct export_source *source, const char *what, unsigned signals, int columns,
@@ -88,11 +94,11 @@ static int draw_profile(struct export_source *source, const char *what, unsigned
         return -1;
     const struct profile_figure figure = {
         .title = title,
-        .now = last_probe(source),
+        .now = export_probe(source),
         .start = first_probe(source),
         .model = &source->settings.model,
         .signals = signals,
-        .log_axis = signals != SIGNALS_FORWARD || signals_want_log(last_probe(source), first_probe(source), signals),
+        .log_axis = signals != SIGNALS_FORWARD || signals_want_log(export_probe(source), first_probe(source), signals),
         .selected = -1};
     figure_profile(*out, inside, &figure);
     return 0;
@@ -133,10 +139,10 @@ static int draw_distributions(struct export_source *source, const char *what, en
     char title[TITLE_SIZE];
     struct rect inside;
     int columns = 0, rows = 0;
-    multiples_size(source->metrics.probe_count ? last_probe(source)->count : 1, &columns, &rows);
+    multiples_size(source->metrics.probe_count ? first_probe(source)->count : 1, &columns, &rows);
     if (begin_probes(source, what, columns, rows, title, out, &inside, error))
         return -1;
-    const struct distributions_figure figure = {title, last_probe(source), first_probe(source), of, -1};
+    const struct distributions_figure figure = {title, export_probe(source), first_probe(source), of, -1};
     figure_distributions(*out, inside, &figure);
     return 0;
 }
@@ -156,11 +162,16 @@ int export_density(struct export_source *source, struct canvas **out, struct err
     char title[TITLE_SIZE];
     struct rect inside;
     int columns = 0, rows = 0;
-    multiples_size(source->metrics.probe_count ? last_probe(source)->count : 1, &columns, &rows);
+    multiples_size(source->metrics.probe_count ? first_probe(source)->count : 1, &columns, &rows);
     if (begin_probes(source, "Activations over the steps", columns, rows, title, out, &inside, error))
         return -1;
-    const struct strip_figure figure = {
-        title, source->metrics.probes, source->metrics.probe_count, -1, DISTRIBUTION_VALUES, false, NAN};
+    const struct strip_figure figure = {title,
+                                        source->metrics.probes,
+                                        source->metrics.probe_count,
+                                        -1,
+                                        DISTRIBUTION_VALUES,
+                                        false,
+                                        source->probe_at >= 0 ? (double)export_probe(source)->step : NAN};
     figure_strips(*out, inside, &figure);
     return 0;
 }

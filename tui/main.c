@@ -59,6 +59,7 @@ static const struct cli_command commands[] = {
      .settings = "data device precision threads sessions-dir json",
      .options = {{"all", NULL, "every picture, those of the network and the images, too"},
                  {"what", "LIST", "these pictures, by their names with commas between them"},
+                 {"step", "N", "signal to density of the last probe up to this step (the newest)"},
                  {"scale", "N", "pixels of the pictures: 1 to 4 times their size (2)"},
                  {"to", "DIR", "into this folder (the session's images)"},
                  {"theme", "light|dark|mono", "their colours (light)"},

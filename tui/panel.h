@@ -5,7 +5,7 @@
 
 #include "tui/scene.h"
 
-enum { PANEL_KEYS = 4, PANEL_TITLE = 160 };
+enum { PANEL_KEYS = 5, PANEL_TITLE = 160 };
 
 /* A key of a panel as the key bar shows it. */
 struct panel_key {

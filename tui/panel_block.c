@@ -88,7 +88,7 @@ static int draw_numbers(const struct probe *probe, int point, struct canvas *can
 static void draw_values(const struct scene *scene, struct canvas *canvas, struct rect area)
 {
     const struct distribution_figure figure = {.title = "values",
-                                               .now = probes_newest(scene->probes),
+                                               .now = probes_shown(scene->probes),
                                                .start = probes_first(scene->probes),
                                                .point = scene->selected,
                                                .of = DISTRIBUTION_VALUES};
@@ -99,7 +99,7 @@ static void draw_values(const struct scene *scene, struct canvas *canvas, struct
 static void draw_variances(const struct scene *scene, struct canvas *canvas, struct rect area)
 {
     const struct distribution_figure figure = {.title = "channels' variances",
-                                               .now = probes_newest(scene->probes),
+                                               .now = probes_shown(scene->probes),
                                                .start = probes_first(scene->probes),
                                                .point = scene->selected,
                                                .of = DISTRIBUTION_VARIANCES};
@@ -115,7 +115,7 @@ static void draw_history(const struct scene *scene, struct canvas *canvas, struc
                                           .point = scene->selected,
                                           .signals = SIGNAL_SET(SIGNAL_VARIANCE),
                                           .log_axis = probe_log_axis(scene, AXIS_SIGNAL),
-                                          .cursor = NAN};
+                                          .cursor = probe_cursor(scene)};
 
     figure_history(canvas, area, &figure);
 }
@@ -127,7 +127,7 @@ static void draw_strip(const struct scene *scene, struct canvas *canvas, struct 
                                         .count = probes_count(scene->probes),
                                         .point = scene->selected,
                                         .of = DISTRIBUTION_VALUES,
-                                        .cursor = NAN};
+                                        .cursor = probe_cursor(scene)};
 
     figure_strip(canvas, area, &figure);
 }
@@ -135,7 +135,7 @@ static void draw_strip(const struct scene *scene, struct canvas *canvas, struct 
 static void draw_channels(const struct scene *scene, struct canvas *canvas, struct rect area)
 {
     const struct channels_figure figure = {.title = "channels: mean and variance",
-                                           .now = probes_newest(scene->probes),
+                                           .now = probes_shown(scene->probes),
                                            .point = scene->selected,
                                            .log_axis = probe_log_axis(scene, AXIS_SIGNAL)};
 
@@ -150,7 +150,7 @@ static void draw_gradient(const struct scene *scene, struct canvas *canvas, stru
                                           .point = scene->selected,
                                           .signals = SIGNAL_SET(SIGNAL_GRADIENT_NORM),
                                           .log_axis = probe_log_axis(scene, AXIS_GRADIENTS),
-                                          .cursor = NAN};
+                                          .cursor = probe_cursor(scene)};
 
     figure_history(canvas, area, &figure);
 }
@@ -252,5 +252,6 @@ const struct panel_ops panel_block = {
     .heading = head,
     .draw = draw,
     .key = key,
-    .keys = {{"\u2190\u2192", "block"}, {"\u2191\u2193", "figures"}, {"Esc", "back"}, {"l", "log axis"}},
+    .keys =
+        {{"\u2190\u2192", "block"}, {"\u2191\u2193", "figures"}, {"Esc", "back"}, {"l", "log axis"}, {",.", "step"}},
     .help = "A block in detail: Left and Right go to its neighbours, Up and Down show more figures, Esc goes back."};

@@ -189,13 +189,13 @@ static void draw_strip(struct scene *scene, struct canvas *canvas, struct rect a
     if (area.rows > 1)
         figure_strip(canvas, area, &strip);
     else
-        figure_sparkline(canvas, area, probes_newest(scene->probes), point);
+        figure_sparkline(canvas, area, probes_shown(scene->probes), point);
     cell_cache_keep(scene->strips, point, canvas, area.column, area.row);
 }
 
 static void draw_row(struct scene *scene, struct canvas *canvas, struct rect area, const struct table *table, int point)
 {
-    const struct probe *probe = probes_newest(scene->probes);
+    const struct probe *probe = probes_shown(scene->probes);
     const struct row row = {probe, &probe->points[point], point};
     const char *why;
     enum health health = probes_health(scene->probes, point, &why);
@@ -314,7 +314,7 @@ const struct panel_ops panel_blocks = {
     .heading = head,
     .draw = draw,
     .key = key,
-    .keys = {{"\u2191\u2193", "block"}, {"Enter", "detail"}},
+    .keys = {{"\u2191\u2193", "block"}, {"Enter", "detail"}, {",.", "step"}},
     .help =
         "Blocks: the arrows, Page Up and Down, Home and End choose a block, Enter opens it; ! is to be watched, x is "
         "bad."};

@@ -31,7 +31,7 @@ long probe_next_step(long step, long every)
 
 void probe_heading(const struct scene *scene, const char *name, char text[PANEL_TITLE])
 {
-    const struct probe *probe = scene->probes ? probes_newest(scene->probes) : NULL;
+    const struct probe *probe = scene->probes ? probes_shown(scene->probes) : NULL;
     long now = scene->snapshot.step.step, next = probe_next_step(now, scene->probe_every);
     char step[32];
     int used = snprintf(text, PANEL_TITLE, "%s", name);
@@ -40,6 +40,11 @@ void probe_heading(const struct scene *scene, const char *name, char text[PANEL_
         return;
     words_count((double)probe->step, step, sizeof(step));
     used += snprintf(text + used, PANEL_TITLE - (size_t)used, " \u00b7 step %s", step);
+    if (probe != probes_newest(scene->probes)) {
+        words_count((double)probes_newest(scene->probes)->step, step, sizeof(step));
+        snprintf(text + used, PANEL_TITLE - (size_t)used, " \u00b7 the newest is of step %s", step);
+        return;
+    }
     words_count((double)next, step, sizeof(step));
     if (is_over(scene) || scene->phase != PHASE_LIVE)
         return;
@@ -71,7 +76,7 @@ static void waiting_text(const struct scene *scene, char *text, size_t size)
 
 const struct probe *probe_shown(const struct scene *scene, struct canvas *canvas, struct rect area)
 {
-    const struct probe *probe = scene->probes ? probes_newest(scene->probes) : NULL;
+    const struct probe *probe = scene->probes ? probes_shown(scene->probes) : NULL;
     char text[400];
 
     if (probe)
@@ -112,11 +117,24 @@ bool probe_choose(struct scene *scene, int page, int key)
     case KEY_CODE_ENTER:
         scene_open(scene, VIEW_BLOCK);
         break;
+    case ',':
+    case '.':
+    case 'n':
+        if (scene->probes)
+            probes_walk(scene->probes, key == ',' ? -1 : key == '.' ? 1 : PROBES_MOST);
+        break;
     default:
         return false;
     }
     scene->selected = scene->selected > last ? last : scene->selected < 0 ? 0 : scene->selected;
     return true;
+}
+
+double probe_cursor(const struct scene *scene)
+{
+    const struct probe *probe = probes_shown(scene->probes);
+
+    return probe && probe != probes_newest(scene->probes) ? (double)probe->step : NAN;
 }
 
 /* ---- Axes ---- */
@@ -127,8 +145,8 @@ bool probe_log_axis(const struct scene *scene, enum axis_of of)
 
     if (scene->axes[of] != AXIS_BY_DATA)
         return scene->axes[of] == AXIS_LOG;
-    return scene->probes && probes_newest(scene->probes) &&
-           signals_want_log(probes_newest(scene->probes), probes_first(scene->probes), signals[of]);
+    return scene->probes && probes_shown(scene->probes) &&
+           signals_want_log(probes_shown(scene->probes), probes_first(scene->probes), signals[of]);
 }
 
 void probe_turn_axis(struct scene *scene, enum axis_of of)
@@ -172,7 +190,7 @@ static void sentence(const struct scene *scene, int point, char text[SENTENCE])
         snprintf(text, SENTENCE, "%s: %s", name, why);
     else
         snprintf(text, SENTENCE, "%s: healthy%s", name,
-                 what_lessens(probes_spec(scene->probes), &probes_newest(scene->probes)->points[point], point));
+                 what_lessens(probes_spec(scene->probes), &probes_shown(scene->probes)->points[point], point));
 }
 
 int probe_draw_sentence(const struct scene *scene, struct canvas *canvas, struct rect area, int point)

@@ -9,12 +9,15 @@
 long probe_next_step(long step, long every);
 /* "Blocks · step 1,200 · next at 1,300" */
 void probe_heading(const struct scene *scene, const char *name, char text[PANEL_TITLE]);
-/* The newest probe; before the first NULL, and the area says when it comes or how to get one. */
+/* The probe to show; before the first NULL, and the area says when it comes or how to get one. */
 const struct probe *probe_shown(const struct scene *scene, struct canvas *canvas, struct rect area);
 
-/* Arrows, Page Up and Down, Home and End choose the block; Enter opens its details. True when the key was one of them.
- */
+/* Arrows, Page Up and Down, Home and End choose the block; Enter opens its details; comma and point walk back and forth
+ * through the probes, n goes to the newest. True when the key was one of them. */
 bool probe_choose(struct scene *scene, int page, int key);
+
+/* The step of a probe that was walked back to, for figures over the steps; NAN: the newest is shown. */
+double probe_cursor(const struct scene *scene);
 
 /* Whether an axis is logarithmic: as the person chose, else as the values over the depth ask for. */
 bool probe_log_axis(const struct scene *scene, enum axis_of of);

@@ -12,7 +12,7 @@ enum { LEAST_PLOT = 6, WIDE_COLUMNS = 90 };
 /* "channel variance 1.02 (predicted 1.04, at first 0.97)" */
 static int quantity_words(const struct scene *scene, enum signal signal, char *text, size_t size)
 {
-    const struct probe *now = probes_newest(scene->probes), *start = probes_first(scene->probes);
+    const struct probe *now = probes_shown(scene->probes), *start = probes_first(scene->probes);
     double value = signal_value(now, scene->selected, signal), first = signal_value(start, scene->selected, signal);
     double predicted = signal_predicted(now, scene->selected, signal);
     char more[64] = "";
@@ -124,13 +124,14 @@ const struct panel_ops panel_signal = {
     .heading = head_signal,
     .draw = draw_signal,
     .key = key_signal,
-    .keys = {{"\u2190\u2192", "block"}, {"Enter", "detail"}, {"l", "log axis"}},
+    .keys = {{"\u2190\u2192", "block"}, {"Enter", "detail"}, {"l", "log axis"}, {",.", "step"}},
     .help =
         "Signal and Gradients: Left and Right mark a block, Enter opens it, l changes between logarithmic and linear "
-        "axes."};
-const struct panel_ops panel_gradients = {.place = PLACE_GRADIENTS,
-                                          .title = "Gradients",
-                                          .heading = head_gradients,
-                                          .draw = draw_gradients,
-                                          .key = key_gradients,
-                                          .keys = {{"\u2190\u2192", "block"}, {"Enter", "detail"}, {"l", "log axis"}}};
+        "axes. In all views of the blocks , and . go back and on through the probes, n to the newest."};
+const struct panel_ops panel_gradients = {
+    .place = PLACE_GRADIENTS,
+    .title = "Gradients",
+    .heading = head_gradients,
+    .draw = draw_gradients,
+    .key = key_gradients,
+    .keys = {{"\u2190\u2192", "block"}, {"Enter", "detail"}, {"l", "log axis"}, {",.", "step"}}};

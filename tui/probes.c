@@ -19,8 +19,9 @@ struct probes {
     int count, room;
     long version;
     int points;
-    struct verdict *verdicts; /* (points), of the newest once it is `judged` */
+    struct verdict *verdicts; /* (points), of the one that is shown once it is `judged` */
     bool judged;
+    long chosen; /* the step of the one that is shown, or of one since thrown out behind it; -1: the newest is */
 };
 
 static int room_for(const struct model_spec *spec)
@@ -41,6 +42,7 @@ int probes_create(const struct model_spec *spec, struct probes **out, struct err
     if (!probes)
         return error_set(error, "out of memory");
     probes->spec = *spec;
+    probes->chosen = -1;
     probes->points = 1 + model_block_count(spec);
     probes->room = room_for(spec);
     probes->verdicts = calloc((size_t)probes->points, sizeof(*probes->verdicts));
@@ -91,15 +93,15 @@ static void thin_out(struct probes *probes)
 /* Nobody asks for that of a session's older probes, which are many. */
 static void judge(struct probes *probes)
 {
-    const struct probe *newest = probes_newest(probes);
+    const struct probe *shown = probes_shown(probes);
 
     if (probes->judged)
         return;
     memset(probes->verdicts, 0, (size_t)probes->points * sizeof(*probes->verdicts));
-    for (int point = 0; point < probes->points && newest; point++) {
+    for (int point = 0; point < probes->points && shown; point++) {
         struct verdict *verdict = &probes->verdicts[point];
 
-        verdict->health = health_of_point(&probes->spec, newest, point, verdict->why, sizeof(verdict->why));
+        verdict->health = health_of_point(&probes->spec, shown, point, verdict->why, sizeof(verdict->why));
     }
     probes->judged = true;
 }
@@ -126,6 +128,8 @@ void probes_cut(struct probes *probes, long step)
 {
     while (probes->count > 0 && probes->kept[probes->count - 1]->step > step)
         probes->count--;
+    if (step < probes->chosen)
+        probes->chosen = -1;
     probes->judged = false;
     probes->version++;
 }
@@ -161,6 +165,32 @@ const struct probe *probes_first(const struct probes *probes)
 const struct probe *probes_newest(const struct probes *probes)
 {
     return probes_at(probes, probes->count - 1);
+}
+
+static int shown_index(const struct probes *probes)
+{
+    int index = probes->count - 1;
+
+    while (probes->chosen >= 0 && index > 0 && probes->kept[index]->step > probes->chosen)
+        index--;
+    return index;
+}
+
+const struct probe *probes_shown(const struct probes *probes)
+{
+    return probes_at(probes, shown_index(probes));
+}
+
+void probes_walk(struct probes *probes, int by)
+{
+    int last = probes->count - 1, index = shown_index(probes);
+
+    if (last < 0)
+        return;
+    index = by > last - index ? last : by < -index ? 0 : index + by;
+    probes->chosen = index == last ? -1 : probes->kept[index]->step;
+    probes->judged = false;
+    probes->version++;
 }
 
 struct probe *const *probes_all(const struct probes *probes)

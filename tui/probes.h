@@ -1,6 +1,6 @@
 /* The probes that a viewer keeps: the one at the start of training, the newest, and between them as many as have room,
- * spread over the steps, for charts and strips over time; and the health of the newest one's points, worked out when it
- * is first asked for. The memory is bounded however long a run goes on. */
+ * spread over the steps, for charts and strips over time; and the health of the points of the one that is shown, worked
+ * out when it is first asked for. The memory is bounded however long a run goes on. */
 #ifndef NFBENCH_TUI_PROBES_H
 #define NFBENCH_TUI_PROBES_H
 
@@ -28,17 +28,21 @@ int probes_count(const struct probes *probes);
 const struct probe *probes_at(const struct probes *probes, int index);
 const struct probe *probes_first(const struct probes *probes);
 const struct probe *probes_newest(const struct probes *probes);
+/* The one that a person looks at: the newest, or an earlier one walked back to. */
+const struct probe *probes_shown(const struct probes *probes);
+/* So many probes later, back when below 0; at the newest it stays with those that come. */
+void probes_walk(struct probes *probes, int by);
 /* All of them, oldest first, for the figures: probes_count() pointers. */
 struct probe *const *probes_all(const struct probes *probes);
 
-/* Another number whenever one is added or goes. */
+/* Another number whenever one is added or goes, or another is shown. */
 long probes_version(const struct probes *probes);
 const struct model_spec *probes_spec(const struct probes *probes);
 /* 1 + the network's blocks. */
 int probes_points(const struct probes *probes);
-/* Of a point of the newest probe, and why; good without a word before the first. */
+/* Of a point of the probe that is shown, and why; good without a word before the first. */
 enum health probes_health(struct probes *probes, int point, const char **why);
-/* The point that is worst off in the newest probe, of equals the first; -1 when all are good. */
+/* The point that is worst off in the probe that is shown, of equals the first; -1 when all are good. */
 int probes_worst(struct probes *probes);
 
 #endif

@@ -85,6 +85,18 @@ static void scale_names_and_folder_can_be_chosen(void **state)
     json_decref(told);
 }
 
+/* Before a divergence the network can be seen alive. */
+static void an_earlier_probe_can_be_chosen(void **state)
+{
+    (void)state;
+    run_expecting(0, "train " TINY "--steps 6 --probe-every 4 --session earlier");
+    const struct outcome *outcome = run_expecting(0, "export earlier --what signal,loss --step 5");
+    assert_non_null(strstr(outcome->out, "step-000004-signal.png"));
+    assert_non_null(strstr(outcome->out, "step-000006-loss.png"));
+    outcome = run_expecting(2, "export earlier --what signal --step -1");
+    assert_non_null(strstr(outcome->err, "--step"));
+}
+
 static void the_help_names_every_picture(void **state)
 {
     (void)state;
@@ -121,6 +133,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(pictures_of_the_log_are_written_and_told),
         cmocka_unit_test(scale_names_and_folder_can_be_chosen),
+        cmocka_unit_test(an_earlier_probe_can_be_chosen),
         cmocka_unit_test(the_help_names_every_picture),
         cmocka_unit_test(what_cannot_be_drawn_is_said),
     };

@@ -96,6 +96,36 @@ static void going_back_forgets_what_lay_ahead(void **state)
     assert_int_equal(probes_at(probes, 2)->step, 150);
 }
 
+/* One that was walked back to stays while others come, and goes with what a rollback takes. */
+static void one_walks_back_and_returns_to_the_newest(void **state)
+{
+    const long version = probes_version(probes);
+
+    (void)state;
+    probes_walk(probes, -1); /* nothing to walk through */
+    assert_null(probes_shown(probes));
+    for (long step = 0; step <= 400; step += 100)
+        add(step);
+    assert_int_equal(probes_shown(probes)->step, 400);
+    probes_walk(probes, -2);
+    assert_int_equal(probes_shown(probes)->step, 200);
+    assert_int_not_equal(probes_version(probes), version);
+    add(500);
+    assert_int_equal(probes_shown(probes)->step, 200);
+    probes_walk(probes, 1);
+    assert_int_equal(probes_shown(probes)->step, 300);
+    add(301); /* rolled back behind it, which leaves it there */
+    assert_int_equal(probes_shown(probes)->step, 300);
+    probes_walk(probes, -PROBES_MOST);
+    assert_int_equal(probes_shown(probes)->step, 0);
+    probes_walk(probes, PROBES_MOST);
+    add(400);
+    assert_int_equal(probes_shown(probes)->step, 400);
+    probes_walk(probes, -1);
+    add(50); /* rolled back before it */
+    assert_int_equal(probes_shown(probes)->step, 50);
+}
+
 /* At once, not with the next probe: the steps that diverged are not what the network is any more. */
 static void a_rollback_takes_away_what_lay_behind_it(void **state)
 {
@@ -225,6 +255,7 @@ int main(void)
         TEST(before_the_first_there_is_nothing),
         TEST(first_and_newest_stay_and_the_rest_is_even),
         TEST(going_back_forgets_what_lay_ahead),
+        TEST(one_walks_back_and_returns_to_the_newest),
         TEST(a_rollback_takes_away_what_lay_behind_it),
         TEST(channels_are_copied),
         TEST(a_logs_probes_have_none),

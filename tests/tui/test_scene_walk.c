@@ -137,6 +137,30 @@ static void axes_follow_the_data_and_the_person(void **state)
     assert_true(probe_log_axis(&scene, AXIS_GRADIENTS));
 }
 
+/* In all views of the blocks; the heading says which probe is shown. */
+static void earlier_probes_are_walked_back_to(void **state)
+{
+    static const enum view views[] = {VIEW_BLOCKS, VIEW_BLOCK, VIEW_SIGNAL, VIEW_GRADIENTS};
+
+    (void)state;
+    add_healthy(0);
+    add_healthy(100);
+    add_healthy(200);
+    for (size_t i = 0; i < sizeof(views) / sizeof(*views); i++) {
+        scene.view = views[i];
+        press(',');
+        render(24, 100);
+        must_show(24, "step 100 ");
+        must_show(24, "the newest is of step 200");
+        press(',');
+        press('.');
+        press('n');
+        render(24, 100);
+        must_show(24, "step 200");
+        assert_int_equal(row_of(24, "the newest"), -1);
+    }
+}
+
 static void the_key_bar_and_the_help_know_the_views_keys(void **state)
 {
     (void)state;
@@ -184,6 +208,7 @@ int main(void)
         TEST(enter_opens_a_block_and_escape_leads_back),
         TEST(figures_that_have_no_room_come_by_the_arrows),
         TEST(axes_follow_the_data_and_the_person),
+        TEST(earlier_probes_are_walked_back_to),
         TEST(the_key_bar_and_the_help_know_the_views_keys),
         TEST(the_names_of_the_views_show_which_is_open),
     };
