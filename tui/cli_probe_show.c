@@ -143,8 +143,9 @@ static void print_notes(const struct probe_subject *subject)
 int probing_print(const struct probing *probing, struct error *error)
 {
     const struct settings *settings = &probing->subjects[0].settings;
-    printf("%s at initialisation, seed %llu, %s: %d images of %s\n\n", settings->model.preset,
-           (unsigned long long)settings->train.seed, probing->device, settings->train.batch, probing->input.words);
+    printf("%s at initialisation, seed %llu, %s: %d image%s of %s\n\n", settings->model.preset,
+           (unsigned long long)settings->train.seed, probing->device, settings->train.batch,
+           settings->train.batch == 1 ? "" : "s", probing->input.words);
     if (probing->compared[0])
         return print_comparison(probing, error);
     if (print_table(one_table(probing->subjects[0].probe), error) != 0)

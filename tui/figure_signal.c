@@ -227,22 +227,14 @@ static void draw_profile(struct canvas *canvas, struct rect area, const struct p
 static struct rect draw_shared_header(struct canvas *canvas, struct rect area, const struct profile_figure *figure,
                                       struct profile_parts *parts)
 {
-    struct legend_entry legend[LINES_A_SIGNAL];
-    int count = 0, shown = -1;
-    for (int signal = 0; signal < SIGNAL_COUNT; signal++) /* one with a prediction, if there is any */
-        if (figure->signals & SIGNAL_SET(signal) &&
-            (shown < 0 || !isfinite(signal_predicted(figure->now, 1, (enum signal)shown))))
-            shown = signal;
+    struct legend_entry legend[LEGEND_MAX];
     parts->count = 0;
-    add_signal(parts, figure, (enum signal)shown, true, 0);
-    for (int i = parts->count - 1; i >= 0; i--) {
-        const struct profile_line *line = &parts->lines[i];
-        legend[count] = (struct legend_entry){.style = line->style,
-                                              .sample = line->markers ? SAMPLE_POINTS : SAMPLE_LINE,
-                                              .stroke = line->stroke,
-                                              .marker = line->marker};
-        snprintf(legend[count++].text, LEGEND_TEXT, "%s", line->name);
-    }
+    for (int signal = 0; signal < SIGNAL_COUNT; signal++)
+        if (figure->signals & SIGNAL_SET(signal))
+            add_signal(parts, figure, (enum signal)signal, true, 0);
+    const struct profile all = {
+        .count = figure->now->count, .lines = parts->lines, .line_count = parts->count, .log_y = figure->log_axis};
+    int count = profile_legend(&all, legend);
     int rows = axes_draw_header(canvas, area, figure->title, legend, count) + 1;
     return (struct rect){area.column, area.row + rows, area.columns, area.rows - rows};
 }

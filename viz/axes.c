@@ -159,10 +159,12 @@ static void draw_sample(struct canvas *canvas, int column, int row, const struct
         canvas_bar_right(canvas, column, row, LEGEND_SAMPLE - 1, entry->style);
         return;
     }
-    canvas_path_begin(canvas, entry->style, entry->stroke, 2);
-    canvas_path_line(canvas, column * dots.x, y, (column + LEGEND_SAMPLE) * dots.x - 0.5, y);
-    canvas_path_end(canvas);
-    if (entry->sample == SAMPLE_POINTS)
+    if (entry->sample != SAMPLE_MARKER) {
+        canvas_path_begin(canvas, entry->style, entry->stroke, 2);
+        canvas_path_line(canvas, column * dots.x, y, (column + LEGEND_SAMPLE) * dots.x - 0.5, y);
+        canvas_path_end(canvas);
+    }
+    if (entry->sample != SAMPLE_LINE)
         canvas_marker(canvas, (column + LEGEND_SAMPLE * 0.5) * dots.x, y, entry->marker, entry->style);
 }
 

@@ -23,9 +23,9 @@ enum { LEGEND_TEXT = 96, LEGEND_MAX = 16 };
 struct legend_entry {
     char text[LEGEND_TEXT];
     struct style style;
-    enum { SAMPLE_LINE, SAMPLE_POINTS, SAMPLE_BLOCK } sample;
+    enum { SAMPLE_LINE, SAMPLE_POINTS, SAMPLE_BLOCK, SAMPLE_MARKER } sample;
     enum stroke stroke;
-    enum marker_shape marker; /* SAMPLE_POINTS */
+    enum marker_shape marker; /* SAMPLE_POINTS, SAMPLE_MARKER: without a line */
 };
 
 struct axes {

@@ -3,6 +3,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 enum { NAME_GAP = 2, MARKER_COLUMNS = 2 };
 
@@ -86,18 +87,54 @@ static void name_ticks(const struct profile *profile, struct axes *axes)
     }
 }
 
-static int fill_legend(const struct profile *profile, struct legend_entry legend[LEGEND_MAX])
+/* What stands at an edge of the plot in place of a value. */
+enum edge { EDGE_NONE, EDGE_TOP, EDGE_BOTTOM, EDGES };
+
+static const struct {
+    enum marker_shape marker;
+    enum role role;
+    const char *name;
+} edges[EDGES] = {
+    [EDGE_TOP] = {MARKER_CROSS, ROLE_BAD, "not finite"}, [EDGE_BOTTOM] = {MARKER_TRIANGLE, ROLE_WARNING, "0 or below"}};
+
+static enum edge edge_of(bool log_y, double value)
+{
+    return isinf(value) ? EDGE_TOP : log_y && value <= 0 ? EDGE_BOTTOM : EDGE_NONE;
+}
+
+static bool is_listed(const struct legend_entry *legend, int count, const char *name)
+{
+    bool listed = false;
+    for (int i = 0; i < count; i++)
+        listed = listed || strcmp(legend[i].text, name) == 0;
+    return listed;
+}
+
+int profile_legend(const struct profile *profile, struct legend_entry legend[LEGEND_MAX])
 {
     int count = 0;
-    for (int l = profile->line_count - 1; l >= 0 && !profile->no_legend && count < LEGEND_MAX; l--) {
+    bool at[EDGES] = {false};
+    for (int l = profile->line_count - 1; l >= 0; l--) {
         const struct profile_line *line = &profile->lines[l];
-        if (!line->name)
+        bool any = false;
+        for (int i = 0; i < profile->count; i++) {
+            any = any || !isnan(value_of(line, i));
+            at[edge_of(profile->log_y, value_of(line, i))] = true;
+        }
+        if (!any || !line->name || count == LEGEND_MAX - EDGES || is_listed(legend, count, line->name))
             continue;
         legend[count] = (struct legend_entry){.style = line->style,
                                               .sample = line->markers ? SAMPLE_POINTS : SAMPLE_LINE,
                                               .stroke = line->stroke,
                                               .marker = line->marker};
         snprintf(legend[count++].text, LEGEND_TEXT, "%s", line->name);
+    }
+    for (int edge = EDGE_TOP; edge < EDGES; edge++) {
+        if (!at[edge])
+            continue;
+        legend[count] = (struct legend_entry){
+            .style = STYLE(edges[edge].role), .sample = SAMPLE_MARKER, .marker = edges[edge].marker};
+        snprintf(legend[count++].text, LEGEND_TEXT, "%s", edges[edge].name);
     }
     return count;
 }
@@ -134,12 +171,11 @@ static void draw_markers(struct canvas *canvas, const struct axes *axes, const s
     bool room = line->markers && axes->plot.columns >= MARKER_COLUMNS * profile->count;
     for (int i = 0; i < profile->count; i++) {
         double value = value_of(line, i), x = axis_dot(&axes->x, x_of(profile, i));
-        bool outside = isinf(value) || (axes->y.log && value <= 0);
-        if (outside && x >= free_from) {
-            canvas_marker(canvas, x, isinf(value) ? top : bottom, isinf(value) ? MARKER_CROSS : MARKER_TRIANGLE,
-                          STYLE(isinf(value) ? ROLE_BAD : ROLE_WARNING));
+        enum edge edge = edge_of(axes->y.log, value);
+        if (edge != EDGE_NONE && x >= free_from) {
+            canvas_marker(canvas, x, edge == EDGE_TOP ? top : bottom, edges[edge].marker, STYLE(edges[edge].role));
             free_from = x + dots.x;
-        } else if (!outside && room && isfinite(value)) {
+        } else if (edge == EDGE_NONE && room && isfinite(value)) {
             canvas_marker(canvas, x, axis_dot(&axes->y, value), line->marker, line->style);
         }
     }
@@ -181,7 +217,7 @@ void profile_draw(struct canvas *canvas, struct rect area, const struct profile 
                         .x_label = profile->x_label,
                         .y_label = profile->y_label,
                         .legend = legend,
-                        .legend_count = fill_legend(profile, legend),
+                        .legend_count = profile->no_legend ? 0 : profile_legend(profile, legend),
                         .own_ticks_x = profile->name != NULL,
                         .band = profile->mark_count > 0,
                         .y.log = profile->log_y,

@@ -37,6 +37,11 @@ struct profile {
     double cursor; /* an x to mark; NAN: none */
 };
 
+/* The legend of lines that have values, each name once, the last first, and behind them what the marks at the edges
+ * mean where there are any: crosses for values that are not finite, triangles for those below a logarithmic axis.
+ * Returns how many entries. */
+int profile_legend(const struct profile *profile, struct legend_entry legend[LEGEND_MAX]);
+
 /* Any size; the last lines are on top. */
 void profile_draw(struct canvas *canvas, struct rect area, const struct profile *profile);
 

@@ -135,6 +135,8 @@ static void test_bad_usage(void **state)
     } cases[] = {
         {"--compare lr", "--compare lr: must be a setting of the model"},
         {"--compare init,init", "twice the same"},
+        {"--compare init,ws,norm", "one setting, or two with a comma between them"},
+        {"--png figure.jpg", "must end in .png"},
         {"--compare init --init he", "leave --init out"},
         {"--compare activation,init", "more than 8 networks"},
         {"--input x", "must be noise or images"},

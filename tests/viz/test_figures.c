@@ -107,7 +107,7 @@ static void no_point_of_a_profile_is_lost(void **state)
         values[at] = 9;
         values[(at + MANY / 2) % MANY] = INFINITY;
         struct profile_line line = line_of(NULL, values);
-        struct profile profile = {.count = MANY, .lines = &line, .line_count = 1, .cursor = NAN};
+        struct profile profile = {.count = MANY, .lines = &line, .line_count = 1, .no_legend = true, .cursor = NAN};
         struct canvas *canvas = cells_of(60, 20, GLYPHS_BRAILLE);
         profile_draw(canvas, canvas_area(canvas), &profile);
         int top = 0, crosses = 0;
@@ -120,6 +120,27 @@ static void no_point_of_a_profile_is_lost(void **state)
         canvas_destroy(canvas);
     }
     free(values);
+}
+
+/* Lines without a value are not in it; marks at the edges are, where there are any. */
+static void the_legend_of_a_profile_names_what_is_there(void **state)
+{
+    (void)state;
+    double values[POINTS] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12}, none[POINTS];
+    for (int i = 0; i < POINTS; i++)
+        none[i] = NAN;
+    struct profile_line lines[] = {line_of("start", none), line_of("now", values), line_of("now", values)};
+    struct profile profile = {.count = POINTS, .lines = lines, .line_count = 3};
+    struct legend_entry legend[LEGEND_MAX];
+    assert_int_equal(profile_legend(&profile, legend), 1);
+    assert_string_equal(legend[0].text, "now");
+    values[3] = INFINITY;
+    values[4] = 0;
+    assert_int_equal(profile_legend(&profile, legend), 2);
+    assert_string_equal(legend[1].text, "not finite");
+    profile.log_y = true;
+    assert_int_equal(profile_legend(&profile, legend), 3);
+    assert_string_equal(legend[2].text, "0 or below");
 }
 
 /* ---- Histograms ---- */
@@ -432,6 +453,7 @@ int main(void)
         cmocka_unit_test(a_profile_names_its_axes_and_points),
         cmocka_unit_test(lines_lie_where_their_values_are),
         cmocka_unit_test(no_point_of_a_profile_is_lost),
+        cmocka_unit_test(the_legend_of_a_profile_names_what_is_there),
         cmocka_unit_test(quantiles_follow_the_edges),
         cmocka_unit_test(density_is_a_bins_share_over_its_width),
         cmocka_unit_test(densities_are_told_in_their_units),
