@@ -446,6 +446,12 @@ static void a_person_changes_something_and_the_step_is_tried_again(void **state)
     tiny_wait(&run, TRAINER_PAUSED, BROKEN - 1);
     assert_string_equal(run.commands[0].outcome, "tries step 5 again");
 
+    tiny_command(&run, COMMAND_SCALE_LEARNING_RATE, 0.5, 0); /* no step has had this rate: it is not to blame */
+    tiny_command(&run, COMMAND_RESUME, 0, 0);
+    wait_for_findings(&run, 1);
+    tiny_wait(&run, TRAINER_PAUSED, BROKEN - 1);
+    assert_non_null(strstr(run.diagnosis, "diverged at step 5, lr 0.1: "));
+
     tiny_restore(&run, checkpoint_at(&run, BROKEN - 1)); /* a paused trainer touches no weights */
     tiny_command(&run, COMMAND_SCALE_LEARNING_RATE, 0.1, 0);
     tiny_command(&run, COMMAND_RESUME, 0, 0);
