@@ -60,6 +60,10 @@ static void other_arguments(void **state)
 {
     (void)state;
     assert_int_equal(parsed("step").count, 1);
+    assert_int_equal(parsed("back").count, -1); /* the last good one */
+    assert_int_equal(parsed("back 0").count, 0);
+    refused("back -3", "no step");
+    refused("back 4x", "no step");
     assert_int_equal(parsed("step 25").count, 25);
     refused("step 0", "from 1");
     refused("step 1.5", "whole number");
