@@ -7,8 +7,8 @@
 
 /* From here on a point is to be watched, though nothing is wrong yet. */
 static const float variance_watch = 3, dead_watch = 0.5f, update_watch = 0.03f;
-/* Below this part of the prediction a signal has faded, whatever padding and pooling took. */
-static const float faded = 1e-3f;
+/* Below this part of the prediction a signal has faded, whatever padding took; each average pool may take more. */
+static const float faded = 0.04f, pool_takes = 4;
 
 bool health_is_the_reports(const struct model_spec *spec)
 {
@@ -97,19 +97,34 @@ static enum health bad(const struct probe_point *point, enum finding_kind kind, 
     }
 }
 
-static enum health watch(const struct model_spec *spec, const struct probe_point *point, float expected, char *why,
+/* The variance below which a point has faded. An average pool divides what neighbouring pixels do not share by 4, and
+ * where skip gains start at 0 nothing makes up for that behind it. */
+static float faded_variance(const struct model_spec *spec, const struct probe *probe, int point)
+{
+    float part = faded;
+    for (int b = 0; b < point; b++) {
+        const struct block_spec block = model_block(spec, b);
+        if (block.stride > 1 && spec->family == FAMILY_PAPERS && spec->shortcut == SHORTCUT_POOL)
+            part /= pool_takes;
+    }
+    return part * probe->points[point].predicted;
+}
+
+static enum health watch(const struct model_spec *spec, const struct probe *probe, int index, float expected, char *why,
                          size_t size)
 {
+    const struct probe_point *point = &probe->points[index];
     const double predicted = (double)point->predicted, variance = (double)point->variance;
     if (point->dead > dead_watch)
-        return because(HEALTH_WATCH, why, size, "%.0f %% of its relu units are dead", 100 * (double)point->dead);
+        return because(HEALTH_WATCH, why, size, "%.0f %% of its relu units are dead (watched from %.0f %%)",
+                       100 * (double)point->dead, 100 * (double)dead_watch);
     if (point->update_ratio > update_watch)
-        return because(HEALTH_WATCH, why, size, "a step changes its weights by %.2g of their norm",
-                       (double)point->update_ratio);
+        return because(HEALTH_WATCH, why, size, "a step changes its weights by %.2g of their norm (watched from %.2g)",
+                       (double)point->update_ratio, (double)update_watch);
     if (point->variance > variance_watch * expected)
         return because(HEALTH_WATCH, why, size, "variance %.3g, over 3 times the expected %.3g", variance,
                        (double)expected);
-    if (point->variance < faded * point->predicted)
+    if (point->variance < faded_variance(spec, probe, index))
         return because(HEALTH_WATCH, why, size, "the signal fades: variance %.2g where %.3g is predicted", variance,
                        predicted);
     if (!spec->weight_standardization && point->squared_mean > 1 && point->squared_mean > point->variance)
@@ -133,5 +148,5 @@ enum health health_of_point(const struct model_spec *spec, const struct probe *p
         if (reading.measured > reading.limit)
             return bad(at, kind, expected, why, size);
     }
-    return watch(spec, at, expected, why, size);
+    return watch(spec, probe, point, expected, why, size);
 }

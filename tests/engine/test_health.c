@@ -98,6 +98,27 @@ static void less_than_predicted_is_no_finding(void **state)
     assert_int_equal(health_of_point(&bench.spec, bench.probe, 9, why, sizeof why), HEALTH_GOOD);
 }
 
+/* A signal that fades is to be watched; what average pools take of noise is not. */
+static void a_signal_that_fades_is_watched(void **state)
+{
+    (void)state;
+    char why[128];
+    set_up("report");
+    bench.spec.weight_standardization = false;
+    set_healthy();
+    bench.probe->points[15].variance = 0.025f * bench.probe->points[15].predicted;
+    assert_int_equal(health_of_point(&bench.spec, bench.probe, 15, why, sizeof why), HEALTH_WATCH);
+    assert_non_null(strstr(why, "the signal fades"));
+    tear_down(NULL);
+    set_up("micro");
+    bench.probe->points[bench.probe->count - 1].variance =
+        0.025f * bench.probe->points[bench.probe->count - 1].predicted;
+    assert_int_equal(health_of_point(&bench.spec, bench.probe, bench.probe->count - 1, why, sizeof why), HEALTH_GOOD);
+    bench.probe->points[1].update_ratio = 0.048f;
+    assert_int_equal(health_of_point(&bench.spec, bench.probe, 1, why, sizeof why), HEALTH_WATCH);
+    assert_non_null(strstr(why, "by 0.048 of their norm (watched from 0.03)"));
+}
+
 /* 7 after the first block and 36 after the last, where 1.04 and 1.2 are predicted, is what the formula makes. */
 static void the_reports_own_variance_is_a_note(void **state)
 {
@@ -322,6 +343,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_healthy_is_not_mentioned),
         TEST(less_than_predicted_is_no_finding),
+        TEST(a_signal_that_fades_is_watched),
         TEST(the_reports_own_variance_is_a_note),
         TEST(a_variance_is_raised_once_in_its_first_block_and_ended_once),
         TEST(dead_units_updates_and_what_is_not_finite_are_told_apart),
