@@ -163,6 +163,12 @@ static enum progress run_steps(struct trainer *trainer, struct command_record *r
     return RUN_ON;
 }
 
+static void measured(struct command_record *record, const char *part, float accuracy, float loss)
+{
+    outcome(record, loss < 1e6f ? "%s accuracy %.2f %%, loss %.4f" : "%s accuracy %.2f %%, loss %.3g", part,
+            100 * (double)accuracy, (double)loss);
+}
+
 static enum progress evaluate_run(struct trainer *trainer, struct command_record *record)
 {
     struct epoch_record epoch;
@@ -173,11 +179,10 @@ static enum progress evaluate_run(struct trainer *trainer, struct command_record
                 progress == RUN_INTERRUPTED ? "interrupted by a stop"
                 : progress == RUN_AGAIN     ? "the loss was not finite"
                                             : "the run ended in it");
-    else if (epoch.validation_accuracy >= 0)
-        outcome(record, "validation accuracy %.2f %%, loss %.4f", 100 * (double)epoch.validation_accuracy,
-                (double)epoch.validation_loss);
     else
-        outcome(record, "test accuracy %.2f %%, loss %.4f", 100 * (double)epoch.test_accuracy, (double)epoch.test_loss);
+        measured(record, epoch.validation_accuracy >= 0 ? "validation" : "test",
+                 epoch.validation_accuracy >= 0 ? epoch.validation_accuracy : epoch.test_accuracy,
+                 epoch.validation_accuracy >= 0 ? epoch.validation_loss : epoch.test_loss);
     return progress;
 }
 
