@@ -72,7 +72,8 @@ struct distribution_figure {
 void figure_distribution(struct canvas *canvas, struct rect area, const struct distribution_figure *figure);
 
 /* The values of one point in bars alone, for a table's row: over three predicted standard deviations (measured ones
- * where none is predicted) on either side of 0, what lies beyond in the outermost bars. */
+ * where none is predicted) on either side of 0, what lies beyond in the outermost bars, in place of
+ * which arrows stand where that is much. */
 void figure_sparkline(struct canvas *canvas, struct rect area, const struct probe *probe, int point);
 
 /* The same of all points: small multiples, one a point, on axes of their own. */

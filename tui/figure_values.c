@@ -76,8 +76,10 @@ static struct range value_range(double low, double high, double predicted)
 {
     double spread = 3.5 * sqrt(fmax(predicted, 0)), reach = fmax(fabs(low), fabs(high));
     struct range range = {low, high, false};
-    if (!(low <= high))
-        range = (struct range){-1, 1, false};
+    if (!(low <= high)) { /* nothing to be about but the prediction */
+        reach = spread > 0 && isfinite(spread) ? spread : 1;
+        range = (struct range){-reach, reach, false};
+    }
     if (spread < 4 * reach && isfinite(spread)) {
         range.low = fmin(range.low, -spread);
         range.high = fmax(range.high, spread);
@@ -116,6 +118,21 @@ static double left_out(enum distribution of)
     return of == DISTRIBUTION_VALUES ? 2e-3 : 0;
 }
 
+/* The values that the axis is about: nearly all, but not those beyond the logarithmic bins, of which nobody knows how
+ * far they reach. NAN where nearly all lie there. */
+static void find_ends(const struct bins *bins, enum distribution of, double *low, double *high)
+{
+    const double least = 0.1, total = bins_total(bins), part = left_out(of);
+    const double below = bins->number(bins->data, 0) / total;
+    const double above = bins->number(bins->data, bins->count - 1) / total, inside = 1 - below - above;
+    *low = bins_quantile(bins, part);
+    *high = bins_quantile(bins, 1 - part);
+    if (of != DISTRIBUTION_VALUES || !(below + above > part))
+        return;
+    *low = inside < least ? NAN : bins_quantile(bins, below + part * inside);
+    *high = inside < least ? NAN : bins_quantile(bins, 1 - above - part * inside);
+}
+
 /* ---- At one step ---- */
 
 static const char *axis_label(enum distribution of)
@@ -142,8 +159,9 @@ static void draw_distribution(struct canvas *canvas, struct rect area, const str
     const struct probe *now = figure->now;
     bool start_shown = signal_start_differs(now, figure->start);
     struct bins bins = bins_of(now, figure->point, figure->of), start;
-    double predicted = signal_predicted(now, figure->point, SIGNAL_VARIANCE), part = left_out(figure->of);
-    struct range range = range_of(figure->of, bins_quantile(&bins, part), bins_quantile(&bins, 1 - part), predicted);
+    double predicted = signal_predicted(now, figure->point, SIGNAL_VARIANCE), low, high;
+    find_ends(&bins, figure->of, &low, &high);
+    struct range range = range_of(figure->of, low, high, predicted);
     char now_name[NAME_SIZE], start_name[NAME_SIZE];
     const bool brief = area.columns < ROOM_FOR_STEPS;
     name_step(now_name, start_shown ? "now" : "measured", now, brief);
@@ -199,6 +217,11 @@ void figure_sparkline(struct canvas *canvas, struct rect area, const struct prob
         if (numbers[i] > 0)
             canvas_bar_up(canvas, area.column + i, area.row + area.rows - 1, 1,
                           fmax(numbers[i] / greatest * area.rows, 1.0 / 8), STYLE(ROLE_SERIES_1));
+    const double much = 0.05 * bins_total(&bins); /* else the bars at the ends would look like two peaks */
+    if (columns > 0 && bins_between(&bins, -INFINITY, -end) > much)
+        canvas_put(canvas, area.column, area.row + area.rows - 1, STYLE(ROLE_WARNING), 0x25C0);
+    if (columns > 0 && bins_between(&bins, end, INFINITY) > much)
+        canvas_put(canvas, area.column + columns - 1, area.row + area.rows - 1, STYLE(ROLE_WARNING), 0x25B6);
 }
 
 /* Small multiples: as many as have room, from the first on, or so that the selected one is among them. */

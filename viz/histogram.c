@@ -166,6 +166,8 @@ static void draw_normal(struct canvas *canvas, const struct histogram *histogram
     canvas_path_end(canvas);
 }
 
+enum { LEAST_ROWS_FOR_WORDS = 5 };
+
 /* How much lies beyond the axis. */
 static void draw_beyond(struct canvas *canvas, const struct histogram *histogram, const struct axes *axes)
 {
@@ -176,13 +178,23 @@ static void draw_beyond(struct canvas *canvas, const struct histogram *histogram
     double parts[2] = {bins_between(histogram->now, -INFINITY, low) / total,
                        bins_between(histogram->now, high, INFINITY) / total};
     for (int end = 0; end < 2; end++) {
-        char text[32];
+        char text[48];
         if (!(parts[end] >= 5e-3))
             continue;
-        snprintf(text, sizeof text, end ? "%.1f%% \u2192" : "\u2190 %.1f%%", 100 * parts[end]);
-        if (3 * text_columns(text) > axes->plot.columns)
+        const int bin = end ? histogram->now->count - 1 : 0, row = axes->plot.row;
+        const bool far = histogram->now->number(histogram->now->data, bin) > 0.99 * parts[end] * total;
+        if (far) /* in the outermost bin: nobody knows how far */
+            snprintf(text, sizeof text, "%.1f%% %s %.3g", 100 * parts[end], end ? "above" : "below",
+                     histogram->now->edge(end ? bin : 1));
+        const bool words =
+            far && text_columns(text) + 2 <= axes->plot.columns && axes->plot.rows >= LEAST_ROWS_FOR_WORDS;
+        if (!words)
+            snprintf(text, sizeof text, end ? "%.1f%% \u2192" : "\u2190 %.1f%%", 100 * parts[end]);
+        if (!words && 3 * text_columns(text) > axes->plot.columns)
             continue;
-        canvas_text(canvas, axes->plot.column + (end ? axes->plot.columns - text_columns(text) : 1), axes->plot.row,
+        /* below the other end's words */
+        const bool lower = words && end && 2 * text_columns(text) + 4 > axes->plot.columns;
+        canvas_text(canvas, axes->plot.column + (end ? axes->plot.columns - text_columns(text) : 1), row + lower,
                     STYLE(ROLE_WARNING), text);
     }
 }

@@ -348,6 +348,26 @@ static void without_a_prediction_none_is_shown(void **state)
     for (int column = 0; column < 60; column++)
         bars += canvas_cells(canvas)[column].code != ' ';
     assert_true(bars > 30);
+    assert_int_not_equal(canvas_cells(canvas)[59].code, 0x25b6);
+    canvas_destroy(canvas);
+    /* exploded: all lies beyond the bins, which is told in words, and the axis is about what else there is */
+    memset(probe->points[2].values, 0, sizeof probe->points[2].values);
+    probe->points[2].values[0] = 46;
+    probe->points[2].values[VALUE_BINS - 1] = 54;
+    probe->points[2].predicted = 1;
+    canvas = braille_cells(60, 1);
+    figure_sparkline(canvas, canvas_area(canvas), probe, 2);
+    assert_int_equal(canvas_cells(canvas)[0].code, 0x25c0);
+    assert_int_equal(canvas_cells(canvas)[59].code, 0x25b6);
+    canvas_destroy(canvas);
+    canvas = braille_cells(100, 20);
+    figure_distribution(canvas, canvas_area(canvas),
+                        &(struct distribution_figure){"t", probe, NULL, 2, DISTRIBUTION_VALUES});
+    char *text = text_of(canvas);
+    assert_non_null(strstr(text, "46.0% below -256"));
+    assert_non_null(strstr(text, "54.0% above 256"));
+    assert_null(strstr(text, "-200"));
+    free(text);
     canvas_destroy(canvas);
 }
 
