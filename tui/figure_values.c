@@ -89,14 +89,14 @@ static struct range value_range(double low, double high, double predicted)
 }
 
 /* About all variances and the predicted one: from 0, or logarithmic where they span more than a decade and a half. */
-static struct range variance_range(double low, double high, double predicted)
+static struct range variance_range(double low, double high, double predicted, bool log)
 {
     const double least = 1.0 / 256; /* what is smaller lies in one bin */
-    struct range range = {0, 1, false};
+    struct range range = {log ? least : 0, 1, log};
     if (low <= high && high > 0) {
         range.low = fmax(fmin(low, predicted > 0 ? predicted : low), least);
         range.high = fmax(high, predicted);
-        range.log = range.high > 30 * range.low;
+        range.log = log || range.high > 30 * range.low;
     }
     if (range.log) {
         ticks_round_log(&range.low, &range.high);
@@ -107,9 +107,9 @@ static struct range variance_range(double low, double high, double predicted)
     return range;
 }
 
-static struct range range_of(enum distribution of, double low, double high, double predicted)
+static struct range range_of(enum distribution of, double low, double high, double predicted, bool log)
 {
-    return of == DISTRIBUTION_VALUES ? value_range(low, high, predicted) : variance_range(low, high, predicted);
+    return of == DISTRIBUTION_VALUES ? value_range(low, high, predicted) : variance_range(low, high, predicted, log);
 }
 
 /* Share of the values that the axis leaves out at each end. */
@@ -143,6 +143,7 @@ static const char *axis_label(enum distribution of)
 struct distribution_words {
     const char *title;
     bool axes; /* their titles and a legend */
+    bool log;  /* the axis is logarithmic, whatever this one's data ask for */
 };
 
 static void name_step(char name[NAME_SIZE], const char *word, const struct probe *probe, bool brief)
@@ -153,15 +154,22 @@ static void name_step(char name[NAME_SIZE], const char *word, const struct probe
         snprintf(name, NAME_SIZE, "%s (step %ld)", word, probe->step);
 }
 
+static struct range figure_range(const struct distribution_figure *figure, bool log)
+{
+    struct bins bins = bins_of(figure->now, figure->point, figure->of);
+    double low, high;
+    find_ends(&bins, figure->of, &low, &high);
+    return range_of(figure->of, low, high, signal_predicted(figure->now, figure->point, SIGNAL_VARIANCE), log);
+}
+
 static void draw_distribution(struct canvas *canvas, struct rect area, const struct distribution_figure *figure,
                               const struct distribution_words *words)
 {
     const struct probe *now = figure->now;
     bool start_shown = signal_start_differs(now, figure->start);
     struct bins bins = bins_of(now, figure->point, figure->of), start;
-    double predicted = signal_predicted(now, figure->point, SIGNAL_VARIANCE), low, high;
-    find_ends(&bins, figure->of, &low, &high);
-    struct range range = range_of(figure->of, low, high, predicted);
+    double predicted = signal_predicted(now, figure->point, SIGNAL_VARIANCE);
+    struct range range = figure_range(figure, words->log);
     char now_name[NAME_SIZE], start_name[NAME_SIZE];
     const bool brief = area.columns < ROOM_FOR_STEPS;
     name_step(now_name, start_shown ? "now" : "measured", now, brief);
@@ -196,7 +204,7 @@ void figure_distribution(struct canvas *canvas, struct rect area, const struct d
         grid_empty(canvas, area, figure->title, no_probe);
         return;
     }
-    draw_distribution(canvas, area, figure, &(struct distribution_words){figure->title, true});
+    draw_distribution(canvas, area, figure, &(struct distribution_words){figure->title, true, false});
 }
 
 void figure_sparkline(struct canvas *canvas, struct rect area, const struct probe *probe, int point)
@@ -282,17 +290,21 @@ void figure_distributions(struct canvas *canvas, struct rect area, const struct 
     canvas_clip(canvas, rect_intersect(before, area));
     struct legend_entry legend[LEGEND_MAX];
     int entries = list_legend(figure, legend);
+    bool log = false; /* of all plots, where one of them asks for it */
+    for (int p = 0; p < figure->now->count; p++)
+        log = log || figure_range(&(struct distribution_figure){NULL, figure->now, NULL, p, figure->of}, false).log;
     int rows = axes_draw_header(canvas, area, figure->title, legend, entries), first;
     struct rect body = below_header(canvas, area, rows,
                                     figure->of == DISTRIBUTION_VALUES ? "density over the activation"
-                                                                      : "density over the channel variance");
+                                    : log ? "density (share a decade) over the channel variance, logarithmic"
+                                          : "density over the channel variance");
     struct grid grid = points_grid(body, figure->now->count, figure->selected, DISTRIBUTION_ASPECT, &first);
     for (int i = 0; i < grid_points(&grid, figure->now->count, first); i++) {
         char name[NAME_SIZE], title[NAME_SIZE + 4];
         struct distribution_figure one = {NULL, figure->now, figure->start, first + i, figure->of};
         probe_point_name(first + i, name, sizeof name);
         snprintf(title, sizeof title, first + i == figure->selected ? "> %s" : "%s", name);
-        draw_distribution(canvas, grid_cell(&grid, i), &one, &(struct distribution_words){title, false});
+        draw_distribution(canvas, grid_cell(&grid, i), &one, &(struct distribution_words){title, false, log});
     }
     canvas_clip(canvas, before);
 }
@@ -343,7 +355,7 @@ static struct range strip_range(const struct strip_figure *figure)
         least = fmax(least, -far);
         most = fmin(most, far);
     }
-    return range_of(figure->of, least, most, predicted);
+    return range_of(figure->of, least, most, predicted, false);
 }
 
 static void draw_strip(struct canvas *canvas, struct rect area, const struct strip_figure *figure, const char *title,

@@ -193,7 +193,7 @@ static void draw_beyond(struct canvas *canvas, const struct histogram *histogram
         if (!words && 3 * text_columns(text) > axes->plot.columns)
             continue;
         /* below the other end's words */
-        const bool lower = words && end && 2 * text_columns(text) + 4 > axes->plot.columns;
+        const bool lower = words && end && parts[0] >= 5e-3 && 2 * text_columns(text) + 4 > axes->plot.columns;
         canvas_text(canvas, axes->plot.column + (end ? axes->plot.columns - text_columns(text) : 1), row + lower,
                     STYLE(ROLE_WARNING), text);
     }

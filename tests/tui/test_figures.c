@@ -371,6 +371,27 @@ static void without_a_prediction_none_is_shown(void **state)
     canvas_destroy(canvas);
 }
 
+/* Plots side by side are read against each other: where one needs a logarithmic axis all have it, and it is named. */
+static void variances_have_one_kind_of_axis(void **state)
+{
+    struct rig *rig = *state;
+    struct probe *probe = rig->history[2];
+    for (int log = 0; log < 2; log++) {
+        for (int p = 0; p < probe->count; p++) {
+            memset(probe->points[p].variances, 0, sizeof probe->points[p].variances);
+            probe->points[p].variances[value_bin(1)] = 10;
+        }
+        probe->points[1].variances[value_bin(log ? 200 : 2)] = 10;
+        struct canvas *canvas = braille_cells(160, 50);
+        figure_distributions(canvas, canvas_area(canvas),
+                             &(struct distributions_figure){"t", probe, NULL, DISTRIBUTION_VARIANCES, -1});
+        char *text = text_of(canvas);
+        assert_int_equal(strstr(text, "logarithmic") != NULL, log);
+        free(text);
+        canvas_destroy(canvas);
+    }
+}
+
 /* A probe that is not finite, one without gradients, none at all: at any size something is drawn, nothing fails. */
 static void figures_of_anything_fit_any_size(void **state)
 {
@@ -426,6 +447,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(bars_compare_measured_with_predicted, set_up, tear_down),
         cmocka_unit_test_setup_teardown(choices_stand_side_by_side, set_up, tear_down),
         cmocka_unit_test_setup_teardown(without_a_prediction_none_is_shown, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(variances_have_one_kind_of_axis, set_up, tear_down),
         cmocka_unit_test_setup_teardown(figures_of_anything_fit_any_size, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
