@@ -6,7 +6,7 @@
 #include <stdio.h>
 
 /* Steps between probes so that training slows by less than 2 %: a GPU has its steps in flight to wait for, too. */
-enum { PROBE_EVERY_CPU = 100, PROBE_EVERY_GPU = 400 };
+enum { PROBE_EVERY_CPU = 200, PROBE_EVERY_GPU = 400 };
 
 enum { MOST_CLOSE_LOOKS = 16 };
 

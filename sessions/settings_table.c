@@ -106,7 +106,7 @@ const struct setting settings_table[] = {
     {"checkpoint-every", RUN, AT(train.checkpoint_every), NUMBER(LONG, 0, 1e12),
      .help = "steps between checkpoints; 0: at each epoch's end"},
     {"probe-every", RUN, AT(train.probe_every), .type = SETTING_LONG, .maximum = 1e12, .automatic = true,
-     .argument = "N|auto", .help = "steps between probes of the signal; 0: none, auto: 100 on a CPU, 400 on a GPU"},
+     .argument = "N|auto", .help = "steps between probes of the signal; 0: none, auto: 200 on a CPU, 400 on a GPU"},
     {"on-divergence", RUN_AS(SETTING_LIVE), AT(train.on_divergence),
      CHOICE(divergence_words, "pause|rollback|continue"),
      .help = "at a step that is not finite: wait, go back at half the lr, or pass over its batch"},
