@@ -228,18 +228,6 @@ static void fill_weights(const struct taking *taking, const struct weight_sums *
     point->clipped = taking->backward && options->agc > 0 ? (float)sums->clipped / (float)sums->units : 0;
 }
 
-/* The first unit of each parameter lies behind those of all that stand before it in the updater's list. */
-static size_t units_before(const struct network *network, int parameter)
-{
-    size_t units = 0;
-    for (int i = 0; i < parameter; i++) {
-        const struct parameter *p = &network->parameters.items[i];
-        if (p->role != PARAMETER_BUFFER)
-            units += p->dim_count > 0 ? (size_t)p->dims[0] : 1;
-    }
-    return units;
-}
-
 static int measure_weights(const struct taking *taking, struct probe *probe, struct error *error)
 {
     struct network *network = taking->network;
@@ -256,7 +244,7 @@ static int measure_weights(const struct taking *taking, struct probe *probe, str
     struct weight_sums sums = {0};
     for (int i = 0; i < list->layer_count - 1; i++) { /* all but the head's */
         const struct layer *layer = &list->layers[i];
-        const float *squares = units + 3 * units_before(network, layer->weight);
+        const float *squares = units + 3 * parameters_units(&network->parameters, layer->weight);
         for (int row = 0; row < list->items[layer->weight].dims[0]; row++)
             add_unit(&sums, squares + 3 * row, taking->options->agc);
         if (list->layers[i + 1].block == layer->block)

@@ -305,7 +305,7 @@ int network_make_updater(struct network *network, bool decay_all, struct error *
         const struct parameter *p = &network->parameters.items[i];
         if (p->role == PARAMETER_BUFFER)
             continue;
-        const int rows = p->dim_count > 0 ? p->dims[0] : 1;
+        const int rows = parameter_units(p);
         list[count++] = (struct update_parameter){
             .rows = rows,
             .row_length = (int)p->count / rows,

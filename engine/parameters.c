@@ -209,6 +209,21 @@ void parameters_free(struct parameter_list *list)
     *list = (struct parameter_list){0};
 }
 
+int parameter_units(const struct parameter *parameter)
+{
+    if (parameter->role == PARAMETER_BUFFER)
+        return 0;
+    return parameter->dim_count > 0 ? parameter->dims[0] : 1;
+}
+
+size_t parameters_units(const struct parameter_list *list, int count)
+{
+    size_t units = 0;
+    for (int i = 0; i < count; i++)
+        units += (size_t)parameter_units(&list->items[i]);
+    return units;
+}
+
 int parameters_find(const struct parameter_list *list, const char *name)
 {
     for (int i = 0; i < list->count; i++)

@@ -78,22 +78,11 @@ static int list_measures(struct maker *m)
     return m->failed ? -1 : 0;
 }
 
-static size_t count_units(const struct network *network)
-{
-    size_t units = 0;
-    for (int i = 0; i < network->parameters.count; i++) {
-        const struct parameter *p = &network->parameters.items[i];
-        if (p->role != PARAMETER_BUFFER)
-            units += p->dim_count > 0 ? (size_t)p->dims[0] : 1;
-    }
-    return units;
-}
-
 static int take_memory(struct network *network, struct prober *prober, struct error *error)
 {
     struct backend *backend = network->backend;
     prober->units_offset = prober->bytes;
-    prober->bytes += 3 * count_units(network) * sizeof(float);
+    prober->bytes += 3 * parameters_units(&network->parameters, network->parameters.count) * sizeof(float);
     prober->copy = malloc(prober->bytes);
     if (!prober->copy)
         return error_set(error, "out of memory for a probe");

@@ -297,6 +297,20 @@ static uint32_t half_color(const struct canvas *canvas, int column, int row, boo
     return (lower ? style->background : style->foreground) & 0xFFFFFF;
 }
 
+/* `count` measurements of BINS counts each, from -10 to 10. */
+static struct strip bare_strip(const double *numbers, int count)
+{
+    return (struct strip){.count = count,
+                          .x = step_of,
+                          .bins = strip_bins,
+                          .data = numbers,
+                          .low = -10,
+                          .high = 10,
+                          .map = COLORMAP_VIRIDIS,
+                          .bare = true,
+                          .cursor = NAN};
+}
+
 /* A measurement that differs shows in its own columns and nowhere else, at any width; so does one of hundreds. */
 static void every_measurement_shows_in_a_strip(void **state)
 {
@@ -309,15 +323,7 @@ static void every_measurement_shows_in_a_strip(void **state)
     int odd = 123;
     numbers[odd * BINS + BINS / 2 + 1] = 0;
     numbers[odd * BINS + BINS / 2 + 9] = 50; /* 8.1 to 10: at the top */
-    struct strip strip = {.count = TIMES,
-                          .x = step_of,
-                          .bins = strip_bins,
-                          .data = numbers,
-                          .low = -10,
-                          .high = 10,
-                          .map = COLORMAP_VIRIDIS,
-                          .bare = true,
-                          .cursor = NAN};
+    const struct strip strip = bare_strip(numbers, TIMES);
     uint32_t nothing = colormap_color(COLORMAP_VIRIDIS, 0), peak = colormap_color(COLORMAP_VIRIDIS, 1);
     for (int columns = 7; columns < 400; columns += 31) {
         struct canvas *canvas = cells_of(columns, ROWS, GLYPHS_BRAILLE);
@@ -343,15 +349,7 @@ static void what_is_beyond_a_strip_is_seen(void **state)
     double numbers[2 * BINS] = {0};
     numbers[BINS / 2] = 50;
     numbers[2 * BINS - 1] = 50; /* of the second: above all edges */
-    struct strip strip = {.count = 2,
-                          .x = step_of,
-                          .bins = strip_bins,
-                          .data = numbers,
-                          .low = -10,
-                          .high = 10,
-                          .map = COLORMAP_VIRIDIS,
-                          .bare = true,
-                          .cursor = NAN};
+    const struct strip strip = bare_strip(numbers, 2);
     uint32_t nothing = colormap_color(COLORMAP_VIRIDIS, 0), peak = colormap_color(COLORMAP_VIRIDIS, 1);
     for (int rows = 1; rows < 200; rows += 33) {
         struct canvas *canvas = cells_of(20, rows, GLYPHS_BRAILLE);
