@@ -202,7 +202,7 @@ void trainer_snapshot(struct trainer *trainer, struct snapshot *out);
  * run has ended. */
 bool trainer_next_event(struct trainer *trainer, struct event *out);
 
-/* Probes (network_probe.h) are taken before the steps 0, 1, 2, 4, 8, ... below options.probe_every and every so many
+/* Probes (network_probe.h) are taken before the steps 0, 1, 4, 16, ... below options.probe_every and every so many
  * steps, behind the last step, when the run pauses (where none are scheduled, too, if there is memory for it: else a
  * message), and by `probe`, of the batch of the step that comes next, or would; the training is to the bit what
  * it is without. Of those that a viewer has not taken yet the newest is kept and some before it. Copies the oldest of

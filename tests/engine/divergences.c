@@ -235,7 +235,7 @@ static void a_rollback_forgets_what_was_found_behind_it(void **state)
 {
     (void)state;
     static struct tiny_run run;
-    static const long expected[] = {0, 1, 2, 4, 8, 12, 2 * TINY_EPOCH};
+    static const long expected[] = {0, 1, 4, 8, 12, 2 * TINY_EPOCH};
     init(&run, DIVERGENCE_ROLLBACK);
     run.options.epochs = 2;
     run.options.probe_every = 4;
@@ -263,7 +263,7 @@ static void while_the_loss_is_high_each_step_is_probed(void **state)
 {
     (void)state;
     static struct tiny_run run;
-    static const long expected[] = {0, 1, 2, 4, 5, 6, 7, TINY_EPOCH};
+    static const long expected[] = {0, 1, 4, 5, 6, 7, TINY_EPOCH};
     init(&run, DIVERGENCE_PAUSE);
     run.options.checkpoint_every = 1;
     run.options.probe_every = 1000;
@@ -319,9 +319,9 @@ static void the_probe_of_a_diagnosis_says_nothing_twice(void **state)
     run.found = mend;
     tiny_create(&run, NULL);
     finish(&run);
-    assert_true(run.probe_count >= 6);
-    assert_int_equal(run.probes[4]->step, BROKEN - 1); /* out of its turn */
-    assert_int_equal(run.probes[5]->step, BROKEN + 1);
+    assert_true(run.probe_count >= 5);
+    assert_int_equal(run.probes[3]->step, BROKEN - 1); /* out of its turn */
+    assert_int_equal(run.probes[4]->step, BROKEN + 1);
     for (int i = 0; i < run.finding_count; i++)
         assert_int_not_equal(run.findings[i].kind, FINDING_NOT_FINITE);
     tiny_free(&run);
@@ -514,6 +514,16 @@ static void the_policy_may_be_changed_on_the_way(void **state)
     tiny_free(&run);
 }
 
+static void wait_at_step_0(const struct tiny_run *run)
+{
+    struct snapshot snapshot = {.step.step = -1};
+    for (int tries = 0; snapshot.step.step != 0 && tries < 60000; tries++) {
+        nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+        trainer_snapshot(run->trainer, &snapshot);
+    }
+    assert_int_equal(snapshot.step.step, 0);
+}
+
 /* `back` undoes what came behind a good checkpoint, keeps the rate in force, and waits. */
 static void a_person_goes_back_to_a_good_checkpoint(void **state)
 {
@@ -531,8 +541,7 @@ static void a_person_goes_back_to_a_good_checkpoint(void **state)
     tiny_command(&run, COMMAND_BACK, 0, 9);
     tiny_command(&run, COMMAND_BACK, 0, -1);
     tiny_command(&run, COMMAND_PAUSE, 0, 0);
-    for (int tries = 0; run.rollback_count == 0 && tries < 60000; tries++)
-        nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+    wait_at_step_0(&run);
     tiny_command(&run, COMMAND_RESUME, 0, 0);
     assert_int_equal(trainer_join(run.trainer, &error), 0);
     assert_int_equal(run.rollback_count, 1);
