@@ -204,7 +204,10 @@ static int act_glyphs(struct app *app, const struct action *action, struct error
 static int act_view(struct app *app, const struct action *action, struct error *error)
 {
     (void)error;
-    scene_open(&app->scene, action->choice >= 0 ? (enum view)action->choice : view_next(app->scene.view));
+    if (view_word_chart(action->choice) != PLACE_COUNT)
+        scene_open_chart(&app->scene, view_word_chart(action->choice));
+    else
+        scene_open(&app->scene, action->choice >= 0 ? (enum view)action->choice : view_next(app->scene.view));
     return 0;
 }
 

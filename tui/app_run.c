@@ -229,7 +229,7 @@ static void log_epoch(struct app *app, const struct epoch_record *epoch)
     app_log(app, JOURNAL_RESULT, "%s", text);
 }
 
-static const char look[] = "Blocks (key 4) shows what the signal does in each";
+static const char look[] = "Blocks (key 3) shows what the signal does in each";
 
 static void log_command(struct app *app, const struct command_record *record)
 {

@@ -22,11 +22,6 @@ static const char *theme_word(int index)
     return theme ? theme->name : NULL;
 }
 
-static const char *view_word(int index)
-{
-    return index < VIEW_COUNT ? view_name((enum view)index) : NULL;
-}
-
 static const char *glyphs_word(int index)
 {
     static const char *const words[] = {
@@ -116,16 +111,14 @@ static const struct command_entry table[] = {
      .optional = true,
      .usage = "NAME",
      .choice = view_word,
-     .help =
-         "Show overview, loss, accuracy, blocks, block (one in detail), signal, gradients or log; the next one when "
-         "left out",
+     .help = "Show overview, charts, blocks, block (one in detail), signal, gradients or log, or one chart: loss or "
+             "accuracy; the next view when left out",
      .keys = {{KEY_CODE_TAB, "Tab", "view", "view"},
               {'1', "1", "view overview", NULL},
-              {'2', "2", "view loss", NULL},
-              {'3', "3", "view accuracy", NULL},
-              {'4', "4", "view blocks", NULL},
-              {'5', "5", "view signal", NULL},
-              {'6', "6", "view gradients", NULL},
+              {'2', "2", "view charts", NULL},
+              {'3', "3", "view blocks", NULL},
+              {'4', "4", "view signal", NULL},
+              {'5', "5", "view gradients", NULL},
               {'0', "0", "view log", NULL}}},
     {.name = "smooth",
      .action = ACTION_SMOOTH,

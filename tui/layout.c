@@ -1,7 +1,10 @@
-/* The layout, from top to bottom: header, names of the views, the view's panel (of the overview charts, side by side
- * where the screen is wide, else one above the other, else the loss alone, and the log), key bar, command line. What is
- * missing when the screen gets small goes in this order: frames, names, log, key bar, the second chart. */
+/* The layout, from top to bottom: header, names of the views, the view's panel (charts: side by side where the screen
+ * is wide, else one above the other, else the one that has the focus; in the overview the log, too), key bar, command
+ * line. What is missing when the screen gets small goes in this order: frames, names, log, key bar, the second chart.
+ */
 #include "tui/layout.h"
+
+#include <stddef.h>
 
 enum {
     FRAMED_ROWS = 30,
@@ -29,7 +32,7 @@ static struct rect area(int row, int column, int rows, int columns)
     return (struct rect){.row = row, .column = column, .rows = rows, .columns = columns};
 }
 
-static void place_charts(struct layout *layout, struct rect body)
+static void place_charts(struct layout *layout, struct rect body, enum place focus)
 {
     struct rect *places = layout->places;
 
@@ -44,36 +47,51 @@ static void place_charts(struct layout *layout, struct rect body)
         places[PLACE_LOSS] = area(body.row, 0, top, body.columns);
         places[PLACE_ACCURACY] = area(body.row + top, 0, body.rows - top, body.columns);
     } else {
-        places[PLACE_LOSS] = body;
+        places[focus == PLACE_ACCURACY ? PLACE_ACCURACY : PLACE_LOSS] = body;
     }
 }
 
 enum place view_place(enum view view)
 {
     static const enum place places[VIEW_COUNT] = {
-        [VIEW_OVERVIEW] = PLACE_COUNT,      [VIEW_LOSS] = PLACE_LOSS,   [VIEW_ACCURACY] = PLACE_ACCURACY,
-        [VIEW_BLOCKS] = PLACE_BLOCKS,       [VIEW_BLOCK] = PLACE_BLOCK, [VIEW_SIGNAL] = PLACE_SIGNAL,
-        [VIEW_GRADIENTS] = PLACE_GRADIENTS, [VIEW_LOG] = PLACE_LOG};
+        [VIEW_OVERVIEW] = PLACE_COUNT, [VIEW_CHARTS] = PLACE_COUNT,  [VIEW_BLOCKS] = PLACE_BLOCKS,
+        [VIEW_BLOCK] = PLACE_BLOCK,    [VIEW_SIGNAL] = PLACE_SIGNAL, [VIEW_GRADIENTS] = PLACE_GRADIENTS,
+        [VIEW_LOG] = PLACE_LOG};
 
     return places[view];
 }
 
-static void place_body(struct layout *layout, struct rect body, enum view view)
+enum place view_focus(enum view view, int index)
+{
+    static const enum place charts[] = {PLACE_LOSS, PLACE_ACCURACY};
+
+    if (view == VIEW_CHARTS)
+        return index < (int)(sizeof(charts) / sizeof(*charts)) ? charts[index] : PLACE_COUNT;
+    return index == 0 ? view_place(view) : PLACE_COUNT;
+}
+
+static void place_body(struct layout *layout, struct rect body, enum view view, enum place focus, bool zoomed)
 {
     struct rect *places = layout->places;
     int frame = layout->framed ? 2 : 1, log;
 
-    if (view_place(view) != PLACE_COUNT) {
-        places[view_place(view)] = body;
+    if (view_place(view) != PLACE_COUNT)
+        focus = view_place(view);
+    if (view_place(view) != PLACE_COUNT || (zoomed && focus != PLACE_COUNT)) {
+        places[focus] = body;
+        return;
+    }
+    if (view == VIEW_CHARTS) {
+        place_charts(layout, body, focus);
         return;
     }
     log = body.rows + 3 >= LOG_ROWS ? clamp(body.rows / 5, 2, 10) + frame : 0;
     places[PLACE_LOG] = area(body.row + body.rows - log, 0, log, log > 0 ? body.columns : 0);
     body.rows -= log;
-    place_charts(layout, body);
+    place_charts(layout, body, focus);
 }
 
-struct layout layout_compute(int rows, int cols, enum view view)
+struct layout layout_compute(int rows, int cols, enum view view, enum place focus, bool zoomed)
 {
     struct layout layout = {.fits = rows >= LAYOUT_MIN_ROWS && cols >= LAYOUT_MIN_COLS,
                             .framed = rows >= FRAMED_ROWS && cols >= FRAMED_COLS};
@@ -86,7 +104,7 @@ struct layout layout_compute(int rows, int cols, enum view view)
     layout.places[PLACE_TABS] = area(header, 0, tabs, tabs ? cols : 0);
     layout.places[PLACE_KEYS] = area(rows - 2, 0, keys, keys ? cols : 0);
     layout.places[PLACE_COMMAND] = area(rows - 1, 0, 1, cols);
-    place_body(&layout, area(header + tabs, 0, rows - header - tabs - keys - 1, cols), view);
+    place_body(&layout, area(header + tabs, 0, rows - header - tabs - keys - 1, cols), view, focus, zoomed);
     return layout;
 }
 
@@ -105,8 +123,8 @@ struct rect layout_inside(const struct layout *layout, enum place place)
 
 const char *view_name(enum view view)
 {
-    static const char *const names[VIEW_COUNT] = {"overview", "loss",   "accuracy",  "blocks",
-                                                  "block",    "signal", "gradients", "log"};
+    static const char *const names[VIEW_COUNT] = {"overview", "charts",    "blocks", "block",
+                                                  "signal",   "gradients", "log"};
 
     return view >= 0 && view < VIEW_COUNT ? names[view] : "?";
 }
@@ -116,4 +134,24 @@ enum view view_next(enum view view)
     enum view next = (enum view)(((int)view + 1) % VIEW_COUNT);
 
     return next == VIEW_BLOCK ? view_next(next) : next;
+}
+
+static const struct {
+    const char *name;
+    enum place place;
+} chart_words[] = {{"loss", PLACE_LOSS}, {"accuracy", PLACE_ACCURACY}};
+
+enum { CHART_WORDS = sizeof(chart_words) / sizeof(*chart_words) };
+
+const char *view_word(int index)
+{
+    if (index < VIEW_COUNT)
+        return view_name((enum view)index);
+    return index < VIEW_COUNT + CHART_WORDS ? chart_words[index - VIEW_COUNT].name : NULL;
+}
+
+enum place view_word_chart(int index)
+{
+    return index >= VIEW_COUNT && index < VIEW_COUNT + CHART_WORDS ? chart_words[index - VIEW_COUNT].place
+                                                                   : PLACE_COUNT;
 }

@@ -20,7 +20,7 @@ struct panel_ops {
     void (*draw)(struct scene *scene, struct canvas *canvas, struct rect area);
     /* A key that no command has; true when it meant something here. NULL: it takes none. */
     bool (*key)(struct scene *scene, struct rect area, int key);
-    struct panel_key keys[PANEL_KEYS]; /* for the key bar, while the panel has the view to itself; up to a NULL name */
+    struct panel_key keys[PANEL_KEYS]; /* for the key bar, while the panel has the focus; up to a NULL name */
     const char *help;                  /* what its keys do, in sentences for the help; NULL: nothing to say */
 };
 

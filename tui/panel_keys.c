@@ -62,7 +62,7 @@ static int add_panel(const struct scene *scene, struct item *items, int count)
     const struct panel_ops *panel;
 
     for (int i = 0; (panel = panel_at(i)); i++)
-        for (int k = 0; panel->place == view_place(scene->view) && k < PANEL_KEYS && panel->keys[k].name; k++) {
+        for (int k = 0; panel->place == scene_focus(scene) && k < PANEL_KEYS && panel->keys[k].name; k++) {
             items[count].kept = false;
             items[count].hint = panel->keys[k].hint;
             snprintf(items[count++].key, sizeof(items->key), "%s", panel->keys[k].name);

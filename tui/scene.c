@@ -39,24 +39,36 @@ static void draw_too_small(struct canvas *canvas, struct rect all)
     canvas_text_cut(canvas, all.column, all.row + 1, all.columns, STYLE(ROLE_TEXT), text);
 }
 
+/* One of several that take keys, and the one that does. */
+static bool is_chosen(const struct scene *scene, enum place place)
+{
+    return view_focus(scene->view, 1) != PLACE_COUNT && place == scene_focus(scene);
+}
+
 /* A frame all around, or a title in a line above. */
 static void draw_frame(const struct scene *scene, struct canvas *canvas, const struct layout *layout,
                        const struct panel_ops *panel)
 {
     struct rect area = layout->places[panel->place];
-    char title[PANEL_TITLE];
+    struct style style = STYLE(ROLE_BORDER);
+    char title[PANEL_TITLE], chosen[PANEL_TITLE];
 
     snprintf(title, sizeof(title), "%s", panel->title ? panel->title : "");
     if (panel->heading)
         panel->heading(scene, title);
+    if (is_chosen(scene, panel->place)) {
+        snprintf(chosen, sizeof(chosen), "\u25b6 %s", title);
+        snprintf(title, sizeof(title), "%s", chosen);
+        style = STYLE(ROLE_ACCENT);
+    }
     if (layout->framed && (panel->title || panel->place == PLACE_HEADER)) {
-        canvas_box(canvas, area, STYLE(ROLE_BORDER), *title ? title : NULL);
+        canvas_box(canvas, area, style, *title ? title : NULL);
         return;
     }
     if (!panel->title)
         return;
     for (int column = 0; column < area.columns; column++)
-        canvas_put(canvas, area.column + column, area.row, STYLE(ROLE_BORDER), 0x2500);
+        canvas_put(canvas, area.column + column, area.row, style, 0x2500);
     canvas_printf(canvas, area.column + 1, area.row, STYLE(ROLE_TITLE), " %s ", title);
 }
 
@@ -70,7 +82,7 @@ bool scene_log_loss(const struct scene *scene)
 struct scene_cursor scene_draw(struct scene *scene, struct canvas *canvas)
 {
     struct rect all = canvas_area(canvas), header, command;
-    struct layout layout = layout_compute(all.rows, all.columns, scene->view);
+    struct layout layout = scene_layout(scene, all.rows, all.columns);
     const struct panel_ops *panel;
 
     if (!layout.fits) {
@@ -96,14 +108,28 @@ struct scene_cursor scene_draw(struct scene *scene, struct canvas *canvas)
     return scene->command_focused ? panel_command_cursor(command) : (struct scene_cursor){-1, 0};
 }
 
+struct layout scene_layout(const struct scene *scene, int rows, int columns)
+{
+    return layout_compute(rows, columns, scene->view, scene_focus(scene), scene->zoomed);
+}
+
+static bool give_key(struct scene *scene, const struct layout *layout, const struct panel_ops *panel, int key)
+{
+    return panel->key && layout->places[panel->place].rows > 0 &&
+           panel->key(scene, layout_inside(layout, panel->place), key);
+}
+
 bool scene_key(struct scene *scene, int rows, int columns, int key)
 {
-    struct layout layout = layout_compute(rows, columns, scene->view);
+    struct layout layout = scene_layout(scene, rows, columns);
+    const enum place first = scene_focus(scene);
     const struct panel_ops *panel;
 
     for (int i = 0; (panel = panel_at(i)); i++)
-        if (panel->key && layout.places[panel->place].rows > 0 &&
-            panel->key(scene, layout_inside(&layout, panel->place), key))
+        if (panel->place == first && give_key(scene, &layout, panel, key))
+            return true;
+    for (int i = 0; (panel = panel_at(i)); i++)
+        if (panel->place != first && give_key(scene, &layout, panel, key))
             return true;
     return false;
 }
@@ -113,4 +139,32 @@ void scene_open(struct scene *scene, enum view view)
     if (view == VIEW_BLOCK && scene->view != VIEW_BLOCK)
         scene->block_from = scene->view;
     scene->view = view;
+    scene->zoomed = false;
+}
+
+void scene_open_chart(struct scene *scene, enum place chart)
+{
+    scene_open(scene, VIEW_CHARTS);
+    scene->focus[VIEW_CHARTS] = chart;
+    scene->zoomed = true;
+}
+
+enum place scene_focus(const struct scene *scene)
+{
+    enum place chosen = scene->focus[scene->view];
+
+    for (int i = 0; view_focus(scene->view, i) != PLACE_COUNT; i++)
+        if (view_focus(scene->view, i) == chosen)
+            return chosen;
+    return view_focus(scene->view, 0);
+}
+
+void scene_focus_next(struct scene *scene)
+{
+    enum place now = scene_focus(scene), next = view_focus(scene->view, 0);
+
+    for (int i = 0; view_focus(scene->view, i) != PLACE_COUNT; i++)
+        if (view_focus(scene->view, i) == now && view_focus(scene->view, i + 1) != PLACE_COUNT)
+            next = view_focus(scene->view, i + 1);
+    scene->focus[scene->view] = next;
 }

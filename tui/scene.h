@@ -69,7 +69,9 @@ struct scene {
     enum axis_choice axes[AXIS_COUNT];
 
     enum view view;
-    double cursor; /* step, NAN: none */
+    enum place focus[VIEW_COUNT]; /* of each view; see scene_focus */
+    bool zoomed;                  /* the panel that has it fills the body */
+    double cursor;                /* step, NAN: none */
     bool command_focused;
     struct notice notice;
     enum overlay overlay;
@@ -85,6 +87,14 @@ struct scene_cursor {
 
 /* Shows a view; from a block's details the way back leads to where they were opened. */
 void scene_open(struct scene *scene, enum view view);
+/* Shows one chart alone. */
+void scene_open_chart(struct scene *scene, enum place chart);
+/* The panel of the open view that takes its keys, the first of them until another is chosen; PLACE_COUNT where none
+ * does. */
+enum place scene_focus(const struct scene *scene);
+/* The next one takes them. */
+void scene_focus_next(struct scene *scene);
+struct layout scene_layout(const struct scene *scene, int rows, int columns);
 
 /* Whether the axis of the loss is logarithmic: as the person chose, else as the losses ask for. */
 bool scene_log_loss(const struct scene *scene);

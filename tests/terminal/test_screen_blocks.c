@@ -60,7 +60,7 @@ static void blocks_are_measured_while_it_trains(void **state)
 
     (void)state;
     screen_start(120, 36, "", PROBED);
-    screen_key("4");
+    screen_key("3");
     wait_for("stem");
     wait_for("block 4");
     wait_for("predicted");
@@ -81,12 +81,12 @@ static void a_pause_leads_to_the_blocks(void **state)
     screen_start(120, 36, "", PROBED);
     wait_for_step_above(70);
     pause_now();
-    wait_for("Blocks (key 4) shows");
-    screen_key("4");
+    wait_for("Blocks (key 3) shows");
+    screen_key("3");
     snprintf(words, sizeof words, "Blocks \xc2\xb7 step %ld", screen_step());
     wait_for(words);
     screen_key("s");
-    wait_for("Blocks (key 4) shows");
+    wait_for("Blocks (key 3) shows");
     snprintf(words, sizeof words, "Blocks \xc2\xb7 step %ld", screen_step());
     wait_for(words);
     leave();
@@ -98,7 +98,7 @@ static void keys_walk_through_the_blocks(void **state)
     screen_start(120, 36, "", PROBED);
     wait_for_step_above(3);
     pause_now();
-    screen_key("4");
+    screen_key("3");
     wait_for("stem: ");
     screen_key("Down");
     wait_for("block 1: ");
@@ -112,12 +112,12 @@ static void keys_walk_through_the_blocks(void **state)
     screen_key("Escape");
     wait_for("Blocks \xc2\xb7"); /* the detail has the block's words, too, and a key too soon would make it Alt's */
     wait_for("block 3: ");
-    screen_key("5");
+    screen_key("4");
     wait_for("Signal propagation");
     wait_for("block 3");
     screen_key("Right");
     wait_for("block 4");
-    screen_key("6");
+    screen_key("5");
     wait_for("Gradients");
     screen_key("Enter");
     wait_for("Block 4 of 4");
@@ -138,7 +138,7 @@ static void without_probes_the_view_says_how_to_get_them(void **state)
     (void)state;
     screen_start(100, 30, "", TINY "--probe-every 0");
     wait_for_step_above(3);
-    screen_key("4");
+    screen_key("3");
     wait_for("Probing is off");
     wait_for("--probe-every N");
     pause_now(); /* a pause measures, too */
@@ -156,7 +156,7 @@ static void a_resumed_session_shows_its_probes(void **state)
     screen_end();
     screen_start(120, 36, "", "resume --screen again");
     wait_for(" finished "); /* it takes no step, so no probe */
-    screen_key("4");
+    screen_key("3");
     wait_for("Blocks \xc2\xb7 step 60"); /* taken behind the last step */
     wait_for("block 4");
     screen_key("Enter");
@@ -167,7 +167,7 @@ static void a_resumed_session_shows_its_probes(void **state)
 static void every_view_fits_every_size(void **state)
 {
     static const int sizes[][2] = {{80, 24}, {60, 18}, {40, 10}, {20, 5}, {200, 60}, {19, 6}, {160, 48}};
-    static const char *const keys[] = {"4", "Enter", "5", "6"};
+    static const char *const keys[] = {"3", "Enter", "4", "5"};
 
     (void)state;
     screen_start(100, 30, "", PROBED);
@@ -185,7 +185,7 @@ static void every_view_fits_every_size(void **state)
 
 static void ascii_and_no_colors_will_do(void **state)
 {
-    static const char *const keys[] = {"4", "Enter", "5", "6"};
+    static const char *const keys[] = {"3", "Enter", "4", "5"};
 
     (void)state;
     screen_start(80, 24, "LC_ALL=C TERM=vt100", PROBED);
@@ -212,7 +212,7 @@ static void strips_are_shaded_where_there_are_no_colors(void **state)
     screen_start(140, 40, "NO_COLOR=1", PROBED);
     wait_for_step_above(3);
     pause_now();
-    screen_key("4");
+    screen_key("3");
     wait_for("values over the steps");
     assert_null(strstr(screen_text(), half_blocks));
     assert_non_null(strstr(screen_text(), shade));
@@ -227,7 +227,7 @@ static void a_paused_view_sends_nothing(void **state)
     screen_start(100, 30, "", PROBED);
     wait_for_step_above(3);
     pause_now();
-    screen_key("4");
+    screen_key("3");
     wait_for("stem: ");
     screen_stays_quiet();
     leave();

@@ -144,6 +144,8 @@ static void the_command_line_completes_suggests_and_remembers(void **state)
 /* In a panel's frame; the names of all views stand above. */
 #define LOSS " Loss \xe2\x94\x80"
 #define ACCURACY " Accuracy \xe2\x94\x80"
+/* Before the title of the one that takes the keys. */
+#define CHOSEN "\xe2\x96\xb6 "
 
 static void views_help_and_pictures(void **state)
 {
@@ -151,6 +153,11 @@ static void views_help_and_pictures(void **state)
     screen_start(120, 36, "", TINY);
     wait_for_step_above(3);
     screen_key("2");
+    wait_for(CHOSEN "Loss");
+    screen_key("c");
+    wait_for(CHOSEN "Accuracy");
+    screen_key("c");
+    screen_key("Enter");
     wait_until_gone(ACCURACY);
     screen_key("0");
     wait_until_gone(LOSS);
@@ -158,7 +165,7 @@ static void views_help_and_pictures(void **state)
     screen_key("1");
     wait_for(ACCURACY);
     screen_key("Tab");
-    wait_until_gone(ACCURACY);
+    wait_for(CHOSEN "Loss");
     screen_key("?");
     wait_for("Keys and commands");
     screen_key("Escape");

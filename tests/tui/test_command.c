@@ -78,6 +78,8 @@ static void other_arguments(void **state)
     refused("log maybe", "neither");
     assert_int_equal(parsed("view log").choice, VIEW_LOG);
     assert_int_equal(parsed("view").choice, -1);
+    assert_int_equal(view_word_chart(parsed("view accuracy").choice), PLACE_ACCURACY);
+    assert_int_equal(view_word_chart(parsed("view charts").choice), PLACE_COUNT);
     assert_int_equal(parsed("glyphs ascii").choice, GLYPHS_ASCII);
     refused("view lgo", "did you mean 'log'");
     refused("glyphs sixel", "braille, block, ascii");

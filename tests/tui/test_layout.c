@@ -14,6 +14,11 @@ enum { ROWS = 100, COLUMNS = 300 };
 /* How many areas cover each cell. */
 static unsigned char covered[ROWS][COLUMNS];
 
+static struct layout compute(int rows, int columns, enum view view, bool zoomed)
+{
+    return layout_compute(rows, columns, view, view_focus(view, 0), zoomed);
+}
+
 static void cover(const struct layout *layout, int rows, int columns)
 {
     memset(covered, 0, sizeof covered);
@@ -52,7 +57,7 @@ static void every_size_is_filled_without_overlap(void **state)
     for (int rows = 1; rows <= ROWS; rows++)
         for (int columns = 1; columns <= COLUMNS; columns += columns < 130 ? 1 : 7)
             for (int view = 0; view < VIEW_COUNT; view++) {
-                struct layout layout = layout_compute(rows, columns, (enum view)view);
+                struct layout layout = compute(rows, columns, (enum view)view, false);
 
                 assert_int_equal(layout.fits, rows >= LAYOUT_MIN_ROWS && columns >= LAYOUT_MIN_COLS);
                 if (layout.fits)
@@ -68,7 +73,7 @@ static void what_is_inside_lies_inside(void **state)
     (void)state;
     for (int rows = LAYOUT_MIN_ROWS; rows <= ROWS; rows++)
         for (int columns = LAYOUT_MIN_COLS; columns <= COLUMNS; columns += 13) {
-            struct layout layout = layout_compute(rows, columns, VIEW_OVERVIEW);
+            struct layout layout = compute(rows, columns, VIEW_OVERVIEW, false);
 
             for (int p = 0; p < PLACE_COUNT; p++) {
                 struct rect whole = layout.places[p], inside = layout_inside(&layout, (enum place)p);
@@ -93,7 +98,7 @@ static void usual_sizes_show_what_they_should(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        struct layout layout = layout_compute(cases[i].rows, cases[i].columns, VIEW_OVERVIEW);
+        struct layout layout = compute(cases[i].rows, cases[i].columns, VIEW_OVERVIEW, false);
 
         assert_true(layout.fits);
         assert_true(layout.places[PLACE_HEADER].rows >= 2);
@@ -107,22 +112,51 @@ static void usual_sizes_show_what_they_should(void **state)
     }
 }
 
+static void has_the_body(const struct layout *layout, enum place place)
+{
+    assert_int_equal(layout->places[place].rows, 24 - layout->places[PLACE_HEADER].rows - 3);
+    assert_int_equal(layout->places[place].columns, 80);
+}
+
 static void each_view_gives_its_panel_the_body(void **state)
 {
-    static const enum place only[VIEW_COUNT] = {
-        [VIEW_LOSS] = PLACE_LOSS,   [VIEW_ACCURACY] = PLACE_ACCURACY, [VIEW_BLOCKS] = PLACE_BLOCKS,
-        [VIEW_BLOCK] = PLACE_BLOCK, [VIEW_SIGNAL] = PLACE_SIGNAL,     [VIEW_GRADIENTS] = PLACE_GRADIENTS,
-        [VIEW_LOG] = PLACE_LOG};
+    static const enum place only[VIEW_COUNT] = {[VIEW_BLOCKS] = PLACE_BLOCKS,
+                                                [VIEW_BLOCK] = PLACE_BLOCK,
+                                                [VIEW_SIGNAL] = PLACE_SIGNAL,
+                                                [VIEW_GRADIENTS] = PLACE_GRADIENTS,
+                                                [VIEW_LOG] = PLACE_LOG};
 
     (void)state;
-    for (int view = VIEW_LOSS; view < VIEW_COUNT; view++) {
-        struct layout layout = layout_compute(24, 80, (enum view)view);
+    for (int view = 0; view < VIEW_COUNT; view++) {
+        struct layout layout = compute(24, 80, (enum view)view, false);
 
-        assert_int_equal(layout.places[only[view]].rows, 24 - layout.places[PLACE_HEADER].rows - 3);
-        assert_int_equal(layout.places[only[view]].columns, 80);
+        if (view == VIEW_OVERVIEW || view == VIEW_CHARTS) {
+            assert_int_equal(view_place((enum view)view), PLACE_COUNT);
+            continue;
+        }
+        has_the_body(&layout, only[view]);
         assert_int_equal(view_place((enum view)view), only[view]);
+        assert_int_equal(view_focus((enum view)view, 0), only[view]);
     }
-    assert_int_equal(view_place(VIEW_OVERVIEW), PLACE_COUNT);
+}
+
+/* The chart that has the focus has the body to itself when it is zoomed, and is the one that is left when there is room
+ * for one alone. */
+static void a_chart_in_focus_is_always_shown(void **state)
+{
+    enum place chart;
+
+    (void)state;
+    for (int i = 0; (chart = view_focus(VIEW_CHARTS, i)) != PLACE_COUNT; i++) {
+        struct layout layout = layout_compute(24, 80, VIEW_CHARTS, chart, true);
+
+        has_the_body(&layout, chart);
+        layout = layout_compute(24, 80, VIEW_CHARTS, chart, false);
+        assert_true(layout.places[chart].columns < 80);
+        assert_true(layout.places[chart].columns > 0);
+        layout = layout_compute(10, 40, VIEW_CHARTS, chart, false);
+        assert_int_equal(layout.places[chart].columns, 40);
+    }
 }
 
 /* Tab goes once through all views but the details of a block, which others open. */
@@ -145,11 +179,9 @@ static void the_next_view_comes_round(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_size_is_filled_without_overlap),
-        cmocka_unit_test(what_is_inside_lies_inside),
-        cmocka_unit_test(usual_sizes_show_what_they_should),
-        cmocka_unit_test(each_view_gives_its_panel_the_body),
-        cmocka_unit_test(the_next_view_comes_round),
+        cmocka_unit_test(every_size_is_filled_without_overlap), cmocka_unit_test(what_is_inside_lies_inside),
+        cmocka_unit_test(usual_sizes_show_what_they_should),    cmocka_unit_test(each_view_gives_its_panel_the_body),
+        cmocka_unit_test(a_chart_in_focus_is_always_shown),     cmocka_unit_test(the_next_view_comes_round),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -390,7 +390,7 @@ static void the_axis_ends_with_the_run(void **state)
 {
     (void)state;
     go_live(30);
-    scene.view = VIEW_LOSS;
+    scene_open_chart(&scene, PLACE_LOSS);
     render(24, 80, GLYPHS_BRAILLE);
     assert_non_null(strstr(text[21], " 100"));
     scene.snapshot.state = TRAINER_STOPPED;
@@ -414,6 +414,35 @@ static void the_cursor_walks_along_the_curve(void **state)
     assert_false(scene_key(&scene, 24, 80, KEY_CODE_ESCAPE));
 }
 
+static void one_of_the_charts_is_chosen_and_shown_alone(void **state)
+{
+    (void)state;
+    go_live(100);
+    assert_false(scene_key(&scene, 24, 80, 'c')); /* in the overview none is */
+    scene_open(&scene, VIEW_CHARTS);
+    render(24, 80, GLYPHS_BRAILLE);
+    assert_true(shows(24, "* * Loss"));
+    assert_true(shows(24, " Accuracy"));
+    assert_false(shows(24, "* * * Accuracy"));
+    assert_true(scene_key(&scene, 24, 80, 'c'));
+    assert_true(scene_key(&scene, 24, 80, KEY_CODE_ENTER));
+    render(24, 80, GLYPHS_BRAILLE);
+    assert_true(shows(24, "* * Accuracy"));
+    assert_false(shows(24, " Loss"));
+    scene_key(&scene, 24, 80, KEY_CODE_LEFT); /* the first Escape is the cursor's */
+    assert_true(scene_key(&scene, 24, 80, KEY_CODE_ESCAPE));
+    assert_true(scene.zoomed);
+    assert_true(scene_key(&scene, 24, 80, KEY_CODE_ESCAPE));
+    render(24, 80, GLYPHS_BRAILLE);
+    assert_true(shows(24, " Loss"));
+    scene_open_chart(&scene, PLACE_LOSS); /* view loss */
+    render(24, 80, GLYPHS_BRAILLE);
+    assert_false(shows(24, " Accuracy"));
+    scene_open(&scene, VIEW_OVERVIEW); /* which is not zoomed when one comes back to it */
+    render(24, 80, GLYPHS_BRAILLE);
+    assert_true(shows(24, " Accuracy"));
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -435,6 +464,7 @@ int main(void)
         TEST(the_log_scrolls_and_stops_at_its_ends),
         TEST(the_axis_ends_with_the_run),
         TEST(the_cursor_walks_along_the_curve),
+        TEST(one_of_the_charts_is_chosen_and_shown_alone),
     };
     setenv("TZ", "UTC", 1);
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -189,14 +189,14 @@ static void the_names_of_the_views_show_which_is_open(void **state)
     add_healthy(0);
     scene.view = VIEW_BLOCKS;
     render(24, 80);
-    must_show(24, "1 Overview  2 Loss  3 Accuracy  4 Blocks  5 Signal  6 Gradients  0 Log");
-    assert_int_equal(role_at(24, "4 Blocks"), ROLE_SELECTED);
-    assert_int_equal(role_at(24, "2 Loss"), ROLE_KEY);
+    must_show(24, "1 Overview  2 Charts  3 Blocks  4 Signal  5 Gradients  0 Log");
+    assert_int_equal(role_at(24, "3 Blocks"), ROLE_SELECTED);
+    assert_int_equal(role_at(24, "2 Charts"), ROLE_KEY);
     scene.view = VIEW_BLOCK; /* belongs to them */
     render(24, 80);
-    assert_int_equal(role_at(24, "4 Blocks"), ROLE_SELECTED);
+    assert_int_equal(role_at(24, "3 Blocks"), ROLE_SELECTED);
     render(18, 60); /* no room for all the names */
-    must_show(18, "1  2  3  4 Blocks  5  6  0");
+    must_show(18, "1  2  3 Blocks  4  5  0");
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, probed_scene_open, probed_scene_close)
