@@ -4,7 +4,7 @@
 
 #include <stdio.h>
 
-enum { EVENT_LABELS = 32 };
+enum { EVENT_LABELS = 32, END_LABELS = 16 };
 
 struct chart chart_init(void)
 {
@@ -43,6 +43,19 @@ static double value_dot(const struct axis *y, double value)
     return isnan(dot) ? y->origin + y->count - 0.5 : dot;
 }
 
+/* Whether a column's span is to be drawn: it always is where nothing leads to it. Of a dashed or dotted line that is
+ * joined only what stands out: small spans, which many points in a column have, would fill its gaps. */
+static bool span_shows(const struct axis *y, const struct chart_series *line, const struct series_summary *sum,
+                       bool joined)
+{
+    const double least = 2; /* dots */
+    if (!joined)
+        return true;
+    if (line->stroke == STROKE_SOLID)
+        return sum->min < sum->max;
+    return value_dot(y, sum->min) - value_dot(y, sum->max) >= least;
+}
+
 /* One vertical span a dot column, joined from column to column; broken where a value is not finite. */
 static void draw_line(struct canvas *canvas, const struct layout *layout, const struct chart_series *line,
                       enum series_part part, struct style style, double width)
@@ -60,7 +73,7 @@ static void draw_line(struct canvas *canvas, const struct layout *layout, const 
         joined = joined && sum->first_finite;
         if (joined)
             canvas_path_line(canvas, last_x, last_y, column.x, value_dot(&layout->axes.y, sum->first));
-        if (!joined || sum->min < sum->max)
+        if (span_shows(&layout->axes.y, line, sum, joined))
             canvas_path_line(canvas, column.x, value_dot(&layout->axes.y, sum->max), column.x,
                              value_dot(&layout->axes.y, sum->min));
         joined = sum->last_finite;
@@ -175,6 +188,41 @@ static void draw_event_labels(struct canvas *canvas, const struct layout *layout
     }
 }
 
+/* The free row that is nearest to where a label should stand; -1 when there is none in the plot. */
+static int nearest_row(const struct rect *placed, int count, struct rect label, struct rect plot)
+{
+    const int wanted = label.row;
+    for (int distance = 0; distance < plot.rows; distance++)
+        for (int side = 1; side >= -1; side -= 2) {
+            label.row = wanted + side * distance;
+            if (label.row >= plot.row && label.row < plot.row + plot.rows && free_row(placed, count, label, 1) >= 0)
+                return label.row;
+        }
+    return -1;
+}
+
+/* What series say at their last point, in their own colours; no label covers another. */
+static void draw_end_labels(struct canvas *canvas, const struct layout *layout, const struct chart *chart)
+{
+    struct rect placed[END_LABELS];
+    int count = 0;
+    for (int i = 0; i < chart->series_count && count < END_LABELS; i++) {
+        const struct chart_series *line = &chart->series[i];
+        const size_t last = series_count(line->series);
+        struct series_summary all = series_summarize(line->series, SERIES_SMOOTHED, 0, last);
+        if (!line->label || !all.count || !in_view(layout, series_x(line->series, last - 1)))
+            continue;
+        double x = axis_dot(&layout->axes.x, series_x(line->series, last - 1));
+        double y = value_dot(&layout->axes.y, fmin(fmax(all.last, layout->axes.y.low), layout->axes.y.high));
+        struct rect place = place_beside(canvas, layout, x, (int)(y / canvas_dots(canvas).y), line->label);
+        place.row = nearest_row(placed, count, place, layout->axes.plot);
+        if (place.row < 0)
+            continue;
+        draw_beside(canvas, x, place, line->role, line->label);
+        placed[count++] = place;
+    }
+}
+
 static void draw_cursor(struct canvas *canvas, const struct layout *layout, const struct chart *chart)
 {
     if (!in_view(layout, chart->cursor))
@@ -199,7 +247,12 @@ static void draw_series(struct canvas *canvas, const struct layout *layout, cons
     for (int i = 0; i < chart->series_count; i++) {
         const struct chart_series *line = &chart->series[i];
         bool raw = line->kind == CHART_POINTS || series_smoothing(line->series) <= 0;
+        struct rect before = canvas_clip(canvas, canvas_area(canvas)), within = before;
+        if (line->unbounded) /* it may lie anywhere: over the plot, and not over what stands about it */
+            within = rect_intersect(before, layout->axes.plot);
+        canvas_clip(canvas, within);
         draw_line(canvas, layout, line, raw ? SERIES_RAW : SERIES_SMOOTHED, STYLE(line->role), 2);
+        canvas_clip(canvas, before);
     }
     for (int i = 0; i < chart->series_count; i++) {
         if (chart->series[i].kind == CHART_POINTS)
@@ -224,6 +277,7 @@ void chart_draw(struct canvas *canvas, struct rect area, const struct chart *cha
         canvas_clip(canvas, rect_intersect(layout.axes.plot, visible));
         draw_cursor(canvas, &layout, chart);
         draw_event_labels(canvas, &layout, chart);
+        draw_end_labels(canvas, &layout, chart);
         if (layout.empty && chart->empty_text)
             axes_draw_empty(canvas, layout.axes.plot, chart->empty_text);
     }

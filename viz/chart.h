@@ -22,6 +22,8 @@ struct chart_series {
     enum stroke stroke;
     enum marker_shape marker; /* CHART_POINTS */
     bool hide_raw;            /* the smoothed line alone */
+    bool unbounded;           /* its values do not widen the y axis */
+    const char *label;        /* stands at its last point; the legend then has the name alone, or nothing without one */
 };
 
 /* Something that happened at x: a vertical line with its label ("lr 0.01 -> 0.003"). */

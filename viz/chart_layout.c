@@ -90,6 +90,8 @@ static void find_bounds(const struct chart *chart, struct layout *layout, int ti
     for (int i = 0; i < chart->series_count; i++) {
         const struct chart_series *line = &chart->series[i];
         layout->empty = layout->empty && !series_count(line->series);
+        if (line->unbounded)
+            continue;
         if (!line->hide_raw || line->kind == CHART_POINTS)
             include_part(line->series, SERIES_RAW, layout, &low, &high);
         if (line->kind == CHART_LINE)
@@ -130,6 +132,10 @@ static void legend_text(const struct chart *chart, int index, char out[LEGEND_TE
     const char *name = line->name ? line->name : "";
     double value = legend_value(chart, line);
     char number[32] = "-";
+    if (line->label) { /* it has its number */
+        snprintf(out, LEGEND_TEXT, "%s", name);
+        return;
+    }
     if (isfinite(value) && chart->format == CHART_PERCENT)
         snprintf(number, sizeof number, "%.1f%%", 100 * value);
     else if (isfinite(value) && value != 0 && (fabs(value) < 1e-3 || fabs(value) >= 1e4))
@@ -143,14 +149,16 @@ static void legend_text(const struct chart *chart, int index, char out[LEGEND_TE
 
 static void fill_legend(const struct chart *chart, struct layout *out)
 {
-    int count = chart->series_count < LEGEND_MAX ? chart->series_count : LEGEND_MAX;
-    for (int i = 0; i < count; i++) {
+    int count = 0;
+    for (int i = 0; i < chart->series_count && count < LEGEND_MAX; i++) {
         const struct chart_series *line = &chart->series[i];
-        out->legend[i] = (struct legend_entry){.style = STYLE(line->role),
-                                               .sample = line->kind == CHART_POINTS ? SAMPLE_POINTS : SAMPLE_LINE,
-                                               .stroke = line->stroke,
-                                               .marker = line->marker};
-        legend_text(chart, i, out->legend[i].text);
+        if (line->label && !line->name)
+            continue;
+        out->legend[count] = (struct legend_entry){.style = STYLE(line->role),
+                                                   .sample = line->kind == CHART_POINTS ? SAMPLE_POINTS : SAMPLE_LINE,
+                                                   .stroke = line->stroke,
+                                                   .marker = line->marker};
+        legend_text(chart, i, out->legend[count++].text);
     }
     out->axes.legend = out->legend;
     out->axes.legend_count = count;

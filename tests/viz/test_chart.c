@@ -92,6 +92,45 @@ static void charts_look_as_they_did(void **state)
     end_run(&run);
 }
 
+/* What-if futures: dotted, each named at its end, the diverged one marked and without a say in the y axis. */
+static void futures_look_as_they_did(void **state)
+{
+    (void)state;
+    struct run run;
+    struct chart_series lines[5];
+    struct series *futures[3];
+    static const char *const labels[] = {"0.05 0.912 best", "0.1 0.934", "0.4 diverged at 471"};
+    uint64_t seed = 3;
+    start_run(&run);
+    train(&run, 300);
+    memcpy(lines, run.lines, sizeof run.lines);
+    for (int i = 0; i < 3; i++) {
+        futures[i] = new_series(0.9);
+        lines[2 + i] = (struct chart_series){.series = futures[i],
+                                             .name = i ? NULL : "lr tried",
+                                             .label = labels[i],
+                                             .role = (enum role)(ROLE_SERIES_4 + i),
+                                             .stroke = STROKE_DOTTED,
+                                             .hide_raw = true,
+                                             .unbounded = i == 2};
+    }
+    for (int step = 301; step <= 600; step++) {
+        const float loss = loss_at(step, &seed);
+        append(futures[0], step, loss - 0.001f * (float)(step - 300));
+        append(futures[1], step, loss);
+        if (step <= 471)
+            append(futures[2], step, step == 471 ? NAN : loss * powf(1.06f, (float)(step - 301)));
+    }
+    run.chart.series = lines;
+    run.chart.series_count = 5;
+    run.chart.x_max = 800;
+    check_golden("futures", &run.chart, GLYPHS_BRAILLE, GOLDEN_COLUMNS);
+    check_golden("futures-ascii", &run.chart, GLYPHS_ASCII, GOLDEN_COLUMNS);
+    for (int i = 0; i < 3; i++)
+        series_destroy(futures[i]);
+    end_run(&run);
+}
+
 static void percent_chart_looks_as_it_did(void **state)
 {
     (void)state;
@@ -440,6 +479,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(charts_look_as_they_did),
+        cmocka_unit_test(futures_look_as_they_did),
         cmocka_unit_test(percent_chart_looks_as_it_did),
         cmocka_unit_test(no_size_fails),
         cmocka_unit_test(pixels_of_any_size_do_not_fail),
