@@ -59,7 +59,7 @@ static enum progress loop(struct trainer *trainer)
 
 static void run(struct trainer *trainer)
 {
-    trainer->mark = clock_seconds();
+    trainer->mark = clock_measured();
     trainer_set_state(trainer, TRAINER_RUNNING);
     /* saved at once when it is new: whatever happens, there is something to resume */
     enum progress progress = !trainer->resumed            ? trainer_checkpoint(trainer, false)

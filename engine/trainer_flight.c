@@ -53,9 +53,9 @@ int trainer_next_batch(struct trainer *trainer, struct step_batch *batch, double
     if (trainer->device)
         return device_batch(trainer, trainer->state.batch_in_epoch + (uint32_t)trainer->flight_count, batch);
     if (!trainer->fetched) {
-        const double asked = clock_seconds();
+        const double asked = clock_measured();
         trainer->batch = loader_next(trainer->loader);
-        *waited = clock_seconds() - asked;
+        *waited = clock_measured() - asked;
         trainer->fetched = true;
     }
     *batch =
@@ -127,7 +127,7 @@ static enum progress report_step(struct trainer *trainer, const struct flight *f
 static void count_step(struct trainer *trainer, const struct flight *flight, const struct step_result *result)
 {
     struct training_state *state = &trainer->state;
-    const double now = clock_seconds();
+    const double now = clock_measured();
     state->step++;
     state->batch_in_epoch++;
     state->seconds += now - trainer->mark;

@@ -10,7 +10,7 @@
 
 void trainer_skip_time(struct trainer *trainer)
 {
-    trainer->mark = clock_seconds();
+    trainer->mark = clock_measured();
 }
 
 static double images_of_steps(const struct trainer *trainer, long steps)
@@ -133,7 +133,7 @@ static enum progress evaluate_part(struct trainer *trainer, enum split split, in
         .context = &watch,
     };
     struct evaluation evaluation;
-    const double start = clock_seconds();
+    const double start = clock_measured();
     const int status = evaluate(trainer->network, trainer->dataset, &options, &evaluation, &trainer->failure);
     if (status < 0)
         return RUN_FAILED;
@@ -141,7 +141,7 @@ static enum progress evaluate_part(struct trainer *trainer, enum split split, in
         return RUN_INTERRUPTED;
     if (!isfinite(evaluation.loss))
         return trainer_diverge(trainer, DIVERGED_EVALUATION, trainer->state.step);
-    pace_add_evaluation(&trainer->pace, clock_seconds() - start, count);
+    pace_add_evaluation(&trainer->pace, clock_measured() - start, count);
     *loss = (float)evaluation.loss;
     *accuracy = (float)evaluation.accuracy;
     return RUN_ON;

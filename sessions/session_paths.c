@@ -1,6 +1,8 @@
 /* Names, folders and locks of sessions; see session_paths.h. */
 #include "sessions/session_paths.h"
 
+#include "base/clock.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -109,7 +111,7 @@ static int claim_made_up_name(const struct settings *settings, const char *direc
 {
     char date[16];
     struct tm local;
-    time_t now = time(NULL);
+    time_t now = clock_calendar();
     bool taken = true;
     if (!localtime_r(&now, &local) || !strftime(date, sizeof date, "%Y%m%d", &local))
         return error_set(error, "cannot read the clock");

@@ -221,6 +221,14 @@ static int act_help(struct app *app, const struct action *action, struct error *
     return 0;
 }
 
+static int act_mouse(struct app *app, const struct action *action, struct error *error)
+{
+    if (screen_set_mouse(action->on, error))
+        return -1;
+    app_notice(app, ROLE_GOOD, action->on ? "mouse on" : "mouse off: the terminal has it");
+    return 0;
+}
+
 static int act_redraw(struct app *app, const struct action *action, struct error *error)
 {
     (void)app;
@@ -271,6 +279,7 @@ void app_act(struct app *app, const struct action *action)
                                                               [ACTION_GLYPHS] = act_glyphs,
                                                               [ACTION_VIEW] = act_view,
                                                               [ACTION_HELP] = act_help,
+                                                              [ACTION_MOUSE] = act_mouse,
                                                               [ACTION_REDRAW] = act_redraw,
                                                               [ACTION_QUIT] = act_quit};
     struct error error = {""};

@@ -81,6 +81,22 @@ static void screen_key(struct app *app, int key)
         app_notice(app, ROLE_DIM, "'%c' does nothing here: ? shows the keys, : opens the command line", key);
 }
 
+/* A click takes a message or the help away, the wheel scrolls the help; else they are the panels'. */
+static void mouse_event(struct app *app, const struct mouse *mouse)
+{
+    struct rect area = canvas_area(screen_canvas());
+
+    if (mouse->act == MOUSE_OTHER)
+        return;
+    app->dirty = true;
+    if (app->scene.overlay == OVERLAY_NONE)
+        scene_mouse(&app->scene, area.rows, area.columns, mouse);
+    else if (mouse->act == MOUSE_PRESS)
+        close_overlay(app);
+    else
+        app->scene.overlay_scroll += mouse->act == MOUSE_WHEEL_UP ? -3 : mouse->act == MOUSE_WHEEL_DOWN ? 3 : 0;
+}
+
 /* The bytes of one key go to readline; an empty line, Ctrl-D on one, and Escape leave it. */
 static void line_bytes(struct app *app, const unsigned char *bytes, size_t count, int key)
 {
@@ -106,7 +122,11 @@ static void take_key(struct app *app)
     memcpy(bytes, app->input, count);
     memmove(app->input, app->input + count, app->input_count - count);
     app->input_count -= count;
-    if (app->scene.command_focused)
+    if (key == KEY_CODE_MOUSE) {
+        const struct mouse mouse = mouse_decode(bytes, count);
+
+        mouse_event(app, &mouse);
+    } else if (app->scene.command_focused)
         line_bytes(app, bytes, count, key);
     else
         screen_key(app, key);

@@ -23,7 +23,7 @@ void app_log(struct app *app, enum journal_kind kind, const char *format, ...)
     va_start(arguments, format);
     vsnprintf(text, sizeof(text), format, arguments);
     va_end(arguments);
-    journal_add(app->scene.journal, kind, time(NULL), "%s", text);
+    journal_add(app->scene.journal, kind, clock_calendar(), "%s", text);
     app->dirty = true;
 }
 

@@ -139,6 +139,12 @@ static const struct command_entry table[] = {
      .usage = "FILE|NAMES",
      .help = "Write the screen and the charts as PNG pictures, into the session's images folder or to FILE.png; or "
              "pictures by their names, as nfbench export does: export signal, export all"},
+    {.name = "mouse",
+     .action = ACTION_MOUSE,
+     .argument = ARGUMENT_SWITCH,
+     .optional = true,
+     .usage = "on|off",
+     .help = "Take clicks and the wheel; off, the terminal selects text with them (which Shift does in most, too)"},
     {.name = "redraw",
      .action = ACTION_REDRAW,
      .help = "Draw the whole screen anew",

@@ -27,6 +27,7 @@ enum action_kind {
     ACTION_GLYPHS, /* choice: an enum glyph_set */
     ACTION_VIEW,   /* choice: an enum view; -1: the next one */
     ACTION_HELP,   /* word: a command's name, or empty */
+    ACTION_MOUSE,  /* on */
     ACTION_REDRAW,
     ACTION_QUIT,
     ACTION_COUNT

@@ -2,6 +2,7 @@
  * command line itself is readline's, which decodes its own. */
 #include "tui/keys.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <wchar.h>
 
@@ -25,7 +26,16 @@ static size_t sequence_length(const unsigned char *bytes, size_t count)
         return count < 2 ? count : 2;
     while (at < count && bytes[at] >= 0x20 && bytes[at] < 0x40)
         at++;
+    if (at == 1 && at < count && bytes[at] == 'M') /* the mouse's older form: three bytes follow */
+        at += 3;
     return at < count ? at + 1 : count;
+}
+
+static bool is_mouse(const unsigned char *sequence, size_t length)
+{
+    if (length > 1 && sequence[1] == '<')
+        return sequence[length - 1] == 'M' || sequence[length - 1] == 'm';
+    return length == 5 && sequence[1] == 'M';
 }
 
 static size_t decode_escape(const unsigned char *bytes, size_t count, int *key)
@@ -42,6 +52,8 @@ static size_t decode_escape(const unsigned char *bytes, size_t count, int *key)
     for (size_t i = 0; i < sizeof(sequences) / sizeof(*sequences); i++)
         if (strlen(sequences[i].sequence) == length && memcmp(bytes + 1, sequences[i].sequence, length) == 0)
             *key = sequences[i].key;
+    if (bytes[1] == '[' && is_mouse(bytes + 1, length))
+        *key = KEY_CODE_MOUSE;
     return 1 + length;
 }
 
@@ -63,4 +75,33 @@ size_t key_decode(const unsigned char *bytes, size_t count, int *key)
     }
     *key = (int)wide;
     return length;
+}
+
+enum { BUTTON = 3, CONTROL = 16, MOVED = 32, WHEEL = 64, MORE_BUTTONS = 128 };
+
+static enum mouse_act act_of(int code, bool pressed)
+{
+    if (!pressed || code & (MOVED | MORE_BUTTONS))
+        return MOUSE_OTHER;
+    if (code & WHEEL)
+        return (enum mouse_act)(MOUSE_WHEEL_UP + (code & BUTTON));
+    return (code & BUTTON) == 0 ? MOUSE_PRESS : MOUSE_OTHER;
+}
+
+struct mouse mouse_decode(const unsigned char *bytes, size_t count)
+{
+    char text[32], end = 'm';
+    int code = BUTTON, column = 0, row = 0;
+
+    if (count == 6 && bytes[2] == 'M') {
+        code = bytes[3] - 32;
+        column = bytes[4] - 32;
+        row = bytes[5] - 32;
+        end = 'M';
+    } else {
+        snprintf(text, sizeof(text), "%.*s", (int)count, (const char *)bytes);
+        if (sscanf(text, "\033[<%4d;%4d;%4d%c", &code, &column, &row, &end) != 4)
+            end = 'm';
+    }
+    return (struct mouse){act_of(code, end == 'M'), row - 1, column - 1, code & CONTROL};
 }

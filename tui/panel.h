@@ -3,6 +3,7 @@
 #ifndef NFBENCH_TUI_PANEL_H
 #define NFBENCH_TUI_PANEL_H
 
+#include "tui/keys.h"
 #include "tui/scene.h"
 
 enum { PANEL_KEYS = 5, PANEL_TITLE = 160 };
@@ -20,6 +21,8 @@ struct panel_ops {
     void (*draw)(struct scene *scene, struct canvas *canvas, struct rect area);
     /* A key that no command has; true when it meant something here. NULL: it takes none. */
     bool (*key)(struct scene *scene, struct rect area, int key);
+    /* A press or a turn of the wheel inside the area; true when it meant something. NULL: it takes none. */
+    bool (*mouse)(struct scene *scene, struct rect area, const struct mouse *mouse);
     struct panel_key keys[PANEL_KEYS]; /* for the key bar, while the panel has the focus; up to a NULL name */
     const char *help;                  /* what its keys do, in sentences for the help; NULL: nothing to say */
 };

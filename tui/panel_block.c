@@ -234,6 +234,13 @@ static bool key(struct scene *scene, struct rect area, int key)
     return true;
 }
 
+static bool wheel(struct scene *scene, struct rect area, const struct mouse *mouse)
+{
+    if (mouse->act != MOUSE_WHEEL_UP && mouse->act != MOUSE_WHEEL_DOWN)
+        return false;
+    return key(scene, area, mouse->act == MOUSE_WHEEL_UP ? KEY_CODE_UP : KEY_CODE_DOWN);
+}
+
 static void head(const struct scene *scene, char text[PANEL_TITLE])
 {
     char name[32], title[64];
@@ -252,6 +259,7 @@ const struct panel_ops panel_block = {
     .heading = head,
     .draw = draw,
     .key = key,
+    .mouse = wheel,
     .keys =
         {{"\u2190\u2192", "block"}, {"\u2191\u2193", "figures"}, {"Esc", "back"}, {"l", "log axis"}, {",.", "step"}},
     .help = "A block in detail: Left and Right go to its neighbours, Up and Down show more figures, Esc goes back."};

@@ -303,6 +303,27 @@ static bool key(struct scene *scene, struct rect area, int key)
     return probe_choose(scene, page < 1 ? 1 : page, key);
 }
 
+/* A click marks a block, and opens the one that is marked. */
+static bool mouse(struct scene *scene, struct rect area, const struct mouse *mouse)
+{
+    struct table table;
+    int point;
+
+    if (!scene->probes || !probes_shown(scene->probes))
+        return false;
+    if (mouse->act != MOUSE_PRESS)
+        return probe_wheel(scene, mouse);
+    table = lay_out(area, probes_points(scene->probes));
+    point = scene->blocks_top + (mouse->row - table.rows.row) / table.tall;
+    if (mouse->row < table.rows.row || point >= scene->blocks_top + table.shown ||
+        point >= probes_points(scene->probes))
+        return false;
+    if (point == scene->selected)
+        scene_open(scene, VIEW_BLOCK);
+    scene->selected = point;
+    return true;
+}
+
 static void head(const struct scene *scene, char text[PANEL_TITLE])
 {
     probe_heading(scene, "Blocks", text);
@@ -314,6 +335,7 @@ const struct panel_ops panel_blocks = {
     .heading = head,
     .draw = draw,
     .key = key,
+    .mouse = mouse,
     .keys = {{"\u2191\u2193", "block"}, {"Enter", "detail"}, {",.", "step"}},
     .help =
         "Blocks: the arrows, Page Up and Down, Home and End choose a block, Enter opens it; ! is to be watched, x is "

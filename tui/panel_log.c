@@ -105,10 +105,22 @@ static bool scroll(struct scene *scene, struct rect area, int key)
     return true;
 }
 
+static bool wheel(struct scene *scene, struct rect area, const struct mouse *mouse)
+{
+    enum { ROWS = 3 };
+
+    if (mouse->act != MOUSE_WHEEL_UP && mouse->act != MOUSE_WHEEL_DOWN)
+        return false;
+    for (int i = 0; i < ROWS; i++)
+        scroll(scene, area, mouse->act == MOUSE_WHEEL_UP ? KEY_CODE_UP : KEY_CODE_DOWN);
+    return true;
+}
+
 const struct panel_ops panel_log = {
     .place = PLACE_LOG,
     .title = "Log",
     .draw = draw,
     .key = scroll,
+    .mouse = wheel,
     .keys = {{"\u2191\u2193", "scroll"}},
     .help = "Log: Up, Down, Page Up and Down scroll; Home shows the oldest line, End the newest."};

@@ -130,6 +130,13 @@ bool probe_choose(struct scene *scene, int page, int key)
     return true;
 }
 
+bool probe_wheel(struct scene *scene, const struct mouse *mouse)
+{
+    if (mouse->act != MOUSE_WHEEL_UP && mouse->act != MOUSE_WHEEL_DOWN)
+        return false;
+    return probe_choose(scene, 1, mouse->act == MOUSE_WHEEL_UP ? KEY_CODE_UP : KEY_CODE_DOWN);
+}
+
 double probe_cursor(const struct scene *scene)
 {
     const struct probe *probe = probes_shown(scene->probes);

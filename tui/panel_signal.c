@@ -108,6 +108,12 @@ static bool key_gradients(struct scene *scene, struct rect area, int key)
     return key == 'l' || probe_choose(scene, 5, key);
 }
 
+static bool wheel(struct scene *scene, struct rect area, const struct mouse *mouse)
+{
+    (void)area;
+    return probe_wheel(scene, mouse);
+}
+
 static void head_signal(const struct scene *scene, char text[PANEL_TITLE])
 {
     probe_heading(scene, "Signal propagation", text);
@@ -124,6 +130,7 @@ const struct panel_ops panel_signal = {
     .heading = head_signal,
     .draw = draw_signal,
     .key = key_signal,
+    .mouse = wheel,
     .keys = {{"\u2190\u2192", "block"}, {"Enter", "detail"}, {"l", "log axis"}, {",.", "step"}},
     .help =
         "Signal and Gradients: Left and Right mark a block, Enter opens it, l changes between logarithmic and linear "
@@ -134,4 +141,5 @@ const struct panel_ops panel_gradients = {
     .heading = head_gradients,
     .draw = draw_gradients,
     .key = key_gradients,
+    .mouse = wheel,
     .keys = {{"\u2190\u2192", "block"}, {"Enter", "detail"}, {"l", "log axis"}, {",.", "step"}}};

@@ -45,9 +45,14 @@ static int all_columns(enum view open, bool named)
     return columns;
 }
 
+static enum view open_tab(const struct scene *scene)
+{
+    return scene->view == VIEW_BLOCK ? VIEW_BLOCKS : scene->view;
+}
+
 static void draw(struct scene *scene, struct canvas *canvas, struct rect area)
 {
-    enum view open = scene->view == VIEW_BLOCK ? VIEW_BLOCKS : scene->view;
+    enum view open = open_tab(scene);
     bool named = all_columns(open, true) <= area.columns;
     int column = area.column;
 
@@ -65,4 +70,25 @@ static void draw(struct scene *scene, struct canvas *canvas, struct rect area)
     }
 }
 
-const struct panel_ops panel_tabs = {.place = PLACE_TABS, .draw = draw};
+static bool click(struct scene *scene, struct rect area, const struct mouse *mouse)
+{
+    enum view open = open_tab(scene);
+    bool named = all_columns(open, true) <= area.columns;
+    int column = area.column;
+
+    for (int v = 0; v < VIEW_COUNT && mouse->act == MOUSE_PRESS; v++) {
+        char text[TAB_SIZE];
+
+        if (!key_of((enum view)v))
+            continue;
+        tab_text((enum view)v, named || v == (int)open, text);
+        column += text_columns(text);
+        if (mouse->column < column) {
+            scene_open(scene, (enum view)v);
+            return true;
+        }
+    }
+    return false;
+}
+
+const struct panel_ops panel_tabs = {.place = PLACE_TABS, .draw = draw, .mouse = click};

@@ -134,6 +134,26 @@ bool scene_key(struct scene *scene, int rows, int columns, int key)
     return false;
 }
 
+static bool holds(struct rect area, const struct mouse *mouse)
+{
+    return mouse->row >= area.row && mouse->row < area.row + area.rows && mouse->column >= area.column &&
+           mouse->column < area.column + area.columns;
+}
+
+bool scene_mouse(struct scene *scene, int rows, int columns, const struct mouse *mouse)
+{
+    struct layout layout = scene_layout(scene, rows, columns);
+    const struct panel_ops *panel;
+
+    for (int i = 0; (panel = panel_at(i)); i++) {
+        struct rect inside = layout_inside(&layout, panel->place);
+
+        if (panel->mouse && layout.places[panel->place].rows > 0 && holds(inside, mouse))
+            return panel->mouse(scene, inside, mouse);
+    }
+    return false;
+}
+
 void scene_open(struct scene *scene, enum view view)
 {
     if (view == VIEW_BLOCK && scene->view != VIEW_BLOCK)

@@ -7,6 +7,7 @@
 #include "tui/cell_cache.h"
 #include "tui/curves.h"
 #include "tui/journal.h"
+#include "tui/keys.h"
 #include "tui/layout.h"
 #include "tui/probes.h"
 
@@ -104,5 +105,8 @@ struct scene_cursor scene_draw(struct scene *scene, struct canvas *canvas);
 
 /* Gives a key to the panels that are shown; true when one took it. */
 bool scene_key(struct scene *scene, int rows, int columns, int key);
+
+/* Gives what the mouse did to the panel below it; true when that took it. */
+bool scene_mouse(struct scene *scene, int rows, int columns, const struct mouse *mouse);
 
 #endif

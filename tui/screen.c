@@ -28,11 +28,39 @@ static struct {
     struct cell *shown; /* what curses was told, rows x columns */
     int rows, columns;
     int cursor_row, cursor_column;
-    struct { /* colours looked up lately */
+    bool mouse; /* its reports are asked for */
+    struct {    /* colours looked up lately */
         uint32_t rgb;
         short index;
     } cache[256];
 } screen;
+
+/* ---- Mouse: presses and the wheel (1000), in a form without limits (1006) ---- */
+
+static const char mouse_on[] = "\033[?1000h\033[?1006h", mouse_off[] = "\033[?1006l\033[?1000l";
+
+static bool reports_mouse(void)
+{
+    return key_mouse && *key_mouse;
+}
+
+/* Curses has no part in it, and has written out what it had to. */
+static void tell_mouse(bool on)
+{
+    if (!reports_mouse())
+        return;
+    fputs(on ? mouse_on : mouse_off, terminal_stream());
+    fflush(terminal_stream());
+}
+
+int screen_set_mouse(bool on, struct error *error)
+{
+    if (on && !reports_mouse())
+        return error_set(error, "this terminal has no mouse (TERM=%s)", getenv("TERM"));
+    tell_mouse(on);
+    screen.mouse = on;
+    return 0;
+}
 
 /* ---- Farewell: the bytes for a crash, as terminfo has them ---- */
 
@@ -55,6 +83,8 @@ static void keep_string(const char *bytes)
 static void prepare_farewell(void)
 {
     farewell_size = 0;
+    if (reports_mouse())
+        keep_string(mouse_off);
     keep_string(exit_attribute_mode);
     keep_string(orig_pair);
     keep_string(cursor_normal);
@@ -217,6 +247,8 @@ int screen_open(struct error *error)
         screen_close();
         return -1;
     }
+    screen.mouse = reports_mouse();
+    tell_mouse(screen.mouse);
     return 0;
 }
 
@@ -224,6 +256,8 @@ void screen_close(void)
 {
     if (!screen.curses)
         return;
+    if (screen.mouse)
+        tell_mouse(false);
     endwin();
     delscreen(screen.curses);
     canvas_destroy(screen.canvas);
@@ -378,11 +412,15 @@ void screen_show(int cursor_row, int cursor_column)
 
 void screen_leave(void)
 {
+    if (screen.mouse)
+        tell_mouse(false);
     endwin();
 }
 
 int screen_return(struct error *error)
 {
     reset_prog_mode();
+    if (screen.mouse)
+        tell_mouse(true);
     return screen_fit(error);
 }

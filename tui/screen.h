@@ -5,6 +5,8 @@
 
 #include "viz/theme.h"
 
+#include <stdbool.h>
+
 /* Finds out what the terminal can do (TERM, COLORTERM, NO_COLOR, the locale's character set) and opens the screen. */
 int screen_open(struct error *error);
 /* Leaves the screen; the terminal shows what it showed before. Idempotent. */
@@ -23,6 +25,10 @@ void screen_redraw(void);
 const struct theme *screen_theme(void);
 int screen_set_theme(const struct theme *theme, struct error *error);
 int screen_set_glyphs(enum glyph_set glyphs, struct error *error);
+
+/* Has the terminal report clicks and the wheel (it does from the start, where it can); off, it selects text with them.
+ */
+int screen_set_mouse(bool on, struct error *error);
 
 /* For a stop: gives the terminal to the shell, and takes it back. */
 void screen_leave(void);

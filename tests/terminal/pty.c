@@ -1,0 +1,459 @@
+/* See pty.h. */
+#include "tests/terminal/pty.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <poll.h>
+#include <pty.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <termios.h>
+#include <time.h>
+#include <unistd.h>
+#include <utmp.h>
+#include <vterm.h>
+
+#include "base/error.h"
+
+enum { PATIENCE_MS = 60000, WORDS = 64, TEXT_SIZE = 1 << 18 };
+
+static char folder[64], binary[1024], text[TEXT_SIZE];
+
+static struct {
+    VTerm *vterm;
+    VTermScreen *screen;
+    int rows, columns;
+    int terminal, line; /* both ends; the far one stays open so that its settings can be read at the end */
+    struct termios before;
+    pid_t pid; /* 0: none runs */
+    long bytes;
+    struct pty_modes modes;
+} pty = {.terminal = -1, .line = -1};
+
+long pty_now(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+const char *pty_path(const char *name)
+{
+    static char path[256];
+
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    return path;
+}
+
+int pty_set_up(void **state)
+{
+    const char *given = getenv("NFBENCH_BINARY");
+
+    (void)state;
+    snprintf(folder, sizeof folder, "/tmp/nfbench-pty-XXXXXX");
+    return mkdtemp(folder) && realpath(given ? given : "nfbench", binary) ? 0 : -1;
+}
+
+static int remove_entry(const char *path, const struct stat *status, int type, struct FTW *place)
+{
+    (void)status;
+    (void)type;
+    (void)place;
+    return remove(path);
+}
+
+int pty_tear_down(void **state)
+{
+    (void)state;
+    pty_end();
+    return nftw(folder, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
+}
+
+/* ---- The screen ---- */
+
+static int on_property(VTermProp property, VTermValue *value, void *user)
+{
+    (void)user;
+    if (property == VTERM_PROP_ALTSCREEN)
+        pty.modes.other_screen = value->boolean;
+    else if (property == VTERM_PROP_CURSORVISIBLE)
+        pty.modes.cursor = value->boolean;
+    else if (property == VTERM_PROP_MOUSE)
+        pty.modes.mouse = value->number;
+    return 1;
+}
+
+static void open_screen(int columns, int rows)
+{
+    static const VTermScreenCallbacks callbacks = {.settermprop = on_property};
+
+    pty.rows = rows;
+    pty.columns = columns;
+    pty.vterm = vterm_new(rows, columns);
+    vterm_set_utf8(pty.vterm, 1);
+    pty.screen = vterm_obtain_screen(pty.vterm);
+    vterm_screen_set_callbacks(pty.screen, &callbacks, NULL);
+    vterm_screen_enable_altscreen(pty.screen, 1);
+    vterm_screen_reset(pty.screen, 1);
+    pty.modes = (struct pty_modes){.cursor = true};
+    pty.bytes = 0;
+}
+
+/* ---- The program ---- */
+
+static int split(char *words, char *out[], int count)
+{
+    for (char *word = strtok(words, " "); word && count < WORDS - 1; word = strtok(NULL, " "))
+        out[count++] = word;
+    out[count] = NULL;
+    return count;
+}
+
+/* In the child; what it says when it fails comes on the screen. */
+static void become_nfbench(const char *environment, const char *arguments)
+{
+    char names[1024], words[4096], *settings[WORDS], *list[WORDS] = {binary};
+    int count;
+
+    snprintf(names, sizeof names,
+             "TERM=tmux-256color LC_ALL=C.UTF-8 TZ=UTC OMP_WAIT_POLICY=passive INPUTRC=/dev/null HOME=%s %s", folder,
+             environment);
+    snprintf(words, sizeof words, "%s%s", arguments,
+             strstr(arguments, "--sessions-dir") ? "" : " --sessions-dir sessions");
+    unsetenv("COLORTERM");
+    unsetenv("NO_COLOR");
+    count = split(names, settings, 0);
+    for (int i = 0; i < count; i++)
+        putenv(settings[i]);
+    split(words, list, 1);
+    if (login_tty(pty.line) == 0 && chdir(folder) == 0)
+        execv(binary, list);
+    perror(binary);
+    _exit(127);
+}
+
+void pty_start(int columns, int rows, const char *environment, const char *arguments)
+{
+    struct winsize size = {.ws_row = (unsigned short)rows, .ws_col = (unsigned short)columns};
+
+    pty_end();
+    open_screen(columns, rows);
+    assert_int_equal(openpty(&pty.terminal, &pty.line, NULL, NULL, &size), 0);
+    assert_int_equal(fcntl(pty.terminal, F_SETFD, FD_CLOEXEC), 0);
+    assert_int_equal(tcgetattr(pty.line, &pty.before), 0);
+    pty.pid = fork();
+    assert_true(pty.pid >= 0);
+    if (pty.pid == 0)
+        become_nfbench(environment, arguments);
+}
+
+void pty_hang_up(void)
+{
+    close(pty.terminal);
+    pty.terminal = -1;
+}
+
+void pty_end(void)
+{
+    if (pty.pid > 0) {
+        kill(pty.pid, SIGKILL);
+        while (waitpid(pty.pid, NULL, 0) < 0 && errno == EINTR)
+            ;
+    }
+    if (pty.terminal >= 0)
+        close(pty.terminal);
+    if (pty.line >= 0)
+        close(pty.line);
+    if (pty.vterm)
+        vterm_free(pty.vterm);
+    pty.pid = 0;
+    pty.terminal = pty.line = -1;
+    pty.vterm = NULL;
+}
+
+pid_t pty_pid(void)
+{
+    return pty.pid;
+}
+
+/* ---- Bytes ---- */
+
+/* What the terminal answers: to the program's questions, and for the mouse. */
+static void send_answers(void)
+{
+    char bytes[256];
+    size_t count;
+
+    while ((count = vterm_output_read(pty.vterm, bytes, sizeof bytes)) > 0)
+        pty_send(bytes, count);
+}
+
+/* Takes what the program has written, waiting so long for it; false when nothing came. */
+static bool take(int milliseconds)
+{
+    static char bytes[1 << 16];
+    struct pollfd poll_terminal = {.fd = pty.terminal, .events = POLLIN};
+    ssize_t count;
+
+    if (poll(&poll_terminal, 1, milliseconds) <= 0)
+        return false;
+    count = read(pty.terminal, bytes, sizeof bytes);
+    if (count <= 0)
+        return false;
+    pty.bytes += count;
+    vterm_input_write(pty.vterm, bytes, (size_t)count);
+    send_answers();
+    return true;
+}
+
+void pty_send(const char *bytes, size_t count)
+{
+    while (count > 0) {
+        ssize_t written = write(pty.terminal, bytes, count);
+
+        if (written < 0 && errno != EINTR && errno != EAGAIN)
+            fail_msg("cannot write to the terminal: %s", strerror(errno));
+        if (written > 0) {
+            bytes += written;
+            count -= (size_t)written;
+        }
+    }
+}
+
+void pty_keys(const char *keys)
+{
+    pty_send(keys, strlen(keys));
+}
+
+void pty_command(const char *command)
+{
+    pty_keys(":");
+    pty_keys(command);
+    pty_keys("\r");
+}
+
+/* What this version of libvterm reports unasked, too. */
+static void press(int row, int column, int button, bool pressed)
+{
+    if (pty.modes.mouse == 0)
+        return;
+    vterm_mouse_move(pty.vterm, row, column, VTERM_MOD_NONE);
+    vterm_mouse_button(pty.vterm, button, pressed, VTERM_MOD_NONE);
+    send_answers();
+}
+
+void pty_click(int row, int column)
+{
+    press(row, column, 1, true);
+    press(row, column, 1, false);
+}
+
+void pty_wheel(int row, int column, bool up)
+{
+    press(row, column, up ? 4 : 5, true);
+}
+
+void pty_resize(int columns, int rows)
+{
+    struct winsize size = {.ws_row = (unsigned short)rows, .ws_col = (unsigned short)columns};
+
+    while (take(0))
+        ;
+    pty.rows = rows;
+    pty.columns = columns;
+    vterm_set_size(pty.vterm, rows, columns);
+    assert_int_equal(ioctl(pty.terminal, TIOCSWINSZ, &size), 0);
+}
+
+long pty_bytes(void)
+{
+    return pty.bytes;
+}
+
+struct pty_modes pty_modes(void)
+{
+    return pty.modes;
+}
+
+bool pty_line_restored(void)
+{
+    struct termios now;
+
+    assert_int_equal(tcgetattr(pty.line, &now), 0);
+    return now.c_iflag == pty.before.c_iflag && now.c_oflag == pty.before.c_oflag && now.c_lflag == pty.before.c_lflag;
+}
+
+/* ---- Reading the screen ---- */
+
+static size_t put_code(char *at, uint32_t code)
+{
+    if (code < 0x80) {
+        at[0] = (char)(code ? code : ' ');
+        return 1;
+    }
+    if (code < 0x800) {
+        at[0] = (char)(0xc0 | code >> 6);
+        at[1] = (char)(0x80 | (code & 0x3f));
+        return 2;
+    }
+    if (code < 0x10000) {
+        at[0] = (char)(0xe0 | code >> 12);
+        at[1] = (char)(0x80 | (code >> 6 & 0x3f));
+        at[2] = (char)(0x80 | (code & 0x3f));
+        return 3;
+    }
+    at[0] = (char)(0xf0 | code >> 18);
+    at[1] = (char)(0x80 | (code >> 12 & 0x3f));
+    at[2] = (char)(0x80 | (code >> 6 & 0x3f));
+    at[3] = (char)(0x80 | (code & 0x3f));
+    return 4;
+}
+
+/* Appends a row to `text`; returns the new end. */
+static size_t add_row(int row, size_t used)
+{
+    for (int column = 0; column < pty.columns; column++) {
+        VTermScreenCell cell;
+
+        vterm_screen_get_cell(pty.screen, (VTermPos){row, column}, &cell);
+        if (cell.chars[0] != (uint32_t)-1) /* the right half of a wide one */
+            used += put_code(text + used, cell.chars[0]);
+    }
+    text[used] = 0;
+    return used;
+}
+
+const char *pty_row(int row)
+{
+    add_row(row, 0);
+    return text;
+}
+
+const char *pty_text(void)
+{
+    size_t used = 0;
+
+    for (int row = 0; row < pty.rows; row++) {
+        size_t begin = used;
+
+        used = add_row(row, used);
+        while (used > begin && text[used - 1] == ' ')
+            used--;
+        text[used++] = '\n';
+    }
+    text[used] = 0;
+    return text;
+}
+
+bool pty_find(const char *words, int *row, int *column)
+{
+    for (int r = 0; r < pty.rows; r++) {
+        const char *line = pty_row(r), *at = strstr(line, words);
+
+        if (!at)
+            continue;
+        *row = r;
+        *column = 0;
+        for (; line < at; line++)
+            *column += (*line & 0xc0) != 0x80;
+        return true;
+    }
+    return false;
+}
+
+static uint32_t color_of(VTermColor color)
+{
+    vterm_screen_convert_color_to_rgb(pty.screen, &color);
+    return COLOR_EXACT | (uint32_t)color.rgb.red << 16 | (uint32_t)color.rgb.green << 8 | color.rgb.blue;
+}
+
+struct canvas *pty_canvas(void)
+{
+    struct canvas *canvas;
+    struct error error;
+
+    assert_int_equal(canvas_create_cells(pty.columns, pty.rows, GLYPHS_BRAILLE, &canvas, &error), 0);
+    for (int row = 0; row < pty.rows; row++)
+        for (int column = 0; column < pty.columns; column++) {
+            VTermScreenCell cell;
+            struct style style = {.role = ROLE_TEXT};
+
+            vterm_screen_get_cell(pty.screen, (VTermPos){row, column}, &cell);
+            style.foreground = color_of(cell.attrs.reverse ? cell.bg : cell.fg);
+            style.background = color_of(cell.attrs.reverse ? cell.fg : cell.bg);
+            style.flags = (uint8_t)((cell.attrs.bold ? STYLE_BOLD : 0) | (cell.attrs.underline ? STYLE_UNDERLINE : 0));
+            if (cell.chars[0] != (uint32_t)-1)
+                canvas_put(canvas, column, row, style, cell.chars[0] ? cell.chars[0] : ' ');
+        }
+    return canvas;
+}
+
+/* ---- Waiting ---- */
+
+static void wait_for_words(const char *words, bool there)
+{
+    long limit = pty_now() + PATIENCE_MS;
+    int row, column;
+
+    while (pty_find(words, &row, &column) != there) {
+        if (pty_now() > limit || (!take(50) && !pty_runs() && !take(50)))
+            fail_msg("'%s' %s:\n%s", words, there ? "did not come" : "did not go", pty_text());
+    }
+}
+
+void pty_wait(const char *words)
+{
+    wait_for_words(words, true);
+}
+
+void pty_wait_gone(const char *words)
+{
+    wait_for_words(words, false);
+}
+
+void pty_settle(void)
+{
+    pty_keys("~");
+    pty_wait("'~' does");
+    pty_keys("\033[99~");
+    pty_wait_gone("'~' does");
+}
+
+/* Without taking its status. */
+bool pty_runs(void)
+{
+    siginfo_t info = {.si_pid = 0};
+
+    return pty.pid > 0 && waitid(P_PID, (id_t)pty.pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid == 0;
+}
+
+int pty_status(void)
+{
+    long limit = pty_now() + PATIENCE_MS;
+    int status;
+
+    while (pty_runs()) {
+        if (pty_now() > limit)
+            fail_msg("nfbench is still there:\n%s", pty_text());
+        if (pty.terminal < 0)
+            poll(NULL, 0, 20);
+        else
+            take(20);
+    }
+    while (pty.terminal >= 0 && take(0))
+        ;
+    assert_int_equal(waitpid(pty.pid, &status, 0), pty.pid);
+    pty.pid = 0;
+    return status;
+}
