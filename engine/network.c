@@ -202,15 +202,46 @@ static int initialize(struct network *network, struct error *error)
     return result;
 }
 
-/* The plans of the run, the one for an epoch's last batch among them, and the room for what comes beside them. */
-static int make_plans(struct network *network, struct error *error)
+/* The plans of the run for its batch, the one for an epoch's last among them. */
+static int make_plans(struct network *network, bool probes, struct error *error)
 {
     const int rest = network_rest(network, network->options.batch);
+    network->chunk = network_chunk(network, network->options.batch);
     if (network_make_plan(network, network->chunk, false, &network->plan, error) ||
         (rest > 0 && network_make_plan(network, rest, false, &network->remainder, error)) ||
-        (network->options.probes && prober_create(network, network->options.batch, &network->prober, error)))
+        (probes && prober_create(network, network->options.batch, &network->prober, error)))
         return -1;
-    return network_check_room(network, error);
+    return 0;
+}
+
+static void drop_plans(struct network *network)
+{
+    network_drop_graphs(network, NULL);
+    plan_destroy(network->backend, network->plan);
+    plan_destroy(network->backend, network->remainder);
+    prober_destroy(network, network->prober);
+    network->plan = network->remainder = NULL;
+    network->prober = NULL;
+    network->packed = NULL;
+}
+
+int network_set_batch(struct network *network, int batch, struct error *error)
+{
+    const int before = network->options.batch;
+    const bool probes = network->prober;
+    struct error again;
+    const bool same_plans = network_chunk(network, batch) == network->chunk &&
+                            network_rest(network, batch) == network_rest(network, before) &&
+                            prober_chunk(network, batch) == prober_chunk(network, before);
+    network->options.batch = batch;
+    if (same_plans)
+        return 0;
+    drop_plans(network);
+    if (make_plans(network, probes, error) == 0)
+        return 0;
+    drop_plans(network);
+    network->options.batch = before;
+    return make_plans(network, probes, &again) == 0 ? NETWORK_BATCH_REFUSED : error_set(error, "%s", again.message);
 }
 
 int network_create(struct backend *backend, const struct model_spec *spec, const struct network_options *options,
@@ -226,11 +257,11 @@ int network_create(struct backend *backend, const struct model_spec *spec, const
     network->backend = backend;
     network->spec = *spec;
     network->options = *options;
-    network->chunk = network_chunk(network, options->batch);
     if (parameters_list(spec, &network->parameters, error) || allocate_regions(network, error))
         goto fail;
     bind_parameters(network);
-    if (make_layers(network, error) || initialize(network, error) || make_plans(network, error))
+    if (make_layers(network, error) || initialize(network, error) || make_plans(network, options->probes, error) ||
+        network_check_room(network, error))
         goto fail;
     *out = network;
     return 0;
@@ -243,10 +274,7 @@ void network_destroy(struct network *network)
 {
     if (!network)
         return;
-    network_drop_graphs(network, NULL);
-    plan_destroy(network->backend, network->plan);
-    plan_destroy(network->backend, network->remainder);
-    prober_destroy(network, network->prober);
+    drop_plans(network);
     if (network->updater)
         network->backend->updater_destroy(network->backend, network->updater);
     if (network->values)

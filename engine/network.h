@@ -59,6 +59,13 @@ int network_create(struct backend *backend, const struct model_spec *spec, const
                    struct network **out, struct error *error);
 void network_destroy(struct network *network);
 
+/* For a run that goes on with another batch. The first says whether there would be memory for it, the error else which
+ * batch fits. The second makes the plans anew, with no step in flight: NETWORK_BATCH_REFUSED and the reason when there
+ * was no memory for them after all, and the network is as it was; -1 when it cannot go on. */
+enum { NETWORK_BATCH_REFUSED = 1 };
+int network_check_batch(struct network *network, int batch, struct error *error);
+int network_set_batch(struct network *network, int batch, struct error *error);
+
 struct backend *network_backend(const struct network *network);
 const struct model_spec *network_spec(const struct network *network);
 /* All parameters, in the order of the forward pass; owned by the network. */

@@ -88,18 +88,18 @@ static int largest_batch(const struct network *network, int batch, size_t availa
     return fits;
 }
 
-int network_explain_memory(struct network *network, struct error *error)
+/* 0 where a run with such a batch finds room, or it cannot be known; `held`: bytes that it has already. */
+static int find_room(struct network *network, int batch, size_t held, struct error *error)
 {
-    const int batch = network->options.batch;
     const bool probes = network->options.probes;
     const size_t needed = run_bytes(network, batch, probes);
     size_t available, total;
     struct error unknown;
     if (needed == SIZE_MAX || network->backend->memory(network->backend, &available, &total, &unknown))
-        return -1;
-    available += network_memory(network);
+        return 0;
+    available += held;
     if (needed <= available)
-        return -1;
+        return 0;
     char advice[96] = "not even one image fits";
     const int fits = largest_batch(network, batch, available);
     if (fits > 0)
@@ -108,6 +108,18 @@ int network_explain_memory(struct network *network, struct error *error)
     return error_set(error, "out of memory for batch %d: the run needs %.0f MB, and %.0f of %.0f MB are free; %s%s",
                      batch, (double)needed / 1e6, (double)available / 1e6, (double)total / 1e6, advice,
                      without ? "; this one fits without probes (--probe-every 0)" : "");
+}
+
+int network_explain_memory(struct network *network, struct error *error)
+{
+    (void)find_room(network, network->options.batch, network_memory(network), error);
+    return -1;
+}
+
+/* The run has its images on the device, and has loaded its kernels. */
+int network_check_batch(struct network *network, int batch, struct error *error)
+{
+    return find_room(network, batch, network_memory(network) + bytes_beside(network), error);
 }
 
 int network_check_room(struct network *network, struct error *error)

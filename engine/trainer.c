@@ -5,12 +5,10 @@
 #include "base/signals.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <math.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 const char *trainer_state_name(enum trainer_state state)
 {
@@ -89,38 +87,6 @@ static void *thread_main(void *argument)
 
 /* ---- Making and unmaking ---- */
 
-/* Workers that prepare batches: few, since the step itself uses all processors. */
-static int loader_workers(int threads)
-{
-    if (threads <= 0)
-        threads = (int)sysconf(_SC_NPROCESSORS_ONLN);
-    int workers = threads / 4;
-    return workers < 1 ? 1 : workers > 4 ? 4 : workers;
-}
-
-static int create_loader(struct trainer *trainer, struct error *error)
-{
-    const struct train_options *options = &trainer->options;
-    const struct loader_options loading = {
-        .split = SPLIT_TRAIN,
-        .count = trainer->parts.train,
-        .batch = options->batch,
-        .shuffle = true,
-        .augment = options->augment,
-        .normalize = options->normalize,
-        .statistics = trainer->parts.statistics,
-        .seed = options->seed,
-        .workers = network_backend(trainer->network)->load_batch ? 0 : loader_workers(options->threads),
-    };
-    if (loader_create(trainer->dataset, &loading, &trainer->loader, error) < 0)
-        return -1;
-    trainer->steps_per_epoch = loader_batches(trainer->loader);
-    trainer->steps_total = options->epochs > 0 ? options->epochs * trainer->steps_per_epoch : LONG_MAX;
-    if (options->steps > 0 && options->steps < trainer->steps_total)
-        trainer->steps_total = options->steps;
-    return 0;
-}
-
 static int check_options(const struct train_options *options, struct error *error)
 {
     if (options->batch < 1)
@@ -145,23 +111,30 @@ void trainer_seek(struct trainer *trainer)
 /* Where training goes on: at the start, or at a state that fits the number of batches an epoch has here. */
 static int set_position(struct trainer *trainer, const struct training_state *start, struct error *error)
 {
-    trainer->state = (struct training_state){.learning_rate = trainer->options.learning_rate, .best_accuracy = -1};
+    trainer->state = (struct training_state){.learning_rate = trainer->options.learning_rate,
+                                             .best_accuracy = -1,
+                                             .last_accuracy = -1,
+                                             .last_gradient_norm = -1,
+                                             .validation_loss = -1,
+                                             .validation_accuracy = -1};
+    if (start)
+        trainer->state = *start;
+    if (trainer_adopt_settings(trainer, error) < 0)
+        return -1;
     if (start) {
-        const long steps = start->epoch * trainer->steps_per_epoch + start->batch_in_epoch;
+        const long steps = start->epoch * trainer->steps_per_epoch + start->batch_in_epoch + start->extra_steps;
         if (start->batch_in_epoch > trainer->steps_per_epoch || start->step != steps)
             return error_set(error,
                              "cannot go on at step %ld (epoch %d, batch %u): an epoch has %ld batches here; batch, "
                              "validation, limit or the data are not those that the run began with",
                              start->step, start->epoch, (unsigned)start->batch_in_epoch, trainer->steps_per_epoch);
-        trainer->state = *start;
         trainer->resumed = true;
     }
     trainer_seek(trainer);
     return 0;
 }
 
-/* Runs `make` with the signals from outside blocked, so that the threads made in it leave them to the caller's. */
-static int without_signals(struct trainer *trainer, int (*make)(struct trainer *, struct error *), struct error *error)
+int trainer_without_signals(struct trainer *trainer, int (*make)(struct trainer *, struct error *), struct error *error)
 {
     sigset_t all, before;
     signals_from_outside(&all);
@@ -204,7 +177,7 @@ int trainer_create(struct network *network, const struct dataset *dataset, const
     }
     trainer->network = network;
     trainer->dataset = dataset;
-    trainer->options = *options;
+    trainer->options = trainer->given = *options;
     if (sink)
         trainer->sink = *sink;
 
@@ -214,21 +187,14 @@ int trainer_create(struct network *network, const struct dataset *dataset, const
         error_set(error, "out of memory for %zu values of a parameter", largest);
         goto fail;
     }
-    if (partition_make(dataset, options, &trainer->parts, error) < 0 ||
-        without_signals(trainer, create_loader, error) < 0 || set_position(trainer, start, error) < 0 ||
+    if (partition_make(dataset, options, &trainer->parts, error) < 0 || set_position(trainer, start, error) < 0 ||
         trainer_upload(trainer, error) < 0 || trainer_prepare_probes(trainer, error) < 0)
         goto fail;
 
     trainer->unsaved = true;
-    trainer->now = (struct snapshot){
-        .state = TRAINER_STARTING,
-        .steps_total = trainer->steps_total,
-        .steps_per_epoch = trainer->steps_per_epoch,
-        .epochs_total = (int)((trainer->steps_total + trainer->steps_per_epoch - 1) / trainer->steps_per_epoch),
-        .peak_learning_rate = trainer->state.learning_rate,
-        .eta_seconds = -1,
-        .step = trainer_record_now(trainer),
-    };
+    trainer->now.eta_seconds = -1;
+    trainer->now.step = trainer_record_now(trainer);
+    trainer_note_state(trainer);
     snapshot_init(&trainer->snapshots, &trainer->now);
     *out = trainer;
     return 0;
@@ -283,7 +249,7 @@ int trainer_start(struct trainer *trainer, bool paused, struct error *error)
 {
     trainer->paused = paused;
     trainer->keep_events = true;
-    return without_signals(trainer, start_thread, error);
+    return trainer_without_signals(trainer, start_thread, error);
 }
 
 static int result(const struct trainer *trainer, struct error *error)
@@ -309,7 +275,7 @@ int trainer_command(struct trainer *trainer, const struct command *command, stru
 {
     if (!command_queue_push(&trainer->commands, command))
         return error_set(error, "%d commands wait already: the last one was not taken", COMMAND_QUEUE_SIZE);
-    if (command->kind == COMMAND_STOP)
+    if (command->kind == COMMAND_STOP && command->when.quantity == WHEN_NOW)
         trainer_request_stop(trainer);
     else
         (void)sem_post(&trainer->wake); /* at its maximum it wakes all the same */

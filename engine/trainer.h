@@ -6,6 +6,7 @@
 
 #include "engine/evaluate.h"
 #include "engine/health.h"
+#include "engine/options.h"
 #include "engine/probe.h"
 
 enum trainer_state {
@@ -64,14 +65,52 @@ enum command_kind {
     COMMAND_ON_DIVERGENCE, /* value: an enum divergence_policy */
     COMMAND_ROLLBACK, /* value: the peak rate after it. The trainer's own, recorded at the step it went back to: where
                        * the steps that were undone are not made again, it comes to a new rate */
-    COMMAND_BACK      /* count: the checkpoint's step, -1: the last good one. The run then waits there, at the rate
+    COMMAND_BACK,     /* count: the checkpoint's step, -1: the last good one. The run then waits there, at the rate
                        * in force; what came of it is recorded as COMMAND_ROLLBACK */
+    /* value: the new one of a setting (live.h), an enum's as its number */
+    COMMAND_MOMENTUM,
+    COMMAND_WEIGHT_DECAY,
+    COMMAND_AGC,
+    COMMAND_LABEL_SMOOTHING,
+    COMMAND_EMA,
+    COMMAND_AUGMENT,
+    COMMAND_SCHEDULE,
+    COMMAND_BATCH, /* from the next epoch's start on */
+    COMMAND_PROBE_EVERY,
+    COMMAND_LOG_EVERY,
+    COMMAND_CHECKPOINT_EVERY,
+    COMMAND_UNDO,   /* of the last change of a setting; recorded as the change back, with this text */
+    COMMAND_NOTE,   /* nothing but its text, with the step */
+    COMMAND_WAIT,   /* the trainer's own: records that a command with a condition waits */
+    COMMAND_CANCEL, /* count: the number of a command that waits, -1: all of them */
+    COMMAND_KINDS
 };
+
+/* When a command is to be executed, once: at once, or between the first two steps where the condition holds. */
+enum quantity_kind {
+    WHEN_NOW,
+    WHEN_STEP,
+    WHEN_EPOCH,    /* epochs completed */
+    WHEN_LOSS,     /* of the newest step, as are the next two */
+    WHEN_ACCURACY, /* fractions, 0..1 */
+    WHEN_GRADIENT_NORM,
+    WHEN_VALIDATION_LOSS, /* newest measured: on the images held out, else on the test set */
+    WHEN_VALIDATION_ACCURACY
+};
+enum relation { RELATION_AT, RELATION_BELOW, RELATION_UP_TO, RELATION_FROM, RELATION_ABOVE };
+struct condition {
+    enum quantity_kind quantity;
+    enum relation relation; /* RELATION_AT: a step, which must not be behind the run */
+    double value;
+};
+
 struct command {
     enum command_kind kind;
     double value;
     long count;
-    char text[120]; /* as the person wrote it, for the record */
+    struct condition when;
+    long number;    /* of one that waits: what `cancel` calls it; the trainer's */
+    char text[256]; /* as the person wrote it, for the record */
 };
 struct command_record {
     long step; /* applied between this step and the next */
@@ -79,6 +118,14 @@ struct command_record {
     bool ok;
     char outcome[160]; /* "lr 0.1 -> 0.01" */
 };
+
+/* A change of a setting that can be undone. */
+struct undo_entry {
+    enum command_kind kind; /* what makes it */
+    double before;
+};
+
+enum { LIVE_SETTINGS = 13, PENDING_MOST = 16, CHANGES_MOST = 32 };
 
 /* What a checkpoint must hold beside the parameters (value, momentum, EMA) to go on to the bit. */
 struct training_state {
@@ -93,6 +140,22 @@ struct training_state {
     long best_step;
     float last_loss;
     bool unsound; /* the loss had risen far when it was saved, or the step behind it was not finite */
+
+    /* Figures that commands may wait for, and so part of what comes next. Below 0: none yet. */
+    float last_accuracy, last_gradient_norm;    /* of the newest step */
+    float validation_loss, validation_accuracy; /* newest measured */
+
+    /* Settings in force (live.h: live_setting(i) has values[i]), those of the session left out; not known of states
+     * that are older than this: they are as the run began. */
+    bool has_values;
+    double values[LIVE_SETTINGS];
+    int next_batch;   /* from the next epoch's start on; 0: as it is */
+    long extra_steps; /* step - epoch * (steps of an epoch) - batch_in_epoch: of epochs that had another batch */
+    struct undo_entry changes[CHANGES_MOST]; /* the newest last */
+    int change_count;
+    struct command pending[PENDING_MOST]; /* in the order they came */
+    int pending_count;
+    long pending_number; /* the last that was given */
 };
 
 /* All optional. In on_step the network may be some steps ahead of the record, where the device has its own queue; in
@@ -139,7 +202,14 @@ struct snapshot {
     long diverged_step;            /* ... that step */
     long good_step;                /* ... and the checkpoint to go back to; -1: none */
     long skipped_batches;          /* passed over by this process (DIVERGENCE_CONTINUE) */
-    char message[512];             /* diagnosis or failure; else empty */
+    long images;                   /* trained on by this process */
+    struct train_options options;  /* in force */
+    int next_batch;                /* from the next epoch's start on; 0: as it is */
+    long extra_steps;              /* as in the state */
+    long probe_every;              /* steps between the scheduled probes, "auto" worked out; 0: none */
+    struct command pending[PENDING_MOST];
+    int pending_count;
+    char message[512]; /* diagnosis or failure; else empty */
 };
 
 /* What leaves by the ring, in order. When a viewer sleeps and the ring is full, steps are merged (min, max, sum,

@@ -1,14 +1,14 @@
 /* What each command does to a run, between two steps, and what is recorded of it. */
-#include "engine/trainer_internal.h"
-
+#include "engine/live.h"
 #include "engine/network_probe.h"
+#include "engine/trainer_internal.h"
 
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
-__attribute__((format(printf, 2, 3))) static void outcome(struct command_record *record, const char *format, ...)
+void trainer_outcome(struct command_record *record, const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
@@ -18,29 +18,27 @@ __attribute__((format(printf, 2, 3))) static void outcome(struct command_record 
 
 static enum progress set_rate(struct trainer *trainer, struct command_record *record)
 {
-    static const char *const schedules[] = {
-        [SCHEDULE_CONSTANT] = "warm-up", /* all that a constant schedule has */
-        [SCHEDULE_STEP] = "step",
-        [SCHEDULE_COSINE] = "cosine",
-        [SCHEDULE_ONECYCLE] = "onecycle",
-    };
     const struct command *command = &record->command;
     const float old = trainer->state.learning_rate;
     const float rate = (float)(command->kind == COMMAND_SCALE_LEARNING_RATE ? old * command->value : command->value);
     if (!(rate > 0 && rate <= TRAIN_MAX_LEARNING_RATE)) {
         record->ok = false;
-        outcome(record, "the learning rate must be above 0 and up to %d, not %g; still %g", TRAIN_MAX_LEARNING_RATE,
-                (double)rate, (double)old);
+        trainer_outcome(record, "the learning rate must be above 0 and up to %d, not %g; still %g",
+                        TRAIN_MAX_LEARNING_RATE, (double)rate, (double)old);
         return RUN_ON;
     }
     trainer->state.learning_rate = rate;
     trainer->unsaved = true;
+    if (rate != old)
+        trainer_remember_change(trainer, COMMAND_LEARNING_RATE, (double)old);
     const double factor = trainer_factor(trainer, trainer->state.step);
     if (trainer->options.schedule == SCHEDULE_CONSTANT && factor == 1)
-        outcome(record, "lr %g -> %g", (double)old, (double)rate);
+        trainer_outcome(record, "lr %g -> %g", (double)old, (double)rate);
     else
-        outcome(record, "peak lr %g -> %g; by the %s schedule the next step has %.3g", (double)old, (double)rate,
-                schedules[trainer->options.schedule], factor * rate);
+        trainer_outcome(
+            record, "peak lr %g -> %g; by the %s schedule the next step has %.3g", (double)old, (double)rate,
+            trainer->options.schedule == SCHEDULE_CONSTANT ? "warm-up" : schedule_words[trainer->options.schedule],
+            factor * rate);
     return RUN_ON;
 }
 
@@ -54,11 +52,13 @@ static enum progress set_policy(struct trainer *trainer, struct command_record *
     const int policy = (int)record->command.value;
     if (policy < 0 || policy >= (int)(sizeof words / sizeof *words)) {
         record->ok = false;
-        outcome(record, "there is no such policy: %g", record->command.value);
+        trainer_outcome(record, "there is no such policy: %g", record->command.value);
         return RUN_ON;
     }
+    if (policy != (int)trainer->options.on_divergence)
+        trainer_remember_change(trainer, COMMAND_ON_DIVERGENCE, trainer->options.on_divergence);
     trainer->options.on_divergence = (enum divergence_policy)policy;
-    outcome(record, "%s", words[policy]);
+    trainer_outcome(record, "%s", words[policy]);
     /* what there is to go back to is the checkpoint on the disk; of lost weights none is made */
     return policy == DIVERGENCE_ROLLBACK && !trainer->stuck ? trainer_checkpoint(trainer, false) : RUN_ON;
 }
@@ -78,7 +78,7 @@ static enum progress roll_back_first(struct trainer *trainer, struct command_rec
     if (trainer_roll_back(trainer, trainer->now.diverged_step, diagnosis) == RUN_FAILED)
         return RUN_FAILED;
     record->step = trainer->state.step;
-    outcome(record, "running from step %ld", trainer->state.step);
+    trainer_outcome(record, "running from step %ld", trainer->state.step);
     return RUN_ON;
 }
 
@@ -97,15 +97,15 @@ static enum progress go_back(struct trainer *trainer, struct command_record *rec
     struct error why = {""};
     if (step < 0 || step > from) {
         record->ok = false;
-        outcome(record, step < 0 ? "there is no good checkpoint to go back to" : "step %ld is not behind the run",
-                step);
+        trainer_outcome(
+            record, step < 0 ? "there is no good checkpoint to go back to" : "step %ld is not behind the run", step);
         return RUN_ON;
     }
     if (trainer_go_back(trainer, step, &why) == RUN_FAILED)
         return RUN_FAILED;
     record->ok = !*why.message;
     if (!record->ok) {
-        outcome(record, "%.150s", why.message);
+        trainer_outcome(record, "%.150s", why.message);
         return RUN_ON;
     }
     trainer->paused = true;
@@ -113,14 +113,14 @@ static enum progress go_back(struct trainer *trainer, struct command_record *rec
     record->step = trainer->state.step;
     record->command.kind = COMMAND_ROLLBACK;
     record->command.value = (double)trainer->state.learning_rate;
-    outcome(record, "back at step %ld from step %ld, paused; lr %g: change it, then resume", step, from,
-            (double)trainer->state.learning_rate);
+    trainer_outcome(record, "back at step %ld from step %ld, paused; lr %g: change it, then resume", step, from,
+                    (double)trainer->state.learning_rate);
     return RUN_ON;
 }
 
 static enum progress pause_run(struct trainer *trainer, struct command_record *record)
 {
-    outcome(record, "%s at step %ld", trainer->paused ? "already paused" : "paused", trainer->state.step);
+    trainer_outcome(record, "%s at step %ld", trainer->paused ? "already paused" : "paused", trainer->state.step);
     trainer->paused = true;
     trainer->pause_after = 0;
     return RUN_ON;
@@ -134,9 +134,9 @@ static enum progress resume_run(struct trainer *trainer, struct command_record *
     if (rolls_back(trainer))
         return roll_back_first(trainer, record);
     if (trainer->stuck)
-        outcome(record, "tries step %ld again", trainer->state.step + 1);
+        trainer_outcome(record, "tries step %ld again", trainer->state.step + 1);
     else
-        outcome(record, "%s", paused ? "running" : "already running");
+        trainer_outcome(record, "%s", paused ? "running" : "already running");
     leave_divergence(trainer);
     return RUN_ON;
 }
@@ -146,7 +146,7 @@ static enum progress run_steps(struct trainer *trainer, struct command_record *r
     const long count = record->command.count;
     if (count < 1) {
         record->ok = false;
-        outcome(record, "a number of steps must be 1 or more, not %ld", count);
+        trainer_outcome(record, "a number of steps must be 1 or more, not %ld", count);
         return RUN_ON;
     }
     if (rolls_back(trainer) && roll_back_first(trainer, record) == RUN_FAILED)
@@ -156,17 +156,17 @@ static enum progress run_steps(struct trainer *trainer, struct command_record *r
     trainer->paused = false;
     trainer->pause_after = count;
     if (count <= left)
-        outcome(record, "runs %ld step%s, then pauses at step %ld", count, count == 1 ? "" : "s",
-                trainer->state.step + count);
+        trainer_outcome(record, "runs %ld step%s, then pauses at step %ld", count, count == 1 ? "" : "s",
+                        trainer->state.step + count);
     else
-        outcome(record, "runs the %ld step%s left", left, left == 1 ? "" : "s");
+        trainer_outcome(record, "runs the %ld step%s left", left, left == 1 ? "" : "s");
     return RUN_ON;
 }
 
 static void measured(struct command_record *record, const char *part, float accuracy, float loss)
 {
-    outcome(record, loss < 1e6f ? "%s accuracy %.2f %%, loss %.4f" : "%s accuracy %.2f %%, loss %.3g", part,
-            100 * (double)accuracy, (double)loss);
+    trainer_outcome(record, loss < 1e6f ? "%s accuracy %.2f %%, loss %.4f" : "%s accuracy %.2f %%, loss %.3g", part,
+                    100 * (double)accuracy, (double)loss);
 }
 
 static enum progress evaluate_run(struct trainer *trainer, struct command_record *record)
@@ -175,10 +175,10 @@ static enum progress evaluate_run(struct trainer *trainer, struct command_record
     const enum progress progress = trainer_evaluate_now(trainer, &epoch);
     record->ok = progress == RUN_ON;
     if (!record->ok)
-        outcome(record, "%s",
-                progress == RUN_INTERRUPTED ? "interrupted by a stop"
-                : progress == RUN_AGAIN     ? "the loss was not finite"
-                                            : "the run ended in it");
+        trainer_outcome(record, "%s",
+                        progress == RUN_INTERRUPTED ? "interrupted by a stop"
+                        : progress == RUN_AGAIN     ? "the loss was not finite"
+                                                    : "the run ended in it");
     else
         measured(record, epoch.validation_accuracy >= 0 ? "validation" : "test",
                  epoch.validation_accuracy >= 0 ? epoch.validation_accuracy : epoch.test_accuracy,
@@ -190,7 +190,7 @@ static enum progress save_run(struct trainer *trainer, struct command_record *re
 {
     const enum progress progress = trainer_checkpoint(trainer, false);
     record->ok = progress == RUN_ON;
-    outcome(record, record->ok ? "saved at step %ld" : "not saved at step %ld", trainer->state.step);
+    trainer_outcome(record, record->ok ? "saved at step %ld" : "not saved at step %ld", trainer->state.step);
     return progress;
 }
 
@@ -200,14 +200,14 @@ static enum progress probe_run(struct trainer *trainer, struct command_record *r
     struct error failure = {""};
     if (probe_reserve(trainer->network, trainer->options.batch, &failure)) {
         record->ok = false;
-        outcome(record, "%.150s", failure.message);
+        trainer_outcome(record, "%.150s", failure.message);
         return RUN_ON;
     }
     const enum progress progress = trainer_probe(trainer);
     record->ok = trainer->probed == trainer->state.step;
-    outcome(record,
-            record->ok ? "probed at step %ld" : "not probed: step %ld ends an epoch, and its next batch is to come",
-            trainer->state.step);
+    trainer_outcome(
+        record, record->ok ? "probed at step %ld" : "not probed: step %ld ends an epoch, and its next batch is to come",
+        trainer->state.step);
     trainer_skip_time(trainer);
     return progress;
 }
@@ -221,36 +221,56 @@ int trainer_report_command(struct trainer *trainer, const struct command_record 
     return sink->on_command && sink->on_command(sink->context, record, &trainer->failure) != 0 ? -1 : 0;
 }
 
+static enum progress note(struct trainer *trainer, struct command_record *record)
+{
+    trainer_outcome(record, "noted at step %ld", trainer->state.step);
+    return RUN_ON;
+}
+
+/* One that had waited, or stands in a script. */
+static enum progress stop_run(struct trainer *trainer, struct command_record *record)
+{
+    trainer->stop_command = record->command;
+    trainer_request_stop(trainer);
+    return RUN_ON;
+}
+
+enum progress trainer_do(struct trainer *trainer, struct command_record *record)
+{
+    static enum progress (*const appliers[COMMAND_KINDS])(struct trainer *, struct command_record *) = {
+        [COMMAND_LEARNING_RATE] = set_rate, [COMMAND_SCALE_LEARNING_RATE] = set_rate,
+        [COMMAND_PAUSE] = pause_run,        [COMMAND_RESUME] = resume_run,
+        [COMMAND_STEP] = run_steps,         [COMMAND_EVALUATE] = evaluate_run,
+        [COMMAND_SAVE] = save_run,          [COMMAND_PROBE] = probe_run,
+        [COMMAND_STOP] = stop_run,          [COMMAND_ON_DIVERGENCE] = set_policy,
+        [COMMAND_ROLLBACK] = set_rate,      [COMMAND_BACK] = go_back,
+        [COMMAND_UNDO] = trainer_undo,      [COMMAND_NOTE] = note,
+        [COMMAND_CANCEL] = trainer_cancel,
+    };
+    return (appliers[record->command.kind] ? appliers[record->command.kind] : trainer_set)(trainer, record);
+}
+
 static enum progress apply(struct trainer *trainer, const struct command *command)
 {
-    static enum progress (*const appliers[])(struct trainer *, struct command_record *) = {
-        [COMMAND_LEARNING_RATE] = set_rate,
-        [COMMAND_SCALE_LEARNING_RATE] = set_rate,
-        [COMMAND_PAUSE] = pause_run,
-        [COMMAND_RESUME] = resume_run,
-        [COMMAND_STEP] = run_steps,
-        [COMMAND_EVALUATE] = evaluate_run,
-        [COMMAND_SAVE] = save_run,
-        [COMMAND_PROBE] = probe_run,
-        [COMMAND_ON_DIVERGENCE] = set_policy,
-        [COMMAND_ROLLBACK] = set_rate,
-        [COMMAND_BACK] = go_back,
-    };
     struct command_record record = {.step = trainer->state.step, .command = *command, .ok = true};
-    const enum progress progress = appliers[command->kind](trainer, &record);
+    const bool waits = command->when.quantity != WHEN_NOW && command->number == 0;
+    const enum progress progress = waits ? trainer_wait(trainer, &record) : trainer_do(trainer, &record);
     if (progress == RUN_FAILED)
         return RUN_FAILED;
+    trainer_forget_pending(trainer, command->number); /* it may be there again, where the run has gone back */
+    if (command->kind == COMMAND_STOP && !waits)
+        return RUN_ON; /* recorded when it is done */
     if (trainer_report_command(trainer, &record) < 0)
         return RUN_FAILED;
     /* a resume begins there, too */
-    return command->kind == COMMAND_BACK && record.ok ? trainer_checkpoint(trainer, false) : progress;
+    return command->kind == COMMAND_BACK && record.ok && !waits ? trainer_checkpoint(trainer, false) : progress;
 }
 
 /* The run ended in a step that was under way when the command came. */
 static enum progress too_late(struct trainer *trainer, const struct command *command)
 {
     struct command_record record = {.step = trainer->state.step, .command = *command};
-    outcome(&record, "too late: the run ended in step %ld", trainer->state.step + 1);
+    trainer_outcome(&record, "too late: the run ended in step %ld", trainer->state.step + 1);
     return trainer_report_command(trainer, &record) < 0 ? RUN_FAILED : RUN_ENDED;
 }
 
@@ -263,12 +283,27 @@ enum progress trainer_refuse_commands(struct trainer *trainer)
     return RUN_ENDED;
 }
 
+/* Those whose condition holds now. */
+static enum progress apply_due(struct trainer *trainer)
+{
+    struct command command;
+    while (!trainer_interrupted(trainer) && trainer_take_due(trainer, &command)) {
+        const enum progress progress = apply(trainer, &command);
+        if (progress == RUN_FAILED || progress == RUN_ENDED)
+            return progress;
+    }
+    return RUN_ON;
+}
+
 /* Applies the commands that wait now, up to a stop. */
 static enum progress drain(struct trainer *trainer)
 {
     struct command command;
-    while (command_queue_pop(&trainer->commands, &command)) {
-        if (command.kind == COMMAND_STOP) {
+    for (;;) {
+        const enum progress due = apply_due(trainer);
+        if (due == RUN_FAILED || due == RUN_ENDED || !command_queue_pop(&trainer->commands, &command))
+            return due;
+        if (command.kind == COMMAND_STOP && command.when.quantity == WHEN_NOW) {
             trainer->stop_command = command;
             return RUN_ON; /* the flag of trainer_request_stop does the rest */
         }
@@ -279,8 +314,8 @@ static enum progress drain(struct trainer *trainer)
             progress = too_late(trainer, &command);
         if (progress == RUN_FAILED || progress == RUN_ENDED)
             return progress;
+        trainer_set_state(trainer, trainer->now.state);
     }
-    return RUN_ON;
 }
 
 enum progress trainer_apply_commands(struct trainer *trainer)
@@ -327,7 +362,7 @@ enum progress trainer_stop(struct trainer *trainer)
         if (progress == RUN_FAILED || progress == RUN_ENDED)
             return progress;
     }
-    outcome(&record, "stopped and saved at step %ld", trainer->state.step);
+    trainer_outcome(&record, "stopped and saved at step %ld", trainer->state.step);
     if (trainer_report_command(trainer, &record) < 0)
         return RUN_FAILED;
     trainer->now.state = TRAINER_STOPPED;

@@ -248,11 +248,13 @@ static int stand_at(struct trainer *trainer, const struct held_state *at, float 
     trainer->health = at->health;
     trainer->measured = at->measured;
     trainer->now.epoch = at->epoch;
-    trainer->now.step = trainer_record_now(trainer);
     trainer->skipped = 0;
     trainer->stuck = trainer->now.diverged = false;
     trainer->now.message[0] = '\0';
     trainer->unsaved = true;
+    if (trainer_adopt_settings(trainer, &trainer->failure) < 0)
+        return -1;
+    trainer->now.step = trainer_record_now(trainer);
     trainer_seek(trainer);
     if (trainer_probe_due(trainer, trainer->state.step)) /* it was taken when the run first came by */
         trainer->probed = trainer->state.step;

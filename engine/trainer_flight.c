@@ -25,8 +25,9 @@ static bool may_queue(const struct trainer *trainer)
     if (flights == 0)
         return true;
     return trainer->device && flights < TRAINER_FLIGHTS && next < trainer->steps_total &&
-           !trainer_probe_due(trainer, next) && state->batch_in_epoch + (uint32_t)flights < trainer->steps_per_epoch &&
-           (every <= 0 || next % every != 0) && (trainer->pause_after == 0 || flights < trainer->pause_after);
+           !trainer_probe_due(trainer, next) && !trainer_may_be_due(trainer, next) &&
+           state->batch_in_epoch + (uint32_t)flights < trainer->steps_per_epoch && (every <= 0 || next % every != 0) &&
+           (trainer->pause_after == 0 || flights < trainer->pause_after);
 }
 
 /* The batch from the device's own images. */
@@ -124,7 +125,8 @@ static enum progress report_step(struct trainer *trainer, const struct flight *f
     return trainer_judge_step(trainer) < 0 ? RUN_FAILED : RUN_ON;
 }
 
-static void count_step(struct trainer *trainer, const struct flight *flight, const struct step_result *result)
+static void count_step(struct trainer *trainer, const struct flight *flight, const struct step_result *result,
+                       const struct update_result *update)
 {
     struct training_state *state = &trainer->state;
     const double now = clock_measured();
@@ -135,6 +137,9 @@ static void count_step(struct trainer *trainer, const struct flight *flight, con
     state->epoch_correct += result->correct;
     state->epoch_images += flight->n;
     state->last_loss = result->loss;
+    state->last_accuracy = (float)result->correct / (float)flight->n;
+    state->last_gradient_norm = update->gradient_norm;
+    trainer->now.images += flight->n;
     pace_add_step(&trainer->pace, now - trainer->mark, flight->waited, flight->n);
     loss_history_add(&trainer->losses, state->step, result->loss);
     trainer->counted++;
@@ -207,7 +212,7 @@ static enum progress land_oldest(struct trainer *trainer, bool wait, bool *lande
         return not_finite(trainer, DIVERGED_LOSS);
     if (!update.finite)
         return not_finite(trainer, DIVERGED_GRADIENT);
-    count_step(trainer, &flight, &result);
+    count_step(trainer, &flight, &result, &update);
     return report_step(trainer, &flight, &result, &update);
 }
 
@@ -265,14 +270,5 @@ int trainer_upload(struct trainer *trainer, struct error *error)
     list_ranges(parts, ranges);
     if (device_data_create(backend_of(trainer), trainer->dataset, ranges, &trainer->device, error))
         return network_explain_memory(trainer->network, error);
-    uint32_t place;
-    const struct device_view view = {
-        .split = SPLIT_TRAIN,
-        .ordered = true,
-        .augment = trainer->options.augment,
-        .normalize = trainer->options.normalize,
-        .statistics = parts->statistics,
-        .seed = trainer->options.seed,
-    };
-    return device_data_source(trainer->device, &view, 0, &trainer->source, &place, error);
+    return trainer_make_source(trainer, error);
 }

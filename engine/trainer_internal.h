@@ -1,6 +1,7 @@
 /* What the trainer's files share: trainer.c (the thread and its loop), trainer_flight.c (training steps),
  * trainer_probe.c (probes), trainer_steps.c (an evaluation, a checkpoint), trainer_divergence.c (what is not finite or
- * not healthy), trainer_commands.c (what each command does). Nobody else includes this. */
+ * not healthy), trainer_commands.c (what each command does), trainer_settings.c (settings that change),
+ * trainer_pending.c (commands that wait). Nobody else includes this. */
 #ifndef NFBENCH_ENGINE_TRAINER_INTERNAL_H
 #define NFBENCH_ENGINE_TRAINER_INTERNAL_H
 
@@ -46,7 +47,8 @@ enum { TRAINER_FLIGHTS = 8 };
 struct trainer {
     struct network *network;
     const struct dataset *dataset;
-    struct train_options options;
+    struct train_options options; /* in force */
+    struct train_options given;   /* as the run was created with */
     struct trainer_sink sink;
     struct partition parts;
     struct loader *loader;
@@ -82,6 +84,7 @@ struct trainer {
     double mark;  /* the clock up to which training time was counted */
     bool resumed; /* from a checkpoint */
     bool paused;
+    bool undoing;     /* a change is taken back */
     long pause_after; /* steps to go until a pause; 0: none is due */
     bool unsaved;     /* the state moved on since the last checkpoint */
     bool measured;    /* the run's last evaluation is done */
@@ -109,6 +112,8 @@ static inline bool trainer_interrupted(struct trainer *trainer)
 /* Time until now was not spent on training. */
 void trainer_skip_time(struct trainer *trainer);
 void trainer_set_state(struct trainer *trainer, enum trainer_state state);
+/* What the snapshot has of the state and the options; not yet published. */
+void trainer_note_state(struct trainer *trainer);
 int trainer_emit(struct trainer *trainer, const struct event *event);
 int trainer_message(struct trainer *trainer, const char *text);
 double trainer_factor(const struct trainer *trainer, long step); /* the schedule's, for the step after `step` */
@@ -117,9 +122,42 @@ double trainer_time_left(const struct trainer *trainer);         /* seconds; < 0
 /* trainer_probe.c: memory for probes; whether one is due before the step behind `step`; takes one now, with nothing in
  * flight, unless this step has one; the same for a pause, where there may be no memory for it. */
 int trainer_prepare_probes(struct trainer *trainer, struct error *error);
+/* By options.probe_every; as before where there is no memory for it. */
+int trainer_schedule_probes(struct trainer *trainer, struct error *error);
 bool trainer_probe_due(const struct trainer *trainer, long step);
 enum progress trainer_probe(struct trainer *trainer);
 enum progress trainer_probe_pause(struct trainer *trainer);
+
+/* trainer_settings.c: makes options, loader, plans and steps those of the state, which has just been put there. */
+int trainer_adopt_settings(struct trainer *trainer, struct error *error);
+/* At an epoch's start: the batch that was asked for. */
+enum progress trainer_change_batch(struct trainer *trainer);
+/* How long an epoch and the run are, by the batch in force. */
+void trainer_count_steps(struct trainer *trainer);
+int trainer_make_loader(struct trainer *trainer, struct error *error);
+/* Where the device has the images: what a batch is made of, by the options in force. */
+int trainer_make_source(struct trainer *trainer, struct error *error);
+/* Runs `make` with the signals from outside blocked, so that the threads made in it leave them to the caller's. */
+int trainer_without_signals(struct trainer *trainer, int (*make)(struct trainer *, struct error *),
+                            struct error *error);
+enum progress trainer_set(struct trainer *trainer, struct command_record *record);
+enum progress trainer_undo(struct trainer *trainer, struct command_record *record);
+/* `undo` takes it back: the value that a setting had before. */
+void trainer_remember_change(struct trainer *trainer, enum command_kind kind, double before);
+/* Does a command and fills in its outcome. */
+enum progress trainer_do(struct trainer *trainer, struct command_record *record);
+
+/* trainer_pending.c: a command with a condition, and `cancel`. */
+enum progress trainer_wait(struct trainer *trainer, struct command_record *record);
+enum progress trainer_cancel(struct trainer *trainer, struct command_record *record);
+/* Takes the first command whose condition holds off the list; false when there is none. Nothing is in flight. */
+bool trainer_take_due(struct trainer *trainer, struct command *command);
+/* Whether a command may be due behind `step`, so that no step is to be queued behind it before that is known. */
+bool trainer_may_be_due(const struct trainer *trainer, long step);
+void trainer_forget_pending(struct trainer *trainer, long number);
+
+/* "lr 0.1 -> 0.01" */
+void trainer_outcome(struct command_record *record, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* The batch of the step that is to be queued next; `waited` seconds for it. */
 int trainer_next_batch(struct trainer *trainer, struct step_batch *batch, double *waited);

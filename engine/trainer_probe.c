@@ -10,18 +10,26 @@ enum { PROBE_EVERY_CPU = 200, PROBE_EVERY_GPU = 400 };
 
 enum { MOST_CLOSE_LOOKS = 16 };
 
-int trainer_prepare_probes(struct trainer *trainer, struct error *error)
+int trainer_schedule_probes(struct trainer *trainer, struct error *error)
 {
     const struct train_options *options = &trainer->options;
-    const struct model_spec *spec = network_spec(trainer->network);
     const bool whole = network_backend(trainer->network)->whole_batch;
-    trainer->probe_every = options->probe_every;
-    if (options->probe_every == PROBE_EVERY_AUTO)
-        trainer->probe_every = whole ? PROBE_EVERY_GPU : PROBE_EVERY_CPU;
+    long every = options->probe_every;
+    if (every == PROBE_EVERY_AUTO)
+        every = whole ? PROBE_EVERY_GPU : PROBE_EVERY_CPU;
+    if (every > 0 && probe_reserve(trainer->network, options->batch, error))
+        return -1;
+    trainer->probe_every = every;
+    return 0;
+}
+
+int trainer_prepare_probes(struct trainer *trainer, struct error *error)
+{
+    const struct model_spec *spec = network_spec(trainer->network);
     trainer->probed = trainer->state.step < trainer->steps_total ? -1 : trainer->state.step; /* a run that was over */
     if (probe_create(spec, &trainer->probe, error) || probe_ring_create(&trainer->probes, spec, error))
         return -1;
-    return trainer->probe_every > 0 ? probe_reserve(trainer->network, options->batch, error) : 0;
+    return trainer_schedule_probes(trainer, error);
 }
 
 long trainer_probe_every(const struct trainer *trainer)

@@ -22,19 +22,33 @@ static double images_of_steps(const struct trainer *trainer, long steps)
 static double evaluations_left(const struct trainer *trainer)
 {
     const struct partition *parts = &trainer->parts;
-    const long epochs = trainer->steps_total / trainer->steps_per_epoch - trainer->state.epoch;
-    const bool split_epoch = trainer->steps_total % trainer->steps_per_epoch != 0;
+    const long steps = trainer->steps_total - trainer->state.extra_steps;
+    const long epochs = steps / trainer->steps_per_epoch - trainer->state.epoch;
+    const bool split_epoch = steps % trainer->steps_per_epoch != 0;
     const double each = parts->validation > 0 ? parts->validation : parts->test;
     const double last = parts->validation > 0 && !trainer->measured ? parts->test : 0;
     return each * (double)(epochs + split_epoch) + last;
 }
 
+void trainer_note_state(struct trainer *trainer)
+{
+    const struct training_state *state = &trainer->state;
+    struct snapshot *now = &trainer->now;
+    now->peak_learning_rate = state->learning_rate;
+    now->next_learning_rate = (float)(state->learning_rate * trainer_factor(trainer, state->step));
+    now->options = trainer->options;
+    now->options.learning_rate = state->learning_rate;
+    now->next_batch = state->next_batch;
+    now->extra_steps = state->extra_steps;
+    now->probe_every = trainer->probe_every;
+    memcpy(now->pending, state->pending, sizeof now->pending);
+    now->pending_count = state->pending_count;
+}
+
 void trainer_set_state(struct trainer *trainer, enum trainer_state state)
 {
     trainer->now.state = state;
-    trainer->now.peak_learning_rate = trainer->state.learning_rate;
-    trainer->now.next_learning_rate =
-        (float)(trainer->state.learning_rate * trainer_factor(trainer, trainer->state.step));
+    trainer_note_state(trainer);
     snapshot_publish(&trainer->snapshots, &trainer->now);
 }
 
@@ -54,7 +68,8 @@ int trainer_message(struct trainer *trainer, const char *text)
 
 double trainer_factor(const struct trainer *trainer, long step)
 {
-    return schedule_factor(&trainer->options, step, trainer->steps_total, trainer->steps_per_epoch);
+    const long extra = trainer->state.extra_steps; /* as if all epochs had had the batch of this one */
+    return schedule_factor(&trainer->options, step - extra, trainer->steps_total - extra, trainer->steps_per_epoch);
 }
 
 double trainer_time_left(const struct trainer *trainer)
@@ -174,6 +189,9 @@ static enum progress measure(struct trainer *trainer, struct epoch_record *recor
 
 static enum progress report_epoch(struct trainer *trainer, const struct epoch_record *record)
 {
+    const bool held_out = record->validation_accuracy >= 0;
+    trainer->state.validation_loss = held_out ? record->validation_loss : record->test_loss;
+    trainer->state.validation_accuracy = held_out ? record->validation_accuracy : record->test_accuracy;
     trainer->now.epoch = *record;
     snapshot_publish(&trainer->snapshots, &trainer->now);
     const struct event event = {.kind = EVENT_EPOCH, .epoch = *record};
@@ -241,6 +259,8 @@ enum progress trainer_end_epoch(struct trainer *trainer)
     trainer->unsaved = true;
     trainer->measured = record.run_end;
     progress = report_epoch(trainer, &record);
+    if (progress == RUN_ON && !record.run_end)
+        progress = trainer_change_batch(trainer);
     return progress == RUN_ON ? trainer_checkpoint(trainer, record.best) : progress;
 }
 

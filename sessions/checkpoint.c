@@ -4,6 +4,7 @@
 #include "sessions/fields.h"
 #include "sessions/number.h"
 #include "sessions/safetensors.h"
+#include "sessions/state_record.h"
 #include "sessions/tensors.h"
 
 #include <dirent.h>
@@ -43,7 +44,7 @@ static bool state_is_finite(const struct training_state *state)
 int checkpoint_save(const char *path, struct network *network, const struct checkpoint_info *info, struct error *error)
 {
     int result = -1;
-    struct text state = {0};
+    struct text state = {0}, run = {0};
     char commands[24];
     snprintf(commands, sizeof commands, "%ld", info->commands);
     if (!state_is_finite(&info->state))
@@ -51,7 +52,8 @@ int checkpoint_save(const char *path, struct network *network, const struct chec
     text_add(&state, "{");
     fields_write(state_fields, STATE_FIELDS, &info->state, &state);
     text_add(&state, "}");
-    if (state.failed) {
+    state_record_write(&info->state, &run);
+    if (state.failed || run.failed) {
         error_set(error, "cannot save %s: out of memory", path);
         goto out;
     }
@@ -59,6 +61,7 @@ int checkpoint_save(const char *path, struct network *network, const struct chec
         {"format", "pt"}, /* other programs want to know whose tensor layout it is */
         {"nfbench", "1"},
         {"state", state.data},
+        {"run", run.data},
         {"commands", commands},
         {"best", info->best ? "true" : "false"},
         {"unsound", info->state.unsound ? "true" : "false"},
@@ -67,6 +70,7 @@ int checkpoint_save(const char *path, struct network *network, const struct chec
     result = tensors_save(path, network, metadata, sizeof metadata / sizeof *metadata, error);
 out:
     free(state.data);
+    free(run.data);
     return result;
 }
 
@@ -82,7 +86,7 @@ static int parse_info(const struct safetensors *file, struct checkpoint_info *in
     json_t *state = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
     int result = fields_read(state_fields, STATE_FIELDS, state, &info->state, error);
     json_decref(state);
-    if (result)
+    if (result || state_record_read(safetensors_metadata(file, "run"), &info->state, error))
         return error_prefix(error, "its training state");
     if (info->state.step < 0 || info->state.epoch < 0 || !state_is_finite(&info->state))
         return error_set(error, "its training state makes no sense");

@@ -1,6 +1,7 @@
 /* The logs of a session; see metrics.h. */
 #include "sessions/metrics.h"
 
+#include "engine/live.h"
 #include "sessions/file.h"
 #include "sessions/metrics_record.h"
 
@@ -285,9 +286,7 @@ int metrics_log_count(const struct metrics_log *log, long *count, struct error *
 
 static bool changes_training(const struct record *record)
 {
-    const enum command_kind kind = record->command.command.kind;
-    return record->kind == RECORD_COMMAND &&
-           (kind == COMMAND_LEARNING_RATE || kind == COMMAND_SCALE_LEARNING_RATE || kind == COMMAND_ROLLBACK);
+    return record->kind == RECORD_COMMAND && command_changes_state(record->command.command.kind);
 }
 
 /* Whether a line belongs to the past of the checkpoint; see metrics_log_cut. */

@@ -29,8 +29,7 @@ static const struct field epoch_fields[] = {
     FIELD(epoch_record, seconds, FIELD_DOUBLE),
     FIELD(epoch_record, best, FIELD_BOOL),
 };
-/* By name, so that a log stays readable when the commands' numbers change. */
-static const char *const command_words[] = {
+const char *const command_words[] = {
     [COMMAND_LEARNING_RATE] = "lr",
     [COMMAND_SCALE_LEARNING_RATE] = "scale-lr",
     [COMMAND_PAUSE] = "pause",
@@ -43,8 +42,24 @@ static const char *const command_words[] = {
     [COMMAND_ON_DIVERGENCE] = "on-divergence",
     [COMMAND_ROLLBACK] = "rollback",
     [COMMAND_BACK] = "back",
+    [COMMAND_MOMENTUM] = "momentum",
+    [COMMAND_WEIGHT_DECAY] = "weight-decay",
+    [COMMAND_AGC] = "agc",
+    [COMMAND_LABEL_SMOOTHING] = "label-smoothing",
+    [COMMAND_EMA] = "ema",
+    [COMMAND_AUGMENT] = "augment",
+    [COMMAND_SCHEDULE] = "schedule",
+    [COMMAND_BATCH] = "batch",
+    [COMMAND_PROBE_EVERY] = "probe-every",
+    [COMMAND_LOG_EVERY] = "log-every",
+    [COMMAND_CHECKPOINT_EVERY] = "checkpoint-every",
+    [COMMAND_UNDO] = "undo",
+    [COMMAND_NOTE] = "note",
+    [COMMAND_WAIT] = "wait",
+    [COMMAND_CANCEL] = "cancel",
     NULL,
 };
+_Static_assert(sizeof command_words / sizeof *command_words == COMMAND_KINDS + 1, "each has a word");
 _Static_assert(sizeof(enum command_kind) == sizeof(int), "words are stored as int");
 static const struct field command_fields[] = {
     FIELD(command_record, step, FIELD_LONG),

@@ -5,6 +5,9 @@
 #include "sessions/fields.h"
 #include "sessions/metrics.h"
 
+/* Of the commands' kinds, so that logs and checkpoints stay readable when their numbers change. */
+extern const char *const command_words[];
+
 enum record_kind {
     RECORD_STEP,
     RECORD_EPOCH,

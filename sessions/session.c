@@ -1,6 +1,7 @@
 /* The session's folder: making, opening, locking, and what the trainer writes into it; see session.h. */
 #include "sessions/session.h"
 
+#include "engine/live.h"
 #include "sessions/checkpoint.h"
 #include "sessions/file.h"
 #include "sessions/session_paths.h"
@@ -16,9 +17,10 @@ struct session {
     char name[SESSION_NAME_SIZE];
     struct session_paths paths;
     struct settings settings;
-    int lock;      /* -1: opened for reading */
-    bool diverged; /* and its record is written */
-    bool undone;   /* the run went back: checkpoints behind the next one are void */
+    struct settings kept; /* as settings.ini is to have them: the writer's, while others may read `settings` */
+    int lock;             /* -1: opened for reading */
+    bool diverged;        /* and its record is written */
+    bool undone;          /* the run went back: checkpoints behind the next one are void */
     struct metrics_log *metrics, *commands;
 };
 
@@ -80,6 +82,7 @@ static int fill(struct session *session, struct error *error)
         file_make_folders(paths->checkpoints, error) || file_make_folders(paths->images, error) ||
         settings_write(&session->settings, paths->settings, error) || open_logs(session, error))
         return -1;
+    session->kept = session->settings;
     return file_sync_folder(paths->folder, error);
 }
 
@@ -109,6 +112,7 @@ static int read_settings(struct session *session, const struct settings *setting
         settings_read(&session->settings, session->paths.settings, error))
         return -1;
     memcpy(session->settings.sessions_dir, settings->sessions_dir, sizeof settings->sessions_dir);
+    session->kept = session->settings;
     return 0;
 }
 
@@ -160,7 +164,7 @@ int session_update_settings(struct session *session, const struct settings *sett
     struct settings changed = *settings;
     if (make_data_absolute(&changed, error) || settings_write(&changed, session->paths.settings, error))
         return -1;
-    session->settings = changed;
+    session->settings = session->kept = changed;
     return 0;
 }
 
@@ -177,7 +181,7 @@ static int on_step(void *context, const struct step_record *record, struct error
     if (session->diverged && metrics_log_state(session->metrics, SESSION_STARTED, record->step, "", error))
         return -1;
     session->diverged = false; /* the person has changed something, and it goes on */
-    if (record->step % session->settings.train.log_every)
+    if (record->step % session->kept.train.log_every)
         return 0;
     return metrics_log_step(session->metrics, record, error);
 }
@@ -194,19 +198,20 @@ static int on_probe(void *context, const struct probe *probe, struct error *erro
     return metrics_log_probe(session->metrics, probe, error);
 }
 
-/* What a person asks of a divergence holds for the session, whatever checkpoint it goes on from. Only the file has it:
- * session_settings may be read elsewhere now. */
-static int keep_policy(const struct session *session, const struct command_record *record, struct error *error)
+/* Some of what a person changes holds for the session, whatever checkpoint it goes on from. */
+static int keep_setting(struct session *session, const struct command_record *record, struct error *error)
 {
-    struct settings changed = session->settings;
-    changed.train.on_divergence = (enum divergence_policy)record->command.value;
-    return settings_write(&changed, session->paths.settings, error);
+    const struct live_setting *setting = live_of_command(record->command.kind);
+    if (!setting || !setting->of_session || !record->ok)
+        return 0;
+    live_put(setting, &session->kept.train, record->command.value);
+    return settings_write(&session->kept, session->paths.settings, error);
 }
 
 static int on_command(void *context, const struct command_record *record, struct error *error)
 {
     struct session *session = context;
-    if (record->command.kind == COMMAND_ON_DIVERGENCE && record->ok && keep_policy(session, record, error))
+    if (keep_setting(session, record, error))
         return -1;
     return metrics_log_command(session->commands, record, error);
 }

@@ -257,6 +257,46 @@ void settings_get(const struct settings *settings, const struct setting *row, ch
     }
 }
 
+int setting_number(const struct setting *row, const char *value, double *number, struct error *error)
+{
+    struct settings scratch = {0};
+    const void *at = setting_constant(&scratch, row);
+    if (set_row(&scratch, row, value, error))
+        return -1;
+    switch (row->type) {
+    case SETTING_LONG:
+        *number = (double)*(const long *)at;
+        return 0;
+    case SETTING_FLOAT:
+        *number = (double)*(const float *)at;
+        return 0;
+    case SETTING_SWITCH:
+        *number = *(const bool *)at;
+        return 0;
+    case SETTING_INT:
+    case SETTING_CHOICE:
+        *number = *(const int *)at;
+        return 0;
+    default:
+        return error_set(error, "%s is no number", row->name);
+    }
+}
+
+void setting_text(const struct setting *row, double number, char value[SETTINGS_VALUE_SIZE])
+{
+    struct settings scratch = {0};
+    void *at = setting_value(&scratch, row);
+    if (row->type == SETTING_LONG)
+        *(long *)at = (long)number;
+    else if (row->type == SETTING_FLOAT)
+        *(float *)at = (float)number;
+    else if (row->type == SETTING_SWITCH)
+        *(bool *)at = number != 0;
+    else
+        *(int *)at = (int)number;
+    settings_get(&scratch, row, value);
+}
+
 bool settings_given(const struct settings *settings, const char *name)
 {
     int index = settings_find(name);

@@ -52,10 +52,10 @@ enum setting_type {
     SETTING_FLAG    /* a bool without an argument; command line only */
 };
 
+/* Which may change while it trains is in engine/live.h. */
 enum setting_change {
-    SETTING_FIXED,  /* part of what the session is */
-    SETTING_RESUME, /* may differ when the session is resumed or tested */
-    SETTING_LIVE    /* may also change while it trains, by a command of the same name */
+    SETTING_FIXED, /* part of what the session is */
+    SETTING_RESUME /* may differ when the session is resumed or tested */
 };
 
 struct setting {
@@ -103,6 +103,10 @@ int settings_parse(struct settings *settings, enum settings_base base, int argc,
 int settings_set(struct settings *settings, const char *name, const char *value, struct error *error);
 /* The row's value as text, as settings_set reads it back to the same bits. */
 void settings_get(const struct settings *settings, const struct setting *row, char value[SETTINGS_VALUE_SIZE]);
+/* A row's value as a number and back: those of numbers, switches and choices (an enum's number). What a text may be is
+ * checked as settings_set does. */
+int setting_number(const struct setting *row, const char *value, double *number, struct error *error);
+void setting_text(const struct setting *row, double number, char value[SETTINGS_VALUE_SIZE]);
 bool settings_given(const struct settings *settings, const char *name);
 
 /* Checks what no single row can (model_validate). */

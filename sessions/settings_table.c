@@ -1,6 +1,7 @@
 /* The table of all settings: adding a setting is adding a row here. See settings.h. */
 #include "sessions/settings_table.h"
 #include "base/nearest.h"
+#include "engine/live.h"
 
 #include <string.h>
 
@@ -10,13 +11,10 @@ static const char *const init_words[] = {"he", "xavier", "uniform", "normal", NU
 static const char *const norm_words[] = {"none", "batch", NULL};
 static const char *const shortcut_words[] = {"pool", "conv", NULL};
 static const char *const skip_gain_words[] = {"zero", "one", NULL};
-static const char *const schedule_words[] = {"constant", "step", "cosine", "onecycle", NULL};
 static const char *const optimizer_words[] = {"sgd", "nesterov", NULL};
-static const char *const augment_words[] = {"none", "report", "report-text", "standard", NULL};
 static const char *const normalize_words[] = {"dataset", "image", NULL};
 static const char *const device_words[] = {"auto", "cpu", "cuda", NULL};
 static const char *const precision_words[] = {"auto", "fp32", "bf16", "tf32", NULL};
-static const char *const divergence_words[] = {"pause", "rollback", "continue", NULL};
 static const char *const switch_words[] = {"off", "on", NULL};
 
 /* The columns of a row by name, so that the rows below stay short. */
@@ -68,8 +66,7 @@ const struct setting settings_table[] = {
     {"epochs", TRAIN, AT(train.epochs), NUMBER(INT, 1, 1000000), .help = "passes over the training images"},
     {"steps", TRAIN, AT(train.steps), NUMBER(LONG, 0, 1e12), .help = "stop after so many steps; 0: by epochs alone"},
     {"batch", TRAIN_AS(SETTING_FIXED), AT(train.batch), NUMBER(INT, 1, 65536), .help = "images a step"},
-    {"lr", TRAIN_AS(SETTING_LIVE), AT(train.learning_rate), POSITIVE(TRAIN_MAX_LEARNING_RATE),
-     .help = "peak learning rate"},
+    {"lr", TRAIN, AT(train.learning_rate), POSITIVE(TRAIN_MAX_LEARNING_RATE), .help = "peak learning rate"},
     {"schedule", TRAIN, AT(train.schedule), CHOICE(schedule_words, "constant|step|cosine|onecycle"),
      .help = "learning rate over the run"},
     {"warmup", TRAIN, AT(train.warmup_epochs), REAL(0, 1000000),
@@ -107,8 +104,7 @@ const struct setting settings_table[] = {
      .help = "steps between checkpoints; 0: at each epoch's end"},
     {"probe-every", RUN, AT(train.probe_every), .type = SETTING_LONG, .maximum = 1e12, .automatic = true,
      .argument = "N|auto", .help = "steps between probes of the signal; 0: none, auto: 200 on a CPU, 400 on a GPU"},
-    {"on-divergence", RUN_AS(SETTING_LIVE), AT(train.on_divergence),
-     CHOICE(divergence_words, "pause|rollback|continue"),
+    {"on-divergence", RUN, AT(train.on_divergence), CHOICE(divergence_words, "pause|rollback|continue"),
      .help = "at a step that is not finite: wait, go back at half the lr, or pass over its batch"},
     {"log-every", RUN, AT(train.log_every), NUMBER(INT, 1, 1000000), .help = "steps between records of the metrics"},
 

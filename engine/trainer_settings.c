@@ -1,0 +1,269 @@
+/* Settings that change while the run trains: what hangs on each, how one is undone, and how a state that comes from a
+ * checkpoint brings its own. Called with nothing in flight, so that a value holds from the next step on, on a GPU, too:
+ * there the optimizer's go with each step in device memory, and what a recorded pass was made for is part of its key.
+ */
+#include "engine/live.h"
+#include "engine/network_probe.h"
+#include "engine/trainer_internal.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+/* ---- What is made by the settings ---- */
+
+/* Workers that prepare batches: few, since the step itself uses all processors. */
+static int loader_workers(int threads)
+{
+    if (threads <= 0)
+        threads = (int)sysconf(_SC_NPROCESSORS_ONLN);
+    int workers = threads / 4;
+    return workers < 1 ? 1 : workers > 4 ? 4 : workers;
+}
+
+/* In place of the one that is there, if any. */
+int trainer_make_loader(struct trainer *trainer, struct error *error)
+{
+    const struct train_options *options = &trainer->options;
+    const struct loader_options loading = {
+        .split = SPLIT_TRAIN,
+        .count = trainer->parts.train,
+        .batch = options->batch,
+        .shuffle = true,
+        .augment = options->augment,
+        .normalize = options->normalize,
+        .statistics = trainer->parts.statistics,
+        .seed = options->seed,
+        .workers = network_backend(trainer->network)->load_batch ? 0 : loader_workers(options->threads),
+    };
+    struct loader *loader;
+    if (loader_create(trainer->dataset, &loading, &loader, error) < 0)
+        return -1;
+    loader_destroy(trainer->loader);
+    trainer->loader = loader;
+    trainer->batch = NULL;
+    trainer->fetched = false;
+    return 0;
+}
+
+void trainer_count_steps(struct trainer *trainer)
+{
+    const struct train_options *options = &trainer->options;
+    trainer->steps_per_epoch = loader_batches(trainer->loader);
+    trainer->steps_total =
+        options->epochs > 0 ? options->epochs * trainer->steps_per_epoch + trainer->state.extra_steps : LONG_MAX;
+    if (options->steps > 0 && options->steps < trainer->steps_total)
+        trainer->steps_total = options->steps;
+    const long steps = trainer->steps_total - trainer->state.extra_steps;
+    trainer->now.steps_total = trainer->steps_total;
+    trainer->now.steps_per_epoch = trainer->steps_per_epoch;
+    trainer->now.epochs_total = (int)((steps + trainer->steps_per_epoch - 1) / trainer->steps_per_epoch);
+}
+
+int trainer_make_source(struct trainer *trainer, struct error *error)
+{
+    uint32_t place;
+    const struct device_view view = {
+        .split = SPLIT_TRAIN,
+        .ordered = true,
+        .augment = trainer->options.augment,
+        .normalize = trainer->options.normalize,
+        .statistics = trainer->parts.statistics,
+        .seed = trainer->options.seed,
+    };
+    return trainer->device ? device_data_source(trainer->device, &view, 0, &trainer->source, &place, error) : 0;
+}
+
+static int make_images(struct trainer *trainer, struct error *error)
+{
+    if (trainer_without_signals(trainer, trainer_make_loader, error) < 0 || trainer_make_source(trainer, error) < 0)
+        return -1;
+    trainer_count_steps(trainer);
+    return 0;
+}
+
+/* ---- The state's values ---- */
+
+static void keep_values(struct trainer *trainer)
+{
+    const struct live_setting *setting;
+    trainer->options.learning_rate = trainer->state.learning_rate;
+    for (int i = 0; (setting = live_setting(i)); i++)
+        trainer->state.values[i] = live_get(setting, &trainer->options);
+    trainer->state.has_values = true;
+}
+
+int trainer_adopt_settings(struct trainer *trainer, struct error *error)
+{
+    const struct training_state *state = &trainer->state;
+    const struct train_options before = trainer->options;
+    const struct live_setting *setting;
+    for (int i = 0; (setting = live_setting(i)); i++) {
+        const bool known = state->has_values && !isnan(state->values[i]);
+        if (!setting->of_session)
+            live_put(setting, &trainer->options, known ? state->values[i] : live_get(setting, &trainer->given));
+    }
+    keep_values(trainer);
+    if (trainer->options.batch != before.batch && network_set_batch(trainer->network, trainer->options.batch, error))
+        return -1;
+    if (!trainer->loader || trainer->options.batch != before.batch || trainer->options.augment != before.augment)
+        return make_images(trainer, error);
+    trainer_count_steps(trainer);
+    return 0;
+}
+
+/* ---- Batch ---- */
+
+enum progress trainer_change_batch(struct trainer *trainer)
+{
+    struct training_state *state = &trainer->state;
+    struct error why = {""};
+    const int batch = state->next_batch;
+    char text[sizeof why.message + 64];
+    if (batch == 0 || batch == trainer->options.batch || state->batch_in_epoch != 0)
+        return RUN_ON;
+    state->next_batch = 0;
+    const int changed = network_set_batch(trainer->network, batch, &why);
+    if (changed < 0) {
+        trainer->failure = why;
+        return RUN_FAILED;
+    }
+    if (changed == NETWORK_BATCH_REFUSED) {
+        snprintf(text, sizeof text, "the batch stays %d: %s", trainer->options.batch, why.message);
+        return trainer_message(trainer, text) < 0 ? RUN_FAILED : RUN_ON;
+    }
+    trainer->options.batch = batch;
+    keep_values(trainer);
+    if (trainer_without_signals(trainer, trainer_make_loader, &trainer->failure) < 0)
+        return RUN_FAILED;
+    state->extra_steps = state->step - state->epoch * (long)loader_batches(trainer->loader);
+    trainer_count_steps(trainer);
+    trainer_seek(trainer);
+    return RUN_ON;
+}
+
+static enum progress set_batch(struct trainer *trainer, struct command_record *record)
+{
+    struct training_state *state = &trainer->state;
+    struct error why = {""};
+    const int now = trainer->options.batch, before = state->next_batch ? state->next_batch : now;
+    const int batch = (int)record->command.value;
+    if (network_check_batch(trainer->network, batch, &why) < 0) {
+        record->ok = false;
+        trainer_outcome(record, "%s", why.message);
+        return RUN_ON;
+    }
+    if (batch != before)
+        trainer_remember_change(trainer, COMMAND_BATCH, before);
+    state->next_batch = batch == now ? 0 : batch;
+    trainer->unsaved = true;
+    if (state->batch_in_epoch != 0 && batch != now) {
+        const long start = state->step - state->batch_in_epoch + trainer->steps_per_epoch;
+        trainer_outcome(record, "batch %d -> %d from step %ld on, where epoch %d begins", before, batch, start,
+                        state->epoch + 2);
+        return RUN_ON;
+    }
+    const enum progress progress = trainer_change_batch(trainer);
+    record->ok = trainer->options.batch == batch;
+    trainer_outcome(record, record->ok ? "batch %d -> %d" : "batch stays %d: no memory for %d", before, batch);
+    return progress;
+}
+
+/* ---- The others ---- */
+
+static enum progress refuse(struct command_record *record, const char *why)
+{
+    record->ok = false;
+    trainer_outcome(record, "%s", why);
+    return RUN_ON;
+}
+
+/* What more than the value must change; `record` gets why it cannot. */
+static enum progress follow(struct trainer *trainer, struct command_record *record)
+{
+    struct error why = {""};
+    switch (record->command.kind) {
+    case COMMAND_AUGMENT:
+        if (make_images(trainer, &trainer->failure) < 0)
+            return RUN_FAILED;
+        trainer_seek(trainer);
+        break;
+    case COMMAND_PROBE_EVERY:
+        if (trainer_schedule_probes(trainer, &why) < 0)
+            return refuse(record, why.message);
+        break;
+    default:
+        break;
+    }
+    return RUN_ON;
+}
+
+static void add_next_rate(const struct trainer *trainer, struct command_record *record)
+{
+    const size_t used = strlen(record->outcome);
+    const double rate = trainer->state.learning_rate * trainer_factor(trainer, trainer->state.step);
+    snprintf(record->outcome + used, sizeof record->outcome - used, "; the next step has lr %.3g", rate);
+}
+
+enum progress trainer_set(struct trainer *trainer, struct command_record *record)
+{
+    const struct live_setting *setting = live_of_command(record->command.kind);
+    const double before = live_get(setting, &trainer->options), after = record->command.value;
+    char old[32], new[32];
+    if (record->command.kind == COMMAND_BATCH)
+        return set_batch(trainer, record);
+    if (record->command.kind == COMMAND_EMA && (trainer->given.ema <= 0 || after <= 0))
+        return refuse(record, trainer->given.ema <= 0
+                                  ? "this run keeps no averaged weights: it would have to begin with --ema"
+                                  : "averaged weights that the run began with are kept: give a decay above 0");
+    live_put(setting, &trainer->options, after);
+    const enum progress progress = follow(trainer, record);
+    if (!record->ok || progress == RUN_FAILED) {
+        live_put(setting, &trainer->options, before);
+        return progress;
+    }
+    keep_values(trainer);
+    trainer->unsaved |= !setting->of_session;
+    if (after != before)
+        trainer_remember_change(trainer, setting->command, before);
+    live_text(setting, before, old, sizeof old);
+    live_text(setting, live_get(setting, &trainer->options), new, sizeof new);
+    trainer_outcome(record, "%s %s -> %s", setting->name, old, new);
+    if (record->command.kind == COMMAND_SCHEDULE)
+        add_next_rate(trainer, record);
+    return progress;
+}
+
+/* ---- Undo ---- */
+
+void trainer_remember_change(struct trainer *trainer, enum command_kind kind, double before)
+{
+    struct training_state *state = &trainer->state;
+    keep_values(trainer);
+    if (trainer->undoing)
+        return;
+    if (state->change_count == CHANGES_MOST)
+        memmove(state->changes, state->changes + 1, (size_t)--state->change_count * sizeof *state->changes);
+    state->changes[state->change_count++] = (struct undo_entry){kind, before};
+}
+
+enum progress trainer_undo(struct trainer *trainer, struct command_record *record)
+{
+    struct training_state *state = &trainer->state;
+    if (state->change_count == 0)
+        return refuse(record, "there is nothing to undo: no setting was changed");
+    const struct undo_entry change = state->changes[state->change_count - 1];
+    struct command_record back = {.step = record->step, .command = {.kind = change.kind, .value = change.before}};
+    back.ok = true;
+    trainer->undoing = true;
+    const enum progress progress = trainer_do(trainer, &back);
+    trainer->undoing = false;
+    state->change_count -= back.ok;
+    trainer->unsaved = true;
+    record->ok = back.ok;
+    record->command.kind = change.kind; /* what it comes to, for who reads the record */
+    record->command.value = change.before;
+    memcpy(record->outcome, back.outcome, sizeof record->outcome);
+    return progress;
+}
