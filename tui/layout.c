@@ -63,10 +63,11 @@ enum place view_place(enum view view)
 
 enum place view_focus(enum view view, int index)
 {
-    static const enum place charts[] = {PLACE_LOSS, PLACE_ACCURACY};
+    static const enum place overview[] = {PLACE_LOSS, PLACE_ACCURACY, PLACE_LOG};
+    const int count = view == VIEW_OVERVIEW ? 3 : view == VIEW_CHARTS ? 2 : 0;
 
-    if (view == VIEW_CHARTS)
-        return index < (int)(sizeof(charts) / sizeof(*charts)) ? charts[index] : PLACE_COUNT;
+    if (count > 0)
+        return index < count ? overview[index] : PLACE_COUNT;
     return index == 0 ? view_place(view) : PLACE_COUNT;
 }
 

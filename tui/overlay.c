@@ -56,8 +56,7 @@ static int help_rows(const struct command_entry *entry, int columns)
     return rows < 1 ? 1 : rows;
 }
 
-/* Returns the row behind it. */
-static int draw_help_row(struct canvas *canvas, struct rect area, const struct command_entry *entry)
+static void draw_help_row(struct canvas *canvas, struct rect area, const struct command_entry *entry)
 {
     char keys[64], usage[64];
     struct rect text = {area.column + KEY_COLUMNS + USAGE_COLUMNS, area.row, area.columns - KEY_COLUMNS - USAGE_COLUMNS,
@@ -68,7 +67,7 @@ static int draw_help_row(struct canvas *canvas, struct rect area, const struct c
     canvas_text_cut(canvas, area.column, area.row, KEY_COLUMNS - 1, STYLE(ROLE_KEY), keys);
     canvas_text_cut(canvas, area.column + KEY_COLUMNS, area.row, USAGE_COLUMNS - 1, STYLE(ROLE_TEXT, STYLE_BOLD),
                     usage);
-    return area.row + panel_draw_wrapped(canvas, text, STYLE(ROLE_LABEL), entry->help);
+    panel_draw_wrapped(canvas, text, STYLE(ROLE_LABEL), entry->help);
 }
 
 static int scroll_limit(int scroll, int most)
@@ -77,50 +76,105 @@ static int scroll_limit(int scroll, int most)
     return scroll < 0 ? 0 : scroll;
 }
 
-/* Wrapped text and its rows; only counts them where `canvas` is NULL. */
-static int help_text(struct canvas *canvas, struct rect area, const char *text)
+/* What writes the help, or only counts its rows. */
+struct pen {
+    struct canvas *canvas; /* NULL: counts */
+    struct rect area;      /* what is left of it */
+    int rows;              /* so far */
+};
+
+static void move_pen(struct pen *pen, int rows)
 {
-    if (canvas)
-        panel_draw_wrapped(canvas, area, STYLE(ROLE_DIM), text);
-    return words_wrapped_lines(text, area.columns);
+    pen->area.row += rows;
+    pen->rows += rows;
 }
 
-/* What the panels' keys do, then the rest. */
-static int help_on_keys(struct canvas *canvas, struct rect area)
+static void write_text(struct pen *pen, struct style style, const char *text)
 {
-    static const char rest[] = "Command line: Tab completes, Up recalls, Ctrl-R searches. Ctrl-C saves and leaves, a "
-                               "second one leaves at once; Ctrl-Z stops, fg goes on.";
-    const struct panel_ops *panel;
-    int first = area.row;
+    if (pen->canvas)
+        panel_draw_wrapped(pen->canvas, pen->area, style, text);
+    move_pen(pen, words_wrapped_lines(text, pen->area.columns));
+}
 
-    for (int i = 0; (panel = panel_at(i)); i++)
-        if (panel->help)
-            area.row += help_text(canvas, area, panel->help);
-    return area.row + help_text(canvas, area, rest) - first;
+static void write_command(struct pen *pen, const struct command_entry *entry)
+{
+    if (pen->canvas)
+        draw_help_row(pen->canvas, pen->area, entry);
+    move_pen(pen, help_rows(entry, pen->area.columns));
+}
+
+static bool is_of_view(enum view view, enum place place)
+{
+    enum place of;
+
+    for (int i = 0; (of = view_focus(view, i)) != PLACE_COUNT; i++)
+        if (of == place)
+            return true;
+    return false;
+}
+
+/* What the keys of the panels do, of the open view or of the others; two that say the same say it once. */
+static void write_panels(struct pen *pen, enum view view, bool of_view, struct style style)
+{
+    const struct panel_ops *panel;
+    const char *before = NULL;
+
+    for (int i = 0; (panel = panel_at(i)); i++) {
+        if (!panel->help || is_of_view(view, panel->place) != of_view || panel->help == before)
+            continue;
+        write_text(pen, style, panel->help);
+        before = panel->help;
+    }
+}
+
+/* The open view's keys first, then what goes everywhere. */
+static void write_help(struct pen *pen, enum view view)
+{
+    const struct command_entry *entry;
+
+    write_panels(pen, view, true, STYLE(ROLE_TEXT));
+    if (view_focus(view, 1) != PLACE_COUNT)
+        write_text(
+            pen, STYLE(ROLE_TEXT),
+            "Panels: c chooses the next one, Enter gives it the whole body, Esc shows all again; a click chooses "
+            "one, too, and in its title does what Enter does.");
+    move_pen(pen, 1);
+    for (int i = 0; (entry = command_at(i)); i++)
+        write_command(pen, entry);
+    move_pen(pen, 1);
+    write_text(
+        pen, STYLE(ROLE_DIM),
+        "Mouse: a click opens a view by its name and marks a block, a second one opens that; the wheel scrolls.");
+    write_text(pen, STYLE(ROLE_DIM),
+               "Command line: Tab completes, Up recalls, Ctrl-R searches. Ctrl-C saves and leaves, a second one leaves "
+               "at once; Ctrl-Z stops, fg goes on.");
+    write_panels(pen, view, false, STYLE(ROLE_DIM));
 }
 
 static void draw_help(struct scene *scene, struct canvas *canvas, struct rect body)
 {
-    int columns = body.columns - 4 < HELP_COLUMNS ? body.columns - 4 : HELP_COLUMNS, rows = 0;
-    const struct command_entry *entry, *topic = scene->help_topic ? command_find(scene->help_topic) : NULL;
+    const struct command_entry *topic = scene->help_topic ? command_find(scene->help_topic) : NULL;
+    int columns = body.columns - 4 < HELP_COLUMNS ? body.columns - 4 : HELP_COLUMNS;
+    struct pen pen = {.area = {.columns = columns}};
     struct rect inside, before;
+    char title[64];
 
-    for (int i = 0; (entry = command_at(i)); i++)
-        rows += !topic || entry == topic ? help_rows(entry, columns) : 0;
-    if (!topic)
-        rows += 1 + help_on_keys(NULL, (struct rect){.columns = columns});
-    inside = draw_frame(canvas, body, rows, columns, ROLE_ACCENT, topic ? topic->name : "Keys and commands",
-                        rows + 2 > body.rows ? "Up and Down scroll, any other key closes" : "any key closes");
-    scene->overlay_scroll = scroll_limit(scene->overlay_scroll, rows - inside.rows);
+    if (topic)
+        write_command(&pen, topic);
+    else
+        write_help(&pen, scene->view);
+    snprintf(title, sizeof(title), "Keys and commands: %s", view_name(scene->view));
+    inside = draw_frame(canvas, body, pen.rows, columns, ROLE_ACCENT, topic ? topic->name : title,
+                        pen.rows + 2 > body.rows ? "Up and Down scroll, any other key closes" : "any key closes");
+    scene->overlay_scroll = scroll_limit(scene->overlay_scroll, pen.rows - inside.rows);
     before = canvas_clip(canvas, inside);
     inside.row -= scene->overlay_scroll;
-    inside.rows = rows; /* all of it is drawn, and clipped */
-    for (int i = 0; (entry = command_at(i)); i++)
-        if (!topic || entry == topic)
-            inside.row = draw_help_row(canvas, inside, entry);
-    inside.row++;
-    if (!topic)
-        help_on_keys(canvas, inside);
+    inside.rows = pen.rows; /* all of it is drawn, and clipped */
+    pen = (struct pen){canvas, inside, 0};
+    if (topic)
+        write_command(&pen, topic);
+    else
+        write_help(&pen, scene->view);
     canvas_clip(canvas, before);
 }
 

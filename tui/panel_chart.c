@@ -55,37 +55,15 @@ static bool move_cursor(struct scene *scene, struct rect area, int key)
     return true;
 }
 
-/* In the view of charts one of them is chosen, and may have it to itself. */
-static bool choose(struct scene *scene, int key)
-{
-    if (scene->view != VIEW_CHARTS)
-        return false;
-    if (key == 'c')
-        scene_focus_next(scene);
-    else if (key == KEY_CODE_ENTER)
-        scene->zoomed = !scene->zoomed;
-    else if (key == KEY_CODE_ESCAPE && scene->zoomed)
-        scene->zoomed = false;
-    else
-        return false;
-    return true;
-}
-
-static bool key(struct scene *scene, struct rect area, int key)
-{
-    return move_cursor(scene, area, key) || choose(scene, key);
-}
-
 const struct panel_ops panel_loss = {
     .place = PLACE_LOSS,
     .title = "Loss",
     .draw = draw_loss,
-    .key = key,
-    .keys = {{"\u2190\u2192", "read values"}, {"c", "chart"}, {"Enter", "zoom"}},
-    .help = "Charts: Left and Right move a cursor, at which the values are read, Esc takes it away; c goes to the next "
-            "chart, Enter shows it alone, Esc all."};
+    .key = move_cursor,
+    .keys = {{"\u2190\u2192", "read values"}},
+    .help = "Charts: Left and Right move a cursor, at which the values are read; Esc takes it away."};
 const struct panel_ops panel_accuracy = {.place = PLACE_ACCURACY,
                                          .title = "Accuracy",
                                          .draw = draw_accuracy,
-                                         .key = key,
-                                         .keys = {{"\u2190\u2192", "read values"}, {"c", "chart"}, {"Enter", "zoom"}}};
+                                         .key = move_cursor,
+                                         .keys = {{"\u2190\u2192", "read values"}}};

@@ -56,18 +56,28 @@ static int add_items(const struct scene *scene, const struct command_entry *entr
     return count;
 }
 
-/* Those of the view. */
+static int add_item(struct item *items, int count, const char *key, const char *hint)
+{
+    items[count].kept = false;
+    items[count].hint = hint;
+    snprintf(items[count].key, sizeof(items->key), "%s", key);
+    return count + 1;
+}
+
+/* Those of the panel that has the focus, and those that choose one where there are several. */
 static int add_panel(const struct scene *scene, struct item *items, int count)
 {
     const struct panel_ops *panel;
 
     for (int i = 0; (panel = panel_at(i)); i++)
-        for (int k = 0; panel->place == scene_focus(scene) && k < PANEL_KEYS && panel->keys[k].name; k++) {
-            items[count].kept = false;
-            items[count].hint = panel->keys[k].hint;
-            snprintf(items[count++].key, sizeof(items->key), "%s", panel->keys[k].name);
-        }
-    return count;
+        for (int k = 0; panel->place == scene_focus(scene) && k < PANEL_KEYS && panel->keys[k].name; k++)
+            count = add_item(items, count, panel->keys[k].name, panel->keys[k].hint);
+    if (view_focus(scene->view, 1) == PLACE_COUNT)
+        return count;
+    count = add_item(items, count, "c", "panel");
+    if (scene->zoomed)
+        return add_item(items, count, "Esc", "all");
+    return add_item(items, count, "Enter", "zoom");
 }
 
 static int item_columns(const struct item *item)

@@ -124,6 +124,10 @@ static void head_gradients(const struct scene *scene, char text[PANEL_TITLE])
     probe_heading(scene, "Gradients", text);
 }
 
+static const char help[] =
+    "Signal and Gradients: Left and Right mark a block, Enter opens it, l changes between logarithmic and linear axes. "
+    "In all views of the blocks , and . go back and on through the probes, n to the newest.";
+
 const struct panel_ops panel_signal = {
     .place = PLACE_SIGNAL,
     .title = "Signal propagation",
@@ -132,9 +136,7 @@ const struct panel_ops panel_signal = {
     .key = key_signal,
     .mouse = wheel,
     .keys = {{"\u2190\u2192", "block"}, {"Enter", "detail"}, {"l", "log axis"}, {",.", "step"}},
-    .help =
-        "Signal and Gradients: Left and Right mark a block, Enter opens it, l changes between logarithmic and linear "
-        "axes. In all views of the blocks , and . go back and on through the probes, n to the newest."};
+    .help = help};
 const struct panel_ops panel_gradients = {
     .place = PLACE_GRADIENTS,
     .title = "Gradients",
@@ -142,4 +144,5 @@ const struct panel_ops panel_gradients = {
     .draw = draw_gradients,
     .key = key_gradients,
     .mouse = wheel,
-    .keys = {{"\u2190\u2192", "block"}, {"Enter", "detail"}, {"l", "log axis"}, {",.", "step"}}};
+    .keys = {{"\u2190\u2192", "block"}, {"Enter", "detail"}, {"l", "log axis"}, {",.", "step"}},
+    .help = help};

@@ -113,6 +113,22 @@ struct layout scene_layout(const struct scene *scene, int rows, int columns)
     return layout_compute(rows, columns, scene->view, scene_focus(scene), scene->zoomed);
 }
 
+/* In a view of several panels one is chosen, and may have the body to itself. */
+static bool choose_panel(struct scene *scene, int key)
+{
+    if (view_focus(scene->view, 1) == PLACE_COUNT)
+        return false;
+    if (key == 'c')
+        scene_focus_next(scene);
+    else if (key == KEY_CODE_ENTER)
+        scene->zoomed = !scene->zoomed;
+    else if (key == KEY_CODE_ESCAPE && scene->zoomed)
+        scene->zoomed = false;
+    else
+        return false;
+    return true;
+}
+
 static bool give_key(struct scene *scene, const struct layout *layout, const struct panel_ops *panel, int key)
 {
     return panel->key && layout->places[panel->place].rows > 0 &&
@@ -131,7 +147,7 @@ bool scene_key(struct scene *scene, int rows, int columns, int key)
     for (int i = 0; (panel = panel_at(i)); i++)
         if (panel->place != first && give_key(scene, &layout, panel, key))
             return true;
-    return false;
+    return choose_panel(scene, key);
 }
 
 static bool holds(struct rect area, const struct mouse *mouse)
@@ -140,18 +156,37 @@ static bool holds(struct rect area, const struct mouse *mouse)
            mouse->column < area.column + area.columns;
 }
 
+/* A click chooses a panel; in its title it gives it the body, and takes that away again. */
+static bool click_panel(struct scene *scene, const struct layout *layout, const struct mouse *mouse)
+{
+    enum place place;
+
+    for (int i = 0; (place = view_focus(scene->view, i)) != PLACE_COUNT; i++) {
+        struct rect area = layout->places[place];
+
+        if (!holds(area, mouse))
+            continue;
+        scene->focus[scene->view] = place;
+        if (mouse->row == area.row && view_focus(scene->view, 1) != PLACE_COUNT)
+            scene->zoomed = !scene->zoomed;
+        return true;
+    }
+    return false;
+}
+
 bool scene_mouse(struct scene *scene, int rows, int columns, const struct mouse *mouse)
 {
     struct layout layout = scene_layout(scene, rows, columns);
     const struct panel_ops *panel;
+    bool chosen = mouse->act == MOUSE_PRESS && click_panel(scene, &layout, mouse);
 
     for (int i = 0; (panel = panel_at(i)); i++) {
         struct rect inside = layout_inside(&layout, panel->place);
 
         if (panel->mouse && layout.places[panel->place].rows > 0 && holds(inside, mouse))
-            return panel->mouse(scene, inside, mouse);
+            return panel->mouse(scene, inside, mouse) || chosen;
     }
-    return false;
+    return chosen;
 }
 
 void scene_open(struct scene *scene, enum view view)

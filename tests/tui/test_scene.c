@@ -418,7 +418,6 @@ static void one_of_the_charts_is_chosen_and_shown_alone(void **state)
 {
     (void)state;
     go_live(100);
-    assert_false(scene_key(&scene, 24, 80, 'c')); /* in the overview none is */
     scene_open(&scene, VIEW_CHARTS);
     render(24, 80, GLYPHS_BRAILLE);
     assert_true(shows(24, "* * Loss"));

@@ -183,6 +183,79 @@ static void the_key_bar_and_the_help_know_the_views_keys(void **state)
     must_show(60, "Esc goes back");
 }
 
+/* In whichever view it is opened. */
+static void the_help_begins_with_the_open_view(void **state)
+{
+    static const struct {
+        enum view view;
+        const char *words;
+    } first[] = {{VIEW_OVERVIEW, "Charts: "},
+                 {VIEW_CHARTS, "Charts: "},
+                 {VIEW_BLOCKS, "Blocks: "},
+                 {VIEW_BLOCK, "A block in detail: "},
+                 {VIEW_SIGNAL, "Signal and Gradients: "},
+                 {VIEW_GRADIENTS, "Signal and Gradients: "},
+                 {VIEW_LOG, "Log: "}};
+
+    (void)state;
+    add_healthy(0);
+    scene.overlay = OVERLAY_HELP;
+    for (size_t i = 0; i < sizeof(first) / sizeof(*first); i++) {
+        scene.view = first[i].view;
+        render(24, 80); /* too small for all of it: the beginning is what one sees */
+        assert_int_equal(row_of(24, first[i].words), row_of(24, "Keys and commands: ") + 1);
+    }
+}
+
+static void overview_panels_are_chosen_and_zoomed(void **state)
+{
+    (void)state;
+    scene.view = VIEW_OVERVIEW;
+    render(24, 80);
+    must_show(24, "* * Loss ");
+    must_show(24, "c panel  Enter zoom");
+    press('c');
+    press('c');
+    render(24, 80);
+    must_show(24, "* * Log ");
+    press(KEY_CODE_ENTER);
+    render(24, 80);
+    assert_int_equal(row_of(24, " Loss "), -1);
+    must_show(24, "Esc all");
+    press(KEY_CODE_ESCAPE);
+    render(24, 80);
+    must_show(24, " Loss ");
+    assert_false(scene_key(&scene, 24, 80, KEY_CODE_ESCAPE));
+}
+
+static bool point_at(enum mouse_act act, int row, int column)
+{
+    const struct mouse mouse = {.act = act, .row = row, .column = column};
+
+    return scene_mouse(&scene, 24, 80, &mouse);
+}
+
+static void a_click_chooses_a_panel_and_in_its_title_zooms_it(void **state)
+{
+    int row;
+
+    (void)state;
+    scene.view = VIEW_OVERVIEW;
+    render(24, 80);
+    row = row_of(24, " Loss ");
+    assert_true(point_at(MOUSE_PRESS, row + 3, 60));
+    assert_int_equal(scene_focus(&scene), PLACE_ACCURACY);
+    assert_false(scene.zoomed);
+    assert_true(point_at(MOUSE_PRESS, row, 20));
+    assert_int_equal(scene_focus(&scene), PLACE_LOSS);
+    assert_true(scene.zoomed);
+    assert_true(point_at(MOUSE_PRESS, row, 20));
+    assert_false(scene.zoomed);
+    assert_false(point_at(MOUSE_PRESS, 23, 20)); /* the command line, and beyond the screen */
+    assert_false(point_at(MOUSE_PRESS, 300, 300));
+    assert_false(point_at(MOUSE_WHEEL_UP, 300, 300));
+}
+
 static void the_names_of_the_views_show_which_is_open(void **state)
 {
     (void)state;
@@ -210,6 +283,9 @@ int main(void)
         TEST(axes_follow_the_data_and_the_person),
         TEST(earlier_probes_are_walked_back_to),
         TEST(the_key_bar_and_the_help_know_the_views_keys),
+        TEST(the_help_begins_with_the_open_view),
+        TEST(overview_panels_are_chosen_and_zoomed),
+        TEST(a_click_chooses_a_panel_and_in_its_title_zooms_it),
         TEST(the_names_of_the_views_show_which_is_open),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
