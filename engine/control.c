@@ -27,6 +27,16 @@ bool command_queue_pop(struct command_queue *queue, struct command *out)
     return true;
 }
 
+bool command_queue_holds(struct command_queue *queue, enum command_kind kind)
+{
+    unsigned head = atomic_load_explicit(&queue->head, memory_order_relaxed);
+    unsigned tail = atomic_load_explicit(&queue->tail, memory_order_acquire);
+    for (; head != tail; head++)
+        if (queue->slots[head % COMMAND_QUEUE_SIZE].kind == kind)
+            return true;
+    return false;
+}
+
 static bool ring_push(struct event_ring *ring, const struct event *event)
 {
     unsigned tail = atomic_load_explicit(&ring->tail, memory_order_relaxed);

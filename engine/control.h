@@ -19,6 +19,8 @@ struct command_queue {
 /* A zeroed queue is empty. False when it is full (push), empty (pop). */
 bool command_queue_push(struct command_queue *queue, const struct command *command);
 bool command_queue_pop(struct command_queue *queue, struct command *out);
+/* Whether a command of that kind waits. The consumer's. */
+bool command_queue_holds(struct command_queue *queue, enum command_kind kind);
 
 /* Order is kept. What does not fit waits in a list of the producer: a step summary is merged into the one at the
  * list's end, so a sleeping viewer costs memory only by the epoch and the command, and no step is lost. */

@@ -348,6 +348,48 @@ int network_write(struct network *network, const struct parameter *parameter, en
     return network->backend->copy_in(network->backend, to, host, parameter->count * sizeof *host, error);
 }
 
+enum { STATE_REGIONS = 3 };
+
+/* The regions that training changes; returns how many there are. */
+static int state_regions(const struct network *network, float *regions[STATE_REGIONS])
+{
+    regions[0] = network->values;
+    regions[1] = network->momenta;
+    regions[2] = network->averages;
+    return network->averages ? STATE_REGIONS : STATE_REGIONS - 1;
+}
+
+size_t network_state_floats(const struct network *network)
+{
+    float *regions[STATE_REGIONS];
+    return (size_t)state_regions(network, regions) * network->parameters.floats;
+}
+
+int network_read_state(struct network *network, float *host, struct error *error)
+{
+    const struct backend *backend = network->backend;
+    const size_t floats = network->parameters.floats;
+    float *regions[STATE_REGIONS];
+    const int count = state_regions(network, regions);
+    for (int i = 0; i < count; i++)
+        if (backend->copy_out(network->backend, host + (size_t)i * floats, regions[i], floats * sizeof *host, error))
+            return -1;
+    return 0;
+}
+
+int network_write_state(struct network *network, const float *host, struct error *error)
+{
+    const struct backend *backend = network->backend;
+    const size_t floats = network->parameters.floats;
+    float *regions[STATE_REGIONS];
+    const int count = state_regions(network, regions);
+    network->packed = NULL;
+    for (int i = 0; i < count; i++)
+        if (backend->copy_in(network->backend, regions[i], host + (size_t)i * floats, floats * sizeof *host, error))
+            return -1;
+    return 0;
+}
+
 int network_read_effective(struct network *network, const struct parameter *weight, bool use_ema, float *host,
                            struct error *error)
 {

@@ -85,6 +85,13 @@ int network_read(struct network *network, const struct parameter *parameter, enu
 int network_write(struct network *network, const struct parameter *parameter, enum parameter_part part,
                   const float *host, struct error *error);
 
+/* All that training changes, at once: values, momenta and, where they are kept, averages of all parameters, running
+ * statistics of batch norm too, in an order of the network's own. `write_state` makes the network notice new weights.
+ */
+size_t network_state_floats(const struct network *network);
+int network_read_state(struct network *network, float *host, struct error *error);
+int network_write_state(struct network *network, const float *host, struct error *error);
+
 /* The weights of a convolution or of the head as they are applied: standardised, with the gains and scales that are
  * folded into them (parameter->count floats, OIHW). `use_ema` takes the averaged weights. */
 int network_read_effective(struct network *network, const struct parameter *weight, bool use_ema, float *host,

@@ -13,11 +13,20 @@
 const char *trainer_state_name(enum trainer_state state)
 {
     static const char *const names[] = {
-        [TRAINER_STARTING] = "starting",     [TRAINER_RUNNING] = "running",   [TRAINER_PAUSED] = "paused",
-        [TRAINER_EVALUATING] = "evaluating", [TRAINER_SAVING] = "saving",     [TRAINER_FINISHED] = "finished",
-        [TRAINER_STOPPED] = "stopped",       [TRAINER_DIVERGED] = "diverged", [TRAINER_FAILED] = "failed",
+        [TRAINER_STARTING] = "starting",       [TRAINER_RUNNING] = "running",   [TRAINER_PAUSED] = "paused",
+        [TRAINER_EVALUATING] = "evaluating",   [TRAINER_SAVING] = "saving",     [TRAINER_FINISHED] = "finished",
+        [TRAINER_STOPPED] = "stopped",         [TRAINER_DIVERGED] = "diverged", [TRAINER_FAILED] = "failed",
+        [TRAINER_RECOMPUTING] = "recomputing",
     };
     return names[state];
+}
+
+void past_free(struct past *past)
+{
+    free(past->steps);
+    free(past->epochs);
+    free(past->commands);
+    *past = (struct past){0};
 }
 
 bool trainer_has_ended(enum trainer_state state)
@@ -223,7 +232,8 @@ void trainer_destroy(struct trainer *trainer)
     event_ring_free(&trainer->events);
     probe_ring_free(&trainer->probes);
     probe_destroy(trainer->probe);
-    free(trainer->held.parameters);
+    kept_state_free(&trainer->held);
+    kept_ring_free(&trainer->kept);
     free(trainer->scratch);
     (void)sem_destroy(&trainer->wake);
     free(trainer);

@@ -15,10 +15,11 @@ enum trainer_state {
     TRAINER_PAUSED,
     TRAINER_EVALUATING,
     TRAINER_SAVING,
-    TRAINER_FINISHED, /* all epochs done */
-    TRAINER_STOPPED,  /* asked to end */
-    TRAINER_DIVERGED, /* loss or activations not finite: over, the last checkpoint stays */
-    TRAINER_FAILED    /* see the message */
+    TRAINER_RECOMPUTING, /* makes steps again that were made before, to come back to one of them */
+    TRAINER_FINISHED,    /* all epochs done */
+    TRAINER_STOPPED,     /* asked to end */
+    TRAINER_DIVERGED,    /* loss or activations not finite: over, the last checkpoint stays */
+    TRAINER_FAILED       /* see the message */
 };
 const char *trainer_state_name(enum trainer_state state);
 /* True when no step will follow, whatever the reason. */
@@ -139,7 +140,8 @@ struct training_state {
     float best_accuracy; /* -1: none yet */
     long best_step;
     float last_loss;
-    bool unsound; /* the loss had risen far when it was saved, or the step behind it was not finite */
+    bool unsound;  /* the loss had risen far when it was saved, or the step behind it was not finite */
+    long commands; /* recorded before it: of those at its step, the ones that are part of it; the sink counts them */
 
     /* Figures that commands may wait for, and so part of what comes next. Below 0: none yet. */
     float last_accuracy, last_gradient_norm;    /* of the newest step */
@@ -157,6 +159,15 @@ struct training_state {
     int pending_count;
     long pending_number; /* the last that was given */
 };
+
+/* What is recorded of a stretch of the run, each in the order of the steps. Zeroed it is empty. */
+struct past {
+    struct step_record *steps; /* every so many, by --log-every */
+    struct epoch_record *epochs;
+    struct command_record *commands; /* that changed the training */
+    int step_count, epoch_count, command_count;
+};
+void past_free(struct past *past);
 
 /* All optional. In on_step the network may be some steps ahead of the record, where the device has its own queue; in
  * the others it stands at the record's step. A non-zero return fails the run with the error's message. Called on the
@@ -176,11 +187,19 @@ struct trainer_sink {
     /* The trainer's own memory, valid in the call. */
     int (*on_probe)(void *context, const struct probe *probe, struct error *error);
     int (*on_finding)(void *context, const struct finding *finding, struct error *error);
-    /* The run goes back to the state of a checkpoint, with another rate: what was recorded and saved behind its step is
-     * void. on_checkpoint of that state follows. */
+    /* The run goes back to a state, with another rate perhaps: what was recorded and saved behind its step is void, and
+     * so are those commands at the step that changed the training after the first state->commands. on_checkpoint of
+     * that state follows. */
     int (*on_rollback)(void *context, const struct training_state *state, struct error *error);
     /* The step of the newest checkpoint that is not unsound, and not behind `limit`; -1: there is none. */
     long (*good_step)(void *context, long limit);
+    /* The step of the newest checkpoint that is not behind `limit`; -1: there is none. */
+    long (*saved_step)(void *context, long limit);
+    /* Commands recorded so far. */
+    long (*recorded_commands)(void *context);
+    /* What is recorded of the steps behind `from` up to `until`: of commands those that `from` does not include, up to
+     * the last before that step. To be freed by past_free. A failure leaves the run as it is. */
+    int (*recall)(void *context, const struct training_state *from, long until, struct past *out, struct error *error);
     /* Reads the checkpoint of a step back. A failure leaves the network as it is, and the run goes on. */
     int (*on_load)(void *context, long step, struct network *network, struct training_state *state,
                    struct error *error);
@@ -194,19 +213,20 @@ struct snapshot {
     long steps_total, steps_per_epoch;
     int epochs_total;
     float peak_learning_rate;
-    float next_learning_rate;      /* of the step that comes next, by the schedule */
-    double eta_seconds;            /* evaluations included once one was measured; < 0: not known yet */
-    int evaluated, evaluate_total; /* progress of an evaluation */
-    long saved_step;               /* of the last checkpoint of this process; 0: none */
-    bool diverged;                 /* paused at a step that was not finite, or ended by one */
-    long diverged_step;            /* ... that step */
-    long good_step;                /* ... and the checkpoint to go back to; -1: none */
-    long skipped_batches;          /* passed over by this process (DIVERGENCE_CONTINUE) */
-    long images;                   /* trained on by this process */
-    struct train_options options;  /* in force */
-    int next_batch;                /* from the next epoch's start on; 0: as it is */
-    long extra_steps;              /* as in the state */
-    long probe_every;              /* steps between the scheduled probes, "auto" worked out; 0: none */
+    float next_learning_rate;       /* of the step that comes next, by the schedule */
+    double eta_seconds;             /* evaluations included once one was measured; < 0: not known yet */
+    int evaluated, evaluate_total;  /* progress of an evaluation */
+    long rehearsed, rehearse_total; /* ... of steps that are not the run's own (TRAINER_RECOMPUTING) */
+    long saved_step;                /* of the last checkpoint of this process; 0: none */
+    bool diverged;                  /* paused at a step that was not finite, or ended by one */
+    long diverged_step;             /* ... that step */
+    long good_step;                 /* ... and the checkpoint to go back to; -1: none */
+    long skipped_batches;           /* passed over by this process (DIVERGENCE_CONTINUE) */
+    long images;                    /* trained on by this process */
+    struct train_options options;   /* in force */
+    int next_batch;                 /* from the next epoch's start on; 0: as it is */
+    long extra_steps;               /* as in the state */
+    long probe_every;               /* steps between the scheduled probes, "auto" worked out; 0: none */
     struct command pending[PENDING_MOST];
     int pending_count;
     char message[512]; /* diagnosis or failure; else empty */

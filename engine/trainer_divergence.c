@@ -89,59 +89,15 @@ long trainer_good_step(const struct trainer *trainer)
 
 /* ---- Held states ---- */
 
-static const enum parameter_part held_parts[] = {PART_VALUE, PART_MOMENTUM, PART_EMA};
-enum { HELD_PARTS = sizeof held_parts / sizeof *held_parts };
-
-static size_t held_floats(const struct parameter *parameters, int count)
-{
-    size_t floats = 0;
-    for (int i = 0; i < count; i++)
-        for (int p = 0; p < HELD_PARTS; p++)
-            if (parameter_has_part(&parameters[i], held_parts[p]))
-                floats += parameters[i].count;
-    return floats;
-}
-
-/* Copies everything that a checkpoint has of the parameters, out of the network or back into it. */
-static int move_parameters(struct trainer *trainer, bool back)
-{
-    int count;
-    const struct parameter *parameters = network_parameters(trainer->network, &count);
-    float *at = trainer->held.parameters;
-    for (int i = 0; i < count; i++) {
-        for (int p = 0; p < HELD_PARTS; p++) {
-            if (!parameter_has_part(&parameters[i], held_parts[p]))
-                continue;
-            const int status =
-                back ? network_write(trainer->network, &parameters[i], held_parts[p], at, &trainer->failure)
-                     : network_read(trainer->network, &parameters[i], held_parts[p], at, &trainer->failure);
-            if (status < 0)
-                return -1;
-            at += parameters[i].count;
-        }
-    }
-    return 0;
-}
-
 int trainer_hold(struct trainer *trainer)
 {
-    struct held_state *held = &trainer->held;
     if (trainer->options.on_divergence != DIVERGENCE_ROLLBACK || trainer_is_unsound(trainer))
         return 0;
-    if (!held->parameters) {
-        int count;
-        const struct parameter *parameters = network_parameters(trainer->network, &count);
-        held->parameters = malloc(held_floats(parameters, count) * sizeof *held->parameters);
-        if (!held->parameters)
-            return error_set(&trainer->failure, "out of memory for a copy of the weights to go back to "
-                                                "(--on-divergence rollback)");
-    }
-    held->state = trainer->state;
-    held->epoch = trainer->now.epoch;
-    held->losses = trainer->losses;
-    held->health = trainer->health;
-    held->measured = trainer->measured;
-    return move_parameters(trainer, false);
+    const int status = kept_state_take(trainer, &trainer->held);
+    if (status > 0)
+        return error_set(&trainer->failure, "out of memory for a copy of the weights to go back to "
+                                            "(--on-divergence rollback)");
+    return status;
 }
 
 /* ---- What to do ---- */
@@ -238,24 +194,20 @@ static int record_rollback(struct trainer *trainer, long step, float old)
     return trainer_report_command(trainer, &record);
 }
 
-/* The run stands at a state whose parameters are in the network. */
-static int stand_at(struct trainer *trainer, const struct held_state *at, float rate)
+/* The run stands at a state, and goes on from there. */
+static int stand_at(struct trainer *trainer, const struct kept_state *at, float rate)
 {
     const struct trainer_sink *sink = &trainer->sink;
-    trainer->state = at->state;
-    trainer->state.learning_rate = rate;
-    trainer->losses = at->losses;
-    trainer->health = at->health;
-    trainer->measured = at->measured;
-    trainer->now.epoch = at->epoch;
+    struct kept_state to = *at;
+    to.state.learning_rate = rate;
+    if (kept_state_put_back(trainer, &to) < 0)
+        return -1;
+    if (!at->parameters) /* a checkpoint has no record of its step */
+        trainer->now.step = trainer_record_now(trainer);
     trainer->skipped = 0;
     trainer->stuck = trainer->now.diverged = false;
     trainer->now.message[0] = '\0';
     trainer->unsaved = true;
-    if (trainer_adopt_settings(trainer, &trainer->failure) < 0)
-        return -1;
-    trainer->now.step = trainer_record_now(trainer);
-    trainer_seek(trainer);
     if (trainer_probe_due(trainer, trainer->state.step)) /* it was taken when the run first came by */
         trainer->probed = trainer->state.step;
 
@@ -269,7 +221,7 @@ static int stand_at(struct trainer *trainer, const struct held_state *at, float 
 enum progress trainer_go_back(struct trainer *trainer, long step, struct error *why)
 {
     const struct trainer_sink *sink = &trainer->sink;
-    struct held_state at = {0};
+    struct kept_state at = {0};
     why->message[0] = '\0';
     if (!sink->on_load) {
         error_set(why, "no checkpoints are kept here");
@@ -278,7 +230,7 @@ enum progress trainer_go_back(struct trainer *trainer, long step, struct error *
     if (sink->on_load(sink->context, step, trainer->network, &at.state, why) != 0)
         return RUN_ON;
     if (trainer->now.epoch.step <= at.state.step)
-        at.epoch = trainer->now.epoch;
+        at.now.epoch = trainer->now.epoch;
     return stand_at(trainer, &at, trainer->state.learning_rate) < 0 ? RUN_FAILED : RUN_ON;
 }
 
@@ -292,7 +244,7 @@ enum progress trainer_roll_back(struct trainer *trainer, long step, const char *
     const float rate = trainer->state.learning_rate;
     struct error why = {""};
     if (trainer->held.parameters) {
-        if (move_parameters(trainer, true) < 0 || stand_at(trainer, &trainer->held, rollback_factor * rate) < 0)
+        if (stand_at(trainer, &trainer->held, rollback_factor * rate) < 0)
             return RUN_FAILED;
     } else { /* the policy was not this one when the checkpoint was made */
         trainer->state.learning_rate = rollback_factor * rate;

@@ -24,6 +24,8 @@ static bool may_queue(const struct trainer *trainer)
     const long every = trainer->options.checkpoint_every;
     if (flights == 0)
         return true;
+    if (trainer->rehearsal && next >= trainer->rehearsal->until)
+        return false;
     return trainer->device && flights < TRAINER_FLIGHTS && next < trainer->steps_total &&
            !trainer_probe_due(trainer, next) && !trainer_may_be_due(trainer, next) &&
            state->batch_in_epoch + (uint32_t)flights < trainer->steps_per_epoch && (every <= 0 || next % every != 0) &&
@@ -112,6 +114,8 @@ static enum progress report_step(struct trainer *trainer, const struct flight *f
         .images_per_second = window.seconds > 0 ? (double)window.images / window.seconds : 0,
         .data_wait = window.seconds > 0 ? (float)(window.waited / window.seconds) : 0,
     };
+    if (trainer->rehearsal)
+        return trainer->rehearsal->on_step(trainer->rehearsal->context, &record) ? RUN_INTERRUPTED : RUN_ON;
     trainer->now.step = record;
     trainer->now.eta_seconds = trainer_time_left(trainer);
     snapshot_publish(&trainer->snapshots, &trainer->now);
@@ -139,11 +143,13 @@ static void count_step(struct trainer *trainer, const struct flight *flight, con
     state->last_loss = result->loss;
     state->last_accuracy = (float)result->correct / (float)flight->n;
     state->last_gradient_norm = update->gradient_norm;
-    trainer->now.images += flight->n;
     pace_add_step(&trainer->pace, now - trainer->mark, flight->waited, flight->n);
     loss_history_add(&trainer->losses, state->step, result->loss);
-    trainer->counted++;
     trainer->mark = now;
+    if (trainer->rehearsal)
+        return;
+    trainer->counted++;
+    trainer->now.images += flight->n;
     trainer->unsaved = true;
     if (trainer->pause_after > 0 && --trainer->pause_after == 0)
         trainer->paused = true;
@@ -195,6 +201,8 @@ static enum progress not_finite(struct trainer *trainer, enum divergence_cause c
 {
     if (discard_flights(trainer) != RUN_ON)
         return RUN_FAILED;
+    if (trainer->rehearsal)
+        return RUN_AGAIN;
     return trainer_diverge(trainer, cause, trainer->state.step + 1);
 }
 
@@ -225,16 +233,22 @@ enum progress trainer_land(struct trainer *trainer)
     return progress;
 }
 
+enum progress trainer_train(struct trainer *trainer)
+{
+    bool landed = true;
+    enum progress progress = queue_step(trainer);
+    while (progress == RUN_ON && landed && trainer->flight_count > 0)
+        progress = land_oldest(trainer, !may_queue(trainer), &landed);
+    return progress;
+}
+
 enum progress trainer_step(struct trainer *trainer)
 {
     enum progress progress = RUN_ON;
-    bool landed = true;
     if (trainer->flight_count == 0 && trainer_probe_due(trainer, trainer->state.step))
         progress = trainer_probe(trainer);
     if (progress == RUN_ON)
-        progress = queue_step(trainer);
-    while (progress == RUN_ON && landed && trainer->flight_count > 0)
-        progress = land_oldest(trainer, !may_queue(trainer), &landed);
+        progress = trainer_train(trainer);
     if (progress != RUN_ON)
         return progress;
     const struct training_state *state = &trainer->state;

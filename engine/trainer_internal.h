@@ -1,13 +1,15 @@
 /* What the trainer's files share: trainer.c (the thread and its loop), trainer_flight.c (training steps),
  * trainer_probe.c (probes), trainer_steps.c (an evaluation, a checkpoint), trainer_divergence.c (what is not finite or
  * not healthy), trainer_commands.c (what each command does), trainer_settings.c (settings that change),
- * trainer_pending.c (commands that wait). Nobody else includes this. */
+ * trainer_pending.c (commands that wait), kept_state.c (states to go back to), trainer_rehearsal.c (steps that are not
+ * the run's own). Nobody else includes this. */
 #ifndef NFBENCH_ENGINE_TRAINER_INTERNAL_H
 #define NFBENCH_ENGINE_TRAINER_INTERNAL_H
 
 #include "engine/control.h"
 #include "engine/device_data.h"
 #include "engine/divergence.h"
+#include "engine/kept_state.h"
 #include "engine/loader.h"
 #include "engine/pace.h"
 #include "engine/snapshot.h"
@@ -32,14 +34,14 @@ struct flight {
     double rate, waited;
 };
 
-/* What a rollback goes back to: the last checkpoint before the loss began to rise, on the host. */
-struct held_state {
-    struct training_state state;
-    struct epoch_record epoch; /* the newest then */
-    struct loss_history losses;
-    struct health_watch health;
-    bool measured;
-    float *parameters; /* all parts of all of them, one after the other; NULL: nothing is held */
+/* Steps that are not the run's own: of them nothing reaches the sink, the events or the snapshot but what on_step makes
+ * of it; they are neither probed nor saved, and epochs end without an evaluation. */
+struct rehearsal {
+    long until; /* stands behind this step in the end, or behind the run's last */
+    void *context;
+    /* Told of each step in order; non-zero ends the rehearsal. On a device with a queue some steps behind it may have
+     * been made already. */
+    int (*on_step)(void *context, const struct step_record *record);
 };
 
 enum { TRAINER_FLIGHTS = 8 };
@@ -73,13 +75,15 @@ struct trainer {
     struct probe *probe; /* the last one */
     bool probe_refused;  /* there was no memory for one at a pause, which was said */
     struct health_watch health;
-    struct held_state held; /* with DIVERGENCE_ROLLBACK */
-    int rollbacks;          /* so far */
-    int skipped;            /* batches in a row that were passed over */
-    long counted;           /* steps of this process that were finite */
-    bool attended;          /* there is a person who can do something about a divergence */
-    bool stuck;             /* paused at one */
-    bool diverging;         /* a probe is being taken for a diagnosis */
+    struct kept_state held;            /* with DIVERGENCE_ROLLBACK: the last checkpoint before the loss began to rise */
+    struct kept_ring kept;             /* what `back` goes to */
+    const struct rehearsal *rehearsal; /* under way; else NULL */
+    int rollbacks;                     /* so far */
+    int skipped;                       /* batches in a row that were passed over */
+    long counted;                      /* steps of this process that were finite */
+    bool attended;                     /* there is a person who can do something about a divergence */
+    bool stuck;                        /* paused at one */
+    bool diverging;                    /* a probe is being taken for a diagnosis */
     struct snapshot now;
     double mark;  /* the clock up to which training time was counted */
     bool resumed; /* from a checkpoint */
@@ -168,7 +172,9 @@ struct step_record trainer_record_now(const struct trainer *trainer);
 
 /* Puts the images into the device's memory, where it makes its batches itself. */
 int trainer_upload(struct trainer *trainer, struct error *error);
-/* Queues a step, and counts and reports those that are done; saves when a checkpoint is due. */
+/* Queues a step, and counts and reports those that are done, up to a point where another may be queued. */
+enum progress trainer_train(struct trainer *trainer);
+/* The same with all that is due at its step: a probe before, a checkpoint behind. */
 enum progress trainer_step(struct trainer *trainer);
 /* Waits for all steps in flight. */
 enum progress trainer_land(struct trainer *trainer);
@@ -195,7 +201,15 @@ int trainer_hold(struct trainer *trainer);
 /* Judge the step that was just counted, and the probe that was just taken. */
 int trainer_judge_step(struct trainer *trainer);
 int trainer_judge_probe(struct trainer *trainer);
-/* Behind the last batch of an epoch: evaluates, reports, rolls over into the next, saves. */
+/* trainer_rehearsal.c: makes steps from where the run stands, with nothing in flight. RUN_ON behind the last one;
+ * RUN_INTERRUPTED when a stop or COMMAND_PAUSE waits or on_step said so; RUN_AGAIN when the step behind the state's is
+ * not finite; RUN_FAILED. The run is where that left it, its clock too: the caller keeps a state before
+ * (kept_state_take) and puts it back. */
+enum progress trainer_rehearse(struct trainer *trainer, const struct rehearsal *rehearsal);
+
+/* Behind the last batch of an epoch: the state's place is the first batch of the next. */
+void trainer_roll_over(struct trainer *trainer);
+/* ... evaluates, reports, rolls over into the next, saves. */
 enum progress trainer_end_epoch(struct trainer *trainer);
 /* Behind the last step. */
 enum progress trainer_finish(struct trainer *trainer);

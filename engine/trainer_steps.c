@@ -240,6 +240,15 @@ enum progress trainer_evaluate_now(struct trainer *trainer, struct epoch_record 
     return progress == RUN_ON ? report_epoch(trainer, record) : progress;
 }
 
+void trainer_roll_over(struct trainer *trainer)
+{
+    struct training_state *state = &trainer->state;
+    state->epoch++;
+    state->batch_in_epoch = 0;
+    state->epoch_loss_sum = 0;
+    state->epoch_correct = state->epoch_images = 0;
+}
+
 enum progress trainer_end_epoch(struct trainer *trainer)
 {
     struct training_state *state = &trainer->state;
@@ -252,10 +261,7 @@ enum progress trainer_end_epoch(struct trainer *trainer)
         return progress;
 
     judge(trainer, &record);
-    state->epoch++;
-    state->batch_in_epoch = 0;
-    state->epoch_loss_sum = 0;
-    state->epoch_correct = state->epoch_images = 0;
+    trainer_roll_over(trainer);
     trainer->unsaved = true;
     trainer->measured = record.run_end;
     progress = report_epoch(trainer, &record);

@@ -1,0 +1,10 @@
+/* States kept in memory, rehearsals and going back, on whatever back end: the same tests for the CPU and the GPU. */
+#ifndef NFBENCH_TESTS_ENGINE_KEPT_STATES_H
+#define NFBENCH_TESTS_ENGINE_KEPT_STATES_H
+
+#include "tests/engine/tiny_run.h"
+
+/* Run as a group between tiny_open and tiny_close; 0 when all pass. */
+int kept_states_run(void);
+
+#endif
