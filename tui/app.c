@@ -60,7 +60,7 @@ static void interrupt(struct app *app)
     if (app->scene.command_focused && *repl_text() && app->scene.phase != PHASE_LEAVING)
         app_focus(app, false);
     else
-        app_leave(app);
+        app_quit(app);
 }
 
 static void take_signal(struct app *app, enum terminal_signal signal)
@@ -70,10 +70,7 @@ static void take_signal(struct app *app, enum terminal_signal signal)
         interrupt(app);
         break;
     case TERMINAL_HANG_UP:
-        app->deaf = true;
-        app->hidden = true;
-        app->interrupted = true;
-        app_leave(app);
+        app_hang_up(app);
         break;
     case TERMINAL_END:
         app->interrupted = true;
@@ -180,6 +177,7 @@ static int loop(struct app *app, struct error *error)
             app_follow_run(app);
             next_look = now + LOOK_SECONDS;
         }
+        app_go_on_alone(app);
         if (app->dirty && !app->hidden && now >= next_frame) {
             draw(app);
             next_frame = now + FRAME_SECONDS;
@@ -238,6 +236,7 @@ int app_run(const struct run_request *request, bool *interrupted, struct error *
 
     if (!app)
         return error_set(error, "out of memory");
+    app->keep_running = request->keep_running;
     result = open_all(app, request, error);
     if (result == 0)
         result = loop(app, error);
@@ -265,6 +264,8 @@ int app_run(const struct run_request *request, bool *interrupted, struct error *
     cell_cache_destroy(app->scene.strips);
     probe_destroy(app->incoming);
     journal_destroy(app->scene.journal);
+    if (app->kept)
+        fclose(app->kept);
     free(app);
     return result;
 }

@@ -3,7 +3,6 @@
 #include "tui/app_state.h"
 
 #include "tui/screen.h"
-#include "tui/terminal.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -238,24 +237,11 @@ static int act_redraw(struct app *app, const struct action *action, struct error
     return 0;
 }
 
-void app_leave(struct app *app)
-{
-    app->dirty = true;
-    if (app->scene.phase == PHASE_LEAVING)
-        return;
-    app->scene.phase = PHASE_LEAVING;
-    terminal_leave_on_interrupt();
-    if (app->launch)
-        launch_cancel(app->launch);
-    if (app->run && !app->run_ended)
-        trainer_request_stop(run_parts(app->run)->trainer);
-}
-
 static int act_quit(struct app *app, const struct action *action, struct error *error)
 {
     (void)action;
     (void)error;
-    app_leave(app);
+    app_quit(app);
     return 0;
 }
 

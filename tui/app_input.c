@@ -39,6 +39,7 @@ bool app_line(void *context, const char *line)
 
 static void close_overlay(struct app *app)
 {
+    app->asked_to_leave = false;
     app->scene.overlay = OVERLAY_NONE;
     app->scene.help_topic = NULL;
     app->scene.overlay_scroll = 0;
@@ -148,9 +149,7 @@ void app_read_input(struct app *app)
     ssize_t got = read(STDIN_FILENO, app->input + app->input_count, INPUT_SIZE - app->input_count);
 
     if (got == 0 || (got < 0 && errno != EINTR && errno != EAGAIN)) {
-        app->deaf = true;
-        app->interrupted = true;
-        app_leave(app);
+        app_hang_up(app);
         return;
     }
     if (got < 0)

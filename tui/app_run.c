@@ -24,6 +24,7 @@ void app_log(struct app *app, enum journal_kind kind, const char *format, ...)
     vsnprintf(text, sizeof(text), format, arguments);
     va_end(arguments);
     journal_add(app->scene.journal, kind, clock_calendar(), "%s", text);
+    app_keep_newest(app);
     app->dirty = true;
 }
 
@@ -31,6 +32,7 @@ void app_message(struct app *app, enum role role, const char *title, const char 
 {
     struct scene *scene = &app->scene;
 
+    app->asked_to_leave = false;
     scene->overlay = OVERLAY_MESSAGE;
     scene->message_role = role;
     snprintf(scene->message_title, sizeof(scene->message_title), "%s", title);
@@ -176,6 +178,7 @@ static void end_launch(struct app *app)
     if (leaving)
         return;
     app->scene.phase = result ? PHASE_BROKEN : PHASE_LIVE;
+    app_keep_log(app);
     if (result)
         fail(app, "Cannot start");
     else if (run_parts(app->run)->done)

@@ -1,5 +1,5 @@
 /* What the files of the live screen share: app.c (the loop), app_input.c (keys and bytes), app_actions.c (commands),
- * app_run.c (the run: its launch, its news, its end). */
+ * app_run.c (the run: its launch, its news, its end), app_leave.c (the ways out). */
 #ifndef NFBENCH_TUI_APP_STATE_H
 #define NFBENCH_TUI_APP_STATE_H
 
@@ -22,6 +22,10 @@ struct app {
     bool interrupted;       /* by a signal */
     bool hidden;            /* the shell has the terminal */
     bool deaf;              /* the terminal's input has ended */
+    bool keep_running;      /* when the terminal goes */
+    bool alone;             /* it has gone, and the run goes on */
+    bool asked_to_leave;    /* what would be lost stands on the screen */
+    FILE *kept;             /* screen.log, while alone; else NULL */
     bool dirty;             /* the scene has changed since it was drawn */
     long saved_step;        /* last told in the log */
     long pause_step;        /* where a `step` is to end; 0: none is under way */
@@ -46,10 +50,20 @@ void app_act(struct app *app, const struct action *action);
 void app_notice(struct app *app, enum role role, const char *format, ...) __attribute__((format(printf, 3, 4)));
 /* The pictures of an `export` are written, or have failed. */
 void app_finish_picture(struct app *app, int index);
-/* Saves and leaves; the loop ends when that is done. */
-void app_leave(struct app *app);
 
-/* app_run.c */
+/* app_leave.c: saves and leaves; the loop ends when that is done. */
+void app_leave(struct app *app);
+/* The same, asked for by a person: where something would be lost only when it is asked for twice. */
+void app_quit(struct app *app);
+/* The terminal is gone. The run ends, saved, or goes on alone where that was wished. */
+void app_hang_up(struct app *app);
+/* While the run is alone: what is in the log also goes into the session's screen.log, from the first line on. */
+void app_keep_log(struct app *app);
+void app_keep_newest(struct app *app);
+/* Ends what is alone at its end, or when it waits for somebody. */
+void app_go_on_alone(struct app *app);
+
+/* app_run.c: the run */
 void app_log(struct app *app, enum journal_kind kind, const char *format, ...) __attribute__((format(printf, 3, 4)));
 /* A framed message over the charts, until the person closes it. */
 void app_message(struct app *app, enum role role, const char *title, const char *text);

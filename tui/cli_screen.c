@@ -20,7 +20,8 @@ enum cli_status cli_show(struct cli *cli, const struct run_request *request)
 
 enum cli_status cli_screen(struct cli *cli)
 {
-    const struct run_request request = {.settings = &cli->settings};
+    const struct run_request request = {.settings = &cli->settings,
+                                        .keep_running = cli_value(cli, "keep-running") != NULL};
 
     return cli_show(cli, &request);
 }

@@ -332,5 +332,10 @@ enum cli_status cli_resume(struct cli *cli)
     if (cli_given(cli, "lr"))
         request.learning_rate = settings.train.learning_rate;
     settings.train.learning_rate = rate;
+    request.keep_running = cli_value(cli, "keep-running") != NULL;
+    if (request.keep_running && !cli_value(cli, "screen")) {
+        error_set(&error, "--keep-running is of the screen: add --screen, or leave it out");
+        return cli_usage(cli, &error);
+    }
     return cli_value(cli, "screen") ? cli_show(cli, &request) : train(cli, request);
 }

@@ -14,12 +14,15 @@
 /* The settings of a run that begins. */
 #define RUN_SETTINGS "*"
 
+#define KEEP_RUNNING "when the screen's terminal goes away, train on to the end (else save and end)"
+
 static const struct cli_command commands[] = {
     {.name = "",
      .operands = "",
      .summary = "trains a normaliser-free network and shows it live in the terminal",
      .about = "",
      .settings = RUN_SETTINGS " -json",
+     .options = {{"keep-running", NULL, KEEP_RUNNING}},
      .main = cli_screen},
     {.name = "train",
      .operands = "",
@@ -35,6 +38,7 @@ static const struct cli_command commands[] = {
      .settings = "epochs steps lr data device precision threads checkpoint-every log-every probe-every on-divergence "
                  "sessions-dir json",
      .options = {{"screen", NULL, "on the live screen, with its curves from the beginning"},
+                 {"keep-running", NULL, KEEP_RUNNING},
                  {"checkpoint", "last|best|good|STEP", "from this one; good: before the loss rose (last)"}},
      .min_operands = 1,
      .max_operands = 1,

@@ -1,0 +1,128 @@
+/* The ways out of the screen: a person who leaves is asked first where something would be lost, signals and the end of
+ * the run are not; and the run that goes on when its terminal is gone. */
+#include "tui/app_state.h"
+
+#include "tui/screen.h"
+#include "tui/terminal.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+enum { LOST_SIZE = 512 };
+
+void app_leave(struct app *app)
+{
+    app->dirty = true;
+    if (app->scene.phase == PHASE_LEAVING)
+        return;
+    app->scene.phase = PHASE_LEAVING;
+    terminal_leave_on_interrupt();
+    if (app->launch)
+        launch_cancel(app->launch);
+    if (app->run && !app->run_ended)
+        trainer_request_stop(run_parts(app->run)->trainer);
+}
+
+/* ---- The question ---- */
+
+static void add(char text[LOST_SIZE], const char *sentence)
+{
+    size_t used = strlen(text);
+
+    snprintf(text + used, LOST_SIZE - used, "%s%s", used ? "\n" : "", sentence);
+}
+
+/* What leaving now would throw away; empty: nothing. A run that trains is saved as it is, and can be resumed. */
+static void list_lost(const struct app *app, char text[LOST_SIZE])
+{
+    const struct snapshot *now = &app->scene.snapshot;
+
+    *text = 0;
+    if (app->run && !app->run_ended && now->state == TRAINER_PAUSED && now->diverged)
+        add(text,
+            "The run waits for a decision on a step that is not finite: leaving ends it as diverged. back goes to "
+            "the last good checkpoint, resume tries the step again.");
+    for (int i = 0; i < app->picture_count; i++)
+        if (picture_measures(app->pictures[i])) {
+            add(text, "Pictures of the network are still being made: those that are missing would stay so.");
+            break;
+        }
+}
+
+void app_quit(struct app *app)
+{
+    char lost[LOST_SIZE];
+
+    list_lost(app, lost);
+    if (*lost == 0 || app->asked_to_leave) {
+        app_leave(app);
+        return;
+    }
+    app_message(app, ROLE_WARNING, "Leave?", lost);
+    app->asked_to_leave = true;
+}
+
+/* ---- The terminal is gone ---- */
+
+static void keep_line(struct app *app, const struct journal_line *line)
+{
+    struct tm when;
+    char stamp[32] = "";
+
+    if (localtime_r(&line->time, &when))
+        strftime(stamp, sizeof(stamp), "%Y-%m-%d %H:%M:%S", &when);
+    fprintf(app->kept, "%s  %s\n", stamp, line->text);
+    fflush(app->kept); /* one that cannot be written is lost: the run is what counts */
+}
+
+void app_keep_newest(struct app *app)
+{
+    if (app->kept)
+        keep_line(app, journal_line(app->scene.journal, 0));
+}
+
+void app_keep_log(struct app *app)
+{
+    char path[1100];
+
+    if (!app->alone || app->kept || !app->run)
+        return;
+    snprintf(path, sizeof(path), "%s/screen.log", session_path(run_parts(app->run)->session));
+    app->kept = fopen(path, "ae");
+    for (int i = journal_count(app->scene.journal) - 1; app->kept && i >= 0; i--)
+        keep_line(app, journal_line(app->scene.journal, i));
+}
+
+void app_hang_up(struct app *app)
+{
+    bool over = app->run_ended || app->scene.phase == PHASE_LEAVING || app->scene.phase == PHASE_BROKEN;
+
+    if (app->deaf)
+        return;
+    if (!app->hidden)
+        screen_leave(); /* a terminal that is still there is the shell's */
+    app->deaf = true;
+    app->hidden = true;
+    if (!app->keep_running || over) {
+        app->interrupted = true;
+        app_leave(app);
+        return;
+    }
+    app->alone = true;
+    app_log(app, JOURNAL_NOTE, "the terminal is gone: training goes on without it");
+    app_keep_log(app);
+}
+
+void app_go_on_alone(struct app *app)
+{
+    if (!app->alone || app->scene.phase == PHASE_STARTING || app->scene.phase == PHASE_LEAVING)
+        return;
+    if (app->run_ended || app->scene.phase == PHASE_BROKEN) {
+        app_leave(app);
+    } else if (app->scene.snapshot.state == TRAINER_PAUSED) { /* nobody could have it go on */
+        app_log(app, JOURNAL_WARNING, "paused with nobody there: saved and ended");
+        app->interrupted = true;
+        app_leave(app);
+    }
+}
