@@ -208,6 +208,7 @@ static int open_all(struct app *app, const struct run_request *request, struct e
     if (*note)
         app_log(app, JOURNAL_WARNING, "%s", note);
     draw(app);
+    app->script = request->script;
     return launch_start(request, &app->launch, error);
 }
 

@@ -3,6 +3,7 @@
 #include "tui/app_state.h"
 
 #include "tui/screen.h"
+#include "tui/script.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -19,36 +20,22 @@ void app_notice(struct app *app, enum role role, const char *format, ...)
     app->dirty = true;
 }
 
-static int send_command(struct app *app, enum command_kind kind, const struct action *action, struct error *error)
+static int act_trainer(struct app *app, const struct action *action, struct error *error)
 {
-    struct command command = {.kind = kind, .value = action->number, .count = action->count};
+    struct command command;
 
+    if (command_for_trainer(action, &command, error))
+        return -1;
     if (!app->run)
         return error_set(error, "%s: the run is not there yet", action->text);
     if (app->run_ended)
         return error_set(error, "%s: the run has ended", action->text);
-    snprintf(command.text, sizeof(command.text), "%s", action->text);
     if (trainer_command(run_parts(app->run)->trainer, &command, error))
         return -1;
     app->scene.asked = true;
-    app->scene.asked_for = kind;
+    app->scene.asked_for = command.kind;
     app_notice(app, ROLE_DIM, "%s: after this step", action->text);
     return 0;
-}
-
-static int act_learning_rate(struct app *app, const struct action *action, struct error *error)
-{
-    return send_command(app, action->relative ? COMMAND_SCALE_LEARNING_RATE : COMMAND_LEARNING_RATE, action, error);
-}
-
-static int act_pause(struct app *app, const struct action *action, struct error *error)
-{
-    return send_command(app, COMMAND_PAUSE, action, error);
-}
-
-static int act_resume(struct app *app, const struct action *action, struct error *error)
-{
-    return send_command(app, COMMAND_RESUME, action, error);
 }
 
 static int act_toggle(struct app *app, const struct action *action, struct error *error)
@@ -59,41 +46,58 @@ static int act_toggle(struct app *app, const struct action *action, struct error
 
     if (scene->asked && (scene->asked_for == COMMAND_PAUSE || scene->asked_for == COMMAND_RESUME))
         paused = scene->asked_for == COMMAND_PAUSE;
+    named.kind = paused ? ACTION_RESUME : ACTION_PAUSE;
     snprintf(named.text, sizeof(named.text), "%s", paused ? "resume" : "pause");
-    return paused ? act_resume(app, &named, error) : act_pause(app, &named, error);
+    return act_trainer(app, &named, error);
 }
 
-static int act_step(struct app *app, const struct action *action, struct error *error)
+/* A value goes to the trainer; without one the values are shown. */
+static int act_set(struct app *app, const struct action *action, struct error *error)
 {
-    return send_command(app, COMMAND_STEP, action, error);
+    char text[JOURNAL_TEXT];
+
+    if (action->on)
+        return act_trainer(app, action, error);
+    if (!app->run)
+        return error_set(error, "%s: the run is not there yet", action->text);
+    command_settings(&app->scene.snapshot, action->choice, text, sizeof(text));
+    if (action->choice >= 0)
+        app_notice(app, ROLE_GOOD, "%s", text);
+    else
+        app_message(app, ROLE_ACCENT, "Settings that may change", text);
+    return 0;
 }
 
-static int act_evaluate(struct app *app, const struct action *action, struct error *error)
+static int act_pending(struct app *app, const struct action *action, struct error *error)
 {
-    return send_command(app, COMMAND_EVALUATE, action, error);
+    char text[JOURNAL_TEXT];
+
+    (void)action;
+    (void)error;
+    command_pending(&app->scene.snapshot, text, sizeof(text));
+    if (*text)
+        app_message(app, ROLE_ACCENT, "Commands that wait", text);
+    else
+        app_notice(app, ROLE_GOOD, "no command waits");
+    return 0;
 }
 
-static int act_on_divergence(struct app *app, const struct action *action, struct error *error)
+static int source_line(void *context, const char *line, struct error *error)
 {
-    struct action chosen = *action;
+    struct app *app = context;
+    struct action action;
 
-    chosen.number = action->choice;
-    return send_command(app, COMMAND_ON_DIVERGENCE, &chosen, error);
+    return command_parse(line, &action, error) || app_do(app, &action, error) ? -1 : 0;
 }
 
-static int act_save(struct app *app, const struct action *action, struct error *error)
+int app_source(struct app *app, const char *path, struct error *error)
 {
-    return send_command(app, COMMAND_SAVE, action, error);
+    return script_run(path, &app->script_depth, source_line, app, error);
 }
 
-static int act_probe(struct app *app, const struct action *action, struct error *error)
+static int act_source(struct app *app, const struct action *action, struct error *error)
 {
-    return send_command(app, COMMAND_PROBE, action, error);
-}
-
-static int act_back(struct app *app, const struct action *action, struct error *error)
-{
-    return send_command(app, COMMAND_BACK, action, error);
+    return app_source(app, action->word, error);
 }
 
 /* FILE; without one, a name of the step in the session's folder. */
@@ -245,19 +249,25 @@ static int act_quit(struct app *app, const struct action *action, struct error *
     return 0;
 }
 
-void app_act(struct app *app, const struct action *action)
+int app_do(struct app *app, const struct action *action, struct error *error)
 {
     static int (*const acts[ACTION_COUNT])(struct app *, const struct action *,
-                                           struct error *) = {[ACTION_LEARNING_RATE] = act_learning_rate,
+                                           struct error *) = {[ACTION_LEARNING_RATE] = act_trainer,
+                                                              [ACTION_SET] = act_set,
+                                                              [ACTION_UNDO] = act_trainer,
+                                                              [ACTION_PENDING] = act_pending,
+                                                              [ACTION_CANCEL] = act_trainer,
+                                                              [ACTION_NOTE] = act_trainer,
+                                                              [ACTION_SOURCE] = act_source,
                                                               [ACTION_TOGGLE] = act_toggle,
-                                                              [ACTION_PAUSE] = act_pause,
-                                                              [ACTION_RESUME] = act_resume,
-                                                              [ACTION_STEP] = act_step,
-                                                              [ACTION_EVALUATE] = act_evaluate,
-                                                              [ACTION_SAVE] = act_save,
-                                                              [ACTION_PROBE] = act_probe,
-                                                              [ACTION_BACK] = act_back,
-                                                              [ACTION_ON_DIVERGENCE] = act_on_divergence,
+                                                              [ACTION_PAUSE] = act_trainer,
+                                                              [ACTION_RESUME] = act_trainer,
+                                                              [ACTION_STEP] = act_trainer,
+                                                              [ACTION_EVALUATE] = act_trainer,
+                                                              [ACTION_SAVE] = act_trainer,
+                                                              [ACTION_PROBE] = act_trainer,
+                                                              [ACTION_BACK] = act_trainer,
+                                                              [ACTION_ON_DIVERGENCE] = act_trainer,
                                                               [ACTION_EXPORT] = act_export,
                                                               [ACTION_SMOOTH] = act_smooth,
                                                               [ACTION_LOG_AXIS] = act_log_axis,
@@ -268,9 +278,15 @@ void app_act(struct app *app, const struct action *action)
                                                               [ACTION_MOUSE] = act_mouse,
                                                               [ACTION_REDRAW] = act_redraw,
                                                               [ACTION_QUIT] = act_quit};
-    struct error error = {""};
 
     app->dirty = true;
-    if (acts[action->kind](app, action, &error))
+    return (action->when.quantity == WHEN_NOW ? acts[action->kind] : act_trainer)(app, action, error);
+}
+
+void app_act(struct app *app, const struct action *action)
+{
+    struct error error = {""};
+
+    if (app_do(app, action, &error))
         app_notice(app, ROLE_BAD, "%s", error.message);
 }

@@ -155,7 +155,12 @@ static int begin_run(struct app *app, const struct metrics *history, struct erro
     if (take_history(app, history, error) || open_probes(app, history, error))
         return -1;
     trainer_attend(run_parts(app->run)->trainer);
-    return run_parts(app->run)->done ? 0 : trainer_start(run_parts(app->run)->trainer, false, error);
+    if (run_parts(app->run)->done)
+        return 0;
+    trainer_snapshot(run_parts(app->run)->trainer, &app->scene.snapshot);
+    if (app->script && app_source(app, app->script, error)) /* before the first step */
+        return -1;
+    return trainer_start(run_parts(app->run)->trainer, false, error);
 }
 
 static void end_run(struct app *app);
@@ -342,6 +347,8 @@ void app_follow_run(struct app *app)
         app->pause_step = 0;
     }
     if (memcmp(&now, &app->scene.snapshot, sizeof(now)) != 0) {
+        command_changes(&now, &run_parts(app->run)->settings->train, app->scene.changed, sizeof(app->scene.changed));
+        app->scene.probe_every = now.probe_every;
         app->scene.snapshot = now;
         app->dirty = true;
     }

@@ -17,6 +17,8 @@ struct app {
     struct picture *pictures[PICTURES_MOST]; /* being written, the oldest first */
     int picture_count;
     struct run *run;        /* NULL until launched */
+    const char *script;     /* a file of commands that the run begins with; NULL: none */
+    int script_depth;       /* files that are being run, within each other */
     bool run_ended;         /* run_finish was called */
     bool run_failed;        /* ... or the run could not be put together: `error` says why */
     bool interrupted;       /* by a signal */
@@ -45,8 +47,11 @@ double app_finish_input(struct app *app);
 bool app_line(void *context, const char *line); /* a command line was entered; false: it is not understood */
 void app_focus(struct app *app, bool focused);
 
-/* app_actions.c: does what the action says, or says why not. */
+/* app_actions.c: does what the action says, or says why not; -1 and the message. */
 void app_act(struct app *app, const struct action *action);
+int app_do(struct app *app, const struct action *action, struct error *error);
+/* Runs the commands of a file. */
+int app_source(struct app *app, const char *path, struct error *error);
 void app_notice(struct app *app, enum role role, const char *format, ...) __attribute__((format(printf, 3, 4)));
 /* The pictures of an `export` are written, or have failed. */
 void app_finish_picture(struct app *app, int index);

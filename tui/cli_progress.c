@@ -281,7 +281,8 @@ void progress_event(struct progress *progress, const struct event *event, const 
         epoch_line(progress, &event->epoch, snapshot);
         break;
     case EVENT_COMMAND:
-        progress_line(progress, "step %ld  %s", event->command.step, event->command.outcome);
+        progress_line(progress, "step %ld  %s: %s", event->command.step, event->command.command.text,
+                      event->command.outcome);
         break;
     case EVENT_FINDING:
         if (event->finding.severity != FINDING_ALARM || event->finding.kind != FINDING_DIVERGENCE)

@@ -1,6 +1,7 @@
 /* `nfbench` alone, and `nfbench resume --screen`: the live screen as a subcommand. */
 #include "tui/app.h"
 #include "tui/cli.h"
+#include "tui/script.h"
 
 enum cli_status cli_show(struct cli *cli, const struct run_request *request)
 {
@@ -11,6 +12,8 @@ enum cli_status cli_show(struct cli *cli, const struct run_request *request)
         error_prefix(&error, "%s", "no screen here (`nfbench train` trains without one)");
         return cli_usage(cli, &error);
     }
+    if (request->script && script_check(request->script, true, &error) != 0)
+        return cli_usage(cli, &error);
     if (!request->resume && run_check(request->settings, &error) != 0)
         return cli_usage(cli, &error);
     if (app_run(request, &interrupted, &error) != 0)
@@ -21,6 +24,7 @@ enum cli_status cli_show(struct cli *cli, const struct run_request *request)
 enum cli_status cli_screen(struct cli *cli)
 {
     const struct run_request request = {.settings = &cli->settings,
+                                        .script = cli_value(cli, "script"),
                                         .keep_running = cli_value(cli, "keep-running") != NULL};
 
     return cli_show(cli, &request);

@@ -2,6 +2,7 @@
  * for signals, shows the progress between them and prints the results at the end. */
 #include "tui/cli.h"
 #include "tui/cli_progress.h"
+#include "tui/cli_script.h"
 #include "tui/run.h"
 #include "tui/words.h"
 
@@ -80,11 +81,13 @@ static void say_started(struct progress *progress, const struct run_parts *parts
         progress_line(progress, "note: all of its steps are done; what is left is to measure the results");
 }
 
-static int begin(struct progress *progress, struct run *run, struct error *error)
+static int begin(struct progress *progress, struct run *run, struct cli_script *script, struct error *error)
 {
     if (run_parts(run)->done)
         return 0;
     say_started(progress, run_parts(run));
+    if (cli_script_begin(script, run_parts(run)->trainer, error) != 0)
+        return -1;
     return trainer_start(run_parts(run)->trainer, false, error);
 }
 
@@ -98,7 +101,8 @@ static void drain(struct progress *progress, struct trainer *trainer, struct sna
         progress_event(progress, &event, snapshot);
 }
 
-static void watch(struct progress *progress, struct trainer *trainer, const sigset_t *signals)
+static void watch(struct progress *progress, struct trainer *trainer, struct cli_script *script,
+                  const sigset_t *signals)
 {
     struct snapshot snapshot;
     bool asked = false;
@@ -111,6 +115,7 @@ static void watch(struct progress *progress, struct trainer *trainer, const sigs
             trainer_request_stop(trainer);
             progress_line(progress, "stopping: saving after this step (again: leave at once, without saving)");
         }
+        cli_script_read(script);
         drain(progress, trainer, &snapshot);
         progress_show(progress, &snapshot);
     } while (!trainer_has_ended(snapshot.state));
@@ -158,11 +163,8 @@ static struct epoch_record newest_epoch(const struct run_parts *parts, const str
     return epoch;
 }
 
-static double images_per_second(const struct run_parts *parts, const struct result *result)
+static double images_per_second(const struct run_parts *parts, const struct result *result, double images)
 {
-    int batch = parts->settings->train.batch;
-    int steps_an_epoch = (parts->train_images + batch - 1) / batch;
-    double images = (double)(result->step - parts->resumed_step) * parts->train_images / steps_an_epoch;
     double seconds = result->seconds - parts->resumed_seconds;
     return images > 0 && seconds > 0 ? images / seconds : NAN;
 }
@@ -179,7 +181,7 @@ static struct result make_result(const struct run_parts *parts, const struct sna
                             .diverged = last->state == TRAINER_DIVERGED,
                             .diverged_step = last->diverged_step,
                             .skipped = last->skipped_batches};
-    result.images_per_second = images_per_second(parts, &result);
+    result.images_per_second = images_per_second(parts, &result, (double)last->images);
     return result;
 }
 
@@ -276,11 +278,12 @@ static enum cli_status train(struct cli *cli, struct run_request request)
     struct run *run = NULL;
     enum cli_status status = CLI_FAILED;
     progress_open(&progress, STDERR_FILENO);
+    struct cli_script script = {.path = request.script, .progress = &progress};
     const sigset_t signals = block_signals();
     struct start start = {.progress = &progress, .signals = &signals};
     request.progress = say_start;
     request.context = &start;
-    if (run_create(&request, &run, &error) != 0 || begin(&progress, run, &error) != 0) {
+    if (run_create(&request, &run, &error) != 0 || begin(&progress, run, &script, &error) != 0) {
         status = start.interrupted ? CLI_INTERRUPTED : CLI_FAILED;
         cli_failed(cli, &error);
         goto out;
@@ -288,7 +291,7 @@ static enum cli_status train(struct cli *cli, struct run_request request)
     if (run_parts(run)->done)
         progress_close(&progress);
     else
-        watch(&progress, run_parts(run)->trainer, &signals);
+        watch(&progress, run_parts(run)->trainer, &script, &signals);
     struct snapshot last;
     int finished = run_finish(run, &last, &error);
     status = report(cli, run_parts(run), &last);
@@ -305,9 +308,11 @@ out:
 
 enum cli_status cli_train(struct cli *cli)
 {
-    struct run_request request = {.settings = &cli->settings};
+    struct run_request request = {.settings = &cli->settings, .script = cli_value(cli, "script")};
     struct error error;
-    return run_check(&cli->settings, &error) == 0 ? train(cli, request) : cli_usage(cli, &error);
+    if (cli_script_check(request.script, &error) != 0 || run_check(&cli->settings, &error) != 0)
+        return cli_usage(cli, &error);
+    return train(cli, request);
 }
 
 /* The session's own settings, with those of the command line over them. The learning rate is not among what changes:
@@ -321,7 +326,9 @@ enum cli_status cli_resume(struct cli *cli)
         return cli_failed(cli, &error);
     struct settings settings = *session_settings(session);
     session_close(session);
-    struct run_request request = {.settings = &settings, .resume = name};
+    struct run_request request = {.settings = &settings, .resume = name, .script = cli_value(cli, "script")};
+    if (!cli_value(cli, "screen") && cli_script_check(request.script, &error) != 0)
+        return cli_usage(cli, &error);
     if (cli_checkpoint(cli, CHECKPOINT_LATEST, &request.checkpoint, &error) != 0)
         return cli_usage(cli, &error);
     float rate = settings.train.learning_rate;

@@ -4,6 +4,7 @@
 #define NFBENCH_TUI_COMMAND_H
 
 #include "base/error.h"
+#include "engine/trainer.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -11,7 +12,15 @@
 
 enum action_kind {
     ACTION_LEARNING_RATE, /* number: the rate, or a factor when `relative` */
-    ACTION_TOGGLE,        /* pause when running, resume when paused */
+    ACTION_SET,           /* choice: which live_setting, -1: all; number: its new value when `on`, else it is shown */
+    ACTION_UNDO,
+    ACTION_AT,   /* never parsed: what comes is the action that is to wait, with `when` */
+    ACTION_WHEN, /* the same */
+    ACTION_PENDING,
+    ACTION_CANCEL, /* count: the number of one that waits, -1: all */
+    ACTION_NOTE,   /* word */
+    ACTION_SOURCE, /* word: the file */
+    ACTION_TOGGLE, /* pause when running, resume when paused */
     ACTION_PAUSE,
     ACTION_RESUME,
     ACTION_STEP, /* count */
@@ -39,9 +48,10 @@ struct action {
     bool relative;
     bool on;
     long count;
-    int choice; /* index of the word among the allowed ones; -1 when left out */
+    int choice;            /* index of the word among the allowed ones; -1 when left out */
+    struct condition when; /* WHEN_NOW, or what it waits for */
     char word[256];
-    char text[120]; /* the command as the person wrote it, blanks trimmed */
+    char text[256]; /* the command as the person wrote it, blanks trimmed */
 };
 
 enum argument_kind {
@@ -52,7 +62,13 @@ enum argument_kind {
     ARGUMENT_FRACTION, /* 0 <= X < 1 */
     ARGUMENT_SWITCH,   /* on|off; on when left out */
     ARGUMENT_CHOICE,
-    ARGUMENT_PICTURES /* names of them (export.h), or a file that ends in .png */
+    ARGUMENT_PICTURES, /* names of them (export.h), or a file that ends in .png */
+    ARGUMENT_SETTING,  /* nothing, the name of a setting that may change, or name and value */
+    ARGUMENT_AT,       /* a step and a command */
+    ARGUMENT_WHEN,     /* a quantity, a relation, a number and a command */
+    ARGUMENT_PENDING,  /* the number of a command that waits, or all */
+    ARGUMENT_TEXT,
+    ARGUMENT_FILE
 };
 
 enum { COMMAND_KEYS = 10 };
@@ -70,9 +86,10 @@ struct command_entry {
     enum action_kind action;
     enum argument_kind argument;
     bool optional;
-    bool trainer;      /* goes to the trainer: there is nothing it can do once the run has ended */
-    const char *usage; /* of the argument: "X|xF"; empty for none */
-    const char *help;  /* one line, no full stop */
+    bool trainer;        /* goes to the trainer: there is nothing it can do once the run has ended */
+    const char *usage;   /* of the argument: "X|xF"; empty for none */
+    const char *help;    /* one line, no full stop */
+    const char *example; /* a line that is understood; NULL: the name alone */
     /* The index-th allowed word of ARGUMENT_CHOICE, NULL behind the last. */
     const char *(*choice)(int index);
     struct command_key keys[COMMAND_KEYS];
@@ -92,6 +109,19 @@ int command_parse(const char *line, struct action *action, struct error *error);
  * of their argument. Fills up to `size` words (static strings) and returns how many; -1 where a file name is wanted and
  * none of the words fits. */
 int command_complete(const char *line, int start, int end, const char **words, int size);
+
+/* What an action asks of the trainer; -1 when it is none of the trainer's. `quit` is: the run's end. */
+int command_for_trainer(const struct action *action, struct command *out, struct error *error);
+
+/* Whether an action only asks, and so can be answered without a screen: what is in force, what waits, help. */
+bool command_is_asking(const struct action *action);
+
+/* The settings that may change, as they are in force, a line each: the index-th live_setting, -1: all. */
+void command_settings(const struct snapshot *now, int index, char *text, size_t size);
+/* Those whose value is not that of `begun`: "momentum 0.8, agc 0.02"; empty: none. */
+void command_changes(const struct snapshot *now, const struct train_options *begun, char *text, size_t size);
+/* The commands that wait, with their numbers, a line each. */
+void command_pending(const struct snapshot *now, char *text, size_t size);
 
 /* "lr X|xF" */
 void command_usage(const struct command_entry *entry, char *text, size_t size);

@@ -1,6 +1,7 @@
 /* What may follow on an unfinished line: names of commands, and the values of their arguments. */
 #include "tui/command_words.h"
 
+#include "engine/live.h"
 #include "tui/export.h"
 
 #include <string.h>
@@ -20,36 +21,94 @@ static const char *switch_word(int index)
     return words[index];
 }
 
-/* The list that the word after this command comes from; NULL when there is none. */
-static const char *(*argument_words(const struct command_entry *entry))(int)
+static const char *cancel_word(int index)
 {
-    if (entry->argument == ARGUMENT_SWITCH)
-        return switch_word;
-    return entry->argument == ARGUMENT_PICTURES ? picture_word : entry->choice;
+    return index == 0 ? "all" : NULL;
+}
+
+static const char *relation_word(int index)
+{
+    static const char *const words[] = {"<", "<=", ">", ">=", NULL};
+
+    return words[index];
+}
+
+/* `rest`: what stands between the command's name and the word. */
+static word_list setting_words(const char *rest, int length)
+{
+    char name[WORD_SIZE];
+    const struct live_setting *setting;
+
+    if (length == 0)
+        return setting_name_word;
+    snprintf(name, sizeof(name), "%.*s", (int)strcspn(rest, " \t"), rest);
+    setting = live_find(name);
+    if (!setting || strspn(rest + strlen(name), " \t") + strlen(name) < (size_t)length)
+        return NULL;
+    return setting_value_words(setting->name);
+}
+
+/* Quantity, then relation; the number is the person's. */
+static word_list condition_words(const char *rest, int length)
+{
+    int word = (int)strcspn(rest, " \t");
+
+    if (length == 0)
+        return quantity_word;
+    return length <= word + (int)strspn(rest + word, " \t") ? relation_word : NULL;
+}
+
+/* The list that a word of this command's arguments comes from, `length` characters of them before it; NULL when there
+ * is none. */
+static word_list argument_words(const struct command_entry *entry, const char *rest, int length)
+{
+    switch (entry->argument) {
+    case ARGUMENT_SETTING:
+        return setting_words(rest, length);
+    case ARGUMENT_WHEN:
+        return condition_words(rest, length);
+    case ARGUMENT_PICTURES: /* a list */
+        return picture_word;
+    case ARGUMENT_SWITCH:
+        return length == 0 ? switch_word : NULL;
+    case ARGUMENT_PENDING:
+        return length == 0 ? cancel_word : NULL;
+    default:
+        return length == 0 ? entry->choice : NULL;
+    }
+}
+
+/* The words of the list that go on from what is there. */
+static int fitting(word_list list, const char *begun, int length, const char **words, int size)
+{
+    const char *candidate;
+    int count = 0;
+
+    for (int i = 0; list && count < size && (candidate = list(i)); i++)
+        if (strncasecmp(candidate, begun, (size_t)length) == 0)
+            words[count++] = candidate;
+    return count;
 }
 
 int command_complete(const char *line, int start, int end, const char **words, int size)
 {
-    const char *(*list)(int) = command_word;
-    const char *candidate;
-    int first = (int)strspn(line, " \t:"), count = 0;
-    bool file = false;
+    char before[512], name[WORD_SIZE];
+    const char *first = line + strspn(line, " \t:"), *rest, *inner;
+    const struct command_entry *entry;
+    int count, begun;
 
-    if (start > first) {
-        const struct command_entry *entry;
-        char name[WORD_SIZE];
-        const char *rest = command_split(line + first, name, sizeof(name));
-
-        entry = command_find(name);
-        if (!entry)
-            return 0;
-        file = entry->argument == ARGUMENT_PICTURES; /* a list */
-        if (rest - line < start && !file)
-            return 0;
-        list = argument_words(entry);
+    if (start <= first - line)
+        return fitting(command_word, line + start, end - start, words, size);
+    snprintf(before, sizeof(before), "%.*s", (int)(line + start - first), first);
+    inner = command_behind_condition(before);
+    if (inner) {
+        begun = (int)strlen(inner);
+        return command_complete(first + (inner - before), begun, begun + end - start, words, size);
     }
-    for (int i = 0; list && count < size && (candidate = list(i)); i++)
-        if (strncasecmp(candidate, line + start, (size_t)(end - start)) == 0)
-            words[count++] = candidate;
-    return file && count == 0 ? -1 : count;
+    rest = command_split(first, name, sizeof(name));
+    entry = command_find(name);
+    if (!entry)
+        return 0;
+    count = fitting(argument_words(entry, rest, (int)(line + start - rest)), line + start, end - start, words, size);
+    return count == 0 && (entry->argument == ARGUMENT_PICTURES || entry->argument == ARGUMENT_FILE) ? -1 : count;
 }

@@ -13,21 +13,21 @@
 /* Of `step`. */
 static const long MOST_STEPS = 1000000000000;
 
-/* The words of a list, for nearest_word. */
-struct word_list {
-    const char *(*word)(int index);
+/* For nearest_word. */
+struct searched {
+    word_list word;
 };
 
 static const char *list_word(const void *context, int index)
 {
-    const struct word_list *list = context;
+    const struct searched *list = context;
 
     return list->word(index);
 }
 
-static const char *nearest(const char *word, const char *(*words)(int))
+const char *command_nearest(const char *word, word_list words)
 {
-    const struct word_list list = {words};
+    const struct searched list = {words};
     char lower[WORD_SIZE];
     size_t length = 0;
 
@@ -39,7 +39,7 @@ static const char *nearest(const char *word, const char *(*words)(int))
 
 static int unknown_command(const char *word, struct error *error)
 {
-    const char *like = nearest(word, command_word);
+    const char *like = command_nearest(word, command_word);
 
     if (like)
         return error_set(error, "no command '%s': did you mean '%s'?", word, like);
@@ -56,7 +56,7 @@ static int read_number(const char *text, double *number)
     return end == text || *end || errno == ERANGE || !isfinite(*number) ? -1 : 0;
 }
 
-static int read_rate(const char *text, struct action *action, struct error *error)
+int command_read_rate(const char *text, struct action *action, struct error *error)
 {
     action->relative = *text == 'x' || *text == 'X' || *text == '*';
     if (read_number(text + action->relative, &action->number) || action->number <= 0)
@@ -78,7 +78,7 @@ static int read_count(const char *text, struct action *action, struct error *err
     return 0;
 }
 
-static int read_step(const char *text, struct action *action, struct error *error)
+int command_read_step(const char *text, struct action *action, struct error *error)
 {
     char *end;
 
@@ -114,7 +114,7 @@ static int read_choice(const struct command_entry *entry, const char *text, stru
     }
     if (entry->action == ACTION_HELP)
         return unknown_command(text, error);
-    like = nearest(text, entry->choice);
+    like = command_nearest(text, entry->choice);
     if (like)
         return error_set(error, "no %s '%s': did you mean '%s'?", entry->name, text, like);
     return error_set(error, "no %s '%s': there are %s", entry->name, text, all);
@@ -133,16 +133,24 @@ static int read_pictures(const char *text, struct action *action, struct error *
     return action->on ? 0 : export_parse(text, &set, error);
 }
 
+static int read_text(const struct command_entry *entry, const char *text, struct action *action, struct error *error)
+{
+    if (strlen(text) >= sizeof(action->word))
+        return error_set(error, "%s: longer than %zu bytes", entry->name, sizeof(action->word) - 1);
+    snprintf(action->word, sizeof(action->word), "%s", text);
+    return 0;
+}
+
 static int read_argument(const struct command_entry *entry, const char *text, struct action *action,
                          struct error *error)
 {
     switch (entry->argument) {
     case ARGUMENT_RATE:
-        return read_rate(text, action, error);
+        return command_read_rate(text, action, error);
     case ARGUMENT_COUNT:
         return read_count(text, action, error);
     case ARGUMENT_STEP:
-        return read_step(text, action, error);
+        return command_read_step(text, action, error);
     case ARGUMENT_FRACTION:
         if (read_number(text, &action->number) || action->number < 0 || action->number >= 1)
             return error_set(error, "'%s' is out of range: give a number from 0 to below 1", text);
@@ -153,6 +161,16 @@ static int read_argument(const struct command_entry *entry, const char *text, st
         return read_choice(entry, text, action, error);
     case ARGUMENT_PICTURES:
         return read_pictures(text, action, error);
+    case ARGUMENT_SETTING:
+        return command_read_setting(text, action, error);
+    case ARGUMENT_AT:
+    case ARGUMENT_WHEN:
+        return command_read_later(entry, text, action, error);
+    case ARGUMENT_PENDING:
+        return command_read_cancel(text, action, error);
+    case ARGUMENT_TEXT:
+    case ARGUMENT_FILE:
+        return read_text(entry, text, action, error);
     default:
         return error_set(error, "'%s' takes no argument", entry->name);
     }
@@ -189,6 +207,8 @@ int command_parse(const char *line, struct action *action, struct error *error)
     if (!entry)
         return unknown_command(word, error);
     action->kind = entry->action;
+    if (entry->argument == ARGUMENT_SETTING)
+        action->on = false;
     if (entry->argument == ARGUMENT_STEP)
         action->count = -1;
     if (*rest)

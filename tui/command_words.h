@@ -11,4 +11,26 @@ const char *command_word(int index);
 /* Puts the first word of a trimmed line into `word`, cut to fit; returns the rest without the blanks before it. */
 const char *command_split(const char *line, char *word, size_t size);
 
+/* The index-th of the words that may stand somewhere; NULL behind the last. */
+typedef const char *(*word_list)(int index);
+
+/* The word that is nearest to a mistyped one; NULL: none is near. */
+const char *command_nearest(const char *word, word_list words);
+
+/* command_settings.c: the names of settings that may change, and what follows `set`. */
+const char *setting_name_word(int index);
+/* The words among the values of a setting; good until the next call. */
+word_list setting_value_words(const char *name);
+int command_read_setting(const char *text, struct action *action, struct error *error);
+/* command_parse.c */
+int command_read_rate(const char *text, struct action *action, struct error *error);
+int command_read_step(const char *text, struct action *action, struct error *error);
+
+/* command_later.c: what follows `at`, `when` and `cancel`. */
+const char *quantity_word(int index);
+int command_read_later(const struct command_entry *entry, const char *text, struct action *action, struct error *error);
+int command_read_cancel(const char *text, struct action *action, struct error *error);
+/* Where the command begins in a line of `at` or `when`; NULL when the line ends before that, or is another. */
+const char *command_behind_condition(const char *line);
+
 #endif

@@ -1,6 +1,8 @@
 /* See curves.h. */
 #include "tui/curves.h"
 
+#include "engine/live.h"
+
 #include <math.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -142,7 +144,7 @@ int curves_mark(struct curves *curves, double step, const char *label, struct er
 
 /* Of "peak lr 0.1 -> 0.01; the schedule goes on ...", or "back here from step 45, ...: peak lr 0.1 -> 0.01 (rollback 1
  * of 3)", the rate and why it changed: the log has the rest. */
-static int mark_rate(struct curves *curves, const struct command_record *record, struct error *error)
+static int mark_change(struct curves *curves, const struct command_record *record, struct error *error)
 {
     bool back = record->command.kind == COMMAND_ROLLBACK;
     const char *rate = back ? strstr(record->outcome, "peak lr") : record->outcome;
@@ -155,15 +157,26 @@ static int mark_rate(struct curves *curves, const struct command_record *record,
     return curves_mark(curves, (double)record->step, label, error);
 }
 
-/* Only what changes the course of the curves stands on them. */
+static int mark_note(struct curves *curves, const struct command_record *record, struct error *error)
+{
+    static const char name[] = "note ";
+    const char *text = strcasestr(record->command.text, name); /* behind an `at` or `when`, too */
+
+    return curves_mark(curves, (double)record->step, text ? text + sizeof(name) - 1 : record->command.text, error);
+}
+
+/* Only what changes the course of the curves stands on them, and what the person remarks. */
 static int add_command(struct curves *curves, const struct command_record *record, struct error *error)
 {
     enum command_kind kind = record->command.kind;
 
-    if (!record->ok ||
-        (kind != COMMAND_LEARNING_RATE && kind != COMMAND_SCALE_LEARNING_RATE && kind != COMMAND_ROLLBACK))
+    if (!record->ok)
         return 0;
-    return mark_rate(curves, record, error);
+    if (kind == COMMAND_NOTE)
+        return mark_note(curves, record, error);
+    if (!live_of_command(kind) && kind != COMMAND_SCALE_LEARNING_RATE && kind != COMMAND_ROLLBACK)
+        return 0;
+    return mark_change(curves, record, error);
 }
 
 int curves_add_event(struct curves *curves, const struct event *event, struct error *error)

@@ -47,7 +47,7 @@ static void key_list(const struct command_entry *entry, char *text, size_t size)
         used += (size_t)snprintf(text + used, size - used, "%s%s", k ? " " : "", entry->keys[k].name);
 }
 
-enum { KEY_COLUMNS = 12, USAGE_COLUMNS = 18, HELP_COLUMNS = 110 };
+enum { KEY_COLUMNS = 12, USAGE_COLUMNS = 20, HELP_COLUMNS = 110 };
 
 static int help_rows(const struct command_entry *entry, int columns)
 {
@@ -101,6 +101,16 @@ static void write_command(struct pen *pen, const struct command_entry *entry)
     if (pen->canvas)
         draw_help_row(pen->canvas, pen->area, entry);
     move_pen(pen, help_rows(entry, pen->area.columns));
+}
+
+/* One command, with an example. */
+static void write_topic(struct pen *pen, const struct command_entry *topic)
+{
+    char text[128];
+
+    write_command(pen, topic);
+    snprintf(text, sizeof(text), "Example: %s", topic->example ? topic->example : topic->name);
+    write_text(pen, STYLE(ROLE_TEXT), text);
 }
 
 static bool is_of_view(enum view view, enum place place)
@@ -160,7 +170,7 @@ static void draw_help(struct scene *scene, struct canvas *canvas, struct rect bo
     char title[64];
 
     if (topic)
-        write_command(&pen, topic);
+        write_topic(&pen, topic);
     else
         write_help(&pen, scene->view);
     snprintf(title, sizeof(title), "Keys and commands: %s", view_name(scene->view));
@@ -172,7 +182,7 @@ static void draw_help(struct scene *scene, struct canvas *canvas, struct rect bo
     inside.rows = pen.rows; /* all of it is drawn, and clipped */
     pen = (struct pen){canvas, inside, 0};
     if (topic)
-        write_command(&pen, topic);
+        write_topic(&pen, topic);
     else
         write_help(&pen, scene->view);
     canvas_clip(canvas, before);

@@ -11,7 +11,7 @@ enum { FIELDS = 10, BAR_LEAST = 10 };
 
 struct field {
     const char *label;
-    char value[64];
+    char value[96];
     int width; /* kept for the value */
     enum role role;
     int rank; /* the highest rank goes first where room is short */
@@ -76,7 +76,7 @@ static void add_step(const struct snapshot *now, struct field *fields, int *coun
     field = add_field(fields, count, "step", ROLE_TEXT, 2 * (int)strlen(total) + 1, 0);
     snprintf(field->value, sizeof(field->value), "%s/%s", step, total);
     if (now->steps_per_epoch > 0) {
-        double epoch = (double)now->step.step / (double)now->steps_per_epoch;
+        double epoch = (double)(now->step.step - now->extra_steps) / (double)now->steps_per_epoch;
 
         field = add_field(fields, count, "epoch", ROLE_TEXT, 2 * snprintf(NULL, 0, "%d", now->epochs_total) + 4, 4);
         snprintf(field->value, sizeof(field->value), "%.2f/%d", epoch, now->epochs_total);
@@ -132,6 +132,10 @@ static void draw_numbers(const struct scene *scene, struct canvas *canvas, struc
         words_duration(now->eta_seconds, field->value, sizeof(field->value));
     }
     add_quality(scene, fields, &count);
+    if (*scene->changed) {
+        field = add_field(fields, &count, "set", ROLE_ACCENT, 0, 8);
+        snprintf(field->value, sizeof(field->value), "%s", scene->changed);
+    }
     draw_fields(canvas, line, fields, count);
 }
 

@@ -47,6 +47,7 @@ struct scene {
     enum phase phase;
     struct facts facts;
     char gauge[64]; /* of the GPU now: "98 %, 61 °C, 540 W, 12.3/141 GB"; empty: none */
+    char changed[96]; /* settings that are not as the run began: "momentum 0.8, agc 0.02"; empty: none */
     struct snapshot snapshot;
     char progress[256]; /* what is being done while starting */
     float best;         /* accuracy; below 0: none yet */

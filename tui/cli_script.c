@@ -1,0 +1,138 @@
+/* See cli_script.h. Answers go where the progress goes: to standard error. */
+#include "tui/cli_script.h"
+
+#include "tui/command.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static bool is_standard_input(const char *path)
+{
+    return path && strcmp(path, "-") == 0;
+}
+
+int cli_script_check(const char *path, struct error *error)
+{
+    return path && !is_standard_input(path) ? script_check(path, false, error) : 0;
+}
+
+/* ---- What only asks ---- */
+
+/* A line each. */
+static void print_text(struct progress *progress, const char *text)
+{
+    while (*text) {
+        size_t length = strcspn(text, "\n");
+
+        progress_line(progress, "%.*s", (int)length, text);
+        text += length + (text[length] == '\n');
+    }
+}
+
+static void print_help(struct progress *progress, const char *name)
+{
+    const struct command_entry *entry;
+    char usage[64];
+
+    for (int i = 0; (entry = command_at(i)); i++) {
+        if (*name && strcmp(entry->name, name) != 0)
+            continue;
+        command_usage(entry, usage, sizeof(usage));
+        progress_line(progress, "%-24s %s", usage, entry->help);
+        if (*name)
+            progress_line(progress, "%-24s example: %s", "", entry->example ? entry->example : entry->name);
+    }
+}
+
+static void answer(const struct cli_script *script, const struct action *action)
+{
+    struct snapshot now;
+    char text[SCRIPT_LINE_SIZE * PENDING_MOST];
+
+    trainer_snapshot(script->trainer, &now);
+    if (action->kind == ACTION_HELP) {
+        print_help(script->progress, action->word);
+        return;
+    }
+    if (action->kind == ACTION_SET)
+        command_settings(&now, action->choice, text, sizeof(text));
+    else
+        command_pending(&now, text, sizeof(text));
+    print_text(script->progress, *text ? text : "no command waits");
+}
+
+/* ---- Lines ---- */
+
+static int run_line(void *context, const char *line, struct error *error)
+{
+    struct cli_script *script = context;
+    struct action action;
+    struct command command;
+
+    if (command_parse(line, &action, error))
+        return -1;
+    if (action.kind == ACTION_SOURCE)
+        return script_run(action.word, &script->depth, run_line, script, error);
+    if (command_is_asking(&action)) {
+        answer(script, &action);
+        return 0;
+    }
+    if (command_for_trainer(&action, &command, error))
+        return -1;
+    return trainer_command(script->trainer, &command, error);
+}
+
+int cli_script_begin(struct cli_script *script, struct trainer *trainer, struct error *error)
+{
+    script->trainer = trainer;
+    script->reading = is_standard_input(script->path);
+    return !script->path || script->reading ? 0 : script_run(script->path, &script->depth, run_line, script, error);
+}
+
+static void run_text(struct cli_script *script)
+{
+    char *line = script->text;
+    struct error error = {""};
+
+    script->text[script->length] = 0;
+    script->lines++;
+    if (script->length == sizeof(script->text) - 1)
+        progress_line(script->progress, "line %ld: longer than %zu bytes", script->lines, sizeof(script->text) - 2);
+    else if (script_trim(&line) && run_line(script, line, &error))
+        progress_line(script->progress, "line %ld: %s", script->lines, error.message);
+    script->length = 0;
+}
+
+/* A line that is too long is kept up to its end, cut. */
+static void take_bytes(struct cli_script *script, const char *bytes, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (bytes[i] == '\n')
+            run_text(script);
+        else if (script->length < sizeof(script->text) - 1)
+            script->text[script->length++] = bytes[i];
+    }
+}
+
+void cli_script_read(struct cli_script *script)
+{
+    char bytes[4096];
+    struct pollfd input = {.fd = STDIN_FILENO, .events = POLLIN};
+
+    while (script->reading && poll(&input, 1, 0) > 0) {
+        ssize_t got = read(STDIN_FILENO, bytes, sizeof(bytes));
+
+        if (got > 0) {
+            take_bytes(script, bytes, (size_t)got);
+            continue;
+        }
+        if (got < 0 && (errno == EINTR || errno == EAGAIN))
+            return;
+        script->reading = false;
+        if (script->length > 0)
+            run_text(script); /* the last one need not end in a newline */
+    }
+}
