@@ -182,6 +182,9 @@ struct step_summary step_summary_of(const struct step_record *record)
         .loss_max = record->loss,
         .loss_sum = (double)record->loss,
         .accuracy_sum = (double)record->accuracy,
+        .gradient_norm_min = record->gradient_norm,
+        .gradient_norm_max = record->gradient_norm,
+        .gradient_norm_sum = (double)record->gradient_norm,
         .learning_rate = record->learning_rate,
         .seconds = record->seconds,
     };
@@ -197,6 +200,11 @@ void step_summary_merge(struct step_summary *into, const struct step_summary *ne
         into->loss_max = next->loss_max;
     into->loss_sum += next->loss_sum;
     into->accuracy_sum += next->accuracy_sum;
+    if (next->gradient_norm_min < into->gradient_norm_min)
+        into->gradient_norm_min = next->gradient_norm_min;
+    if (next->gradient_norm_max > into->gradient_norm_max)
+        into->gradient_norm_max = next->gradient_norm_max;
+    into->gradient_norm_sum += next->gradient_norm_sum;
     into->learning_rate = next->learning_rate;
     into->seconds = next->seconds;
 }

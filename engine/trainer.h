@@ -241,6 +241,8 @@ struct step_summary {
     float loss_min, loss_max;
     double loss_sum;
     double accuracy_sum;
+    float gradient_norm_min, gradient_norm_max;
+    double gradient_norm_sum;
     float learning_rate; /* last */
     double seconds;      /* last */
 };

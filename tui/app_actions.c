@@ -2,6 +2,7 @@
  * two steps and says what came of it (app_run.c shows that). */
 #include "tui/app_state.h"
 
+#include "tui/charts.h"
 #include "tui/screen.h"
 #include "tui/script.h"
 
@@ -168,16 +169,44 @@ void app_finish_picture(struct app *app, int index)
 static int act_smooth(struct app *app, const struct action *action, struct error *error)
 {
     (void)error;
-    curves_set_smoothing(app->scene.curves, action->number);
+    charts_smooth(&app->scene, action->number);
     app_notice(app, ROLE_GOOD, "smoothing %g", action->number);
     return 0;
 }
 
 static int act_log_axis(struct app *app, const struct action *action, struct error *error)
 {
+    enum quantity chosen = charts_chosen(&app->scene);
+
+    if (chosen == QUANTITY_ACCURACY)
+        return error_set(error, "log: accuracies have a linear axis");
+    app->scene.axes[AXIS_CHARTS + chosen] = action->on ? AXIS_LOG : AXIS_LINEAR;
+    app_notice(app, ROLE_GOOD, "%s axis %s", quantity_slug(chosen), action->on ? "logarithmic" : "linear");
+    return 0;
+}
+
+static int act_axis(struct app *app, const struct action *action, struct error *error)
+{
     (void)error;
-    app->scene.axes[AXIS_LOSS] = action->on ? AXIS_LOG : AXIS_LINEAR;
-    app_notice(app, ROLE_GOOD, "loss axis %s", action->on ? "logarithmic" : "linear");
+    app->scene.chart_axis =
+        (enum curves_axis)(action->choice >= 0 ? action->choice : ((int)app->scene.chart_axis + 1) % CURVES_AXES);
+    app_notice(app, ROLE_GOOD, "charts over the %s", curves_axis_word((int)app->scene.chart_axis));
+    return 0;
+}
+
+static int act_zoom(struct app *app, const struct action *action, struct error *error)
+{
+    if ((double)action->count >= charts_end(&app->scene))
+        return error_set(error, "%s: the run does not go so far", action->text);
+    charts_show(&app->scene, (double)action->count, action->number);
+    return 0;
+}
+
+static int act_fit(struct app *app, const struct action *action, struct error *error)
+{
+    (void)action;
+    (void)error;
+    charts_fit(&app->scene);
     return 0;
 }
 
@@ -271,6 +300,9 @@ int app_do(struct app *app, const struct action *action, struct error *error)
                                                               [ACTION_EXPORT] = act_export,
                                                               [ACTION_SMOOTH] = act_smooth,
                                                               [ACTION_LOG_AXIS] = act_log_axis,
+                                                              [ACTION_AXIS] = act_axis,
+                                                              [ACTION_ZOOM] = act_zoom,
+                                                              [ACTION_FIT] = act_fit,
                                                               [ACTION_THEME] = act_theme,
                                                               [ACTION_GLYPHS] = act_glyphs,
                                                               [ACTION_VIEW] = act_view,

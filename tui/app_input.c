@@ -62,6 +62,17 @@ static bool overlay_key(struct app *app, int key)
     return true;
 }
 
+/* A line that a panel's key has written, to be looked at and entered. */
+static void take_prepared(struct app *app)
+{
+    if (!*app->scene.prepared)
+        return;
+    app_focus(app, true);
+    repl_set_text(app->scene.prepared);
+    app_notice(app, ROLE_DIM, "Enter: %s", app->scene.prepared);
+    app->scene.prepared[0] = 0;
+}
+
 static void screen_key(struct app *app, int key)
 {
     struct rect area = canvas_area(screen_canvas());
@@ -75,7 +86,7 @@ static void screen_key(struct app *app, int key)
     if (bound)
         (void)app_line(app, bound->line);
     else if (key != ':' && scene_key(&app->scene, area.rows, area.columns, key))
-        return;
+        take_prepared(app);
     else if (key == ':' || key == KEY_CODE_ENTER)
         app_focus(app, true);
     else if (key > ' ' && key < 0x7f)

@@ -346,6 +346,8 @@ void app_follow_run(struct app *app)
         app_notice(app, ROLE_GOOD, "paused at step %ld; %s", now.step.step, look);
         app->pause_step = 0;
     }
+    if (now.steps_per_epoch != app->scene.snapshot.steps_per_epoch)
+        curves_set_epoch(app->scene.curves, (double)now.steps_per_epoch);
     if (memcmp(&now, &app->scene.snapshot, sizeof(now)) != 0) {
         command_changes(&now, &run_parts(app->run)->settings->train, app->scene.changed, sizeof(app->scene.changed));
         app->scene.probe_every = now.probe_every;

@@ -3,6 +3,7 @@
 #include "tui/command_words.h"
 
 #include "sessions/settings.h"
+#include "tui/curves.h"
 #include "tui/keys.h"
 #include "tui/layout.h"
 #include "viz/theme.h"
@@ -175,7 +176,22 @@ static const struct command_entry table[] = {
      .optional = true,
      .usage = "on|off",
      .example = "log on",
-     .help = "Logarithmic axis of the loss chart; until it is chosen, where the loss explodes"},
+     .help = "Logarithmic axis of the chosen chart, else of the loss; until it is chosen, where the values explode"},
+    {.name = "axis",
+     .action = ACTION_AXIS,
+     .argument = ARGUMENT_CHOICE,
+     .optional = true,
+     .usage = "step|epoch|time",
+     .choice = curves_axis_word,
+     .example = "axis time",
+     .help = "What the charts are drawn over: steps, epochs or training time; the next of them when left out"},
+    {.name = "zoom",
+     .action = ACTION_ZOOM,
+     .argument = ARGUMENT_RANGE,
+     .usage = "FROM TO",
+     .example = "zoom 100 500",
+     .help = "Show these steps in the charts; while the newest is among them, those that come as well"},
+    {.name = "fit", .action = ACTION_FIT, .help = "Show all steps in the charts"},
     {.name = "theme",
      .action = ACTION_THEME,
      .argument = ARGUMENT_CHOICE,

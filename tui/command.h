@@ -32,6 +32,9 @@ enum action_kind {
     ACTION_EXPORT,        /* word: the file when `on`, else names of pictures (export.h), or empty */
     ACTION_SMOOTH,        /* number in 0..1 */
     ACTION_LOG_AXIS,
+    ACTION_AXIS, /* choice: an enum curves_axis; -1: the next one */
+    ACTION_ZOOM, /* count and number: the first and the last step */
+    ACTION_FIT,
     ACTION_THEME,  /* choice; -1: the next one */
     ACTION_GLYPHS, /* choice: an enum glyph_set */
     ACTION_VIEW,   /* choice: an enum view; -1: the next one */
@@ -59,6 +62,7 @@ enum argument_kind {
     ARGUMENT_RATE,     /* a number above 0, or xF: a factor */
     ARGUMENT_COUNT,    /* a whole number from 1; 1 when left out */
     ARGUMENT_STEP,     /* a step of the run, from 0; -1 when left out */
+    ARGUMENT_RANGE,    /* two steps of the run, the second behind the first */
     ARGUMENT_FRACTION, /* 0 <= X < 1 */
     ARGUMENT_SWITCH,   /* on|off; on when left out */
     ARGUMENT_CHOICE,

@@ -89,6 +89,18 @@ int command_read_step(const char *text, struct action *action, struct error *err
     return 0;
 }
 
+static int read_range(const char *text, struct action *action, struct error *error)
+{
+    char *end;
+
+    action->count = strtol(text, &end, 10);
+    if (end == text || action->count < 0 || read_number(end + strspn(end, " \t"), &action->number) ||
+        action->number <= (double)action->count || action->number > (double)MOST_STEPS)
+        return error_set(error, "'%s' is no part of the run: give its first and its last step, as in 100 500",
+                         text);
+    return 0;
+}
+
 static int read_switch(const char *text, struct action *action, struct error *error)
 {
     action->on = strcasecmp(text, "on") == 0;
@@ -151,6 +163,8 @@ static int read_argument(const struct command_entry *entry, const char *text, st
         return read_count(text, action, error);
     case ARGUMENT_STEP:
         return command_read_step(text, action, error);
+    case ARGUMENT_RANGE:
+        return read_range(text, action, error);
     case ARGUMENT_FRACTION:
         if (read_number(text, &action->number) || action->number < 0 || action->number >= 1)
             return error_set(error, "'%s' is out of range: give a number from 0 to below 1", text);

@@ -1,5 +1,5 @@
 /* See curves.h. */
-#include "tui/curves.h"
+#include "tui/curves_impl.h"
 
 #include "engine/live.h"
 
@@ -9,31 +9,44 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum part { PART_TRAIN, PART_VALIDATION, PART_TEST, PART_COUNT };
-
 static const struct {
-    const char *name;
-    enum role role;
-    enum chart_kind kind;
-    enum stroke stroke;
-    enum marker_shape marker;
-} looks[PART_COUNT] = {
-    [PART_TRAIN] = {"training", ROLE_SERIES_1, CHART_LINE, STROKE_SOLID, MARKER_CIRCLE},
-    [PART_VALIDATION] = {"validation", ROLE_SERIES_2, CHART_POINTS, STROKE_DASHED, MARKER_DIAMOND},
-    [PART_TEST] = {"test", ROLE_SERIES_3, CHART_POINTS, STROKE_DOTTED, MARKER_SQUARE},
+    const char *title, *word, *unit;
+} quantities[QUANTITY_COUNT] = {
+    [QUANTITY_LOSS] = {"Loss", "loss", "cross-entropy, in nats"},
+    [QUANTITY_ACCURACY] = {"Accuracy", "accuracy", "images predicted right"},
+    [QUANTITY_LEARNING_RATE] = {"Learning rate", "learning-rate", "of each step, by the schedule"},
+    [QUANTITY_GRADIENT_NORM] = {"Gradient norm", "gradient-norm", "of all parameters, before clipping"},
 };
 
-struct mark {
-    double step;
-    char label[160];
-};
+const char *quantity_title(enum quantity quantity)
+{
+    return quantities[quantity].title;
+}
 
-struct curves {
-    struct series *series[QUANTITY_COUNT][PART_COUNT];
-    struct mark *marks;
-    int mark_count, mark_room;
-    double domain; /* end of the x axis, held */
-};
+const char *quantity_slug(enum quantity quantity)
+{
+    return quantities[quantity].word;
+}
+
+const char *quantity_unit(enum quantity quantity)
+{
+    return quantities[quantity].unit;
+}
+
+/* The learning rate is set, not measured: there is nothing to smooth. */
+static bool is_smoothed(int quantity, int part)
+{
+    return part == PART_TRAIN && quantity != QUANTITY_LEARNING_RATE;
+}
+
+static int create_all(struct curves *curves, struct error *error)
+{
+    for (int q = 0; q < QUANTITY_COUNT; q++)
+        for (int p = 0; p < PART_COUNT; p++)
+            if (series_create(is_smoothed(q, p) ? curves->smoothing : 0, &curves->series[q][p], error))
+                return -1;
+    return scale_create(0, &curves->epochs, error) || scale_create(0, &curves->seconds, error) ? -1 : 0;
+}
 
 int curves_create(double smoothing, struct curves **out, struct error *error)
 {
@@ -41,12 +54,11 @@ int curves_create(double smoothing, struct curves **out, struct error *error)
 
     if (!curves)
         return error_set(error, "out of memory");
-    for (int q = 0; q < QUANTITY_COUNT; q++)
-        for (int p = 0; p < PART_COUNT; p++)
-            if (series_create(p == PART_TRAIN ? smoothing : 0, &curves->series[q][p], error)) {
-                curves_destroy(curves);
-                return -1;
-            }
+    curves->smoothing = smoothing;
+    if (create_all(curves, error)) {
+        curves_destroy(curves);
+        return -1;
+    }
     *out = curves;
     return 0;
 }
@@ -58,6 +70,8 @@ void curves_destroy(struct curves *curves)
     for (int q = 0; q < QUANTITY_COUNT; q++)
         for (int p = 0; p < PART_COUNT; p++)
             series_destroy(curves->series[q][p]);
+    scale_destroy(curves->epochs);
+    scale_destroy(curves->seconds);
     free(curves->marks);
     free(curves);
 }
@@ -74,11 +88,11 @@ static void make_way(struct series *series, double step)
 static int add_measured(struct curves *curves, enum part part, const struct epoch_record *epoch, float loss,
                         float accuracy, struct error *error)
 {
-    const float values[QUANTITY_COUNT] = {[QUANTITY_LOSS] = loss, [QUANTITY_ACCURACY] = accuracy};
+    const float values[] = {[QUANTITY_LOSS] = loss, [QUANTITY_ACCURACY] = accuracy};
 
     if (accuracy < 0)
         return 0;
-    for (int q = 0; q < QUANTITY_COUNT; q++) {
+    for (int q = QUANTITY_LOSS; q <= QUANTITY_ACCURACY; q++) {
         make_way(curves->series[q][part], (double)epoch->step);
         if (series_append(curves->series[q][part], (double)epoch->step, values[q], error))
             return -1;
@@ -86,30 +100,55 @@ static int add_measured(struct curves *curves, enum part part, const struct epoc
     return 0;
 }
 
+/* A point of a second measure of the steps, at or behind its last one. */
+static int add_scale(struct scale *scale, double step, double value, struct error *error)
+{
+    scale_truncate(scale, step - 0.5);
+    return step > 0 ? scale_append(scale, step, value, error) : 0;
+}
+
 static int add_epoch(struct curves *curves, const struct epoch_record *epoch, struct error *error)
 {
+    if (epoch->epoch_end && add_scale(curves->epochs, (double)epoch->step, epoch->epoch, error))
+        return -1;
     if (add_measured(curves, PART_VALIDATION, epoch, epoch->validation_loss, epoch->validation_accuracy, error))
         return -1;
     return add_measured(curves, PART_TEST, epoch, epoch->test_loss, epoch->test_accuracy, error);
 }
 
-static int add_steps(struct curves *curves, const struct step_summary *steps, struct error *error)
+/* The one value of a single step, for which `weight` of them may stand; or the extremes and the mean of many. */
+static int add_values(struct series *series, const struct step_summary *steps, size_t weight, float min, float max,
+                      double sum, struct error *error)
 {
-    struct series *loss = curves->series[QUANTITY_LOSS][PART_TRAIN];
-    struct series *accuracy = curves->series[QUANTITY_ACCURACY][PART_TRAIN];
-    double first = (double)steps->first_step, last = (double)steps->last_step;
-    size_t count = (size_t)steps->count;
-    double mean;
+    double first = (double)steps->first_step, last = (double)steps->last_step, mean = sum / steps->count;
+
+    make_way(series, first);
+    if (steps->count == 1)
+        return series_append_weighted(series, last, (float)mean, weight, error);
+    return series_append_merged(series, first, last, min, max, mean, (size_t)steps->count, 0, error);
+}
+
+static int add_steps(struct curves *curves, const struct step_summary *steps, size_t weight, struct error *error)
+{
+    struct series *train[QUANTITY_COUNT];
+    float accuracy = (float)(steps->accuracy_sum / steps->count);
 
     if (steps->count < 1)
         return 0;
-    make_way(loss, first);
-    make_way(accuracy, first);
-    if (series_append_merged(loss, first, last, steps->loss_min, steps->loss_max, steps->loss_sum / steps->count, count,
-                             0, error))
+    for (int q = 0; q < QUANTITY_COUNT; q++)
+        train[q] = curves->series[q][PART_TRAIN];
+    if (add_values(train[QUANTITY_LOSS], steps, weight, steps->loss_min, steps->loss_max, steps->loss_sum, error) ||
+        add_values(train[QUANTITY_ACCURACY], steps, weight, accuracy, accuracy, steps->accuracy_sum, error) ||
+        add_values(train[QUANTITY_GRADIENT_NORM], steps, weight, steps->gradient_norm_min, steps->gradient_norm_max,
+                   steps->gradient_norm_sum, error))
         return -1;
-    mean = steps->accuracy_sum / steps->count;
-    return series_append_merged(accuracy, first, last, (float)mean, (float)mean, mean, count, 0, error);
+    make_way(train[QUANTITY_LEARNING_RATE], (double)steps->first_step);
+    if (series_append(train[QUANTITY_LEARNING_RATE], (double)steps->last_step, steps->learning_rate, error))
+        return -1;
+    if (!isfinite(steps->seconds) || steps->seconds <= 0)
+        return 0;
+    scale_set_slope(curves->seconds, steps->seconds / (double)steps->last_step);
+    return add_scale(curves->seconds, (double)steps->last_step, steps->seconds, error);
 }
 
 void curves_cut(struct curves *curves, double step)
@@ -119,6 +158,8 @@ void curves_cut(struct curves *curves, double step)
     for (int q = 0; q < QUANTITY_COUNT; q++)
         for (int p = 0; p < PART_COUNT; p++)
             series_truncate(curves->series[q][p], step + 0.5);
+    scale_truncate(curves->epochs, step);
+    scale_truncate(curves->seconds, step);
     for (int i = 0; i < curves->mark_count; i++)
         if (curves->marks[i].step <= step)
             curves->marks[kept++] = curves->marks[i];
@@ -183,7 +224,7 @@ int curves_add_event(struct curves *curves, const struct event *event, struct er
 {
     switch (event->kind) {
     case EVENT_STEPS:
-        return add_steps(curves, &event->steps, error);
+        return add_steps(curves, &event->steps, (size_t)event->steps.count, error);
     case EVENT_EPOCH:
         return add_epoch(curves, &event->epoch, error);
     case EVENT_COMMAND:
@@ -196,21 +237,47 @@ int curves_add_event(struct curves *curves, const struct event *event, struct er
     }
 }
 
+/* Steps between two records are those that are not recorded, or a gap where the ones before and behind lie closer. */
+static bool is_gap(const struct step_record *steps, int index, int count, long last)
+{
+    long distance = steps[index].step - last, before, behind;
+
+    if (index < 2 || index + 1 >= count)
+        return false;
+    before = steps[index - 1].step - steps[index - 2].step;
+    behind = steps[index + 1].step - steps[index].step;
+    return distance > before && distance > behind;
+}
+
+static int add_record(struct curves *curves, const struct metrics *metrics, int index, struct error *error)
+{
+    const struct step_record *record = &metrics->steps[index];
+    const struct step_summary steps = {.first_step = record->step,
+                                       .last_step = record->step,
+                                       .count = 1,
+                                       .loss_min = record->loss,
+                                       .loss_max = record->loss,
+                                       .loss_sum = (double)record->loss,
+                                       .accuracy_sum = (double)record->accuracy,
+                                       .gradient_norm_min = record->gradient_norm,
+                                       .gradient_norm_max = record->gradient_norm,
+                                       .gradient_norm_sum = (double)record->gradient_norm,
+                                       .learning_rate = record->learning_rate,
+                                       .seconds = record->seconds};
+    long last = (long)curves_last_step(curves), distance = record->step - last;
+    bool gap = is_gap(metrics->steps, index, metrics->step_count, last);
+
+    for (int q = 0; gap && q < QUANTITY_COUNT; q++)
+        if (series_break(curves->series[q][PART_TRAIN], error))
+            return -1;
+    return add_steps(curves, &steps, gap || distance < 1 ? 1 : (size_t)distance, error);
+}
+
 int curves_add_history(struct curves *curves, const struct metrics *metrics, struct error *error)
 {
-    for (int i = 0; i < metrics->step_count; i++) {
-        const struct step_record *record = &metrics->steps[i];
-        struct step_summary steps = {.first_step = record->step,
-                                     .last_step = record->step,
-                                     .count = 1,
-                                     .loss_min = record->loss,
-                                     .loss_max = record->loss,
-                                     .loss_sum = (double)record->loss,
-                                     .accuracy_sum = (double)record->accuracy};
-
-        if (add_steps(curves, &steps, error))
+    for (int i = 0; i < metrics->step_count; i++)
+        if (add_record(curves, metrics, i, error))
             return -1;
-    }
     for (int i = 0; i < metrics->epoch_count; i++)
         if (add_epoch(curves, &metrics->epochs[i], error))
             return -1;
@@ -220,10 +287,22 @@ int curves_add_history(struct curves *curves, const struct metrics *metrics, str
     return 0;
 }
 
+void curves_set_epoch(struct curves *curves, double steps)
+{
+    scale_set_slope(curves->epochs, steps > 0 ? 1 / steps : 0);
+}
+
 void curves_set_smoothing(struct curves *curves, double smoothing)
 {
+    curves->smoothing = smoothing;
     for (int q = 0; q < QUANTITY_COUNT; q++)
-        series_set_smoothing(curves->series[q][PART_TRAIN], smoothing);
+        if (is_smoothed(q, PART_TRAIN))
+            series_set_smoothing(curves->series[q][PART_TRAIN], smoothing);
+}
+
+double curves_smoothing(const struct curves *curves)
+{
+    return curves->smoothing;
 }
 
 double curves_latest(const struct curves *curves, enum quantity quantity)
@@ -234,12 +313,13 @@ double curves_latest(const struct curves *curves, enum quantity quantity)
     return count ? (double)series_smoothed(series, count - 1) : NAN;
 }
 
-bool curves_want_log(const struct curves *curves)
+bool curves_want_log(const struct curves *curves, enum quantity quantity)
 {
     const double range = 100, least = 0.1; /* what a run that learns comes to is no explosion's other end */
-    struct series_summary loss = series_summarize(curves->series[QUANTITY_LOSS][PART_TRAIN], SERIES_RAW, 0, SIZE_MAX);
+    struct series_summary sum = series_summarize(curves->series[quantity][PART_TRAIN], SERIES_RAW, 0, SIZE_MAX);
 
-    return loss.count > 0 && (double)loss.max > range * fmax((double)loss.min, least);
+    return (quantity == QUANTITY_LOSS || quantity == QUANTITY_GRADIENT_NORM) && sum.count > 0 &&
+           (double)sum.max > range * fmax((double)sum.min, least);
 }
 
 double curves_last_step(const struct curves *curves)
@@ -248,49 +328,4 @@ double curves_last_step(const struct curves *curves)
     size_t count = series_count(series);
 
     return count ? series_x(series, count - 1) : 0;
-}
-
-/* The series that have points, in the chart's words; returns how many. */
-static int list_series(const struct curves *curves, enum quantity quantity, struct chart_series *list)
-{
-    int count = 0;
-
-    for (int p = 0; p < PART_COUNT; p++) {
-        if (series_count(curves->series[quantity][p]) == 0)
-            continue;
-        list[count++] = (struct chart_series){.series = curves->series[quantity][p],
-                                              .name = looks[p].name,
-                                              .role = looks[p].role,
-                                              .kind = looks[p].kind,
-                                              .stroke = looks[p].stroke,
-                                              .marker = looks[p].marker};
-    }
-    return count;
-}
-
-void curves_draw(struct curves *curves, const struct curves_look *look, struct canvas *canvas, struct rect area)
-{
-    enum { EVENTS = 64 }; /* on one chart; of more the newest */
-    struct chart_series list[PART_COUNT];
-    struct chart_event events[EVENTS];
-    struct chart chart = chart_init();
-    int first = curves->mark_count > EVENTS ? curves->mark_count - EVENTS : 0;
-
-    curves->domain = chart_hold_domain(curves->domain, curves_last_step(curves), look->steps_total);
-    for (int i = first; i < curves->mark_count; i++)
-        events[i - first] = (struct chart_event){.x = curves->marks[i].step, .label = curves->marks[i].label};
-    chart.title = look->title;
-    chart.x_label = "step";
-    chart.y_label = look->y_label;
-    chart.empty_text = look->empty_text;
-    chart.series = list;
-    chart.series_count = list_series(curves, look->quantity, list);
-    chart.events = events;
-    chart.event_count = curves->mark_count - first;
-    chart.x_min = 0;
-    chart.x_max = curves->domain;
-    chart.log_y = look->log_axis;
-    chart.format = look->quantity == QUANTITY_ACCURACY ? CHART_PERCENT : CHART_NUMBER;
-    chart.cursor = look->cursor;
-    chart_draw(canvas, area, &chart);
 }

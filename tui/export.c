@@ -18,6 +18,8 @@ static const struct export_row table[] = {
     {"histograms", "distribution of each block's activations", true, false, export_histograms},
     {"variances", "distribution of the variances of each block's channels", true, false, export_variances},
     {"density", "activations of each block over the steps", true, false, export_density},
+    {"learning-rate", "learning rate over the steps", false, false, export_learning_rate},
+    {"gradient-norm", "norm of the whole gradient over the steps", false, false, export_gradient_norm},
     {"augmentation", "training images, each beside what augmentation makes of it", false, true, export_augmentation},
     {"samples", "random images: class, prediction, confidence", false, true, export_samples},
     {"classes", "random images of each class", false, true, export_classes},

@@ -68,14 +68,16 @@ char *export_caption(const char *session, long step, const struct settings *sett
 
 /* ---- The pictures from the log (export_log.c) ---- */
 
-/* The curves' figures, for a picture of a run that goes on, too. */
-int export_curves(struct curves *curves, enum quantity quantity, bool log_axis, double steps_total, const char *preset,
-                  const char *session, const struct theme *theme, int scale, struct canvas **out, struct error *error);
+/* The chart that `look` asks for as a figure, for a picture of a run that goes on, too; its texts are set here. */
+int export_curves(const struct curves *curves, const struct curves_look *look, const char *preset, const char *session,
+                  const struct theme *theme, int scale, struct canvas **out, struct error *error);
 
 /* The probe that its pictures are of; NULL where there is none. */
 const struct probe *export_probe(const struct export_source *source);
 int export_loss(struct export_source *source, struct canvas **out, struct error *error);
 int export_accuracy(struct export_source *source, struct canvas **out, struct error *error);
+int export_learning_rate(struct export_source *source, struct canvas **out, struct error *error);
+int export_gradient_norm(struct export_source *source, struct canvas **out, struct error *error);
 int export_signal(struct export_source *source, struct canvas **out, struct error *error);
 int export_gradients(struct export_source *source, struct canvas **out, struct error *error);
 int export_weights(struct export_source *source, struct canvas **out, struct error *error);

@@ -10,36 +10,33 @@ enum { TITLE_SIZE = 256, CURVES_COLUMNS = 116, CURVES_ROWS = 32 };
 
 /* ---- Curves ---- */
 
-int export_curves(struct curves *curves, enum quantity quantity, bool log_axis, double steps_total, const char *preset,
-                  const char *session, const struct theme *theme, int scale, struct canvas **out, struct error *error)
+int export_curves(const struct curves *curves, const struct curves_look *look, const char *preset, const char *session,
+                  const struct theme *theme, int scale, struct canvas **out, struct error *error)
 {
-    static const struct {
-        const char *name, *axis;
-    } words[] = {[QUANTITY_LOSS] = {"Loss", "cross-entropy, in nats"},
-                 [QUANTITY_ACCURACY] = {"Accuracy", "images predicted right"}};
+    struct curves_look figure = *look;
     char title[TITLE_SIZE];
-    const struct curves_look look = {.quantity = quantity,
-                                     .log_axis = quantity == QUANTITY_LOSS && log_axis,
-                                     .steps_total = steps_total,
-                                     .cursor = NAN,
-                                     .title = title,
-                                     .y_label = words[quantity].axis,
-                                     .empty_text = "no step yet"};
     struct rect inside;
-    snprintf(title, sizeof title, "%s \u00b7 %s \u00b7 %s", words[quantity].name, preset, session);
+    figure.title = title;
+    figure.y_label = quantity_unit(look->quantity);
+    figure.empty_text = "no step yet";
+    snprintf(title, sizeof title, "%s \u00b7 %s \u00b7 %s", quantity_title(look->quantity), preset, session);
     if (canvas_create_figure(CURVES_COLUMNS, CURVES_ROWS, scale, theme, out, &inside, error))
         return -1;
-    curves_draw(curves, &look, *out, inside);
+    curves_draw(curves, &figure, *out, inside);
     return 0;
 }
 
 static int draw_curves(struct export_source *source, enum quantity quantity, struct canvas **out, struct error *error)
 {
     const char *session = session_name(source->session);
+    const struct curves_look look = {.quantity = quantity,
+                                     .log_axis = curves_want_log(source->curves, quantity),
+                                     .steps_total = (double)source->step,
+                                     .cursor = NAN};
     if (source->metrics.step_count == 0)
         return error_set(error, "session %s has no step in its log yet", session);
-    return export_curves(source->curves, quantity, curves_want_log(source->curves), (double)source->step,
-                         source->settings.model.preset, session, source->theme, source->scale, out, error);
+    return export_curves(source->curves, &look, source->settings.model.preset, session, source->theme, source->scale,
+                         out, error);
 }
 
 int export_loss(struct export_source *source, struct canvas **out, struct error *error)
@@ -50,6 +47,16 @@ int export_loss(struct export_source *source, struct canvas **out, struct error 
 int export_accuracy(struct export_source *source, struct canvas **out, struct error *error)
 {
     return draw_curves(source, QUANTITY_ACCURACY, out, error);
+}
+
+int export_learning_rate(struct export_source *source, struct canvas **out, struct error *error)
+{
+    return draw_curves(source, QUANTITY_LEARNING_RATE, out, error);
+}
+
+int export_gradient_norm(struct export_source *source, struct canvas **out, struct error *error)
+{
+    return draw_curves(source, QUANTITY_GRADIENT_NORM, out, error);
 }
 
 /* ---- Probes ---- */

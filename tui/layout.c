@@ -13,7 +13,9 @@ enum {
     TABS_ROWS = 16,
     KEYS_ROWS = 12,
     LOG_ROWS = 14,
-    CHART_ROWS = 5
+    CHART_ROWS = 5,
+    FOUR_ROWS = 22,
+    FOUR_COLS = 100
 };
 
 static int clamp(int value, int low, int high)
@@ -32,23 +34,38 @@ static struct rect area(int row, int column, int rows, int columns)
     return (struct rect){.row = row, .column = column, .rows = rows, .columns = columns};
 }
 
-static void place_charts(struct layout *layout, struct rect body, enum place focus)
+/* Two charts side by side or one above the other; the one in focus where there is no room. */
+static void place_pair(struct layout *layout, struct rect body, enum place first, enum place focus)
 {
     struct rect *places = layout->places;
+    enum place second = (enum place)((int)first + 1);
 
     if (body.columns >= SIDE_BY_SIDE_COLS) {
         int left = (body.columns + 1) / 2;
 
-        places[PLACE_LOSS] = area(body.row, 0, body.rows, layout->framed ? left : left - 1); /* a gap, or frames */
-        places[PLACE_ACCURACY] = area(body.row, left, body.rows, body.columns - left);
+        places[first] = area(body.row, 0, body.rows, layout->framed ? left : left - 1); /* a gap, or frames */
+        places[second] = area(body.row, left, body.rows, body.columns - left);
     } else if (body.rows >= 2 * CHART_ROWS) {
         int top = (body.rows + 1) / 2;
 
-        places[PLACE_LOSS] = area(body.row, 0, top, body.columns);
-        places[PLACE_ACCURACY] = area(body.row + top, 0, body.rows - top, body.columns);
+        places[first] = area(body.row, 0, top, body.columns);
+        places[second] = area(body.row + top, 0, body.rows - top, body.columns);
     } else {
-        places[focus == PLACE_ACCURACY ? PLACE_ACCURACY : PLACE_LOSS] = body;
+        places[focus == second ? second : first] = body;
     }
+}
+
+/* All four where the screen is large, else the pair with the one in focus. */
+static void place_charts(struct layout *layout, struct rect body, enum place focus)
+{
+    int top = (body.rows + 1) / 2;
+
+    if (body.rows < FOUR_ROWS || body.columns < FOUR_COLS) {
+        place_pair(layout, body, focus >= PLACE_LEARNING_RATE ? PLACE_LEARNING_RATE : PLACE_LOSS, focus);
+        return;
+    }
+    place_pair(layout, area(body.row, 0, top, body.columns), PLACE_LOSS, focus);
+    place_pair(layout, area(body.row + top, 0, body.rows - top, body.columns), PLACE_LEARNING_RATE, focus);
 }
 
 enum place view_place(enum view view)
@@ -64,10 +81,11 @@ enum place view_place(enum view view)
 enum place view_focus(enum view view, int index)
 {
     static const enum place overview[] = {PLACE_LOSS, PLACE_ACCURACY, PLACE_LOG};
-    const int count = view == VIEW_OVERVIEW ? 3 : view == VIEW_CHARTS ? 2 : 0;
+    static const enum place charts[] = {PLACE_LOSS, PLACE_ACCURACY, PLACE_LEARNING_RATE, PLACE_GRADIENT_NORM};
+    const int count = view == VIEW_OVERVIEW ? 3 : view == VIEW_CHARTS ? 4 : 0;
 
     if (count > 0)
-        return index < count ? overview[index] : PLACE_COUNT;
+        return index < count ? (view == VIEW_CHARTS ? charts : overview)[index] : PLACE_COUNT;
     return index == 0 ? view_place(view) : PLACE_COUNT;
 }
 
@@ -76,6 +94,12 @@ static void place_body(struct layout *layout, struct rect body, enum view view, 
     struct rect *places = layout->places;
     int frame = layout->framed ? 2 : 1, log;
 
+    if (view == VIEW_CHARTS) {
+        int rows = body.rows >= 24 ? 3 : body.rows >= 10 ? 2 : body.rows >= 7 ? 1 : 0;
+
+        body.rows -= rows;
+        places[PLACE_READING] = area(body.row + body.rows, 0, rows, rows > 0 ? body.columns : 0);
+    }
     if (view_place(view) != PLACE_COUNT)
         focus = view_place(view);
     if (view_place(view) != PLACE_COUNT || (zoomed && focus != PLACE_COUNT)) {
@@ -89,7 +113,7 @@ static void place_body(struct layout *layout, struct rect body, enum view view, 
     log = body.rows + 3 >= LOG_ROWS ? clamp(body.rows / 5, 2, 10) + frame : 0;
     places[PLACE_LOG] = area(body.row + body.rows - log, 0, log, log > 0 ? body.columns : 0);
     body.rows -= log;
-    place_charts(layout, body, focus);
+    place_pair(layout, body, PLACE_LOSS, focus);
 }
 
 struct layout layout_compute(int rows, int cols, enum view view, enum place focus, bool zoomed)
@@ -140,7 +164,10 @@ enum view view_next(enum view view)
 static const struct {
     const char *name;
     enum place place;
-} chart_words[] = {{"loss", PLACE_LOSS}, {"accuracy", PLACE_ACCURACY}};
+} chart_words[] = {{"loss", PLACE_LOSS},
+                   {"accuracy", PLACE_ACCURACY},
+                   {"learning-rate", PLACE_LEARNING_RATE},
+                   {"gradient-norm", PLACE_GRADIENT_NORM}};
 
 enum { CHART_WORDS = sizeof(chart_words) / sizeof(*chart_words) };
 

@@ -23,12 +23,15 @@ enum place {
     PLACE_HEADER,
     PLACE_TABS,
     PLACE_LOSS,
-    PLACE_ACCURACY,
+    PLACE_ACCURACY, /* the charts in the order of enum quantity */
+    PLACE_LEARNING_RATE,
+    PLACE_GRADIENT_NORM,
     PLACE_BLOCKS,
     PLACE_BLOCK,
     PLACE_SIGNAL,
     PLACE_GRADIENTS,
     PLACE_LOG,
+    PLACE_READING, /* what is read off the charts */
     PLACE_KEYS,
     PLACE_COMMAND,
     PLACE_COUNT

@@ -63,8 +63,8 @@ static const struct cli_command commands[] = {
      .operands = "SESSION",
      .summary = "writes a session's pictures as PNG files: curves, signal propagation, histograms",
      .about = "Of the session's log, without more being said: loss, accuracy, signal, gradients, weights, histograms, "
-              "variances, density. Of its network and images, with --all or by --what: augmentation, samples, classes, "
-              "mistakes, losses, confusion, filters. Each picture's path is printed.",
+              "variances, density, learning-rate, gradient-norm. Of its network and images, with --all or by --what: "
+              "augmentation, samples, classes, mistakes, losses, confusion, filters. Each picture's path is printed.",
      .settings = "data device precision threads sessions-dir json",
      .options = {{"all", NULL, "every picture, those of the network and the images, too"},
                  {"what", "LIST", "these pictures, by their names with commas between them"},

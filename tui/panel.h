@@ -6,7 +6,7 @@
 #include "tui/keys.h"
 #include "tui/scene.h"
 
-enum { PANEL_KEYS = 5, PANEL_TITLE = 160 };
+enum { PANEL_KEYS = 10, PANEL_TITLE = 160 };
 
 /* A key of a panel as the key bar shows it. */
 struct panel_key {
@@ -27,8 +27,9 @@ struct panel_ops {
     const char *help;                  /* what its keys do, in sentences for the help; NULL: nothing to say */
 };
 
-extern const struct panel_ops panel_header, panel_tabs, panel_loss, panel_accuracy, panel_blocks, panel_block,
-    panel_signal, panel_gradients, panel_log, panel_keys, panel_command;
+extern const struct panel_ops panel_header, panel_tabs, panel_loss, panel_accuracy, panel_learning_rate,
+    panel_gradient_norm, panel_reading, panel_blocks, panel_block, panel_signal, panel_gradients, panel_log, panel_keys,
+    panel_command;
 
 /* All of them, from top to bottom; NULL behind the last. */
 const struct panel_ops *panel_at(int index);

@@ -1,26 +1,21 @@
-/* The two charts: loss and accuracy over the steps. One set of code, two rows. */
+/* The charts: loss, accuracy, learning rate and gradient norm. One set of code, four rows. */
+#include "tui/charts.h"
 #include "tui/keys.h"
 #include "tui/panel.h"
 
 #include <math.h>
+#include <stdio.h>
 
-/* That may come: none behind the end of a run that stopped early. */
-static long last_step(const struct snapshot *now)
-{
-    return trainer_has_ended(now->state) && now->step.step > 0 ? now->step.step : now->steps_total;
-}
+static const double ZOOM = 2, PAN = 0.25, WHEEL = 1.25;
 
 static void draw_chart(struct scene *scene, struct canvas *canvas, struct rect area, enum quantity quantity)
 {
-    const struct curves_look look = {
-        .quantity = quantity,
-        .log_axis = quantity == QUANTITY_LOSS && scene_log_loss(scene),
-        .steps_total = (double)last_step(&scene->snapshot),
-        .cursor = scene->cursor,
-        .empty_text = scene->phase == PHASE_STARTING ? scene->progress : "waiting for the first step",
-    };
+    struct curves_look look;
 
-    curves_draw(scene->curves, &look, canvas, area);
+    charts_follow(scene);
+    look = scene_look(scene, quantity);
+    look.empty_text = scene->phase == PHASE_STARTING ? scene->progress : "waiting for the first step";
+    scene->plots[quantity] = curves_draw(scene->curves, &look, canvas, area);
 }
 
 static void draw_loss(struct scene *scene, struct canvas *canvas, struct rect area)
@@ -33,37 +28,161 @@ static void draw_accuracy(struct scene *scene, struct canvas *canvas, struct rec
     draw_chart(scene, canvas, area, QUANTITY_ACCURACY);
 }
 
-/* Left and right move a cursor along the curves; both charts show it. */
+static void draw_learning_rate(struct scene *scene, struct canvas *canvas, struct rect area)
+{
+    draw_chart(scene, canvas, area, QUANTITY_LEARNING_RATE);
+}
+
+static void draw_gradient_norm(struct scene *scene, struct canvas *canvas, struct rect area)
+{
+    draw_chart(scene, canvas, area, QUANTITY_GRADIENT_NORM);
+}
+
+/* Left and right move a cursor along the curves; all charts show it. */
 static bool move_cursor(struct scene *scene, struct rect area, int key)
 {
-    double last = curves_last_step(scene->curves), stride = last / (area.columns > 20 ? area.columns - 10 : 10);
-    double from = isnan(scene->cursor) ? last : scene->cursor;
-
-    stride = stride < 1 ? 1 : stride;
-    if (last <= 0)
+    if (curves_last_step(scene->curves) <= 0)
         return false;
-    if (key == KEY_CODE_LEFT)
-        scene->cursor = from - stride;
-    else if (key == KEY_CODE_RIGHT)
-        scene->cursor = from + stride;
+    if (key == KEY_CODE_LEFT || key == KEY_CODE_RIGHT)
+        charts_move_cursor(scene, key == KEY_CODE_LEFT ? -1 : 1, area.columns);
     else if (key == KEY_CODE_ESCAPE && !isnan(scene->cursor))
         scene->cursor = NAN;
+    else if (key == KEY_CODE_ENTER && !isnan(scene->cursor)) /* the way back there, to be entered */
+        snprintf(scene->prepared, sizeof(scene->prepared), "back %.0f", scene->cursor);
     else
         return false;
-    if (!isnan(scene->cursor))
-        scene->cursor = fmin(fmax(round(scene->cursor), 1), last);
     return true;
 }
 
-const struct panel_ops panel_loss = {
-    .place = PLACE_LOSS,
-    .title = "Loss",
-    .draw = draw_loss,
-    .key = move_cursor,
-    .keys = {{"\u2190\u2192", "read values"}},
-    .help = "Charts: Left and Right move a cursor, at which the values are read; Esc takes it away."};
-const struct panel_ops panel_accuracy = {.place = PLACE_ACCURACY,
-                                         .title = "Accuracy",
-                                         .draw = draw_accuracy,
-                                         .key = move_cursor,
-                                         .keys = {{"\u2190\u2192", "read values"}}};
+static bool change_range(struct scene *scene, int key)
+{
+    if (key == ']' || key == '[')
+        charts_zoom(scene, NAN, key == ']' ? 1 / ZOOM : ZOOM);
+    else if (key == '}' || key == '{')
+        charts_pan(scene, key == '}' ? PAN : -PAN);
+    else if (key == 'f')
+        charts_fit(scene);
+    else
+        return false;
+    return true;
+}
+
+static bool change_axes(struct scene *scene, int key)
+{
+    if (key == 'l')
+        return charts_turn_log(scene, charts_chosen(scene));
+    if (key == 'x')
+        scene->chart_axis = (enum curves_axis)(((int)scene->chart_axis + 1) % CURVES_AXES);
+    else if (key == ',' || key == '.')
+        charts_smooth_more(scene, key == '.');
+    else
+        return false;
+    return true;
+}
+
+/* Keys that in the overview are the log's. */
+static bool walk(struct scene *scene, int key)
+{
+    if (scene->view != VIEW_CHARTS)
+        return false;
+    if (key == KEY_CODE_UP || key == KEY_CODE_DOWN)
+        charts_zoom(scene, NAN, key == KEY_CODE_UP ? 1 / ZOOM : ZOOM);
+    else if (key == KEY_CODE_HOME || key == KEY_CODE_END)
+        charts_put_cursor(scene, key == KEY_CODE_HOME ? 1 : curves_last_step(scene->curves));
+    else
+        return false;
+    return true;
+}
+
+static bool key(struct scene *scene, struct rect area, int key)
+{
+    return move_cursor(scene, area, key) || change_range(scene, key) || change_axes(scene, key) || walk(scene, key);
+}
+
+/* A click puts the cursor there, the wheel shows fewer or more steps about its place. */
+static bool take_mouse(struct scene *scene, enum quantity quantity, const struct mouse *mouse)
+{
+    double step = charts_step_at(scene, quantity, mouse->column);
+
+    if (isnan(step))
+        return false;
+    if (mouse->act == MOUSE_PRESS)
+        charts_put_cursor(scene, step);
+    else if (mouse->act == MOUSE_WHEEL_UP || mouse->act == MOUSE_WHEEL_DOWN)
+        charts_zoom(scene, step, mouse->act == MOUSE_WHEEL_UP ? 1 / WHEEL : WHEEL);
+    else
+        return false;
+    return true;
+}
+
+static bool mouse_loss(struct scene *scene, struct rect area, const struct mouse *mouse)
+{
+    (void)area;
+    return take_mouse(scene, QUANTITY_LOSS, mouse);
+}
+
+static bool mouse_accuracy(struct scene *scene, struct rect area, const struct mouse *mouse)
+{
+    (void)area;
+    return take_mouse(scene, QUANTITY_ACCURACY, mouse);
+}
+
+static bool mouse_learning_rate(struct scene *scene, struct rect area, const struct mouse *mouse)
+{
+    (void)area;
+    return take_mouse(scene, QUANTITY_LEARNING_RATE, mouse);
+}
+
+static bool mouse_gradient_norm(struct scene *scene, struct rect area, const struct mouse *mouse)
+{
+    (void)area;
+    return take_mouse(scene, QUANTITY_GRADIENT_NORM, mouse);
+}
+
+/* In the view of charts the title says what is not to be seen: the logarithm. */
+static void head(const struct scene *scene, enum quantity quantity, char text[PANEL_TITLE])
+{
+    bool log = scene->view == VIEW_CHARTS && scene_log_chart(scene, quantity);
+
+    snprintf(text, PANEL_TITLE, "%s%s", quantity_title(quantity), log ? " \u00b7 log" : "");
+}
+
+static void head_loss(const struct scene *scene, char text[PANEL_TITLE])
+{
+    head(scene, QUANTITY_LOSS, text);
+}
+
+static void head_accuracy(const struct scene *scene, char text[PANEL_TITLE])
+{
+    head(scene, QUANTITY_ACCURACY, text);
+}
+
+static void head_learning_rate(const struct scene *scene, char text[PANEL_TITLE])
+{
+    head(scene, QUANTITY_LEARNING_RATE, text);
+}
+
+static void head_gradient_norm(const struct scene *scene, char text[PANEL_TITLE])
+{
+    head(scene, QUANTITY_GRADIENT_NORM, text);
+}
+
+#define CHART(place_, title_, draw_, head_, mouse_, ...)                                                               \
+    {                                                                                                                  \
+        .place = (place_), .title = (title_), .heading = (head_), .draw = (draw_), .key = key, .mouse = mouse_,        \
+        .keys = {{"\u2190\u2192", "read"}, {"[]", "x zoom"}, {"{}", "pan"}, {"f", "fit"},                              \
+                 {",.", "smooth"},         {"l", "log"},     {"x", "axis"}},                                           \
+        __VA_ARGS__                                                                                                    \
+    }
+
+const struct panel_ops panel_loss = CHART(
+    PLACE_LOSS, "Loss", draw_loss, head_loss, mouse_loss,
+    .help = "Charts: Left, Right, Home and End move a cursor, at which the values are read; Enter there prepares "
+            "the way back to its step, Esc takes it away. ] and [ (Up, Down) show fewer or more steps, { and } "
+            "earlier or later ones, f all. , and . smooth less or more, l changes between logarithmic and linear, "
+            "x between steps, epochs and time.");
+const struct panel_ops panel_accuracy = CHART(PLACE_ACCURACY, "Accuracy", draw_accuracy, head_accuracy, mouse_accuracy);
+const struct panel_ops panel_learning_rate =
+    CHART(PLACE_LEARNING_RATE, "Learning rate", draw_learning_rate, head_learning_rate, mouse_learning_rate);
+const struct panel_ops panel_gradient_norm =
+    CHART(PLACE_GRADIENT_NORM, "Gradient norm", draw_gradient_norm, head_gradient_norm, mouse_gradient_norm);

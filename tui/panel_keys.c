@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { ITEMS = 28, GAP = 2 };
+enum { ITEMS = 40, GAP = 2 };
 
 struct item {
     char key[24];
@@ -64,20 +64,28 @@ static int add_item(struct item *items, int count, const char *key, const char *
     return count + 1;
 }
 
-/* Those of the panel that has the focus, and those that choose one where there are several. */
-static int add_panel(const struct scene *scene, struct item *items, int count)
+static int add_panel_keys(const struct scene *scene, struct item *items, int count, int from, int to)
 {
     const struct panel_ops *panel;
 
     for (int i = 0; (panel = panel_at(i)); i++)
-        for (int k = 0; panel->place == scene_focus(scene) && k < PANEL_KEYS && panel->keys[k].name; k++)
+        for (int k = from; panel->place == scene_focus(scene) && k < to && panel->keys[k].name; k++)
             count = add_item(items, count, panel->keys[k].name, panel->keys[k].hint);
-    if (view_focus(scene->view, 1) == PLACE_COUNT)
-        return count;
-    count = add_item(items, count, "c", "panel");
-    if (scene->zoomed)
-        return add_item(items, count, "Esc", "all");
-    return add_item(items, count, "Enter", "zoom");
+    return count;
+}
+
+/* Those of the panel that has the focus and, behind its first, those that choose one where there are several. The
+ * overview has room for no more. */
+static int add_panel(const struct scene *scene, struct item *items, int count)
+{
+    bool several = view_focus(scene->view, 1) != PLACE_COUNT;
+
+    count = add_panel_keys(scene, items, count, 0, 1);
+    if (several) {
+        count = add_item(items, count, "c", "panel");
+        count = scene->zoomed ? add_item(items, count, "Esc", "all") : add_item(items, count, "Enter", "zoom");
+    }
+    return scene->view == VIEW_OVERVIEW ? count : add_panel_keys(scene, items, count, 1, PANEL_KEYS);
 }
 
 static int item_columns(const struct item *item)

@@ -46,16 +46,18 @@ static int draw_all(struct picture *picture, struct scene *scene, struct rect ce
     if (canvas_create_cells(cells.columns, cells.rows, glyphs, &picture->screen, error))
         return -1;
     scene_draw(scene, picture->screen);
-    for (int q = 0; q < QUANTITY_COUNT; q++)
-        if (export_curves(scene->curves, (enum quantity)q, scene_log_loss(scene), (double)scene->snapshot.steps_total,
-                          facts->preset, facts->session, picture->theme, CHART_SCALE, &picture->charts[q], error))
+    for (int q = 0; q < QUANTITY_COUNT; q++) {
+        const struct curves_look look = scene_look(scene, (enum quantity)q);
+
+        if (export_curves(scene->curves, &look, facts->preset, facts->session, picture->theme, CHART_SCALE,
+                          &picture->charts[q], error))
             return -1;
+    }
     return 0;
 }
 
 static int write_screen(struct picture *picture)
 {
-    static const char *const suffixes[] = {[QUANTITY_LOSS] = "loss", [QUANTITY_ACCURACY] = "accuracy"};
     const struct png_caption caption = {.key = "nfbench:session", .value = picture->caption};
     const struct screenshot_options options = {
         .theme = picture->theme, .title = picture->title, .cursor_column = -1, .cursor_row = -1};
@@ -66,11 +68,11 @@ static int write_screen(struct picture *picture)
     for (int q = 0; q < QUANTITY_COUNT; q++) {
         char path[PATH_SIZE + 16];
 
-        snprintf(path, sizeof(path), "%.*s-%s.png", stem, picture->path, suffixes[q]);
+        snprintf(path, sizeof(path), "%.*s-%s.png", stem, picture->path, quantity_slug((enum quantity)q));
         if (png_write_canvas(path, picture->charts[q], &caption, captions, &picture->error))
             return -1;
     }
-    snprintf(picture->said, sizeof(picture->said), "wrote %s and its -loss and -accuracy charts", picture->path);
+    snprintf(picture->said, sizeof(picture->said), "wrote %s and its charts", picture->path);
     return 0;
 }
 

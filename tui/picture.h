@@ -12,8 +12,8 @@ struct picture;
 enum { PICTURE_TEXT = 1400 };
 
 /* Draws the scene, so many cells large, and its charts, and begins to write PATH (the screen) and PATH's name with
- * -loss and -accuracy before its .png (the charts). `path` ends in .png. `settings`: the run's, for the text in the
- * files. The theme must outlive it. */
+ * -loss, -accuracy and so on before its .png (the charts). `path` ends in .png. `settings`: the run's, for the text in
+ * the files. The theme must outlive it. */
 int picture_start(struct scene *scene, const struct settings *settings, const struct theme *theme, struct rect cells,
                   enum glyph_set glyphs, const char *path, struct picture **out, struct error *error);
 /* Begins to write the pictures of a set, as `nfbench export` does, into the images of the session at `path`, from what

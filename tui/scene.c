@@ -8,9 +8,10 @@
 
 const struct panel_ops *panel_at(int index)
 {
-    static const struct panel_ops *const panels[] = {&panel_header, &panel_tabs,  &panel_loss,    &panel_accuracy,
-                                                     &panel_blocks, &panel_block, &panel_signal,  &panel_gradients,
-                                                     &panel_log,    &panel_keys,  &panel_command, NULL};
+    static const struct panel_ops *const panels[] = {
+        &panel_header,        &panel_tabs,    &panel_loss,   &panel_accuracy, &panel_learning_rate,
+        &panel_gradient_norm, &panel_reading, &panel_blocks, &panel_block,    &panel_signal,
+        &panel_gradients,     &panel_log,     &panel_keys,   &panel_command,  NULL};
 
     return panels[index];
 }
@@ -70,13 +71,6 @@ static void draw_frame(const struct scene *scene, struct canvas *canvas, const s
     for (int column = 0; column < area.columns; column++)
         canvas_put(canvas, area.column + column, area.row, style, 0x2500);
     canvas_printf(canvas, area.column + 1, area.row, STYLE(ROLE_TITLE), " %s ", title);
-}
-
-bool scene_log_loss(const struct scene *scene)
-{
-    enum axis_choice chosen = scene->axes[AXIS_LOSS];
-
-    return chosen == AXIS_BY_DATA ? curves_want_log(scene->curves) : chosen == AXIS_LOG;
 }
 
 struct scene_cursor scene_draw(struct scene *scene, struct canvas *canvas)

@@ -30,9 +30,14 @@ struct facts {
     long resumed_step;
 };
 
-/* What the axes of the loss and of the blocks' figures show: each view has its own choice. */
+/* What the axes of the charts and of the blocks' figures show: each view has its own choice. */
 enum axis_choice { AXIS_BY_DATA, AXIS_LINEAR, AXIS_LOG };
-enum axis_of { AXIS_SIGNAL, AXIS_GRADIENTS, AXIS_LOSS, AXIS_COUNT };
+enum axis_of {
+    AXIS_SIGNAL,
+    AXIS_GRADIENTS,
+    AXIS_CHARTS /* and on: by quantity */,
+    AXIS_COUNT = AXIS_CHARTS + QUANTITY_COUNT
+};
 
 /* A framed message over the charts. */
 enum overlay { OVERLAY_NONE, OVERLAY_HELP, OVERLAY_MESSAGE };
@@ -41,6 +46,12 @@ enum overlay { OVERLAY_NONE, OVERLAY_HELP, OVERLAY_MESSAGE };
 struct notice {
     char text[512];
     enum role role;
+};
+
+/* The part of the run that the charts show, in steps. */
+struct chart_range {
+    double from, to; /* to <= from: all */
+    bool follows;    /* the newest step stays in sight */
 };
 
 struct scene {
@@ -73,7 +84,12 @@ struct scene {
     enum view view;
     enum place focus[VIEW_COUNT]; /* of each view; see scene_focus */
     bool zoomed;                  /* the panel that has it fills the body */
-    double cursor;                /* step, NAN: none */
+
+    double cursor;            /* of the charts: a step; NAN: none */
+    struct chart_range range; /* what they show */
+    enum curves_axis chart_axis;
+    struct rect plots[QUANTITY_COUNT]; /* of the charts, where they were drawn last */
+    char prepared[64];                 /* by a key, for the command line; the app takes it */
     bool command_focused;
     struct notice notice;
     enum overlay overlay;
@@ -98,8 +114,10 @@ enum place scene_focus(const struct scene *scene);
 void scene_focus_next(struct scene *scene);
 struct layout scene_layout(const struct scene *scene, int rows, int columns);
 
-/* Whether the axis of the loss is logarithmic: as the person chose, else as the losses ask for. */
-bool scene_log_loss(const struct scene *scene);
+/* Whether the axis of a chart is logarithmic: as the person chose, else as the values ask for. */
+bool scene_log_chart(const struct scene *scene, enum quantity quantity);
+/* What is to be seen of a quantity: that part of the run on those axes, with cursor and overlays. */
+struct curves_look scene_look(const struct scene *scene, enum quantity quantity);
 
 /* Draws all of it onto a cleared canvas of any size. Says where the terminal's cursor belongs. */
 struct scene_cursor scene_draw(struct scene *scene, struct canvas *canvas);

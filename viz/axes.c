@@ -10,6 +10,7 @@ enum {
     AXIS_COLUMNS = 16,
     COLUMNS_PER_TICK = 8,
     GUTTER_LABEL = 8,  /* longer titles of x do not stand left of its first tick */
+    LEGEND_SHARE = 5,  /* of the rows, for a legend that needs more than one */
     LEGEND_SAMPLE = 3, /* columns */
     LEGEND_GAP = 3
 };
@@ -55,7 +56,22 @@ static int legend_columns(const struct axes *axes)
     return columns;
 }
 
-/* Title and legend share the top row where they fit, else the legend gets the next. Returns their rows. */
+/* Rows of a legend whose entries are not cut. */
+static int legend_rows(const struct axes *axes)
+{
+    int rows = 1, column = 0;
+    for (int i = 0; i < axes->legend_count; i++) {
+        int columns = entry_columns(&axes->legend[i]);
+        if (column > 0 && column + columns > axes->area.columns) {
+            rows++;
+            column = 0;
+        }
+        column += columns + LEGEND_GAP;
+    }
+    return rows;
+}
+
+/* Title and legend share the top row where they fit, else the legend gets the next ones. Returns their rows. */
 static int place_header(struct axes *axes)
 {
     struct rect area = axes->area;
@@ -70,10 +86,15 @@ static int place_header(struct axes *axes)
         shown = beside || area.rows >= 2 * HEADER_ROWS;
         axes->legend_row = !shown ? -1 : area.row + !beside;
         axes->legend_column = area.column;
+        axes->legend_rows = beside && title ? 1 : legend_rows(axes);
+        if (axes->legend_rows > 1 && axes->legend_rows > area.rows / LEGEND_SHARE)
+            axes->legend_rows = area.rows / LEGEND_SHARE > 1 ? area.rows / LEGEND_SHARE : 1;
         if (beside && legend < area.columns)
             axes->legend_column += area.columns - legend;
     }
-    return axes->legend_row > area.row ? 2 : axes->title_shown || shown;
+    if (!shown)
+        return axes->title_shown;
+    return axes->legend_row - area.row + axes->legend_rows;
 }
 
 void axes_begin(const struct canvas *canvas, struct axes *axes)
@@ -103,10 +124,14 @@ int axes_y_ticks(const struct axes *axes)
 
 static void find_ticks(struct axis *axis, int most, bool percent)
 {
+    const double unit = axis->unit > 0 ? axis->unit : 1;
     if (axis->log)
-        ticks_log(axis->low, axis->high, most, &axis->ticks);
+        ticks_log(axis->low / unit, axis->high / unit, most, &axis->ticks);
     else
-        ticks_linear(axis->low, axis->high, most, percent, &axis->ticks);
+        ticks_linear(axis->low / unit, axis->high / unit, most, percent, &axis->ticks);
+    for (int i = 0; i < axis->ticks.count; i++)
+        axis->ticks.tick[i].value *= unit;
+    axis->ticks.step *= unit;
 }
 
 static int widest_label(const struct ticks *ticks)
@@ -176,12 +201,18 @@ static void draw_header(struct canvas *canvas, const struct axes *axes)
     if (axes->legend_row < 0)
         return;
     enum { LEAST_TEXT = 4 };
-    int column = axes->legend_column, right = area.column + area.columns;
-    for (int i = 0; i < axes->legend_count && column + LEGEND_SAMPLE + LEAST_TEXT < right; i++) {
-        draw_sample(canvas, column, axes->legend_row, &axes->legend[i]);
+    int column = axes->legend_column, right = area.column + area.columns, row = axes->legend_row;
+    int last = row + axes->legend_rows - 1;
+    for (int i = 0; i < axes->legend_count; i++) {
+        if (row < last && column > axes->legend_column && column + entry_columns(&axes->legend[i]) > right) {
+            column = axes->legend_column;
+            row++;
+        }
+        if (column + LEGEND_SAMPLE + LEAST_TEXT >= right)
+            break;
+        draw_sample(canvas, column, row, &axes->legend[i]);
         column += LEGEND_SAMPLE + 1;
-        column +=
-            canvas_text_cut(canvas, column, axes->legend_row, right - column, STYLE(ROLE_TEXT), axes->legend[i].text);
+        column += canvas_text_cut(canvas, column, row, right - column, STYLE(ROLE_TEXT), axes->legend[i].text);
         column += LEGEND_GAP;
     }
 }

@@ -14,6 +14,7 @@ struct axis {
     bool log;
     bool flip;         /* y: the high end has the lowest dot */
     int origin, count; /* the dots it spans */
+    double unit;       /* of its labels; 0: 1 */
     struct ticks ticks;
 };
 
@@ -41,6 +42,7 @@ struct axes {
     bool title_shown, y_label_shown, x_label_below, band_shown;
     int legend_row;    /* < 0: none */
     int legend_column; /* where it begins */
+    int legend_rows;   /* as many as its entries need and there is room for */
     bool y_axis, x_axis;
     double axis_gap; /* from the plot's edge to its axes, in cells */
     struct axis x, y;

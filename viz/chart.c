@@ -60,7 +60,7 @@ static bool span_shows(const struct axis *y, const struct chart_series *line, co
 static void draw_line(struct canvas *canvas, const struct layout *layout, const struct chart_series *line,
                       enum series_part part, struct style style, double width)
 {
-    struct column_walk walk = column_walk_start(line->series, part, &layout->axes.x);
+    struct column_walk walk = column_walk_start(line, part, &layout->axes.x);
     bool joined = false;
     double last_x = 0, last_y = 0;
     canvas_path_begin(canvas, style, line->stroke, width);
@@ -86,12 +86,12 @@ static void draw_line(struct canvas *canvas, const struct layout *layout, const 
 /* Markers of a sparse series; none where they would cover each other. */
 static void draw_markers(struct canvas *canvas, const struct layout *layout, const struct chart_series *line)
 {
-    size_t from = series_find(line->series, layout->axes.x.low);
-    size_t to = series_find(line->series, nextafter(layout->axes.x.high, INFINITY));
+    size_t from = chart_find_point(line, layout->axes.x.low);
+    size_t to = chart_find_point(line, nextafter(layout->axes.x.high, INFINITY));
     if (to - from > (size_t)layout->axes.plot.columns / 2 + 1)
         return;
     for (size_t i = from; i < to; i++)
-        canvas_marker(canvas, axis_dot(&layout->axes.x, series_x(line->series, i)),
+        canvas_marker(canvas, axis_dot(&layout->axes.x, chart_point_x(line, i)),
                       axis_dot(&layout->axes.y, series_y(line->series, i)), line->marker, STYLE(line->role));
 }
 
@@ -105,7 +105,7 @@ static void draw_marks(struct canvas *canvas, const struct layout *layout, const
     if (!all.non_finite && !layout->axes.y.log)
         return;
     double free_top = -INFINITY, free_bottom = -INFINITY; /* marks side by side would be a smear */
-    struct column_walk walk = column_walk_start(line->series, SERIES_RAW, &layout->axes.x);
+    struct column_walk walk = column_walk_start(line, SERIES_RAW, &layout->axes.x);
     for (struct column column; column_walk_next(&walk, &column);) {
         if (column.sum.non_finite && column.x >= free_top) {
             canvas_marker(canvas, column.x, top, MARKER_CROSS, STYLE(ROLE_BAD));
@@ -123,12 +123,17 @@ static bool in_view(const struct layout *layout, double x)
     return x >= layout->axes.x.low && x <= layout->axes.x.high;
 }
 
+/* From the newest on, a cell apart at least. */
 static void draw_event_lines(struct canvas *canvas, const struct layout *layout, const struct chart *chart)
 {
-    for (int i = 0; i < chart->event_count; i++)
-        if (in_view(layout, chart->events[i].x))
-            axes_draw_upright(canvas, &layout->axes, axis_dot(&layout->axes.x, chart->events[i].x), STYLE(ROLE_EVENT),
-                              true);
+    double free_until = INFINITY;
+    for (int i = chart->event_count - 1; i >= 0; i--) {
+        const double x = axis_dot(&layout->axes.x, chart->events[i].x);
+        if (!in_view(layout, chart->events[i].x) || x > free_until)
+            continue;
+        axes_draw_upright(canvas, &layout->axes, x, STYLE(ROLE_EVENT), true);
+        free_until = x - canvas_dots(canvas).x;
+    }
 }
 
 /* Finds the first of the plot's upper rows where no label placed before is in the way; -1 when there is none. */
@@ -201,24 +206,25 @@ static int nearest_row(const struct rect *placed, int count, struct rect label, 
     return -1;
 }
 
-/* What series say at their last point, in their own colours; no label covers another. */
+/* What series say at their last point in view, in their own colours; no label covers another. */
 static void draw_end_labels(struct canvas *canvas, const struct layout *layout, const struct chart *chart)
 {
     struct rect placed[END_LABELS];
     int count = 0;
     for (int i = 0; i < chart->series_count && count < END_LABELS; i++) {
         const struct chart_series *line = &chart->series[i];
-        const size_t last = series_count(line->series);
-        struct series_summary all = series_summarize(line->series, SERIES_SMOOTHED, 0, last);
-        if (!line->label || !all.count || !in_view(layout, series_x(line->series, last - 1)))
+        const char *label = line->tag ? line->tag : line->label;
+        const size_t end = chart_find_point(line, nextafter(layout->axes.x.high, INFINITY));
+        struct series_summary all = series_summarize(line->series, SERIES_SMOOTHED, 0, end);
+        if (!label || !all.count || !in_view(layout, chart_point_x(line, end - 1)))
             continue;
-        double x = axis_dot(&layout->axes.x, series_x(line->series, last - 1));
+        double x = axis_dot(&layout->axes.x, chart_point_x(line, end - 1));
         double y = value_dot(&layout->axes.y, fmin(fmax(all.last, layout->axes.y.low), layout->axes.y.high));
-        struct rect place = place_beside(canvas, layout, x, (int)(y / canvas_dots(canvas).y), line->label);
+        struct rect place = place_beside(canvas, layout, x, (int)(y / canvas_dots(canvas).y), label);
         place.row = nearest_row(placed, count, place, layout->axes.plot);
         if (place.row < 0)
             continue;
-        draw_beside(canvas, x, place, line->role, line->label);
+        draw_beside(canvas, x, place, line->role, label);
         placed[count++] = place;
     }
 }
@@ -230,7 +236,7 @@ static void draw_cursor(struct canvas *canvas, const struct layout *layout, cons
     char text[64];
     double x = axis_dot(&layout->axes.x, chart->cursor);
     snprintf(text, sizeof text, "%.32s%s%.10g", chart->x_label ? chart->x_label : "", chart->x_label ? " " : "",
-             chart->cursor);
+             chart->x_unit > 0 ? round(chart->cursor / chart->x_unit * 1e3) / 1e3 : chart->cursor);
     axes_draw_upright(canvas, &layout->axes, x, STYLE(ROLE_CURSOR), false);
     struct rect place = place_beside(canvas, layout, x, layout->axes.plot.row + layout->axes.plot.rows - 1, text);
     if (text_columns(text) < place.columns)
@@ -261,7 +267,7 @@ static void draw_series(struct canvas *canvas, const struct layout *layout, cons
     }
 }
 
-void chart_draw(struct canvas *canvas, struct rect area, const struct chart *chart)
+struct rect chart_draw(struct canvas *canvas, struct rect area, const struct chart *chart)
 {
     struct layout layout;
     chart_lay_out(canvas, area, chart, &layout);
@@ -282,4 +288,5 @@ void chart_draw(struct canvas *canvas, struct rect area, const struct chart *cha
             axes_draw_empty(canvas, layout.axes.plot, chart->empty_text);
     }
     canvas_clip(canvas, before);
+    return layout.axes.plot;
 }

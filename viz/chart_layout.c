@@ -3,10 +3,29 @@
 
 #include <stdio.h>
 
-struct column_walk column_walk_start(const struct series *series, enum series_part part, const struct axis *x)
+double chart_point_x(const struct chart_series *line, size_t index)
+{
+    const double x = series_x(line->series, index);
+    return line->scale ? scale_value(line->scale, x) : x;
+}
+
+size_t chart_find_point(const struct chart_series *line, double x)
+{
+    const size_t count = series_count(line->series);
+    size_t found = series_find(line->series, line->scale ? scale_find(line->scale, x) : x);
+    if (!line->scale)
+        return found;
+    while (found > 0 && chart_point_x(line, found - 1) >= x) /* there and back again rounds */
+        found--;
+    while (found < count && chart_point_x(line, found) < x)
+        found++;
+    return found;
+}
+
+struct column_walk column_walk_start(const struct chart_series *line, enum series_part part, const struct axis *x)
 {
     return (struct column_walk){
-        series, x, part, 0, series_find(series, x->low), series_find(series, nextafter(x->high, INFINITY))};
+        line, x, part, 0, chart_find_point(line, x->low), chart_find_point(line, nextafter(x->high, INFINITY))};
 }
 
 bool column_walk_next(struct column_walk *walk, struct column *out)
@@ -16,15 +35,15 @@ bool column_walk_next(struct column_walk *walk, struct column *out)
         bool last = column >= walk->x->count - 1;
         size_t to = walk->end;
         if (!last)
-            to = series_find(walk->series, axis_value(walk->x, walk->x->origin + column + 1.0));
+            to = chart_find_point(walk->line, axis_value(walk->x, walk->x->origin + column + 1.0));
         if (to > walk->end)
             to = walk->end;
         if (to <= walk->at)
             continue;
         out->x = walk->x->origin + column + 0.5;
         if (to - walk->at == 1 && walk->x->count > 1)
-            out->x = axis_dot(walk->x, series_x(walk->series, walk->at));
-        out->sum = series_summarize(walk->series, walk->part, walk->at, to);
+            out->x = axis_dot(walk->x, chart_point_x(walk->line, walk->at));
+        out->sum = series_summarize(walk->line->series, walk->part, walk->at, to);
         walk->at = to;
         return true;
     }
@@ -46,11 +65,11 @@ static void find_domain(const struct chart *chart, struct axis *x)
         high = chart->x_max;
     } else {
         for (int i = 0; i < chart->series_count; i++) {
-            const struct series *series = chart->series[i].series;
-            if (!series_count(series))
+            const struct chart_series *line = &chart->series[i];
+            if (!series_count(line->series))
                 continue;
-            include(&low, &high, series_x(series, 0));
-            include(&low, &high, series_x(series, series_count(series) - 1));
+            include(&low, &high, chart_point_x(line, 0));
+            include(&low, &high, chart_point_x(line, series_count(line->series) - 1));
         }
     }
     if (!(low <= high) || !isfinite(high - low))
@@ -65,18 +84,18 @@ static void find_domain(const struct chart *chart, struct axis *x)
     x->high = high;
 }
 
-static void include_part(const struct series *series, enum series_part part, const struct layout *layout, double *low,
-                         double *high)
+static void include_part(const struct chart_series *line, enum series_part part, const struct layout *layout,
+                         double *low, double *high)
 {
     if (!layout->axes.y.log) {
-        size_t from = series_find(series, layout->axes.x.low),
-               to = series_find(series, nextafter(layout->axes.x.high, INFINITY));
-        struct series_summary sum = series_summarize(series, part, from, to);
+        size_t from = chart_find_point(line, layout->axes.x.low),
+               to = chart_find_point(line, nextafter(layout->axes.x.high, INFINITY));
+        struct series_summary sum = series_summarize(line->series, part, from, to);
         if (sum.count)
             include(low, high, sum.min), include(low, high, sum.max);
         return;
     }
-    struct column_walk walk = column_walk_start(series, part, &layout->axes.x);
+    struct column_walk walk = column_walk_start(line, part, &layout->axes.x);
     for (struct column column; column_walk_next(&walk, &column);) {
         if (column.sum.count && column.sum.max > 0)
             include(low, high, column.sum.min > 0 ? column.sum.min : column.sum.max);
@@ -93,9 +112,9 @@ static void find_bounds(const struct chart *chart, struct layout *layout, int ti
         if (line->unbounded)
             continue;
         if (!line->hide_raw || line->kind == CHART_POINTS)
-            include_part(line->series, SERIES_RAW, layout, &low, &high);
+            include_part(line, SERIES_RAW, layout, &low, &high);
         if (line->kind == CHART_LINE)
-            include_part(line->series, SERIES_SMOOTHED, layout, &low, &high);
+            include_part(line, SERIES_SMOOTHED, layout, &low, &high);
     }
     if (!(low <= high))
         low = layout->axes.y.log ? 0.1 : 0, high = 1;
@@ -119,21 +138,19 @@ static double legend_value(const struct chart *chart, const struct chart_series 
 {
     size_t count = series_count(line->series);
     if (!isnan(chart->cursor))
-        count = series_find(line->series, nextafter(chart->cursor, INFINITY));
+        count = chart_find_point(line, nextafter(chart->cursor, INFINITY));
     if (!count)
         return NAN;
     return line->kind == CHART_POINTS ? series_y(line->series, count - 1) : series_smoothed(line->series, count - 1);
 }
 
 /* "train 0.5321": of a series, at the cursor or at its end. */
-static void legend_text(const struct chart *chart, int index, char out[LEGEND_TEXT])
+static void legend_text(const struct chart *chart, const struct chart_series *line, char out[LEGEND_TEXT])
 {
-    const struct chart_series *line = &chart->series[index];
-    const char *name = line->name ? line->name : "";
     double value = legend_value(chart, line);
     char number[32] = "-";
     if (line->label) { /* it has its number */
-        snprintf(out, LEGEND_TEXT, "%s", name);
+        snprintf(out, LEGEND_TEXT, "%s", line->name);
         return;
     }
     if (isfinite(value) && chart->format == CHART_PERCENT)
@@ -144,7 +161,7 @@ static void legend_text(const struct chart *chart, int index, char out[LEGEND_TE
         snprintf(number, sizeof number, "%#.4g", value);
     else if (series_count(line->series) && isnan(chart->cursor))
         snprintf(number, sizeof number, "NaN");
-    snprintf(out, LEGEND_TEXT, "%s %6s", name, number);
+    snprintf(out, LEGEND_TEXT, "%s%s%s %6s", line->tag ? line->tag : "", line->tag ? " " : "", line->name, number);
 }
 
 static void fill_legend(const struct chart *chart, struct layout *out)
@@ -152,13 +169,13 @@ static void fill_legend(const struct chart *chart, struct layout *out)
     int count = 0;
     for (int i = 0; i < chart->series_count && count < LEGEND_MAX; i++) {
         const struct chart_series *line = &chart->series[i];
-        if (line->label && !line->name)
+        if (!line->name)
             continue;
         out->legend[count] = (struct legend_entry){.style = STYLE(line->role),
                                                    .sample = line->kind == CHART_POINTS ? SAMPLE_POINTS : SAMPLE_LINE,
                                                    .stroke = line->stroke,
                                                    .marker = line->marker};
-        legend_text(chart, i, out->legend[count++].text);
+        legend_text(chart, line, out->legend[count++].text);
     }
     out->axes.legend = out->legend;
     out->axes.legend_count = count;
@@ -173,6 +190,7 @@ void chart_lay_out(const struct canvas *canvas, struct rect area, const struct c
                           .y_label = chart->y_label,
                           .percent = chart->format == CHART_PERCENT,
                           .x.log = chart->log_x,
+                          .x.unit = chart->x_unit,
                           .y.log = chart->log_y,
                           .y.flip = true};
     fill_legend(chart, out);

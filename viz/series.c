@@ -16,9 +16,10 @@ struct pyramid {
     } level[LEVELS]; /* [0] unused */
 };
 
-/* Values that a viewer found merged; they stand at points [index, index + 1]. */
+/* Values of which not each has a point of its own. */
 struct merged {
-    size_t index; /* of the point at which smoothing takes them in */
+    size_t index;  /* of the point at which smoothing takes them in */
+    size_t points; /* from there on that stand for them */
     size_t count;
     double mean;
 };
@@ -31,6 +32,8 @@ struct series {
     size_t count, capacity;
     struct merged *merged; /* by rising index */
     size_t merged_count, merged_capacity;
+    size_t *breaks; /* points that no line leads to, by rising index */
+    size_t break_count, break_capacity;
 };
 
 int series_create(double smoothing, struct series **out, struct error *error)
@@ -54,6 +57,7 @@ void series_destroy(struct series *series)
     }
     free(series->x);
     free(series->merged);
+    free(series->breaks);
     free(series);
 }
 
@@ -71,11 +75,25 @@ static int make_room(void **items, size_t *capacity, size_t count, size_t size)
     return 0;
 }
 
-static struct series_summary point_summary(float y)
+static bool is_broken_before(const struct series *series, size_t index)
 {
+    size_t low = 0, high = series->break_count;
+    while (low < high) {
+        const size_t middle = low + (high - low) / 2;
+        if (series->breaks[middle] < index)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < series->break_count && series->breaks[low] == index;
+}
+
+static struct series_summary point_summary(const struct series *series, enum series_part part, size_t index)
+{
+    const float y = series->part[part].values[index];
     if (!isfinite(y))
         return (struct series_summary){.non_finite = 1};
-    return (struct series_summary){y, y, y, y, y, 1, 0, true, true};
+    return (struct series_summary){y, y, y, y, y, 1, 0, !is_broken_before(series, index), true};
 }
 
 /* `next` comes behind `sum`. */
@@ -100,14 +118,15 @@ static void merge(struct series_summary *sum, const struct series_summary *next)
     sum->last_finite = next->last_finite;
 }
 
-static struct series_summary node_at(const struct pyramid *pyramid, int level, size_t index)
+static struct series_summary node_at(const struct series *series, enum series_part part, int level, size_t index)
 {
-    return level ? pyramid->level[level].nodes[index] : point_summary(pyramid->values[index]);
+    return level ? series->part[part].level[level].nodes[index] : point_summary(series, part, index);
 }
 
 /* Makes the nodes that the point at `index` completes. */
-static int complete_nodes(struct pyramid *pyramid, size_t index)
+static int complete_nodes(struct series *series, enum series_part part, size_t index)
 {
+    struct pyramid *pyramid = &series->part[part];
     size_t children = index + 1;
     for (int k = 1; k < LEVELS && children % FAN == 0; k++, children >>= FAN_BITS) {
         struct level *level = &pyramid->level[k];
@@ -117,7 +136,7 @@ static int complete_nodes(struct pyramid *pyramid, size_t index)
         level->nodes = nodes;
         struct series_summary sum = {0};
         for (size_t child = children - FAN; child < children; child++) {
-            struct series_summary next = node_at(pyramid, k - 1, child);
+            struct series_summary next = node_at(series, part, k - 1, child);
             merge(&sum, &next);
         }
         level->nodes[level->count++] = sum;
@@ -181,7 +200,7 @@ static int push(struct series *series, double x, float y, struct error *error)
     series->x[index] = x;
     series->part[SERIES_RAW].values[index] = y;
     series->part[SERIES_SMOOTHED].values[index] = smoothed_value(series, y);
-    if (complete_nodes(&series->part[SERIES_RAW], index) || complete_nodes(&series->part[SERIES_SMOOTHED], index)) {
+    if (complete_nodes(series, SERIES_RAW, index) || complete_nodes(series, SERIES_SMOOTHED, index)) {
         cut_nodes(&series->part[SERIES_RAW], index);
         cut_nodes(&series->part[SERIES_SMOOTHED], index);
         return error_set(error, "out of memory for point %zu of a chart", index);
@@ -190,13 +209,39 @@ static int push(struct series *series, double x, float y, struct error *error)
     return 0;
 }
 
+/* Remembers for how many values the next points stand. */
+static int merge_next(struct series *series, size_t points, size_t count, double mean, struct error *error)
+{
+    void *merged = series->merged;
+    if (make_room(&merged, &series->merged_capacity, series->merged_count, sizeof *series->merged))
+        return error_set(error, "out of memory for a chart's series");
+    series->merged = merged;
+    series->merged[series->merged_count++] = (struct merged){series->count, points, count, mean};
+    return 0;
+}
+
 int series_append(struct series *series, double x, float y, struct error *error)
 {
-    if (prepare(series, x, 1, error))
+    return series_append_weighted(series, x, y, 1, error);
+}
+
+int series_append_weighted(struct series *series, double x, float y, size_t count, struct error *error)
+{
+    if (prepare(series, x, 1, error) || (count > 1 && isfinite(y) && merge_next(series, 1, count, y, error)))
         return -1;
     if (isfinite(y))
-        smooth_in(series, y, 1);
+        smooth_in(series, y, count);
     return push(series, x, y, error);
+}
+
+int series_break(struct series *series, struct error *error)
+{
+    void *breaks = series->breaks;
+    if (make_room(&breaks, &series->break_capacity, series->break_count, sizeof *series->breaks))
+        return error_set(error, "out of memory for a chart's series");
+    series->breaks = breaks;
+    series->breaks[series->break_count++] = series->count;
+    return 0;
 }
 
 int series_append_merged(struct series *series, double x0, double x1, float min, float max, double mean, size_t count,
@@ -209,11 +254,8 @@ int series_append_merged(struct series *series, double x0, double x1, float min,
     if (prepare(series, x0, 3, error))
         return -1;
     if (count) {
-        void *merged = series->merged;
-        if (make_room(&merged, &series->merged_capacity, series->merged_count, sizeof *series->merged))
-            return error_set(error, "out of memory for a chart's series");
-        series->merged = merged;
-        series->merged[series->merged_count++] = (struct merged){series->count, count, mean};
+        if (merge_next(series, 2, count, mean, error))
+            return -1;
         smooth_in(series, mean, count);
         if (push(series, x0, min, error) || push(series, x1, max, error))
             return -1;
@@ -233,11 +275,11 @@ static void smooth_all(struct series *series)
         if (next < series->merged_count && series->merged[next].index == i) {
             smooth_in(series, series->merged[next].mean, series->merged[next].count);
             next++;
-        } else if (isfinite(y) && !(next && series->merged[next - 1].index + 1 == i)) {
+        } else if (isfinite(y) && !(next && i < series->merged[next - 1].index + series->merged[next - 1].points)) {
             smooth_in(series, y, 1);
         }
         smoothed->values[i] = smoothed_value(series, y);
-        (void)complete_nodes(smoothed, i); /* cannot fail: its nodes had room before */
+        (void)complete_nodes(series, SERIES_SMOOTHED, i); /* cannot fail: its nodes had room before */
     }
 }
 
@@ -249,6 +291,8 @@ void series_truncate(struct series *series, double x)
     series->count = count;
     while (series->merged_count && series->merged[series->merged_count - 1].index >= count)
         series->merged_count--;
+    while (series->break_count && series->breaks[series->break_count - 1] >= count)
+        series->break_count--;
     cut_nodes(&series->part[SERIES_RAW], count);
     smooth_all(series);
 }
@@ -299,7 +343,6 @@ size_t series_find(const struct series *series, double x)
 
 struct series_summary series_summarize(const struct series *series, enum series_part part, size_t from, size_t to)
 {
-    const struct pyramid *pyramid = &series->part[part];
     struct series_summary sum = {0};
     if (to > series->count)
         to = series->count;
@@ -310,7 +353,7 @@ struct series_summary series_summarize(const struct series *series, enum series_
             level++;
             span *= FAN;
         }
-        struct series_summary next = node_at(pyramid, level, from / span);
+        struct series_summary next = node_at(series, part, level, from / span);
         merge(&sum, &next);
         from += span;
     }

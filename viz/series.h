@@ -15,7 +15,7 @@ struct series_summary {
     float min, max, first, last; /* undefined when count is 0 */
     double sum;
     size_t count, non_finite;
-    bool first_finite, last_finite; /* of the range's first and last point */
+    bool first_finite, last_finite; /* of the range's first and last point: whether a line leads to it and on from it */
 };
 
 /* `smoothing` in [0, 1): the weight of the past; 0 makes the smoothed values the points themselves. */
@@ -24,6 +24,11 @@ void series_destroy(struct series *series);
 
 /* Adds a point, O(1) amortised. x must not go down; y may be NaN or Inf. -1 when out of memory or x goes down. */
 int series_append(struct series *series, double x, float y, struct error *error);
+/* The same of one that stands for `count` values since the last, as where each tenth is recorded: smoothing takes it in
+ * so many times, and is then the same as if all had been there. */
+int series_append_weighted(struct series *series, double x, float y, size_t count, struct error *error);
+/* The next point is not joined to the last: what lay between them is not known. */
+int series_break(struct series *series, struct error *error);
 /* Adds what a sleeping viewer finds merged: `count` finite values between x0 and x1 with this min, max and mean, and
  * `non_finite` others. Kept as its two extremes; smoothing takes the mean `count` times. */
 int series_append_merged(struct series *series, double x0, double x1, float min, float max, double mean, size_t count,

@@ -157,6 +157,11 @@ static void views_help_and_pictures(void **state)
     screen_key("c");
     wait_for(CHOSEN "Accuracy");
     screen_key("c");
+    wait_for(CHOSEN "Learning rate");
+    screen_key("c");
+    wait_for(CHOSEN "Gradient norm");
+    screen_key("c");
+    wait_for(CHOSEN "Loss");
     screen_key("Enter");
     wait_until_gone(ACCURACY);
     screen_key("0");

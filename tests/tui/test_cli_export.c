@@ -42,8 +42,8 @@ static const char *read_png(const char *path, const char *key, unsigned *width)
 
 static void pictures_of_the_log_are_written_and_told(void **state)
 {
-    static const char *const names[] = {"loss",    "accuracy",   "signal",    "gradients",
-                                        "weights", "histograms", "variances", "density"};
+    static const char *const names[] = {"loss",       "accuracy",  "signal",  "gradients",     "weights",
+                                        "histograms", "variances", "density", "learning-rate", "gradient-norm"};
     (void)state;
     run_expecting(0, "train " TINY "--steps 6 --probe-every 4 --session drawn");
     const struct outcome *outcome = run_expecting(0, "export drawn --scale 1");

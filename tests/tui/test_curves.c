@@ -131,14 +131,14 @@ static void a_loss_that_explodes_asks_for_a_logarithm(void **state)
 
     (void)state;
     assert_int_equal(curves_create(0.5, &curves, &error), 0);
-    assert_false(curves_want_log(curves));
+    assert_false(curves_want_log(curves, QUANTITY_LOSS));
     add_steps(curves, 1, 1, 2.3);
     add_steps(curves, 2, 2, 0.001);
-    assert_false(curves_want_log(curves));
+    assert_false(curves_want_log(curves, QUANTITY_LOSS));
     add_steps(curves, 3, 3, 2.5e25);
-    assert_true(curves_want_log(curves));
+    assert_true(curves_want_log(curves, QUANTITY_LOSS));
     curves_cut(curves, 2);
-    assert_false(curves_want_log(curves));
+    assert_false(curves_want_log(curves, QUANTITY_LOSS));
     curves_destroy(curves);
 }
 

@@ -114,7 +114,9 @@ static void usual_sizes_show_what_they_should(void **state)
 
 static void has_the_body(const struct layout *layout, enum place place)
 {
-    assert_int_equal(layout->places[place].rows, 24 - layout->places[PLACE_HEADER].rows - 3);
+    int reading = layout->places[PLACE_READING].rows;
+
+    assert_int_equal(layout->places[place].rows + reading, 24 - layout->places[PLACE_HEADER].rows - 3);
     assert_int_equal(layout->places[place].columns, 80);
 }
 

@@ -351,10 +351,10 @@ static void help_names_all_and_scrolls(void **state)
     (void)state;
     go_live(10);
     scene.overlay = OVERLAY_HELP;
-    render(60, 200, GLYPHS_BRAILLE);
-    assert_true(shows(60, "lr X|xF"));
-    assert_true(shows(60, "quit"));
-    assert_true(shows(60, "Ctrl-R"));
+    render(100, 200, GLYPHS_BRAILLE);
+    assert_true(shows(100, "lr X|xF"));
+    assert_true(shows(100, "quit"));
+    assert_true(shows(100, "Ctrl-R"));
     render(24, 80, GLYPHS_BRAILLE);
     assert_false(shows(24, "Ctrl-R"));
     scene.overlay_scroll = 1000;
@@ -392,11 +392,11 @@ static void the_axis_ends_with_the_run(void **state)
     go_live(30);
     scene_open_chart(&scene, PLACE_LOSS);
     render(24, 80, GLYPHS_BRAILLE);
-    assert_non_null(strstr(text[21], " 100"));
+    assert_non_null(strstr(text[19], " 100"));
     scene.snapshot.state = TRAINER_STOPPED;
     render(24, 80, GLYPHS_BRAILLE);
-    assert_null(strstr(text[21], " 100"));
-    assert_non_null(strstr(text[21], " 30"));
+    assert_null(strstr(text[19], " 100"));
+    assert_non_null(strstr(text[19], " 30"));
 }
 
 static void the_cursor_walks_along_the_curve(void **state)
