@@ -50,7 +50,8 @@ struct step_options {
 struct step_result {
     float loss; /* mean over the batch */
     int correct;
-    bool finite; /* loss, and every logit behind it */
+    bool finite;      /* loss, and every logit behind it */
+    float laps[LAPS]; /* seconds of its parts on the device, of a step that was queued */
 };
 
 /* The network with its parameters initialised by spec->init. `backend` must outlive it. Where the memory is too small

@@ -162,10 +162,19 @@ int network_loss(const struct pass *pass, int count, int total, float label_smoo
     return 0;
 }
 
+static int lap(const struct pass *pass, enum step_lap which)
+{
+    struct network *network = pass->network;
+    return network->backend->lap(network->backend, &network->report->laps, which, pass->error);
+}
+
 /* Forward, loss and backward of `count` images, which are there, of a batch of `total`. */
 static int train_loaded(const struct pass *pass, int count, int total, float label_smoothing)
 {
-    return plan_forward(pass) || network_loss(pass, count, total, label_smoothing) || plan_backward(pass) ? -1 : 0;
+    return plan_forward(pass) || network_loss(pass, count, total, label_smoothing) || lap(pass, LAP_FORWARD) ||
+                   plan_backward(pass)
+               ? -1
+               : 0;
 }
 
 int network_raw_gradients(const struct pass *pass)
@@ -185,7 +194,7 @@ static int finish_step(const struct pass *pass, bool update)
 {
     struct network *network = pass->network;
     struct backend *backend = network->backend;
-    if (network_raw_gradients(pass))
+    if (network_raw_gradients(pass) || lap(pass, LAP_BACKWARD))
         return -1;
     if (!update)
         return 0;
@@ -195,7 +204,7 @@ static int finish_step(const struct pass *pass, bool update)
         network_settle(network, pass->error))
         return -1;
     network->seconds[TIME_UPDATE] += clock_seconds() - begin;
-    return 0;
+    return lap(pass, LAP_UPDATE);
 }
 
 /* A step whose batch goes through the plan once; what a graph records. Weights are always prepared in it, since the
@@ -206,9 +215,12 @@ static int whole_step(const struct pass *pass, const void *arguments)
     const struct step_batch *batch = work->batch;
     struct network *network = pass->network;
     network->packed = NULL;
-    if (network_prepare(network, pass->plan, WEIGHTS_TRAINED, pass->error))
+    if (lap(pass, LAP_START))
         return -1;
-    if (batch->source && network_load_source(network, pass->plan, batch->source, batch->n, pass->error))
+    if (batch->source &&
+        (network_load_source(network, pass->plan, batch->source, batch->n, pass->error) || lap(pass, LAP_DATA)))
+        return -1;
+    if (network_prepare(network, pass->plan, WEIGHTS_TRAINED, pass->error))
         return -1;
     if (train_loaded(pass, batch->n, batch->n, work->label_smoothing))
         return -1;
@@ -232,13 +244,15 @@ static int chunked_step(struct pass *pass, const struct step_work *work)
 {
     const struct step_batch *batch = work->batch;
     const int n = batch->n, chunk = pass->plan->n;
-    if (network_prepare(pass->network, pass->plan, WEIGHTS_TRAINED, pass->error))
+    if (lap(pass, LAP_START) || network_prepare(pass->network, pass->plan, WEIGHTS_TRAINED, pass->error) ||
+        lap(pass, LAP_FORWARD))
         return -1;
     for (int begin = 0; begin < n; begin += chunk) {
         const int count = n - begin < chunk ? n - begin : chunk;
         pass->add = begin > 0;
         pass->first = (uint64_t)begin;
-        if (network_load_host(pass, batch, begin, count) || train_loaded(pass, count, n, work->label_smoothing))
+        if (network_load_host(pass, batch, begin, count) || lap(pass, LAP_DATA) ||
+            train_loaded(pass, count, n, work->label_smoothing) || lap(pass, LAP_BACKWARD))
             return -1;
     }
     return finish_step(pass, work->update);
@@ -375,6 +389,7 @@ int network_collect_step(struct network *network, uint64_t ticket, int n, bool w
     network->in_flight--;
     *result = (struct step_result){.loss = report.loss.loss / (float)n, .correct = report.loss.correct};
     result->finite = isfinite(result->loss);
+    memcpy(result->laps, report.laps.seconds, sizeof result->laps);
     *update = report.update;
     return 0;
 }

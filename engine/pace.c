@@ -5,14 +5,19 @@
 
 static const double window_seconds = 1.0, piece_seconds = 0.1, smoothing_seconds = 10.0;
 
+static void add(struct pace_piece *piece, double seconds, const double parts[STEP_OTHER], long steps, long images)
+{
+    step_time_add(&piece->time, seconds, parts);
+    piece->steps += steps;
+    piece->images += images;
+}
+
 struct pace_piece pace_window(const struct pace *pace)
 {
     struct pace_piece sum = {0};
     for (int i = 0; i < pace->count; i++) {
         const struct pace_piece *piece = &pace->pieces[(pace->first + i) % PACE_PIECES];
-        sum.seconds += piece->seconds;
-        sum.waited += piece->waited;
-        sum.images += piece->images;
+        add(&sum, piece->time.whole, piece->time.parts, piece->steps, piece->images);
     }
     return sum;
 }
@@ -20,18 +25,18 @@ struct pace_piece pace_window(const struct pace *pace)
 /* Drops old pieces while the rest still covers the window. */
 static void trim(struct pace *pace)
 {
-    double seconds = pace_window(pace).seconds;
-    while (pace->count > 1 && seconds - pace->pieces[pace->first].seconds >= window_seconds) {
-        seconds -= pace->pieces[pace->first].seconds;
+    double seconds = pace_window(pace).time.whole;
+    while (pace->count > 1 && seconds - pace->pieces[pace->first].time.whole >= window_seconds) {
+        seconds -= pace->pieces[pace->first].time.whole;
         pace->first = (pace->first + 1) % PACE_PIECES;
         pace->count--;
     }
 }
 
-void pace_add_step(struct pace *pace, double seconds, double waited, int images)
+void pace_add_step(struct pace *pace, double seconds, const double parts[STEP_OTHER], int images)
 {
     int newest = (pace->first + pace->count + PACE_PIECES - 1) % PACE_PIECES;
-    if (pace->count == 0 || pace->pieces[newest].seconds >= piece_seconds) {
+    if (pace->count == 0 || pace->pieces[newest].time.whole >= piece_seconds) {
         if (pace->count == PACE_PIECES)
             pace->first = (pace->first + 1) % PACE_PIECES;
         else
@@ -39,9 +44,7 @@ void pace_add_step(struct pace *pace, double seconds, double waited, int images)
         newest = (pace->first + pace->count - 1) % PACE_PIECES;
         pace->pieces[newest] = (struct pace_piece){0};
     }
-    pace->pieces[newest].seconds += seconds;
-    pace->pieces[newest].waited += waited;
-    pace->pieces[newest].images += images;
+    add(&pace->pieces[newest], seconds, parts, 1, images);
     trim(pace);
 
     double here = seconds / images;

@@ -3,11 +3,13 @@
 #ifndef NFBENCH_ENGINE_PACE_H
 #define NFBENCH_ENGINE_PACE_H
 
+#include "engine/step_time.h"
+
 enum { PACE_PIECES = 16 };
 
 struct pace_piece {
-    double seconds, waited; /* waited: the part of `seconds` in which the step waited for data */
-    long images;
+    struct step_time time; /* not settled */
+    long steps, images;
 };
 
 struct pace {
@@ -18,7 +20,7 @@ struct pace {
 };
 
 /* A zeroed pace has seen nothing. */
-void pace_add_step(struct pace *pace, double seconds, double waited, int images);
+void pace_add_step(struct pace *pace, double seconds, const double parts[STEP_OTHER], int images);
 void pace_add_evaluation(struct pace *pace, double seconds, int images);
 /* Sums over the window. */
 struct pace_piece pace_window(const struct pace *pace);

@@ -8,6 +8,7 @@
 #include "engine/health.h"
 #include "engine/options.h"
 #include "engine/probe.h"
+#include "engine/step_time.h"
 
 enum trainer_state {
     TRAINER_STARTING,
@@ -36,7 +37,6 @@ struct step_record {
     int clipped_units;
     double seconds;           /* training time so far, pauses left out, over all processes that trained this run */
     double images_per_second; /* over the last second or so of training */
-    float data_wait;          /* part of that second in which the step waited for its images, 0..1 */
 };
 
 /* After an epoch, at the run's end, or after an `eval` command. The validation part is measured each time; the test set
@@ -222,7 +222,11 @@ struct snapshot {
     long diverged_step;             /* ... that step */
     long good_step;                 /* ... and the checkpoint to go back to; -1: none */
     long skipped_batches;           /* passed over by this process (DIVERGENCE_CONTINUE) */
-    long images;                    /* trained on by this process */
+    long images;                    /* trained on by this process, in so many steps ... */
+    long trained_steps;             /* ... batches passed over left out ... */
+    struct step_time trained;       /* ... that took so long together */
+    struct step_time recent;        /* of one step, over the last second or so of training; zeros before the first */
+    double evaluating_seconds, saving_seconds; /* of this process, beside training */
     struct train_options options;   /* in force */
     int next_batch;                 /* from the next epoch's start on; 0: as it is */
     long extra_steps;               /* as in the state */

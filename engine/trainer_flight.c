@@ -101,6 +101,7 @@ static enum progress report_step(struct trainer *trainer, const struct flight *f
                                  const struct update_result *update)
 {
     const struct pace_piece window = pace_window(&trainer->pace);
+    const struct step_time recent = step_time_settle(&window.time);
     const struct training_state *state = &trainer->state;
     const struct step_record record = {
         .step = state->step,
@@ -111,12 +112,13 @@ static enum progress report_step(struct trainer *trainer, const struct flight *f
         .gradient_norm = update->gradient_norm,
         .clipped_units = update->clipped_units,
         .seconds = state->seconds,
-        .images_per_second = window.seconds > 0 ? (double)window.images / window.seconds : 0,
-        .data_wait = window.seconds > 0 ? (float)(window.waited / window.seconds) : 0,
+        .images_per_second = recent.whole > 0 ? (double)window.images / recent.whole : 0,
     };
     if (trainer->rehearsal)
         return trainer->rehearsal->on_step(trainer->rehearsal->context, &record) ? RUN_INTERRUPTED : RUN_ON;
     trainer->now.step = record;
+    trainer->now.recent = step_time_mean(&recent, window.steps);
+    trainer->now.trained = step_time_settle(&trainer->trained);
     trainer->now.eta_seconds = trainer_time_left(trainer);
     snapshot_publish(&trainer->snapshots, &trainer->now);
 
@@ -134,6 +136,10 @@ static void count_step(struct trainer *trainer, const struct flight *flight, con
 {
     struct training_state *state = &trainer->state;
     const double now = clock_measured();
+    const double seconds = now - trainer->mark;
+    double parts[STEP_OTHER] = {[STEP_DATA] = flight->waited, [STEP_PROBE] = trainer->probe_seconds};
+    for (int lap = 0; lap < LAPS; lap++)
+        parts[lap] += (double)result->laps[lap];
     state->step++;
     state->batch_in_epoch++;
     state->seconds += now - trainer->mark;
@@ -143,13 +149,16 @@ static void count_step(struct trainer *trainer, const struct flight *flight, con
     state->last_loss = result->loss;
     state->last_accuracy = (float)result->correct / (float)flight->n;
     state->last_gradient_norm = update->gradient_norm;
-    pace_add_step(&trainer->pace, now - trainer->mark, flight->waited, flight->n);
+    pace_add_step(&trainer->pace, seconds, parts, flight->n);
     loss_history_add(&trainer->losses, state->step, result->loss);
     trainer->mark = now;
+    trainer->probe_seconds = 0;
     if (trainer->rehearsal)
         return;
     trainer->counted++;
     trainer->now.images += flight->n;
+    trainer->now.trained_steps++;
+    step_time_add(&trainer->trained, seconds, parts);
     trainer->unsaved = true;
     if (trainer->pause_after > 0 && --trainer->pause_after == 0)
         trainer->paused = true;
@@ -245,8 +254,11 @@ enum progress trainer_train(struct trainer *trainer)
 enum progress trainer_step(struct trainer *trainer)
 {
     enum progress progress = RUN_ON;
-    if (trainer->flight_count == 0 && trainer_probe_due(trainer, trainer->state.step))
+    if (trainer->flight_count == 0 && trainer_probe_due(trainer, trainer->state.step)) {
+        const double begin = clock_measured();
         progress = trainer_probe(trainer);
+        trainer->probe_seconds = clock_measured() - begin;
+    }
     if (progress == RUN_ON)
         progress = trainer_train(trainer);
     if (progress != RUN_ON)

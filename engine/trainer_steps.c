@@ -11,6 +11,7 @@
 void trainer_skip_time(struct trainer *trainer)
 {
     trainer->mark = clock_measured();
+    trainer->probe_seconds = 0;
 }
 
 static double images_of_steps(const struct trainer *trainer, long steps)
@@ -92,6 +93,7 @@ static int find_non_finite(struct trainer *trainer, const struct parameter **out
 
 enum progress trainer_checkpoint(struct trainer *trainer, bool best)
 {
+    const double begin = clock_measured();
     const enum trainer_state before = trainer->now.state;
     const struct parameter *bad;
     trainer_set_state(trainer, TRAINER_SAVING);
@@ -108,6 +110,7 @@ enum progress trainer_checkpoint(struct trainer *trainer, bool best)
         return RUN_FAILED;
     trainer->unsaved = false;
     trainer->now.saved_step = trainer->state.step;
+    trainer->now.saving_seconds += clock_measured() - begin;
     trainer_set_state(trainer, before);
     trainer_skip_time(trainer);
     return RUN_ON;
@@ -156,7 +159,9 @@ static enum progress evaluate_part(struct trainer *trainer, enum split split, in
         return RUN_INTERRUPTED;
     if (!isfinite(evaluation.loss))
         return trainer_diverge(trainer, DIVERGED_EVALUATION, trainer->state.step);
-    pace_add_evaluation(&trainer->pace, clock_measured() - start, count);
+    const double seconds = clock_measured() - start;
+    pace_add_evaluation(&trainer->pace, seconds, count);
+    trainer->now.evaluating_seconds += seconds;
     *loss = (float)evaluation.loss;
     *accuracy = (float)evaluation.accuracy;
     return RUN_ON;

@@ -158,11 +158,21 @@ struct step_values {
     uint32_t resume; /* 1: clears `halted` in the step's report before anything else */
 };
 
+/* The parts of a step, timed on the device by `lap`: making the images or taking them in; weights, forward pass and
+ * loss; backward pass; update. */
+enum step_lap { LAP_DATA, LAP_FORWARD, LAP_BACKWARD, LAP_UPDATE, LAPS, LAP_START = LAPS };
+
+struct step_laps {
+    uint64_t mark; /* nanoseconds of the device's clock at the last lap */
+    float seconds[LAPS];
+};
+
 struct step_report {
     struct loss_result loss;
     struct update_result update;
     int halted; /* stays 1 from the first step that was not finite on: later updates change nothing until `resume` */
     uint32_t step;
+    struct step_laps laps;
 };
 
 /* ---- Images on the device (optional: `load_batch`) ---- */
@@ -220,6 +230,10 @@ struct backend {
      * is false. */
     int (*post)(struct backend *, const void *device, size_t bytes, uint64_t *ticket, struct error *error);
     int (*collect)(struct backend *, uint64_t ticket, void *host, size_t bytes, bool wait, struct error *error);
+
+    /* Reads the clock between the work queued before and behind it. LAP_START makes all of `laps` (device memory) 0,
+     * the others add the time since the last call to their own. */
+    int (*lap)(struct backend *, struct step_laps *laps, enum step_lap lap, struct error *error);
 
     /* Optional, all four or none. Between begin and end all calls are recorded instead of done; no call that waits or
      * allocates may be among them. `graph_launch` queues the recorded work again, on the memory named then. */

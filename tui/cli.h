@@ -3,6 +3,7 @@
 #ifndef NFBENCH_TUI_CLI_H
 #define NFBENCH_TUI_CLI_H
 
+#include "engine/step_time.h"
 #include "sessions/settings.h"
 
 #include <jansson.h>
@@ -81,6 +82,8 @@ json_t *cli_json_text(const char *text);
 json_t *cli_json_number(double value);
 json_t *cli_json_loss(double value);
 json_t *cli_json_fraction(double value);
+/* Milliseconds of a step by its parts: {"data": 0.1, "forward": 12.3, ...} */
+json_t *cli_json_step_time(const struct step_time *time);
 /* The findings of a session's log: an array of objects; NULL without memory. */
 struct metrics;
 json_t *cli_json_findings(const struct metrics *metrics);

@@ -26,6 +26,7 @@ struct bench {
     long steps, repeats;
     double *seconds;          /* (repeats) of one step, sorted once measured */
     double kinds[TIME_KINDS]; /* seconds of one step by kind of work */
+    struct step_time time;    /* of the measured steps together, then of one */
 };
 
 /* ---- The work of a step ---- */
@@ -78,6 +79,10 @@ static int look_at_oldest(struct bench *bench, long number, struct error *error)
     if (network_collect_step(bench->network, bench->tickets[oldest % IN_FLIGHT], bench->settings.train.batch, true,
                              &result, &updated, error) != 0)
         return -1;
+    double parts[STEP_OTHER] = {0};
+    for (int lap = 0; lap < LAPS; lap++)
+        parts[lap] = (double)result.laps[lap];
+    step_time_add(&bench->time, 0, parts);
     bench->in_flight--;
     if (!result.finite || !updated.finite)
         return error_set(error, "the loss is not finite at step %ld: its time would mean nothing", oldest + 1);
@@ -145,12 +150,17 @@ static int measure(struct bench *bench, struct error *error)
     if (run_steps(bench, WARM_UP, &number, error) != 0)
         return -1;
     network_times(bench->network, before);
+    bench->time = (struct step_time){0};
     for (long r = 0; r < bench->repeats; r++) {
         double start = clock_seconds();
         if (run_steps(bench, bench->steps, &number, error) != 0)
             return -1;
-        bench->seconds[r] = (clock_seconds() - start) / (double)bench->steps;
+        const double seconds = clock_seconds() - start;
+        bench->time.whole += seconds;
+        bench->seconds[r] = seconds / (double)bench->steps;
     }
+    bench->time = step_time_settle(&bench->time);
+    bench->time = step_time_mean(&bench->time, bench->steps * bench->repeats);
     keep_kinds(bench, before, bench->steps * bench->repeats);
     if (!bench->backend->whole_batch)
         return 0;
@@ -192,7 +202,7 @@ static json_t *bench_json(const struct bench *bench)
 {
     const struct train_options *train = &bench->settings.train;
     double seconds = median(bench);
-    return json_pack("{s:s, s:i, s:s, s:i, s:s, s:f, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:o}", "preset",
+    return json_pack("{s:s, s:i, s:s, s:i, s:s, s:f, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:o, s:o}", "preset",
                      bench->settings.model.preset, "batch", train->batch, "precision",
                      device_precision_word(train->precision), "threads", train->threads, "device", bench->device, "agc",
                      (double)train->agc, "images_per_second", cli_json_number(train->batch / seconds),
@@ -201,7 +211,8 @@ static json_t *bench_json(const struct bench *bench)
                      cli_json_number(1e3 * bench->seconds[bench->repeats - 1]), "gigaflops_per_second",
                      cli_json_number(gigaflops_per_second(bench)), "megaflops_forward_per_image",
                      cli_json_number(forward_flops(&bench->settings.model) / 1e6), "parameters",
-                     (json_int_t)network_parameter_count(bench->network), "milliseconds", kinds_json(bench));
+                     (json_int_t)network_parameter_count(bench->network), "milliseconds", kinds_json(bench),
+                     "milliseconds_by_part", cli_json_step_time(&bench->time));
 }
 
 static void rate_cell(struct table *table, double amount, double seconds)
@@ -223,6 +234,16 @@ static void kind_row(struct table *table, const char *name, double seconds, doub
     rate_cell(table, work->bytes, seconds);
 }
 
+/* As a run shows them, which has its images to wait for, and probes. */
+static void print_parts(const struct step_time *time)
+{
+    printf("mean step:");
+    for (int p = 0; p < STEP_PARTS; p++)
+        if (p != STEP_PROBE)
+            printf("%s %s %.3f ms", p > 0 ? "," : "", step_part_name((enum step_part)p), 1e3 * time->parts[p]);
+    printf("\n\n");
+}
+
 static int print_bench(const struct bench *bench, struct error *error)
 {
     const struct train_options *train = &bench->settings.train;
@@ -233,9 +254,10 @@ static int print_bench(const struct bench *bench, struct error *error)
     printf("%s, batch %d, %s: %.1f images/s, %.2f ms/step (%.2f to %.2f)\n", bench->settings.model.preset, train->batch,
            bench->device, train->batch / seconds, 1e3 * seconds, 1e3 * bench->seconds[0],
            1e3 * bench->seconds[bench->repeats - 1]);
-    printf("%zu parameters, %.1f MFLOP forward an image, %.0f GFLOP/s in convolutions\n\n",
+    printf("%zu parameters, %.1f MFLOP forward an image, %.0f GFLOP/s in convolutions\n",
            network_parameter_count(bench->network), forward_flops(&bench->settings.model) / 1e6,
            gigaflops_per_second(bench));
+    print_parts(&bench->time);
     struct table *table = table_create("lrrrr");
     table_cell(table, "where the time goes");
     table_cell(table, "ms/step");

@@ -75,6 +75,17 @@ json_t *cli_json_fraction(double value)
     return value >= 0 ? cli_json_number(round(value * 1e7) / 1e7) : json_null();
 }
 
+json_t *cli_json_step_time(const struct step_time *time)
+{
+    json_t *parts = json_object();
+    for (int p = 0; parts && p < STEP_PARTS; p++)
+        if (json_object_set_new(parts, step_part_name((enum step_part)p), cli_json_number(1e3 * time->parts[p])) != 0) {
+            json_decref(parts);
+            parts = NULL;
+        }
+    return parts;
+}
+
 json_t *cli_json_findings(const struct metrics *metrics)
 {
     json_t *list = json_array();

@@ -129,6 +129,7 @@ struct result {
     const char *session, *state, *message;
     long step;
     double seconds, images_per_second; /* NAN: not measured */
+    struct step_time step_time;        /* mean of this process; zeros: no step was made */
     struct epoch_record epoch;         /* the newest measurements */
     bool diverged;
     long diverged_step; /* the one that could not be done */
@@ -163,25 +164,21 @@ static struct epoch_record newest_epoch(const struct run_parts *parts, const str
     return epoch;
 }
 
-static double images_per_second(const struct run_parts *parts, const struct result *result, double images)
-{
-    double seconds = result->seconds - parts->resumed_seconds;
-    return images > 0 && seconds > 0 ? images / seconds : NAN;
-}
-
 static struct result make_result(const struct run_parts *parts, const struct snapshot *last)
 {
     bool stepped = last->step.step > 0;
-    struct result result = {.session = session_name(parts->session),
-                            .state = trainer_state_name(last->state),
-                            .message = last->message,
-                            .step = stepped ? last->step.step : parts->resumed_step,
-                            .seconds = stepped ? last->step.seconds : parts->resumed_seconds,
-                            .epoch = newest_epoch(parts, last),
-                            .diverged = last->state == TRAINER_DIVERGED,
-                            .diverged_step = last->diverged_step,
-                            .skipped = last->skipped_batches};
-    result.images_per_second = images_per_second(parts, &result, (double)last->images);
+    const struct result result = {
+        .session = session_name(parts->session),
+        .state = trainer_state_name(last->state),
+        .message = last->message,
+        .step = stepped ? last->step.step : parts->resumed_step,
+        .seconds = stepped ? last->step.seconds : parts->resumed_seconds,
+        .images_per_second = last->images > 0 ? (double)last->images / last->trained.whole : NAN,
+        .epoch = newest_epoch(parts, last),
+        .diverged = last->state == TRAINER_DIVERGED,
+        .diverged_step = last->diverged_step,
+        .skipped = last->skipped_batches,
+        .step_time = step_time_mean(&last->trained, last->trained_steps)};
     return result;
 }
 
@@ -199,10 +196,13 @@ static json_t *findings_json(const struct session *session)
 static json_t *result_json(const struct session *session, const struct result *result)
 {
     const struct epoch_record *epoch = &result->epoch;
+    const bool stepped = result->step_time.whole > 0;
     json_t *object = json_pack(
-        "{s:o, s:s, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:I, s:o}", "session", cli_json_text(result->session),
-        "state", result->state, "step", (json_int_t)result->step, "seconds", cli_json_number(result->seconds),
-        "images_per_second", cli_json_number(result->images_per_second), "train_loss", cli_json_loss(epoch->train_loss),
+        "{s:o, s:s, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:I, s:o}", "session",
+        cli_json_text(result->session), "state", result->state, "step", (json_int_t)result->step, "seconds",
+        cli_json_number(result->seconds), "images_per_second", cli_json_number(result->images_per_second),
+        "milliseconds_per_step", cli_json_number(stepped ? 1e3 * result->step_time.whole : NAN), "milliseconds_by_part",
+        stepped ? cli_json_step_time(&result->step_time) : json_null(), "train_loss", cli_json_loss(epoch->train_loss),
         "validation_accuracy", cli_json_fraction(epoch->validation_accuracy), "validation_loss",
         cli_json_loss(epoch->validation_loss), "test_accuracy", cli_json_fraction(epoch->test_accuracy), "test_loss",
         cli_json_loss(epoch->test_loss), "diverged", result->diverged, "skipped_batches", (json_int_t)result->skipped,

@@ -185,7 +185,6 @@ static int open_data(struct run *run, const struct run_request *request, struct 
     /* made again by the trainer; asked for here so that nothing is left of a bad split, and the memory is reserved */
     if (partition_make(parts->dataset, &run->settings.train, &run->partition, error) != 0)
         return -1;
-    parts->train_images = run->partition.train;
     bool synthetic = strcmp(dataset_location(parts->dataset), "built in") == 0;
     snprintf(parts->data, sizeof parts->data, synthetic ? "%s images, %s" : "%s in %s", dataset_name(parts->dataset),
              dataset_location(parts->dataset));

@@ -40,7 +40,6 @@ struct run_parts {
     char device[DEVICE_TEXT_SIZE]; /* "CPU, 2 threads, bf16" */
     char data[RUN_TEXT_SIZE];      /* "CIFAR-10 in /work/data" or "synthetic images, built in" */
     char note[RUN_TEXT_SIZE];      /* what the person should know, or empty: no data found, a checkpoint passed over */
-    int train_images;              /* an epoch */
     long resumed_step;             /* 0 for a new run */
     double resumed_seconds;        /* training time of the processes before this one */
     bool done; /* resumed, with all steps behind it and its results measured: not to be started, only finished */

@@ -1,6 +1,8 @@
 /* The CPU back end's table of functions, its memory, and its birth and end. */
 #include "kernels/cpu/cpu.h"
 
+#include "base/clock.h"
+
 #include <errno.h>
 #include <sched.h>
 #include <stdlib.h>
@@ -92,6 +94,19 @@ static int collect(struct backend *backend, uint64_t ticket, void *host, size_t 
     return 0;
 }
 
+static int lap(struct backend *backend, struct step_laps *laps, enum step_lap which, struct error *error)
+{
+    (void)backend;
+    (void)error;
+    const uint64_t mark = (uint64_t)(1e9 * clock_measured());
+    if (which == LAP_START)
+        *laps = (struct step_laps){0};
+    else
+        laps->seconds[which] += 1e-9f * (float)(mark - laps->mark);
+    laps->mark = mark;
+    return 0;
+}
+
 static void destroy(struct backend *backend)
 {
     if (!backend)
@@ -114,6 +129,7 @@ static const struct backend cpu_table = {
     .memory = memory,
     .post = post,
     .collect = collect,
+    .lap = lap,
     .conv_create = cpu_conv_create,
     .conv_destroy = cpu_conv_destroy,
     .conv_forward = cpu_conv_forward,

@@ -241,6 +241,7 @@ static struct backend table()
     b.memory = memory;
     b.post = post;
     b.collect = collect;
+    b.lap = cuda_lap;
     b.capture_begin = capture_begin;
     b.capture_end = capture_end;
     b.graph_launch = graph_launch;

@@ -221,6 +221,9 @@ int cuda_softmax_cross_entropy(struct backend *backend, const float *logits, con
 int cuda_statistics(struct backend *backend, enum dtype dtype, const void *x, size_t rows, int c, float *out,
                     uint32_t *counts, int *finite, struct error *error);
 
+/* lap.cu */
+int cuda_lap(struct backend *backend, struct step_laps *laps, enum step_lap lap, struct error *error);
+
 /* load_batch.cu */
 int cuda_load_batch(struct backend *backend, const struct image_source *source, const struct step_values *values,
                     enum dtype dtype, void *images, uint8_t *labels, int n, struct error *error);

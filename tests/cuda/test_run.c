@@ -225,6 +225,9 @@ static void queue_steps(struct backend *backend, const struct variant *variant, 
             network_collect_step(network, ticket, n, true, &result, &update, &error))
             fail_msg("%s: %s", variant->name, error.message);
         losses[i] = result.loss;
+        /* replayed or not, the device timed its parts; the images came from the host, before them */
+        assert_true(result.laps[LAP_FORWARD] > 0 && result.laps[LAP_BACKWARD] > 0 && result.laps[LAP_UPDATE] > 0);
+        assert_true(result.laps[LAP_FORWARD] < 600 && result.laps[LAP_BACKWARD] < 600);
     }
     network_destroy(network);
     free(images);

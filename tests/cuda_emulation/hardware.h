@@ -4,12 +4,21 @@
 
 #include <cuda_runtime.h>
 
+#include <time.h>
+
 #define LAUNCH(kernel, grid, block, shared_bytes, stream, ...)                                                         \
     emulation_launch(#kernel, __FILE__, __LINE__, (kernel), (grid), (block), (shared_bytes), (stream), ##__VA_ARGS__)
 
 template <typename T> inline T *shared_memory()
 {
     return (T *)emulation_shared_memory();
+}
+
+inline uint64_t clock_nanoseconds()
+{
+    struct timespec now = {0, 0};
+    (void)clock_gettime(CLOCK_MONOTONIC, &now); /* cannot fail for this clock */
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
 /* ---- bf16 ---- */

@@ -42,6 +42,33 @@ static void test_records_of_a_whole_run(void **state)
     assert_true(snapshot.eta_seconds == 0);
 }
 
+static void assert_whole(const struct step_time *time)
+{
+    double sum = 0;
+    for (int p = 0; p < STEP_PARTS; p++) {
+        assert_true(time->parts[p] >= 0);
+        sum += time->parts[p];
+    }
+    assert_true(fabs(sum - time->whole) <= 1e-9 * time->whole);
+}
+
+static void test_the_time_of_steps_is_that_of_their_parts(void **state)
+{
+    (void)state;
+    const struct tiny_run *run = tiny_reference();
+    struct snapshot now;
+    trainer_snapshot(run->trainer, &now);
+    assert_int_equal(now.trained_steps, run->step_count);
+    assert_int_equal(now.images, 2 * TINY_TRAIN);
+    assert_true(fabs(now.trained.whole - now.step.seconds) <= 1e-9 * now.step.seconds);
+    assert_whole(&now.trained);
+    assert_whole(&now.recent);
+    for (int lap = 0; lap < LAPS; lap++)
+        assert_true(now.trained.parts[lap] > 0);
+    assert_true(now.trained.parts[STEP_PROBE] == 0); /* it takes none */
+    assert_true(now.evaluating_seconds > 0 && now.saving_seconds > 0);
+}
+
 /* The last batch has 4 of the 60 images: it is trained on, and counts by its images. */
 static void test_epoch_loss_is_the_mean_over_images(void **state)
 {
@@ -293,6 +320,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_records_of_a_whole_run),
+        cmocka_unit_test(test_the_time_of_steps_is_that_of_their_parts),
         cmocka_unit_test(test_epoch_loss_is_the_mean_over_images),
         cmocka_unit_test(test_evaluation_takes_the_averaged_weights),
         cmocka_unit_test(test_without_held_out_images_each_epoch_takes_the_test_set),

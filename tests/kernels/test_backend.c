@@ -48,6 +48,23 @@ static void too_much_memory_is_an_error(void **state)
     assert_non_null(strstr(error.message, "cannot allocate"));
 }
 
+static void laps_add_up_until_the_next_start(void **state)
+{
+    struct backend *b = *state;
+    struct step_laps laps = {.mark = 1, .seconds = {7, 7, 7, 7}}, before;
+    OK(b->lap(b, &laps, LAP_START, &error));
+    for (int i = 0; i < LAPS; i++)
+        assert_true(laps.seconds[i] == 0);
+    assert_true(laps.mark > 1);
+    before = laps;
+    OK(b->lap(b, &laps, LAP_BACKWARD, &error));
+    assert_true(laps.seconds[LAP_BACKWARD] == 1e-9f * (float)(laps.mark - before.mark));
+    before = laps;
+    OK(b->lap(b, &laps, LAP_BACKWARD, &error));
+    assert_true(laps.seconds[LAP_BACKWARD] == before.seconds[LAP_BACKWARD] + 1e-9f * (float)(laps.mark - before.mark));
+    assert_true(laps.seconds[LAP_FORWARD] == 0 && laps.seconds[LAP_UPDATE] == 0);
+}
+
 static void thread_counts_are_checked(void **state)
 {
     (void)state;
@@ -251,6 +268,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(memory_is_aligned_and_copies),
                                        cmocka_unit_test(too_much_memory_is_an_error),
+                                       cmocka_unit_test(laps_add_up_until_the_next_start),
                                        cmocka_unit_test(thread_counts_are_checked),
                                        cmocka_unit_test(bf16_rounds_to_nearest_even),
                                        cmocka_unit_test(same_dtype_conversion_copies),

@@ -20,6 +20,14 @@ template <typename T> __device__ inline T *shared_memory()
     return reinterpret_cast<T *>(shared_bytes_);
 }
 
+/* The GPU's clock, the same for all of its multiprocessors. It moves in steps of up to a microsecond. */
+__device__ inline uint64_t clock_nanoseconds()
+{
+    uint64_t now;
+    asm volatile("mov.u64 %0, %%globaltimer;" : "=l"(now)::"memory");
+    return now;
+}
+
 /* ---- bf16, stored as its 16 bits ---- */
 
 struct bf16 {
