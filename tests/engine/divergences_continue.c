@@ -21,6 +21,7 @@ static void a_batch_is_passed_over_and_nothing_else_changes(void **state)
 {
     (void)state;
     static struct tiny_run run, reference;
+    struct snapshot snapshot;
     diverging_init(&run, DIVERGENCE_CONTINUE);
     run.found = mend;
     tiny_create(&run, NULL);
@@ -30,6 +31,10 @@ static void a_batch_is_passed_over_and_nothing_else_changes(void **state)
     assert_int_equal(run.findings[0].severity, FINDING_WARNING);
     assert_true(run.findings[1].over && run.findings[1].since == BROKEN && run.findings[1].step == BROKEN + 1);
     assert_int_equal(run.step_count, TINY_EPOCH - 1); /* all but that one */
+    trainer_snapshot(run.trainer, &snapshot);
+    assert_int_equal(snapshot.skipped_batches, 1);
+    assert_int_equal(snapshot.trained_steps, TINY_EPOCH - 1); /* nor are its images among those of the speed */
+    assert_int_equal(snapshot.trained_images, TINY_TRAIN - 8);
     assert_int_equal(run.steps[BROKEN - 1].step, BROKEN + 1);
 
     struct tiny_checkpoint from = *diverging_checkpoint(&run, BROKEN - 1);

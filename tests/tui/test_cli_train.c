@@ -12,6 +12,22 @@
 #include <unistd.h>
 
 #include <cmocka.h>
+#include <math.h>
+
+/* The parts of a step are all of it, and its speed is that of its images. */
+static void assert_parts_are_the_whole(const json_t *result)
+{
+    static const char *const names[] = {"data", "forward", "backward", "update", "probe", "other"};
+    const json_t *parts = json_object_get(result, "milliseconds_by_part");
+    const double whole = json_number_at(result, "milliseconds_per_step");
+    double sum = 0;
+    assert_int_equal(json_object_size(parts), 6);
+    for (int i = 0; i < 6; i++)
+        sum += json_number_at(parts, names[i]);
+    assert_true(whole > 0 && fabs(sum - whole) <= 1e-5 * whole);
+    assert_true(json_number_at(parts, "forward") > 0 && json_number_at(parts, "backward") > 0);
+    assert_true(json_number_at(result, "images_per_second") > 0);
+}
 
 static void assert_same_results(const json_t *a, const json_t *b)
 {
@@ -36,7 +52,7 @@ static void test_train_ends_with_its_results_as_json(void **state)
     assert_string_equal(json_text_at(result, "state"), "finished");
     assert_int_equal((int)json_number_at(result, "step"), 16);
     assert_true(json_number_at(result, "seconds") > 0);
-    assert_true(json_number_at(result, "images_per_second") > 0);
+    assert_parts_are_the_whole(result);
     assert_true(json_number_at(result, "train_loss") > 0);
     assert_true(json_number_at(result, "test_loss") > 0);
     assert_in_range((int)(1e6 * json_number_at(result, "validation_accuracy")), 0, 1000000);
@@ -284,6 +300,8 @@ static void test_resume_of_a_finished_run_says_so_and_adds_nothing(void **state)
     assert_same_results(trained, resumed);
     assert_string_equal(json_text_at(resumed, "state"), "finished");
     assert_true(json_is_null(json_object_get(resumed, "images_per_second")));
+    assert_true(json_is_null(json_object_get(resumed, "milliseconds_per_step")));
+    assert_true(json_is_null(json_object_get(resumed, "milliseconds_by_part")));
     assert_int_equal(count_in_file("nfbench/done/metrics.jsonl", "\"kind\":\"epoch\""), rows);
     json_decref(resumed);
     assert_non_null(strstr(run_expecting(0, "sessions show done")->out, "finished"));
