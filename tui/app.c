@@ -4,7 +4,6 @@
 
 #include "base/clock.h"
 #include "tui/app_state.h"
-#include "tui/nvml.h"
 #include "tui/repl.h"
 #include "tui/screen.h"
 #include "tui/terminal.h"
@@ -133,6 +132,7 @@ static void draw(struct app *app)
     cursor = scene_draw(&app->scene, screen_canvas());
     screen_show(cursor.row, cursor.column);
     app->dirty = false;
+    app->frames++;
 }
 
 static int wait_for_something(struct app *app, int milliseconds, struct error *error)
@@ -259,7 +259,7 @@ int app_run(const struct run_request *request, bool *interrupted, struct error *
     if (interrupted)
         *interrupted = app->interrupted && app->scene.snapshot.state != TRAINER_FINISHED;
     run_destroy(app->run);
-    nvml_close(app->nvml);
+    app_close_monitor(app);
     curves_destroy(app->scene.curves);
     probes_destroy(app->scene.probes);
     cell_cache_destroy(app->scene.strips);

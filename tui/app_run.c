@@ -2,9 +2,6 @@
  * lines of the log, points of the curves and numbers of the header. */
 #include "tui/app_state.h"
 
-#include "base/clock.h"
-#include "kernels/cuda.h"
-#include "tui/nvml.h"
 #include "tui/terminal.h"
 #include "tui/words.h"
 
@@ -12,8 +9,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
-
-static const double GAUGE_SECONDS = 1;
 
 void app_log(struct app *app, enum journal_kind kind, const char *format, ...)
 {
@@ -46,6 +41,7 @@ static void set_facts(struct app *app)
 {
     const struct run_parts *parts = run_parts(app->run);
     struct facts *facts = &app->scene.facts;
+    struct network_work work[TIME_KINDS];
     char words[1400];
 
     snprintf(facts->session, sizeof(facts->session), "%s", session_name(parts->session));
@@ -56,6 +52,10 @@ static void set_facts(struct app *app)
     facts->synthetic = strcmp(parts->settings->data, "synthetic") == 0;
     facts->parameters = (double)network_parameter_count(parts->network);
     facts->memory = (double)network_memory(parts->network);
+    network_work(parts->network, work);
+    for (int k = 0; k < TIME_KINDS; k++)
+        facts->image_flops += work[k].flops / parts->settings->train.batch;
+    facts->batch = parts->settings->train.batch;
     facts->resumed_step = parts->resumed_step;
     app->scene.best_is_test = parts->settings->train.validation == 0;
     snprintf(words, sizeof(words), "the last checkpoint stays: nfbench resume --screen %s", facts->reference);
@@ -107,31 +107,6 @@ static void fail(struct app *app, const char *title)
     app_message(app, ROLE_BAD, title, app->error.message);
 }
 
-/* Load, temperature, power and memory of the GPU in the header; where they cannot be had, the log says why. */
-static void open_gauge(struct app *app)
-{
-    struct cuda_device gpu;
-    struct error error;
-
-    if (run_parts(app->run)->settings->train.device != DEVICE_CUDA)
-        return;
-    if (cuda_device_find(0, &gpu, &error) || nvml_open(NULL, gpu.bus, &app->nvml, &error))
-        app_log(app, JOURNAL_NOTE, "the GPU's load is not shown: %s", error.message);
-}
-
-static void read_gauge(struct app *app)
-{
-    struct nvml_reading reading;
-    double now = clock_seconds();
-
-    if (!app->nvml || now - app->gauge_time < GAUGE_SECONDS)
-        return;
-    nvml_read(app->nvml, &reading);
-    nvml_words(&reading, app->scene.gauge, sizeof(app->scene.gauge));
-    app->gauge_time = now;
-    app->dirty = true;
-}
-
 /* The store of probes for this network, and in it those of a resumed session. */
 static int open_probes(struct app *app, const struct metrics *history, struct error *error)
 {
@@ -151,8 +126,7 @@ static int begin_run(struct app *app, const struct metrics *history, struct erro
 {
     set_facts(app);
     log_facts(app);
-    open_gauge(app);
-    if (take_history(app, history, error) || open_probes(app, history, error))
+    if (app_open_monitor(app, error) || take_history(app, history, error) || open_probes(app, history, error))
         return -1;
     trainer_attend(run_parts(app->run)->trainer);
     if (run_parts(app->run)->done)
@@ -341,7 +315,7 @@ void app_follow_run(struct app *app)
     memset(&now, 0, sizeof(now));
     trainer_snapshot(run_parts(app->run)->trainer, &now);
     take_events(app);
-    read_gauge(app);
+    app_sample(app);
     if (app->pause_step > 0 && now.state == TRAINER_PAUSED && now.step.step >= app->pause_step) {
         app_notice(app, ROLE_GOOD, "paused at step %ld; %s", now.step.step, look);
         app->pause_step = 0;

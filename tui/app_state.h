@@ -1,10 +1,11 @@
 /* What the files of the live screen share: app.c (the loop), app_input.c (keys and bytes), app_actions.c (commands),
- * app_run.c (the run: its launch, its news, its end), app_leave.c (the ways out). */
+ * app_run.c (the run: its launch, its news, its end), app_leave.c (the ways out), app_monitor.c (the machine). */
 #ifndef NFBENCH_TUI_APP_STATE_H
 #define NFBENCH_TUI_APP_STATE_H
 
 #include "tui/command.h"
 #include "tui/launch.h"
+#include "tui/machine.h"
 #include "tui/picture.h"
 #include "tui/run.h"
 #include "tui/scene.h"
@@ -16,24 +17,27 @@ struct app {
     struct launch *launch;
     struct picture *pictures[PICTURES_MOST]; /* being written, the oldest first */
     int picture_count;
-    struct run *run;        /* NULL until launched */
-    const char *script;     /* a file of commands that the run begins with; NULL: none */
-    int script_depth;       /* files that are being run, within each other */
-    bool run_ended;         /* run_finish was called */
-    bool run_failed;        /* ... or the run could not be put together: `error` says why */
-    bool interrupted;       /* by a signal */
-    bool hidden;            /* the shell has the terminal */
-    bool deaf;              /* the terminal's input has ended */
-    bool keep_running;      /* when the terminal goes */
-    bool alone;             /* it has gone, and the run goes on */
-    bool asked_to_leave;    /* what would be lost stands on the screen */
-    FILE *kept;             /* screen.log, while alone; else NULL */
-    bool dirty;             /* the scene has changed since it was drawn */
-    long saved_step;        /* last told in the log */
-    long pause_step;        /* where a `step` is to end; 0: none is under way */
-    struct probe *incoming; /* the trainer copies into it */
-    struct nvml *nvml;      /* while training on a GPU, where its library is; else NULL */
-    double gauge_time;      /* when it was last read */
+    struct run *run;             /* NULL until launched */
+    const char *script;          /* a file of commands that the run begins with; NULL: none */
+    int script_depth;            /* files that are being run, within each other */
+    bool run_ended;              /* run_finish was called */
+    bool run_failed;             /* ... or the run could not be put together: `error` says why */
+    bool interrupted;            /* by a signal */
+    bool hidden;                 /* the shell has the terminal */
+    bool deaf;                   /* the terminal's input has ended */
+    bool keep_running;           /* when the terminal goes */
+    bool alone;                  /* it has gone, and the run goes on */
+    bool asked_to_leave;         /* what would be lost stands on the screen */
+    FILE *kept;                  /* screen.log, while alone; else NULL */
+    bool dirty;                  /* the scene has changed since it was drawn */
+    long saved_step;             /* last told in the log */
+    long pause_step;             /* where a `step` is to end; 0: none is under way */
+    struct probe *incoming;      /* the trainer copies into it */
+    struct machine *machine;     /* from the run's begin on */
+    struct nvml *nvml;           /* while training on a GPU, where its library is; else NULL */
+    double sample_time;          /* when they were last read; 0: not yet */
+    double screen_seconds;       /* ... the processor time of this thread then */
+    long frames, frames_sampled; /* drawn; ... of these by then */
     struct error error;
     unsigned char input[INPUT_SIZE]; /* not yet understood: an escape sequence may go on */
     size_t input_count;
@@ -74,6 +78,10 @@ void app_log(struct app *app, enum journal_kind kind, const char *format, ...) _
 void app_message(struct app *app, enum role role, const char *title, const char *text);
 void app_follow_launch(struct app *app);
 void app_follow_run(struct app *app);
+/* app_monitor.c: looks at the machine and the GPU, seldom, from the run's begin on. */
+int app_open_monitor(struct app *app, struct error *error);
+void app_sample(struct app *app);
+void app_close_monitor(struct app *app);
 /* True when nothing keeps the loop from ending. */
 bool app_may_end(const struct app *app);
 

@@ -155,14 +155,15 @@ static const struct command_entry table[] = {
      .usage = "NAME",
      .choice = view_word,
      .example = "view signal",
-     .help = "Show overview, charts, blocks, block (one in detail), signal, gradients or log, or one chart: loss or "
-             "accuracy; the next view when left out",
+     .help = "Show overview, charts, blocks, block (one in detail), signal, gradients, system or log, or one chart: "
+             "loss or accuracy; the next view when left out",
      .keys = {{KEY_CODE_TAB, "Tab", "view", "view"},
               {'1', "1", "view overview", NULL},
               {'2', "2", "view charts", NULL},
               {'3', "3", "view blocks", NULL},
               {'4', "4", "view signal", NULL},
               {'5', "5", "view gradients", NULL},
+              {'8', "8", "view system", NULL},
               {'0', "0", "view log", NULL}}},
     {.name = "smooth",
      .action = ACTION_SMOOTH,

@@ -15,7 +15,9 @@ enum {
     LOG_ROWS = 14,
     CHART_ROWS = 5,
     FOUR_ROWS = 22,
-    FOUR_COLS = 100
+    FOUR_COLS = 100,
+    SYSTEM_COLS = 150, /* beside the log of the overview */
+    SYSTEM_ROWS = 9
 };
 
 static int clamp(int value, int low, int high)
@@ -73,7 +75,7 @@ enum place view_place(enum view view)
     static const enum place places[VIEW_COUNT] = {
         [VIEW_OVERVIEW] = PLACE_COUNT, [VIEW_CHARTS] = PLACE_COUNT,  [VIEW_BLOCKS] = PLACE_BLOCKS,
         [VIEW_BLOCK] = PLACE_BLOCK,    [VIEW_SIGNAL] = PLACE_SIGNAL, [VIEW_GRADIENTS] = PLACE_GRADIENTS,
-        [VIEW_LOG] = PLACE_LOG};
+        [VIEW_SYSTEM] = PLACE_SYSTEM,  [VIEW_LOG] = PLACE_LOG};
 
     return places[view];
 }
@@ -112,6 +114,12 @@ static void place_body(struct layout *layout, struct rect body, enum view view, 
     }
     log = body.rows + 3 >= LOG_ROWS ? clamp(body.rows / 5, 2, 10) + frame : 0;
     places[PLACE_LOG] = area(body.row + body.rows - log, 0, log, log > 0 ? body.columns : 0);
+    if (layout->framed && body.columns >= SYSTEM_COLS && log >= SYSTEM_ROWS) {
+        int left = body.columns - body.columns * 2 / 5;
+
+        places[PLACE_LOG].columns = left;
+        places[PLACE_SYSTEM] = area(places[PLACE_LOG].row, left, log, body.columns - left);
+    }
     body.rows -= log;
     place_pair(layout, body, PLACE_LOSS, focus);
 }
@@ -149,7 +157,7 @@ struct rect layout_inside(const struct layout *layout, enum place place)
 const char *view_name(enum view view)
 {
     static const char *const names[VIEW_COUNT] = {"overview", "charts",    "blocks", "block",
-                                                  "signal",   "gradients", "log"};
+                                                  "signal",   "gradients", "system", "log"};
 
     return view >= 0 && view < VIEW_COUNT ? names[view] : "?";
 }

@@ -9,9 +9,10 @@
 const struct panel_ops *panel_at(int index)
 {
     static const struct panel_ops *const panels[] = {
-        &panel_header,        &panel_tabs,    &panel_loss,   &panel_accuracy, &panel_learning_rate,
-        &panel_gradient_norm, &panel_reading, &panel_blocks, &panel_block,    &panel_signal,
-        &panel_gradients,     &panel_log,     &panel_keys,   &panel_command,  NULL};
+        &panel_header,        &panel_tabs,          &panel_loss,      &panel_accuracy,
+        &panel_learning_rate, &panel_gradient_norm, &panel_reading,   &panel_blocks,
+        &panel_block,         &panel_signal,        &panel_gradients, &panel_system,
+        &panel_log,           &panel_keys,          &panel_command,   NULL};
 
     return panels[index];
 }

@@ -9,6 +9,7 @@
 #include "tui/journal.h"
 #include "tui/keys.h"
 #include "tui/layout.h"
+#include "tui/monitor.h"
 #include "tui/probes.h"
 
 enum phase {
@@ -27,6 +28,8 @@ struct facts {
     char data[512];
     bool synthetic; /* data */
     double parameters, memory;
+    double image_flops; /* of a training step, for each image */
+    int batch;
     long resumed_step;
 };
 
@@ -68,6 +71,7 @@ struct scene {
     bool asked;                  /* a command is on its way to the trainer ... */
     enum command_kind asked_for; /* ... this one */
 
+    struct monitor *monitor; /* of the machine; NULL until the run is there */
     struct curves *curves;
     struct journal *journal;
     int journal_scroll; /* rows above the newest */

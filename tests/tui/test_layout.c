@@ -112,6 +112,18 @@ static void usual_sizes_show_what_they_should(void **state)
     }
 }
 
+static void a_large_overview_has_the_system_beside_the_log(void **state)
+{
+    struct layout large = compute(48, 160, VIEW_OVERVIEW, false), narrow = compute(48, 140, VIEW_OVERVIEW, false);
+
+    (void)state;
+    assert_true(large.places[PLACE_SYSTEM].columns >= 60);
+    assert_int_equal(large.places[PLACE_SYSTEM].rows, large.places[PLACE_LOG].rows);
+    assert_int_equal(large.places[PLACE_SYSTEM].columns + large.places[PLACE_LOG].columns, 160);
+    assert_int_equal(narrow.places[PLACE_SYSTEM].rows, 0);
+    assert_int_equal(narrow.places[PLACE_LOG].columns, 140);
+}
+
 static void has_the_body(const struct layout *layout, enum place place)
 {
     int reading = layout->places[PLACE_READING].rows;
@@ -122,11 +134,9 @@ static void has_the_body(const struct layout *layout, enum place place)
 
 static void each_view_gives_its_panel_the_body(void **state)
 {
-    static const enum place only[VIEW_COUNT] = {[VIEW_BLOCKS] = PLACE_BLOCKS,
-                                                [VIEW_BLOCK] = PLACE_BLOCK,
-                                                [VIEW_SIGNAL] = PLACE_SIGNAL,
-                                                [VIEW_GRADIENTS] = PLACE_GRADIENTS,
-                                                [VIEW_LOG] = PLACE_LOG};
+    static const enum place only[VIEW_COUNT] = {
+        [VIEW_BLOCKS] = PLACE_BLOCKS,       [VIEW_BLOCK] = PLACE_BLOCK,   [VIEW_SIGNAL] = PLACE_SIGNAL,
+        [VIEW_GRADIENTS] = PLACE_GRADIENTS, [VIEW_SYSTEM] = PLACE_SYSTEM, [VIEW_LOG] = PLACE_LOG};
 
     (void)state;
     for (int view = 0; view < VIEW_COUNT; view++) {
@@ -181,9 +191,13 @@ static void the_next_view_comes_round(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_size_is_filled_without_overlap), cmocka_unit_test(what_is_inside_lies_inside),
-        cmocka_unit_test(usual_sizes_show_what_they_should),    cmocka_unit_test(each_view_gives_its_panel_the_body),
-        cmocka_unit_test(a_chart_in_focus_is_always_shown),     cmocka_unit_test(the_next_view_comes_round),
+        cmocka_unit_test(every_size_is_filled_without_overlap),
+        cmocka_unit_test(what_is_inside_lies_inside),
+        cmocka_unit_test(usual_sizes_show_what_they_should),
+        cmocka_unit_test(a_large_overview_has_the_system_beside_the_log),
+        cmocka_unit_test(each_view_gives_its_panel_the_body),
+        cmocka_unit_test(a_chart_in_focus_is_always_shown),
+        cmocka_unit_test(the_next_view_comes_round),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

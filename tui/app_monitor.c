@@ -1,0 +1,82 @@
+/* The machine as the screen sees it: processor, memory and GPU once a second while the person may look at them, and
+ * half as often for the charts. On this thread: a sample takes well below a millisecond. */
+#include "tui/app_state.h"
+
+#include "base/clock.h"
+#include "kernels/cuda.h"
+#include "tui/nvml.h"
+
+#include <math.h>
+#include <time.h>
+
+static const double SEEN_SECONDS = 1, UNSEEN_SECONDS = 2;
+
+/* Load, temperature, power and memory of the GPU; where they cannot be had, the log says why. */
+static void open_gpu(struct app *app)
+{
+    struct cuda_device gpu;
+    struct error error;
+
+    if (run_parts(app->run)->settings->train.device != DEVICE_CUDA)
+        return;
+    if (cuda_device_find(0, &gpu, &error) || nvml_open(NULL, gpu.bus, &app->nvml, &error))
+        app_log(app, JOURNAL_NOTE, "the GPU's load is not shown: %s", error.message);
+}
+
+int app_open_monitor(struct app *app, struct error *error)
+{
+    open_gpu(app);
+    return machine_open("", &app->machine, error) || monitor_create(&app->scene.monitor, error) ? -1 : 0;
+}
+
+void app_close_monitor(struct app *app)
+{
+    nvml_close(app->nvml);
+    machine_close(app->machine);
+    monitor_destroy(app->scene.monitor);
+}
+
+static double thread_seconds(void)
+{
+    struct timespec now = {0};
+
+    (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now); /* cannot fail for this clock */
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+/* Between two epochs and in a checkpoint nothing is trained, but the run has not slowed down. */
+static double speed(const struct snapshot *now)
+{
+    return now->state == TRAINER_RUNNING  ? (now->step.images_per_second > 0 ? now->step.images_per_second : NAN)
+           : now->state == TRAINER_PAUSED ? 0
+                                          : NAN;
+}
+
+void app_sample(struct app *app)
+{
+    struct scene *scene = &app->scene;
+    const bool seen = scene->view == VIEW_SYSTEM || scene->view == VIEW_OVERVIEW, first = app->sample_time == 0;
+    const double now = clock_seconds(), passed = now - app->sample_time, screen = thread_seconds();
+    struct monitor_sample sample = {.time = now};
+    struct error error;
+
+    if (!first && passed < (seen && !app->hidden ? SEEN_SECONDS : UNSEEN_SECONDS))
+        return;
+    machine_read(app->machine, now, &sample.machine);
+    sample.gpu_is_there = app->nvml != NULL;
+    if (app->nvml) {
+        nvml_read(app->nvml, &sample.gpu);
+        nvml_words(&sample.gpu, scene->gauge, sizeof(scene->gauge));
+    }
+    sample.images_per_second = speed(&scene->snapshot);
+    if (scene->snapshot.state == TRAINER_RUNNING)
+        sample.step = scene->snapshot.recent;
+    sample.screen = first ? NAN : (screen - app->screen_seconds) / passed;
+    sample.frames = first ? NAN : (double)(app->frames - app->frames_sampled) / passed;
+    app->sample_time = now;
+    app->screen_seconds = screen;
+    app->frames_sampled = app->frames;
+    if (monitor_add(scene->monitor, &sample, &error))
+        app_log(app, JOURNAL_ERROR, "the charts of the machine have a gap: %s", error.message);
+    app->dirty |= seen || app->nvml;
+}
