@@ -227,10 +227,10 @@ struct snapshot {
     struct step_time trained;       /* ... that took so long together */
     struct step_time recent;        /* of one step, over the last second or so of training; zeros before the first */
     double evaluating_seconds, saving_seconds; /* of this process, beside training */
-    struct train_options options;   /* in force */
-    int next_batch;                 /* from the next epoch's start on; 0: as it is */
-    long extra_steps;               /* as in the state */
-    long probe_every;               /* steps between the scheduled probes, "auto" worked out; 0: none */
+    struct train_options options;              /* in force */
+    int next_batch;                            /* from the next epoch's start on; 0: as it is */
+    long extra_steps;                          /* as in the state */
+    long probe_every;                          /* steps between the scheduled probes, "auto" worked out; 0: none */
     struct command pending[PENDING_MOST];
     int pending_count;
     char message[512]; /* diagnosis or failure; else empty */

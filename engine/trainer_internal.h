@@ -85,10 +85,10 @@ struct trainer {
     bool stuck;                        /* paused at one */
     bool diverging;                    /* a probe is being taken for a diagnosis */
     struct snapshot now;
-    double mark;          /* the clock up to which training time was counted */
-    double probe_seconds; /* since then, of a probe before a step */
+    double mark;              /* the clock up to which training time was counted */
+    double probe_seconds;     /* since then, of a probe before a step */
     struct step_time trained; /* all steps of this process, not settled */
-    bool resumed;         /* from a checkpoint */
+    bool resumed;             /* from a checkpoint */
     bool paused;
     bool undoing;     /* a change is taken back */
     long pause_after; /* steps to go until a pause; 0: none is due */

@@ -1,5 +1,8 @@
 /* The machine as the screen sees it: processor, memory and GPU once a second while the person may look at them, and
- * half as often for the charts. On this thread: a sample takes well below a millisecond. */
+ * half as often for the charts. On this thread: a sample takes well below a millisecond.
+ *
+ * $NFBENCH_MACHINE, a folder with a machine's /proc and /sys in it, makes what is shown of it the same in each run, for
+ * tests of the screen. */
 #include "tui/app_state.h"
 
 #include "base/clock.h"
@@ -7,6 +10,7 @@
 #include "tui/nvml.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <time.h>
 
 static const double SEEN_SECONDS = 1, UNSEEN_SECONDS = 2;
@@ -25,8 +29,10 @@ static void open_gpu(struct app *app)
 
 int app_open_monitor(struct app *app, struct error *error)
 {
+    const char *root = getenv("NFBENCH_MACHINE");
+
     open_gpu(app);
-    return machine_open("", &app->machine, error) || monitor_create(&app->scene.monitor, error) ? -1 : 0;
+    return machine_open(root ? root : "", &app->machine, error) || monitor_create(&app->scene.monitor, error) ? -1 : 0;
 }
 
 void app_close_monitor(struct app *app)
@@ -42,6 +48,12 @@ static double thread_seconds(void)
 
     (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now); /* cannot fail for this clock */
     return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+/* NAN for the first sample, and where all that is shown of the machine is to be the same in each run. */
+static double rate(const struct app *app, double amount, double seconds)
+{
+    return app->sample_time == 0 || getenv("NFBENCH_MACHINE") ? NAN : amount / seconds;
 }
 
 /* Between two epochs and in a checkpoint nothing is trained, but the run has not slowed down. */
@@ -71,8 +83,8 @@ void app_sample(struct app *app)
     sample.images_per_second = speed(&scene->snapshot);
     if (scene->snapshot.state == TRAINER_RUNNING)
         sample.step = scene->snapshot.recent;
-    sample.screen = first ? NAN : (screen - app->screen_seconds) / passed;
-    sample.frames = first ? NAN : (double)(app->frames - app->frames_sampled) / passed;
+    sample.screen = rate(app, screen - app->screen_seconds, passed);
+    sample.frames = rate(app, (double)(app->frames - app->frames_sampled), passed);
     app->sample_time = now;
     app->screen_seconds = screen;
     app->frames_sampled = app->frames;

@@ -2,6 +2,7 @@
  * lines of the log, points of the curves and numbers of the header. */
 #include "tui/app_state.h"
 
+#include "base/clock.h"
 #include "tui/terminal.h"
 #include "tui/words.h"
 

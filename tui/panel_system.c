@@ -85,8 +85,8 @@ static void draw_speed(const struct scene *scene, struct pen *pen)
     words_count(now->step.images_per_second, number, sizeof(number));
     if (now->step.images_per_second > 0)
         add(text, sizeof(text), "%s now", number);
-    if (now->trained_images > 0) {
-        words_count((double)now->trained_images / now->trained.whole, number, sizeof(number));
+    if (now->images > 0) {
+        words_count((double)now->images / now->trained.whole, number, sizeof(number));
         add(text, sizeof(text), "%s in the mean", number);
     }
     draw_line(pen, "images/s", NAN, *text ? text : "no step yet");

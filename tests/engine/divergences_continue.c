@@ -34,7 +34,7 @@ static void a_batch_is_passed_over_and_nothing_else_changes(void **state)
     trainer_snapshot(run.trainer, &snapshot);
     assert_int_equal(snapshot.skipped_batches, 1);
     assert_int_equal(snapshot.trained_steps, TINY_EPOCH - 1); /* nor are its images among those of the speed */
-    assert_int_equal(snapshot.trained_images, TINY_TRAIN - 8);
+    assert_int_equal(snapshot.images, TINY_TRAIN - 8);
     assert_int_equal(run.steps[BROKEN - 1].step, BROKEN + 1);
 
     struct tiny_checkpoint from = *diverging_checkpoint(&run, BROKEN - 1);

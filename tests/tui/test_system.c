@@ -67,7 +67,7 @@ static int set_up(void **state)
                                        .epochs_total = 10,
                                        .step = {.step = 250, .images_per_second = 1234, .seconds = 16.25},
                                        .trained_steps = 250,
-                                       .trained_images = 20000,
+                                       .images = 20000,
                                        .evaluating_seconds = 3,
                                        .saving_seconds = 1};
     scene.snapshot.recent = made_step(0.001, 0.02, 0.04, 0.001, 0.002, 0.001);
