@@ -81,6 +81,8 @@ struct curves_look {
 /* Returns the place of the plot. */
 struct rect curves_draw(const struct curves *curves, const struct curves_look *look, struct canvas *canvas,
                         struct rect area);
+/* What that chart's x axis counts: "step", "epoch", or by the length of the time "seconds", "minutes" or "hours". */
+const char *curves_x_label(const struct curves *curves, const struct curves_look *look);
 /* The step at a part of the way from the first to the last x of that chart. */
 double curves_step_at(const struct curves *curves, const struct curves_look *look, double part);
 /* Where the x axis ends, in steps, when all is shown: held, and doubled when it is full, so that few cells change. */

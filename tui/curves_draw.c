@@ -102,6 +102,14 @@ static const struct time_unit *unit_of(double seconds)
     return &units[i];
 }
 
+const char *curves_x_label(const struct curves *curves, const struct curves_look *look)
+{
+    double from, to;
+
+    find_domain(curves, look, &from, &to);
+    return look->axis == CURVES_TIME ? unit_of(to)->name : curves_axis_word((int)look->axis);
+}
+
 /* ---- The chart ---- */
 
 enum { EVENTS = 256, SERIES_MOST = PART_COUNT + 2 * CURVES_OVERLAYS };
@@ -176,14 +184,12 @@ static void fill_chart(const struct curves *curves, const struct curves_look *lo
 
     *chart = chart_init();
     chart->title = look->title;
-    chart->x_label = curves_axis_word((int)look->axis);
+    chart->x_label = curves_x_label(curves, look);
     chart->y_label = look->y_label;
     chart->empty_text = look->empty_text;
     find_domain(curves, look, &chart->x_min, &chart->x_max);
-    if (look->axis == CURVES_TIME) {
-        chart->x_label = unit_of(chart->x_max)->name;
+    if (look->axis == CURVES_TIME)
         chart->x_unit = unit_of(chart->x_max)->seconds;
-    }
     chart->series = drawing->list;
     list_own(curves, look, drawing);
     for (int i = 0; i < look->overlay_count && i < CURVES_OVERLAYS; i++)

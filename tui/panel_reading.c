@@ -109,6 +109,7 @@ static void draw_reading(const struct scene *scene, struct flow *flow)
 
 static void draw_range(const struct scene *scene, struct flow *flow)
 {
+    const struct curves_look look = scene_look(scene, QUANTITY_LOSS);
     char first[32], last[32];
     double from, to;
 
@@ -116,7 +117,7 @@ static void draw_range(const struct scene *scene, struct flow *flow)
     words_count(from, first, sizeof(first));
     words_count(to, last, sizeof(last));
     add(flow, ROLE_LABEL, "smoothing %.3g", curves_smoothing(scene->curves));
-    add(flow, ROLE_LABEL, "axis %s", curves_axis_word((int)scene->chart_axis));
+    add(flow, ROLE_LABEL, "axis %s", curves_x_label(scene->curves, &look));
     if (scene->range.to <= scene->range.from)
         add(flow, ROLE_LABEL, "all steps");
     else

@@ -341,6 +341,13 @@ size_t series_find(const struct series *series, double x)
     return low;
 }
 
+static _Thread_local size_t nodes_read;
+
+size_t series_nodes_read(void)
+{
+    return nodes_read;
+}
+
 struct series_summary series_summarize(const struct series *series, enum series_part part, size_t from, size_t to)
 {
     struct series_summary sum = {0};
@@ -355,6 +362,7 @@ struct series_summary series_summarize(const struct series *series, enum series_
         }
         struct series_summary next = node_at(series, part, level, from / span);
         merge(&sum, &next);
+        nodes_read++;
         from += span;
     }
     return sum;

@@ -49,5 +49,7 @@ size_t series_find(const struct series *series, double x);
 enum series_part { SERIES_RAW, SERIES_SMOOTHED };
 /* Over the points [from, to), in logarithmic time. */
 struct series_summary series_summarize(const struct series *series, enum series_part part, size_t from, size_t to);
+/* Nodes and points that summaries of this thread have looked at so far: what drawing costs, beside the cells. */
+size_t series_nodes_read(void);
 
 #endif

@@ -123,6 +123,104 @@ static void charts_name_series_and_interventions(void **state)
     curves_destroy(curves);
 }
 
+/* A record each tenth step: smoothing goes on as if all were there, and steps that were lost leave a gap. */
+static void records_that_are_missing_leave_a_gap(void **state)
+{
+    struct step_record steps[40];
+    struct metrics metrics = {.steps = steps, .step_count = 0};
+    const struct curves_look look = {.quantity = QUANTITY_LOSS, .steps_total = 500, .cursor = NAN};
+    struct curves *curves;
+    struct canvas *canvas;
+    struct error error;
+    struct rect plot;
+    int gap = 0;
+
+    (void)state;
+    for (int step = 10; step <= 500; step += 10)
+        if (step <= 100 || step > 300)
+            steps[metrics.step_count++] = (struct step_record){.step = step, .loss = 1, .seconds = step};
+    assert_int_equal(curves_create(0.5, &curves, &error), 0);
+    assert_int_equal(curves_add_history(curves, &metrics, &error), 0);
+    assert_int_equal(canvas_create_cells(100, 20, GLYPHS_ASCII, &canvas, &error), 0);
+    plot = curves_draw(curves, &look, canvas, canvas_area(canvas));
+    for (int column = 0; column < plot.columns; column++) {
+        double step = curves_step_at(curves, &look, (column + 0.5) / plot.columns);
+        bool drawn = false;
+
+        for (int row = plot.row; row < plot.row + plot.rows; row++)
+            drawn |= canvas_cells(canvas)[row * 100 + plot.column + column].style.role == ROLE_SERIES_1;
+        gap += !drawn && step > 100 && step < 310;
+        assert_true(drawn || step < 20 || (step > 90 && step < 320));
+    }
+    assert_in_range(gap, plot.columns * 35 / 100, plot.columns * 45 / 100);
+    canvas_destroy(canvas);
+    curves_destroy(curves);
+}
+
+static void other_axes_are_the_steps_in_other_words(void **state)
+{
+    struct step_record steps[] = {{.step = 100, .loss = 1, .seconds = 10}, {.step = 200, .loss = 1, .seconds = 60}};
+    struct epoch_record epochs[] = {{.step = 50, .epoch = 1, .epoch_end = true, .test_accuracy = -1},
+                                    {.step = 150, .epoch = 2, .epoch_end = true, .test_accuracy = -1}};
+    struct metrics metrics = {.steps = steps, .step_count = 2, .epochs = epochs, .epoch_count = 2};
+    struct curves *curves;
+    struct error error;
+
+    (void)state;
+    for (int i = 0; i < 2; i++)
+        epochs[i].validation_accuracy = -1;
+    assert_int_equal(curves_create(0, &curves, &error), 0);
+    assert_int_equal(curves_add_history(curves, &metrics, &error), 0);
+    curves_set_epoch(curves, 100);
+    assert_true(curves_x(curves, CURVES_STEP, 77) == 77);
+    assert_true(curves_x(curves, CURVES_EPOCH, 25) == 0.5);
+    assert_true(curves_x(curves, CURVES_EPOCH, 100) == 1.5); /* a larger batch came with the second */
+    assert_true(curves_x(curves, CURVES_EPOCH, 200) == 2.5);
+    assert_true(curves_x(curves, CURVES_TIME, 150) == 35);
+    assert_true(curves_step(curves, CURVES_TIME, 35) == 150);
+    assert_true(curves_step(curves, CURVES_EPOCH, 1.5) == 100);
+    curves_cut(curves, 100); /* the run went back */
+    assert_true(curves_x(curves, CURVES_EPOCH, 150) == 2);
+    curves_destroy(curves);
+}
+
+static void all_that_is_known_is_read_at_a_step(void **state)
+{
+    struct step_record steps[] = {
+        {.step = 10, .loss = 2, .accuracy = 0.25f, .learning_rate = 0.5f, .gradient_norm = 4, .seconds = 1},
+        {.step = 20, .loss = 1, .accuracy = 0.5f, .learning_rate = 0.25f, .gradient_norm = 2, .seconds = 2}};
+    struct epoch_record epochs[] = {
+        {.step = 15, .validation_loss = 1.5f, .validation_accuracy = 0.75f, .test_accuracy = -1}};
+    struct metrics metrics = {.steps = steps, .step_count = 2, .epochs = epochs, .epoch_count = 1};
+    struct curves_reading at;
+    struct curves *curves;
+    struct error error;
+    double step;
+
+    (void)state;
+    assert_int_equal(curves_create(0.5, &curves, &error), 0);
+    assert_int_equal(curves_add_history(curves, &metrics, &error), 0);
+    assert_false(curves_read(curves, 9, &at));
+    assert_true(curves_read(curves, 14, &at));
+    assert_true(at.raw[QUANTITY_LOSS] == 2 && at.raw[QUANTITY_LEARNING_RATE] == 0.5);
+    assert_true(isnan(at.validation[QUANTITY_ACCURACY]));
+    assert_true(curves_read(curves, 20, &at));
+    assert_true(at.raw[QUANTITY_LOSS] == 1 && at.raw[QUANTITY_GRADIENT_NORM] == 2);
+    assert_true(fabs(at.smoothed[QUANTITY_LOSS] - 1) < 2e-3); /* ten steps of it */
+    assert_true(at.smoothed[QUANTITY_LOSS] > 1);
+    assert_true(at.smoothed[QUANTITY_LEARNING_RATE] == 0.25);
+    assert_true(at.validation[QUANTITY_LOSS] == 1.5 && at.validation[QUANTITY_ACCURACY] == 0.75);
+    assert_true(isnan(at.test[QUANTITY_ACCURACY]));
+    assert_true(at.seconds == 2);
+    assert_int_equal(curves_mark(curves, 12, "first", &error), 0);
+    assert_int_equal(curves_mark(curves, 18, "second", &error), 0);
+    assert_string_equal(curves_mark_between(curves, 10, 20, 0, &step), "second");
+    assert_string_equal(curves_mark_between(curves, 10, 20, 1, &step), "first");
+    assert_true(step == 12);
+    assert_null(curves_mark_between(curves, 12, 17, 0, &step));
+    curves_destroy(curves);
+}
+
 /* A loss that exploded asks for a logarithmic axis; one that a run has learnt to make small does not. */
 static void a_loss_that_explodes_asks_for_a_logarithm(void **state)
 {
@@ -217,6 +315,9 @@ int main(void)
         cmocka_unit_test(events_become_points),
         cmocka_unit_test(a_resumed_run_goes_on_behind_its_records),
         cmocka_unit_test(charts_name_series_and_interventions),
+        cmocka_unit_test(records_that_are_missing_leave_a_gap),
+        cmocka_unit_test(other_axes_are_the_steps_in_other_words),
+        cmocka_unit_test(all_that_is_known_is_read_at_a_step),
         cmocka_unit_test(a_loss_that_explodes_asks_for_a_logarithm),
         cmocka_unit_test(the_log_keeps_the_newest_lines),
         cmocka_unit_test(numbers_as_people_read_them),

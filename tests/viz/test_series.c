@@ -177,6 +177,50 @@ static void points_are_found_by_x(void **state)
     series_destroy(series);
 }
 
+/* Where each tenth step is recorded, smoothing is that of all ten having its value; a new smoothing, too. */
+static void a_weighted_point_counts_as_many(void **state)
+{
+    (void)state;
+    struct series *all = new_series(0.9), *tenth = new_series(0.5);
+    struct error error = {""};
+    for (int i = 1; i <= 50; i++)
+        for (int k = 9; k >= 0; k--)
+            append(all, 10 * i - k, (float)sin(i));
+    for (int i = 1; i <= 50; i++)
+        assert_int_equal(series_append_weighted(tenth, 10 * i, (float)sin(i), 10, &error), 0);
+    assert_int_equal(series_count(tenth), 50);
+    series_set_smoothing(tenth, 0.9);
+    for (size_t i = 0; i < 50; i++)
+        assert_true(fabs(series_smoothed(tenth, i) - series_smoothed(all, 10 * i + 9)) < 1e-5);
+    series_truncate(tenth, 255);
+    append(tenth, 256, 3);
+    assert_true(fabs(series_smoothed(tenth, 25) - (0.9 * series_smoothed(all, 249) + 0.3)) < 1e-3);
+    series_destroy(all);
+    series_destroy(tenth);
+}
+
+static void a_break_lets_no_line_through(void **state)
+{
+    (void)state;
+    struct series *series = new_series(0.5);
+    struct error error = {""};
+    for (int i = 0; i < 600; i++) {
+        if (i == 100 || i == 320)
+            assert_int_equal(series_break(series, &error), 0);
+        append(series, i, 1);
+    }
+    for (size_t i = 0; i < 600; i++)
+        for (size_t span = 1; span <= 256 && i + span <= 600; span *= 16)
+            assert_int_equal(series_summarize(series, SERIES_RAW, i, i + span).first_finite, i != 100 && i != 320);
+    assert_false(series_summarize(series, SERIES_SMOOTHED, 320, 400).first_finite);
+    series_truncate(series, 300);
+    for (int i = 301; i < 400; i++)
+        append(series, i, 1);
+    assert_true(series_summarize(series, SERIES_RAW, 320, 321).first_finite);
+    assert_false(series_summarize(series, SERIES_RAW, 100, 101).first_finite);
+    series_destroy(series);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -187,6 +231,8 @@ int main(void)
         cmocka_unit_test(x_must_not_go_down),
         cmocka_unit_test(truncating_is_as_if_never_appended),
         cmocka_unit_test(points_are_found_by_x),
+        cmocka_unit_test(a_weighted_point_counts_as_many),
+        cmocka_unit_test(a_break_lets_no_line_through),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
