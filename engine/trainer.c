@@ -292,6 +292,12 @@ int trainer_command(struct trainer *trainer, const struct command *command, stru
     return 0;
 }
 
+bool trainer_is_settled(struct trainer *trainer)
+{
+    const unsigned given = atomic_load_explicit(&trainer->commands.tail, memory_order_relaxed);
+    return atomic_load_explicit(&trainer->applied, memory_order_acquire) == given;
+}
+
 void trainer_request_stop(struct trainer *trainer)
 {
     const int saved_errno = errno;

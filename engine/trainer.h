@@ -288,6 +288,8 @@ int trainer_join(struct trainer *trainer, struct error *error);
 
 /* From any one other thread. Returns -1 when 64 commands wait already. Never blocks. */
 int trainer_command(struct trainer *trainer, const struct command *command, struct error *error);
+/* Whether all commands given so far were applied, and the snapshot shows it. The same thread. */
+bool trainer_is_settled(struct trainer *trainer);
 /* Asks for an end after the current step, with a checkpoint; interrupts an evaluation. Async-signal-safe, from any
  * thread. */
 void trainer_request_stop(struct trainer *trainer);

@@ -315,6 +315,7 @@ static enum progress drain(struct trainer *trainer)
         if (progress == RUN_FAILED || progress == RUN_ENDED)
             return progress;
         trainer_set_state(trainer, trainer->now.state);
+        atomic_store_explicit(&trainer->applied, atomic_load(&trainer->commands.head), memory_order_release);
     }
 }
 

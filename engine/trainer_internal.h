@@ -104,6 +104,7 @@ struct trainer {
     struct probe_ring probes;
     struct snapshot_buffer snapshots;
     sem_t wake;
+    atomic_uint applied; /* commands of the queue */
     atomic_bool stop, abandon, ended;
 
     pthread_t thread;

@@ -5,6 +5,7 @@
 #include "sessions/checkpoint.h"
 #include "sessions/file.h"
 #include "sessions/session_paths.h"
+#include "sessions/state_record.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -442,6 +443,25 @@ int session_resume(struct session *session, long which, struct network *network,
         metrics_log_state(session->metrics, SESSION_STARTED, info.state.step, "", error))
         return -1;
     *state = info.state;
+    return 0;
+}
+
+int session_in_force(const struct session *session, struct settings *settings, struct training_state *state,
+                     struct error *error)
+{
+    struct checkpoint_entry *entries = NULL;
+    struct checkpoint_info info;
+    int count = 0, found = -1;
+    if (checkpoint_list(session->paths.checkpoints, &entries, &count, error))
+        return -1;
+    for (int i = 0; i < count && found < 0; i++)
+        found = checkpoint_read_info(entries[i].path, &info, error);
+    free(entries);
+    if (found < 0)
+        return no_checkpoint(session, CHECKPOINT_LATEST, error);
+    *state = info.state;
+    *settings = session->settings;
+    state_settings(state, settings);
     return 0;
 }
 

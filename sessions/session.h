@@ -58,6 +58,11 @@ const char *session_path(const struct session *session);
 /* As settings.ini has them (sessions_dir as given to open or create). */
 const struct settings *session_settings(const struct session *session);
 
+/* As its newest checkpoint has them: the settings with what was changed while it trained, and the state itself, with the
+ * commands that wait. -1 when there is no checkpoint to be read. */
+int session_in_force(const struct session *session, struct settings *settings, struct training_state *state,
+                     struct error *error);
+
 /* Writes everything the trainer reports into the session (opened for writing), which must outlive the trainer. A viewer
  * that wants to listen too wraps it: call these from its own sink. */
 struct trainer_sink session_sink(struct session *session);

@@ -3,6 +3,8 @@
 #include "tui/cli.h"
 #include "tui/script.h"
 
+#include <string.h>
+
 enum cli_status cli_show(struct cli *cli, const struct run_request *request)
 {
     struct error error = {""};
@@ -10,6 +12,10 @@ enum cli_status cli_show(struct cli *cli, const struct run_request *request)
 
     if (!app_can_run(&error)) {
         error_prefix(&error, "%s", "no screen here (`nfbench train` trains without one)");
+        return cli_usage(cli, &error);
+    }
+    if (request->script && strcmp(request->script, "-") == 0) {
+        error_set(&error, "--script -: standard input is the keyboard here: name a file, or use `nfbench train`");
         return cli_usage(cli, &error);
     }
     if (request->script && script_check(request->script, true, &error) != 0)

@@ -1,8 +1,6 @@
 /* See cli_script.h. Answers go where the progress goes: to standard error. */
 #include "tui/cli_script.h"
 
-#include "tui/command.h"
-
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
@@ -64,6 +62,23 @@ static void answer(const struct cli_script *script, const struct action *action)
     print_text(script->progress, *text ? text : "no command waits");
 }
 
+static void answer_all(struct cli_script *script)
+{
+    if (script->question_count == 0 || !trainer_is_settled(script->trainer))
+        return;
+    for (int i = 0; i < script->question_count; i++)
+        answer(script, &script->questions[i]);
+    script->question_count = 0;
+}
+
+static int ask(struct cli_script *script, const struct action *action, struct error *error)
+{
+    if (script->question_count == SCRIPT_QUESTIONS)
+        return error_set(error, "%s: %d questions wait for an answer", action->text, (int)SCRIPT_QUESTIONS);
+    script->questions[script->question_count++] = *action;
+    return 0;
+}
+
 /* ---- Lines ---- */
 
 static int run_line(void *context, const char *line, struct error *error)
@@ -76,10 +91,8 @@ static int run_line(void *context, const char *line, struct error *error)
         return -1;
     if (action.kind == ACTION_SOURCE)
         return script_run(action.word, &script->depth, run_line, script, error);
-    if (command_is_asking(&action)) {
-        answer(script, &action);
-        return 0;
-    }
+    if (command_is_asking(&action))
+        return ask(script, &action, error);
     if (command_for_trainer(&action, &command, error))
         return -1;
     return trainer_command(script->trainer, &command, error);
@@ -107,32 +120,33 @@ static void run_text(struct cli_script *script)
 }
 
 /* A line that is too long is kept up to its end, cut. */
-static void take_bytes(struct cli_script *script, const char *bytes, size_t count)
+static void take_byte(struct cli_script *script, char byte)
 {
-    for (size_t i = 0; i < count; i++) {
-        if (bytes[i] == '\n')
-            run_text(script);
-        else if (script->length < sizeof(script->text) - 1)
-            script->text[script->length++] = bytes[i];
-    }
+    if (byte == '\n')
+        run_text(script);
+    else if (script->length < sizeof(script->text) - 1)
+        script->text[script->length++] = byte;
 }
 
+/* Byte by byte: what is behind a question stays in the pipe until that is answered. */
 void cli_script_read(struct cli_script *script)
 {
-    char bytes[4096];
     struct pollfd input = {.fd = STDIN_FILENO, .events = POLLIN};
+    char byte;
 
-    while (script->reading && poll(&input, 1, 0) > 0) {
-        ssize_t got = read(STDIN_FILENO, bytes, sizeof(bytes));
+    answer_all(script);
+    while (script->reading && script->question_count == 0 && poll(&input, 1, 0) > 0) {
+        ssize_t got = read(STDIN_FILENO, &byte, 1);
 
-        if (got > 0) {
-            take_bytes(script, bytes, (size_t)got);
-            continue;
-        }
-        if (got < 0 && (errno == EINTR || errno == EAGAIN))
+        if (got > 0)
+            take_byte(script, byte);
+        else if (got < 0 && (errno == EINTR || errno == EAGAIN))
             return;
-        script->reading = false;
-        if (script->length > 0)
-            run_text(script); /* the last one need not end in a newline */
+        else {
+            script->reading = false;
+            if (script->length > 0)
+                run_text(script); /* the last one need not end in a newline */
+        }
+        answer_all(script);
     }
 }

@@ -4,7 +4,10 @@
 
 #include "engine/trainer.h"
 #include "tui/cli_progress.h"
+#include "tui/command.h"
 #include "tui/script.h"
+
+enum { SCRIPT_QUESTIONS = 16 };
 
 /* Zeroed but for the first two. */
 struct cli_script {
@@ -15,14 +18,17 @@ struct cli_script {
     char text[SCRIPT_LINE_SIZE]; /* of a line that is still being written */
     size_t length;
     long lines;
-    bool reading; /* standard input has not ended */
+    bool reading;                              /* standard input has not ended */
+    struct action questions[SCRIPT_QUESTIONS]; /* answered when the commands before them have taken effect */
+    int question_count;
 };
 
 /* Whether all of it is understood, where it is a file. */
 int cli_script_check(const char *path, struct error *error);
 /* Before trainer_start: gives the trainer what a file says. */
 int cli_script_begin(struct cli_script *script, struct trainer *trainer, struct error *error);
-/* Runs the lines that standard input has by now; one that fails is told, and the next goes on. Never waits. */
+/* Runs the lines that standard input has by now, and answers what was asked; a line that fails is told, and the next
+ * goes on. Never waits. */
 void cli_script_read(struct cli_script *script);
 
 #endif

@@ -80,6 +80,31 @@ static enum cli_status list(struct cli *cli)
 
 /* ---- show ---- */
 
+/* What a session goes on with. */
+struct in_force {
+    struct settings settings;
+    struct training_state state;
+};
+
+static void read_in_force(const struct session *session, struct in_force *now)
+{
+    if (session_in_force(session, &now->settings, &now->state, NULL) == 0)
+        return;
+    now->settings = *session_settings(session);
+    now->state = (struct training_state){.step = 0};
+}
+
+static json_t *pending_json(const struct training_state *state)
+{
+    json_t *list = json_array();
+    for (int i = 0; list && i < state->pending_count; i++)
+        if (json_array_append_new(list, cli_json_text(state->pending[i].text)) != 0) {
+            json_decref(list);
+            list = NULL;
+        }
+    return list;
+}
+
 static json_t *settings_json(const struct settings *settings)
 {
     json_t *object = json_object();
@@ -115,12 +140,13 @@ static json_t *epochs_json(const struct metrics *metrics)
 }
 
 static json_t *session_json(const struct session *session, const struct session_summary *summary,
-                            const struct metrics *metrics)
+                            const struct in_force *now, const struct metrics *metrics)
 {
-    return json_pack("{s:o, s:o, s:I, s:s, s:o, s:i, s:o, s:o, s:o}", "session", cli_json_text(session_name(session)),
-                     "path", cli_json_text(session_path(session)), "step", (json_int_t)summary->step, "state",
-                     summary->state, "message", cli_json_text(metrics->end_message), "damaged_lines",
-                     metrics->damaged_lines, "settings", settings_json(session_settings(session)), "epochs",
+    return json_pack("{s:o, s:o, s:I, s:s, s:o, s:i, s:o, s:o, s:o, s:o, s:o}", "session",
+                     cli_json_text(session_name(session)), "path", cli_json_text(session_path(session)), "step",
+                     (json_int_t)summary->step, "state", summary->state, "message", cli_json_text(metrics->end_message),
+                     "damaged_lines", metrics->damaged_lines, "settings", settings_json(session_settings(session)),
+                     "settings_now", settings_json(&now->settings), "pending", pending_json(&now->state), "epochs",
                      epochs_json(metrics), "findings", cli_json_findings(metrics));
 }
 
@@ -179,16 +205,19 @@ static int print_findings(const struct metrics *metrics, struct error *error)
     return result;
 }
 
-static int print_settings(const struct settings *settings, struct error *error)
+/* As the run began, and what was changed since. */
+static int print_settings(const struct settings *settings, const struct settings *in_force, struct error *error)
 {
     struct table *table = table_create("ll");
     const struct setting *row;
     for (int i = 0; (row = settings_row(i)); i++) {
-        char value[SETTINGS_VALUE_SIZE];
+        char value[SETTINGS_VALUE_SIZE], now[SETTINGS_VALUE_SIZE];
         settings_get(settings, row, value);
+        settings_get(in_force, row, now);
+        const bool changed = strcmp(value, now) != 0;
         if (row->saved) {
             table_cell(table, "%s", row->name);
-            table_cell(table, "%s", value);
+            table_cell(table, "%s%s%s", value, changed ? "  now " : "", changed ? now : "");
         }
     }
     int result = table_print(table, stdout, error);
@@ -196,15 +225,22 @@ static int print_settings(const struct settings *settings, struct error *error)
     return result;
 }
 
+static void print_pending(const struct training_state *state)
+{
+    for (int i = 0; i < state->pending_count; i++)
+        printf("%s%ld  %s\n", i ? "" : "\ncommands that wait:\n", state->pending[i].number, state->pending[i].text);
+}
+
 static int print_session(const struct session *session, const struct session_summary *summary,
-                         const struct metrics *metrics, struct error *error)
+                         const struct in_force *now, const struct metrics *metrics, struct error *error)
 {
     printf("%s\nstep %ld, %s%s%s\n\n", session_path(session), summary->step, summary->state,
            *metrics->end_message ? ": " : "", metrics->end_message);
     if (metrics->damaged_lines)
         printf("%d damaged lines of its logs were passed over\n\n", metrics->damaged_lines);
-    if (print_settings(session_settings(session), error) != 0)
+    if (print_settings(session_settings(session), &now->settings, error) != 0)
         return -1;
+    print_pending(&now->state);
     if (metrics->epoch_count > 0) {
         putchar('\n');
         if (print_epochs(metrics, error) != 0)
@@ -225,12 +261,14 @@ static enum cli_status show(struct cli *cli, const char *name)
     enum cli_status status = CLI_DONE;
     if (session_open(&cli->settings, name, SESSION_READ, &session, &error) != 0)
         return cli_failed(cli, &error);
+    struct in_force now;
+    read_in_force(session, &now);
     session_summarize(session, &summary);
     if (session_metrics(session, &metrics, &error) != 0)
         status = cli_failed(cli, &error);
     else if (cli->settings.json)
-        status = cli_print_json(cli, session_json(session, &summary, &metrics));
-    else if (print_session(session, &summary, &metrics, &error) != 0)
+        status = cli_print_json(cli, session_json(session, &summary, &now, &metrics));
+    else if (print_session(session, &summary, &now, &metrics, &error) != 0)
         status = cli_failed(cli, &error);
     metrics_free(&metrics);
     session_close(session);

@@ -120,6 +120,7 @@ static void watch(struct progress *progress, struct trainer *trainer, struct cli
         progress_show(progress, &snapshot);
     } while (!trainer_has_ended(snapshot.state));
     drain(progress, trainer, &snapshot);
+    cli_script_read(script);
     progress_close(progress);
 }
 

@@ -120,8 +120,7 @@ static void a_batch_changes_with_the_epoch(void **state)
     tiny_create(&live, NULL);
     ask(&live, at(3), COMMAND_BATCH, 16);
     finish(&live);
-    assert_string_equal(record_of(&live, COMMAND_BATCH)->outcome,
-                        "batch 8 -> 16 from step 8 on, where epoch 2 begins");
+    assert_string_equal(record_of(&live, COMMAND_BATCH)->outcome, "batch 8 -> 16 from step 8 on, where epoch 2 begins");
     assert_int_equal(tiny_last(&live)->state.step, 12);
     assert_int_equal(tiny_last(&live)->state.epoch, 2);
 
@@ -201,7 +200,8 @@ static void a_resume_anywhere_goes_on_with_what_is_in_force(void **state)
         tiny_assert_same_steps(&live, &resumed);
         tiny_assert_same_end(&live, &resumed);
         assert_memory_equal(tiny_last(&resumed)->state.values, tiny_last(&live)->state.values,
-                            sizeof tiny_last(&live)->state.values - 4 * sizeof(double)); /* the last are the session's */
+                            sizeof tiny_last(&live)->state.values -
+                                4 * sizeof(double)); /* the last are the session's */
         tiny_free(&resumed);
     }
     tiny_free(&live);

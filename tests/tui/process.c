@@ -78,7 +78,8 @@ static int split_words(char *text, char *words[WORDS + 1])
     return count;
 }
 
-struct process process_start(const char *arguments, const char *out)
+/* `in`: standard input, -1: /dev/null. */
+static struct process start(const char *arguments, int in, const char *out)
 {
     struct process process = {.out = -1, .err = -1};
     int to_out[2], to_err[2];
@@ -90,7 +91,10 @@ struct process process_start(const char *arguments, const char *out)
     assert_int_equal(pipe2(to_err, O_CLOEXEC), 0);
     assert_int_equal(posix_spawn_file_actions_init(&actions), 0);
     assert_int_equal(posix_spawn_file_actions_addchdir_np(&actions, folder), 0);
-    assert_int_equal(posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0), 0);
+    if (in >= 0)
+        assert_int_equal(posix_spawn_file_actions_adddup2(&actions, in, 0), 0);
+    else
+        assert_int_equal(posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0), 0);
     if (out)
         assert_int_equal(posix_spawn_file_actions_addopen(&actions, 1, out, O_WRONLY, 0), 0);
     else
@@ -104,6 +108,21 @@ struct process process_start(const char *arguments, const char *out)
     process.out = to_out[0];
     process.err = to_err[0];
     free(text);
+    return process;
+}
+
+struct process process_start(const char *arguments, const char *out)
+{
+    return start(arguments, -1, out);
+}
+
+struct process process_start_fed(const char *arguments, int *in)
+{
+    int from[2];
+    assert_int_equal(pipe2(from, O_CLOEXEC), 0);
+    const struct process process = start(arguments, from[0], NULL);
+    close(from[0]);
+    *in = from[1];
     return process;
 }
 

@@ -27,6 +27,8 @@ struct outcome {
 /* Starts the program with the words of `arguments` (separated by blanks). `out` is a file for standard output; NULL: a
  * pipe. Fails the test when it cannot. */
 struct process process_start(const char *arguments, const char *out);
+/* The same with a pipe for standard input: `in` is the end to write to. */
+struct process process_start_fed(const char *arguments, int *in);
 /* Reads all that comes and waits for the end. The result is static. */
 const struct outcome *process_finish(struct process *process);
 

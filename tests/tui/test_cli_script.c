@@ -1,0 +1,147 @@
+/* Commands of a run without a screen, on the real program: from a file before the first step, and over a pipe while it
+ * trains; recorded as those of the screen are, kept through a resume, shown by `sessions show`. */
+#include "tests/tui/process.h"
+
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static const char *write_script(const char *name, const char *text)
+{
+    const char *path = process_path(name);
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    assert_true(fputs(text, file) >= 0);
+    assert_int_equal(fclose(file), 0);
+    return path;
+}
+
+static void assert_said(const struct outcome *outcome, const char *words)
+{
+    if (!strstr(outcome->err, words))
+        fail_msg("'%s' is not in:\n%s", words, outcome->err);
+}
+
+static void assert_same(const json_t *a, const json_t *b)
+{
+    static const char *const keys[] = {"step", "train_loss", "validation_loss", "validation_accuracy", "test_loss"};
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
+        assert_true(json_equal(json_object_get(a, keys[i]), json_object_get(b, keys[i])));
+}
+
+static void a_file_leads_the_run(void **state)
+{
+    (void)state;
+    write_script("inner.nfb", "at 12 lr x0.5\n");
+    write_script("lead.nfb", "# a script\nset momentum 0.5\n\nat 5 set augment none\nsource inner.nfb\n"
+                             "when step >= 14 undo\nat 15 note nearly there\nset momentum\npending\n");
+    const struct outcome *outcome =
+        run_expecting(0, "train " TINY "--epochs 2 --session lead --script lead.nfb --json");
+    assert_said(outcome, "\nmomentum 0.5\n"); /* answered when it had taken effect */
+    assert_said(outcome, "2  at 12 lr x0.5\n");
+    assert_said(outcome, "step 0  set momentum 0.5: momentum 0.9 -> 0.5\n");
+    assert_said(outcome, "step 5  at 5 set augment none: augment standard -> none\n");
+    assert_said(outcome, "step 12  at 12 lr x0.5: lr 0.05 -> 0.025\n");
+    assert_said(outcome, "step 14  when step >= 14 undo: lr 0.025 -> 0.05\n");
+    assert_true(file_has("nfbench/lead/commands.jsonl", "\"step\":5,\"action\":\"augment\""));
+    assert_true(file_has("nfbench/lead/commands.jsonl", "\"command\":\"at 15 note nearly there\""));
+    json_t *first = last_json(outcome);
+    json_t *second = last_json(run_expecting(0, "train " TINY "--epochs 2 --script lead.nfb --json"));
+    assert_same(first, second);
+    json_decref(second);
+
+    /* stopped on the way and gone on with, it is the same run */
+    write_script("stop.nfb", "source lead.nfb\nat 9 quit\n");
+    (void)run_expecting(130, "train " TINY "--epochs 2 --session halves --script stop.nfb");
+    outcome = run_expecting(0, "sessions show halves");
+    assert_non_null(strstr(outcome->out, "0.9  now 0.5"));
+    assert_non_null(strstr(outcome->out, "standard  now none"));
+    assert_non_null(strstr(outcome->out, "at 12 lr x0.5"));
+    second = last_json(run_expecting(0, "resume halves --json"));
+    assert_same(first, second);
+    json_decref(second);
+    json_decref(first);
+}
+
+static void a_mistake_is_told_before_anything_is_made(void **state)
+{
+    (void)state;
+    write_script("typo.nfb", "lr 0.1\nset momentun 0.5\n");
+    assert_said(run_expecting(2, "train " TINY "--session typo --script typo.nfb"),
+                "typo.nfb, line 2: no setting 'momentun': did you mean 'momentum'?");
+    assert_int_not_equal(access(process_path("nfbench/typo"), F_OK), 0);
+    write_script("screen.nfb", "view signal\n");
+    assert_said(run_expecting(2, "train " TINY "--script screen.nfb"), "screen.nfb, line 1: view: only the screen");
+    assert_said(run_expecting(2, "train " TINY "--script absent.nfb"), "cannot read absent.nfb");
+}
+
+static void feed(int in, const char *text)
+{
+    assert_int_equal(write(in, text, strlen(text)), (ssize_t)strlen(text));
+}
+
+static void a_pipe_leads_the_run_while_it_trains(void **state)
+{
+    (void)state;
+    int in;
+    struct process process = process_start_fed("train " TINY "--epochs 100000 --session pipe --script -", &in);
+    feed(in, "pause\nset momentum 0.5\nset momentum\nset momentun 1\nset bat");
+    wait_for_text("nfbench/pipe/commands.jsonl", "\"action\":\"momentum\"");
+    feed(in, "ch 8\nundo\nlr x0.5\nresume\nview signal\n");
+    wait_for_text("nfbench/pipe/commands.jsonl", "\"action\":\"resume\"");
+    feed(in, "quit"); /* the last line need not be one */
+    close(in);
+    const struct outcome *outcome = process_finish(&process);
+    assert_int_equal(outcome->status, 130);
+    assert_said(outcome, "set momentum 0.5: momentum 0.9 -> 0.5\n");
+    assert_said(outcome, "\nmomentum 0.5\n");
+    assert_said(outcome, "line 4: no setting 'momentun': did you mean 'momentum'?\n");
+    assert_said(outcome, "set batch 8: batch 16 -> 8 ");
+    assert_said(outcome, "undo: batch 8 -> 16");
+    assert_said(outcome, "lr x0.5: lr 0.05 -> 0.025\n");
+    assert_said(outcome, "line 9: view: only the screen");
+    assert_said(outcome, "quit: stopped and saved at step");
+}
+
+static void a_pipe_that_ends_leaves_the_run_alone(void **state)
+{
+    (void)state;
+    int in;
+    struct process process = process_start_fed("train " TINY "--epochs 2 --script -", &in);
+    close(in);
+    const struct outcome *outcome = process_finish(&process);
+    assert_int_equal(outcome->status, 0);
+    assert_non_null(strstr(outcome->out, "finished at step 16"));
+}
+
+/* What holds for the session is in settings.ini at once. */
+static void settings_of_the_session_are_written(void **state)
+{
+    (void)state;
+    write_script("session.nfb", "set log-every 4\nset checkpoint-every 6\nset on-divergence continue\nundo\n");
+    (void)run_expecting(0, "train " TINY "--epochs 1 --session ini --script session.nfb");
+    assert_true(file_has("nfbench/ini/settings.ini", "log-every = 4\n"));
+    assert_true(file_has("nfbench/ini/settings.ini", "checkpoint-every = 6\n"));
+    assert_true(file_has("nfbench/ini/settings.ini", "on-divergence = pause\n"));
+    assert_true(file_has("nfbench/ini/metrics.jsonl", "\"step\":4,"));
+    assert_false(file_has("nfbench/ini/metrics.jsonl", "\"kind\":\"step\",\"step\":5,"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_file_leads_the_run),
+        cmocka_unit_test(a_mistake_is_told_before_anything_is_made),
+        cmocka_unit_test(a_pipe_leads_the_run_while_it_trains),
+        cmocka_unit_test(a_pipe_that_ends_leaves_the_run_alone),
+        cmocka_unit_test(settings_of_the_session_are_written),
+    };
+    return cmocka_run_group_tests(tests, process_setup, process_teardown);
+}
