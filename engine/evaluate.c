@@ -49,6 +49,13 @@ static double image_loss(const float *logits, int classes, int label, int *predi
     return log1p(others) + (double)logits[best] - (double)logits[label];
 }
 
+/* Softmax of one image's logits, the greatest of which is `best`. */
+static void softmax(const float *logits, int classes, int best, double confidence, float *out)
+{
+    for (int i = 0; i < classes; i++)
+        out[i] = (float)(confidence * exp((double)logits[i] - (double)logits[best]));
+}
+
 /* What is measured, batch by batch: the images from the device's memory, or made here. */
 struct measuring {
     struct network *network;
@@ -112,6 +119,9 @@ static void count_images(const struct measuring *m, int done, int n, struct eval
             m->options->confusion[label * classes + predicted]++;
         if (m->options->predictions)
             m->options->predictions[done + i] = (struct prediction){label, predicted, (float)confidence, (float)loss};
+        if (m->options->probabilities)
+            softmax(m->logits + (size_t)i * (size_t)classes, classes, predicted, confidence,
+                    m->options->probabilities + (size_t)(done + i) * (size_t)classes);
     }
 }
 

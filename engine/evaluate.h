@@ -44,6 +44,7 @@ struct evaluation_options {
     const struct device_data *device; /* the same images in the device's memory; NULL: from the host */
     uint32_t *confusion;              /* (classes, classes), row = truth; overwritten; NULL: not wanted */
     struct prediction *predictions;   /* (count); overwritten; NULL: not wanted */
+    float *probabilities;             /* (count, classes): softmax; overwritten; NULL: not wanted */
     /* told after each batch (may be NULL); non-zero ends the evaluation, which then returns EVALUATION_INTERRUPTED */
     int (*progress)(void *context, int done, int total);
     void *context;

@@ -197,7 +197,8 @@ int trainer_create(struct network *network, const struct dataset *dataset, const
         goto fail;
     }
     if (partition_make(dataset, options, &trainer->parts, error) < 0 || set_position(trainer, start, error) < 0 ||
-        trainer_upload(trainer, error) < 0 || trainer_prepare_probes(trainer, error) < 0)
+        trainer_upload(trainer, error) < 0 || trainer_prepare_probes(trainer, error) < 0 ||
+        look_buffer_create(&trainer->looks, network_spec(network), error) < 0)
         goto fail;
 
     trainer->unsaved = true;
@@ -231,6 +232,7 @@ void trainer_destroy(struct trainer *trainer)
     device_data_destroy(trainer->device);
     event_ring_free(&trainer->events);
     probe_ring_free(&trainer->probes);
+    look_buffer_free(&trainer->looks);
     probe_destroy(trainer->probe);
     kept_state_free(&trainer->held);
     kept_ring_free(&trainer->kept);
@@ -333,4 +335,9 @@ bool trainer_next_probe(struct trainer *trainer, struct probe *into)
         return false;
     probe_ring_flush(&trainer->probes); /* its producer is gone */
     return probe_ring_pop(&trainer->probes, into);
+}
+
+const struct look *trainer_newest_look(struct trainer *trainer)
+{
+    return look_buffer_read(&trainer->looks);
 }

@@ -6,6 +6,7 @@
 
 #include "engine/evaluate.h"
 #include "engine/health.h"
+#include "engine/look.h"
 #include "engine/options.h"
 #include "engine/probe.h"
 #include "engine/step_time.h"
@@ -62,6 +63,7 @@ enum command_kind {
     COMMAND_EVALUATE,
     COMMAND_SAVE,
     COMMAND_PROBE,
+    COMMAND_LOOK,          /* changes nothing, so no record is made of it: see trainer_newest_look */
     COMMAND_STOP,          /* save and end */
     COMMAND_ON_DIVERGENCE, /* value: an enum divergence_policy */
     COMMAND_ROLLBACK, /* value: the peak rate after it. The trainer's own, recorded at the step it went back to: where
@@ -307,6 +309,9 @@ bool trainer_next_event(struct trainer *trainer, struct event *out);
  * them into the viewer's own memory (probe_create with the network's spec); false when there is none. The same viewer
  * thread. */
 bool trainer_next_probe(struct trainer *trainer, struct probe *into);
+/* What COMMAND_LOOK, or the end of a run that is attended, saw last, the newest alone; the training is to the bit what
+ * it is without. Valid until the next call; NULL before the first. The same viewer thread. */
+const struct look *trainer_newest_look(struct trainer *trainer);
 /* Steps between the scheduled ones, "auto" worked out; 0: none are scheduled. */
 long trainer_probe_every(const struct trainer *trainer);
 

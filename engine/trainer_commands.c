@@ -254,6 +254,10 @@ static enum progress apply(struct trainer *trainer, const struct command *comman
 {
     struct command_record record = {.step = trainer->state.step, .command = *command, .ok = true};
     const bool waits = command->when.quantity != WHEN_NOW && command->number == 0;
+    if (command->kind == COMMAND_LOOK) {
+        trainer_look(trainer);
+        return RUN_ON;
+    }
     const enum progress progress = waits ? trainer_wait(trainer, &record) : trainer_do(trainer, &record);
     if (progress == RUN_FAILED)
         return RUN_FAILED;
@@ -270,6 +274,8 @@ static enum progress apply(struct trainer *trainer, const struct command *comman
 static enum progress too_late(struct trainer *trainer, const struct command *command)
 {
     struct command_record record = {.step = trainer->state.step, .command = *command};
+    if (command->kind == COMMAND_LOOK)
+        return RUN_ENDED;
     trainer_outcome(&record, "too late: the run ended in step %ld", trainer->state.step + 1);
     return trainer_report_command(trainer, &record) < 0 ? RUN_FAILED : RUN_ENDED;
 }

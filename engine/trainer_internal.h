@@ -1,8 +1,8 @@
 /* What the trainer's files share: trainer.c (the thread and its loop), trainer_flight.c (training steps),
- * trainer_probe.c (probes), trainer_steps.c (an evaluation, a checkpoint), trainer_divergence.c (what is not finite or
- * not healthy), trainer_commands.c (what each command does), trainer_settings.c (settings that change),
- * trainer_pending.c (commands that wait), kept_state.c (states to go back to), trainer_rehearsal.c (steps that are not
- * the run's own). Nobody else includes this. */
+ * trainer_probe.c (probes), trainer_look.c (looks), trainer_steps.c (an evaluation, a checkpoint), trainer_divergence.c
+ * (what is not finite or not healthy), trainer_commands.c (what each command does), trainer_settings.c (settings that
+ * change), trainer_pending.c (commands that wait), kept_state.c (states to go back to), trainer_rehearsal.c (steps that
+ * are not the run's own). Nobody else includes this. */
 #ifndef NFBENCH_ENGINE_TRAINER_INTERNAL_H
 #define NFBENCH_ENGINE_TRAINER_INTERNAL_H
 
@@ -73,6 +73,7 @@ struct trainer {
     int close_looks;     /* probes out of their turn while the loss rose, so far */
     long probed;         /* the step before which the last probe was taken; -1: none yet */
     struct probe *probe; /* the last one */
+    long looked;         /* looks taken so far */
     bool probe_refused;  /* there was no memory for one at a pause, which was said */
     struct health_watch health;
     struct kept_state held;            /* with DIVERGENCE_ROLLBACK: the last checkpoint before the loss began to rise */
@@ -103,6 +104,7 @@ struct trainer {
     struct event_ring events;
     struct probe_ring probes;
     struct snapshot_buffer snapshots;
+    struct look_buffer looks;
     sem_t wake;
     atomic_uint applied; /* commands of the queue */
     atomic_bool stop, abandon, ended;
@@ -134,6 +136,9 @@ int trainer_schedule_probes(struct trainer *trainer, struct error *error);
 bool trainer_probe_due(const struct trainer *trainer, long step);
 enum progress trainer_probe(struct trainer *trainer);
 enum progress trainer_probe_pause(struct trainer *trainer);
+
+/* trainer_look.c: a look for the viewer, with nothing in flight. */
+void trainer_look(struct trainer *trainer);
 
 /* trainer_settings.c: makes options, loader, plans and steps those of the state, which has just been put there. */
 int trainer_adopt_settings(struct trainer *trainer, struct error *error);

@@ -298,6 +298,8 @@ enum progress trainer_finish(struct trainer *trainer)
         return progress;
     if (trainer->now.skipped_batches > trainer->counted)
         return trainer_end_skipped(trainer);
+    if (trainer->attended)
+        trainer_look(trainer);
     trainer->now.state = TRAINER_FINISHED;
     return RUN_ENDED;
 }

@@ -1,0 +1,27 @@
+/* Looks into a run's network: what a viewer of images shows. */
+#include "engine/trainer_internal.h"
+
+#include <stdio.h>
+
+void trainer_look(struct trainer *trainer)
+{
+    const struct training_state *state = &trainer->state;
+    const struct train_options *options = &trainer->options;
+    const bool epoch_end = state->batch_in_epoch == trainer->steps_per_epoch;
+    struct look *look = look_buffer_writing(&trainer->looks);
+    look->step = state->step;
+    look->epoch = (uint32_t)state->epoch + epoch_end;
+    look->batch = epoch_end ? 0 : state->batch_in_epoch;
+    look->over = state->step >= trainer->steps_total;
+    look->augment = options->augment;
+    look->seed = options->seed;
+    look->train = trainer->parts.train;
+    look->batch_size = options->batch;
+    struct error error = {""};
+    if (look_take(trainer->network, trainer->dataset, options, &trainer->parts, trainer->device, look, &error) < 0)
+        look->count = 0; /* the viewer is told; the run needs it not */
+    snprintf(look->failure, sizeof look->failure, "%s", error.message);
+    look->number = ++trainer->looked;
+    look_buffer_publish(&trainer->looks);
+    trainer_skip_time(trainer);
+}
