@@ -262,6 +262,7 @@ int app_run(const struct run_request *request, bool *interrupted, struct error *
     app_close_monitor(app);
     curves_destroy(app->scene.curves);
     probes_destroy(app->scene.probes);
+    images_destroy(app->scene.images);
     cell_cache_destroy(app->scene.strips);
     probe_destroy(app->incoming);
     journal_destroy(app->scene.journal);

@@ -3,6 +3,7 @@
 #include "tui/app_state.h"
 
 #include "tui/charts.h"
+#include "tui/graphics.h"
 #include "tui/screen.h"
 #include "tui/script.h"
 
@@ -243,6 +244,27 @@ static int act_view(struct app *app, const struct action *action, struct error *
     return 0;
 }
 
+static int act_graphics(struct app *app, const struct action *action, struct error *error)
+{
+    const char *said;
+
+    if (graphics_choose((enum graphics_mode)action->choice, &said, error))
+        return -1;
+    screen_redraw();
+    app_notice(app, ROLE_GOOD, "graphics %s: images are drawn %s%s", action->word,
+               strcmp(said, "cells") == 0 ? "in " : "by ", said);
+    return 0;
+}
+
+static int act_images(struct app *app, const struct action *action, struct error *error)
+{
+    (void)error;
+    if (action->choice >= 0)
+        images_turn(&app->scene.images_choice, action->choice);
+    scene_open(&app->scene, VIEW_IMAGES);
+    return 0;
+}
+
 static int act_help(struct app *app, const struct action *action, struct error *error)
 {
     const struct command_entry *entry = *action->word ? command_find(action->word) : NULL;
@@ -305,6 +327,8 @@ int app_do(struct app *app, const struct action *action, struct error *error)
                                                               [ACTION_FIT] = act_fit,
                                                               [ACTION_THEME] = act_theme,
                                                               [ACTION_GLYPHS] = act_glyphs,
+                                                              [ACTION_GRAPHICS] = act_graphics,
+                                                              [ACTION_IMAGES] = act_images,
                                                               [ACTION_VIEW] = act_view,
                                                               [ACTION_HELP] = act_help,
                                                               [ACTION_MOUSE] = act_mouse,

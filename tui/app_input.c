@@ -3,11 +3,13 @@
 #include "tui/app_state.h"
 
 #include "base/clock.h"
+#include "tui/graphics.h"
 #include "tui/keys.h"
 #include "tui/repl.h"
 #include "tui/screen.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -124,17 +126,22 @@ static void line_bytes(struct app *app, const unsigned char *bytes, size_t count
         app_focus(app, false);
 }
 
-/* Takes one key from the front of the input. */
-static void take_key(struct app *app)
+/* Takes one key, or an answer of the terminal, from the front of the input; `last`: no more will come soon. */
+static void take_key(struct app *app, bool last)
 {
-    int key;
-    size_t count = key_decode(app->input, app->input_count, &key);
+    int key = KEY_CODE_NONE;
+    size_t count = graphics_answer(app->input, app->input_count, last);
+    bool answer = count > 0;
     unsigned char bytes[INPUT_SIZE];
 
+    if (!answer)
+        count = key_decode(app->input, app->input_count, &key);
     memcpy(bytes, app->input, count);
     memmove(app->input, app->input + count, app->input_count - count);
     app->input_count -= count;
-    if (key == KEY_CODE_MOUSE) {
+    if (answer) {
+        app->dirty = true;
+    } else if (key == KEY_CODE_MOUSE) {
         const struct mouse mouse = mouse_decode(bytes, count);
 
         mouse_event(app, &mouse);
@@ -149,9 +156,9 @@ static bool may_go_on(const struct app *app)
 {
     int key;
 
-    if (app->input[0] != KEY_CODE_ESCAPE)
+    if (app->input[0] != KEY_CODE_ESCAPE || graphics_answer(app->input, app->input_count, false))
         return false;
-    return app->input_count == 1 ||
+    return graphics_patience(app->input, app->input_count) > 0 || app->input_count == 1 ||
            (key_decode(app->input, app->input_count, &key) == app->input_count && key == KEY_CODE_NONE);
 }
 
@@ -168,18 +175,19 @@ void app_read_input(struct app *app)
     app->input_count += (size_t)got;
     app->input_time = clock_seconds();
     while (app->input_count > 0 && !may_go_on(app))
-        take_key(app);
+        take_key(app, false);
 }
 
 double app_finish_input(struct app *app)
 {
-    double wait = app->input_time + ESCAPE_SECONDS - clock_seconds();
+    double wait;
 
     if (app->input_count == 0)
         return -1;
+    wait = fmax(ESCAPE_SECONDS, graphics_patience(app->input, app->input_count)) + app->input_time - clock_seconds();
     if (wait > 0)
         return wait;
     while (app->input_count > 0)
-        take_key(app);
+        take_key(app, true);
     return -1;
 }

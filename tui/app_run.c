@@ -127,7 +127,8 @@ static int begin_run(struct app *app, const struct metrics *history, struct erro
 {
     set_facts(app);
     log_facts(app);
-    if (app_open_monitor(app, error) || take_history(app, history, error) || open_probes(app, history, error))
+    if (app_open_monitor(app, error) || take_history(app, history, error) || open_probes(app, history, error) ||
+        images_create(run_parts(app->run)->dataset, &app->scene.images, error))
         return -1;
     trainer_attend(run_parts(app->run)->trainer);
     if (run_parts(app->run)->done)
@@ -296,6 +297,7 @@ static void end_run(struct app *app)
     app->scene.asked = false;
     app->scene.gauge[0] = '\0';
     take_events(app);
+    app_follow_images(app);
     if (run_parts(app->run)->done)
         app->scene.results = last->epoch;
     if (last->state == TRAINER_DIVERGED)
@@ -335,6 +337,8 @@ void app_follow_run(struct app *app)
     }
     if (trainer_has_ended(now.state))
         end_run(app);
+    else
+        app_follow_images(app);
 }
 
 bool app_may_end(const struct app *app)

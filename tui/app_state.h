@@ -1,5 +1,6 @@
 /* What the files of the live screen share: app.c (the loop), app_input.c (keys and bytes), app_actions.c (commands),
- * app_run.c (the run: its launch, its news, its end), app_leave.c (the ways out), app_monitor.c (the machine). */
+ * app_run.c (the run: its launch, its news, its end), app_leave.c (the ways out), app_images.c (looks into its
+ * network), app_monitor.c (the machine). */
 #ifndef NFBENCH_TUI_APP_STATE_H
 #define NFBENCH_TUI_APP_STATE_H
 
@@ -33,6 +34,8 @@ struct app {
     long saved_step;             /* last told in the log */
     long pause_step;             /* where a `step` is to end; 0: none is under way */
     struct probe *incoming;      /* the trainer copies into it */
+    long look_number;            /* of the newest look; 0: none */
+    bool images_open;            /* the view of images was shown at the last look at the run */
     struct machine *machine;     /* from the run's begin on */
     struct nvml *nvml;           /* while training on a GPU, where its library is; else NULL */
     double sample_time;          /* when they were last read; 0: not yet */
@@ -82,6 +85,8 @@ void app_follow_run(struct app *app);
 int app_open_monitor(struct app *app, struct error *error);
 void app_sample(struct app *app);
 void app_close_monitor(struct app *app);
+/* app_images.c: looks into the network for the view of images, when it is opened, at a pause, and when asked. */
+void app_follow_images(struct app *app);
 /* True when nothing keeps the loop from ending. */
 bool app_may_end(const struct app *app);
 

@@ -168,18 +168,18 @@ static struct epoch_record newest_epoch(const struct run_parts *parts, const str
 static struct result make_result(const struct run_parts *parts, const struct snapshot *last)
 {
     bool stepped = last->step.step > 0;
-    const struct result result = {
-        .session = session_name(parts->session),
-        .state = trainer_state_name(last->state),
-        .message = last->message,
-        .step = stepped ? last->step.step : parts->resumed_step,
-        .seconds = stepped ? last->step.seconds : parts->resumed_seconds,
-        .images_per_second = last->images > 0 ? (double)last->images / last->trained.whole : NAN,
-        .epoch = newest_epoch(parts, last),
-        .diverged = last->state == TRAINER_DIVERGED,
-        .diverged_step = last->diverged_step,
-        .skipped = last->skipped_batches,
-        .step_time = step_time_mean(&last->trained, last->trained_steps)};
+    const struct result result = {.session = session_name(parts->session),
+                                  .state = trainer_state_name(last->state),
+                                  .message = last->message,
+                                  .step = stepped ? last->step.step : parts->resumed_step,
+                                  .seconds = stepped ? last->step.seconds : parts->resumed_seconds,
+                                  .images_per_second =
+                                      last->images > 0 ? (double)last->images / last->trained.whole : NAN,
+                                  .epoch = newest_epoch(parts, last),
+                                  .diverged = last->state == TRAINER_DIVERGED,
+                                  .diverged_step = last->diverged_step,
+                                  .skipped = last->skipped_batches,
+                                  .step_time = step_time_mean(&last->trained, last->trained_steps)};
     return result;
 }
 

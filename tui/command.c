@@ -4,6 +4,8 @@
 
 #include "sessions/settings.h"
 #include "tui/curves.h"
+#include "tui/graphics.h"
+#include "tui/images.h"
 #include "tui/keys.h"
 #include "tui/layout.h"
 #include "viz/theme.h"
@@ -155,7 +157,8 @@ static const struct command_entry table[] = {
      .usage = "NAME",
      .choice = view_word,
      .example = "view signal",
-     .help = "Show overview, charts, blocks, block (one in detail), signal, gradients, system or log, or one chart: "
+     .help = "Show overview, charts, blocks, block (one in detail), signal, gradients, images, system or log, or one "
+             "chart: "
              "loss or accuracy; the next view when left out",
      .keys = {{KEY_CODE_TAB, "Tab", "view", "view"},
               {'1', "1", "view overview", NULL},
@@ -163,8 +166,19 @@ static const struct command_entry table[] = {
               {'3', "3", "view blocks", NULL},
               {'4', "4", "view signal", NULL},
               {'5', "5", "view gradients", NULL},
+              {'6', "6", "view images", NULL},
               {'8', "8", "view system", NULL},
               {'0', "0", "view log", NULL}}},
+    {.name = "images",
+     .action = ACTION_IMAGES,
+     .argument = ARGUMENT_CHOICE,
+     .optional = true,
+     .usage = "PAGE",
+     .choice = images_page_name,
+     .example = "images mistakes",
+     .help =
+         "Show images: augmentation (of the next batch), random, mistakes, losses, class, confusion or filters; the "
+         "page shown last when left out"},
     {.name = "smooth",
      .action = ACTION_SMOOTH,
      .argument = ARGUMENT_FRACTION,
@@ -208,6 +222,13 @@ static const struct command_entry table[] = {
      .choice = glyphs_word,
      .example = "glyphs block",
      .help = "Draw with braille, block (for fonts without braille) or ascii"},
+    {.name = "graphics",
+     .action = ACTION_GRAPHICS,
+     .argument = ARGUMENT_CHOICE,
+     .usage = "NAME",
+     .choice = graphics_word,
+     .example = "graphics cells",
+     .help = "Draw images in pixels by kitty or sixel, or in cells; auto: as the terminal says that it can"},
     {.name = "export",
      .action = ACTION_EXPORT,
      .argument = ARGUMENT_PICTURES,

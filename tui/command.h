@@ -35,11 +35,13 @@ enum action_kind {
     ACTION_AXIS, /* choice: an enum curves_axis; -1: the next one */
     ACTION_ZOOM, /* count and number: the first and the last step */
     ACTION_FIT,
-    ACTION_THEME,  /* choice; -1: the next one */
-    ACTION_GLYPHS, /* choice: an enum glyph_set */
-    ACTION_VIEW,   /* choice: an enum view; -1: the next one */
-    ACTION_HELP,   /* word: a command's name, or empty */
-    ACTION_MOUSE,  /* on */
+    ACTION_THEME,    /* choice; -1: the next one */
+    ACTION_GLYPHS,   /* choice: an enum glyph_set */
+    ACTION_GRAPHICS, /* choice: an enum graphics_mode */
+    ACTION_IMAGES,   /* choice: an enum images_page; -1: the one shown last */
+    ACTION_VIEW,     /* choice: an enum view; -1: the next one */
+    ACTION_HELP,     /* word: a command's name, or empty */
+    ACTION_MOUSE,    /* on */
     ACTION_REDRAW,
     ACTION_QUIT,
     ACTION_COUNT

@@ -96,8 +96,7 @@ static int read_range(const char *text, struct action *action, struct error *err
     action->count = strtol(text, &end, 10);
     if (end == text || action->count < 0 || read_number(end + strspn(end, " \t"), &action->number) ||
         action->number <= (double)action->count || action->number > (double)MOST_STEPS)
-        return error_set(error, "'%s' is no part of the run: give its first and its last step, as in 100 500",
-                         text);
+        return error_set(error, "'%s' is no part of the run: give its first and its last step, as in 100 500", text);
     return 0;
 }
 

@@ -84,6 +84,60 @@ void sheet_size(const struct sheet *sheet, int *columns, int *rows)
     image_grid_size(&sheet->grid, sheet->tile, columns, rows);
 }
 
+/* How many pictures should be in sight: of small ones all, else as many as an area of this size can show well. */
+static int wanted_pictures(struct rect area, const struct image_grid *grid)
+{
+    enum { SMALL_SIZE = 8, CELLS = 400, PAIR_CELLS = 700, LEAST = 4, LEAST_PAIRS = 3 };
+    const bool pairs = grid->images[0].beside;
+    int wanted = area.columns * area.rows / (pairs ? PAIR_CELLS : CELLS);
+    const int least = pairs ? LEAST_PAIRS : LEAST;
+    wanted = wanted > least ? wanted : least;
+    return grid->size < SMALL_SIZE || grid->count < wanted ? grid->count : wanted;
+}
+
+/* The largest pictures of which that many have room; else the smallest. */
+int sheet_view_shape(struct rect area, const struct sheet *sheet, struct sheet_view *view)
+{
+    static const int tiles[] = {32, 24, 20, 16, 12, 10, 8, 6};
+    enum { TILES = sizeof tiles / sizeof *tiles, MOST_ENLARGED = 4 };
+    const struct image_grid *grid = &sheet->grid;
+    const int wanted = wanted_pictures(area, grid);
+    for (int i = 0; i < TILES; i++) {
+        image_grid_fit(area, grid, tiles[i], &view->per_row, &view->rows);
+        if (view->per_row * view->rows >= wanted && tiles[i] <= MOST_ENLARGED * grid->size)
+            return tiles[i];
+    }
+    view->per_row = view->per_row > 0 ? view->per_row : 1;
+    view->rows = view->rows > 0 ? view->rows : 1;
+    return tiles[TILES - 1];
+}
+
+void figure_sheet_view(struct canvas *canvas, struct rect area, const struct sheet *sheet, struct sheet_view *view)
+{
+    struct image_grid grid = sheet->grid;
+    grid.per_row = 0;
+    grid.tile = sheet_view_shape(area, sheet, view);
+    const int row = view->selected / view->per_row,
+              last = (grid.count + view->per_row - 1) / view->per_row - view->rows;
+    view->top = view->top > last ? last : view->top;
+    view->top = view->top < 0 ? 0 : view->top;
+    view->top = row < view->top ? row : row >= view->top + view->rows ? row - view->rows + 1 : view->top;
+    grid.first = view->top * view->per_row;
+    grid.selected = view->selected < grid.count ? &grid.images[view->selected] : NULL;
+    grid.count =
+        grid.count < grid.first + view->per_row * view->rows ? grid.count : grid.first + view->per_row * view->rows;
+    image_grid_draw(canvas, area, &grid);
+}
+
+void figure_sheet_one(struct canvas *canvas, struct rect area, const struct sheet *sheet, int index)
+{
+    struct image_grid grid = sheet->grid;
+    grid.images += index;
+    grid.count = 1;
+    grid.per_row = 1;
+    image_grid_draw(canvas, area, &grid);
+}
+
 int sheet_of_augmentation(const struct augmentation_sheet *what, struct sheet **out, struct error *error)
 {
     struct sheet *sheet = create_sheet(&what->head, what->count, IMAGE_SIZE, true, error);
@@ -108,9 +162,13 @@ int sheet_of_augmentation(const struct augmentation_sheet *what, struct sheet **
 static void caption_sample(const struct dataset *dataset, const struct prediction *prediction, char *text)
 {
     const bool right = prediction->predicted == prediction->label;
-    snprintf(text, CAPTION_TEXT, "%s\n%s %s\n%.0f %%, loss %.*f", dataset_class_name(dataset, prediction->label),
-             right ? "\u2713" : "\u2717", dataset_class_name(dataset, prediction->predicted),
-             100 * (double)prediction->confidence, prediction->loss < 9.95f ? 2 : 1, (double)prediction->loss);
+    const int used = snprintf(text, CAPTION_TEXT, "%s\n%s %s\n", dataset_class_name(dataset, prediction->label),
+                              right ? "\u2713" : "\u2717", dataset_class_name(dataset, prediction->predicted));
+    if (!isfinite(prediction->confidence))
+        snprintf(text + used, CAPTION_TEXT - (size_t)used, "not finite");
+    else
+        snprintf(text + used, CAPTION_TEXT - (size_t)used, "%.0f %%, loss %.*f", 100 * (double)prediction->confidence,
+                 prediction->loss < 9.95f ? 2 : 1, (double)prediction->loss);
 }
 
 /* Columns of a picture below which every class name has room behind its mark. */

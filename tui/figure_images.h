@@ -23,6 +23,19 @@ void figure_sheet(struct canvas *canvas, struct rect area, const struct sheet *s
 /* The area that shows all of it well on a canvas of pixels. */
 void sheet_size(const struct sheet *sheet, int *columns, int *rows);
 
+/* The same in pictures of a size that a person can make something of, where not all of them have room: the part of the
+ * sheet in which the `selected` one is, marked. */
+struct sheet_view {
+    int selected;
+    int top;           /* the first row of pictures that is shown: moved as little as that takes */
+    int per_row, rows; /* filled in: pictures beside and above each other */
+};
+/* Fills in per_row and rows for an area of cells, as drawing does, and returns the columns of a picture. */
+int sheet_view_shape(struct rect area, const struct sheet *sheet, struct sheet_view *view);
+void figure_sheet_view(struct canvas *canvas, struct rect area, const struct sheet *sheet, struct sheet_view *view);
+/* One picture of it, as large as the area allows. */
+void figure_sheet_one(struct canvas *canvas, struct rect area, const struct sheet *sheet, int index);
+
 /* Training images beside what `augment` makes of them in an epoch (from 0), each with what was done: just what a run of
  * this seed trains on then. `images` (count) are numbers in the training split. */
 struct augmentation_sheet {
@@ -48,6 +61,17 @@ struct samples_sheet {
     int per_row; /* in a PNG; 0: ten */
 };
 int sheet_of_samples(const struct samples_sheet *what, struct sheet **out, struct error *error);
+
+/* One image large, and what the network says of it: its class, the predicted one, and how likely each class is, in
+ * bars; of more classes than there is room for the likeliest. */
+struct sample_figure {
+    const struct dataset *dataset;
+    enum split split;
+    int image; /* of the split */
+    const struct prediction *prediction;
+    const float *probabilities; /* (classes) */
+};
+void figure_sample(struct canvas *canvas, struct rect area, const struct sample_figure *figure);
 
 /* Convolution filters over RGB as pictures of their 3 x 3 pixels: grey is 0, and each is scaled by its own largest
  * weight, which its caption says. `weights` is (count, 3, 3, 3), OIHW. */

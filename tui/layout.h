@@ -15,6 +15,7 @@ enum view {
     VIEW_BLOCK, /* one of them in detail; opened from others, so Tab passes it over */
     VIEW_SIGNAL,
     VIEW_GRADIENTS,
+    VIEW_IMAGES,
     VIEW_SYSTEM,
     VIEW_LOG,
     VIEW_COUNT
@@ -31,6 +32,7 @@ enum place {
     PLACE_BLOCK,
     PLACE_SIGNAL,
     PLACE_GRADIENTS,
+    PLACE_IMAGES,
     PLACE_SYSTEM,
     PLACE_LOG,
     PLACE_READING, /* what is read off the charts */

@@ -28,8 +28,8 @@ struct panel_ops {
 };
 
 extern const struct panel_ops panel_header, panel_tabs, panel_loss, panel_accuracy, panel_learning_rate,
-    panel_gradient_norm, panel_reading, panel_blocks, panel_block, panel_signal, panel_gradients, panel_system,
-    panel_log, panel_keys, panel_command;
+    panel_gradient_norm, panel_reading, panel_blocks, panel_block, panel_signal, panel_gradients, panel_images,
+    panel_system, panel_log, panel_keys, panel_command;
 
 /* All of them, from top to bottom; NULL behind the last. */
 const struct panel_ops *panel_at(int index);

@@ -21,12 +21,6 @@ static const char *hint_of(const struct scene *scene, const struct command_entry
     return entry->action == ACTION_TOGGLE && paused ? "resume" : key->hint;
 }
 
-/* No trainer will ever take a command again. */
-static bool is_over(const struct scene *scene)
-{
-    return scene->phase == PHASE_BROKEN || (scene->phase == PHASE_LIVE && trainer_has_ended(scene->snapshot.state));
-}
-
 /* Where there is room for few keys. */
 static bool stays(enum action_kind action)
 {
@@ -116,7 +110,7 @@ static void draw(struct scene *scene, struct canvas *canvas, struct rect area)
     int count = add_panel(scene, items, 0), column = area.column + 1;
 
     for (int i = 0; (entry = command_at(i)); i++)
-        if (!entry->trainer || !is_over(scene))
+        if (!entry->trainer || !scene_is_over(scene))
             count = add_items(scene, entry, items, count);
     count = drop_items(items, count, area.columns - 2);
     for (int i = 0; i < count; i++) {

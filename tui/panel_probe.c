@@ -13,11 +13,6 @@ enum { SENTENCE = 320 };
 
 /* ---- When ---- */
 
-static bool is_over(const struct scene *scene)
-{
-    return scene->phase == PHASE_BROKEN || (scene->phase == PHASE_LIVE && trainer_has_ended(scene->snapshot.state));
-}
-
 long probe_next_step(long step, long every)
 {
     long next = 1;
@@ -46,7 +41,7 @@ void probe_heading(const struct scene *scene, const char *name, char text[PANEL_
         return;
     }
     words_count((double)next, step, sizeof(step));
-    if (is_over(scene) || scene->phase != PHASE_LIVE)
+    if (scene_is_over(scene) || scene->phase != PHASE_LIVE)
         return;
     if (scene->probe_every == 0)
         snprintf(text + used, PANEL_TITLE - (size_t)used, " \u00b7 probe or a pause takes the next");
@@ -61,7 +56,7 @@ static void waiting_text(const struct scene *scene, char *text, size_t size)
     words_count((double)probe_next_step(scene->snapshot.step.step, scene->probe_every), step, sizeof(step));
     if (scene->phase == PHASE_STARTING)
         snprintf(text, size, "%s", scene->progress);
-    else if (is_over(scene))
+    else if (scene_is_over(scene))
         snprintf(text, size, "The run has ended without a probe of what the signal does in its blocks.");
     else if (scene->probe_every == 0)
         snprintf(

@@ -8,11 +8,23 @@
 
 const struct panel_ops *panel_at(int index)
 {
-    static const struct panel_ops *const panels[] = {
-        &panel_header,        &panel_tabs,          &panel_loss,      &panel_accuracy,
-        &panel_learning_rate, &panel_gradient_norm, &panel_reading,   &panel_blocks,
-        &panel_block,         &panel_signal,        &panel_gradients, &panel_system,
-        &panel_log,           &panel_keys,          &panel_command,   NULL};
+    static const struct panel_ops *const panels[] = {&panel_header,
+                                                     &panel_tabs,
+                                                     &panel_loss,
+                                                     &panel_accuracy,
+                                                     &panel_learning_rate,
+                                                     &panel_gradient_norm,
+                                                     &panel_reading,
+                                                     &panel_blocks,
+                                                     &panel_block,
+                                                     &panel_signal,
+                                                     &panel_gradients,
+                                                     &panel_images,
+                                                     &panel_system,
+                                                     &panel_log,
+                                                     &panel_keys,
+                                                     &panel_command,
+                                                     NULL};
 
     return panels[index];
 }
@@ -72,6 +84,11 @@ static void draw_frame(const struct scene *scene, struct canvas *canvas, const s
     for (int column = 0; column < area.columns; column++)
         canvas_put(canvas, area.column + column, area.row, style, 0x2500);
     canvas_printf(canvas, area.column + 1, area.row, STYLE(ROLE_TITLE), " %s ", title);
+}
+
+bool scene_is_over(const struct scene *scene)
+{
+    return scene->phase == PHASE_BROKEN || (scene->phase == PHASE_LIVE && trainer_has_ended(scene->snapshot.state));
 }
 
 struct scene_cursor scene_draw(struct scene *scene, struct canvas *canvas)

@@ -6,6 +6,7 @@
 #include "engine/trainer.h"
 #include "tui/cell_cache.h"
 #include "tui/curves.h"
+#include "tui/images.h"
 #include "tui/journal.h"
 #include "tui/keys.h"
 #include "tui/layout.h"
@@ -60,7 +61,7 @@ struct chart_range {
 struct scene {
     enum phase phase;
     struct facts facts;
-    char gauge[64]; /* of the GPU now: "98 %, 61 °C, 540 W, 12.3/141 GB"; empty: none */
+    char gauge[64];   /* of the GPU now: "98 %, 61 °C, 540 W, 12.3/141 GB"; empty: none */
     char changed[96]; /* settings that are not as the run began: "momentum 0.8, agc 0.02"; empty: none */
     struct snapshot snapshot;
     char progress[256]; /* what is being done while starting */
@@ -84,6 +85,11 @@ struct scene {
     struct cell_cache *strips; /* those of the table of blocks; NULL at first */
     enum view block_from;      /* where to go back from them */
     enum axis_choice axes[AXIS_COUNT];
+
+    struct images *images; /* NULL until the run is there */
+    struct images_choice images_choice;
+    bool look_wanted; /* the person asks for a new look into the network ... */
+    bool look_asked;  /* ... one is on its way from the trainer */
 
     enum view view;
     enum place focus[VIEW_COUNT]; /* of each view; see scene_focus */
@@ -117,6 +123,9 @@ enum place scene_focus(const struct scene *scene);
 /* The next one takes them. */
 void scene_focus_next(struct scene *scene);
 struct layout scene_layout(const struct scene *scene, int rows, int columns);
+
+/* No trainer will ever take a step or a command again. */
+bool scene_is_over(const struct scene *scene);
 
 /* Whether the axis of a chart is logarithmic: as the person chose, else as the values ask for. */
 bool scene_log_chart(const struct scene *scene, enum quantity quantity);

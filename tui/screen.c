@@ -2,6 +2,7 @@
  * a quiet frame costs one pass over memory. */
 #include "tui/screen.h"
 
+#include "tui/graphics.h"
 #include "tui/terminal.h"
 #include "tui/true_color.h"
 
@@ -83,6 +84,8 @@ static void keep_string(const char *bytes)
 static void prepare_farewell(void)
 {
     farewell_size = 0;
+    for (const char *byte = graphics_farewell(); *byte; byte++)
+        keep_byte(*byte);
     if (reports_mouse())
         keep_string(mouse_off);
     keep_string(exit_attribute_mode);
@@ -243,6 +246,7 @@ int screen_open(struct error *error)
     screen.theme = first_theme();
     screen.glyphs = find_glyphs();
     memset(screen.cache, 0, sizeof(screen.cache));
+    graphics_open(terminal_stream());
     if (screen_fit(error)) {
         screen_close();
         return -1;
@@ -256,6 +260,7 @@ void screen_close(void)
 {
     if (!screen.curses)
         return;
+    graphics_close();
     if (screen.mouse)
         tell_mouse(false);
     endwin();
@@ -289,6 +294,7 @@ int screen_fit(struct error *error)
 void screen_redraw(void)
 {
     memset(screen.shown, 0, (size_t)screen.rows * (size_t)screen.columns * sizeof(*screen.shown));
+    graphics_forget();
     paint_background();
     erase();
     clearok(curscr, TRUE);
@@ -396,6 +402,7 @@ void screen_show(int cursor_row, int cursor_column)
 {
     const struct cell *cells = canvas_cells(screen.canvas);
 
+    graphics_take(screen.canvas);
     for (int row = 0; row < screen.rows; row++) {
         size_t at = (size_t)row * (size_t)screen.columns;
 
@@ -408,10 +415,12 @@ void screen_show(int cursor_row, int cursor_column)
     if (cursor_row >= 0)
         move(cursor_row, cursor_column);
     refresh();
+    graphics_show();
 }
 
 void screen_leave(void)
 {
+    graphics_leave();
     if (screen.mouse)
         tell_mouse(false);
     endwin();

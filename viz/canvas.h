@@ -168,4 +168,16 @@ void canvas_bar(struct canvas *canvas, double x0, double x1, double bottom, doub
  */
 void canvas_image(struct canvas *canvas, struct rect area, const uint8_t *rgb, int width, int height);
 
+/* The same of a photograph or the like, which a canvas of cells also keeps as it is: a terminal that can draw pixels
+ * shows it in place of its half blocks. */
+void canvas_picture(struct canvas *canvas, struct rect area, const uint8_t *rgb, int width, int height);
+struct canvas_picture {
+    struct rect area;
+    const uint8_t *rgb; /* (height, width, 3); the canvas's, until it is cleared */
+    int width, height;
+};
+/* The index-th picture, in the order of drawing, that is whole: not clipped, and nothing was drawn over it since. False
+ * behind the last, and always on pixels and in ASCII. */
+bool canvas_picture_at(const struct canvas *canvas, int index, struct canvas_picture *out);
+
 #endif

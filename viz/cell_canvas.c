@@ -11,9 +11,23 @@ enum { ARM_LEFT = 1, ARM_RIGHT = 2, ARM_UP = 4, ARM_DOWN = 8 };
 enum { UPPER_HALF = 0x2580, LOWER_BLOCK = 0x2580, LEFT_BLOCK = 0x2590, FULL_BLOCK = 0x2588 };
 
 struct ink {
-    uint8_t layer; /* enum layer */
-    uint8_t dots;  /* bits of the dots set, or of the rule's arms */
-    bool filled;   /* a bar fills the cell: lines over it are holes in it */
+    uint8_t layer;    /* enum layer */
+    uint8_t dots;     /* bits of the dots set, or of the rule's arms */
+    bool filled;      /* a bar fills the cell: lines over it are holes in it */
+    uint16_t picture; /* which of those kept it is a part of, from 1; 0: of none */
+};
+
+/* Pictures that are kept beside their half blocks. */
+struct kept_picture {
+    struct rect area;
+    size_t offset; /* of its bytes */
+    int width, height;
+};
+struct kept_pictures {
+    struct kept_picture *items;
+    int count, capacity;
+    uint8_t *bytes;
+    size_t used, size;
 };
 
 struct cell_canvas {
@@ -23,6 +37,7 @@ struct cell_canvas {
     struct style path_style;
     enum stroke path_stroke;
     int path_start; /* dot column where its pattern begins; < 0: not yet */
+    struct kept_pictures kept;
 };
 
 static struct cell_canvas *of(struct canvas *canvas)
@@ -39,6 +54,8 @@ static void destroy(struct canvas *canvas)
 {
     free(of(canvas)->cells);
     free(of(canvas)->inks);
+    free(of(canvas)->kept.items);
+    free(of(canvas)->kept.bytes);
     free(canvas);
 }
 
@@ -48,6 +65,8 @@ static void clear(struct canvas *canvas)
     for (size_t i = 0; i < count; i++)
         of(canvas)->cells[i] = (struct cell){.code = ' ', .width = 1, .style = STYLE(ROLE_TEXT)};
     memset(of(canvas)->inks, 0, count * sizeof *of(canvas)->inks);
+    of(canvas)->kept.count = 0;
+    of(canvas)->kept.used = 0;
 }
 
 /* What an ASCII terminal shows instead. */
@@ -66,9 +85,9 @@ static uint32_t ascii_likeness(uint32_t code)
                  {0x2212, 0x2212, '-'},  {0x2248, 0x2248, '~'}, {0x25A0, 0x25A1, '#'}, {0x25B2, 0x25B3, '^'},
                  {0x25B6, 0x25B7, '>'},  {0x25BC, 0x25BD, 'v'}, {0x25C0, 0x25C1, '<'}, {0x25C6, 0x25C7, '+'},
                  {0x25CB, 0x25CB, 'o'},  {0x25CF, 0x25CF, 'o'}, {0x2713, 0x2714, 'v'}, {0x2715, 0x2718, 'x'},
-                 {0x00A0, 0x00A0, ' '},  {0x00B1, 0x00B1, '~'}, {0x00B5, 0x00B5, 'u'}, {0x00B7, 0x00B7, '.'},
-                 {0x00D7, 0x00D7, 'x'},  {0x00B2, 0x00B2, '2'}, {0x03B1, 0x03B1, 'a'}, {0x03B2, 0x03B2, 'b'},
-                 {0x03BC, 0x03BC, 'u'}};
+                 {0x00A0, 0x00A0, ' '},  {0x00B0, 0x00B0, 'o'}, {0x00B1, 0x00B1, '~'}, {0x00B5, 0x00B5, 'u'},
+                 {0x00B7, 0x00B7, '.'},  {0x00D7, 0x00D7, 'x'}, {0x00B2, 0x00B2, '2'}, {0x03B1, 0x03B1, 'a'},
+                 {0x03B2, 0x03B2, 'b'},  {0x03BC, 0x03BC, 'u'}};
     if (code < 0x7F)
         return code;
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++)
@@ -97,7 +116,7 @@ static void put(struct canvas *canvas, int column, int row, struct style style, 
     for (int i = 0; i < width; i++) {
         break_wide(canvas, column + i, row);
         cell[i] = (struct cell){i == 0 ? code : ' ', 1, style};
-        of(canvas)->inks[index + (size_t)i] = (struct ink){LAYER_TEXT, 0, false};
+        of(canvas)->inks[index + (size_t)i] = (struct ink){.layer = LAYER_TEXT};
     }
     if (whole) {
         cell[0].width = 2;
@@ -168,7 +187,7 @@ static void add_dots(struct canvas *canvas, int column, int row, uint8_t dots)
         style.background = under.background;
     }
     put(canvas, column, row, style, dots_code(of(canvas), dots), 1);
-    *ink = (struct ink){(uint8_t)layer, dots, filled};
+    *ink = (struct ink){(uint8_t)layer, dots, filled, 0};
 }
 
 static void set_dot(struct canvas *canvas, int x, int y)
@@ -262,7 +281,7 @@ static void add_arms(struct canvas *canvas, int column, int row, struct style st
     if (ink->layer == LAYER_RULE)
         arms |= ink->dots;
     put(canvas, column, row, style, lines[arms & 15], 1);
-    *ink = (struct ink){LAYER_RULE, arms, false};
+    *ink = (struct ink){.layer = LAYER_RULE, .dots = arms};
 }
 
 static void rule(struct canvas *canvas, double x0, double y0, double x1, double y1, struct style style)
@@ -334,6 +353,83 @@ static void image(struct canvas *canvas, struct rect area, const uint8_t *rgb, i
         }
 }
 
+/* ---- Pictures that are kept ---- */
+
+static bool grow(void **items, size_t count, size_t size, size_t *room)
+{
+    size_t wanted = *room;
+    if (count <= *room)
+        return true;
+    while (wanted < count)
+        wanted = wanted ? 2 * wanted : 16;
+    void *larger = realloc(*items, wanted * size);
+    if (!larger)
+        return false;
+    *items = larger;
+    *room = wanted;
+    return true;
+}
+
+/* Adds it to the list; false without memory, and it stays half blocks. */
+static bool keep(struct kept_pictures *kept, struct rect area, const uint8_t *rgb, int width, int height)
+{
+    const size_t bytes = (size_t)width * (size_t)height * 3;
+    size_t capacity = (size_t)kept->capacity;
+    if (kept->count == UINT16_MAX || !grow((void **)&kept->bytes, kept->used + bytes, 1, &kept->size) ||
+        !grow((void **)&kept->items, (size_t)kept->count + 1, sizeof *kept->items, &capacity))
+        return false;
+    kept->capacity = (int)capacity;
+    memcpy(kept->bytes + kept->used, rgb, bytes);
+    kept->items[kept->count++] = (struct kept_picture){area, kept->used, width, height};
+    kept->used += bytes;
+    return true;
+}
+
+static bool is_cells(const struct canvas *canvas)
+{
+    return canvas->ops->destroy == destroy;
+}
+
+void canvas_picture(struct canvas *canvas, struct rect area, const uint8_t *rgb, int width, int height)
+{
+    canvas_image(canvas, area, rgb, width, height);
+    if (!is_cells(canvas) || canvas->glyphs == GLYPHS_ASCII || area.columns < 1 || area.rows < 1 || width < 1 ||
+        height < 1 || !keep(&of(canvas)->kept, area, rgb, width, height))
+        return;
+    const struct rect visible = rect_intersect(area, canvas->clip);
+    for (int row = visible.row; row < visible.row + visible.rows; row++)
+        for (int column = visible.column; column < visible.column + visible.columns; column++)
+            of(canvas)->inks[index_of(canvas, column, row)].picture = (uint16_t)of(canvas)->kept.count;
+}
+
+static bool is_whole(const struct cell_canvas *canvas, int index)
+{
+    const struct rect area = canvas->kept.items[index].area, all = canvas->base.area;
+    const struct rect on = rect_intersect(area, all);
+    if (on.columns != area.columns || on.rows != area.rows)
+        return false;
+    for (int row = area.row; row < area.row + area.rows; row++)
+        for (int column = area.column; column < area.column + area.columns; column++)
+            if (canvas->inks[index_of(&canvas->base, column, row)].picture != index + 1)
+                return false;
+    return true;
+}
+
+bool canvas_picture_at(const struct canvas *canvas, int index, struct canvas_picture *out)
+{
+    const struct cell_canvas *cells = (const struct cell_canvas *)canvas;
+    if (!is_cells(canvas))
+        return false;
+    for (int i = 0; i < cells->kept.count; i++) {
+        const struct kept_picture *kept = &cells->kept.items[i];
+        if (!is_whole(cells, i) || index-- > 0)
+            continue;
+        *out = (struct canvas_picture){kept->area, cells->kept.bytes + kept->offset, kept->width, kept->height};
+        return true;
+    }
+    return false;
+}
+
 int canvas_create_cells(int columns, int rows, enum glyph_set glyphs, struct canvas **out, struct error *error)
 {
     static const struct canvas_ops ops = {destroy,  clear, put,    label, path_begin, path_line,
@@ -358,5 +454,5 @@ int canvas_create_cells(int columns, int rows, enum glyph_set glyphs, struct can
 
 const struct cell *canvas_cells(const struct canvas *canvas)
 {
-    return canvas->ops->destroy == destroy ? ((const struct cell_canvas *)canvas)->cells : NULL;
+    return is_cells(canvas) ? ((const struct cell_canvas *)canvas)->cells : NULL;
 }

@@ -54,6 +54,12 @@ static void set_tile(const struct image_grid *grid, int columns, struct tiles *t
 static struct tiles choose_tiles(const struct canvas *canvas, struct rect area, const struct image_grid *grid)
 {
     struct tiles tiles = begin_tiles(grid, canvas_has_pixels(canvas) ? 1 : 0);
+    if (grid->tile > 0) {
+        set_tile(grid, grid->tile, &tiles);
+        tiles.per_row = (area.columns + tiles.space) / (tiles.width + tiles.space);
+        tiles.per_row = tiles.per_row > 0 ? tiles.per_row : 1;
+        return tiles;
+    }
     int largest = grid->per_row > 0 ? (area.columns + tiles.space) / grid->per_row - tiles.space : area.columns;
     largest = in_pairs(grid) ? (largest - 1) / 2 : largest;
     for (int columns = largest / 2 * 2; columns >= LEAST_TILE || !tiles.columns; columns -= 2) {
@@ -66,15 +72,24 @@ static struct tiles choose_tiles(const struct canvas *canvas, struct rect area, 
     return tiles;
 }
 
-static void draw_caption(struct canvas *canvas, struct rect place, const struct grid_image *image)
+static void draw_caption(struct canvas *canvas, struct rect place, const struct grid_image *image, bool selected)
 {
-    int row = place.row;
+    struct style first = STYLE(image->role);
+    int row = place.row, indent = 0;
+    if (selected) {
+        first = STYLE(ROLE_SELECTED);
+        canvas_fill(canvas, (struct rect){place.column, row, place.columns, 1}, first);
+        canvas_put(canvas, place.column, row, first, 0x25B6);
+        indent = 1;
+    }
     for (const char *line = image->caption; line; row++) {
         char text[CAPTION_TEXT];
         const char *end = strchr(line, '\n');
         snprintf(text, sizeof text, "%.*s", end ? (int)(end - line) : (int)strlen(line), line);
-        canvas_text_cut(canvas, place.column, row, place.columns, STYLE(image->role), text);
+        canvas_text_cut(canvas, place.column + indent, row, place.columns - indent,
+                        row == place.row ? first : STYLE(image->role), text);
         line = end ? end + 1 : NULL;
+        indent = 0;
     }
 }
 
@@ -84,12 +99,12 @@ static void draw_tile(struct canvas *canvas, struct rect place, const struct ima
     struct rect picture = {place.column, place.row, tiles->columns, tiles->rows};
     if (!image->rgb)
         return;
-    canvas_image(canvas, picture, image->rgb, grid->size, grid->size);
+    canvas_picture(canvas, picture, image->rgb, grid->size, grid->size);
     picture.column += tiles->columns + 1;
     if (image->beside)
-        canvas_image(canvas, picture, image->beside, grid->size, grid->size);
+        canvas_picture(canvas, picture, image->beside, grid->size, grid->size);
     place.row += tiles->rows;
-    draw_caption(canvas, place, image);
+    draw_caption(canvas, place, image, image == grid->selected);
 }
 
 static int head_rows(const struct image_grid *grid)
@@ -112,14 +127,25 @@ void image_grid_draw(struct canvas *canvas, struct rect area, const struct image
     area.row += gap;
     area.rows -= gap;
     struct tiles tiles = choose_tiles(canvas, area, grid);
-    for (int i = 0; i < grid->count; i++) {
-        struct rect place = {area.column + i % tiles.per_row * (tiles.width + tiles.space),
-                             area.row + i / tiles.per_row * (tiles.rows + tiles.lines + tiles.gap), tiles.width,
+    for (int i = grid->first; i < grid->count; i++) {
+        const int at = i - grid->first;
+        struct rect place = {area.column + at % tiles.per_row * (tiles.width + tiles.space),
+                             area.row + at / tiles.per_row * (tiles.rows + tiles.lines + tiles.gap), tiles.width,
                              tiles.rows};
         if (place.row + place.rows <= all.row + all.rows && place.column + place.columns <= all.column + all.columns)
             draw_tile(canvas, place, grid, &grid->images[i], &tiles); /* half an image says nothing */
     }
     canvas_clip(canvas, before);
+}
+
+void image_grid_fit(struct rect area, const struct image_grid *grid, int tile, int *per_row, int *rows)
+{
+    struct tiles tiles = begin_tiles(grid, 0);
+    set_tile(grid, tile, &tiles);
+    *per_row = (area.columns + tiles.space) / (tiles.width + tiles.space);
+    *rows = (area.rows - head_rows(grid) + tiles.gap) / (tiles.rows + tiles.lines + tiles.gap);
+    *per_row = *per_row > 0 ? *per_row : 0;
+    *rows = *rows > 0 ? *rows : 0;
 }
 
 void image_grid_size(const struct image_grid *grid, int tile, int *columns, int *rows)

@@ -16,11 +16,18 @@ struct image_grid {
     const char *title, *note; /* two lines above; may be NULL */
     const struct grid_image *images;
     int count, size;
-    int per_row; /* 0: as many as fit */
+    int per_row;                       /* 0: as many as fit */
+    int tile;                          /* columns of an image; 0: the most with which all fit */
+    int first;                         /* the image at the top left */
+    const struct grid_image *selected; /* marked in its caption; NULL: none */
 };
 
 /* In the largest tiles with which all fit; what does not fit is left out, from the end. */
 void image_grid_draw(struct canvas *canvas, struct rect area, const struct image_grid *grid);
+
+/* On cells: how many images of `tile` columns stand beside each other in an area, and how many such rows fit whole; 0
+ * where there is no room for one. */
+void image_grid_fit(struct rect area, const struct image_grid *grid, int tile, int *per_row, int *rows);
 
 /* The area that just holds all of it with images of `tile` columns, on a canvas of pixels; per_row must be given. */
 void image_grid_size(const struct image_grid *grid, int tile, int *columns, int *rows);
