@@ -101,6 +101,12 @@ static int grow_waiting(struct event_ring *ring, struct error *error)
     return 0;
 }
 
+static bool steps_of_one_value(const struct event *last, const struct event *next)
+{
+    return last->kind == EVENT_TRIAL && next->kind == EVENT_TRIAL && last->trial.news == TRIAL_STEPS &&
+           next->trial.news == TRIAL_STEPS && last->trial.index == next->trial.index && !next->trial.range;
+}
+
 int event_ring_push(struct event_ring *ring, const struct event *event, struct error *error)
 {
     event_ring_flush(ring);
@@ -110,6 +116,11 @@ int event_ring_push(struct event_ring *ring, const struct event *event, struct e
         struct event *last = &ring->waiting[ring->waiting_first + ring->waiting_count - 1];
         if (last->kind == EVENT_STEPS && event->kind == EVENT_STEPS) {
             step_summary_merge(&last->steps, &event->steps);
+            return 0;
+        }
+        if (steps_of_one_value(last, event)) {
+            step_summary_merge(&last->trial.taken, &event->trial.taken);
+            last->trial.result = event->trial.result;
             return 0;
         }
     }

@@ -23,7 +23,8 @@ bool command_queue_pop(struct command_queue *queue, struct command *out);
 bool command_queue_holds(struct command_queue *queue, enum command_kind kind);
 
 /* Order is kept. What does not fit waits in a list of the producer: a step summary is merged into the one at the
- * list's end, so a sleeping viewer costs memory only by the epoch and the command, and no step is lost. */
+ * list's end (of a trial's, into that of the same value), so a sleeping viewer costs memory only by the epoch and the
+ * command, and no step is lost. */
 struct event_ring {
     struct event slots[EVENT_RING_SIZE];
     atomic_uint head, tail;

@@ -16,7 +16,7 @@ const char *trainer_state_name(enum trainer_state state)
         [TRAINER_STARTING] = "starting",       [TRAINER_RUNNING] = "running",   [TRAINER_PAUSED] = "paused",
         [TRAINER_EVALUATING] = "evaluating",   [TRAINER_SAVING] = "saving",     [TRAINER_FINISHED] = "finished",
         [TRAINER_STOPPED] = "stopped",         [TRAINER_DIVERGED] = "diverged", [TRAINER_FAILED] = "failed",
-        [TRAINER_RECOMPUTING] = "recomputing",
+        [TRAINER_RECOMPUTING] = "recomputing", [TRAINER_TRYING] = "trying",
     };
     return names[state];
 }

@@ -10,6 +10,7 @@
 #include "engine/options.h"
 #include "engine/probe.h"
 #include "engine/step_time.h"
+#include "engine/trial.h"
 
 enum trainer_state {
     TRAINER_STARTING,
@@ -18,6 +19,7 @@ enum trainer_state {
     TRAINER_EVALUATING,
     TRAINER_SAVING,
     TRAINER_RECOMPUTING, /* makes steps again that were made before, to come back to one of them */
+    TRAINER_TRYING,      /* makes steps that are not the run's: a trial (trial.h) */
     TRAINER_FINISHED,    /* all epochs done */
     TRAINER_STOPPED,     /* asked to end */
     TRAINER_DIVERGED,    /* loss or activations not finite: over, the last checkpoint stays */
@@ -82,10 +84,15 @@ enum command_kind {
     COMMAND_PROBE_EVERY,
     COMMAND_LOG_EVERY,
     COMMAND_CHECKPOINT_EVERY,
-    COMMAND_UNDO,   /* of the last change of a setting; recorded as the change back, with this text */
-    COMMAND_NOTE,   /* nothing but its text, with the step */
-    COMMAND_WAIT,   /* the trainer's own: records that a command with a condition waits */
-    COMMAND_CANCEL, /* count: the number of a command that waits, -1: all of them */
+    COMMAND_UNDO,    /* of the last change of a setting; recorded as the change back, with this text */
+    COMMAND_NOTE,    /* nothing but its text, with the step */
+    COMMAND_WAIT,    /* the trainer's own: records that a command with a condition waits */
+    COMMAND_CANCEL,  /* count: the number of a command that waits, -1: all of them */
+    COMMAND_TRY,     /* trial: the values; the run then waits where it stood, for one of the next two */
+    COMMAND_LR_FIND, /* trial: from one rate to another; it waits in the same way */
+    COMMAND_ACCEPT,  /* value: one that was tried, else count: its number from 1, 0: the best. It is recorded as the
+                      * command that sets it, and the run goes on as it was before the trial */
+    COMMAND_DROP,    /* ... none: the trial is forgotten */
     COMMAND_KINDS
 };
 
@@ -112,14 +119,15 @@ struct command {
     double value;
     long count;
     struct condition when;
-    long number;    /* of one that waits: what `cancel` calls it; the trainer's */
+    long number; /* of one that waits: what `cancel` calls it; the trainer's */
+    struct trial_request trial;
     char text[256]; /* as the person wrote it, for the record */
 };
 struct command_record {
     long step; /* applied between this step and the next */
     struct command command;
     bool ok;
-    char outcome[160]; /* "lr 0.1 -> 0.01" */
+    char outcome[320]; /* "lr 0.1 -> 0.01" */
 };
 
 /* A change of a setting that can be undone. */
@@ -219,6 +227,7 @@ struct snapshot {
     double eta_seconds;             /* evaluations included once one was measured; < 0: not known yet */
     int evaluated, evaluate_total;  /* progress of an evaluation */
     long rehearsed, rehearse_total; /* ... of steps that are not the run's own (TRAINER_RECOMPUTING) */
+    struct trial_progress trial;    /* ... of a trial */
     long saved_step;                /* of the last checkpoint of this process; 0: none */
     bool diverged;                  /* paused at a step that was not finite, or ended by one */
     long diverged_step;             /* ... that step */
@@ -240,7 +249,7 @@ struct snapshot {
 
 /* What leaves by the ring, in order. When a viewer sleeps and the ring is full, steps are merged (min, max, sum,
  * count), never lost; the others wait. */
-enum event_kind { EVENT_STEPS, EVENT_EPOCH, EVENT_COMMAND, EVENT_MESSAGE, EVENT_FINDING, EVENT_ROLLBACK };
+enum event_kind { EVENT_STEPS, EVENT_EPOCH, EVENT_COMMAND, EVENT_MESSAGE, EVENT_FINDING, EVENT_ROLLBACK, EVENT_TRIAL };
 struct step_summary {
     long first_step, last_step;
     int count;
@@ -252,6 +261,23 @@ struct step_summary {
     float learning_rate; /* last */
     double seconds;      /* last */
 };
+/* News of a trial. Steps of one value are merged like the run's own; those of a range of rates are not. */
+enum trial_news {
+    TRIAL_BEGINS, /* a value's steps are to come; those of the first one void the trial before */
+    TRIAL_STEPS,
+    TRIAL_ENDS, /* of this value */
+    TRIAL_GONE  /* accepted or dropped */
+};
+struct trial_event {
+    enum trial_news news;
+    char name[TRIAL_NAME_SIZE]; /* of the setting: "lr" */
+    bool range;                 /* of rates, from `low` to `high`: the rate of a step is that of `taken` */
+    double low, high;
+    int index, count;           /* of the values */
+    long from, steps;           /* the run's step behind which they are made, and how many are asked for */
+    struct trial_result result; /* so far */
+    struct step_summary taken;
+};
 struct event {
     enum event_kind kind;
     union {
@@ -261,6 +287,7 @@ struct event {
         char message[512];
         struct finding finding;
         long rollback; /* the step the run has gone back to */
+        struct trial_event trial;
     };
 };
 

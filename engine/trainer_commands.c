@@ -245,7 +245,9 @@ enum progress trainer_do(struct trainer *trainer, struct command_record *record)
         [COMMAND_STOP] = stop_run,          [COMMAND_ON_DIVERGENCE] = set_policy,
         [COMMAND_ROLLBACK] = set_rate,      [COMMAND_BACK] = go_back,
         [COMMAND_UNDO] = trainer_undo,      [COMMAND_NOTE] = note,
-        [COMMAND_CANCEL] = trainer_cancel,
+        [COMMAND_CANCEL] = trainer_cancel,  [COMMAND_TRY] = trainer_try,
+        [COMMAND_LR_FIND] = trainer_try,    [COMMAND_ACCEPT] = trainer_accept,
+        [COMMAND_DROP] = trainer_drop,
     };
     return (appliers[record->command.kind] ? appliers[record->command.kind] : trainer_set)(trainer, record);
 }

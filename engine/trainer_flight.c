@@ -66,6 +66,14 @@ int trainer_next_batch(struct trainer *trainer, struct step_batch *batch, double
     return 0;
 }
 
+static double rate_behind(const struct trainer *trainer, long step)
+{
+    const struct rehearsal *rehearsal = trainer->rehearsal;
+    if (rehearsal && rehearsal->rate)
+        return rehearsal->rate(rehearsal->context, step);
+    return trainer->state.learning_rate * trainer_factor(trainer, step);
+}
+
 static enum progress queue_step(struct trainer *trainer)
 {
     const struct train_options *options = &trainer->options;
@@ -76,7 +84,7 @@ static enum progress queue_step(struct trainer *trainer)
     if (trainer_next_batch(trainer, &batch, &flight->waited))
         return RUN_FAILED;
     flight->n = batch.n;
-    flight->rate = trainer->state.learning_rate * trainer_factor(trainer, index);
+    flight->rate = rate_behind(trainer, index);
     const struct step_options step = {.label_smoothing = options->label_smoothing, .step = (uint32_t)index};
     const struct optimizer_options update = {
         .learning_rate = (float)flight->rate,

@@ -11,6 +11,7 @@
 #include "engine/divergence.h"
 #include "engine/kept_state.h"
 #include "engine/loader.h"
+#include "engine/lr_find.h"
 #include "engine/pace.h"
 #include "engine/snapshot.h"
 #include "engine/trainer.h"
@@ -42,6 +43,21 @@ struct rehearsal {
     /* Told of each step in order; non-zero ends the rehearsal. On a device with a queue some steps behind it may have
      * been made already. */
     int (*on_step)(void *context, const struct step_record *record);
+    /* The learning rate of the step behind `step`; NULL: the run's own. */
+    double (*rate)(void *context, long step);
+};
+
+/* What is tried, and what came of it until it is accepted or dropped. */
+struct trial {
+    struct trial_request request;
+    bool range;          /* of rates, request.values[0] to [1]; else `count` values are tried in turn */
+    int count, done, at; /* values, those that were tried, and the one that is being tried */
+    struct trial_result results[TRIAL_VALUES];
+    struct lr_find find;
+    long step;            /* that the run stood at */
+    bool waiting;         /* for a person's choice */
+    bool paused;          /* the run was, before it */
+    bool over, cut, deaf; /* the range has shown all there is; a person ended it; the viewer cannot be told */
 };
 
 enum { TRAINER_FLIGHTS = 8 };
@@ -79,12 +95,13 @@ struct trainer {
     struct kept_state held;            /* with DIVERGENCE_ROLLBACK: the last checkpoint before the loss began to rise */
     struct kept_ring kept;             /* what `back` goes to */
     const struct rehearsal *rehearsal; /* under way; else NULL */
-    int rollbacks;                     /* so far */
-    int skipped;                       /* batches in a row that were passed over */
-    long counted;                      /* steps of this process that were finite */
-    bool attended;                     /* there is a person who can do something about a divergence */
-    bool stuck;                        /* paused at one */
-    bool diverging;                    /* a probe is being taken for a diagnosis */
+    struct trial trial;
+    int rollbacks;  /* so far */
+    int skipped;    /* batches in a row that were passed over */
+    long counted;   /* steps of this process that were finite */
+    bool attended;  /* there is a person who can do something about a divergence */
+    bool stuck;     /* paused at one */
+    bool diverging; /* a probe is being taken for a diagnosis */
     struct snapshot now;
     double mark;              /* the clock up to which training time was counted */
     double probe_seconds;     /* since then, of a probe before a step */
@@ -223,6 +240,11 @@ enum progress trainer_end_epoch(struct trainer *trainer);
 enum progress trainer_finish(struct trainer *trainer);
 enum progress trainer_evaluate_now(struct trainer *trainer, struct epoch_record *record);
 enum progress trainer_checkpoint(struct trainer *trainer, bool best);
+
+/* trainer_trial.c: COMMAND_TRY and COMMAND_LR_FIND; the choice of what was tried. */
+enum progress trainer_try(struct trainer *trainer, struct command_record *record);
+enum progress trainer_accept(struct trainer *trainer, struct command_record *record);
+enum progress trainer_drop(struct trainer *trainer, struct command_record *record);
 
 /* Applies what waits in the queue; while paused, waits for more. */
 enum progress trainer_apply_commands(struct trainer *trainer);

@@ -105,6 +105,9 @@ enum progress trainer_wait(struct trainer *trainer, struct command_record *recor
     record->ok = false;
     if (when->relation == RELATION_AT && when->value < (double)state->step)
         trainer_outcome(record, "the run is at step %ld already: step %.0f is behind it", state->step, when->value);
+    else if (waiting.kind == COMMAND_TRY || waiting.kind == COMMAND_LR_FIND || waiting.kind == COMMAND_ACCEPT ||
+             waiting.kind == COMMAND_DROP)
+        trainer_outcome(record, "what is tried, accepted and dropped is a person's to say, at its time");
     else if (state->pending_count == PENDING_MOST)
         trainer_outcome(record, "%d commands wait already: cancel one first", (int)PENDING_MOST);
     else {

@@ -57,6 +57,10 @@ const char *const command_words[] = {
     [COMMAND_NOTE] = "note",
     [COMMAND_WAIT] = "wait",
     [COMMAND_CANCEL] = "cancel",
+    [COMMAND_TRY] = "try",
+    [COMMAND_LR_FIND] = "lrfind",
+    [COMMAND_ACCEPT] = "accept",
+    [COMMAND_DROP] = "drop",
     NULL,
 };
 _Static_assert(sizeof command_words / sizeof *command_words == COMMAND_KINDS + 1, "each has a word");

@@ -192,7 +192,10 @@ static int open_scene(struct scene *scene, struct error *error)
 {
     *scene = (struct scene){.phase = PHASE_STARTING, .best = -1, .cursor = NAN, .help_topic = NULL};
     snprintf(scene->progress, sizeof(scene->progress), "starting");
-    return curves_create(SMOOTHING, &scene->curves, error) || journal_create(&scene->journal, error) ? -1 : 0;
+    return curves_create(SMOOTHING, &scene->curves, error) || finder_create(&scene->finder, error) ||
+                   journal_create(&scene->journal, error)
+               ? -1
+               : 0;
 }
 
 /* The first frame is there before anything else is begun. */
@@ -261,6 +264,7 @@ int app_run(const struct run_request *request, bool *interrupted, struct error *
     run_destroy(app->run);
     app_close_monitor(app);
     curves_destroy(app->scene.curves);
+    finder_destroy(app->scene.finder);
     probes_destroy(app->scene.probes);
     images_destroy(app->scene.images);
     cell_cache_destroy(app->scene.strips);

@@ -47,13 +47,15 @@ static void close_overlay(struct app *app)
     app->scene.overlay_scroll = 0;
 }
 
-/* Keys that an overlay takes: help is scrolled, and goes at any other; a message goes at those that mean "seen". */
+/* Keys that an overlay takes: help is scrolled, and goes at any other; a message goes at those that mean "seen", a
+ * figure by Escape alone. */
 static bool overlay_key(struct app *app, int key)
 {
-    bool seen = key == KEY_CODE_ESCAPE || key == KEY_CODE_ENTER || key == ' ';
+    bool seen =
+        key == KEY_CODE_ESCAPE || (app->scene.overlay == OVERLAY_MESSAGE && (key == KEY_CODE_ENTER || key == ' '));
     int *scroll = &app->scene.overlay_scroll;
 
-    if (app->scene.overlay == OVERLAY_NONE || (app->scene.overlay == OVERLAY_MESSAGE && !seen))
+    if (app->scene.overlay == OVERLAY_NONE || (app->scene.overlay != OVERLAY_HELP && !seen))
         return false;
     if (key == KEY_CODE_DOWN || key == KEY_CODE_PAGE_DOWN)
         *scroll += key == KEY_CODE_DOWN ? 1 : 10;

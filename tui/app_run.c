@@ -214,16 +214,32 @@ static void log_epoch(struct app *app, const struct epoch_record *epoch)
 }
 
 static const char look[] = "Blocks (key 3) shows what the signal does in each";
+static const char choose[] = "accept takes the best, accept VALUE another, drop none";
+
+/* What a person may want to do next. */
+static const char *way_on(const struct command_record *record)
+{
+    const enum command_kind kind = record->command.kind;
+
+    if (!record->ok)
+        return "";
+    if (kind == COMMAND_TRY || kind == COMMAND_LR_FIND)
+        return choose;
+    return kind == COMMAND_PAUSE ? look : "";
+}
 
 static void log_command(struct app *app, const struct command_record *record)
 {
-    const char *more = record->ok && record->command.kind == COMMAND_PAUSE ? look : "";
+    const char *more = way_on(record);
 
     app->scene.asked = false;
     app->pause_step = record->ok && record->command.kind == COMMAND_STEP ? record->step + record->command.count : 0;
     app_log(app, record->ok ? JOURNAL_COMMAND : JOURNAL_ERROR, *more ? "%s: %s; %s" : "%s: %s%s", record->command.text,
             record->outcome, more);
-    app_notice(app, record->ok ? ROLE_GOOD : ROLE_BAD, *more ? "%s; %s" : "%s%s", record->outcome, more);
+    if (more == choose) /* what was tried is on the chart and in the log */
+        app_notice(app, ROLE_GOOD, "%s", choose);
+    else
+        app_notice(app, record->ok ? ROLE_GOOD : ROLE_BAD, *more ? "%s; %s" : "%s%s", record->outcome, more);
 }
 
 /* Paused at a step that is not finite: why, and what the person can do. */
@@ -251,6 +267,31 @@ static void log_finding(struct app *app, const struct finding *finding)
         explain_divergence(app, finding->text);
 }
 
+/* The figure opens with the test and goes with it; of values each is told as it is done. */
+static void follow_trial(struct app *app, const struct trial_event *event)
+{
+    struct scene *scene = &app->scene;
+    const struct trial_result *result = &event->result;
+    struct error error;
+    char loss[32];
+
+    if (finder_take(scene->finder, event, &error))
+        app_log(app, JOURNAL_ERROR, "the figure has a gap: %s", error.message);
+    if (event->news == TRIAL_BEGINS && event->range)
+        scene->overlay = OVERLAY_FINDER;
+    else if (scene->overlay == OVERLAY_FINDER && !finder_has_test(scene->finder))
+        scene->overlay = OVERLAY_NONE;
+    if (event->news != TRIAL_ENDS || event->range)
+        return;
+    words_loss((double)result->loss, loss, sizeof(loss));
+    if (result->diverged)
+        app_log(app, JOURNAL_RESULT, "%d: %s %g diverged at step %ld", event->index + 1, event->name, result->value,
+                result->diverged);
+    else
+        app_log(app, JOURNAL_RESULT, "%d: %s %g has loss %s after %ld step%s", event->index + 1, event->name,
+                result->value, loss, result->steps, result->steps == 1 ? "" : "s");
+}
+
 static void take_event(struct app *app, const struct event *event)
 {
     struct error error;
@@ -264,6 +305,8 @@ static void take_event(struct app *app, const struct event *event)
         log_command(app, &event->command);
     else if (event->kind == EVENT_ROLLBACK)
         probes_cut(app->scene.probes, event->rollback);
+    else if (event->kind == EVENT_TRIAL)
+        follow_trial(app, &event->trial);
     else if (event->kind == EVENT_FINDING)
         log_finding(app, &event->finding);
     else if (event->kind == EVENT_MESSAGE)

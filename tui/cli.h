@@ -96,13 +96,14 @@ struct run_request;
 enum cli_status cli_show(struct cli *cli, const struct run_request *request);
 
 /* ---- The subcommands ---- */
-enum cli_status cli_screen(struct cli *cli);   /* cli_screen.c */
-enum cli_status cli_train(struct cli *cli);    /* cli_train.c */
-enum cli_status cli_resume(struct cli *cli);   /* cli_train.c */
-enum cli_status cli_test(struct cli *cli);     /* cli_test.c */
-enum cli_status cli_export(struct cli *cli);   /* cli_export.c */
-enum cli_status cli_import(struct cli *cli);   /* cli_import.c */
-enum cli_status cli_probe(struct cli *cli);    /* cli_probe.c */
+enum cli_status cli_screen(struct cli *cli); /* cli_screen.c */
+enum cli_status cli_train(struct cli *cli);  /* cli_train.c */
+enum cli_status cli_resume(struct cli *cli); /* cli_train.c */
+enum cli_status cli_test(struct cli *cli);   /* cli_test.c */
+enum cli_status cli_export(struct cli *cli); /* cli_export.c */
+enum cli_status cli_import(struct cli *cli); /* cli_import.c */
+enum cli_status cli_probe(struct cli *cli);  /* cli_probe.c */
+enum cli_status cli_lr_find(struct cli *cli);
 enum cli_status cli_bench(struct cli *cli);    /* cli_bench.c */
 enum cli_status cli_sessions(struct cli *cli); /* cli_sessions.c */
 enum cli_status cli_doctor(struct cli *cli);   /* cli_doctor.c */

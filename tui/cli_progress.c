@@ -111,6 +111,9 @@ static void make_fields(const struct progress *progress, const struct snapshot *
     snprintf(fields[1].text, FIELD_SIZE, "%3.0f %%", floor(100 * fraction));
     if (snapshot->state == TRAINER_EVALUATING)
         snprintf(fields[2].text, FIELD_SIZE, "evaluating %5d/%d", snapshot->evaluated, snapshot->evaluate_total);
+    else if (snapshot->state == TRAINER_TRYING)
+        snprintf(fields[2].text, FIELD_SIZE, "trying %d/%d, step %ld/%ld", snapshot->trial.index + 1,
+                 snapshot->trial.count, snapshot->trial.step, snapshot->trial.steps);
     else if (snapshot->state == TRAINER_SAVING)
         snprintf(fields[2].text, FIELD_SIZE, "%14s", "saving");
     else
@@ -290,6 +293,8 @@ void progress_event(struct progress *progress, const struct event *event, const 
         break;
     case EVENT_ROLLBACK: /* the command behind it says so */
         progress->weight = 0;
+        break;
+    case EVENT_TRIAL: /* no step of the run's; the command behind it says what came of it */
         break;
     case EVENT_MESSAGE: /* why the run has ended: the subcommand's last word */
         break;

@@ -29,8 +29,12 @@ enum action_kind {
     ACTION_PROBE,
     ACTION_BACK,          /* count: the step; -1 when left out */
     ACTION_ON_DIVERGENCE, /* choice: an enum divergence_policy */
-    ACTION_EXPORT,        /* word: the file when `on`, else names of pictures (export.h), or empty */
-    ACTION_SMOOTH,        /* number in 0..1 */
+    ACTION_TRY,           /* trial */
+    ACTION_LR_FIND,       /* trial */
+    ACTION_ACCEPT,        /* number: the value, NAN: none was given; count: its number, 0: the best, -1: it is none */
+    ACTION_DROP,
+    ACTION_EXPORT, /* word: the file when `on`, else names of pictures (export.h), or empty */
+    ACTION_SMOOTH, /* number in 0..1 */
     ACTION_LOG_AXIS,
     ACTION_AXIS, /* choice: an enum curves_axis; -1: the next one */
     ACTION_ZOOM, /* count and number: the first and the last step */
@@ -55,6 +59,7 @@ struct action {
     long count;
     int choice;            /* index of the word among the allowed ones; -1 when left out */
     struct condition when; /* WHEN_NOW, or what it waits for */
+    struct trial_request trial;
     char word[256];
     char text[256]; /* the command as the person wrote it, blanks trimmed */
 };
@@ -73,6 +78,9 @@ enum argument_kind {
     ARGUMENT_AT,       /* a step and a command */
     ARGUMENT_WHEN,     /* a quantity, a relation, a number and a command */
     ARGUMENT_PENDING,  /* the number of a command that waits, or all */
+    ARGUMENT_TRIAL,    /* NAME V1 V2 ... for N */
+    ARGUMENT_RATES,    /* FROM TO for N; the usual ones when left out */
+    ARGUMENT_CHOSEN,   /* the number or the value of what was tried; the best when left out */
     ARGUMENT_TEXT,
     ARGUMENT_FILE
 };

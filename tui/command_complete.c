@@ -71,6 +71,8 @@ static word_list argument_words(const struct command_entry *entry, const char *r
         return picture_word;
     case ARGUMENT_SWITCH:
         return length == 0 ? switch_word : NULL;
+    case ARGUMENT_TRIAL:
+        return length == 0 ? command_trial_word : NULL;
     case ARGUMENT_PENDING:
         return length == 0 ? cancel_word : NULL;
     default:

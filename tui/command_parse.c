@@ -181,6 +181,12 @@ static int read_argument(const struct command_entry *entry, const char *text, st
         return command_read_later(entry, text, action, error);
     case ARGUMENT_PENDING:
         return command_read_cancel(text, action, error);
+    case ARGUMENT_TRIAL:
+        return command_read_try(text, action, error);
+    case ARGUMENT_RATES:
+        return command_read_lr_find(text, action, error);
+    case ARGUMENT_CHOSEN:
+        return command_read_accept(text, action, error);
     case ARGUMENT_TEXT:
     case ARGUMENT_FILE:
         return read_text(entry, text, action, error);
@@ -224,7 +230,7 @@ int command_parse(const char *line, struct action *action, struct error *error)
         action->on = false;
     if (entry->argument == ARGUMENT_STEP)
         action->count = -1;
-    if (*rest)
+    if (*rest || entry->argument == ARGUMENT_RATES || entry->argument == ARGUMENT_CHOSEN)
         return read_argument(entry, rest, action, error);
     if (entry->argument != ARGUMENT_NONE && !entry->optional) {
         char usage[WORD_SIZE];

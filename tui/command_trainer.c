@@ -22,7 +22,8 @@ bool command_is_asking(const struct action *action)
 
 int command_for_trainer(const struct action *action, struct command *out, struct error *error)
 {
-    *out = (struct command){.value = action->number, .count = action->count, .when = action->when};
+    *out =
+        (struct command){.value = action->number, .count = action->count, .when = action->when, .trial = action->trial};
     snprintf(out->text, sizeof(out->text), "%s", action->text);
     switch (action->kind) {
     case ACTION_LEARNING_RATE:
@@ -66,6 +67,18 @@ int command_for_trainer(const struct action *action, struct command *out, struct
     case ACTION_ON_DIVERGENCE:
         out->kind = COMMAND_ON_DIVERGENCE;
         out->value = action->choice;
+        return 0;
+    case ACTION_TRY:
+        out->kind = COMMAND_TRY;
+        return 0;
+    case ACTION_LR_FIND:
+        out->kind = COMMAND_LR_FIND;
+        return 0;
+    case ACTION_ACCEPT:
+        out->kind = COMMAND_ACCEPT;
+        return 0;
+    case ACTION_DROP:
+        out->kind = COMMAND_DROP;
         return 0;
     case ACTION_QUIT:
         out->kind = COMMAND_STOP;

@@ -33,4 +33,11 @@ int command_read_cancel(const char *text, struct action *action, struct error *e
 /* Where the command begins in a line of `at` or `when`; NULL when the line ends before that, or is another. */
 const char *command_behind_condition(const char *line);
 
+/* command_trial.c: the settings that can be tried; what follows `try`, `lrfind` and `accept`, of the last two perhaps
+ * nothing. */
+const char *command_trial_word(int index);
+int command_read_try(const char *text, struct action *action, struct error *error);
+int command_read_lr_find(const char *text, struct action *action, struct error *error);
+int command_read_accept(const char *text, struct action *action, struct error *error);
+
 #endif

@@ -45,6 +45,8 @@ static int create_all(struct curves *curves, struct error *error)
         for (int p = 0; p < PART_COUNT; p++)
             if (series_create(is_smoothed(q, p) ? curves->smoothing : 0, &curves->series[q][p], error))
                 return -1;
+    if (futures_create(curves->smoothing, &curves->futures, error))
+        return -1;
     return scale_create(0, &curves->epochs, error) || scale_create(0, &curves->seconds, error) ? -1 : 0;
 }
 
@@ -72,6 +74,7 @@ void curves_destroy(struct curves *curves)
             series_destroy(curves->series[q][p]);
     scale_destroy(curves->epochs);
     scale_destroy(curves->seconds);
+    futures_destroy(curves->futures);
     free(curves->marks);
     free(curves);
 }
@@ -232,6 +235,8 @@ int curves_add_event(struct curves *curves, const struct event *event, struct er
     case EVENT_ROLLBACK:
         curves_cut(curves, (double)event->rollback);
         return 0;
+    case EVENT_TRIAL:
+        return futures_take(curves->futures, &event->trial, error);
     default:
         return 0;
     }
@@ -298,6 +303,7 @@ void curves_set_smoothing(struct curves *curves, double smoothing)
     for (int q = 0; q < QUANTITY_COUNT; q++)
         if (is_smoothed(q, PART_TRAIN))
             series_set_smoothing(curves->series[q][PART_TRAIN], smoothing);
+    futures_set_smoothing(curves->futures, smoothing);
 }
 
 double curves_smoothing(const struct curves *curves)

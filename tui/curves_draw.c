@@ -45,10 +45,11 @@ double curves_step(const struct curves *curves, enum curves_axis axis, double x)
     return scale ? scale_find(scale, x) : x;
 }
 
-/* The last x of all that is drawn. */
+/* The last x of all that is drawn; behind the futures there is room for their names. */
 static double last_x(const struct curves *curves, const struct curves_look *look)
 {
-    double last = curves_x(curves, look->axis, curves_last_step(curves));
+    const double names = 1.15, future = names * futures_end(curves->futures);
+    double last = curves_x(curves, look->axis, fmax(curves_last_step(curves), future));
 
     for (int i = 0; i < look->overlay_count; i++) {
         const struct curves *other = look->overlays[i].curves;
@@ -112,7 +113,7 @@ const char *curves_x_label(const struct curves *curves, const struct curves_look
 
 /* ---- The chart ---- */
 
-enum { EVENTS = 256, SERIES_MOST = PART_COUNT + 2 * CURVES_OVERLAYS };
+enum { EVENTS = 256, SERIES_MOST = PART_COUNT + 2 * CURVES_OVERLAYS + TRIAL_VALUES };
 
 /* What a chart points to. */
 struct drawing {
@@ -162,6 +163,16 @@ static void list_overlay(const struct curves_look *look, int index, struct drawi
     drawing->chart.series_count += series_count(points->series) > 0 ? 2 : 1;
 }
 
+static void list_futures(const struct curves *curves, const struct curves_look *look, struct drawing *drawing)
+{
+    struct chart_series *list = &drawing->list[drawing->chart.series_count];
+    const int count = futures_list(curves->futures, look->quantity, list);
+
+    for (int i = 0; i < count; i++)
+        list[i].scale = scale_of(curves, look->axis);
+    drawing->chart.series_count += count;
+}
+
 /* Those that are in view. */
 static void list_events(const struct curves *curves, const struct curves_look *look, struct drawing *drawing)
 {
@@ -194,6 +205,7 @@ static void fill_chart(const struct curves *curves, const struct curves_look *lo
     list_own(curves, look, drawing);
     for (int i = 0; i < look->overlay_count && i < CURVES_OVERLAYS; i++)
         list_overlay(look, i, drawing);
+    list_futures(curves, look, drawing);
     list_events(curves, look, drawing);
     chart->log_y = look->log_axis;
     chart->format = look->quantity == QUANTITY_ACCURACY ? CHART_PERCENT : CHART_NUMBER;

@@ -3,6 +3,7 @@
 #define NFBENCH_TUI_CURVES_IMPL_H
 
 #include "tui/curves.h"
+#include "tui/futures.h"
 
 enum part { PART_TRAIN, PART_VALIDATION, PART_TEST, PART_COUNT };
 
@@ -17,6 +18,7 @@ struct curves {
     struct mark *marks;                                /* by rising step */
     int mark_count, mark_room;
     double smoothing;
+    struct futures *futures;
 };
 
 #endif

@@ -98,6 +98,22 @@ static const struct cli_command commands[] = {
                  {"png", "FILE", "a figure, too"},
                  {"scale", "N", "pixels of the figure: 1 to 4 times its size (2)"}},
      .main = cli_probe},
+    {.name = "lrfind",
+     .operands = "",
+     .summary = "finds a learning rate: the loss of a fresh network while its rate grows",
+     .about =
+         "The learning rate range test (Smith 2015, arXiv 1506.01186), exponential; it ends when the averaged loss "
+         "has come to 4 times its lowest. Told are the rate at which the loss falls fastest and a tenth of that at "
+         "which it is lowest: both are known as good starts. Nothing is saved; `lrfind` on the screen does the "
+         "same from where a run is.",
+     .settings = "* -lr -epochs -steps -schedule -warmup -step-epochs -step-factor -checkpoint-every -probe-every "
+                 "-log-every -on-divergence -session -sessions-dir",
+     .options = {{"from", "X", "the first rate (1e-05)"},
+                 {"to", "X", "the last rate (1)"},
+                 {"for", "N", "steps, 20 to 1000 (100)"},
+                 {"png", "FILE", "a figure, too"},
+                 {"scale", "N", "pixels of the figure: 1 to 4 times its size (2)"}},
+     .main = cli_lr_find},
     {.name = "bench",
      .operands = "",
      .summary = "times a training step and shows where its time goes",

@@ -188,10 +188,28 @@ static void draw_help(struct scene *scene, struct canvas *canvas, struct rect bo
     canvas_clip(canvas, before);
 }
 
+/* ---- The learning rate finder ---- */
+
+static void draw_finder(const struct scene *scene, struct canvas *canvas, struct rect body)
+{
+    char words[200];
+    struct rect inside =
+        draw_frame(canvas, body, body.rows, body.columns, ROLE_ACCENT, "Learning rate finder",
+                   scene->snapshot.state == TRAINER_TRYING ? "Esc hides, pause ends it" : "accept, drop; Esc hides");
+
+    finder_words(scene->finder, words, sizeof(words));
+    canvas_text_cut(canvas, inside.column, inside.row, inside.columns, STYLE(ROLE_TEXT, STYLE_BOLD), words);
+    inside.row++;
+    inside.rows--;
+    finder_draw(scene->finder, NULL, canvas, inside);
+}
+
 void overlay_draw(struct scene *scene, struct canvas *canvas, struct rect body)
 {
     if (scene->overlay == OVERLAY_HELP)
         draw_help(scene, canvas, body);
     if (scene->overlay == OVERLAY_MESSAGE)
         draw_message(scene, canvas, body);
+    if (scene->overlay == OVERLAY_FINDER)
+        draw_finder(scene, canvas, body);
 }

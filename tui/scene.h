@@ -6,6 +6,7 @@
 #include "engine/trainer.h"
 #include "tui/cell_cache.h"
 #include "tui/curves.h"
+#include "tui/finder.h"
 #include "tui/images.h"
 #include "tui/journal.h"
 #include "tui/keys.h"
@@ -44,7 +45,7 @@ enum axis_of {
 };
 
 /* A framed message over the charts. */
-enum overlay { OVERLAY_NONE, OVERLAY_HELP, OVERLAY_MESSAGE };
+enum overlay { OVERLAY_NONE, OVERLAY_HELP, OVERLAY_MESSAGE, OVERLAY_FINDER };
 
 /* A short word beside the command line, until the next key. */
 struct notice {
@@ -74,6 +75,7 @@ struct scene {
 
     struct monitor *monitor; /* of the machine; NULL until the run is there */
     struct curves *curves;
+    struct finder *finder; /* of OVERLAY_FINDER */
     struct journal *journal;
     int journal_scroll; /* rows above the newest */
 

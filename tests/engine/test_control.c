@@ -162,6 +162,51 @@ static void test_a_sleeping_viewer_loses_no_step(void **state)
     free(ring);
 }
 
+static struct event trial_step(int index, long step, bool range)
+{
+    const struct step_record record = {.step = step, .loss = (float)step, .learning_rate = (float)step};
+    struct event event = {.kind = EVENT_TRIAL, .trial = {.news = TRIAL_STEPS, .index = index, .range = range}};
+    event.trial.taken = step_summary_of(&record);
+    event.trial.result.steps = step;
+    return event;
+}
+
+/* Steps of one value of a trial become one event while nobody looks; those of the next value, and those of a range of
+ * rates, where each stands for its own rate, do not. */
+static void test_a_sleeping_viewer_finds_a_trials_values_apart(void **state)
+{
+    (void)state;
+    static struct event_ring ring;
+    struct event event;
+    struct error error = {0};
+    for (long step = 1; step <= EVENT_RING_SIZE; step++) {
+        event = (struct event){.kind = EVENT_MESSAGE};
+        assert_int_equal(event_ring_push(&ring, &event, &error), 0);
+    }
+    for (int index = 0; index < 3; index++)
+        for (long step = 1; step <= 10; step++) {
+            event = trial_step(index, step, index == 2);
+            assert_int_equal(event_ring_push(&ring, &event, &error), 0);
+        }
+    assert_int_equal(ring.waiting_count, 1 + 1 + 10);
+    for (int i = 0; i < EVENT_RING_SIZE; i++)
+        assert_true(event_ring_pop(&ring, &event));
+    event_ring_flush(&ring);
+    for (int index = 0; index < 2; index++) {
+        assert_true(event_ring_pop(&ring, &event));
+        assert_int_equal(event.trial.index, index);
+        assert_int_equal(event.trial.taken.count, 10);
+        assert_int_equal(event.trial.taken.last_step, 10);
+        assert_int_equal(event.trial.result.steps, 10);
+    }
+    for (long step = 1; step <= 10; step++) {
+        assert_true(event_ring_pop(&ring, &event));
+        assert_true(event.trial.taken.count == 1 && event.trial.taken.learning_rate == (float)step);
+    }
+    assert_false(event_ring_pop(&ring, &event));
+    event_ring_free(&ring);
+}
+
 static void test_a_viewer_in_time_sees_each_step_alone(void **state)
 {
     (void)state;
@@ -283,6 +328,7 @@ int main(void)
         cmocka_unit_test(test_command_queue_refuses_the_65th),
         cmocka_unit_test(test_commands_cross_threads_in_order),
         cmocka_unit_test(test_a_sleeping_viewer_loses_no_step),
+        cmocka_unit_test(test_a_sleeping_viewer_finds_a_trials_values_apart),
         cmocka_unit_test(test_a_viewer_in_time_sees_each_step_alone),
         cmocka_unit_test(test_events_cross_threads_complete),
         cmocka_unit_test(test_snapshots_are_whole_and_never_older),
