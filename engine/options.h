@@ -9,7 +9,8 @@
 
 enum schedule_kind { SCHEDULE_CONSTANT, SCHEDULE_STEP, SCHEDULE_COSINE, SCHEDULE_ONECYCLE };
 enum optimizer_kind { OPTIMIZER_SGD, OPTIMIZER_NESTEROV };
-enum device_kind { DEVICE_AUTO, DEVICE_CPU, DEVICE_CUDA };
+/* A GPU's number is counted from DEVICE_CUDA on: the first is DEVICE_CUDA itself, the next DEVICE_CUDA + 1. */
+enum device_kind { DEVICE_AUTO, DEVICE_CPU, DEVICE_CUDA, DEVICE_CUDA_LAST = DEVICE_CUDA + 63 };
 /* Of activations and of the convolutions' products. TF32: fp32, with products in TF32 on a GPU's tensor cores. */
 enum precision_kind { PRECISION_AUTO, PRECISION_FP32, PRECISION_BF16, PRECISION_TF32 };
 /* What a run does at a step that is not finite. */

@@ -19,6 +19,9 @@ struct cuda_device {
 /* False in a build without CUDA; `architectures` then is "", else the ones that were compiled for ("75 80 90"). */
 bool cuda_is_built(const char **architectures);
 
+/* GPUs that the driver tells of, whether they can be used or not; 0 where there are none or it cannot be asked. */
+int cuda_device_count(void);
+
 /* Describes GPU `index`. Fails, with a line that a user can act on, when this build has no CUDA, there is no driver or
  * one too old, no GPU of that number, or one of an architecture that was not built. */
 int cuda_device_find(int index, struct cuda_device *out, struct error *error);

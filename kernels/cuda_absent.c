@@ -16,6 +16,11 @@ bool cuda_is_built(const char **architectures)
     return false;
 }
 
+int cuda_device_count(void)
+{
+    return 0;
+}
+
 int cuda_device_find(int index, struct cuda_device *out, struct error *error)
 {
     (void)index;

@@ -126,6 +126,27 @@ static int set_real(float *at, const struct setting *row, const char *value, str
     return 0;
 }
 
+static int last_word(const struct setting *row)
+{
+    int last = 0;
+    while (row->choices[last + 1])
+        last++;
+    return last;
+}
+
+/* "cuda:1" */
+static bool set_numbered(int *at, const struct setting *row, const char *value)
+{
+    const int last = last_word(row);
+    const size_t length = strlen(row->choices[last]);
+    long number;
+    if (strncmp(value, row->choices[last], length) != 0 || value[length] != ':' ||
+        !number_to_long(value + length + 1, &number) || number < 0 || number > row->numbered)
+        return false;
+    *at = last + (int)number;
+    return true;
+}
+
 static int set_word(void *at, const struct setting *row, const char *value, struct error *error)
 {
     for (int i = 0; row->choices[i]; i++) {
@@ -137,6 +158,8 @@ static int set_word(void *at, const struct setting *row, const char *value, stru
             *(int *)at = i;
         return 0;
     }
+    if (row->numbered && set_numbered(at, row, value))
+        return 0;
     return bad_value(row, value, row->argument, error);
 }
 
@@ -221,6 +244,15 @@ int settings_set(struct settings *settings, const char *name, const char *value,
 
 /* ---- And back ---- */
 
+static void write_word(const struct setting *row, int choice, char value[SETTINGS_VALUE_SIZE])
+{
+    const int last = last_word(row);
+    if (choice > last)
+        snprintf(value, SETTINGS_VALUE_SIZE, "%s:%d", row->choices[last], choice - last);
+    else
+        strcpy(value, row->choices[choice]);
+}
+
 void settings_get(const struct settings *settings, const struct setting *row, char value[SETTINGS_VALUE_SIZE])
 {
     const void *at = setting_constant(settings, row);
@@ -245,7 +277,7 @@ void settings_get(const struct settings *settings, const struct setting *row, ch
         strcpy(value, *(const bool *)at ? "on" : "off");
         break;
     case SETTING_CHOICE:
-        strcpy(value, row->choices[*(const int *)at]);
+        write_word(row, *(const int *)at, value);
         break;
     case SETTING_TEXT:
     case SETTING_PRESET:

@@ -74,6 +74,8 @@ struct setting {
     bool automatic;             /* of SETTING_LONG: the word "auto" is allowed, too, for -1 */
     const char *implied;        /* of a row that is younger than some sessions: what they did without it; else NULL */
     const char *const *choices; /* of SETTING_CHOICE, NULL-terminated, in the enum's order */
+    int numbered; /* of SETTING_CHOICE: the last word may go on with a colon and a number up to this one, which is added
+                   * to its place in the enum; 0: it may not */
 };
 
 /* The index-th row; NULL behind the last. */

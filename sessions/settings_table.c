@@ -96,7 +96,8 @@ const struct setting settings_table[] = {
 
     {"data", RUN, TEXT(data, "DIR|synthetic"),
      .help = "folder of the CIFAR-10 or CIFAR-100 binary files, or the built-in images"},
-    {"device", RUN, AT(train.device), CHOICE(device_words, "auto|cpu|cuda"), .help = "where to compute"},
+    {"device", RUN, AT(train.device), CHOICE(device_words, "auto|cpu|cuda[:N]"),
+     .numbered = DEVICE_CUDA_LAST - DEVICE_CUDA, .help = "where to compute; N: which GPU, from 0"},
     {"precision", RUN, AT(train.precision), CHOICE(precision_words, "auto|fp32|bf16|tf32"),
      .help = "of activations and convolutions"},
     {"threads", RUN, AT(train.threads), NUMBER(INT, 0, 1024), .help = "processor threads; 0: all"},

@@ -6,7 +6,7 @@
 #include "tui/app_state.h"
 
 #include "base/clock.h"
-#include "kernels/cuda.h"
+#include "tui/device.h"
 #include "tui/nvml.h"
 
 #include <math.h>
@@ -18,12 +18,13 @@ static const double SEEN_SECONDS = 1, UNSEEN_SECONDS = 2;
 /* Load, temperature, power and memory of the GPU; where they cannot be had, the log says why. */
 static void open_gpu(struct app *app)
 {
+    const enum device_kind device = run_parts(app->run)->settings->train.device;
     struct cuda_device gpu;
     struct error error;
 
-    if (run_parts(app->run)->settings->train.device != DEVICE_CUDA)
+    if (!device_is_gpu(device))
         return;
-    if (cuda_device_find(0, &gpu, &error) || nvml_open(NULL, gpu.bus, &app->nvml, &error))
+    if (cuda_device_find(device_gpu(device), &gpu, &error) || nvml_open(NULL, gpu.bus, &app->nvml, &error))
         app_log(app, JOURNAL_NOTE, "the GPU's load is not shown: %s", error.message);
 }
 

@@ -15,10 +15,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { TEXT_SIZE = 1600, MOST_ROWS = 24 };
+enum { TEXT_SIZE = 1600, MOST_ROWS = 40, MOST_GPUS = 16 };
 
 struct doctor_finding {
-    const char *key, *label;
+    const char *key; /* of JSON; NULL: a row of the table alone */
+    char label[24];
     char text[TEXT_SIZE];
     json_t *value; /* owned */
 };
@@ -40,7 +41,7 @@ static void found(struct findings *findings, const char *key, const char *label,
     vsnprintf(row->text, sizeof row->text, format, arguments);
     va_end(arguments);
     row->key = key;
-    row->label = label;
+    snprintf(row->label, sizeof row->label, "%s", label);
     row->value = value ? value : cli_json_text(row->text);
 }
 
@@ -172,6 +173,41 @@ static void look_at_gpu(struct findings *findings, const struct settings *settin
     look_at_nvml(findings, gpu);
 }
 
+/* A GPU as an object of JSON; what cannot be used is there with the reason. */
+static json_t *gpu_json(const struct cuda_device *gpu, const struct error *why)
+{
+    json_t *capability = gpu->major > 0 ? json_sprintf("%d.%d", gpu->major, gpu->minor) : json_null();
+    json_t *reason = why ? cli_json_text(why->message) : json_null();
+    return json_pack("{s:i, s:o, s:o, s:o, s:I, s:I, s:b, s:o}", "index", gpu->index, "name", cli_json_text(gpu->name),
+                     "bus", cli_json_text(gpu->bus), "compute_capability", capability, "memory_free",
+                     (json_int_t)gpu->memory_free, "memory_total", (json_int_t)gpu->memory_total, "usable", !why, "why",
+                     reason);
+}
+
+/* All of the machine, by the numbers that --device cuda:N takes; a row each where the device's own do not say it. */
+static void look_at_gpus(struct findings *findings, enum device_kind device)
+{
+    const int count = cuda_device_count();
+    json_t *list = json_array();
+    for (int i = 0; i < count && i < MOST_GPUS; i++) {
+        struct cuda_device gpu;
+        struct error why = {""};
+        char label[16];
+        const bool usable = cuda_device_find(i, &gpu, &why) == 0;
+        json_array_append_new(list, gpu_json(&gpu, usable ? NULL : &why)); /* a list cut short shows as a shorter one */
+        snprintf(label, sizeof label, "cuda:%d", i);
+        if (count == 1 && device_is_gpu(device))
+            continue;
+        if (usable)
+            found(findings, NULL, label, NULL, "%s at %s, compute capability %d.%d, %.1f of %.1f GB free%s", gpu.name,
+                  gpu.bus, gpu.major, gpu.minor, (double)gpu.memory_free / 1e9, (double)gpu.memory_total / 1e9,
+                  device == (enum device_kind)(DEVICE_CUDA + i) ? ": the device above" : "");
+        else
+            found(findings, NULL, label, NULL, "cannot be used: %s", why.message);
+    }
+    found(findings, "gpus", "GPUs", list, "%d", count);
+}
+
 static void look_at_terminal(struct findings *findings)
 {
     const char *type = getenv("TERM"), *colors = getenv("COLORTERM");
@@ -254,6 +290,8 @@ static json_t *findings_json(struct findings *findings)
     json_t *object = json_object();
     for (int i = 0; object && i < findings->count; i++) {
         struct doctor_finding *row = &findings->rows[i];
+        if (!row->key)
+            continue;
         int result = json_object_set_new(object, row->key, row->value);
         row->value = NULL;
         if (result != 0) {
@@ -281,14 +319,16 @@ static int print_findings(const struct findings *findings, struct error *error)
 }
 
 /* Every op on the GPU and on the processor. */
-static enum cli_status self_test(struct cli *cli, struct findings *findings, bool tf32, json_t **results)
+static enum cli_status self_test(struct cli *cli, struct findings *findings, const struct cuda_device *device,
+                                 json_t **results)
 {
     struct backend *cpu = NULL, *gpu = NULL;
     struct error error;
+    const bool tf32 = cuda_device_has_bf16(device);
     int bad = 0;
     enum cli_status status = CLI_DONE;
     if (backend_cpu_create(cli->settings.train.threads, &cpu, &error) != 0 ||
-        backend_cuda_create(0, &gpu, &error) != 0 ||
+        backend_cuda_create(device->index, &gpu, &error) != 0 ||
         ops_check(cpu, gpu, tf32, !cli->settings.json, results, &bad, &error) != 0)
         status = cli_failed(cli, &error);
     findings->trouble |= bad > 0;
@@ -304,13 +344,13 @@ static enum cli_status show(struct cli *cli, struct findings *findings, const st
     struct error error;
     json_t *results = NULL;
     enum cli_status status = CLI_DONE;
-    const bool gpu = choice->kind == DEVICE_CUDA;
+    const bool gpu = device_is_gpu(choice->kind);
     if (!cli->settings.json && print_findings(findings, &error) != 0)
         return cli_failed(cli, &error);
     if (!cli->settings.json)
         printf(gpu ? "\n" : "\nself-test: skipped: there is no GPU whose results could be compared with the CPU's\n");
     if (gpu)
-        status = self_test(cli, findings, cuda_device_has_bf16(&choice->gpu), &results);
+        status = self_test(cli, findings, &choice->gpu, &results);
     if (!cli->settings.json) {
         json_decref(results);
         return status;
@@ -335,6 +375,7 @@ enum cli_status cli_doctor(struct cli *cli)
     }
     found(findings, "version", "nfbench", NULL, "%s", CLI_VERSION);
     look_at_gpu(findings, &cli->settings, &choice);
+    look_at_gpus(findings, choice.kind);
     look_at_processor(findings);
     look_at_processor_backend(findings, &cli->settings);
     look_at_data(findings, &cli->settings);

@@ -201,7 +201,7 @@ static int prefer_preset_of_gpu(struct cli *cli, struct error *error)
     const struct setting *preset = settings_row(settings_find("preset"));
     if (settings->help || cli->command->min_operands > 0 || !cli_takes(cli->command, preset) ||
         settings_given(settings, "preset") || strcmp(settings->model.preset, SETTINGS_PRESET) != 0 ||
-        device_choose(settings->train.device, &choice, NULL) != 0 || choice.kind != DEVICE_CUDA)
+        device_choose(settings->train.device, &choice, NULL) != 0 || !device_is_gpu(choice.kind))
         return 0;
     if (keep_setting(cli, "preset", "report", error) != 0)
         return -1;

@@ -15,18 +15,28 @@ static bool machine_has_gpu(void)
            access("/dev/dxg", F_OK) == 0; /* the last: a GPU of Windows, under WSL */
 }
 
+bool device_is_gpu(enum device_kind device)
+{
+    return device >= DEVICE_CUDA;
+}
+
+int device_gpu(enum device_kind device)
+{
+    return device_is_gpu(device) ? (int)device - DEVICE_CUDA : 0;
+}
+
 int device_choose(enum device_kind wanted, struct device_choice *out, struct error *error)
 {
     memset(out, 0, sizeof *out);
     out->kind = DEVICE_CPU;
     if (wanted == DEVICE_CPU)
         return 0;
-    if (cuda_device_find(0, &out->gpu, &out->why_not) == 0) {
-        out->kind = DEVICE_CUDA;
+    if (cuda_device_find(device_gpu(wanted), &out->gpu, &out->why_not) == 0) {
+        out->kind = (enum device_kind)(DEVICE_CUDA + device_gpu(wanted));
         out->why_not.message[0] = '\0';
         return 0;
     }
-    if (wanted == DEVICE_CUDA)
+    if (device_is_gpu(wanted))
         return error_set(error, "--device cuda: %.400s", out->why_not.message);
     out->gpu_is_there = machine_has_gpu();
     return 0;
@@ -65,7 +75,7 @@ static int open_gpu(const struct device_choice *choice, struct train_options *tr
                     char text[DEVICE_TEXT_SIZE], struct error *error)
 {
     const bool native = cuda_device_has_bf16(&choice->gpu);
-    if (backend_cuda_create(0, backend, error) != 0)
+    if (backend_cuda_create(choice->gpu.index, backend, error) != 0)
         return -1;
     if (train->precision == PRECISION_AUTO)
         train->precision = native ? PRECISION_BF16 : PRECISION_FP32;
@@ -99,7 +109,7 @@ static int choose_and_open(struct train_options *train, struct backend **backend
     note[0] = '\0';
     if (device_choose(train->device, &choice, error) != 0 || check_precision(&choice, train->precision, error) != 0)
         return -1;
-    const bool gpu = choice.kind == DEVICE_CUDA;
+    const bool gpu = device_is_gpu(choice.kind);
     if ((gpu ? open_gpu : open_cpu)(&choice, train, backend, text, error) != 0)
         return -1;
     if (choice.gpu_is_there)

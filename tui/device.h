@@ -1,4 +1,5 @@
-/* The device that --device means on this machine: the first GPU where `auto` finds one, else the processor. */
+/* The device that --device means on this machine: the GPU that was asked for, the first one where `auto` finds it, else
+ * the processor. */
 #ifndef NFBENCH_TUI_DEVICE_H
 #define NFBENCH_TUI_DEVICE_H
 
@@ -9,13 +10,17 @@ enum { DEVICE_TEXT_SIZE = 96, DEVICE_NOTE_SIZE = 512 };
 
 /* What was found, without making anything on it. */
 struct device_choice {
-    enum device_kind kind;  /* DEVICE_CPU or DEVICE_CUDA */
-    struct cuda_device gpu; /* of DEVICE_CUDA */
+    enum device_kind kind;  /* DEVICE_CPU, or a GPU */
+    struct cuda_device gpu; /* ... that one */
     struct error why_not;   /* `auto` found no GPU: why; else empty */
     bool gpu_is_there;      /* ... though the machine has one: worth a note */
 };
 
-/* -1 when `wanted` is DEVICE_CUDA and there is none that can be used. */
+/* Whether a device is a GPU, and which (0 for `auto`). */
+bool device_is_gpu(enum device_kind device);
+int device_gpu(enum device_kind device);
+
+/* -1 when `wanted` is a GPU and that one cannot be used. */
 int device_choose(enum device_kind wanted, struct device_choice *out, struct error *error);
 
 /* -1, with a line that a user can act on, when train->precision is TF32 and the device that train->device means has

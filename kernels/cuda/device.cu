@@ -63,6 +63,17 @@ cudaError_t cuda_use(int index)
     return code;
 }
 
+int cuda_device_count()
+{
+    struct cuda_device unused = {};
+    struct error error;
+    int count = 0;
+    if (check_driver(&unused, &error) || cudaGetDeviceCount(&count) != cudaSuccess)
+        count = 0;
+    (void)cudaGetLastError(); /* or the next launch would report it */
+    return count;
+}
+
 int cuda_device_find(int index, struct cuda_device *out, struct error *error)
 {
     struct cudaDeviceProp properties;

@@ -7,13 +7,17 @@
 
 const struct emulation_machine emulation_usual_machine = {1, 13000, 13000, 9, 0, 132, (size_t)4 << 30};
 
-/* Whole programs, which no test can set, get another compute capability by EMULATED_CAPABILITY=7.5. */
+/* Whole programs, which no test can set, get another compute capability by EMULATED_CAPABILITY=7.5, and more GPUs by
+ * EMULATED_DEVICES=2. */
 static struct emulation_machine machine_asked_for()
 {
     struct emulation_machine asked = emulation_usual_machine;
     const char *capability = getenv("EMULATED_CAPABILITY");
     if (capability && sscanf(capability, "%d.%d", &asked.major, &asked.minor) != 2)
         emulation_report("EMULATED_CAPABILITY=%s: wanted like 7.5", capability);
+    const char *devices = getenv("EMULATED_DEVICES");
+    if (devices)
+        asked.devices = atoi(devices);
     return asked;
 }
 

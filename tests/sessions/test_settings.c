@@ -476,6 +476,26 @@ static void test_decimal_comma(void **state)
     assert_string_equal(value, "0.25");
 }
 
+/* "cuda:1" is the second GPU, and its number in the enum. */
+static void test_a_device_may_have_a_number(void **state)
+{
+    static const char *const refused[] = {"cuda:", "cuda:-1", "cuda:64", "cuda:1x", "cuda1", "cpu:1", "auto:0", ":1"};
+    struct settings settings = defaults();
+    struct error error = {""};
+    (void)state;
+    assert_ok(settings_set(&settings, "device", "cuda:3", &error), &error);
+    assert_int_equal(settings.train.device, DEVICE_CUDA + 3);
+    assert_string_equal(text_of(&settings, "device"), "cuda:3");
+    assert_ok(settings_set(&settings, "device", "cuda:0", &error), &error);
+    assert_int_equal(settings.train.device, DEVICE_CUDA);
+    assert_string_equal(text_of(&settings, "device"), "cuda");
+    for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
+        assert_int_equal(settings_set(&settings, "device", refused[i], &error), -1);
+        assert_non_null(strstr(error.message, "wanted auto|cpu|cuda[:N]"));
+    }
+    assert_int_equal(settings_set(&settings, "augment", "standard:1", &error), -1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -499,6 +519,7 @@ int main(void)
         cmocka_unit_test(test_digest_of_older_sessions),
         cmocka_unit_test(test_help_names_the_option_within_the_width),
         cmocka_unit_test(test_help_names_the_presets),
+        cmocka_unit_test(test_a_device_may_have_a_number),
         cmocka_unit_test(test_decimal_comma),
     };
     return cmocka_run_group_tests(tests, folder_setup, folder_teardown);

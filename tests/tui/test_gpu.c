@@ -53,6 +53,30 @@ static void doctor_tests_every_op(void **state)
     json_decref(found);
 }
 
+static void a_gpu_is_chosen_by_its_number(void **state)
+{
+    (void)state;
+    assert_int_equal(setenv("EMULATED_DEVICES", "2", 1), 0);
+    json_t *found = last_json(run_expecting(0, "doctor --device cuda:1 --threads 1 --json"));
+    const json_t *gpus = json_object_get(found, "gpus");
+    assert_int_equal(json_array_size(gpus), 2);
+    assert_int_equal(json_integer_value(json_object_get(json_array_get(gpus, 1), "index")), 1);
+    assert_true(json_is_true(json_object_get(json_array_get(gpus, 1), "usable")));
+    json_decref(found);
+    run_expecting(0, "train " FEW "--device cuda:1 --session second");
+    assert_true(file_has("nfbench/second/settings.ini", "device = cuda:1\n"));
+    const struct outcome *outcome = run_expecting(0, "resume second --epochs 2 --device cuda");
+    assert_non_null(strstr(outcome->err, "not on the device it was on before"));
+    assert_true(file_has("nfbench/second/settings.ini", "device = cuda\n"));
+    outcome = run_expecting(1, "train " FEW "--device cuda:2");
+    assert_non_null(strstr(outcome->err, "there is no GPU 2; this machine has 2, numbered from 0"));
+    outcome = run_expecting(2, "train " FEW "--device cuda:64");
+    assert_non_null(strstr(outcome->err, "wanted auto|cpu|cuda[:N]"));
+    run_expecting(2, "train " FEW "--device cuda:");
+    run_expecting(2, "train " FEW "--device cpu:1");
+    assert_int_equal(unsetenv("EMULATED_DEVICES"), 0);
+}
+
 static void a_run_takes_the_gpu(void **state)
 {
     (void)state;
@@ -106,9 +130,9 @@ static void a_gpu_makes_report_the_preset(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(doctor_tests_every_op),         cmocka_unit_test(a_run_takes_the_gpu),
-        cmocka_unit_test(a_run_computes_in_tf32),        cmocka_unit_test(an_older_gpu_has_no_tf32),
-        cmocka_unit_test(a_gpu_makes_report_the_preset),
+        cmocka_unit_test(doctor_tests_every_op),    cmocka_unit_test(a_gpu_is_chosen_by_its_number),
+        cmocka_unit_test(a_run_takes_the_gpu),      cmocka_unit_test(a_run_computes_in_tf32),
+        cmocka_unit_test(an_older_gpu_has_no_tf32), cmocka_unit_test(a_gpu_makes_report_the_preset),
     };
     return cmocka_run_group_tests(tests, setup, process_teardown);
 }
