@@ -1,4 +1,5 @@
 /* What each command does to a run, between two steps, and what is recorded of it. */
+#include "base/digits.h"
 #include "engine/live.h"
 #include "engine/network_probe.h"
 #include "engine/trainer_internal.h"
@@ -165,8 +166,9 @@ static enum progress run_steps(struct trainer *trainer, struct command_record *r
 
 static void measured(struct command_record *record, const char *part, float accuracy, float loss)
 {
-    trainer_outcome(record, loss < 1e6f ? "%s accuracy %.2f %%, loss %.4f" : "%s accuracy %.2f %%, loss %.3g", part,
-                    100 * (double)accuracy, (double)loss);
+    char digits[32];
+    digits_loss((double)loss, digits, sizeof digits);
+    trainer_outcome(record, "%s accuracy %.2f %%, loss %s", part, 100 * (double)accuracy, digits);
 }
 
 static enum progress evaluate_run(struct trainer *trainer, struct command_record *record)

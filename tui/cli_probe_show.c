@@ -1,6 +1,7 @@
 /* What `nfbench probe` shows of its networks: tables, JSON and a figure. */
 #include "tui/cli_probe.h"
 
+#include "base/digits.h"
 #include "engine/health.h"
 #include "tui/cli_table.h"
 #include "tui/export.h"
@@ -17,12 +18,10 @@ enum { PICTURE_COLUMNS = 160, PICTURE_ROWS = 24, NOTE_SIZE = 320 };
 
 static void number_cell(struct table *table, double value)
 {
-    if (!isfinite(value))
-        table_cell(table, "%s", isnan(value) ? "" : "inf");
-    else if (value != 0 && (fabs(value) < 1e-3 || fabs(value) >= 1e5))
-        table_cell(table, "%.2e", value);
-    else
-        table_cell(table, "%.4g", value);
+    char number[32] = "";
+    if (!isnan(value)) /* not measured */
+        digits_significant(value, 4, number, sizeof number);
+    table_cell(table, "%s", number);
 }
 
 static void name_cell(struct table *table, int point)

@@ -1,6 +1,7 @@
 /* One block in detail: its numbers, what its health says, and figures: how its values and its channels' variances are
  * distributed, how that and the variance went over the steps, and each channel. As many figures as have room stand
  * there; Up and Down bring the others. */
+#include "base/digits.h"
 #include "tui/figure_signal.h"
 #include "tui/keys.h"
 #include "tui/panel_probe.h"
@@ -24,7 +25,7 @@ static void add_number(struct number *numbers, int *count, const char *label, do
     struct number *number = &numbers[(*count)++];
 
     number->label = label;
-    snprintf(number->text, sizeof(number->text), isfinite(value) ? "%.4g" : isnan(value) ? "NaN" : "Inf", value);
+    digits_significant(value, 4, number->text, sizeof(number->text));
 }
 
 static void add_share(struct number *numbers, int *count, const char *label, double value)

@@ -1,6 +1,7 @@
 /* The table of blocks: one row for the stem and each residual block, coloured by its health; the measured variance as a
  * bar beside the predicted one, numbers as there is room for them, and how the output's values were distributed over
  * the steps. */
+#include "base/digits.h"
 #include "tui/figure_signal.h"
 #include "tui/panel_probe.h"
 
@@ -31,14 +32,7 @@ struct row {
 
 static void write_number(double value, char text[16])
 {
-    double size = fabs(value);
-
-    if (!isfinite(value))
-        snprintf(text, 16, isnan(value) ? "NaN" : "Inf");
-    else if (size >= 1e5 || (size > 0 && size < 1e-3))
-        snprintf(text, 16, "%.1e", value);
-    else
-        snprintf(text, 16, size >= 1000 ? "%.0f" : "%.3g", value);
+    digits_significant(value, 3, text, 16);
 }
 
 static void write_share(double value, char text[16])

@@ -63,11 +63,6 @@ void words_sentences(char *text)
             dot[1] = '\n';
 }
 
-void words_loss(double loss, char *text, size_t size)
-{
-    snprintf(text, size, loss < 1e6 ? "%.4f" : "%.3g", loss);
-}
-
 void words_percent(double part, char *text, size_t size)
 {
     if (part >= 0)

@@ -1,0 +1,25 @@
+/* See digits.h. */
+#include "base/digits.h"
+
+#include <math.h>
+#include <stdio.h>
+
+void digits_significant(double value, int digits, char *text, size_t size)
+{
+    const double amount = fabs(value);
+    if (isnan(value))
+        snprintf(text, size, "NaN");
+    else if (isinf(value))
+        snprintf(text, size, value < 0 ? "-Inf" : "Inf");
+    else if (amount >= 1e5 || (amount > 0 && amount < 1e-3))
+        snprintf(text, size, "%.*e", digits - 2, value);
+    else if (amount >= pow(10, digits))
+        snprintf(text, size, "%.0f", value);
+    else
+        snprintf(text, size, "%.*g", digits, value);
+}
+
+void digits_loss(double loss, char *text, size_t size)
+{
+    snprintf(text, size, loss < 1e6 ? "%.4f" : "%.3g", loss);
+}
