@@ -61,7 +61,7 @@ static void blocks_are_measured_while_it_trains(void **state)
     (void)state;
     screen_start(120, 36, "", PROBED);
     screen_key("3");
-    wait_for("stem");
+    wait_for(" stem");
     wait_for("block 4");
     wait_for("predicted");
     step = wait_for_probe_behind(63); /* the last in the beginning is at 32 */
@@ -99,7 +99,7 @@ static void keys_walk_through_the_blocks(void **state)
     wait_for_step_above(3);
     pause_now();
     screen_key("3");
-    wait_for("stem: ");
+    wait_for(" stem: ");
     screen_key("Down");
     wait_for("block 1: ");
     screen_key("End");
@@ -142,7 +142,7 @@ static void without_probes_the_view_says_how_to_get_them(void **state)
     wait_for("Probing is off");
     wait_for("--probe-every N");
     pause_now(); /* a pause measures, too */
-    wait_for("stem");
+    wait_for(" stem");
     leave();
 }
 
@@ -228,7 +228,7 @@ static void a_paused_view_sends_nothing(void **state)
     wait_for_step_above(3);
     pause_now();
     screen_key("3");
-    wait_for("stem: ");
+    wait_for(" stem: ");
     screen_stays_quiet();
     leave();
 }

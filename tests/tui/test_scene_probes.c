@@ -109,14 +109,14 @@ static void a_row_stands_for_each_block(void **state)
     render(24, 80);
     must_show(24, "step 200");
     must_show(24, "next at 300");
-    must_show(24, "stem");
+    must_show(24, " stem");
     for (int b = 1; b <= BLOCKS; b++) {
         char words[32];
 
         snprintf(words, sizeof(words), "block %d ", b);
         must_show(24, words);
         snprintf(words, sizeof(words), "%.3g", (double)model_block(&spec, b - 1).variance_out);
-        assert_non_null(strstr(drawn_text[row_of(24, "stem") + b], words));
+        assert_non_null(strstr(drawn_text[row_of(24, " stem") + b], words));
     }
 }
 
