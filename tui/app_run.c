@@ -185,7 +185,7 @@ static size_t append_measure(char *text, size_t size, const char *name, float lo
     if (accuracy < 0)
         return 0;
     words_percent((double)accuracy, percent, sizeof(percent));
-    digits_loss((double)loss, words, sizeof(words));
+    words_loss((double)loss, words, sizeof(words));
     return (size_t)snprintf(text, size, "   %s %s, loss %s", name, percent, words);
 }
 

@@ -252,7 +252,7 @@ static void append_measured(char *text, size_t size, const char *name, double ac
 {
     size_t used = strlen(text);
     char words[CLI_VALUE_SIZE];
-    digits_loss(loss, words, sizeof words);
+    words_loss(loss, words, sizeof words);
     if (accuracy >= 0)
         snprintf(text + used, size - used, "  %s %.2f %% (loss %s)", name, 100 * accuracy, words);
 }

@@ -219,7 +219,7 @@ static void print_measured(const char *name, double accuracy, double loss)
 {
     char percent[CLI_VALUE_SIZE], words[CLI_VALUE_SIZE];
     words_percent(accuracy, percent, sizeof percent);
-    digits_loss(loss, words, sizeof words);
+    words_loss(loss, words, sizeof words);
     if (accuracy >= 0)
         printf("%-12s%s, loss %s\n", name, percent, words);
 }
@@ -240,7 +240,7 @@ static void print_result(const struct result *result)
     if (result->skipped)
         printf("%-12s%ld batch%s whose steps were not finite\n", "passed over", result->skipped,
                result->skipped == 1 ? "" : "es");
-    digits_loss(result->epoch.train_loss, loss, sizeof loss);
+    words_loss(result->epoch.train_loss, loss, sizeof loss);
     if (result->epoch.train_loss >= 0)
         printf("%-12sloss %s\n", "training", loss);
     print_measured("validation", result->epoch.validation_accuracy, result->epoch.validation_loss);

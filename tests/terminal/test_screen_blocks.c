@@ -127,7 +127,7 @@ static void keys_walk_through_the_blocks(void **state)
     wait_for("session /");
     screen_key("1");
     wait_for(" Accuracy \xe2\x94\x80");
-    screen_key("Enter"); /* here it opens the command line, as ever */
+    screen_key(":");
     screen_type("view block\n");
     wait_for("Block 4 of 4");
     leave();

@@ -261,15 +261,15 @@ static void the_names_of_the_views_show_which_is_open(void **state)
     (void)state;
     add_healthy(0);
     scene.view = VIEW_BLOCKS;
-    render(24, 80);
-    must_show(24, "1 Overview  2 Charts  3 Blocks  4 Signal  5 Gradients  8 System  0 Log");
+    render(24, 100);
+    must_show(24, "1 Overview  2 Charts  3 Blocks  4 Signal  5 Gradients  6 Images  8 System  0 Log");
     assert_int_equal(role_at(24, "3 Blocks"), ROLE_SELECTED);
     assert_int_equal(role_at(24, "2 Charts"), ROLE_KEY);
     scene.view = VIEW_BLOCK; /* belongs to them */
-    render(24, 80);
+    render(24, 100);
     assert_int_equal(role_at(24, "3 Blocks"), ROLE_SELECTED);
     render(18, 60); /* no room for all the names */
-    must_show(18, "1  2  3 Blocks  4  5  8  0");
+    must_show(18, "1  2  3 Blocks  4  5  6  8  0");
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, probed_scene_open, probed_scene_close)
