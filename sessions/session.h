@@ -99,6 +99,12 @@ int session_update_settings(struct session *session, const struct settings *sett
 /* All records so far, for the charts; free with metrics_free. */
 int session_metrics(const struct session *session, struct metrics *out, struct error *error);
 
+/* Tells whether a session's files were written since they were read. */
+struct session_stamp {
+    struct timespec metrics, settings, checkpoints;
+    long long metrics_size;
+};
+
 /* One row of `nfbench sessions`. */
 struct session_summary {
     char name[SESSION_NAME_SIZE];
@@ -106,12 +112,19 @@ struct session_summary {
     char state[16];      /* "training", "finished", "stopped", "diverged", "failed", "interrupted", "new", "damaged" */
     long step;           /* of the newest record or checkpoint */
     float best_accuracy; /* validation, else test; 0..1, -1: not measured */
+    float last_loss;     /* of the newest step; NAN before the first */
+    float learning_rate; /* the same step's; NAN, too */
     time_t changed;      /* last write */
+    time_t started;      /* when its folder was made, as far as the disk knows that */
     bool locked;         /* some process trains it now */
+    struct session_stamp stamp;
 };
 /* The row of a session that is open for reading: the same state and step as in the list. */
 void session_summarize(const struct session *session, struct session_summary *out);
 /* Newest first; *out is freed by the caller with free(). An absent folder is an empty list. */
 int sessions_list(const struct settings *settings, struct session_summary **out, int *count, struct error *error);
+/* Brings a list (NULL and 0 at first) up to date; of sessions whose files have not been written since, the row stays
+ * and nothing is read. On failure the list is as before. */
+int sessions_update(const struct settings *settings, struct session_summary **list, int *count, struct error *error);
 
 #endif

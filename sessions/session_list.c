@@ -1,9 +1,12 @@
 /* The list of sessions; see sessions_list in session.h. */
+#include "base/clock.h"
 #include "sessions/checkpoint.h"
 #include "sessions/session_paths.h"
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -38,6 +41,38 @@ static const char *state_name(const struct session_summary *summary, const struc
     return metrics->last_step > 0 || *metrics->end_state ? "interrupted" : "new";
 }
 
+static void stamp_file(const char *path, struct timespec *written, long long *size)
+{
+    struct stat status;
+    if (stat(path, &status))
+        return;
+    *written = status.st_mtim;
+    if (size)
+        *size = status.st_size;
+}
+
+static struct session_stamp take_stamp(const struct session_paths *paths)
+{
+    struct session_stamp stamp;
+    memset(&stamp, 0, sizeof stamp); /* it is compared as bytes */
+    stamp_file(paths->metrics, &stamp.metrics, &stamp.metrics_size);
+    stamp_file(paths->settings, &stamp.settings, NULL);
+    stamp_file(paths->checkpoints, &stamp.checkpoints, NULL);
+    return stamp;
+}
+
+/* A folder's birth, or what comes nearest to it where the file system does not tell. */
+static time_t birth_of(const struct session_paths *paths)
+{
+    const time_t now = clock_calendar(); /* no session is of tomorrow, whatever a disk says */
+    struct statx status;
+    struct stat settings;
+    time_t born = stat(paths->settings, &settings) ? 0 : settings.st_mtime;
+    if (statx(AT_FDCWD, paths->folder, 0, STATX_BTIME, &status) == 0 && status.stx_mask & STATX_BTIME)
+        born = (time_t)status.stx_btime.tv_sec;
+    return born < now ? born : now;
+}
+
 void session_paths_summarize(const struct session_paths *paths, struct session_summary *summary)
 {
     struct settings settings;
@@ -47,7 +82,9 @@ void session_paths_summarize(const struct session_paths *paths, struct session_s
     last_change(paths->settings, &summary->changed);
     last_change(paths->metrics, &summary->changed);
     summary->locked = session_is_locked(paths);
+    summary->started = birth_of(paths);
     summary->best_accuracy = -1;
+    summary->last_loss = summary->learning_rate = NAN;
     strcpy(summary->state, "damaged");
     if (settings_default(&settings, NULL) || settings_read(&settings, paths->settings, NULL))
         return;
@@ -58,6 +95,10 @@ void session_paths_summarize(const struct session_paths *paths, struct session_s
     if (metrics_read_summary(paths->metrics, &metrics, NULL) == 0) {
         summary->step = metrics.last_step > summary->step ? metrics.last_step : summary->step;
         summary->best_accuracy = best_accuracy(&metrics, settings.model.classes);
+        if (metrics.step_count) {
+            summary->last_loss = metrics.steps[metrics.step_count - 1].loss;
+            summary->learning_rate = metrics.steps[metrics.step_count - 1].learning_rate;
+        }
         snprintf(summary->state, sizeof summary->state, "%s", state_name(summary, &metrics));
     }
     metrics_free(&metrics);
@@ -71,9 +112,30 @@ static int newest_first(const void *a, const void *b)
     return strcmp(right->name, left->name);
 }
 
+/* The rows that are known already. */
+struct known {
+    const struct session_summary *rows;
+    int count;
+};
+
+/* The row of that name when nothing was written since; the lock is looked at in any case. */
+static bool take_known(const struct known *known, const struct session_paths *paths, struct session_summary *row)
+{
+    for (int i = 0; i < known->count; i++) {
+        const struct session_summary *old = &known->rows[i];
+        if (strcmp(old->name, row->name))
+            continue;
+        if (memcmp(&old->stamp, &row->stamp, sizeof old->stamp) || session_is_locked(paths) != old->locked)
+            return false;
+        *row = *old;
+        return true;
+    }
+    return false;
+}
+
 /* Adds the session of that name, when there is one. */
-static int add_session(const char *directory, const char *name, struct session_summary **list, int *count,
-                       struct error *error)
+static int add_session(const char *directory, const char *name, const struct known *known,
+                       struct session_summary **list, int *count, struct error *error)
 {
     char folder[FILE_PATH_SIZE];
     struct session_paths paths;
@@ -88,35 +150,54 @@ static int add_session(const char *directory, const char *name, struct session_s
     if (!grown)
         return error_set(error, "cannot list %s: out of memory", directory);
     *list = grown;
-    memset(&grown[*count], 0, sizeof *grown);
-    strcpy(grown[*count].name, name);
-    session_paths_summarize(&paths, &grown[(*count)++]);
+    struct session_summary *row = &grown[(*count)++];
+    memset(row, 0, sizeof *row);
+    strcpy(row->name, name);
+    row->stamp = take_stamp(&paths);
+    if (!take_known(known, &paths, row))
+        session_paths_summarize(&paths, row);
     return 0;
 }
 
-int sessions_list(const struct settings *settings, struct session_summary **out, int *count, struct error *error)
+static int list_folder(const char *directory, const struct known *known, struct session_summary **out, int *count,
+                       struct error *error)
 {
-    char directory[SETTINGS_PATH_SIZE];
-    *out = NULL;
-    *count = 0;
-    if (sessions_directory(settings, directory, error))
-        return -1;
     DIR *folder = opendir(directory);
     if (!folder)
         return errno == ENOENT ? 0 : error_set(error, "cannot list %s: %s", directory, strerror(errno));
     int result = 0;
     const struct dirent *entry;
     while (result == 0 && (errno = 0, entry = readdir(folder)))
-        result = add_session(directory, entry->d_name, out, count, error);
+        result = add_session(directory, entry->d_name, known, out, count, error);
     if (result == 0 && errno)
         result = error_set(error, "cannot list %s: %s", directory, strerror(errno));
     closedir(folder);
-    if (result) {
-        free(*out);
-        *out = NULL;
+    return result;
+}
+
+int sessions_update(const struct settings *settings, struct session_summary **list, int *count, struct error *error)
+{
+    const struct known known = {*list, *count};
+    char directory[SETTINGS_PATH_SIZE];
+    struct session_summary *rows = NULL;
+    int found = 0;
+    if (sessions_directory(settings, directory, error))
+        return -1;
+    if (list_folder(directory, &known, &rows, &found, error)) {
+        free(rows);
         return -1;
     }
-    if (*count)
-        qsort(*out, (size_t)*count, sizeof **out, newest_first);
+    if (found)
+        qsort(rows, (size_t)found, sizeof *rows, newest_first);
+    free(*list);
+    *list = rows;
+    *count = found;
     return 0;
+}
+
+int sessions_list(const struct settings *settings, struct session_summary **out, int *count, struct error *error)
+{
+    *out = NULL;
+    *count = 0;
+    return sessions_update(settings, out, count, error);
 }

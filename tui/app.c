@@ -95,7 +95,15 @@ static void take_signal(struct app *app, enum terminal_signal signal)
 
 /* ---- The loop ---- */
 
-enum { POLL_INPUT, POLL_SIGNALS, POLL_CAUGHT, POLL_LAUNCH, POLL_PICTURES, POLL_COUNT = POLL_PICTURES + PICTURES_MOST };
+enum {
+    POLL_INPUT,
+    POLL_SIGNALS,
+    POLL_CAUGHT,
+    POLL_LAUNCH,
+    POLL_RUNS,
+    POLL_PICTURES,
+    POLL_COUNT = POLL_PICTURES + PICTURES_MOST
+};
 
 static bool trains(const struct app *app)
 {
@@ -128,6 +136,7 @@ static void draw(struct app *app)
 {
     struct scene_cursor cursor;
 
+    app_want_runs(app);
     canvas_clear(screen_canvas());
     cursor = scene_draw(&app->scene, screen_canvas());
     screen_show(cursor.row, cursor.column);
@@ -141,7 +150,8 @@ static int wait_for_something(struct app *app, int milliseconds, struct error *e
         [POLL_INPUT] = {.fd = app->hidden || app->deaf ? -1 : STDIN_FILENO, .events = POLLIN},
         [POLL_SIGNALS] = {.fd = terminal_signal_fd(), .events = POLLIN},
         [POLL_CAUGHT] = {.fd = terminal_caught_fd(), .events = POLLIN},
-        [POLL_LAUNCH] = {.fd = app->launch ? launch_fd(app->launch) : -1, .events = POLLIN}};
+        [POLL_LAUNCH] = {.fd = app->launch ? launch_fd(app->launch) : -1, .events = POLLIN},
+        [POLL_RUNS] = {.fd = app->runs ? runs_fd(app->runs) : -1, .events = POLLIN}};
     enum terminal_signal signal;
 
     for (int i = 0; i < PICTURES_MOST; i++)
@@ -155,6 +165,8 @@ static int wait_for_something(struct app *app, int milliseconds, struct error *e
         take_stray_output(app);
     if (polls[POLL_LAUNCH].revents)
         app_follow_launch(app);
+    if (polls[POLL_RUNS].revents)
+        app_follow_runs(app);
     for (int i = PICTURES_MOST - 1; i >= 0; i--)
         if (polls[POLL_PICTURES + i].revents)
             app_finish_picture(app, i);
@@ -263,6 +275,7 @@ int app_run(const struct run_request *request, bool *interrupted, struct error *
         *interrupted = app->interrupted && app->scene.snapshot.state != TRAINER_FINISHED;
     run_destroy(app->run);
     app_close_monitor(app);
+    app_close_runs(app);
     curves_destroy(app->scene.curves);
     finder_destroy(app->scene.finder);
     probes_destroy(app->scene.probes);

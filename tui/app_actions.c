@@ -195,6 +195,23 @@ static int act_axis(struct app *app, const struct action *action, struct error *
     return 0;
 }
 
+static int act_overlay(struct app *app, const struct action *action, struct error *error)
+{
+    struct scene *scene = &app->scene;
+
+    if (!app->runs)
+        return error_set(error, "overlay: the run is not there yet");
+    if (!action->on)
+        charts_overlay_none(scene);
+    else if (charts_overlay(scene, action->word, true, error))
+        return -1;
+    if (action->on)
+        app_notice(app, ROLE_GOOD, "%s lies over this run's curves", action->word);
+    else
+        app_notice(app, ROLE_GOOD, "no other session lies over this run's curves");
+    return 0;
+}
+
 static int act_zoom(struct app *app, const struct action *action, struct error *error)
 {
     if ((double)action->count >= charts_end(&app->scene))
@@ -327,6 +344,7 @@ int app_do(struct app *app, const struct action *action, struct error *error)
                                                               [ACTION_SMOOTH] = act_smooth,
                                                               [ACTION_LOG_AXIS] = act_log_axis,
                                                               [ACTION_AXIS] = act_axis,
+                                                              [ACTION_OVERLAY] = act_overlay,
                                                               [ACTION_ZOOM] = act_zoom,
                                                               [ACTION_FIT] = act_fit,
                                                               [ACTION_THEME] = act_theme,

@@ -86,7 +86,7 @@ static void screen_key(struct app *app, int key)
     app->scene.notice.text[0] = 0;
     if (key == KEY_CODE_NONE || overlay_key(app, key))
         return;
-    bound = command_for_key(key);
+    bound = scene_takes_first(&app->scene, key) ? NULL : command_for_key(key);
     if (bound)
         (void)app_line(app, bound->line);
     else if (key != ':' && scene_key(&app->scene, area.rows, area.columns, key))

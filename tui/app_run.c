@@ -130,6 +130,7 @@ static int begin_run(struct app *app, const struct metrics *history, struct erro
     if (app_open_monitor(app, error) || take_history(app, history, error) || open_probes(app, history, error) ||
         images_create(run_parts(app->run)->dataset, &app->scene.images, error))
         return -1;
+    app_open_runs(app);
     trainer_attend(run_parts(app->run)->trainer);
     if (run_parts(app->run)->done)
         return 0;

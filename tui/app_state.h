@@ -37,6 +37,7 @@ struct app {
     long look_number;            /* of the newest look; 0: none */
     bool images_open;            /* the view of images was shown at the last look at the run */
     struct machine *machine;     /* from the run's begin on */
+    struct runs *runs;           /* reads the other sessions; NULL until the run is there */
     struct nvml *nvml;           /* while training on a GPU, where its library is; else NULL */
     double sample_time;          /* when they were last read; 0: not yet */
     double screen_seconds;       /* ... the processor time of this thread then */
@@ -74,6 +75,12 @@ void app_keep_log(struct app *app);
 void app_keep_newest(struct app *app);
 /* Ends what is alone at its end, or when it waits for somebody. */
 void app_go_on_alone(struct app *app);
+
+/* app_runs.c: begun with the run; what is wanted is said before each drawing. */
+void app_open_runs(struct app *app);
+void app_close_runs(struct app *app);
+void app_want_runs(struct app *app);
+void app_follow_runs(struct app *app);
 
 /* app_run.c: the run */
 void app_log(struct app *app, enum journal_kind kind, const char *format, ...) __attribute__((format(printf, 3, 4)));

@@ -2,6 +2,8 @@
 #include "tui/charts.h"
 
 #include <math.h>
+#include <stdio.h>
+#include <string.h>
 
 static const double LEAST_STEPS = 4; /* that are shown */
 
@@ -33,6 +35,8 @@ struct curves_look scene_look(const struct scene *scene, enum quantity quantity)
                                 .steps_total = (double)last_step(&scene->snapshot),
                                 .from = scene->range.from,
                                 .to = scene->range.to,
+                                .overlays = scene->overlaid,
+                                .overlay_count = scene->overlaid_count,
                                 .cursor = scene->cursor};
 }
 
@@ -131,9 +135,56 @@ void charts_move_cursor(struct scene *scene, int columns, int chart_columns)
 
 /* ---- Smoothing and axes ---- */
 
+void charts_list_overlays(struct scene *scene)
+{
+    static const char *const tags[CURVES_OVERLAYS] = {"a", "b", "c", "d", "e", "f", "g", "h"};
+
+    scene->overlaid_count = 0;
+    for (int i = 0; i < CURVES_OVERLAYS; i++) {
+        const struct run_overlay *overlay = &scene->runs.overlays[i];
+
+        if (!*overlay->name || !overlay->curves)
+            continue;
+        if (curves_smoothing(overlay->curves) != curves_smoothing(scene->curves))
+            curves_set_smoothing(overlay->curves, curves_smoothing(scene->curves));
+        scene->overlaid[scene->overlaid_count++] =
+            (struct curves_overlay){.curves = overlay->curves, .name = overlay->name, .tag = tags[i], .place = i};
+    }
+}
+
+static void free_place(struct run_overlay *overlay)
+{
+    curves_destroy(overlay->curves);
+    memset(overlay, 0, sizeof(*overlay));
+}
+
+int charts_overlay(struct scene *scene, const char *session, bool on, struct error *error)
+{
+    int place = run_list_overlay(&scene->runs, session);
+
+    if (strcmp(session, scene->runs.own) == 0)
+        return error_set(error, "%s is this run itself", session);
+    if (!on && place >= 0)
+        free_place(&scene->runs.overlays[place]);
+    for (int i = 0; on && place < 0 && i < CURVES_OVERLAYS; i++)
+        if (!*scene->runs.overlays[i].name)
+            snprintf(scene->runs.overlays[place = i].name, SESSION_NAME_SIZE, "%s", session);
+    charts_list_overlays(scene);
+    return on && place < 0 ? error_set(error, "%d sessions lie over the charts: take one away first", CURVES_OVERLAYS)
+                           : 0;
+}
+
+void charts_overlay_none(struct scene *scene)
+{
+    for (int i = 0; i < CURVES_OVERLAYS; i++)
+        free_place(&scene->runs.overlays[i]);
+    charts_list_overlays(scene);
+}
+
 void charts_smooth(struct scene *scene, double smoothing)
 {
     curves_set_smoothing(scene->curves, smoothing);
+    charts_list_overlays(scene);
 }
 
 void charts_smooth_more(struct scene *scene, bool more)

@@ -29,6 +29,14 @@ void charts_move_cursor(struct scene *scene, int columns, int chart_columns);
 /* To a step; within those that there are. */
 void charts_put_cursor(struct scene *scene, double step);
 
+/* Lays a session's curves over this run's, as soon as they have been read, or takes them away: -1 when it is this run's
+ * own, or all places are taken. */
+int charts_overlay(struct scene *scene, const char *session, bool on, struct error *error);
+void charts_overlay_none(struct scene *scene);
+/* Call it when scene->runs has changed. */
+void charts_list_overlays(struct scene *scene);
+
+/* Of the overlays, too. */
 void charts_smooth(struct scene *scene, double smoothing);
 /* To the next of some usual values. */
 void charts_smooth_more(struct scene *scene, bool more);

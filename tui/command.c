@@ -185,9 +185,8 @@ static const struct command_entry table[] = {
      .usage = "NAME",
      .choice = view_word,
      .example = "view signal",
-     .help = "Show overview, charts, blocks, block (one in detail), signal, gradients, images, system or log, or one "
-             "chart: "
-             "loss or accuracy; the next view when left out",
+     .help = "Show overview, charts, blocks, block (one in detail), signal, gradients, images, runs, system or log, or "
+             "one chart: loss or accuracy; the next view when left out",
      .keys = {{KEY_CODE_TAB, "Tab", "view", "view"},
               {'1', "1", "view overview", NULL},
               {'2', "2", "view charts", NULL},
@@ -195,6 +194,7 @@ static const struct command_entry table[] = {
               {'4', "4", "view signal", NULL},
               {'5', "5", "view gradients", NULL},
               {'6', "6", "view images", NULL},
+              {'7', "7", "view runs", NULL},
               {'8', "8", "view system", NULL},
               {'0', "0", "view log", NULL}}},
     {.name = "images",
@@ -228,6 +228,12 @@ static const struct command_entry table[] = {
      .choice = curves_axis_word,
      .example = "axis time",
      .help = "What the charts are drawn over: steps, epochs or training time; the next of them when left out"},
+    {.name = "overlay",
+     .action = ACTION_OVERLAY,
+     .argument = ARGUMENT_SESSION,
+     .usage = "SESSION|off",
+     .example = "overlay 20260131-micro-1",
+     .help = "Lay another session's curves over this run's, up to eight; off takes all away"},
     {.name = "zoom",
      .action = ACTION_ZOOM,
      .argument = ARGUMENT_RANGE,

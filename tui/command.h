@@ -36,8 +36,9 @@ enum action_kind {
     ACTION_EXPORT, /* word: the file when `on`, else names of pictures (export.h), or empty */
     ACTION_SMOOTH, /* number in 0..1 */
     ACTION_LOG_AXIS,
-    ACTION_AXIS, /* choice: an enum curves_axis; -1: the next one */
-    ACTION_ZOOM, /* count and number: the first and the last step */
+    ACTION_AXIS,    /* choice: an enum curves_axis; -1: the next one */
+    ACTION_OVERLAY, /* word: a session's name; `on` false: none of them */
+    ACTION_ZOOM,    /* count and number: the first and the last step */
     ACTION_FIT,
     ACTION_THEME,    /* choice; -1: the next one */
     ACTION_GLYPHS,   /* choice: an enum glyph_set */
@@ -69,6 +70,7 @@ enum argument_kind {
     ARGUMENT_RATE,     /* a number above 0, or xF: a factor */
     ARGUMENT_COUNT,    /* a whole number from 1; 1 when left out */
     ARGUMENT_STEP,     /* a step of the run, from 0; -1 when left out */
+    ARGUMENT_SESSION,  /* the name of one, or off */
     ARGUMENT_RANGE,    /* two steps of the run, the second behind the first */
     ARGUMENT_FRACTION, /* 0 <= X < 1 */
     ARGUMENT_SWITCH,   /* on|off; on when left out */
@@ -136,6 +138,9 @@ void command_settings(const struct snapshot *now, int index, char *text, size_t 
 void command_changes(const struct snapshot *now, const struct train_options *begun, char *text, size_t size);
 /* The commands that wait, with their numbers, a line each. */
 void command_pending(const struct snapshot *now, char *text, size_t size);
+
+/* Names that an argument can have only while the screen is open: those of sessions. NULL: none is known. */
+void command_know_sessions(const char *(*word)(int index));
 
 /* "lr X|xF" */
 void command_usage(const struct command_entry *entry, char *text, size_t size);

@@ -26,6 +26,18 @@ static const char *cancel_word(int index)
     return index == 0 ? "all" : NULL;
 }
 
+static word_list sessions;
+
+void command_know_sessions(const char *(*word)(int index))
+{
+    sessions = word;
+}
+
+static const char *session_word(int index)
+{
+    return index == 0 ? "off" : sessions ? sessions(index - 1) : NULL;
+}
+
 static const char *relation_word(int index)
 {
     static const char *const words[] = {"<", "<=", ">", ">=", NULL};
@@ -73,6 +85,8 @@ static word_list argument_words(const struct command_entry *entry, const char *r
         return length == 0 ? switch_word : NULL;
     case ARGUMENT_TRIAL:
         return length == 0 ? command_trial_word : NULL;
+    case ARGUMENT_SESSION:
+        return length == 0 ? session_word : NULL;
     case ARGUMENT_PENDING:
         return length == 0 ? cancel_word : NULL;
     default:

@@ -89,6 +89,15 @@ int command_read_step(const char *text, struct action *action, struct error *err
     return 0;
 }
 
+static int read_session(const char *text, struct action *action, struct error *error)
+{
+    if (strlen(text) >= sizeof(action->word))
+        return error_set(error, "the session's name is too long");
+    snprintf(action->word, sizeof(action->word), "%s", text);
+    action->on = strcasecmp(text, "off") != 0;
+    return 0;
+}
+
 static int read_range(const char *text, struct action *action, struct error *error)
 {
     char *end;
@@ -162,6 +171,8 @@ static int read_argument(const struct command_entry *entry, const char *text, st
         return read_count(text, action, error);
     case ARGUMENT_STEP:
         return command_read_step(text, action, error);
+    case ARGUMENT_SESSION:
+        return read_session(text, action, error);
     case ARGUMENT_RANGE:
         return read_range(text, action, error);
     case ARGUMENT_FRACTION:

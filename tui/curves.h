@@ -63,8 +63,11 @@ const char *curves_mark_between(const struct curves *curves, double from, double
 struct curves_overlay {
     const struct curves *curves;
     const char *name, *tag;
+    int place; /* among CURVES_OVERLAYS: gives its looks */
 };
 enum { CURVES_OVERLAYS = 8 };
+/* The colour of a place. */
+enum role curves_overlay_role(int place);
 
 /* Draws the chart of a quantity. */
 struct curves_look {

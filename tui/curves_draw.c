@@ -138,17 +138,23 @@ static void list_own(const struct curves *curves, const struct curves_look *look
     }
 }
 
+/* This run's own colours last. */
+enum role curves_overlay_role(int place)
+{
+    return (enum role)(ROLE_SERIES_1 + (place + PART_COUNT) % SERIES_ROLES);
+}
+
 /* A colour, a stroke and a marker of its own, and a letter at the end: its training, smoothed, and what was measured.
  */
 static void list_overlay(const struct curves_look *look, int index, struct drawing *drawing)
 {
     const struct curves_overlay *overlay = &look->overlays[index];
     const struct curves *curves = overlay->curves;
-    const int own = PART_COUNT, role = (index + own) % SERIES_ROLES;
+    const int place = overlay->place;
     const struct chart_series line = {.scale = scale_of(curves, look->axis),
-                                      .role = (enum role)(ROLE_SERIES_1 + role),
-                                      .stroke = (enum stroke)(index % (STROKE_DOTTED + 1)),
-                                      .marker = (enum marker_shape)(index % MARKER_SHAPES)};
+                                      .role = curves_overlay_role(place),
+                                      .stroke = (enum stroke)(place % (STROKE_DOTTED + 1)),
+                                      .marker = (enum marker_shape)(place % MARKER_SHAPES)};
     enum part measured =
         series_count(curves->series[look->quantity][PART_VALIDATION]) > 0 ? PART_VALIDATION : PART_TEST;
     struct chart_series *train = &drawing->list[drawing->chart.series_count], *points = train + 1;

@@ -75,7 +75,8 @@ enum place view_place(enum view view)
     static const enum place places[VIEW_COUNT] = {
         [VIEW_OVERVIEW] = PLACE_COUNT, [VIEW_CHARTS] = PLACE_COUNT,  [VIEW_BLOCKS] = PLACE_BLOCKS,
         [VIEW_BLOCK] = PLACE_BLOCK,    [VIEW_SIGNAL] = PLACE_SIGNAL, [VIEW_GRADIENTS] = PLACE_GRADIENTS,
-        [VIEW_IMAGES] = PLACE_IMAGES,  [VIEW_SYSTEM] = PLACE_SYSTEM, [VIEW_LOG] = PLACE_LOG};
+        [VIEW_IMAGES] = PLACE_IMAGES,  [VIEW_RUNS] = PLACE_RUNS,     [VIEW_SYSTEM] = PLACE_SYSTEM,
+        [VIEW_LOG] = PLACE_LOG};
 
     return places[view];
 }
@@ -156,8 +157,8 @@ struct rect layout_inside(const struct layout *layout, enum place place)
 
 const char *view_name(enum view view)
 {
-    static const char *const names[VIEW_COUNT] = {"overview",  "charts", "blocks", "block", "signal",
-                                                  "gradients", "images", "system", "log"};
+    static const char *const names[VIEW_COUNT] = {"overview",  "charts", "blocks", "block",  "signal",
+                                                  "gradients", "images", "runs",   "system", "log"};
 
     return view >= 0 && view < VIEW_COUNT ? names[view] : "?";
 }

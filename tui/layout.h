@@ -16,6 +16,7 @@ enum view {
     VIEW_SIGNAL,
     VIEW_GRADIENTS,
     VIEW_IMAGES,
+    VIEW_RUNS,
     VIEW_SYSTEM,
     VIEW_LOG,
     VIEW_COUNT
@@ -33,6 +34,7 @@ enum place {
     PLACE_SIGNAL,
     PLACE_GRADIENTS,
     PLACE_IMAGES,
+    PLACE_RUNS,
     PLACE_SYSTEM,
     PLACE_LOG,
     PLACE_READING, /* what is read off the charts */

@@ -21,6 +21,7 @@ struct panel_ops {
     void (*draw)(struct scene *scene, struct canvas *canvas, struct rect area);
     /* A key that no command has; true when it meant something here. NULL: it takes none. */
     bool (*key)(struct scene *scene, struct rect area, int key);
+    const char *before; /* keys of a command that it takes all the same, while it has the focus; NULL: none */
     /* A press or a turn of the wheel inside the area; true when it meant something. NULL: it takes none. */
     bool (*mouse)(struct scene *scene, struct rect area, const struct mouse *mouse);
     struct panel_key keys[PANEL_KEYS]; /* for the key bar, while the panel has the focus; up to a NULL name */
@@ -29,7 +30,7 @@ struct panel_ops {
 
 extern const struct panel_ops panel_header, panel_tabs, panel_loss, panel_accuracy, panel_learning_rate,
     panel_gradient_norm, panel_reading, panel_blocks, panel_block, panel_signal, panel_gradients, panel_images,
-    panel_system, panel_log, panel_keys, panel_command;
+    panel_runs, panel_system, panel_log, panel_keys, panel_command;
 
 /* All of them, from top to bottom; NULL behind the last. */
 const struct panel_ops *panel_at(int index);

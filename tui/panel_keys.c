@@ -36,7 +36,7 @@ static int add_items(const struct scene *scene, const struct command_entry *entr
         const struct command_key *key = &entry->keys[k];
         size_t used;
 
-        if (!key->hint)
+        if (!key->hint || scene_takes_first(scene, key->key))
             continue;
         if (count == first || strcmp(entry->keys[k - 1].hint, key->hint) != 0) {
             items[count].kept = stays(entry->action);

@@ -1,5 +1,5 @@
-/* The names of the views with their keys, the open one marked. Where there is no room for all the names, only its own
- * stands beside the keys. */
+/* The names of the views with their keys, the open one marked. Where room is short they stand close together; where
+ * there is none for all the names, only the open one's stands beside the keys. */
 #include "tui/command.h"
 #include "tui/panel.h"
 
@@ -22,15 +22,22 @@ static const char *key_of(enum view view)
     return NULL;
 }
 
-/* "4 Blocks", or "4". */
-static void tab_text(enum view view, bool named, char text[TAB_SIZE])
+/* From the roomiest on; in the last only the open view has its name. */
+enum form { WIDE, TIGHT, KEYS };
+
+/* " 4 Blocks ", "4 Blocks ", or " 4 ". */
+static void tab_text(enum view view, enum view open, enum form form, char text[TAB_SIZE])
 {
     const char *name = view_name(view);
 
-    snprintf(text, TAB_SIZE, named ? " %s %c%s " : " %s ", key_of(view), toupper((unsigned char)*name), name + 1);
+    if (form == KEYS && view != open)
+        snprintf(text, TAB_SIZE, " %s ", key_of(view));
+    else
+        snprintf(text, TAB_SIZE, "%s%s %c%s ", form == TIGHT ? "" : " ", key_of(view), toupper((unsigned char)*name),
+                 name + 1);
 }
 
-static int all_columns(enum view open, bool named)
+static int all_columns(enum view open, enum form form)
 {
     int columns = 0;
 
@@ -39,10 +46,15 @@ static int all_columns(enum view open, bool named)
 
         if (!key_of((enum view)v))
             continue;
-        tab_text((enum view)v, named || v == (int)open, text);
+        tab_text((enum view)v, open, form, text);
         columns += text_columns(text);
     }
-    return columns;
+    return columns - 1; /* the last blank may be cut */
+}
+
+static enum form find_form(enum view open, int columns)
+{
+    return all_columns(open, WIDE) <= columns ? WIDE : all_columns(open, TIGHT) <= columns ? TIGHT : KEYS;
 }
 
 static enum view open_tab(const struct scene *scene)
@@ -53,7 +65,7 @@ static enum view open_tab(const struct scene *scene)
 static void draw(struct scene *scene, struct canvas *canvas, struct rect area)
 {
     enum view open = open_tab(scene);
-    bool named = all_columns(open, true) <= area.columns;
+    enum form form = find_form(open, area.columns);
     int column = area.column;
 
     for (int v = 0; v < VIEW_COUNT; v++) {
@@ -62,10 +74,10 @@ static void draw(struct scene *scene, struct canvas *canvas, struct rect area)
 
         if (!key_of((enum view)v))
             continue;
-        tab_text((enum view)v, named || v == (int)open, text);
+        tab_text((enum view)v, open, form, text);
         canvas_text(canvas, column, area.row, STYLE(role), text);
         if (v != (int)open)
-            canvas_text(canvas, column + 1, area.row, STYLE(ROLE_KEY), key_of((enum view)v));
+            canvas_text(canvas, column + (form != TIGHT), area.row, STYLE(ROLE_KEY), key_of((enum view)v));
         column += text_columns(text);
     }
 }
@@ -73,7 +85,7 @@ static void draw(struct scene *scene, struct canvas *canvas, struct rect area)
 static bool click(struct scene *scene, struct rect area, const struct mouse *mouse)
 {
     enum view open = open_tab(scene);
-    bool named = all_columns(open, true) <= area.columns;
+    enum form form = find_form(open, area.columns);
     int column = area.column;
 
     for (int v = 0; v < VIEW_COUNT && mouse->act == MOUSE_PRESS; v++) {
@@ -81,7 +93,7 @@ static bool click(struct scene *scene, struct rect area, const struct mouse *mou
 
         if (!key_of((enum view)v))
             continue;
-        tab_text((enum view)v, named || v == (int)open, text);
+        tab_text((enum view)v, open, form, text);
         column += text_columns(text);
         if (mouse->column < column) {
             scene_open(scene, (enum view)v);

@@ -5,26 +5,14 @@
 #include "tui/words.h"
 
 #include <stdio.h>
+#include <string.h>
 
 const struct panel_ops *panel_at(int index)
 {
-    static const struct panel_ops *const panels[] = {&panel_header,
-                                                     &panel_tabs,
-                                                     &panel_loss,
-                                                     &panel_accuracy,
-                                                     &panel_learning_rate,
-                                                     &panel_gradient_norm,
-                                                     &panel_reading,
-                                                     &panel_blocks,
-                                                     &panel_block,
-                                                     &panel_signal,
-                                                     &panel_gradients,
-                                                     &panel_images,
-                                                     &panel_system,
-                                                     &panel_log,
-                                                     &panel_keys,
-                                                     &panel_command,
-                                                     NULL};
+    static const struct panel_ops *const panels[] = {
+        &panel_header,  &panel_tabs,   &panel_loss,  &panel_accuracy, &panel_learning_rate, &panel_gradient_norm,
+        &panel_reading, &panel_blocks, &panel_block, &panel_signal,   &panel_gradients,     &panel_images,
+        &panel_runs,    &panel_system, &panel_log,   &panel_keys,     &panel_command,       NULL};
 
     return panels[index];
 }
@@ -145,6 +133,16 @@ static bool give_key(struct scene *scene, const struct layout *layout, const str
 {
     return panel->key && layout->places[panel->place].rows > 0 &&
            panel->key(scene, layout_inside(layout, panel->place), key);
+}
+
+bool scene_takes_first(const struct scene *scene, int key)
+{
+    const struct panel_ops *panel;
+
+    for (int i = 0; (panel = panel_at(i)); i++)
+        if (panel->place == scene_focus(scene) && panel->before && key > 0 && key < 0x80)
+            return strchr(panel->before, key) != NULL;
+    return false;
 }
 
 bool scene_key(struct scene *scene, int rows, int columns, int key)

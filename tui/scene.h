@@ -13,6 +13,7 @@
 #include "tui/layout.h"
 #include "tui/monitor.h"
 #include "tui/probes.h"
+#include "tui/runs.h"
 
 enum phase {
     PHASE_STARTING, /* the run is being put together */
@@ -100,8 +101,15 @@ struct scene {
     double cursor;            /* of the charts: a step; NAN: none */
     struct chart_range range; /* what they show */
     enum curves_axis chart_axis;
-    struct rect plots[QUANTITY_COUNT]; /* of the charts, where they were drawn last */
-    char prepared[64];                 /* by a key, for the command line; the app takes it */
+    struct rect plots[QUANTITY_COUNT];               /* of the charts, where they were drawn last */
+    struct run_list runs;                            /* and the curves of those that lie over this run's */
+    struct curves_overlay overlaid[CURVES_OVERLAYS]; /* those that have been read; see charts_overlay */
+    int overlaid_count;
+    char run_marked[SESSION_NAME_SIZE]; /* of the runs; empty: the first */
+    bool run_opened;                    /* its details are shown */
+    int runs_top;                       /* first one that the table shows */
+    int runs_order;                     /* by what it is sorted */
+    char prepared[64];                  /* by a key, for the command line; the app takes it */
     bool command_focused;
     struct notice notice;
     enum overlay overlay;
@@ -137,6 +145,8 @@ struct curves_look scene_look(const struct scene *scene, enum quantity quantity)
 /* Draws all of it onto a cleared canvas of any size. Says where the terminal's cursor belongs. */
 struct scene_cursor scene_draw(struct scene *scene, struct canvas *canvas);
 
+/* Whether the panel that has the focus takes a key that is a command's elsewhere. */
+bool scene_takes_first(const struct scene *scene, int key);
 /* Gives a key to the panels that are shown; true when one took it. */
 bool scene_key(struct scene *scene, int rows, int columns, int key);
 

@@ -1,6 +1,7 @@
 /* Session folders: names, lock, the list. What a run writes into one is in test_session_run.c. */
 #include "session_log.h"
 
+#include <math.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -251,6 +252,39 @@ static void test_list(void **state)
     free_rig(&rig);
 }
 
+/* Only what was written is read again: a row that was forged stays until then. */
+static void test_update(void **state)
+{
+    (void)state;
+    struct settings settings = small_settings();
+    struct session_summary *list = NULL;
+    int count = 0;
+    struct session *still = create_session(&settings, "still"), *runs = create_session(&settings, "runs");
+    log_steps(still, 1, 4);
+    log_steps(runs, 1, 4);
+    session_close(still);
+    assert_ok(sessions_update(&settings, &list, &count, &error), &error);
+    assert_int_equal(count, 2);
+    assert_int_equal(find(list, count, "still")->step, 4);
+    assert_true(find(list, count, "still")->started > 1600000000);
+    assert_true(isfinite(find(list, count, "still")->last_loss));
+    for (int i = 0; i < count; i++)
+        list[i].step = 77;
+    log_steps(runs, 5, 6);
+    assert_ok(sessions_update(&settings, &list, &count, &error), &error);
+    assert_int_equal(find(list, count, "runs")->step, 6);
+    assert_int_equal(find(list, count, "still")->step, 77);
+    assert_true(find(list, count, "runs")->locked);
+    session_close(runs);
+    assert_ok(sessions_update(&settings, &list, &count, &error), &error);
+    assert_false(find(list, count, "runs")->locked);
+    session_close(create_session(&settings, "new"));
+    assert_ok(sessions_update(&settings, &list, &count, &error), &error);
+    assert_int_equal(count, 3);
+    assert_true(isnan(find(list, count, "new")->last_loss));
+    free(list);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -264,6 +298,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_one_writer, folder_setup, folder_teardown),
         cmocka_unit_test_setup_teardown(test_a_killed_owner_leaves_no_lock, folder_setup, folder_teardown),
         cmocka_unit_test_setup_teardown(test_list, folder_setup, folder_teardown),
+        cmocka_unit_test_setup_teardown(test_update, folder_setup, folder_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -134,10 +134,10 @@ static void has_the_body(const struct layout *layout, enum place place)
 
 static void each_view_gives_its_panel_the_body(void **state)
 {
-    static const enum place only[VIEW_COUNT] = {[VIEW_BLOCKS] = PLACE_BLOCKS, [VIEW_BLOCK] = PLACE_BLOCK,
-                                                [VIEW_SIGNAL] = PLACE_SIGNAL, [VIEW_GRADIENTS] = PLACE_GRADIENTS,
-                                                [VIEW_IMAGES] = PLACE_IMAGES, [VIEW_SYSTEM] = PLACE_SYSTEM,
-                                                [VIEW_LOG] = PLACE_LOG};
+    static const enum place only[VIEW_COUNT] = {
+        [VIEW_BLOCKS] = PLACE_BLOCKS,       [VIEW_BLOCK] = PLACE_BLOCK,   [VIEW_SIGNAL] = PLACE_SIGNAL,
+        [VIEW_GRADIENTS] = PLACE_GRADIENTS, [VIEW_IMAGES] = PLACE_IMAGES, [VIEW_RUNS] = PLACE_RUNS,
+        [VIEW_SYSTEM] = PLACE_SYSTEM,       [VIEW_LOG] = PLACE_LOG};
 
     (void)state;
     for (int view = 0; view < VIEW_COUNT; view++) {

@@ -31,7 +31,7 @@ static void arrows_walk_and_rows_follow(void **state)
     assert_int_equal(scene.selected, 100);
     render(24, 80);
     must_show(24, "block 100");
-    assert_int_equal(row_of(24, " stem"), -1);
+    assert_int_equal(row_of(24, " stem"), -1); /* "System" is a view */
     press(KEY_CODE_UP);
     press(KEY_CODE_PAGE_UP);
     assert_true(scene.selected > 80 && scene.selected < 95);
@@ -262,14 +262,16 @@ static void the_names_of_the_views_show_which_is_open(void **state)
     add_healthy(0);
     scene.view = VIEW_BLOCKS;
     render(24, 100);
-    must_show(24, "1 Overview  2 Charts  3 Blocks  4 Signal  5 Gradients  6 Images  8 System  0 Log");
+    must_show(24, "1 Overview  2 Charts  3 Blocks  4 Signal  5 Gradients  6 Images  7 Runs  8 System  0 Log");
+    render(24, 80);
+    must_show(24, "1 Overview 2 Charts 3 Blocks 4 Signal 5 Gradients 6 Images 7 Runs 8 System 0 Log");
     assert_int_equal(role_at(24, "3 Blocks"), ROLE_SELECTED);
     assert_int_equal(role_at(24, "2 Charts"), ROLE_KEY);
     scene.view = VIEW_BLOCK; /* belongs to them */
     render(24, 100);
     assert_int_equal(role_at(24, "3 Blocks"), ROLE_SELECTED);
     render(18, 60); /* no room for all the names */
-    must_show(18, "1  2  3 Blocks  4  5  6  8  0");
+    must_show(18, "1  2  3 Blocks  4  5  6  7  8  0");
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, probed_scene_open, probed_scene_close)

@@ -1,0 +1,149 @@
+/* Charts and runs on the real screen: the keys that zoom, pan and read, the way back that a cursor prepares, and
+ * another session's curves over this one's. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "tests/terminal/tmux.h"
+
+static int end(void **state)
+{
+    (void)state;
+    screen_end();
+    return 0;
+}
+
+static void leave(void)
+{
+    screen_key("q");
+    assert_int_equal(screen_status(), 0);
+}
+
+static void pause_now(void)
+{
+    screen_key("Space");
+    wait_for(" paused ");
+    wait_for("space resume");
+}
+
+static void keys_lead_through_the_charts(void **state)
+{
+    char words[64];
+
+    (void)state;
+    screen_start(120, 40, "", TINY "--log-every 1");
+    wait_for_step_above(40);
+    pause_now();
+    screen_key("2");
+    wait_for("Gradient norm");
+    wait_for("smoothing 0.95");
+    wait_for("all steps");
+    screen_key("]");
+    wait_for("going on");
+    screen_key("{");
+    screen_key("f");
+    wait_for("all steps");
+    screen_key(".");
+    wait_for("smoothing 0.98");
+    screen_key(",");
+    wait_for("smoothing 0.95");
+    screen_key("x");
+    wait_for("axis epoch");
+    screen_key("x");
+    wait_for("axis seconds");
+    screen_key("x");
+    wait_for("axis step");
+    screen_key("l");
+    wait_for("Loss \xc2\xb7 log");
+    screen_key("Home");
+    wait_for("step 1 ");
+    wait_for("epoch 0.0");
+    screen_key("Enter");
+    wait_for("Enter: back 1");
+    screen_key("C-u");
+    screen_key("Escape");
+    wait_for(": for the command line");
+    screen_key("Escape"); /* the cursor */
+    wait_for("smoothing 0.95");
+    screen_command("zoom 10 30");
+    wait_for("steps 10 to 30");
+    screen_command("zoom 30 10");
+    wait_for("is no part of the run");
+    screen_key("C-u");
+    screen_key("Escape");
+    wait_for(": for the command line");
+    screen_command("lr x0.5");
+    screen_key("s");
+    wait_for("paused at step");
+    screen_command("fit");
+    wait_for("all steps");
+    screen_key("End");
+    screen_key("Left");
+    snprintf(words, sizeof words, "at %ld: ", screen_step() - 1);
+    wait_for(words);
+    wait_for("lr 0.02 -> 0.01");
+    screen_command("view gradient-norm");
+    wait_until_gone("Learning rate");
+    leave();
+}
+
+static void another_sessions_curves_lie_over_this_ones(void **state)
+{
+    (void)state;
+    screen_start(120, 40, "", TINY "--steps 30 --session first --lr 0.01");
+    wait_for(" finished ");
+    leave();
+    screen_end();
+    screen_start(120, 40, "", TINY "--session second");
+    wait_for_step_above(5);
+    pause_now();
+    screen_key("7");
+    wait_for("newest first");
+    wait_for("\xe2\x96\xb6  second");
+    screen_key("Down");
+    wait_for("2 of ");
+    screen_key("Space");
+    wait_for("a  first");
+    screen_key("Enter");
+    wait_for("finished at step 30");
+    wait_for("this run");
+    wait_for("0.01 ");
+    screen_key("Escape");
+    wait_for("newest first");
+    screen_key("2");
+    wait_for("a first");
+    screen_command("overlay off");
+    wait_until_gone("a first");
+    screen_type(":overlay fi");
+    screen_key("Tab"); /* names of sessions are completed */
+    wait_for("overlay first");
+    screen_key("Enter");
+    wait_for("a first");
+    screen_command("overlay second");
+    wait_for("is this run itself");
+    screen_key("C-u");
+    screen_key("Escape");
+    wait_for(": for the command line");
+    screen_command("overlay thrid");
+    wait_for("thrid"); /* which is not there */
+    screen_key("1");
+    wait_for(" Accuracy \xe2\x94\x80");
+    screen_stays_quiet();
+    leave();
+}
+
+#define TEST(name) cmocka_unit_test_teardown(name, end)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(keys_lead_through_the_charts),
+        TEST(another_sessions_curves_lie_over_this_ones),
+    };
+    return cmocka_run_group_tests(tests, tmux_set_up, tmux_tear_down);
+}

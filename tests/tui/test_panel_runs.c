@@ -1,0 +1,219 @@
+/* The view of runs, drawn from a list that is made up: rows, their order, which lie over the charts, and one in
+ * detail. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/tui/probed_scene.h"
+#include "tui/charts.h"
+#include "tui/keys.h"
+
+/* The oldest first: session-1 and so on. */
+static void list_sessions(int count)
+{
+    struct run_list *list = &scene.runs;
+
+    run_list_clear(list);
+    strcpy(list->own, "session-2");
+    list->known = true;
+    list->rows = calloc((size_t)count, sizeof(*list->rows));
+    list->count = count;
+    for (int i = 0; i < count; i++) {
+        struct session_summary *row = &list->rows[i];
+
+        snprintf(row->name, sizeof(row->name), "session-%d", i + 1);
+        strcpy(row->preset, "micro");
+        strcpy(row->state, i == 1 ? "training" : i == 0 ? "diverged" : "finished");
+        row->step = 1000 * (i + 1);
+        row->best_accuracy = i == 0 ? -1 : 0.5f + 0.01f * (float)(i % 7);
+        row->last_loss = i == 0 ? NAN : 2.0f - 0.1f * (float)(i % 5);
+        row->learning_rate = 0.125f;
+        row->started = 1769860800 + 60 * i;
+    }
+}
+
+static int open(void **state)
+{
+    probed_scene_open(state);
+    scene.view = VIEW_RUNS;
+    return 0;
+}
+
+static int close(void **state)
+{
+    run_list_clear(&scene.runs);
+    return probed_scene_close(state);
+}
+
+static void give_curves(int place)
+{
+    struct error error;
+
+    assert_int_equal(curves_create(0, &scene.runs.overlays[place].curves, &error), 0);
+    charts_list_overlays(&scene);
+}
+
+static void before_the_list_is_read_it_says_so(void **state)
+{
+    (void)state;
+    render(24, 80);
+    must_show(24, "reading the folder");
+    assert_false(scene_key(&scene, 24, 80, KEY_CODE_DOWN));
+    scene.runs.known = true;
+    render(24, 80);
+    must_show(24, "no session yet");
+    strcpy(scene.runs.error, "cannot list /x: Permission denied");
+    render(24, 80);
+    must_show(24, "Permission denied");
+}
+
+static void every_size_can_be_drawn(void **state)
+{
+    (void)state;
+    for (int opened = 0; opened < 2; opened++) {
+        list_sessions(60);
+        scene.run_opened = opened;
+        for (int rows = 1; rows <= 60; rows += rows < 26 ? 1 : 11)
+            for (int columns = 1; columns <= 220; columns += columns < 24 ? 5 : 19)
+                render(rows, columns);
+    }
+}
+
+static void a_row_tells_of_a_session_as_there_is_room(void **state)
+{
+    (void)state;
+    list_sessions(3);
+    render(24, 160);
+    must_show(24, "session-3        finished      3,000   52.00 %    1.8000     0.125    micro");
+    must_show(24, "2026-01-31");
+    assert_int_equal(role_at(24, "training  "), ROLE_GOOD);
+    render(24, 60);
+    must_show(24, "session-1        diverged      1,000         -");
+    assert_int_equal(row_of(24, "micro"), -1);
+}
+
+/* Newest first; a refreshed list leaves the marked one marked. */
+static void one_walks_and_sorts_and_the_mark_stays(void **state)
+{
+    (void)state;
+    list_sessions(40);
+    render(24, 80);
+    assert_string_equal(scene.run_marked, "session-40");
+    press(KEY_CODE_DOWN);
+    assert_string_equal(scene.run_marked, "session-39");
+    press(KEY_CODE_END);
+    assert_string_equal(scene.run_marked, "session-1");
+    render(24, 80);
+    must_show(24, "session-1 ");
+    must_show(24, "40 of 40, newest first");
+    press('o');
+    render(24, 80);
+    must_show(24, "best accuracy first");
+    assert_string_equal(scene.run_marked, "session-1");
+    list_sessions(41);
+    render(24, 80);
+    must_show(24, "session-1 ");
+    press(KEY_CODE_HOME);
+    assert_string_equal(scene.run_marked, "session-35"); /* 0.56, the newest of them is 35 */
+}
+
+static void space_lays_up_to_eight_over_the_charts(void **state)
+{
+    (void)state;
+    list_sessions(12);
+    render(24, 80);
+    for (int i = 0; i < 8; i++) {
+        assert_true(scene_takes_first(&scene, ' '));
+        press(' ');
+        press(KEY_CODE_DOWN);
+    }
+    assert_string_equal(scene.notice.text, "");
+    press(' ');
+    assert_non_null(strstr(scene.notice.text, "8 sessions"));
+    assert_int_equal(scene.overlaid_count, 0); /* their curves are still being read */
+    give_curves(1);
+    assert_int_equal(scene.overlaid_count, 1);
+    assert_string_equal(scene.overlaid[0].name, "session-11");
+    assert_string_equal(scene.overlaid[0].tag, "b");
+    press(KEY_CODE_HOME);
+    press(' '); /* away again: the others keep their letters */
+    assert_string_equal(scene.runs.overlays[0].name, "");
+    render(24, 80);
+    must_show(24, " b  session-11");
+    must_show(24, " h  session-5");
+    assert_int_equal(role_at(24, "b  session-11"), curves_overlay_role(1));
+    charts_overlay_none(&scene);
+    assert_int_equal(scene.overlaid_count, 0);
+}
+
+static void this_run_does_not_lie_over_itself(void **state)
+{
+    (void)state;
+    list_sessions(2);
+    render(24, 80);
+    assert_string_equal(scene.run_marked, "session-2");
+    press(' ');
+    assert_non_null(strstr(scene.notice.text, "this run itself"));
+    scene.view = VIEW_CHARTS; /* where space pauses, as everywhere else */
+    assert_false(scene_takes_first(&scene, ' '));
+}
+
+static void enter_shows_where_a_session_differs(void **state)
+{
+    struct run_details *details = &scene.runs.details;
+
+    (void)state;
+    list_sessions(3);
+    render(24, 80);
+    press(KEY_CODE_ENTER);
+    render(24, 80);
+    must_show(24, "Session session-3");
+    must_show(24, "reading");
+    *details = (struct run_details){.name = "session-3", .path = "/there/session-3", .difference_count = 1};
+    strcpy(details->differences[0].name, "lr");
+    strcpy(details->differences[0].there, "0.25");
+    strcpy(details->differences[0].here, "0.5");
+    details->last =
+        (struct epoch_record){.step = 3000, .validation_accuracy = 0.5f, .validation_loss = 1.5f, .test_accuracy = -1};
+    render(24, 80);
+    must_show(24, "finished at step 3,000");
+    must_show(24, "/there/session-3");
+    must_show(24, "50.00 %, loss 1.5000");
+    must_show(24, "lr                   0.25");
+    press(KEY_CODE_DOWN); /* the next one's */
+    render(24, 80);
+    must_show(24, "Session session-2");
+    must_show(24, "reading");
+    press(KEY_CODE_ESCAPE);
+    render(24, 80);
+    must_show(24, "session-1");
+}
+
+static void the_key_bar_names_the_views_keys(void **state)
+{
+    (void)state;
+    list_sessions(3);
+    render(24, 120);
+    must_show(24, "space overlay");
+    assert_int_equal(row_of(24, "space pause"), -1);
+    must_show(24, "Enter detail");
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, open, close)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(before_the_list_is_read_it_says_so),        TEST(every_size_can_be_drawn),
+        TEST(a_row_tells_of_a_session_as_there_is_room), TEST(one_walks_and_sorts_and_the_mark_stays),
+        TEST(space_lays_up_to_eight_over_the_charts),    TEST(this_run_does_not_lie_over_itself),
+        TEST(enter_shows_where_a_session_differs),       TEST(the_key_bar_names_the_views_keys),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,419 @@
+/* See runs.h. The thread works on copies; the lock is held only while these change hands. */
+#include "tui/runs.h"
+
+#include "base/clock.h"
+#include "base/signals.h"
+
+#include <errno.h>
+#include <math.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+/* Between two looks at the disk, and so many times what a look has taken. */
+static const double LOOK_SECONDS = 1, LOOK_SHARE = 40;
+
+enum { NICE = 10 }; /* a tenth of a processor beside threads that train */
+
+struct wanted {
+    bool shown;
+    char overlays[CURVES_OVERLAYS][SESSION_NAME_SIZE];
+    char details[SESSION_NAME_SIZE];
+    double smoothing;
+};
+
+/* What the thread has read and nobody has taken. */
+struct finished {
+    bool list, details;
+    struct session_summary *rows;
+    int count;
+    char error[RUN_WORDS], said[RUN_WORDS];
+    struct run_overlay overlays[CURVES_OVERLAYS]; /* name empty: nothing new */
+    bool failed[CURVES_OVERLAYS];                 /* ... it could not be read */
+    struct run_details of;
+};
+
+struct runs {
+    struct settings settings;
+    int wake;
+    pthread_t thread;
+    pthread_mutex_t lock;
+    pthread_cond_t changed; /* `wanted` or `stopping` */
+    bool stopping;          /* under the lock, as the next two */
+    struct wanted wanted;
+    struct finished finished;
+    /* the thread's own */
+    struct session_summary *rows, *told; /* as read last; as it was told */
+    int count, told_count;
+    bool told_once;
+    char told_error[RUN_WORDS];
+    struct {
+        char name[SESSION_NAME_SIZE];
+        struct session_stamp stamp;
+        bool read;
+    } have[CURVES_OVERLAYS];
+    struct run_details details;
+};
+
+void run_list_clear(struct run_list *list)
+{
+    free(list->rows);
+    for (int i = 0; i < CURVES_OVERLAYS; i++)
+        curves_destroy(list->overlays[i].curves);
+    memset(list, 0, sizeof(*list));
+}
+
+int run_list_overlay(const struct run_list *list, const char *name)
+{
+    for (int i = 0; i < CURVES_OVERLAYS && *name; i++)
+        if (strcmp(list->overlays[i].name, name) == 0)
+            return i;
+    return -1;
+}
+
+static void wake(const struct runs *runs)
+{
+    const uint64_t one = 1;
+
+    while (write(runs->wake, &one, sizeof(one)) < 0 && errno == EINTR)
+        ;
+}
+
+/* ---- Reading: on the thread, without the lock ---- */
+
+static bool was_told(const struct runs *runs, const char *error)
+{
+    return runs->told_once && strcmp(error, runs->told_error) == 0 && runs->count == runs->told_count &&
+           (runs->count == 0 || memcmp(runs->rows, runs->told, (size_t)runs->count * sizeof(*runs->rows)) == 0);
+}
+
+static struct session_summary *copy_rows(const struct session_summary *rows, int count)
+{
+    struct session_summary *copy = count > 0 ? reallocarray(NULL, (size_t)count, sizeof(*copy)) : NULL;
+
+    if (copy)
+        memcpy(copy, rows, (size_t)count * sizeof(*copy));
+    return copy;
+}
+
+/* The screen is woken only when something has changed. */
+static void read_list(struct runs *runs)
+{
+    struct error error = {""};
+
+    sessions_update(&runs->settings, &runs->rows, &runs->count, &error);
+    if (was_told(runs, error.message))
+        return;
+    free(runs->told);
+    runs->told = copy_rows(runs->rows, runs->count);
+    runs->told_count = runs->told ? runs->count : 0;
+    runs->told_once = true;
+    snprintf(runs->told_error, sizeof(runs->told_error), "%s", error.message);
+    pthread_mutex_lock(&runs->lock);
+    free(runs->finished.rows);
+    runs->finished.list = true;
+    runs->finished.rows = copy_rows(runs->told, runs->told_count);
+    runs->finished.count = runs->finished.rows ? runs->told_count : 0;
+    memcpy(runs->finished.error, runs->told_error, sizeof(runs->told_error));
+    pthread_mutex_unlock(&runs->lock);
+    wake(runs);
+}
+
+static const struct session_summary *row_of(const struct runs *runs, const char *name)
+{
+    for (int i = 0; i < runs->count; i++)
+        if (strcmp(runs->rows[i].name, name) == 0)
+            return &runs->rows[i];
+    return NULL;
+}
+
+static int read_curves(const struct runs *runs, const char *name, double smoothing, struct curves **out,
+                       struct error *error)
+{
+    struct session *session = NULL;
+    struct metrics metrics = {0};
+    int result = -1;
+
+    if (session_open(&runs->settings, name, SESSION_READ, &session, error) == 0 &&
+        session_metrics(session, &metrics, error) == 0 && curves_create(smoothing, out, error) == 0)
+        result = curves_add_history(*out, &metrics, error);
+    metrics_free(&metrics);
+    session_close(session);
+    return result;
+}
+
+/* The curves of a place, when they were not read yet or there is more of them now. */
+static void read_overlay(struct runs *runs, const struct wanted *wanted, int place)
+{
+    const char *name = wanted->overlays[place];
+    const struct session_summary *row = row_of(runs, name);
+    struct curves *curves = NULL;
+    struct error error = {""};
+    int failed;
+
+    if (strcmp(runs->have[place].name, name) == 0 && runs->have[place].read &&
+        (!row || memcmp(&row->stamp, &runs->have[place].stamp, sizeof(row->stamp)) == 0))
+        return;
+    failed = read_curves(runs, name, wanted->smoothing, &curves, &error);
+    snprintf(runs->have[place].name, SESSION_NAME_SIZE, "%s", name);
+    runs->have[place].read = true;
+    if (row)
+        runs->have[place].stamp = row->stamp;
+    if (failed) {
+        curves_destroy(curves);
+        curves = NULL;
+    }
+    pthread_mutex_lock(&runs->lock);
+    curves_destroy(runs->finished.overlays[place].curves);
+    snprintf(runs->finished.overlays[place].name, SESSION_NAME_SIZE, "%s", name);
+    runs->finished.overlays[place].curves = curves;
+    runs->finished.failed[place] = failed != 0;
+    if (failed)
+        snprintf(runs->finished.said, sizeof(runs->finished.said), "%s", error.message);
+    pthread_mutex_unlock(&runs->lock);
+    wake(runs);
+}
+
+static void compare_settings(const struct settings *there, const struct settings *here, struct run_details *details)
+{
+    const struct setting *row;
+    char theirs[SETTINGS_VALUE_SIZE], ours[SETTINGS_VALUE_SIZE];
+
+    for (int i = 0; (row = settings_row(i)) && details->difference_count < RUN_DIFFERENCES; i++) {
+        if (!row->saved)
+            continue;
+        settings_get(there, row, theirs);
+        settings_get(here, row, ours);
+        if (strcmp(theirs, ours) == 0)
+            continue;
+        snprintf(details->differences[details->difference_count].name, RUN_VALUE, "%s", row->name);
+        snprintf(details->differences[details->difference_count].there, RUN_VALUE, "%s", theirs);
+        snprintf(details->differences[details->difference_count++].here, RUN_VALUE, "%s", ours);
+    }
+}
+
+static void take_metrics(const struct metrics *metrics, struct run_details *details)
+{
+    snprintf(details->message, sizeof(details->message), "%s", metrics->end_message);
+    if (metrics->epoch_count > 0)
+        details->last = metrics->epochs[metrics->epoch_count - 1];
+    for (int i = 0; i < metrics->command_count; i++)
+        if (metrics->commands[i].command.kind == COMMAND_NOTE && metrics->commands[i].ok)
+            snprintf(details->note, sizeof(details->note), "%s", metrics->commands[i].command.text);
+}
+
+static void read_details(struct runs *runs, const char *name)
+{
+    struct run_details *details = &runs->details;
+    struct session *session = NULL;
+    struct metrics metrics = {0};
+    struct error error = {""};
+
+    memset(details, 0, sizeof(*details));
+    snprintf(details->name, sizeof(details->name), "%s", name);
+    if (session_open(&runs->settings, name, SESSION_READ, &session, &error) ||
+        session_metrics(session, &metrics, &error)) {
+        details->failed = true;
+        snprintf(details->message, sizeof(details->message), "%s", error.message);
+    } else {
+        snprintf(details->path, sizeof(details->path), "%s", session_path(session));
+        compare_settings(session_settings(session), &runs->settings, details);
+        take_metrics(&metrics, details);
+    }
+    metrics_free(&metrics);
+    session_close(session);
+    pthread_mutex_lock(&runs->lock);
+    runs->finished.details = true;
+    runs->finished.of = *details;
+    pthread_mutex_unlock(&runs->lock);
+    wake(runs);
+}
+
+/* ---- The thread ---- */
+
+static bool wants_something(const struct wanted *wanted)
+{
+    for (int i = 0; i < CURVES_OVERLAYS; i++)
+        if (*wanted->overlays[i])
+            return true;
+    return wanted->shown || *wanted->details;
+}
+
+static void look(struct runs *runs, const struct wanted *wanted)
+{
+    if (!wants_something(wanted))
+        return;
+    read_list(runs);
+    for (int i = 0; i < CURVES_OVERLAYS; i++)
+        if (*wanted->overlays[i])
+            read_overlay(runs, wanted, i);
+        else
+            runs->have[i].name[0] = 0;
+    if (*wanted->details && strcmp(wanted->details, runs->details.name) != 0)
+        read_details(runs, wanted->details);
+}
+
+static void wait_until(struct runs *runs, double seconds)
+{
+    struct timespec until;
+
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += (time_t)seconds;
+    until.tv_nsec += (long)(1e9 * (seconds - floor(seconds)));
+    if (until.tv_nsec >= 1000000000) {
+        until.tv_sec++;
+        until.tv_nsec -= 1000000000;
+    }
+    pthread_cond_timedwait(&runs->changed, &runs->lock, &until);
+}
+
+/* Looks when something else is wanted, and again after a while as long as anything is. */
+static void *runs_main(void *argument)
+{
+    struct runs *runs = argument;
+    double pause = 0;
+
+    setpriority(PRIO_PROCESS, (id_t)gettid(), NICE); /* on Linux: of this thread alone */
+    pthread_mutex_lock(&runs->lock);
+    while (!runs->stopping) {
+        const struct wanted now = runs->wanted;
+        double began;
+
+        pthread_mutex_unlock(&runs->lock);
+        began = clock_seconds();
+        look(runs, &now);
+        pause = fmax(LOOK_SECONDS, LOOK_SHARE * (clock_seconds() - began));
+        pthread_mutex_lock(&runs->lock);
+        if (runs->stopping || memcmp(&now, &runs->wanted, sizeof(now)) != 0)
+            continue;
+        if (wants_something(&now))
+            wait_until(runs, pause);
+        else
+            pthread_cond_wait(&runs->changed, &runs->lock);
+    }
+    pthread_mutex_unlock(&runs->lock);
+    return NULL;
+}
+
+static void release(struct runs *runs)
+{
+    free(runs->rows);
+    free(runs->told);
+    free(runs->finished.rows);
+    for (int i = 0; i < CURVES_OVERLAYS; i++)
+        curves_destroy(runs->finished.overlays[i].curves);
+    if (runs->wake >= 0)
+        close(runs->wake);
+    pthread_cond_destroy(&runs->changed);
+    pthread_mutex_destroy(&runs->lock);
+    free(runs);
+}
+
+int runs_open(const struct settings *settings, struct runs **out, struct error *error)
+{
+    struct runs *runs = calloc(1, sizeof(*runs));
+    sigset_t outside, before;
+    int failure;
+
+    if (!runs)
+        return error_set(error, "out of memory");
+    runs->settings = *settings;
+    pthread_mutex_init(&runs->lock, NULL);
+    pthread_cond_init(&runs->changed, NULL);
+    runs->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (runs->wake < 0) {
+        release(runs);
+        return error_set(error, "cannot make an eventfd: %s", strerror(errno));
+    }
+    signals_from_outside(&outside);
+    pthread_sigmask(SIG_BLOCK, &outside, &before);
+    failure = pthread_create(&runs->thread, NULL, runs_main, runs);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (failure) {
+        release(runs);
+        return error_set(error, "cannot start a thread: %s", strerror(failure));
+    }
+    *out = runs;
+    return 0;
+}
+
+void runs_close(struct runs *runs)
+{
+    if (!runs)
+        return;
+    pthread_mutex_lock(&runs->lock);
+    runs->stopping = true;
+    pthread_cond_signal(&runs->changed);
+    pthread_mutex_unlock(&runs->lock);
+    pthread_join(runs->thread, NULL);
+    release(runs);
+}
+
+int runs_fd(const struct runs *runs)
+{
+    return runs->wake;
+}
+
+void runs_want(struct runs *runs, bool shown, const struct run_list *list, const char *details, double smoothing)
+{
+    struct wanted wanted;
+
+    memset(&wanted, 0, sizeof(wanted)); /* it is compared as bytes */
+    wanted.shown = shown;
+    wanted.smoothing = smoothing;
+    snprintf(wanted.details, sizeof(wanted.details), "%s", details);
+    for (int i = 0; i < CURVES_OVERLAYS; i++)
+        snprintf(wanted.overlays[i], SESSION_NAME_SIZE, "%s", list->overlays[i].name);
+    pthread_mutex_lock(&runs->lock);
+    if (memcmp(&wanted, &runs->wanted, sizeof(wanted)) != 0) {
+        runs->wanted = wanted;
+        pthread_cond_signal(&runs->changed);
+    }
+    pthread_mutex_unlock(&runs->lock);
+}
+
+/* The curves of a place that is still that session's. */
+static void take_overlay(struct run_overlay *from, bool failed, struct run_overlay *to)
+{
+    if (*from->name && strcmp(from->name, to->name) == 0) {
+        curves_destroy(to->curves);
+        to->curves = from->curves;
+        from->curves = NULL;
+        if (failed)
+            to->name[0] = 0;
+    }
+    curves_destroy(from->curves);
+    memset(from, 0, sizeof(*from));
+}
+
+void runs_take(struct runs *runs, struct run_list *list, char said[RUN_WORDS])
+{
+    struct finished *finished = &runs->finished;
+    uint64_t count;
+
+    while (read(runs->wake, &count, sizeof(count)) < 0 && errno == EINTR)
+        ;
+    pthread_mutex_lock(&runs->lock);
+    if (finished->list) {
+        free(list->rows);
+        list->rows = finished->rows;
+        list->count = finished->count;
+        list->known = true;
+        memcpy(list->error, finished->error, sizeof(list->error));
+        finished->rows = NULL;
+        finished->list = false;
+    }
+    if (finished->details)
+        list->details = finished->of;
+    finished->details = false;
+    for (int i = 0; i < CURVES_OVERLAYS; i++)
+        take_overlay(&finished->overlays[i], finished->failed[i], &list->overlays[i]);
+    memcpy(said, finished->said, RUN_WORDS);
+    finished->said[0] = 0;
+    pthread_mutex_unlock(&runs->lock);
+}
