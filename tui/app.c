@@ -1,5 +1,5 @@
 /* The event loop of the live screen: one thread waits for the terminal, signals, stray output and the launch, looks at
- * the trainer ten times a second, and draws when something has changed. */
+ * the trainer five times a second, and draws when something has changed. */
 #include "tui/app.h"
 
 #include "base/clock.h"
@@ -16,7 +16,7 @@
 #include <string.h>
 #include <unistd.h>
 
-static const double FRAME_SECONDS = 1.0 / 30, LOOK_SECONDS = 0.1;
+static const double FRAME_SECONDS = 1.0 / 30, LOOK_SECONDS = 0.2, SOON_SECONDS = 0.05;
 static const double SMOOTHING = 0.95; /* weight of the past at first */
 
 bool app_can_run(struct error *error)
@@ -175,6 +175,13 @@ static int wait_for_something(struct app *app, int milliseconds, struct error *e
     return 0;
 }
 
+/* A frame costs the training the time of one of its threads: few will do, but what a person has just asked for is to be
+ * seen at once. */
+static double look_seconds(const struct app *app, double now)
+{
+    return app->scene.asked || now - app->input_time < 1 ? SOON_SECONDS : LOOK_SECONDS;
+}
+
 static int loop(struct app *app, struct error *error)
 {
     double next_frame = 0, next_look = 0;
@@ -187,7 +194,7 @@ static int loop(struct app *app, struct error *error)
         now = clock_seconds();
         if (trains(app) && now >= next_look) {
             app_follow_run(app);
-            next_look = now + LOOK_SECONDS;
+            next_look = now + look_seconds(app, now);
         }
         app_go_on_alone(app);
         if (app->dirty && !app->hidden && now >= next_frame) {

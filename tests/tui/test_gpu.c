@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #define ON_ANY "--family papers --stem 8 --stages 8/4x1,16/8x1/2 --threads 1 "
+#define ONE ON_ANY "--limit 4 --batch 4 --epochs 1 "
 #define FEW ON_ANY "--limit 16 --batch 8 --epochs 1 "
 
 /* The emulated program in the place of the real one. */
@@ -36,7 +37,14 @@ static void doctor_tests_every_op(void **state)
     assert_non_null(strstr(outcome->out, "98 %, 61 \u00b0C, 540 W, 12.3/141 GB"));
     assert_non_null(strstr(outcome->out, "all ops agree"));
     assert_null(strstr(outcome->out, "bad"));
-    json_t *found = last_json(run_expecting(0, "doctor --threads 1 --json"));
+    assert_int_equal(setenv("EMULATED_DEVICES", "2", 1), 0);
+    json_t *found = last_json(run_expecting(0, "doctor --device cuda:1 --threads 1 --json"));
+    assert_int_equal(unsetenv("EMULATED_DEVICES"), 0);
+    const json_t *gpus = json_object_get(found, "gpus");
+    assert_int_equal(json_array_size(gpus), 2);
+    assert_int_equal(json_integer_value(json_object_get(json_array_get(gpus, 1), "index")), 1);
+    assert_true(json_is_true(json_object_get(json_array_get(gpus, 1), "usable")));
+    assert_string_equal(json_text_at(json_array_get(gpus, 1), "compute_capability"), "9.0");
     const json_t *results = json_object_get(found, "self_test");
     assert_string_equal(json_string_value(json_object_get(found, "device")), "cuda");
     assert_true(json_array_size(results) > 40);
@@ -57,15 +65,10 @@ static void a_gpu_is_chosen_by_its_number(void **state)
 {
     (void)state;
     assert_int_equal(setenv("EMULATED_DEVICES", "2", 1), 0);
-    json_t *found = last_json(run_expecting(0, "doctor --device cuda:1 --threads 1 --json"));
-    const json_t *gpus = json_object_get(found, "gpus");
-    assert_int_equal(json_array_size(gpus), 2);
-    assert_int_equal(json_integer_value(json_object_get(json_array_get(gpus, 1), "index")), 1);
-    assert_true(json_is_true(json_object_get(json_array_get(gpus, 1), "usable")));
-    json_decref(found);
-    run_expecting(0, "train " FEW "--device cuda:1 --session second");
+    run_expecting(0, "train " ONE "--device cuda:1 --session second");
     assert_true(file_has("nfbench/second/settings.ini", "device = cuda:1\n"));
-    const struct outcome *outcome = run_expecting(0, "resume second --epochs 2 --device cuda");
+    const struct outcome *outcome =
+        run_expecting(0, "resume second --epochs 2 --device cuda"); /* where it has been is told */
     assert_non_null(strstr(outcome->err, "not on the device it was on before"));
     assert_true(file_has("nfbench/second/settings.ini", "device = cuda\n"));
     outcome = run_expecting(1, "train " FEW "--device cuda:2");

@@ -165,7 +165,7 @@ static void a_screen_of_80x24_to_the_letter(void **state)
         " = backward    40.00 ms  62 %           + update       1.00 ms   2 %",
         " % probe        2.00 ms   3 %           . other        1.00 ms   2 %",
         " processor   #######|...........  1.50 of 4 processors, 7 threads",
-        " machine     ########|..........  44 %, 61 ?C"};
+        " machine     ########|..........  44 %, 61 oC"};
     struct monitor_sample sample = made_sample(0);
 
     (void)state;
