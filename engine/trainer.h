@@ -63,15 +63,16 @@ enum command_kind {
     COMMAND_RESUME,
     COMMAND_STEP, /* count: run so many steps, then pause */
     COMMAND_EVALUATE,
-    COMMAND_SAVE,
+    COMMAND_SAVE, /* name: the checkpoint is kept under it for good; empty: as any other */
     COMMAND_PROBE,
     COMMAND_LOOK,          /* changes nothing, so no record is made of it: see trainer_newest_look */
     COMMAND_STOP,          /* save and end */
     COMMAND_ON_DIVERGENCE, /* value: an enum divergence_policy */
     COMMAND_ROLLBACK, /* value: the peak rate after it. The trainer's own, recorded at the step it went back to: where
                        * the steps that were undone are not made again, it comes to a new rate */
-    COMMAND_BACK,     /* count: the checkpoint's step, -1: the last good one. The run then waits there, at the rate
-                       * in force; what came of it is recorded as COMMAND_ROLLBACK */
+    COMMAND_BACK,     /* count: a step, BACK_LAST or BACK_GOOD. The run then waits there; what came of it is recorded as
+                       * COMMAND_ROLLBACK */
+    COMMAND_LOAD,     /* name: of a checkpoint, whose records are the run's from then on; the same otherwise */
     /* value: the new one of a setting (live.h), an enum's as its number */
     COMMAND_MOMENTUM,
     COMMAND_WEIGHT_DECAY,
@@ -96,6 +97,12 @@ enum command_kind {
     COMMAND_KINDS
 };
 
+/* Where COMMAND_BACK goes beside a step, which is made again from the newest state before it, to the bit. */
+enum {
+    BACK_LAST = -1, /* before the last command that changed the training, to the bit; from a divergence, BACK_GOOD */
+    BACK_GOOD = -2  /* the last good checkpoint, at the rate in force */
+};
+
 /* When a command is to be executed, once: at once, or between the first two steps where the condition holds. */
 enum quantity_kind {
     WHEN_NOW,
@@ -114,6 +121,8 @@ struct condition {
     double value;
 };
 
+enum { CHECKPOINT_NAME_SIZE = 64 };
+
 struct command {
     enum command_kind kind;
     double value;
@@ -121,7 +130,8 @@ struct command {
     struct condition when;
     long number; /* of one that waits: what `cancel` calls it; the trainer's */
     struct trial_request trial;
-    char text[256]; /* as the person wrote it, for the record */
+    char name[CHECKPOINT_NAME_SIZE]; /* of a checkpoint */
+    char text[256];                  /* as the person wrote it, for the record */
 };
 struct command_record {
     long step; /* applied between this step and the next */
@@ -199,8 +209,10 @@ struct trainer_sink {
     int (*on_finding)(void *context, const struct finding *finding, struct error *error);
     /* The run goes back to a state, with another rate perhaps: what was recorded and saved behind its step is void, and
      * so are those commands at the step that changed the training after the first state->commands. on_checkpoint of
-     * that state follows. */
-    int (*on_rollback)(void *context, const struct training_state *state, struct error *error);
+     * that state follows. With a name the state is that of the checkpoint, which may lie ahead, and the records are
+     * those that it was saved with. */
+    int (*on_rollback)(void *context, struct network *network, const struct training_state *state, const char *name,
+                       struct error *error);
     /* The step of the newest checkpoint that is not unsound, and not behind `limit`; -1: there is none. */
     long (*good_step)(void *context, long limit);
     /* The step of the newest checkpoint that is not behind `limit`; -1: there is none. */
@@ -210,9 +222,13 @@ struct trainer_sink {
     /* What is recorded of the steps behind `from` up to `until`: of commands those that `from` does not include, up to
      * the last before that step. To be freed by past_free. A failure leaves the run as it is. */
     int (*recall)(void *context, const struct training_state *from, long until, struct past *out, struct error *error);
-    /* Reads the checkpoint of a step back. A failure leaves the network as it is, and the run goes on. */
-    int (*on_load)(void *context, long step, struct network *network, struct training_state *state,
+    /* Reads a checkpoint back, of a name, or of a step where that is NULL. A failure leaves the network as it is, and
+     * the run goes on. */
+    int (*on_load)(void *context, const char *name, long step, struct network *network, struct training_state *state,
                    struct error *error);
+    /* Keeps the checkpoint of the step, which was just saved, under a name, with the records so far. A failure (the
+     * name is taken by another step) is told, and the run goes on. */
+    int (*on_name)(void *context, const char *name, long step, struct error *error);
 };
 
 /* The latest of everything, for a viewer. */
@@ -249,7 +265,16 @@ struct snapshot {
 
 /* What leaves by the ring, in order. When a viewer sleeps and the ring is full, steps are merged (min, max, sum,
  * count), never lost; the others wait. */
-enum event_kind { EVENT_STEPS, EVENT_EPOCH, EVENT_COMMAND, EVENT_MESSAGE, EVENT_FINDING, EVENT_ROLLBACK, EVENT_TRIAL };
+enum event_kind {
+    EVENT_STEPS,
+    EVENT_EPOCH,
+    EVENT_COMMAND,
+    EVENT_MESSAGE,
+    EVENT_FINDING,
+    EVENT_ROLLBACK,
+    EVENT_COURSE,
+    EVENT_TRIAL
+};
 struct step_summary {
     long first_step, last_step;
     int count;
@@ -286,7 +311,8 @@ struct event {
         struct command_record command;
         char message[512];
         struct finding finding;
-        long rollback; /* the step the run has gone back to */
+        long rollback; /* the step the run has gone back to; EVENT_COURSE: where it stands with other records than
+                        * those so far, which are to be read anew */
         struct trial_event trial;
     };
 };

@@ -91,34 +91,6 @@ static bool rolls_back(struct trainer *trainer)
     return trainer_can_roll_back(trainer);
 }
 
-static enum progress go_back(struct trainer *trainer, struct command_record *record)
-{
-    const long from = trainer->state.step, asked = record->command.count;
-    const long step = asked >= 0 ? asked : trainer_good_step(trainer);
-    struct error why = {""};
-    if (step < 0 || step > from) {
-        record->ok = false;
-        trainer_outcome(
-            record, step < 0 ? "there is no good checkpoint to go back to" : "step %ld is not behind the run", step);
-        return RUN_ON;
-    }
-    if (trainer_go_back(trainer, step, &why) == RUN_FAILED)
-        return RUN_FAILED;
-    record->ok = !*why.message;
-    if (!record->ok) {
-        trainer_outcome(record, "%.150s", why.message);
-        return RUN_ON;
-    }
-    trainer->paused = true;
-    trainer->pause_after = 0;
-    record->step = trainer->state.step;
-    record->command.kind = COMMAND_ROLLBACK;
-    record->command.value = (double)trainer->state.learning_rate;
-    trainer_outcome(record, "back at step %ld from step %ld, paused; lr %g: change it, then resume", step, from,
-                    (double)trainer->state.learning_rate);
-    return RUN_ON;
-}
-
 static enum progress pause_run(struct trainer *trainer, struct command_record *record)
 {
     trainer_outcome(record, "%s at step %ld", trainer->paused ? "already paused" : "paused", trainer->state.step);
@@ -190,6 +162,8 @@ static enum progress evaluate_run(struct trainer *trainer, struct command_record
 
 static enum progress save_run(struct trainer *trainer, struct command_record *record)
 {
+    if (*record->command.name)
+        return trainer_save_as(trainer, record);
     const enum progress progress = trainer_checkpoint(trainer, false);
     record->ok = progress == RUN_ON;
     trainer_outcome(record, record->ok ? "saved at step %ld" : "not saved at step %ld", trainer->state.step);
@@ -240,18 +214,37 @@ static enum progress stop_run(struct trainer *trainer, struct command_record *re
 enum progress trainer_do(struct trainer *trainer, struct command_record *record)
 {
     static enum progress (*const appliers[COMMAND_KINDS])(struct trainer *, struct command_record *) = {
-        [COMMAND_LEARNING_RATE] = set_rate, [COMMAND_SCALE_LEARNING_RATE] = set_rate,
-        [COMMAND_PAUSE] = pause_run,        [COMMAND_RESUME] = resume_run,
-        [COMMAND_STEP] = run_steps,         [COMMAND_EVALUATE] = evaluate_run,
-        [COMMAND_SAVE] = save_run,          [COMMAND_PROBE] = probe_run,
-        [COMMAND_STOP] = stop_run,          [COMMAND_ON_DIVERGENCE] = set_policy,
-        [COMMAND_ROLLBACK] = set_rate,      [COMMAND_BACK] = go_back,
-        [COMMAND_UNDO] = trainer_undo,      [COMMAND_NOTE] = note,
-        [COMMAND_CANCEL] = trainer_cancel,  [COMMAND_TRY] = trainer_try,
-        [COMMAND_LR_FIND] = trainer_try,    [COMMAND_ACCEPT] = trainer_accept,
+        [COMMAND_LEARNING_RATE] = set_rate,
+        [COMMAND_SCALE_LEARNING_RATE] = set_rate,
+        [COMMAND_PAUSE] = pause_run,
+        [COMMAND_RESUME] = resume_run,
+        [COMMAND_STEP] = run_steps,
+        [COMMAND_EVALUATE] = evaluate_run,
+        [COMMAND_SAVE] = save_run,
+        [COMMAND_PROBE] = probe_run,
+        [COMMAND_STOP] = stop_run,
+        [COMMAND_ON_DIVERGENCE] = set_policy,
+        [COMMAND_ROLLBACK] = set_rate,
+        [COMMAND_BACK] = trainer_back,
+        [COMMAND_LOAD] = trainer_load,
+        [COMMAND_UNDO] = trainer_undo,
+        [COMMAND_NOTE] = note,
+        [COMMAND_CANCEL] = trainer_cancel,
+        [COMMAND_TRY] = trainer_try,
+        [COMMAND_LR_FIND] = trainer_try,
+        [COMMAND_ACCEPT] = trainer_accept,
         [COMMAND_DROP] = trainer_drop,
     };
     return (appliers[record->command.kind] ? appliers[record->command.kind] : trainer_set)(trainer, record);
+}
+
+/* Before a command that changes what comes, so that `back` can undo it. Without memory the run goes on all the same. */
+static int keep_before(struct trainer *trainer, const struct command *command)
+{
+    const int status = kept_ring_push(trainer, &trainer->kept, command);
+    return status > 0 ? trainer_message(trainer, "no memory to keep the state before this command: `back` does not "
+                                                 "reach it")
+                      : status;
 }
 
 static enum progress apply(struct trainer *trainer, const struct command *command)
@@ -262,16 +255,22 @@ static enum progress apply(struct trainer *trainer, const struct command *comman
         trainer_look(trainer);
         return RUN_ON;
     }
+    const bool changes = waits || command_changes_state(command->kind);
+    if (changes && keep_before(trainer, command) < 0)
+        return RUN_FAILED;
     const enum progress progress = waits ? trainer_wait(trainer, &record) : trainer_do(trainer, &record);
     if (progress == RUN_FAILED)
         return RUN_FAILED;
+    if (changes && !record.ok && trainer->kept.count > 0)
+        kept_ring_pop(&trainer->kept);
     trainer_forget_pending(trainer, command->number); /* it may be there again, where the run has gone back */
     if (command->kind == COMMAND_STOP && !waits)
         return RUN_ON; /* recorded when it is done */
     if (trainer_report_command(trainer, &record) < 0)
         return RUN_FAILED;
     /* a resume begins there, too */
-    return command->kind == COMMAND_BACK && record.ok && !waits ? trainer_checkpoint(trainer, false) : progress;
+    const bool moved = (command->kind == COMMAND_BACK || command->kind == COMMAND_LOAD) && record.ok && !waits;
+    return moved ? trainer_checkpoint(trainer, false) : progress;
 }
 
 /* The run ended in a step that was under way when the command came. */

@@ -194,46 +194,6 @@ static int record_rollback(struct trainer *trainer, long step, float old)
     return trainer_report_command(trainer, &record);
 }
 
-/* The run stands at a state, and goes on from there. */
-static int stand_at(struct trainer *trainer, const struct kept_state *at, float rate)
-{
-    const struct trainer_sink *sink = &trainer->sink;
-    struct kept_state to = *at;
-    to.state.learning_rate = rate;
-    if (kept_state_put_back(trainer, &to) < 0)
-        return -1;
-    if (!at->parameters) /* a checkpoint has no record of its step */
-        trainer->now.step = trainer_record_now(trainer);
-    trainer->skipped = 0;
-    trainer->stuck = trainer->now.diverged = false;
-    trainer->now.message[0] = '\0';
-    trainer->unsaved = true;
-    if (trainer_probe_due(trainer, trainer->state.step)) /* it was taken when the run first came by */
-        trainer->probed = trainer->state.step;
-
-    const struct event event = {.kind = EVENT_ROLLBACK, .rollback = trainer->state.step};
-    if (sink->on_rollback && sink->on_rollback(sink->context, &trainer->state, &trainer->failure) != 0)
-        return -1;
-    return trainer_emit(trainer, &event);
-}
-
-/* What a checkpoint does not hold begins anew, as in a resume. */
-enum progress trainer_go_back(struct trainer *trainer, long step, struct error *why)
-{
-    const struct trainer_sink *sink = &trainer->sink;
-    struct kept_state at = {0};
-    why->message[0] = '\0';
-    if (!sink->on_load) {
-        error_set(why, "no checkpoints are kept here");
-        return RUN_ON;
-    }
-    if (sink->on_load(sink->context, step, trainer->network, &at.state, why) != 0)
-        return RUN_ON;
-    if (trainer->now.epoch.step <= at.state.step)
-        at.now.epoch = trainer->now.epoch;
-    return stand_at(trainer, &at, trainer->state.learning_rate) < 0 ? RUN_FAILED : RUN_ON;
-}
-
 bool trainer_can_roll_back(const struct trainer *trainer)
 {
     return trainer->rollbacks < MOST_ROLLBACKS && (trainer->held.parameters || trainer_good_step(trainer) >= 0);
@@ -244,7 +204,7 @@ enum progress trainer_roll_back(struct trainer *trainer, long step, const char *
     const float rate = trainer->state.learning_rate;
     struct error why = {""};
     if (trainer->held.parameters) {
-        if (stand_at(trainer, &trainer->held, rollback_factor * rate) < 0)
+        if (trainer_stand_at(trainer, &trainer->held, rollback_factor * rate) < 0)
             return RUN_FAILED;
     } else { /* the policy was not this one when the checkpoint was made */
         trainer->state.learning_rate = rollback_factor * rate;

@@ -1,8 +1,8 @@
 /* What the trainer's files share: trainer.c (the thread and its loop), trainer_flight.c (training steps),
  * trainer_probe.c (probes), trainer_look.c (looks), trainer_steps.c (an evaluation, a checkpoint), trainer_divergence.c
- * (what is not finite or not healthy), trainer_commands.c (what each command does), trainer_settings.c (settings that
- * change), trainer_pending.c (commands that wait), kept_state.c (states to go back to), trainer_rehearsal.c (steps that
- * are not the run's own). Nobody else includes this. */
+ * (what is not finite or not healthy), trainer_back.c (going back), trainer_commands.c (what each command does),
+ * trainer_settings.c (settings that change), trainer_pending.c (commands that wait), kept_state.c (states to go back
+ * to), trainer_rehearsal.c (steps that are not the run's own). Nobody else includes this. */
 #ifndef NFBENCH_ENGINE_TRAINER_INTERNAL_H
 #define NFBENCH_ENGINE_TRAINER_INTERNAL_H
 
@@ -213,9 +213,16 @@ enum progress trainer_diverge(struct trainer *trainer, enum divergence_cause cau
 bool trainer_is_unsound(const struct trainer *trainer);
 /* The last good checkpoint there is to go back to; -1: none. */
 long trainer_good_step(const struct trainer *trainer);
+/* trainer_back.c: the run stands at a kept state, at a rate, and tells the sink: what came behind it is undone. -1 with
+ * the failure. */
+int trainer_stand_at(struct trainer *trainer, const struct kept_state *at, float rate);
 /* Goes back to the checkpoint of a step, at the rate in force, and tells the sink. RUN_ON, also when the checkpoint
  * cannot be had: `why` then says so, and is empty otherwise. */
 enum progress trainer_go_back(struct trainer *trainer, long step, struct error *why);
+/* COMMAND_BACK, COMMAND_LOAD, and COMMAND_SAVE with a name. */
+enum progress trainer_back(struct trainer *trainer, struct command_record *record);
+enum progress trainer_load(struct trainer *trainer, struct command_record *record);
+enum progress trainer_save_as(struct trainer *trainer, struct command_record *record);
 /* What the policy `rollback` does, for a person who chose it at a divergence; false: there is nothing to go back to. */
 bool trainer_can_roll_back(const struct trainer *trainer);
 enum progress trainer_roll_back(struct trainer *trainer, long step, const char *diagnosis);

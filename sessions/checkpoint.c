@@ -93,6 +93,7 @@ static int parse_info(const struct safetensors *file, struct checkpoint_info *in
     info->commands = LONG_MAX; /* a checkpoint made elsewhere need not say */
     if (commands && (!number_to_long(commands, &info->commands) || info->commands < 0))
         return error_set(error, "its number of commands makes no sense");
+    info->state.commands = info->commands;
     info->best = strcmp(best, "true") == 0;
     const char *unsound = safetensors_metadata(file, "unsound"); /* one made elsewhere need not say */
     info->state.unsound = unsound && strcmp(unsound, "true") == 0;
@@ -190,6 +191,7 @@ static int add_entry(void *context, const char *name, struct error *error)
         return error_set(error, "cannot read %s: out of memory", listing->folder);
     listing->entries = grown;
     grown[listing->count].step = step;
+    grown[listing->count].name[0] = '\0';
     return path_format(grown[listing->count++].path, error, "%s/%s", listing->folder, name);
 }
 
@@ -202,6 +204,48 @@ int checkpoint_list(const char *folder, struct checkpoint_entry **out, int *coun
     }
     if (listing.count)
         qsort(listing.entries, (size_t)listing.count, sizeof *listing.entries, newest_first);
+    *out = listing.entries;
+    *count = listing.count;
+    return 0;
+}
+
+static int add_named(void *context, const char *name, struct error *error)
+{
+    struct listing *listing = context;
+    const size_t length = strlen(name) - (has_suffix(name, suffix) ? strlen(suffix) : strlen(name));
+    struct checkpoint_info info;
+    if (length == 0 || length >= CHECKPOINT_NAME_SIZE || step_of_name(name) >= 0)
+        return 0;
+    struct checkpoint_entry *grown =
+        reallocarray(listing->entries, (size_t)listing->count + 1, sizeof *listing->entries);
+    if (!grown)
+        return error_set(error, "cannot read %s: out of memory", listing->folder);
+    listing->entries = grown;
+    struct checkpoint_entry *entry = &grown[listing->count];
+    if (path_format(entry->path, error, "%s/%s", listing->folder, name))
+        return -1;
+    snprintf(entry->name, sizeof entry->name, "%.*s", (int)length, name);
+    entry->step = checkpoint_read_info(entry->path, &info, NULL) == 0 ? info.state.step : -1;
+    listing->count++;
+    return 0;
+}
+
+static int by_step_and_name(const void *a, const void *b)
+{
+    const struct checkpoint_entry *left = a, *right = b;
+    const int order = newest_first(a, b);
+    return order ? -order : strcmp(left->name, right->name);
+}
+
+int checkpoint_list_named(const char *folder, struct checkpoint_entry **out, int *count, struct error *error)
+{
+    struct listing listing = {.folder = folder};
+    if (each_name(folder, add_named, &listing, error)) {
+        free(listing.entries);
+        return -1;
+    }
+    if (listing.count)
+        qsort(listing.entries, (size_t)listing.count, sizeof *listing.entries, by_step_and_name);
     *out = listing.entries;
     *count = listing.count;
     return 0;

@@ -22,7 +22,8 @@ struct checkpoint_info {
 /* One file of a folder of checkpoints. */
 struct checkpoint_entry {
     char path[FILE_PATH_SIZE];
-    long step; /* by the file's name; -1 when it has another name */
+    long step; /* by the file's name; of one with a name, by what it holds, -1 when that cannot be read */
+    char name[CHECKPOINT_NAME_SIZE]; /* empty: it has none */
 };
 
 /* Writes and verifies one file. Fails, leaving what was there, when a value is not finite. */
@@ -37,6 +38,9 @@ int checkpoint_load(const char *path, struct network *network, struct checkpoint
 
 /* The folder's checkpoints with a step, newest first; *out is freed by the caller. An absent folder has none. */
 int checkpoint_list(const char *folder, struct checkpoint_entry **out, int *count, struct error *error);
+
+/* Those that have a name, by their steps, the first first; *out is freed by the caller. */
+int checkpoint_list_named(const char *folder, struct checkpoint_entry **out, int *count, struct error *error);
 
 /* Removes all but the newest CHECKPOINTS_KEPT, as many of the newest that are not unsound, the best and those with a
  * name; also what a crash left half written. */

@@ -295,7 +295,15 @@ static bool is_past(const char *line, size_t length, bool known, long step)
     struct record record;
     if (!record_read(line, length, false, &record))
         return known;
-    return record_step(&record) <= step && (known || !changes_training(&record));
+    return record_step(&record) < step || (record_step(&record) == step && (known || !changes_training(&record)));
+}
+
+int metrics_log_replace(struct metrics_log *log, const char *data, size_t size, struct error *error)
+{
+    close(log->descriptor);
+    log->descriptor = -1;
+    const int result = file_replace(log->path, data, size, error);
+    return open_log(log, result ? NULL : error) ? -1 : result;
 }
 
 int metrics_log_cut(struct metrics_log *log, long step, long known, struct error *error)
@@ -313,13 +321,25 @@ int metrics_log_cut(struct metrics_log *log, long step, long known, struct error
         kept += length + 1;
     }
     int result = 0;
-    if (kept != lines.end) {
-        close(log->descriptor);
-        log->descriptor = -1;
-        result = file_replace(log->path, lines.data, (size_t)(kept - lines.data), error);
-        if (open_log(log, result ? NULL : error))
-            result = -1;
-    }
+    if (kept != lines.end)
+        result = metrics_log_replace(log, lines.data, (size_t)(kept - lines.data), error);
     free(lines.data);
     return result;
+}
+
+long metrics_common_step(const char *one, size_t one_size, const char *other, size_t other_size)
+{
+    long step = 0;
+    size_t at = 0;
+    const char *newline;
+    while (at < one_size && (newline = memchr(one + at, '\n', one_size - at))) {
+        const size_t next = (size_t)(newline - one) + 1;
+        struct record record;
+        if (next > other_size || memcmp(one + at, other + at, next - at) != 0)
+            break;
+        if (record_read(one + at, next - at - 1, false, &record) && record_step(&record) > step)
+            step = record_step(&record);
+        at = next;
+    }
+    return step;
 }

@@ -47,9 +47,14 @@ int metrics_log_sync(struct metrics_log *log, struct error *error);
 /* Lines written so far, damaged ones too. */
 int metrics_log_count(const struct metrics_log *log, long *lines, struct error *error);
 /* Goes back to a checkpoint of `step`, taken when `known` commands were recorded: drops every record behind the step,
- * and of the commands at the step itself those that changed the training after the checkpoint (the file is replaced by
- * a rename). Damaged lines among the first `known` stay, so that older checkpoints count right. */
+ * and of the commands at the step itself those that changed the training and are not among the first `known` (the file
+ * is replaced by a rename). Damaged lines among the first `known` stay, so that older checkpoints count right. */
 int metrics_log_cut(struct metrics_log *log, long step, long known, struct error *error);
+
+/* The log becomes these lines (the file is replaced by a rename). */
+int metrics_log_replace(struct metrics_log *log, const char *data, size_t size, struct error *error);
+/* The last step that two logs have in common, by the lines they begin with. */
+long metrics_common_step(const char *one, size_t one_size, const char *other, size_t other_size);
 
 /* Adds the records of a file to `out`, which starts zeroed. An absent file has none. */
 int metrics_read(const char *path, struct metrics *out, struct error *error);

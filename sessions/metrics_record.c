@@ -42,6 +42,7 @@ const char *const command_words[] = {
     [COMMAND_ON_DIVERGENCE] = "on-divergence",
     [COMMAND_ROLLBACK] = "rollback",
     [COMMAND_BACK] = "back",
+    [COMMAND_LOAD] = "load",
     [COMMAND_MOMENTUM] = "momentum",
     [COMMAND_WEIGHT_DECAY] = "weight-decay",
     [COMMAND_AGC] = "agc",

@@ -1,10 +1,6 @@
 /* The session's folder: making, opening, locking, and what the trainer writes into it; see session.h. */
-#include "sessions/session.h"
+#include "sessions/session_internal.h"
 
-#include "engine/live.h"
-#include "sessions/checkpoint.h"
-#include "sessions/file.h"
-#include "sessions/session_paths.h"
 #include "sessions/state_record.h"
 
 #include <errno.h>
@@ -13,17 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-struct session {
-    char name[SESSION_NAME_SIZE];
-    struct session_paths paths;
-    struct settings settings;
-    struct settings kept; /* as settings.ini is to have them: the writer's, while others may read `settings` */
-    int lock;             /* -1: opened for reading */
-    bool diverged;        /* and its record is written */
-    bool undone;          /* the run went back: checkpoints behind the next one are void */
-    struct metrics_log *metrics, *commands;
-};
 
 /* ---- Open and close ---- */
 
@@ -131,7 +116,8 @@ int session_open(const struct settings *settings, const char *name, enum session
         error_prefix(error, "session %s", session->name);
         goto fail;
     }
-    if (mode == SESSION_WRITE && (file_make_folders(session->paths.checkpoints, error) || open_logs(session, error)))
+    if (mode == SESSION_WRITE && (file_make_folders(session->paths.checkpoints, error) || open_logs(session, error) ||
+                                  session_recover_back(session, error)))
         goto fail;
     *out = session;
     return 0;
@@ -169,143 +155,6 @@ int session_update_settings(struct session *session, const struct settings *sett
     return 0;
 }
 
-/* ---- What the trainer reports ---- */
-
-static int checkpoint_path(const struct session *session, long step, char path[FILE_PATH_SIZE], struct error *error)
-{
-    return path_format(path, error, "%s/%ld.safetensors", session->paths.checkpoints, step);
-}
-
-static int on_step(void *context, const struct step_record *record, struct error *error)
-{
-    struct session *session = context;
-    if (session->diverged && metrics_log_state(session->metrics, SESSION_STARTED, record->step, "", error))
-        return -1;
-    session->diverged = false; /* the person has changed something, and it goes on */
-    if (record->step % session->kept.train.log_every)
-        return 0;
-    return metrics_log_step(session->metrics, record, error);
-}
-
-static int on_epoch(void *context, const struct epoch_record *record, struct error *error)
-{
-    struct session *session = context;
-    return metrics_log_epoch(session->metrics, record, error);
-}
-
-static int on_probe(void *context, const struct probe *probe, struct error *error)
-{
-    struct session *session = context;
-    return metrics_log_probe(session->metrics, probe, error);
-}
-
-/* Some of what a person changes holds for the session, whatever checkpoint it goes on from. */
-static int keep_setting(struct session *session, const struct command_record *record, struct error *error)
-{
-    const struct live_setting *setting = live_of_command(record->command.kind);
-    if (!setting || !setting->of_session || !record->ok)
-        return 0;
-    live_put(setting, &session->kept.train, record->command.value);
-    return settings_write(&session->kept, session->paths.settings, error);
-}
-
-static int on_command(void *context, const struct command_record *record, struct error *error)
-{
-    struct session *session = context;
-    if (keep_setting(session, record, error))
-        return -1;
-    return metrics_log_command(session->commands, record, error);
-}
-
-static int on_checkpoint(void *context, struct network *network, const struct training_state *state, bool best,
-                         struct error *error)
-{
-    return session_save(context, network, state, best, error);
-}
-
-static int on_divergence(void *context, const char *diagnosis, long step, struct error *error)
-{
-    struct session *session = context;
-    session->diverged = true;
-    return metrics_log_state(session->metrics, trainer_state_name(TRAINER_DIVERGED), step, diagnosis, error);
-}
-
-static int on_finding(void *context, const struct finding *finding, struct error *error)
-{
-    struct session *session = context;
-    return metrics_log_finding(session->metrics, finding, error);
-}
-
-/* The logs as session_resume would cut them. */
-static int on_rollback(void *context, const struct training_state *state, struct error *error)
-{
-    struct session *session = context;
-    char path[FILE_PATH_SIZE];
-    struct checkpoint_info info;
-    if (checkpoint_path(session, state->step, path, error))
-        return -1;
-    long last = state->step, known;
-    if (checkpoint_read_info(path, &info, NULL) == 0) {
-        known = info.commands;
-    } else { /* newer ones have taken its place; what was changed at its step is part of the rate from there on */
-        known = LONG_MAX;
-        last--;
-    }
-    session->undone = true;
-    session->diverged = false; /* its record is cut */
-    return metrics_log_cut(session->metrics, state->step, 0, error) ||
-                   metrics_log_cut(session->commands, last, known, error)
-               ? -1
-               : 0;
-}
-
-static bool matches(const struct checkpoint_entry *entry, long which)
-{
-    struct checkpoint_info info;
-    if (which == CHECKPOINT_BEST || which == CHECKPOINT_GOOD)
-        return checkpoint_read_info(entry->path, &info, NULL) == 0 &&
-               (which == CHECKPOINT_BEST ? info.best : !info.state.unsound);
-    return which == CHECKPOINT_LATEST || entry->step == which;
-}
-
-static long good_step(void *context, long limit)
-{
-    const struct session *session = context;
-    struct checkpoint_entry *entries = NULL;
-    long found = -1;
-    int count = 0;
-    if (checkpoint_list(session->paths.checkpoints, &entries, &count, NULL))
-        return -1;
-    for (int i = 0; i < count && found < 0; i++)
-        if (entries[i].step <= limit && matches(&entries[i], CHECKPOINT_GOOD))
-            found = entries[i].step;
-    free(entries);
-    return found;
-}
-
-static int on_load(void *context, long step, struct network *network, struct training_state *state, struct error *error)
-{
-    char note[256]; /* that other settings are in force now is as it should be */
-    return session_load(context, step, network, state, note, error);
-}
-
-struct trainer_sink session_sink(struct session *session)
-{
-    return (struct trainer_sink){
-        .context = session,
-        .on_step = on_step,
-        .on_epoch = on_epoch,
-        .on_command = on_command,
-        .on_checkpoint = on_checkpoint,
-        .on_divergence = on_divergence,
-        .on_probe = on_probe,
-        .on_finding = on_finding,
-        .on_rollback = on_rollback,
-        .good_step = good_step,
-        .on_load = on_load,
-    };
-}
-
 int session_end(struct session *session, enum trainer_state state, long step, const char *message, struct error *error)
 {
     const bool written = state == TRAINER_DIVERGED && session->diverged; /* when it happened */
@@ -315,44 +164,41 @@ int session_end(struct session *session, enum trainer_state state, long step, co
     return metrics_log_sync(session->metrics, error);
 }
 
-static int remove_entry(const struct checkpoint_entry *entry, struct error *error)
+int session_write_checkpoint(const struct session *session, struct network *network, const struct training_state *state,
+                             bool best, long commands, struct error *error)
 {
-    return unlink(entry->path) ? error_set(error, "cannot remove %s: %s", entry->path, strerror(errno)) : 0;
-}
-
-/* Removes the checkpoints that were made behind a step. */
-static int remove_undone(const struct session *session, long step, struct error *error)
-{
-    struct checkpoint_entry *entries = NULL;
-    int count = 0, result = checkpoint_list(session->paths.checkpoints, &entries, &count, error);
-    for (int i = 0; i < count && result == 0; i++)
-        if (entries[i].step > step)
-            result = remove_entry(&entries[i], error);
-    free(entries);
-    return result;
+    char path[FILE_PATH_SIZE];
+    struct checkpoint_info info = {.state = *state, .best = best, .commands = commands}, old;
+    settings_digest(&session->settings, info.settings_digest);
+    if (path_format(path, error, "%s/%ld.safetensors", session->paths.checkpoints, state->step))
+        return -1;
+    if (!best && checkpoint_read_info(path, &old, NULL) == 0 && old.state.step == state->step)
+        info.best = old.best; /* `save` of a step that is saved already must not lose its mark */
+    return checkpoint_save(path, network, &info, error);
 }
 
 /* The logs first: a checkpoint on the disk has all its records there too. */
 int session_save(struct session *session, struct network *network, const struct training_state *state, bool best,
                  struct error *error)
 {
-    char path[FILE_PATH_SIZE];
-    struct checkpoint_info info = {.state = *state, .best = best};
-    settings_digest(&session->settings, info.settings_digest);
-    if (checkpoint_path(session, state->step, path, error))
-        return -1;
-    struct checkpoint_info old;
-    if (!best && checkpoint_read_info(path, &old, NULL) == 0 && old.state.step == state->step)
-        info.best = old.best; /* `save` of a step that is saved already must not lose its mark */
+    long commands;
     if (metrics_log_sync(session->metrics, error) || metrics_log_sync(session->commands, error) ||
-        metrics_log_count(session->commands, &info.commands, error) || checkpoint_save(path, network, &info, error) ||
-        (session->undone && remove_undone(session, state->step, error)))
+        metrics_log_count(session->commands, &commands, error) ||
+        session_write_checkpoint(session, network, state, best, commands, error) || session_finish_back(session, error))
         return -1;
-    session->undone = false;
     return checkpoint_prune(session->paths.checkpoints, error);
 }
 
 /* ---- Checkpoints back ---- */
+
+bool session_entry_matches(const struct checkpoint_entry *entry, long which)
+{
+    struct checkpoint_info info;
+    if (which == CHECKPOINT_BEST || which == CHECKPOINT_GOOD)
+        return checkpoint_read_info(entry->path, &info, NULL) == 0 &&
+               (which == CHECKPOINT_BEST ? info.best : !info.state.unsound);
+    return which == CHECKPOINT_LATEST || entry->step == which;
+}
 
 static int no_checkpoint(const struct session *session, long which, struct error *error)
 {
@@ -382,7 +228,7 @@ static int load_from(const struct session *session, const struct checkpoint_entr
     int tried = 0;
     for (int i = 0; i < count; i++) {
         struct error reason = {""};
-        if (!matches(&entries[i], which))
+        if (!session_entry_matches(&entries[i], which))
             continue;
         if (checkpoint_load(entries[i].path, network, info, &reason) == 0) {
             if (tried)
@@ -397,6 +243,11 @@ static int load_from(const struct session *session, const struct checkpoint_entr
     if (!tried)
         return no_checkpoint(session, which, error);
     return error_set(error, "%s", first.message);
+}
+
+static int remove_entry(const struct checkpoint_entry *entry, struct error *error)
+{
+    return unlink(entry->path) ? error_set(error, "cannot remove %s: %s", entry->path, strerror(errno)) : 0;
 }
 
 static int set_aside(const struct checkpoint_entry *entry, struct error *error)

@@ -84,6 +84,13 @@ int session_save(struct session *session, struct network *network, const struct 
 int session_load(struct session *session, long which, struct network *network, struct training_state *state,
                  char note[256], struct error *error);
 
+/* -1 unless it can be a checkpoint's name: no blanks, no '/', no number, not one of the words that --checkpoint takes.
+ */
+int session_check_checkpoint_name(const char *name, struct error *error);
+/* The checkpoint that was saved under a name, into the network and the state (may be NULL). */
+int session_load_named(struct session *session, const char *name, struct network *network, struct training_state *state,
+                       struct error *error);
+
 /* To go on training: loads a checkpoint, and cuts the records of metrics and commands behind its step, so that no step
  * is in the logs twice. For CHECKPOINT_LATEST damaged newer ones are set aside (*.damaged); for the others newer ones
  * are removed: the run has gone back. Opened for writing. */

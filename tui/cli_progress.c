@@ -291,6 +291,7 @@ void progress_event(struct progress *progress, const struct event *event, const 
         if (event->finding.severity != FINDING_ALARM || event->finding.kind != FINDING_DIVERGENCE)
             progress_line(progress, "%s: %s", finding_severity_names[event->finding.severity], event->finding.text);
         break;
+    case EVENT_COURSE:
     case EVENT_ROLLBACK: /* the command behind it says so */
         progress->weight = 0;
         break;

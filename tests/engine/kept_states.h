@@ -6,5 +6,6 @@
 
 /* Run as a group between tiny_open and tiny_close; 0 when all pass. */
 int kept_states_run(void);
+int kept_back_run(void);
 
 #endif

@@ -1,6 +1,8 @@
 /* See tiny_run.h. */
 #include "tests/engine/tiny_run.h"
 
+#include "engine/live.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -147,6 +149,7 @@ static int on_checkpoint(void *context, struct network *network, const struct tr
     struct tiny_checkpoint *checkpoint = &run->checkpoints[run->checkpoint_count++];
     checkpoint->state = *state;
     checkpoint->best = best;
+    checkpoint->commands = run->command_count;
     checkpoint->parameters = malloc(walk(network, NULL, NULL) * sizeof *checkpoint->parameters);
     if (!checkpoint->parameters)
         return error_set(error, "out of memory");
@@ -187,15 +190,57 @@ static int on_finding(void *context, const struct finding *finding, struct error
     return 0;
 }
 
-/* As a session's metrics: the steps behind the checkpoint are void. */
-static int on_rollback(void *context, const struct training_state *state, struct error *error)
+/* As a session's logs: what lies behind the state is void. Records of commands and epochs stay for the test to see. */
+static int on_rollback(void *context, struct network *network, const struct training_state *state, const char *name,
+                       struct error *error)
 {
+    (void)network;
+    (void)name;
     struct tiny_run *run = context;
     if (run->rollback_count == TINY_MAX_RECORDS)
         return error_set(error, "too many rollbacks for the test");
     run->rollbacks[run->rollback_count++] = state->step;
     while (run->step_count > 0 && run->steps[run->step_count - 1].step > state->step)
         run->step_count--;
+    for (int i = 0; i < run->command_count; i++)
+        run->command_void[i] |=
+            run->commands[i].step > state->step || (run->commands[i].step == state->step && i >= state->commands);
+    for (int i = 0; i < run->epoch_count; i++)
+        run->epoch_void[i] |= run->epochs[i].step > state->step;
+    return 0;
+}
+
+static long recorded_commands(void *context)
+{
+    const struct tiny_run *run = context;
+    return run->command_count;
+}
+
+static void *room(size_t count, size_t size)
+{
+    void *items = calloc(count, size);
+    assert_non_null(items);
+    return items;
+}
+
+static int recall(void *context, const struct training_state *from, long until, struct past *out, struct error *error)
+{
+    (void)error;
+    const struct tiny_run *run = context;
+    *out = (struct past){.steps = room(TINY_MAX_STEPS, sizeof *out->steps),
+                         .epochs = room(TINY_MAX_RECORDS, sizeof *out->epochs),
+                         .commands = room(TINY_MAX_RECORDS, sizeof *out->commands)};
+    for (int i = 0; i < run->step_count; i++)
+        if (run->steps[i].step > from->step && run->steps[i].step <= until)
+            out->steps[out->step_count++] = run->steps[i];
+    for (int i = 0; i < run->epoch_count; i++)
+        if (!run->epoch_void[i] && run->epochs[i].step > from->step && run->epochs[i].step <= until)
+            out->epochs[out->epoch_count++] = run->epochs[i];
+    for (int i = 0; i < run->command_count; i++)
+        if (!run->command_void[i] && command_changes_state(run->commands[i].command.kind) &&
+            run->commands[i].step >= from->step && run->commands[i].step < until &&
+            (run->commands[i].step > from->step || i >= from->commands))
+            out->commands[out->command_count++] = run->commands[i];
     return 0;
 }
 
@@ -219,14 +264,27 @@ static long good_step(void *context, long limit)
     return -1;
 }
 
-static int on_load(void *context, long step, struct network *network, struct training_state *state, struct error *error)
+static long saved_step(void *context, long limit)
+{
+    const struct tiny_run *run = context;
+    for (long step = limit; step >= 0; step--)
+        if (saved_at(run, step))
+            return step;
+    return -1;
+}
+
+static int on_load(void *context, const char *name, long step, struct network *network, struct training_state *state,
+                   struct error *error)
 {
     struct tiny_run *run = context;
+    if (name)
+        return error_set(error, "no checkpoint %s", name);
     const struct tiny_checkpoint *saved = saved_at(run, step);
     if (!saved)
         return error_set(error, "no checkpoint at step %ld", step);
     walk(network, saved->parameters, write_part);
     *state = saved->state;
+    state->commands = saved->commands;
     return 0;
 }
 
@@ -262,6 +320,9 @@ void tiny_init(struct tiny_run *run, const char *preset)
                                       .on_finding = on_finding,
                                       .on_rollback = on_rollback,
                                       .good_step = good_step,
+                                      .saved_step = saved_step,
+                                      .recorded_commands = recorded_commands,
+                                      .recall = recall,
                                       .on_load = on_load};
 }
 

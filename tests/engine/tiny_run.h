@@ -16,6 +16,7 @@ enum {
 struct tiny_checkpoint {
     struct training_state state;
     bool best;
+    long commands;     /* recorded until then */
     float *parameters; /* all values, momenta and averages, one after the other */
 };
 
@@ -31,6 +32,7 @@ struct tiny_run {
     struct command_record commands[TINY_MAX_RECORDS];
     struct tiny_checkpoint checkpoints[TINY_MAX_STEPS];
     struct probe *probes[TINY_MAX_STEPS];
+    bool command_void[TINY_MAX_RECORDS], epoch_void[TINY_MAX_RECORDS]; /* of those: the run has gone back behind them */
     int step_count, epoch_count, command_count, checkpoint_count, probe_count;
     char diagnosis[512];
     long diverged_step;

@@ -1,0 +1,222 @@
+/* Going back in a session, and checkpoints with a name. What a run goes to is written before anything that it undoes is
+ * touched, so that a crash at any point leaves a session that goes on: from where it was, or from where it went.
+ *
+ *   checkpoints/NAME.safetensors, NAME.metrics.jsonl, NAME.commands.jsonl   a checkpoint with a name, and the logs then
+ *   checkpoints/undone                                                      while the run goes back: see struct undone
+ */
+#include "sessions/session_internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* ---- Names ---- */
+
+int session_check_checkpoint_name(const char *name, struct error *error)
+{
+    static const char *const taken[] = {"last", "best", "good", "all"};
+    const size_t length = strlen(name);
+    const char *why = NULL;
+    if (length == 0 || length >= CHECKPOINT_NAME_SIZE)
+        why = "it must have 1 to 63 bytes";
+    else if (strspn(name, "0123456789") == length)
+        why = "it would be taken for a step";
+    else if (name[0] == '.' || name[0] == '-')
+        why = "it may not begin with '.' or '-'";
+    for (size_t i = 0; i < sizeof taken / sizeof *taken && !why; i++)
+        if (strcmp(name, taken[i]) == 0)
+            why = "that word means something else";
+    for (size_t i = 0; i < length && !why; i++)
+        if (name[i] == '/' || (unsigned char)name[i] <= ' ' || name[i] == 0x7f)
+            why = "it may hold neither blanks nor '/' nor control characters";
+    return why ? error_set(error, "'%.60s' cannot be a checkpoint's name: %s", name, why) : 0;
+}
+
+static int name_path(const struct session *session, const char *name, const char *end, char path[FILE_PATH_SIZE],
+                     struct error *error)
+{
+    return path_format(path, error, "%s/%s.%s", session->paths.checkpoints, name, end);
+}
+
+/* A log as it is now, beside the checkpoint. */
+static int copy_log(const struct session *session, const char *from, const char *name, const char *end,
+                    struct error *error)
+{
+    char path[FILE_PATH_SIZE], *data = NULL;
+    size_t size = 0;
+    if (name_path(session, name, end, path, error) || file_read(from, &data, &size, error))
+        return -1;
+    const int result = file_replace(path, data, size, error);
+    free(data);
+    return result;
+}
+
+/* The same file under another name; where the file system has no links, a copy. */
+static int copy_file(const char *from, const char *to, struct error *error)
+{
+    char temporary[FILE_PATH_SIZE], *data = NULL;
+    size_t size = 0;
+    if (path_format(temporary, error, "%s.tmp", to))
+        return -1;
+    (void)unlink(temporary); /* of a crash */
+    if (link(from, temporary) == 0)
+        return file_publish(to, error);
+    if (file_read(from, &data, &size, error))
+        return -1;
+    const int result = file_replace(to, data, size, error);
+    free(data);
+    return result;
+}
+
+int session_keep_name(struct session *session, const char *name, long step, struct error *error)
+{
+    char from[FILE_PATH_SIZE], to[FILE_PATH_SIZE];
+    struct checkpoint_info old;
+    if (session_check_checkpoint_name(name, error) || name_path(session, name, "safetensors", to, error) ||
+        path_format(from, error, "%s/%ld.safetensors", session->paths.checkpoints, step))
+        return -1;
+    if (checkpoint_read_info(to, &old, NULL) == 0 && old.state.step != step)
+        return error_set(error, "%s is the checkpoint of step %ld already: choose another name", name, old.state.step);
+    return copy_log(session, session->paths.metrics, name, "metrics.jsonl", error) ||
+                   copy_log(session, session->paths.commands, name, "commands.jsonl", error) ||
+                   copy_file(from, to, error)
+               ? -1
+               : 0;
+}
+
+int session_load_name(const struct session *session, const char *name, struct network *network,
+                      struct checkpoint_info *info, struct error *error)
+{
+    char path[FILE_PATH_SIZE];
+    if (session_check_checkpoint_name(name, error) || name_path(session, name, "safetensors", path, error))
+        return -1;
+    if (access(path, F_OK) != 0)
+        return error_set(error, "session %s has no checkpoint %s: `nfbench sessions show %s` lists them", session->name,
+                         name, session->name);
+    return checkpoint_load(path, network, info, error);
+}
+
+int session_load_named(struct session *session, const char *name, struct network *network, struct training_state *state,
+                       struct error *error)
+{
+    struct checkpoint_info info;
+    if (session_load_name(session, name, network, &info, error))
+        return -1;
+    if (state)
+        *state = info.state;
+    return 0;
+}
+
+/* ---- Going back ---- */
+
+static int mark_path(const struct session *session, char path[FILE_PATH_SIZE], struct error *error)
+{
+    return path_format(path, error, "%s/undone", session->paths.checkpoints);
+}
+
+static int write_mark(struct session *session, struct error *error)
+{
+    char path[FILE_PATH_SIZE], text[CHECKPOINT_NAME_SIZE + 64];
+    const struct undone *undone = &session->undone;
+    const int length = snprintf(text, sizeof text, "%ld %ld %s\n", undone->behind, undone->at, undone->name);
+    return mark_path(session, path, error) ? -1 : file_replace(path, text, (size_t)length, error);
+}
+
+/* A log becomes what it was when the checkpoint got its name. */
+static int take_log(const struct session *session, struct metrics_log *log, const char *end, struct error *error)
+{
+    char path[FILE_PATH_SIZE], *data = NULL;
+    size_t size = 0;
+    if (name_path(session, session->undone.name, end, path, error) || file_read(path, &data, &size, error))
+        return -1;
+    const int result = metrics_log_replace(log, data, size, error);
+    free(data);
+    return result;
+}
+
+static int take_logs(const struct session *session, struct error *error)
+{
+    return take_log(session, session->metrics, "metrics.jsonl", error) ||
+                   take_log(session, session->commands, "commands.jsonl", error)
+               ? -1
+               : 0;
+}
+
+/* The last step up to which the session and a checkpoint with a name have run the same course. */
+static int common_step(const struct session *session, const char *name, long *step, struct error *error)
+{
+    char path[FILE_PATH_SIZE], *now = NULL, *then = NULL;
+    size_t now_size = 0, then_size = 0;
+    int result = -1;
+    if (name_path(session, name, "metrics.jsonl", path, error) == 0 && file_read(path, &then, &then_size, error) == 0 &&
+        file_read(session->paths.metrics, &now, &now_size, error) == 0) {
+        *step = metrics_common_step(now, now_size, then, then_size);
+        result = 0;
+    }
+    free(now);
+    free(then);
+    return result;
+}
+
+int session_go_back(struct session *session, struct network *network, const struct training_state *state,
+                    const char *name, struct error *error)
+{
+    struct undone undone = {.on = true, .behind = state->step, .at = state->step};
+    if (name)
+        snprintf(undone.name, sizeof undone.name, "%s", name);
+    if (name && common_step(session, name, &undone.behind, error))
+        return -1;
+    if (session_write_checkpoint(session, network, state, false, state->commands, error))
+        return -1;
+    session->undone = undone;
+    if (write_mark(session, error))
+        return -1;
+    if (name)
+        return take_logs(session, error);
+    return metrics_log_cut(session->metrics, state->step, 0, error) ||
+                   metrics_log_cut(session->commands, state->step, state->commands, error)
+               ? -1
+               : 0;
+}
+
+int session_finish_back(struct session *session, struct error *error)
+{
+    const struct undone *undone = &session->undone;
+    char path[FILE_PATH_SIZE];
+    struct checkpoint_entry *entries = NULL;
+    int count = 0, result = 0;
+    if (!undone->on)
+        return 0;
+    if (mark_path(session, path, error) || checkpoint_list(session->paths.checkpoints, &entries, &count, error))
+        return -1;
+    for (int i = 0; i < count && result == 0; i++)
+        if (entries[i].step > undone->behind && entries[i].step != undone->at && unlink(entries[i].path) != 0)
+            result = error_set(error, "cannot remove %s: %s", entries[i].path, strerror(errno));
+    free(entries);
+    if (result == 0 && unlink(path) != 0 && errno != ENOENT)
+        result = error_set(error, "cannot remove %s: %s", path, strerror(errno));
+    session->undone.on = result != 0;
+    return result;
+}
+
+int session_recover_back(struct session *session, struct error *error)
+{
+    char path[FILE_PATH_SIZE], *text = NULL;
+    size_t size = 0;
+    struct undone undone = {.on = true};
+    if (mark_path(session, path, error))
+        return -1;
+    if (access(path, F_OK) != 0)
+        return 0;
+    if (file_read(path, &text, &size, error))
+        return -1;
+    const int fields = sscanf(text, "%ld %ld %63s", &undone.behind, &undone.at, undone.name);
+    free(text);
+    if (fields < 2)
+        return error_set(error, "%s makes no sense: remove it", path);
+    session->undone = undone;
+    return (*undone.name && take_logs(session, error)) || session_finish_back(session, error) ? -1 : 0;
+}

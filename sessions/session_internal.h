@@ -1,0 +1,48 @@
+/* Inside sessions/: what the files of a session share: session.c (the folder), session_sink.c (what the trainer
+ * reports, and reads back), session_back.c (going back, and checkpoints with a name). */
+#ifndef NFBENCH_SESSIONS_SESSION_INTERNAL_H
+#define NFBENCH_SESSIONS_SESSION_INTERNAL_H
+
+#include "sessions/checkpoint.h"
+#include "sessions/session_paths.h"
+
+/* The run goes back, or to a checkpoint with a name: until the next checkpoint is saved this stands in a file, too, so
+ * that whoever opens the session after a crash can bring it to its end. */
+struct undone {
+    bool on;
+    long behind, at;                 /* checkpoints behind the one step are void, but for that of the other */
+    char name[CHECKPOINT_NAME_SIZE]; /* whose records are the session's; empty: they were only cut */
+};
+
+struct session {
+    char name[SESSION_NAME_SIZE];
+    struct session_paths paths;
+    struct settings settings;
+    struct settings kept; /* as settings.ini is to have them: the writer's, while others may read `settings` */
+    int lock;             /* -1: opened for reading */
+    bool diverged;        /* and its record is written */
+    struct undone undone; /* while the run goes back */
+    struct metrics_log *metrics, *commands;
+};
+
+/* session.c. Writes the checkpoint of a state that has so many commands behind it. */
+int session_write_checkpoint(const struct session *session, struct network *network, const struct training_state *state,
+                             bool best, long commands, struct error *error);
+/* Whether a checkpoint is one of those asked for: CHECKPOINT_LATEST, ... or a step. */
+bool session_entry_matches(const struct checkpoint_entry *entry, long which);
+
+/* session_back.c. Begins to go to a state: its checkpoint is written, then the logs become what they were there.
+ * `name`: see trainer_sink's on_rollback. */
+int session_go_back(struct session *session, struct network *network, const struct training_state *state,
+                    const char *name, struct error *error);
+/* Ends it: checkpoints that are void go. Nothing is done when nothing was begun. */
+int session_finish_back(struct session *session, struct error *error);
+/* Brings one to its end that a crash has left. */
+int session_recover_back(struct session *session, struct error *error);
+/* Loads the checkpoint of a name. */
+int session_load_name(const struct session *session, const char *name, struct network *network,
+                      struct checkpoint_info *info, struct error *error);
+/* Keeps the step's checkpoint and the logs under a name. */
+int session_keep_name(struct session *session, const char *name, long step, struct error *error);
+
+#endif

@@ -1,0 +1,298 @@
+/* Going back in a run; see kept_states.h. What is gone back to must be what was there, to the bit: the run that goes on
+ * from it has the bits of one that was never anywhere else. */
+#include "tests/engine/kept_states.h"
+
+#include "engine/trainer_internal.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <string.h>
+
+static void init(struct tiny_run *run)
+{
+    tiny_init(run, "micro");
+    run->options.epochs = 3;
+    run->options.augment = AUGMENT_STANDARD;
+    run->options.schedule = SCHEDULE_COSINE;
+    run->options.agc = 0.01f;
+}
+
+static void start(struct tiny_run *run)
+{
+    struct error error = {""};
+    tiny_create(run, NULL);
+    assert_int_equal(trainer_start(run->trainer, true, &error), 0);
+}
+
+static void go_to(struct tiny_run *run, long step)
+{
+    struct snapshot now;
+    trainer_snapshot(run->trainer, &now);
+    tiny_command(run, COMMAND_STEP, 0, step - now.step.step);
+    tiny_wait(run, TRAINER_PAUSED, step);
+}
+
+/* Waits until a command has been done, and returns its record. */
+static struct command_record command(struct tiny_run *run, enum command_kind kind, double value, long count)
+{
+    struct event event;
+    tiny_command(run, kind, value, count);
+    for (;;)
+        if (trainer_next_event(run->trainer, &event) && event.kind == EVENT_COMMAND &&
+            event.command.command.count == count &&
+            (event.command.command.kind == kind || event.command.command.kind == COMMAND_ROLLBACK))
+            return event.command;
+}
+
+static void finish(struct tiny_run *run)
+{
+    struct error error = {""};
+    tiny_command(run, COMMAND_RESUME, 0, 0);
+    if (trainer_join(run->trainer, &error))
+        fail_msg("%s", error.message);
+}
+
+/* A run without anything undone: `rate` from a step on, 0: none. */
+static void run_reference(struct tiny_run *run, long step, double rate)
+{
+    init(run);
+    start(run);
+    if (rate > 0) {
+        go_to(run, step);
+        tiny_command(run, COMMAND_LEARNING_RATE, rate, 0);
+    }
+    finish(run);
+}
+
+static void assert_same_course(const struct tiny_run *run, const struct tiny_run *reference)
+{
+    assert_int_equal(run->step_count, reference->step_count);
+    for (int i = 0; i < run->step_count; i++) {
+        assert_int_equal(run->steps[i].step, reference->steps[i].step);
+        assert_true(run->steps[i].loss == reference->steps[i].loss);
+        assert_true(run->steps[i].learning_rate == reference->steps[i].learning_rate);
+    }
+    tiny_assert_same_end(run, reference);
+}
+
+static void back_undoes_the_last_command_and_what_came_of_it(void **state)
+{
+    (void)state;
+    static struct tiny_run run, reference;
+    init(&run);
+    start(&run);
+    go_to(&run, 5);
+    tiny_command(&run, COMMAND_LEARNING_RATE, 0.01, 0);
+    tiny_command(&run, COMMAND_EVALUATE, 0, 0); /* changes nothing, so that `back` passes over it */
+    go_to(&run, 11);
+    struct command_record back = command(&run, COMMAND_BACK, 0, BACK_LAST);
+    assert_true(back.ok);
+    assert_int_equal(back.step, 5);
+    assert_int_equal(back.command.kind, COMMAND_ROLLBACK);
+    assert_non_null(strstr(back.outcome, "back at step 5 from step 11, before `as typed`, paused; lr "));
+    assert_int_equal(run.rollbacks[0], 5);
+    assert_int_equal(run.step_count, 5);
+    back = command(&run, COMMAND_BACK, 0, BACK_LAST);
+    assert_false(back.ok);
+    assert_non_null(strstr(back.outcome, "no state is kept"));
+    finish(&run);
+    run_reference(&reference, 0, 0);
+    assert_same_course(&run, &reference);
+    tiny_free(&run);
+    tiny_free(&reference);
+}
+
+/* Two commands, at one step and at another: undone one after the other. */
+static void back_can_be_said_again(void **state)
+{
+    (void)state;
+    static struct tiny_run run, reference;
+    init(&run);
+    start(&run);
+    go_to(&run, 4);
+    tiny_command(&run, COMMAND_LEARNING_RATE, 0.02, 0);
+    tiny_command(&run, COMMAND_MOMENTUM, 0.5, 0);
+    go_to(&run, 9);
+    tiny_command(&run, COMMAND_LABEL_SMOOTHING, 0, 0);
+    go_to(&run, 12);
+    assert_int_equal(command(&run, COMMAND_BACK, 0, BACK_LAST).step, 9);
+    assert_int_equal(command(&run, COMMAND_BACK, 0, BACK_LAST).step, 4);
+    struct snapshot now;
+    trainer_snapshot(run.trainer, &now);
+    assert_true(now.options.momentum != 0.5f && now.options.learning_rate == 0.02f);
+    finish(&run);
+    run_reference(&reference, 4, 0.02);
+    assert_same_course(&run, &reference);
+    tiny_free(&run);
+    tiny_free(&reference);
+}
+
+/* ---- Any step ---- */
+
+static int (*real_recall)(void *, const struct training_state *, long, struct past *, struct error *);
+
+static long first_checkpoint(void *context, long limit)
+{
+    (void)context;
+    (void)limit;
+    return 0;
+}
+
+/* Over the end of an epoch, with a command on the way that stays in force, and one behind it that does not. */
+static void run_to_22(struct tiny_run *run)
+{
+    init(run);
+    run->sink.saved_step = first_checkpoint;
+    real_recall = run->sink.recall;
+}
+
+static void change_at_4_and_19(struct tiny_run *run)
+{
+    start(run);
+    go_to(run, 4);
+    tiny_command(run, COMMAND_LEARNING_RATE, 0.01, 0);
+    go_to(run, 19);
+    tiny_command(run, COMMAND_LEARNING_RATE, 0.5, 0);
+    go_to(run, 22);
+}
+
+static void assert_made_again(struct tiny_run *run, const char *outcome)
+{
+    const struct command_record back = command(run, COMMAND_BACK, 0, 11);
+    assert_true(back.ok);
+    assert_int_equal(back.step, 11);
+    assert_non_null(strstr(back.outcome, outcome));
+    assert_int_equal(run->step_count, 11);
+    assert_int_equal(run->rollbacks[0], 11);
+}
+
+static void any_step_is_made_again_from_a_kept_state(void **state)
+{
+    (void)state;
+    static struct tiny_run run, reference;
+    run_to_22(&run);
+    change_at_4_and_19(&run);
+    assert_made_again(
+        &run, "back at step 11 from step 22, paused: made again from step 4, with the losses recorded then; lr 0.01");
+    finish(&run);
+    run_reference(&reference, 4, 0.01);
+    assert_same_course(&run, &reference);
+    tiny_free(&run);
+    tiny_free(&reference);
+}
+
+/* As in a run that was resumed, where no states are kept: the command on the way is done again. */
+static void any_step_is_made_again_from_a_checkpoint(void **state)
+{
+    (void)state;
+    static struct tiny_run run, reference;
+    run_to_22(&run);
+    change_at_4_and_19(&run);
+    kept_ring_free(&run.trainer->kept); /* a paused trainer does not look at it */
+    assert_made_again(&run, "made again from step 0, with the losses recorded then; lr 0.01");
+    finish(&run);
+    run_reference(&reference, 4, 0.01);
+    assert_same_course(&run, &reference);
+    tiny_free(&run);
+    tiny_free(&reference);
+}
+
+/* The state at an epoch's end is that of its checkpoint: measured, and in the next epoch. */
+static void an_epochs_end_is_made_again_as_it_was_left(void **state)
+{
+    (void)state;
+    static struct tiny_run run, reference;
+    run_to_22(&run);
+    change_at_4_and_19(&run);
+    const int epochs = run.epoch_count;
+    assert_int_equal(command(&run, COMMAND_BACK, 0, 2 * TINY_EPOCH).step, 2 * TINY_EPOCH);
+    finish(&run);
+    assert_int_equal(run.epoch_count, epochs + 1);
+    run_reference(&reference, 4, 0.01);
+    assert_same_course(&run, &reference);
+    tiny_free(&run);
+    tiny_free(&reference);
+}
+
+static int recall_and_pause(void *context, const struct training_state *from, long until, struct past *out,
+                            struct error *error)
+{
+    struct tiny_run *run = context;
+    tiny_command(run, COMMAND_PAUSE, 0, 0);
+    return real_recall(context, from, until, out, error);
+}
+
+/* Called off on the way, the run is where it was. */
+static void a_way_back_that_is_called_off_undoes_nothing(void **state)
+{
+    (void)state;
+    static struct tiny_run run, reference;
+    run_to_22(&run);
+    run.sink.recall = recall_and_pause;
+    start(&run);
+    go_to(&run, 4);
+    tiny_command(&run, COMMAND_LEARNING_RATE, 0.01, 0);
+    go_to(&run, 22);
+    const struct command_record back = command(&run, COMMAND_BACK, 0, 11);
+    assert_false(back.ok);
+    assert_string_equal(back.outcome, "called off at step 4 of the way to step 11: nothing was undone");
+    assert_int_equal(run.rollback_count, 0);
+    finish(&run);
+    run_reference(&reference, 4, 0.01);
+    assert_same_course(&run, &reference);
+    tiny_free(&run);
+    tiny_free(&reference);
+}
+
+static int recall_another_loss(void *context, const struct training_state *from, long until, struct past *out,
+                               struct error *error)
+{
+    const int status = real_recall(context, from, until, out, error);
+    out->steps[2].loss += 1e-3f;
+    return status;
+}
+
+static void losses_that_are_not_the_recorded_ones_are_told(void **state)
+{
+    (void)state;
+    static struct tiny_run run;
+    run_to_22(&run);
+    run.sink.recall = recall_another_loss;
+    change_at_4_and_19(&run);
+    assert_made_again(&run, "not to the bit: from step 7 on the losses are not the recorded ones");
+    finish(&run);
+    tiny_free(&run);
+}
+
+static void a_step_ahead_is_refused(void **state)
+{
+    (void)state;
+    static struct tiny_run run;
+    init(&run);
+    start(&run);
+    go_to(&run, 3);
+    const struct command_record back = command(&run, COMMAND_BACK, 0, 4);
+    assert_false(back.ok);
+    assert_string_equal(back.outcome, "step 4 is not behind the run");
+    finish(&run);
+    tiny_free(&run);
+}
+
+int kept_back_run(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(back_undoes_the_last_command_and_what_came_of_it),
+        cmocka_unit_test(back_can_be_said_again),
+        cmocka_unit_test(any_step_is_made_again_from_a_kept_state),
+        cmocka_unit_test(any_step_is_made_again_from_a_checkpoint),
+        cmocka_unit_test(an_epochs_end_is_made_again_as_it_was_left),
+        cmocka_unit_test(a_way_back_that_is_called_off_undoes_nothing),
+        cmocka_unit_test(losses_that_are_not_the_recorded_ones_are_told),
+        cmocka_unit_test(a_step_ahead_is_refused),
+    };
+    return cmocka_run_group_tests(tests, tiny_open, tiny_close);
+}
