@@ -239,7 +239,7 @@ static void test_a_rollback_undoes_what_was_behind(void **state)
     }
     do_command(session, 2, COMMAND_LEARNING_RATE, "undone");
     assert_false(exists(inside(session, "checkpoints/2.safetensors")));
-    assert_ok(sink.on_rollback(sink.context, &to, &error), &error);
+    assert_ok(sink.on_rollback(sink.context, rig.network, &to, NULL, &error), &error);
     assert_ok(sink.on_finding(sink.context, &finding, &error), &error);
     assert_ok(sink.on_command(sink.context, &back, &error), &error);
     assert_true(exists(inside(session, "checkpoints/6.safetensors"))); /* until there is another */
@@ -356,9 +356,9 @@ static void test_unsound_checkpoints_leave_the_good_ones(void **state)
     assert_int_equal(sink.good_step(session, 30), 8);
     assert_int_equal(sink.good_step(session, 7), 4);
     assert_int_equal(sink.good_step(session, 3), -1);
-    assert_ok(sink.on_load(session, 4, rig.network, &at, &error), &error);
+    assert_ok(sink.on_load(session, NULL, 4, rig.network, &at, &error), &error);
     assert_true(at.step == 4 && !at.unsound);
-    assert_error(sink.on_load(session, 5, rig.network, &at, &error), &error, "no checkpoint at step 5");
+    assert_error(sink.on_load(session, NULL, 5, rig.network, &at, &error), &error, "no checkpoint at step 5");
 
     log_steps(session, 1, 24);
     assert_ok(session_resume(session, CHECKPOINT_GOOD, rig.network, &at, note, &error), &error);
