@@ -71,8 +71,13 @@ struct trainer_sink session_sink(struct session *session);
 enum {
     CHECKPOINT_LATEST = -1,
     CHECKPOINT_BEST = -2,
-    CHECKPOINT_GOOD = -4 /* the newest that is not unsound */
-};                       /* or a step >= 0 */
+    CHECKPOINT_GOOD = -4, /* the newest that is not unsound */
+    CHECKPOINT_NAMED = -5 /* saved under a name: of a checkpoint_choice alone */
+};                        /* or a step >= 0 */
+struct checkpoint_choice {
+    long which;
+    char name[CHECKPOINT_NAME_SIZE]; /* CHECKPOINT_NAMED */
+};
 
 /* Writes a checkpoint outside the sink (an imported network's at step 0). */
 int session_save(struct session *session, struct network *network, const struct training_state *state, bool best,
@@ -84,18 +89,28 @@ int session_save(struct session *session, struct network *network, const struct 
 int session_load(struct session *session, long which, struct network *network, struct training_state *state,
                  char note[256], struct error *error);
 
-/* -1 unless it can be a checkpoint's name: no blanks, no '/', no number, not one of the words that --checkpoint takes.
- */
-int session_check_checkpoint_name(const char *name, struct error *error);
-/* The checkpoint that was saved under a name, into the network and the state (may be NULL). */
-int session_load_named(struct session *session, const char *name, struct network *network, struct training_state *state,
-                       struct error *error);
-
 /* To go on training: loads a checkpoint, and cuts the records of metrics and commands behind its step, so that no step
  * is in the logs twice. For CHECKPOINT_LATEST damaged newer ones are set aside (*.damaged); for the others newer ones
  * are removed: the run has gone back. Opened for writing. */
 int session_resume(struct session *session, long which, struct network *network, struct training_state *state,
                    char note[256], struct error *error);
+
+/* The same of a checkpoint that a person has chosen. To go on from one with a name is to go to it as `load` does: the
+ * records become those that it was saved with. */
+int session_load_choice(struct session *session, const struct checkpoint_choice *choice, struct network *network,
+                        struct training_state *state, char note[256], struct error *error);
+int session_resume_choice(struct session *session, const struct checkpoint_choice *choice, struct network *network,
+                          struct training_state *state, char note[256], struct error *error);
+
+/* -1 unless it can be a checkpoint's name: no blanks, no '/', no number, not one of the words that --checkpoint takes.
+ */
+int session_check_checkpoint_name(const char *name, struct error *error);
+/* The names of the session's checkpoints, by their steps; *out is freed by the caller. */
+struct session_name {
+    char name[CHECKPOINT_NAME_SIZE];
+    long step; /* -1: it cannot be read */
+};
+int session_names(const struct session *session, struct session_name **out, int *count, struct error *error);
 
 /* Records how the run ended, for the list; call it after trainer_join. `message` may be empty. */
 int session_end(struct session *session, enum trainer_state state, long step, const char *message, struct error *error);

@@ -99,15 +99,18 @@ int session_load_name(const struct session *session, const char *name, struct ne
     return checkpoint_load(path, network, info, error);
 }
 
-int session_load_named(struct session *session, const char *name, struct network *network, struct training_state *state,
-                       struct error *error)
+int session_names(const struct session *session, struct session_name **out, int *count, struct error *error)
 {
-    struct checkpoint_info info;
-    if (session_load_name(session, name, network, &info, error))
+    struct checkpoint_entry *entries = NULL;
+    if (checkpoint_list_named(session->paths.checkpoints, &entries, count, error))
         return -1;
-    if (state)
-        *state = info.state;
-    return 0;
+    *out = calloc((size_t)*count + 1, sizeof **out);
+    for (int i = 0; *out && i < *count; i++) {
+        memcpy((*out)[i].name, entries[i].name, sizeof entries[i].name);
+        (*out)[i].step = entries[i].step;
+    }
+    free(entries);
+    return *out ? 0 : error_set(error, "out of memory");
 }
 
 /* ---- Going back ---- */
@@ -219,4 +222,31 @@ int session_recover_back(struct session *session, struct error *error)
         return error_set(error, "%s makes no sense: remove it", path);
     session->undone = undone;
     return (*undone.name && take_logs(session, error)) || session_finish_back(session, error) ? -1 : 0;
+}
+
+/* ---- A person's choice ---- */
+
+int session_load_choice(struct session *session, const struct checkpoint_choice *choice, struct network *network,
+                        struct training_state *state, char note[256], struct error *error)
+{
+    struct checkpoint_info info;
+    if (choice->which != CHECKPOINT_NAMED)
+        return session_load(session, choice->which, network, state, note, error);
+    note[0] = '\0';
+    if (session_load_name(session, choice->name, network, &info, error))
+        return -1;
+    if (state)
+        *state = info.state;
+    return 0;
+}
+
+int session_resume_choice(struct session *session, const struct checkpoint_choice *choice, struct network *network,
+                          struct training_state *state, char note[256], struct error *error)
+{
+    if (choice->which != CHECKPOINT_NAMED)
+        return session_resume(session, choice->which, network, state, note, error);
+    if (session_load_choice(session, choice, network, state, note, error) ||
+        session_go_back(session, network, state, choice->name, error) || session_finish_back(session, error))
+        return -1;
+    return metrics_log_state(session->metrics, SESSION_STARTED, state->step, "", error);
 }

@@ -8,6 +8,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -101,11 +102,32 @@ static int take_history(struct app *app, const struct metrics *history, struct e
     return curves_mark(scene->curves, (double)scene->facts.resumed_step, label, error);
 }
 
+/* Names of checkpoints, for completion. */
+static void take_names(const struct session *session)
+{
+    struct session_name *names = NULL;
+    int count = 0;
+
+    command_forget_names();
+    if (session_names(session, &names, &count, NULL) == 0)
+        for (int i = 0; i < count; i++)
+            command_know_name(names[i].name);
+    free(names);
+}
+
 static void fail(struct app *app, const char *title)
 {
     app->run_failed = true;
     app_log(app, JOURNAL_ERROR, "%s: %s", title, app->error.message);
     app_message(app, ROLE_BAD, title, app->error.message);
+}
+
+static int add_probes(struct app *app, const struct metrics *history, struct error *error)
+{
+    for (int i = 0; i < history->probe_count; i++)
+        if (probes_add(app->scene.probes, history->probes[i], error))
+            return -1;
+    return 0;
 }
 
 /* The store of probes for this network, and in it those of a resumed session. */
@@ -117,16 +139,14 @@ static int open_probes(struct app *app, const struct metrics *history, struct er
     if (probes_create(&settings->model, &app->scene.probes, error) ||
         probe_create(&settings->model, &app->incoming, error))
         return -1;
-    for (int i = 0; i < history->probe_count; i++)
-        if (probes_add(app->scene.probes, history->probes[i], error))
-            return -1;
-    return 0;
+    return add_probes(app, history, error);
 }
 
 static int begin_run(struct app *app, const struct metrics *history, struct error *error)
 {
     set_facts(app);
     log_facts(app);
+    take_names(run_parts(app->run)->session);
     if (app_open_monitor(app, error) || take_history(app, history, error) || open_probes(app, history, error) ||
         images_create(run_parts(app->run)->dataset, &app->scene.images, error))
         return -1;
@@ -234,6 +254,8 @@ static void log_command(struct app *app, const struct command_record *record)
     const char *more = way_on(record);
 
     app->scene.asked = false;
+    if (record->ok && record->command.kind == COMMAND_SAVE && *record->command.name)
+        command_know_name(record->command.name);
     app->pause_step = record->ok && record->command.kind == COMMAND_STEP ? record->step + record->command.count : 0;
     app_log(app, record->ok ? JOURNAL_COMMAND : JOURNAL_ERROR, *more ? "%s: %s; %s" : "%s: %s%s", record->command.text,
             record->outcome, more);
@@ -293,6 +315,32 @@ static void follow_trial(struct app *app, const struct trial_event *event)
                 result->value, loss, result->steps, result->steps == 1 ? "" : "s");
 }
 
+/* The run has other records than those on the screen. */
+static void read_course(struct app *app)
+{
+    const char *path = session_path(run_parts(app->run)->session);
+    struct session *session;
+    struct metrics metrics;
+    struct error error;
+
+    curves_cut(app->scene.curves, -1);
+    probes_cut(app->scene.probes, -1);
+    if (session_open(run_parts(app->run)->settings, path, SESSION_READ, &session, &error)) {
+        app_log(app, JOURNAL_ERROR, "the curves are not there: %s", error.message);
+        return;
+    }
+    if (session_metrics(session, &metrics, &error) == 0) {
+        if (metrics.command_count > 0 && metrics.commands[metrics.command_count - 1].command.kind == COMMAND_ROLLBACK)
+            metrics.command_count--; /* which brought it there: its event is to come */
+        if (curves_add_history(app->scene.curves, &metrics, &error) || add_probes(app, &metrics, &error))
+            app_log(app, JOURNAL_ERROR, "the curves have a gap: %s", error.message);
+        metrics_free(&metrics);
+    } else {
+        app_log(app, JOURNAL_ERROR, "the curves are not there: %s", error.message);
+    }
+    session_close(session);
+}
+
 static void take_event(struct app *app, const struct event *event)
 {
     struct error error;
@@ -308,6 +356,8 @@ static void take_event(struct app *app, const struct event *event)
         probes_cut(app->scene.probes, event->rollback);
     else if (event->kind == EVENT_TRIAL)
         follow_trial(app, &event->trial);
+    else if (event->kind == EVENT_COURSE)
+        read_course(app);
     else if (event->kind == EVENT_FINDING)
         log_finding(app, &event->finding);
     else if (event->kind == EVENT_MESSAGE)

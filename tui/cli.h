@@ -56,8 +56,11 @@ const char *cli_value(const struct cli *cli, const char *option);
 /* The same as a whole number of least..most; `otherwise` when not given. */
 int cli_number(const struct cli *cli, const char *option, long otherwise, long least, long most, long *out,
                struct error *error);
-/* Which checkpoint of a session --checkpoint names: last, best or a step; `otherwise` when it is not given. */
-int cli_checkpoint(const struct cli *cli, long otherwise, long *out, struct error *error);
+/* Which checkpoint of a session --checkpoint names: last, best, good, a step or a name; `otherwise` when it is not
+ * given.
+ */
+struct checkpoint_choice;
+int cli_checkpoint(const struct cli *cli, long otherwise, struct checkpoint_choice *out, struct error *error);
 /* Which images --split names: "test" (when it is not given), "validation" or "train". */
 int cli_split(const struct cli *cli, const char **out, struct error *error);
 /* True when the setting stands on this command line (a config file does not count). */

@@ -257,17 +257,27 @@ int cli_number(const struct cli *cli, const char *option, long otherwise, long l
     return 0;
 }
 
-int cli_checkpoint(const struct cli *cli, long otherwise, long *out, struct error *error)
+int cli_checkpoint(const struct cli *cli, long otherwise, struct checkpoint_choice *out, struct error *error)
 {
+    static const struct {
+        const char *word;
+        long which;
+    } words[] = {{"last", CHECKPOINT_LATEST}, {"best", CHECKPOINT_BEST}, {"good", CHECKPOINT_GOOD}};
     const char *text = cli_value(cli, "checkpoint");
-    *out = !text                       ? otherwise
-           : strcmp(text, "best") == 0 ? CHECKPOINT_BEST
-           : strcmp(text, "good") == 0 ? CHECKPOINT_GOOD
-                                       : CHECKPOINT_LATEST;
-    if (!text || *out != CHECKPOINT_LATEST || strcmp(text, "last") == 0)
+    *out = (struct checkpoint_choice){.which = otherwise};
+    if (!text)
         return 0;
-    if (cli_number(cli, "checkpoint", 0, 0, LONG_MAX, out, NULL) != 0)
-        return error_set(error, "--checkpoint %.60s: must be last, best, good or a step", text);
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (strcmp(text, words[i].word) == 0) {
+            out->which = words[i].which;
+            return 0;
+        }
+    if (cli_number(cli, "checkpoint", 0, 0, LONG_MAX, &out->which, NULL) == 0)
+        return 0;
+    if (session_check_checkpoint_name(text, NULL) != 0)
+        return error_set(error, "--checkpoint %.60s: must be last, best, good, a step or a name", text);
+    out->which = CHECKPOINT_NAMED;
+    snprintf(out->name, sizeof out->name, "%s", text);
     return 0;
 }
 

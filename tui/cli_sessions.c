@@ -139,15 +139,33 @@ static json_t *epochs_json(const struct metrics *metrics)
     return epochs;
 }
 
+/* The checkpoints with a name: an array of objects; NULL without memory. */
+static json_t *names_json(const struct session *session)
+{
+    struct session_name *names = NULL;
+    int count = 0;
+    json_t *list = json_array();
+    if (session_names(session, &names, &count, NULL) != 0)
+        return list;
+    for (int i = 0; list && i < count; i++)
+        if (json_array_append_new(list, json_pack("{s:o, s:I}", "name", cli_json_text(names[i].name), "step",
+                                                  (json_int_t)names[i].step)) != 0) {
+            json_decref(list);
+            list = NULL;
+        }
+    free(names);
+    return list;
+}
+
 static json_t *session_json(const struct session *session, const struct session_summary *summary,
                             const struct in_force *now, const struct metrics *metrics)
 {
-    return json_pack("{s:o, s:o, s:I, s:s, s:o, s:i, s:o, s:o, s:o, s:o, s:o}", "session",
+    return json_pack("{s:o, s:o, s:I, s:s, s:o, s:i, s:o, s:o, s:o, s:o, s:o, s:o}", "session",
                      cli_json_text(session_name(session)), "path", cli_json_text(session_path(session)), "step",
                      (json_int_t)summary->step, "state", summary->state, "message", cli_json_text(metrics->end_message),
                      "damaged_lines", metrics->damaged_lines, "settings", settings_json(session_settings(session)),
                      "settings_now", settings_json(&now->settings), "pending", pending_json(&now->state), "epochs",
-                     epochs_json(metrics), "findings", cli_json_findings(metrics));
+                     epochs_json(metrics), "findings", cli_json_findings(metrics), "checkpoints", names_json(session));
 }
 
 static void measured_cells(struct table *table, double accuracy, double loss)
@@ -231,6 +249,17 @@ static void print_pending(const struct training_state *state)
         printf("%s%ld  %s\n", i ? "" : "\ncommands that wait:\n", state->pending[i].number, state->pending[i].text);
 }
 
+static void print_names(const struct session *session)
+{
+    struct session_name *names = NULL;
+    int count = 0;
+    if (session_names(session, &names, &count, NULL) == 0)
+        for (int i = 0; i < count; i++)
+            printf("%s%s at step %ld%s", i ? ", " : "checkpoints with a name: ", names[i].name, names[i].step,
+                   i + 1 < count ? "" : "\n\n");
+    free(names);
+}
+
 static int print_session(const struct session *session, const struct session_summary *summary,
                          const struct in_force *now, const struct metrics *metrics, struct error *error)
 {
@@ -238,6 +267,7 @@ static int print_session(const struct session *session, const struct session_sum
            *metrics->end_message ? ": " : "", metrics->end_message);
     if (metrics->damaged_lines)
         printf("%d damaged lines of its logs were passed over\n\n", metrics->damaged_lines);
+    print_names(session);
     if (print_settings(session_settings(session), &now->settings, error) != 0)
         return -1;
     print_pending(&now->state);

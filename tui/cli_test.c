@@ -15,7 +15,7 @@ enum { WIDEST_MATRIX = 20, MOST_CONFUSIONS = 15 };
 struct test_options {
     struct settings settings;
     const char *part;
-    long checkpoint;
+    struct checkpoint_choice checkpoint;
 };
 
 /* ---- Options ---- */
@@ -208,7 +208,7 @@ enum cli_status cli_test(struct cli *cli)
     options.settings = *session_settings(session);
     if (read_options(cli, &options, &error) != 0)
         status = cli_usage(cli, &error);
-    else if (measure_open(&test, session, &options.settings, options.checkpoint, &error) != 0 ||
+    else if (measure_open(&test, session, &options.settings, &options.checkpoint, &error) != 0 ||
              measure_part(&test, options.part, &error) != 0)
         status = cli_failed(cli, &error);
     else

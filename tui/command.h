@@ -25,9 +25,10 @@ enum action_kind {
     ACTION_RESUME,
     ACTION_STEP, /* count */
     ACTION_EVALUATE,
-    ACTION_SAVE,
+    ACTION_SAVE, /* word: a checkpoint's name, or empty */
+    ACTION_LOAD, /* word: a checkpoint's name */
     ACTION_PROBE,
-    ACTION_BACK,          /* count: the step; -1 when left out */
+    ACTION_BACK,          /* count: the step, BACK_LAST when left out, or BACK_GOOD */
     ACTION_ON_DIVERGENCE, /* choice: an enum divergence_policy */
     ACTION_TRY,           /* trial */
     ACTION_LR_FIND,       /* trial */
@@ -69,7 +70,8 @@ enum argument_kind {
     ARGUMENT_NONE,
     ARGUMENT_RATE,     /* a number above 0, or xF: a factor */
     ARGUMENT_COUNT,    /* a whole number from 1; 1 when left out */
-    ARGUMENT_STEP,     /* a step of the run, from 0; -1 when left out */
+    ARGUMENT_BACK,     /* a step of the run, from 0, or good; BACK_LAST when left out */
+    ARGUMENT_NAME,     /* of a checkpoint */
     ARGUMENT_SESSION,  /* the name of one, or off */
     ARGUMENT_RANGE,    /* two steps of the run, the second behind the first */
     ARGUMENT_FRACTION, /* 0 <= X < 1 */
@@ -128,6 +130,10 @@ int command_complete(const char *line, int start, int end, const char **words, i
 
 /* What an action asks of the trainer; -1 when it is none of the trainer's. `quit` is: the run's end. */
 int command_for_trainer(const struct action *action, struct command *out, struct error *error);
+
+/* The names that completion knows of, beside the static ones: those of the run's checkpoints. The newest stay. */
+void command_know_name(const char *name);
+void command_forget_names(void);
 
 /* Whether an action only asks, and so can be answered without a screen: what is in force, what waits, help. */
 bool command_is_asking(const struct action *action);

@@ -21,6 +21,36 @@ static const char *switch_word(int index)
     return words[index];
 }
 
+static const char *back_word(int index)
+{
+    return index == 0 ? "good" : NULL;
+}
+
+/* A ring. */
+enum { NAMES_MOST = 64 };
+static char names[NAMES_MOST][CHECKPOINT_NAME_SIZE];
+static int names_known;
+
+static const char *checkpoint_word(int index)
+{
+    return index < names_known && index < NAMES_MOST ? names[index] : NULL;
+}
+
+void command_know_name(const char *name)
+{
+    const char *known;
+
+    for (int i = 0; (known = checkpoint_word(i)); i++)
+        if (strcmp(known, name) == 0)
+            return;
+    snprintf(names[names_known++ % NAMES_MOST], CHECKPOINT_NAME_SIZE, "%.*s", CHECKPOINT_NAME_SIZE - 1, name);
+}
+
+void command_forget_names(void)
+{
+    names_known = 0;
+}
+
 static const char *cancel_word(int index)
 {
     return index == 0 ? "all" : NULL;
@@ -81,6 +111,10 @@ static word_list argument_words(const struct command_entry *entry, const char *r
         return condition_words(rest, length);
     case ARGUMENT_PICTURES: /* a list */
         return picture_word;
+    case ARGUMENT_BACK:
+        return length == 0 ? back_word : NULL;
+    case ARGUMENT_NAME:
+        return length == 0 ? checkpoint_word : NULL;
     case ARGUMENT_SWITCH:
         return length == 0 ? switch_word : NULL;
     case ARGUMENT_TRIAL:

@@ -2,6 +2,7 @@
 #include "tui/command_words.h"
 
 #include "base/nearest.h"
+#include "sessions/session.h"
 #include "tui/export.h"
 
 #include <ctype.h>
@@ -98,6 +99,25 @@ static int read_session(const char *text, struct action *action, struct error *e
     return 0;
 }
 
+static int read_back(const char *text, struct action *action, struct error *error)
+{
+    if (strcasecmp(text, "good") == 0) {
+        action->count = BACK_GOOD;
+        return 0;
+    }
+    if (command_read_step(text, action, NULL))
+        return error_set(error, "'%s' is no step: give a whole number from 0, or good", text);
+    return 0;
+}
+
+static int read_name(const char *text, struct action *action, struct error *error)
+{
+    if (session_check_checkpoint_name(text, error))
+        return -1;
+    snprintf(action->word, sizeof(action->word), "%s", text);
+    return 0;
+}
+
 static int read_range(const char *text, struct action *action, struct error *error)
 {
     char *end;
@@ -169,8 +189,10 @@ static int read_argument(const struct command_entry *entry, const char *text, st
         return command_read_rate(text, action, error);
     case ARGUMENT_COUNT:
         return read_count(text, action, error);
-    case ARGUMENT_STEP:
-        return command_read_step(text, action, error);
+    case ARGUMENT_BACK:
+        return read_back(text, action, error);
+    case ARGUMENT_NAME:
+        return read_name(text, action, error);
     case ARGUMENT_SESSION:
         return read_session(text, action, error);
     case ARGUMENT_RANGE:
@@ -239,8 +261,8 @@ int command_parse(const char *line, struct action *action, struct error *error)
     action->kind = entry->action;
     if (entry->argument == ARGUMENT_SETTING)
         action->on = false;
-    if (entry->argument == ARGUMENT_STEP)
-        action->count = -1;
+    if (entry->argument == ARGUMENT_BACK)
+        action->count = BACK_LAST;
     if (*rest || entry->argument == ARGUMENT_RATES || entry->argument == ARGUMENT_CHOSEN)
         return read_argument(entry, rest, action, error);
     if (entry->argument != ARGUMENT_NONE && !entry->optional) {

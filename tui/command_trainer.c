@@ -56,7 +56,9 @@ int command_for_trainer(const struct action *action, struct command *out, struct
         out->kind = COMMAND_EVALUATE;
         return 0;
     case ACTION_SAVE:
-        out->kind = COMMAND_SAVE;
+    case ACTION_LOAD:
+        out->kind = action->kind == ACTION_SAVE ? COMMAND_SAVE : COMMAND_LOAD;
+        snprintf(out->name, sizeof(out->name), "%.*s", (int)sizeof(out->name) - 1, action->word);
         return 0;
     case ACTION_PROBE:
         out->kind = COMMAND_PROBE;

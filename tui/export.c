@@ -97,7 +97,7 @@ int export_open(struct export_source *source, struct session *session, const str
                                      .theme = theme_find("light"),
                                      .scale = 2,
                                      .probe_at = -1,
-                                     .checkpoint = MEASURE_BEST,
+                                     .checkpoint = {.which = MEASURE_BEST},
                                      .part = "test"};
     if (session_metrics(session, &source->metrics, error) || curves_create(SMOOTHING, &source->curves, error) ||
         curves_add_history(source->curves, &source->metrics, error))

@@ -22,7 +22,7 @@ struct export_source {
     long probe_at; /* the pictures of probes are of the last one up to this step; below 0: of the newest */
     /* from the network, which the first picture that needs it opens; export_open sets the best checkpoint, the test
      * images and nobody to tell */
-    long checkpoint;                                     /* as measure_open takes it */
+    struct checkpoint_choice checkpoint;                 /* as measure_open takes it */
     const char *part;                                    /* as measure_run takes it */
     int (*progress)(void *context, int done, int total); /* of the measuring; non-zero gives up; may be NULL */
     void *context;

@@ -18,7 +18,7 @@ static int open_network(struct export_source *source, struct error *error)
 {
     if (source->opened)
         return 0;
-    if (measure_open(&source->measure, source->session, &source->settings, source->checkpoint, error) != 0) {
+    if (measure_open(&source->measure, source->session, &source->settings, &source->checkpoint, error) != 0) {
         measure_close(&source->measure);
         return -1;
     }

@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-int measure_open(struct measure *measure, struct session *session, const struct settings *settings, long checkpoint,
-                 struct error *error)
+int measure_open(struct measure *measure, struct session *session, const struct settings *settings,
+                 const struct checkpoint_choice *checkpoint, struct error *error)
 {
     *measure = (struct measure){.session = session, .settings = *settings};
     if (run_open_session_data(&measure->settings, &measure->dataset, error) != 0 ||
@@ -15,8 +15,8 @@ int measure_open(struct measure *measure, struct session *session, const struct 
                          measure->device_note, error) != 0)
         return -1;
     measure->averaged = measure->settings.train.ema > 0;
-    if (checkpoint != MEASURE_BEST)
-        return session_load(session, checkpoint, measure->network, &measure->state, measure->note, error);
+    if (checkpoint->which != MEASURE_BEST)
+        return session_load_choice(session, checkpoint, measure->network, &measure->state, measure->note, error);
     if (session_load(session, CHECKPOINT_BEST, measure->network, &measure->state, measure->note, error) == 0)
         return 0;
     return session_load(session, CHECKPOINT_LATEST, measure->network, &measure->state, measure->note, error);

@@ -29,10 +29,10 @@ struct measure {
 };
 
 /* Opens the data and the network of `settings` (the session's own, with what a person laid over them) and loads a
- * checkpoint (CHECKPOINT_LATEST, CHECKPOINT_BEST, MEASURE_BEST or a step). The session must outlive it. On failure,
+ * checkpoint (MEASURE_BEST, too). The session must outlive it. On failure,
  * too, the caller calls measure_close. */
-int measure_open(struct measure *measure, struct session *session, const struct settings *settings, long checkpoint,
-                 struct error *error);
+int measure_open(struct measure *measure, struct session *session, const struct settings *settings,
+                 const struct checkpoint_choice *checkpoint, struct error *error);
 
 /* Measures the images of a part ("test", "validation", "train"), settings.train.batch at a time; fills what stands
  * behind `part`. As evaluate() returns. */

@@ -203,7 +203,7 @@ static int load_session(struct run *run, const struct run_request *request, stru
     struct run_parts *parts = &run->parts;
     char note[256];
     if (tell(request, error, "loading the checkpoint") != 0 ||
-        session_resume(parts->session, request->checkpoint, parts->network, &run->state, note, error) != 0)
+        session_resume_choice(parts->session, &request->checkpoint, parts->network, &run->state, note, error) != 0)
         return -1;
     if (*note)
         add_note(run, note);

@@ -15,12 +15,12 @@ enum { RUN_TEXT_SIZE = 1280 };
 struct run;
 
 struct run_request {
-    const struct settings *settings; /* all of them; when resuming, the session's own with any overrides applied */
-    const char *resume;              /* name or folder of the session to go on with; NULL: start a new one */
-    long checkpoint;                 /* when resuming: from which one, CHECKPOINT_LATEST, ... or a step */
-    bool keep_running;               /* the screen alone: when its terminal goes, the run goes on */
-    const char *script;              /* a file of commands to begin with; NULL: none (the caller runs it) */
-    float learning_rate;             /* when resuming: the peak rate from here on; 0: the one last in force */
+    const struct settings *settings;     /* all of them; when resuming, the session's own with any overrides applied */
+    const char *resume;                  /* name or folder of the session to go on with; NULL: start a new one */
+    struct checkpoint_choice checkpoint; /* when resuming: from which one */
+    bool keep_running;                   /* the screen alone: when its terminal goes, the run goes on */
+    const char *script;                  /* a file of commands to begin with; NULL: none (the caller runs it) */
+    float learning_rate;                 /* when resuming: the peak rate from here on; 0: the one last in force */
 
     /* Told, in one line each, what is being done ("opening CIFAR-10 in data") while the run is put together: seconds
      * with a large network. Called on the thread that calls run_create; may be NULL. A non-zero return gives up. */

@@ -60,10 +60,19 @@ static void other_arguments(void **state)
 {
     (void)state;
     assert_int_equal(parsed("step").count, 1);
-    assert_int_equal(parsed("back").count, -1); /* the last good one */
+    assert_int_equal(parsed("back").count, BACK_LAST);
+    assert_int_equal(parsed("back Good").count, BACK_GOOD);
     assert_int_equal(parsed("back 0").count, 0);
     refused("back -3", "no step");
     refused("back 4x", "no step");
+    assert_string_equal(parsed("save").word, "");
+    assert_string_equal(parsed("save half-way").word, "half-way");
+    assert_string_equal(parsed("load half-way").word, "half-way");
+    refused("load", "load NAME");
+    refused("save a/b", "neither blanks nor '/'");
+    refused("save a b", "neither blanks nor '/'");
+    refused("save 100", "it would be taken for a step");
+    refused("load best", "means something else");
     assert_int_equal(parsed("step 25").count, 25);
     refused("step 0", "from 1");
     refused("step 1.5", "whole number");
