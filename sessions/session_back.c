@@ -1,5 +1,6 @@
-/* Going back in a session, and checkpoints with a name. What a run goes to is written before anything that it undoes is
- * touched, so that a crash at any point leaves a session that goes on: from where it was, or from where it went.
+/* Going back in a session, and checkpoints with a name. Where a run goes to stands on the disk before anything that it
+ * undoes is touched, so that a crash at any point leaves a session that goes on: from where it was, or from where it
+ * went.
  *
  *   checkpoints/NAME.safetensors, NAME.metrics.jsonl, NAME.commands.jsonl   a checkpoint with a name, and the logs then
  *   checkpoints/undone                                                      while the run goes back: see struct undone
@@ -140,9 +141,14 @@ static int take_log(const struct session *session, struct metrics_log *log, cons
     return result;
 }
 
-static int take_logs(const struct session *session, struct error *error)
+/* All of a checkpoint with a name becomes the session's; again, where a crash has left it half done. */
+static int take_name(const struct session *session, struct error *error)
 {
-    return take_log(session, session->metrics, "metrics.jsonl", error) ||
+    const struct undone *undone = &session->undone;
+    char from[FILE_PATH_SIZE], to[FILE_PATH_SIZE];
+    return name_path(session, undone->name, "safetensors", from, error) ||
+                   path_format(to, error, "%s/%ld.safetensors", session->paths.checkpoints, undone->at) ||
+                   copy_file(from, to, error) || take_log(session, session->metrics, "metrics.jsonl", error) ||
                    take_log(session, session->commands, "commands.jsonl", error)
                ? -1
                : 0;
@@ -164,22 +170,26 @@ static int common_step(const struct session *session, const char *name, long *st
     return result;
 }
 
+static int go_to_name(struct session *session, const struct training_state *state, const char *name,
+                      struct error *error)
+{
+    struct undone undone = {.on = true, .at = state->step};
+    if (common_step(session, name, &undone.behind, error))
+        return -1;
+    snprintf(undone.name, sizeof undone.name, "%s", name);
+    session->undone = undone;
+    return write_mark(session, error) || take_name(session, error) ? -1 : 0;
+}
+
 int session_go_back(struct session *session, struct network *network, const struct training_state *state,
                     const char *name, struct error *error)
 {
-    struct undone undone = {.on = true, .behind = state->step, .at = state->step};
     if (name)
-        snprintf(undone.name, sizeof undone.name, "%s", name);
-    if (name && common_step(session, name, &undone.behind, error))
-        return -1;
+        return go_to_name(session, state, name, error);
     if (session_write_checkpoint(session, network, state, false, state->commands, error))
         return -1;
-    session->undone = undone;
-    if (write_mark(session, error))
-        return -1;
-    if (name)
-        return take_logs(session, error);
-    return metrics_log_cut(session->metrics, state->step, 0, error) ||
+    session->undone = (struct undone){.on = true, .behind = state->step, .at = state->step};
+    return write_mark(session, error) || metrics_log_cut(session->metrics, state->step, 0, error) ||
                    metrics_log_cut(session->commands, state->step, state->commands, error)
                ? -1
                : 0;
@@ -221,7 +231,7 @@ int session_recover_back(struct session *session, struct error *error)
     if (fields < 2)
         return error_set(error, "%s makes no sense: remove it", path);
     session->undone = undone;
-    return (*undone.name && take_logs(session, error)) || session_finish_back(session, error) ? -1 : 0;
+    return (*undone.name && take_name(session, error)) || session_finish_back(session, error) ? -1 : 0;
 }
 
 /* ---- A person's choice ---- */

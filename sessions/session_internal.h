@@ -31,7 +31,7 @@ int session_write_checkpoint(const struct session *session, struct network *netw
 /* Whether a checkpoint is one of those asked for: CHECKPOINT_LATEST, ... or a step. */
 bool session_entry_matches(const struct checkpoint_entry *entry, long which);
 
-/* session_back.c. Begins to go to a state: its checkpoint is written, then the logs become what they were there.
+/* session_back.c. Begins to go to a state: its checkpoint stands on the disk, and the logs are what they were there.
  * `name`: see trainer_sink's on_rollback. */
 int session_go_back(struct session *session, struct network *network, const struct training_state *state,
                     const char *name, struct error *error);
