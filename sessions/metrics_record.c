@@ -38,6 +38,7 @@ const char *const command_words[] = {
     [COMMAND_EVALUATE] = "eval",
     [COMMAND_SAVE] = "save",
     [COMMAND_PROBE] = "probe",
+    [COMMAND_LOOK] = "look", /* never written, but no word may be missing before the last */
     [COMMAND_STOP] = "stop",
     [COMMAND_ON_DIVERGENCE] = "on-divergence",
     [COMMAND_ROLLBACK] = "rollback",

@@ -70,7 +70,8 @@ static void test_checkpoints_can_be_chosen(void **state)
     json_decref(first);
     json_decref(last);
     run_expecting(1, "test chosen --checkpoint 12345");
-    run_expecting(2, "test chosen --checkpoint newest");
+    assert_non_null(strstr(run_expecting(1, "test chosen --checkpoint newest")->err, "has no checkpoint newest"));
+    run_expecting(2, "test chosen --checkpoint a/b");
     run_expecting(2, "test chosen --split all");
     run_expecting(2, "test chosen --batch 0");
     run_expecting(1, "test no-such-session");
