@@ -65,7 +65,8 @@ static void show_progress(struct trainer *trainer)
 /* A stop and a pause end every rehearsal; so do these here, and all else waits in the queue. */
 static bool ends_trial(struct trainer *trainer)
 {
-    static const enum command_kind kinds[] = {COMMAND_BACK, COMMAND_TRY, COMMAND_LR_FIND, COMMAND_ACCEPT, COMMAND_DROP};
+    static const enum command_kind kinds[] = {COMMAND_BACK,    COMMAND_LOAD,   COMMAND_TRY,
+                                              COMMAND_LR_FIND, COMMAND_ACCEPT, COMMAND_DROP};
     bool ends = false;
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
         ends |= command_queue_holds(&trainer->commands, kinds[i]);
