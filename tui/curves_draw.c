@@ -152,6 +152,7 @@ static void list_overlay(const struct curves_look *look, int index, struct drawi
     const struct curves *curves = overlay->curves;
     const int place = overlay->place;
     const struct chart_series line = {.scale = scale_of(curves, look->axis),
+                                      .behind = true,
                                       .role = curves_overlay_role(place),
                                       .stroke = (enum stroke)(place % (STROKE_DOTTED + 1)),
                                       .marker = (enum marker_shape)(place % MARKER_SHAPES)};

@@ -20,22 +20,6 @@ double chart_hold_domain(double held, double last, double limit)
     return limit > 0 && held > limit && last <= limit ? limit : held;
 }
 
-struct rect chart_plot_area(const struct canvas *canvas, struct rect area, const struct chart *chart)
-{
-    struct layout layout;
-    chart_lay_out(canvas, area, chart, &layout);
-    return layout.axes.plot;
-}
-
-double chart_x_at(const struct canvas *canvas, struct rect area, const struct chart *chart, int column)
-{
-    struct layout layout;
-    chart_lay_out(canvas, area, chart, &layout);
-    if (column < layout.axes.plot.column || column >= layout.axes.plot.column + layout.axes.plot.columns)
-        return NAN;
-    return axis_value(&layout.axes.x, (column + 0.5) * canvas_dots(canvas).x);
-}
-
 /* y of a value, for a span's lower end at the bottom of a logarithmic axis where it has no place. */
 static double value_dot(const struct axis *y, double value)
 {
@@ -243,6 +227,33 @@ static void draw_cursor(struct canvas *canvas, const struct layout *layout, cons
         draw_beside(canvas, x, place, ROLE_CURSOR, text);
 }
 
+static void draw_stroke(struct canvas *canvas, const struct layout *layout, const struct chart_series *line)
+{
+    bool raw = line->kind == CHART_POINTS || series_smoothing(line->series) <= 0;
+    struct rect before = canvas_clip(canvas, canvas_area(canvas)), within = before;
+    if (line->unbounded) /* it may lie anywhere: over the plot, and not over what stands about it */
+        within = rect_intersect(before, layout->axes.plot);
+    canvas_clip(canvas, within);
+    draw_line(canvas, layout, line, raw ? SERIES_RAW : SERIES_SMOOTHED, STYLE(line->role), 2);
+    canvas_clip(canvas, before);
+}
+
+static void draw_points(struct canvas *canvas, const struct layout *layout, const struct chart_series *line)
+{
+    if (line->kind == CHART_POINTS)
+        draw_markers(canvas, layout, line);
+    draw_marks(canvas, layout, line);
+}
+
+static void draw_each(struct canvas *canvas, const struct layout *layout, const struct chart *chart,
+                      void (*draw)(struct canvas *, const struct layout *, const struct chart_series *))
+{
+    for (int behind = 1; behind >= 0; behind--)
+        for (int i = 0; i < chart->series_count; i++)
+            if (chart->series[i].behind == behind)
+                draw(canvas, layout, &chart->series[i]);
+}
+
 static void draw_series(struct canvas *canvas, const struct layout *layout, const struct chart *chart)
 {
     for (int i = 0; i < chart->series_count; i++) {
@@ -250,21 +261,8 @@ static void draw_series(struct canvas *canvas, const struct layout *layout, cons
         if (line->kind == CHART_LINE && !line->hide_raw && series_smoothing(line->series) > 0)
             draw_line(canvas, layout, line, SERIES_RAW, STYLE(line->role, STYLE_FAINT), 1);
     }
-    for (int i = 0; i < chart->series_count; i++) {
-        const struct chart_series *line = &chart->series[i];
-        bool raw = line->kind == CHART_POINTS || series_smoothing(line->series) <= 0;
-        struct rect before = canvas_clip(canvas, canvas_area(canvas)), within = before;
-        if (line->unbounded) /* it may lie anywhere: over the plot, and not over what stands about it */
-            within = rect_intersect(before, layout->axes.plot);
-        canvas_clip(canvas, within);
-        draw_line(canvas, layout, line, raw ? SERIES_RAW : SERIES_SMOOTHED, STYLE(line->role), 2);
-        canvas_clip(canvas, before);
-    }
-    for (int i = 0; i < chart->series_count; i++) {
-        if (chart->series[i].kind == CHART_POINTS)
-            draw_markers(canvas, layout, &chart->series[i]);
-        draw_marks(canvas, layout, &chart->series[i]);
-    }
+    draw_each(canvas, layout, chart, draw_stroke);
+    draw_each(canvas, layout, chart, draw_points);
 }
 
 struct rect chart_draw(struct canvas *canvas, struct rect area, const struct chart *chart)

@@ -24,6 +24,7 @@ struct chart_series {
     enum stroke stroke;
     enum marker_shape marker; /* CHART_POINTS */
     bool hide_raw;            /* the smoothed line alone */
+    bool behind;              /* drawn before those that are not */
     bool unbounded;           /* its values do not widen the y axis */
     const char *tag;          /* a letter at its last point, and before its name in the legend; NULL: none */
     const char *label;        /* stands at its last point; the legend then has the name alone, or nothing without one */
@@ -65,10 +66,5 @@ struct rect chart_draw(struct canvas *canvas, struct rect area, const struct cha
 /* The domain's end for a live chart: `held` (0 at first) doubled until it holds `last`, never above `limit` while
  * `last` is not (limit 0: none). Held so that appending a point redraws few cells. */
 double chart_hold_domain(double held, double last, double limit);
-
-/* The x under a column of a chart drawn into this area (for a mouse or a cursor), NAN when it is beside the plot; and
- * the plot's own place. */
-double chart_x_at(const struct canvas *canvas, struct rect area, const struct chart *chart, int column);
-struct rect chart_plot_area(const struct canvas *canvas, struct rect area, const struct chart *chart);
 
 #endif

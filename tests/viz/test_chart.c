@@ -187,8 +187,6 @@ static void no_size_fails(void **state)
                 chart.log_y = (rows + columns) % 2;
                 chart.log_x = rows % 3 == 0;
                 chart_draw(canvas, canvas_area(canvas), &chart);
-                for (int column = -1; column <= columns; column += columns)
-                    (void)chart_x_at(canvas, canvas_area(canvas), &chart, column);
                 canvas_destroy(canvas);
             }
     for (int i = 0; i < MANY; i++)
@@ -290,8 +288,7 @@ static void one_spike_in_a_million_is_seen(void **state)
         for (int variant = 0; variant < 9; variant++) {
             struct canvas *canvas = cells_of(columns, 12, (enum glyph_set)(variant / 3));
             line.stroke = (enum stroke)(variant % 3); /* no pattern of dashes may hide it */
-            chart_draw(canvas, canvas_area(canvas), &chart);
-            struct rect plot = chart_plot_area(canvas, canvas_area(canvas), &chart);
+            const struct rect plot = chart_draw(canvas, canvas_area(canvas), &chart);
             assert_true(cells_above_middle(canvas, plot, ROLE_SERIES_1) >= plot.rows / 2);
             canvas_destroy(canvas);
         }
@@ -314,8 +311,7 @@ static void smoothing_is_the_same_at_every_width(void **state)
     chart.y_max = whole.max;
     for (int columns = 20; columns <= 300; columns += 20) {
         struct canvas *canvas = cells_of(columns, 12, GLYPHS_BRAILLE);
-        chart_draw(canvas, canvas_area(canvas), &chart);
-        struct rect plot = chart_plot_area(canvas, canvas_area(canvas), &chart);
+        const struct rect plot = chart_draw(canvas, canvas_area(canvas), &chart);
         int top = 0, bottom = 0; /* its extremes touch the bounds, whatever the width */
         for (int x = plot.column; x < plot.column + plot.columns; x++) {
             top += cell_at(canvas, x, plot.row)->style.role == ROLE_SERIES_1;
@@ -339,8 +335,7 @@ static void what_is_not_finite_is_marked_and_leaves_a_gap(void **state)
     chart.series = &line;
     chart.series_count = 1;
     struct canvas *canvas = cells_of(60, 12, GLYPHS_BRAILLE);
-    chart_draw(canvas, canvas_area(canvas), &chart);
-    struct rect plot = chart_plot_area(canvas, canvas_area(canvas), &chart);
+    const struct rect plot = chart_draw(canvas, canvas_area(canvas), &chart);
     int marks = 0, drawn_columns = 0;
     for (int x = plot.column; x < plot.column + plot.columns; x++) {
         const struct cell *top = cell_at(canvas, x, plot.row);
@@ -353,8 +348,6 @@ static void what_is_not_finite_is_marked_and_leaves_a_gap(void **state)
     }
     assert_int_equal(marks, 3);
     assert_in_range(drawn_columns, plot.columns / 3, plot.columns * 3 / 4); /* 5 of 10 stretches are whole */
-    double low = chart_x_at(canvas, canvas_area(canvas), &chart, plot.column);
-    assert_true(low >= 0 && low < 1);
     canvas_destroy(canvas);
     series_destroy(series);
 }
@@ -397,8 +390,7 @@ static void values_without_a_place_on_a_log_axis_are_marked(void **state)
     chart.series_count = 1;
     chart.log_y = true;
     struct canvas *canvas = cells_of(80, 12, GLYPHS_BRAILLE);
-    chart_draw(canvas, canvas_area(canvas), &chart);
-    struct rect plot = chart_plot_area(canvas, canvas_area(canvas), &chart);
+    const struct rect plot = chart_draw(canvas, canvas_area(canvas), &chart);
     int marks = 0;
     for (int x = plot.column; x < plot.column + plot.columns; x++)
         marks += cell_at(canvas, x, plot.row + plot.rows - 1)->style.role == ROLE_WARNING;
@@ -455,26 +447,6 @@ static void a_new_point_changes_few_cells(void **state)
     end_run(&run);
 }
 
-static void columns_give_their_x(void **state)
-{
-    (void)state;
-    struct run run;
-    start_run(&run);
-    train(&run, 500);
-    struct canvas *canvas = cells_of(80, 16, GLYPHS_BRAILLE);
-    struct rect area = canvas_area(canvas), plot = chart_plot_area(canvas, area, &run.chart);
-    assert_true(isnan(chart_x_at(canvas, area, &run.chart, plot.column - 1)));
-    assert_true(isnan(chart_x_at(canvas, area, &run.chart, plot.column + plot.columns)));
-    double last = -1;
-    for (int column = plot.column; column < plot.column + plot.columns; column++) {
-        double x = chart_x_at(canvas, area, &run.chart, column);
-        assert_true(x > last && x <= run.chart.x_max);
-        last = x;
-    }
-    canvas_destroy(canvas);
-    end_run(&run);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -492,7 +464,6 @@ int main(void)
         cmocka_unit_test(values_without_a_place_on_a_log_axis_are_marked),
         cmocka_unit_test(the_domain_doubles_when_full),
         cmocka_unit_test(a_new_point_changes_few_cells),
-        cmocka_unit_test(columns_give_their_x),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

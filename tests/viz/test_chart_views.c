@@ -92,6 +92,28 @@ static void three_runs_over_their_time(void **state)
     }
 }
 
+/* What is laid over a run's own curve does not hide it. */
+static void lines_behind_are_covered_by_the_others(void **state)
+{
+    (void)state;
+    struct series *series = falling(300, 0.9);
+    struct chart_series lines[2] = {line_of(series), line_of(series)};
+    lines[1].role = ROLE_SERIES_4;
+    lines[0].hide_raw = lines[1].hide_raw = lines[1].behind = true;
+    const struct chart chart = chart_of(lines, 2);
+    struct canvas *canvas = cells_of(COLUMNS, ROWS, GLYPHS_BRAILLE);
+    const struct rect plot = chart_draw(canvas, canvas_area(canvas), &chart);
+    int own = 0;
+    for (int column = plot.column; column < plot.column + plot.columns; column++)
+        for (int row = plot.row; row < plot.row + plot.rows; row++) {
+            assert_int_not_equal(cell_at(canvas, column, row)->style.role, ROLE_SERIES_4);
+            own += cell_at(canvas, column, row)->style.role == ROLE_SERIES_1;
+        }
+    assert_true(own >= plot.columns);
+    canvas_destroy(canvas);
+    series_destroy(series);
+}
+
 static void gaps_and_what_is_not_finite(void **state)
 {
     (void)state;
@@ -201,9 +223,13 @@ static void drawing_does_not_slow_as_the_run_grows(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_part_of_a_run_with_cursor),   cmocka_unit_test(three_runs_over_their_time),
-        cmocka_unit_test(gaps_and_what_is_not_finite),   cmocka_unit_test(many_marks_leave_the_curve_in_sight),
-        cmocka_unit_test(a_spike_is_seen_at_every_zoom), cmocka_unit_test(drawing_does_not_slow_as_the_run_grows),
+        cmocka_unit_test(a_part_of_a_run_with_cursor),
+        cmocka_unit_test(three_runs_over_their_time),
+        cmocka_unit_test(lines_behind_are_covered_by_the_others),
+        cmocka_unit_test(gaps_and_what_is_not_finite),
+        cmocka_unit_test(many_marks_leave_the_curve_in_sight),
+        cmocka_unit_test(a_spike_is_seen_at_every_zoom),
+        cmocka_unit_test(drawing_does_not_slow_as_the_run_grows),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
