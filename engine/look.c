@@ -52,7 +52,7 @@ static int on_batch(void *context, int done, int total)
     struct watch *watch = context;
     (void)total;
     watch->done = done;
-    return clock_seconds() > watch->until;
+    return clock_measured() > watch->until;
 }
 
 /* Of as many images as were reached. */
@@ -71,7 +71,7 @@ static int predict(struct network *network, const struct dataset *dataset, const
                    const struct partition *parts, const struct device_data *device, struct look *look,
                    struct error *error)
 {
-    struct watch watch = {.until = clock_seconds() + LOOK_SECONDS};
+    struct watch watch = {.until = clock_measured() + LOOK_SECONDS};
     const struct evaluation_options asked = {
         .split = look->split,
         .first = look->first,

@@ -16,7 +16,7 @@ void trainer_look(struct trainer *trainer)
     look->augment = options->augment;
     look->seed = options->seed;
     look->train = trainer->parts.train;
-    look->batch_size = options->batch;
+    look->batch_size = look->batch == 0 && state->next_batch > 0 ? state->next_batch : options->batch;
     struct error error = {""};
     if (look_take(trainer->network, trainer->dataset, options, &trainer->parts, trainer->device, look, &error) < 0)
         look->count = 0; /* the viewer is told; the run needs it not */

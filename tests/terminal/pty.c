@@ -38,6 +38,8 @@ static struct {
     pid_t pid; /* 0: none runs */
     long bytes;
     struct pty_modes modes;
+    int cell_width, cell_height;
+    size_t (*filter)(char *bytes, size_t count);
 } pty = {.terminal = -1, .line = -1};
 
 long pty_now(void)
@@ -143,9 +145,28 @@ static void become_nfbench(const char *environment, const char *arguments)
     _exit(127);
 }
 
+void pty_set_pixels(int width, int height)
+{
+    pty.cell_width = width;
+    pty.cell_height = height;
+}
+
+void pty_set_filter(size_t (*filter)(char *bytes, size_t count))
+{
+    pty.filter = filter;
+}
+
+static struct winsize size_of(int columns, int rows)
+{
+    return (struct winsize){.ws_row = (unsigned short)rows,
+                            .ws_col = (unsigned short)columns,
+                            .ws_xpixel = (unsigned short)(columns * pty.cell_width),
+                            .ws_ypixel = (unsigned short)(rows * pty.cell_height)};
+}
+
 void pty_start(int columns, int rows, const char *environment, const char *arguments)
 {
-    struct winsize size = {.ws_row = (unsigned short)rows, .ws_col = (unsigned short)columns};
+    struct winsize size = size_of(columns, rows);
 
     pty_end();
     open_screen(columns, rows);
@@ -212,6 +233,8 @@ static bool take(int milliseconds)
     if (count <= 0)
         return false;
     pty.bytes += count;
+    if (pty.filter)
+        count = (ssize_t)pty.filter(bytes, (size_t)count);
     vterm_input_write(pty.vterm, bytes, (size_t)count);
     send_answers();
     return true;
@@ -266,7 +289,7 @@ void pty_wheel(int row, int column, bool up)
 
 void pty_resize(int columns, int rows)
 {
-    struct winsize size = {.ws_row = (unsigned short)rows, .ws_col = (unsigned short)columns};
+    struct winsize size = size_of(columns, rows);
 
     while (take(0))
         ;

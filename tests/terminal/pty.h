@@ -15,6 +15,11 @@ int pty_tear_down(void **state);
 /* FOLDER/NAME, static. */
 const char *pty_path(const char *name);
 
+/* From the next start on: how many pixels a cell has, 0: the terminal does not say; and who sees all that the program
+ * writes before the screen does, and returns how much of it the screen gets. Both until they are set again. */
+void pty_set_pixels(int width, int height);
+void pty_set_filter(size_t (*filter)(char *bytes, size_t count));
+
 /* Starts nfbench in so many cells, with more of the environment ("NO_COLOR=1 TERM=vt100", may be empty) and these
  * arguments, both separated by blanks. Sessions lie in FOLDER/sessions. */
 void pty_start(int columns, int rows, const char *environment, const char *arguments);
