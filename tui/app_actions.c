@@ -97,9 +97,16 @@ int app_source(struct app *app, const char *path, struct error *error)
     return script_run(path, &app->script_depth, source_line, app, error);
 }
 
+/* What went wrong stays to be read: the outcomes of the lines before it are still to come. */
 static int act_source(struct app *app, const struct action *action, struct error *error)
 {
-    return app_source(app, action->word, error);
+    if (app_source(app, action->word, error) == 0)
+        return 0;
+    if (app->script_depth > 0) /* in another file, which says so, too */
+        return -1;
+    app_log(app, JOURNAL_ERROR, "%s: %s", action->text, error->message);
+    app_message(app, ROLE_BAD, "The file was run up to a mistake", error->message);
+    return 0;
 }
 
 /* FILE; without one, a name of the step in the session's folder. */

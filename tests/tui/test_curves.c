@@ -116,6 +116,17 @@ static void charts_name_series_and_interventions(void **state)
            "back here from step 45, which was not finite: peak lr 0.05 -> 0.005 (rollback 1 of 3)");
     assert_int_equal(curves_add_event(curves, &command, &error), 0);
     assert_true(draws(curves, QUANTITY_LOSS, "rollback: peak lr 0.05 -> 0.005"));
+    command.command.command.kind = COMMAND_MOMENTUM;
+    command.command.step = 60;
+    strcpy(command.command.outcome, "momentum 0.9 -> 0.8");
+    assert_int_equal(curves_add_event(curves, &command, &error), 0);
+    assert_true(draws(curves, QUANTITY_LOSS, "momentum 0.9 -> 0.8"));
+    command.command.command.kind = COMMAND_NOTE;
+    strcpy(command.command.command.text, "at 60 note a remark");
+    strcpy(command.command.outcome, "noted at step 60");
+    assert_int_equal(curves_add_event(curves, &command, &error), 0);
+    assert_true(draws(curves, QUANTITY_LOSS, "a remark"));
+    assert_false(draws(curves, QUANTITY_LOSS, "note a remark"));
     command.command.command.kind = COMMAND_SAVE; /* does not change the course */
     strcpy(command.command.outcome, "saved");
     assert_int_equal(curves_add_event(curves, &command, &error), 0);
