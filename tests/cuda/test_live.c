@@ -14,5 +14,5 @@ int main(void)
 {
     tiny_backend_open = open_cuda;
     emulation_set_polls(20);
-    return live_changes_run();
+    return live_changes_run(true);
 }

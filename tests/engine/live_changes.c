@@ -111,6 +111,25 @@ static void each_setting_changes_at_its_step(void **state)
     }
 }
 
+static void all_settings_change_at_one_step(void **state)
+{
+    (void)state;
+    static struct tiny_run live, leg;
+    begin(&live);
+    begin(&leg);
+    tiny_create(&live, NULL);
+    for (size_t i = 0; i < sizeof changes / sizeof *changes; i++) {
+        ask(&live, at(5), changes[i].kind, changes[i].value);
+        live_put(live_of_command(changes[i].kind), &leg.options, changes[i].value);
+    }
+    finish(&live);
+    run_second_leg(&leg, checkpoint_at(tiny_reference(), 5));
+    tiny_assert_same_steps(&live, &leg);
+    tiny_assert_same_end(&live, &leg);
+    tiny_free(&live);
+    tiny_free(&leg);
+}
+
 /* An epoch of 60 images has 8 steps at first, then 4 of 16: 12 in all. */
 static void a_batch_changes_with_the_epoch(void **state)
 {
@@ -483,9 +502,15 @@ static void when_checkpoints_and_probes_come_can_change(void **state)
     tiny_free(&run);
 }
 
-int live_changes_run(void)
+int live_changes_run(bool brief)
 {
-    const struct CMUnitTest tests[] = {
+    const struct CMUnitTest few[] = {
+        cmocka_unit_test(all_settings_change_at_one_step),
+        cmocka_unit_test(a_batch_changes_with_the_epoch),
+        cmocka_unit_test(conditions_hold_at_the_first_step_that_meets_them),
+    };
+    const struct CMUnitTest all[] = {
+        cmocka_unit_test(all_settings_change_at_one_step),
         cmocka_unit_test(each_setting_changes_at_its_step),
         cmocka_unit_test(a_batch_changes_with_the_epoch),
         cmocka_unit_test(a_schedule_goes_on_where_it_was),
@@ -501,5 +526,6 @@ int live_changes_run(void)
         cmocka_unit_test(averages_that_are_not_kept_cannot_change),
         cmocka_unit_test(when_checkpoints_and_probes_come_can_change),
     };
-    return cmocka_run_group_tests(tests, tiny_open, tiny_close_reference);
+    return brief ? cmocka_run_group_tests(few, tiny_open, tiny_close_reference)
+                 : cmocka_run_group_tests(all, tiny_open, tiny_close_reference);
 }

@@ -4,7 +4,10 @@
 #ifndef NFBENCH_TESTS_ENGINE_LIVE_CHANGES_H
 #define NFBENCH_TESTS_ENGINE_LIVE_CHANGES_H
 
-/* Runs all of them on the back end of tiny_backend_open; what main returns. */
-int live_changes_run(void);
+#include <stdbool.h>
+
+/* Runs all of them, or those where the GPU has a way of its own, on the back end of tiny_backend_open; what main
+ * returns. */
+int live_changes_run(bool brief);
 
 #endif

@@ -3,5 +3,5 @@
 
 int main(void)
 {
-    return live_changes_run();
+    return live_changes_run(false);
 }
