@@ -1,5 +1,5 @@
-/* The part of a training state that commands have a hand in, as JSON and back: to the bit, of older checkpoints too, and
- * never what no run could have written. */
+/* The part of a training state that commands have a hand in, as JSON and back: to the bit, of older checkpoints too,
+ * and never what no run could have written. */
 #include "fixture.h"
 
 #include "engine/live.h"

@@ -1,5 +1,5 @@
-/* A run that is changed while it trains, on the real screen: settings, their undoing, commands that wait, remarks, files
- * of commands, and what the command line says and completes of them. */
+/* A run that is changed while it trains, on the real screen: settings, their undoing, commands that wait, remarks,
+ * files of commands, and what the command line says and completes of them. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
