@@ -69,7 +69,8 @@ void copies_end(struct copies *copies);
 
 /* ---- memory.cpp ---- */
 
-/* Device memory can be touched between these; they nest. */
+/* Device memory can be touched between these; they nest. Closing ends with a report where something was written just
+ * beyond an allocation. */
 void memory_open();
 void memory_close();
 bool memory_is_device(const void *pointer, size_t bytes); /* inside of one allocation */
@@ -78,8 +79,8 @@ bool memory_is_pinned(const void *pointer);
 bool memory_in_range(const void *pointer);
 /* What lies at an address that faulted, in words. */
 void memory_describe(const void *address, char *text, size_t size);
-/* Ends with a report where something was written just beyond an allocation. */
-void memory_check_margins();
+/* For the handler of faults: opens what the address lies in, where that may be touched now. */
+bool memory_touch(const void *address);
 
 /* ---- stream.cpp ---- */
 

@@ -2,8 +2,9 @@
  * with pages that nobody can touch around them and its end as near to the next of these as its alignment allows; what
  * is left between is watched by ASan, or filled and looked at. Addresses are never used again.
  *
- * The host is kept out by a protection key where the processor has them (a switch costs 50 ns), elsewhere by mprotect.
- */
+ * The host is kept out by a protection key where the processor has them (a switch costs 50 ns), elsewhere by mprotect:
+ * then an allocation is opened when it is first touched, since to open and close all of them costs more than most
+ * kernels. */
 #include "tests/cuda_emulation/machine.h"
 
 #include <stdio.h>
@@ -26,6 +27,7 @@ static size_t used, page, allocated[MOST_DEVICES];
 static struct allocation *list; /* by address */
 static int count, capacity;
 static int opened;
+static int *touched, touched_count; /* numbers of what is open, where there are no keys; as many as the list can hold */
 
 static struct pinned {
     void *start;
@@ -95,49 +97,60 @@ static bool has_key()
     return key > 0;
 }
 
+static char *end_of(const struct allocation *a)
+{
+    return a->start + a->bytes;
+}
+
 static void protect(const struct allocation *a, int protection)
 {
-    if (!a->freed && mprotect(a->pages, a->page_bytes, protection))
+    if (mprotect(a->pages, a->page_bytes, protection))
         emulation_report("mprotect failed");
+}
+
+/* Its pages begin less than a page before it, and a page that nobody can touch lies between two. */
+bool memory_touch(const void *address)
+{
+    struct allocation *a = opened && !has_key() ? at_or_before((const char *)address + page - 1) : NULL;
+    if (!a || a->freed || (const char *)address < a->pages || (const char *)address >= a->pages + a->page_bytes)
+        return false;
+    protect(a, PROT_READ | PROT_WRITE);
+    touched[touched_count++] = (int)(a - list);
+    return true;
 }
 
 void memory_open()
 {
-    if (opened++)
-        return;
-    if (has_key())
+    if (opened++ == 0 && has_key())
         pkey_set(key, 0);
-    else
-        for (int i = 0; i < count; i++)
-            protect(&list[i], PROT_READ | PROT_WRITE);
+}
+
+static void check_margin(const struct allocation *a)
+{
+#if !defined(__SANITIZE_ADDRESS__)
+    for (const char *p = end_of(a); p < a->pages + a->page_bytes; p++)
+        if ((unsigned char)*p != MARGIN_FILL)
+            emulation_report("byte %zu beyond the end of an allocation of %zu bytes was written",
+                             (size_t)(p - end_of(a)), a->bytes);
+#else
+    (void)a;
+#endif
 }
 
 void memory_close()
 {
     if (--opened)
         return;
-    memory_check_margins();
-    if (has_key())
-        pkey_set(key, PKEY_DISABLE_ACCESS);
-    else
+    if (has_key()) {
         for (int i = 0; i < count; i++)
-            protect(&list[i], PROT_NONE);
-}
-
-static char *end_of(const struct allocation *a)
-{
-    return a->start + a->bytes;
-}
-
-void memory_check_margins()
-{
-#if !defined(__SANITIZE_ADDRESS__)
-    for (int i = 0; i < count; i++)
-        for (const char *p = end_of(&list[i]); !list[i].freed && p < list[i].pages + list[i].page_bytes; p++)
-            if ((unsigned char)*p != MARGIN_FILL)
-                emulation_report("byte %zu beyond the end of an allocation of %zu bytes was written",
-                                 (size_t)(p - end_of(&list[i])), list[i].bytes);
-#endif
+            if (!list[i].freed)
+                check_margin(&list[i]);
+        pkey_set(key, PKEY_DISABLE_ACCESS);
+    }
+    for (; touched_count; touched_count--) {
+        check_margin(&list[touched[touched_count - 1]]);
+        protect(&list[touched[touched_count - 1]], PROT_NONE);
+    }
 }
 
 static void fill(struct allocation *a)
@@ -167,7 +180,8 @@ static cudaError_t allocate(void **out, size_t bytes)
     if (count == capacity) {
         capacity = 2 * capacity + 64;
         list = (struct allocation *)realloc(list, (size_t)capacity * sizeof *list);
-        if (!list)
+        touched = (int *)realloc(touched, (size_t)capacity * sizeof *touched);
+        if (!list || !touched)
             emulation_report("no memory for the list of allocations");
     }
     struct allocation *a = &list[count++];

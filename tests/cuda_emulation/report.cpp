@@ -38,6 +38,8 @@ static void on_fault(int number, siginfo_t *info, void *context)
     if (fiber_owns_guard(info->si_addr))
         emulation_report("a thread's stack is full");
     if (memory_in_range(info->si_addr)) {
+        if (memory_touch(info->si_addr))
+            return;
         memory_describe(info->si_addr, what, sizeof what);
         if (block_kernel())
             emulation_report("access outside of device memory: %s", what);
