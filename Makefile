@@ -20,6 +20,7 @@ ONEDNN ?= 1
 SHARED ?= ../shared
 PYTHON ?= $(firstword $(wildcard /usr/bin/python3) python3)
 PROCESSORS := $(shell getconf _NPROCESSORS_ONLN)
+TEST_JOBS ?= $(PROCESSORS)
 V ?=
 WERROR ?= -Werror
 
@@ -200,11 +201,12 @@ $(EMULATED_BINARY): $(BUILD)/tui/main.o $(foreach m,$(filter-out cuda,$(LINK_tui
 NFBENCH_CIFAR10 ?= $(abspath $(BUILD))/cifar10/cifar-10-batches-bin
 NFBENCH_PEER_FILES ?= $(abspath $(BUILD))/peer
 # These tests are of the CPU: they see no GPU where there is one.
-TEST_ENVIRONMENT = CUDA_VISIBLE_DEVICES= NFBENCH_BINARY=$(abspath $(BINARY)) BUILD=$(BUILD) SHARED=$(abspath $(SHARED)) PYTHON=$(PYTHON) \
+TEST_ENVIRONMENT = TEST_JOBS=$(TEST_JOBS) CUDA_VISIBLE_DEVICES= NFBENCH_BINARY=$(abspath $(BINARY)) BUILD=$(BUILD) SHARED=$(abspath $(SHARED)) PYTHON=$(PYTHON) \
     NFBENCH_CIFAR10=$(NFBENCH_CIFAR10) NFBENCH_PEER_FILES=$(NFBENCH_PEER_FILES)
 
+# The longest come first, so that no processor waits for one of them in the end.
 check: tests
-	@$(TEST_ENVIRONMENT) scripts/run-tests.sh $(TESTS) $(TEST_SCRIPTS)
+	@$(TEST_ENVIRONMENT) scripts/run-tests.sh $(TESTS_cuda) $(filter-out $(TESTS_cuda),$(TESTS)) $(TEST_SCRIPTS)
 
 # ---- What people type ----
 run: deps
@@ -348,7 +350,7 @@ help:
 	@echo "make cuda-check         compile the GPU's kernels for all architectures; registers and spills of each"
 	@echo "make gpu-test | gpu-bench   on a machine with a GPU: all of its tests | speed beside PyTorch's (ARGS='-b 64 report')"
 	@echo "Settings: CUDA=0 (leave it out) CUDA_HOME=$(CUDA_HOME) CUDA_ARCHITECTURES='80 90' HEADLESS=1 (no screen)"
-	@echo "  BUILD=$(BUILD) CC=$(CC) MARCH=$(MARCH) (x86-64-v3 for other machines' use) CFLAGS= WERROR= V=1 -jN"
+	@echo "  BUILD=$(BUILD) CC=$(CC) MARCH=$(MARCH) (x86-64-v3 for other machines' use) CFLAGS= WERROR= V=1 -jN TEST_JOBS=$(TEST_JOBS)"
 
 .PHONY: all announce always binary check clean cuda-check cuda-table gpu-bench gpu-possible gpu-programs gpu-test deps format format-check help install lint peer run sanitize test tests tsan \
     tsan-check uninstall

@@ -1,13 +1,15 @@
 #!/usr/bin/env bash
-# Runs test programs one after the other and sums their results: run-tests.sh PROGRAM...
+# Runs test programs, TEST_JOBS (1) of them side by side, and sums their results: run-tests.sh PROGRAM...
 # A cmocka program counts test by test (by its TAP output); a program may also end with a line `N passed, N failed`
 # of its own. A crash, a time-out or a test that was planned and never reported counts as failed, and the output of
 # what failed is shown. The last line is `N passed, N failed`, with `, N skipped` where some were.
 set -u
-limit=${TEST_TIMEOUT:-300}
+limit=${TEST_TIMEOUT:-300} jobs=${TEST_JOBS:-1}
 passed=0 failed=0 skipped=0
-log=$(mktemp) || exit 1
-trap 'rm -f "$log"' EXIT
+work=$(mktemp -d) || exit 1
+log=$work/log
+declare -A running=() # the number of each program under way, by its process
+trap 'kill "${!running[@]}" $(cat "$work"/*.pid 2>/dev/null) 2>/dev/null; rm -rf "$work"' EXIT
 trap 'exit 130' INT TERM
 
 export CMOCKA_MESSAGE_OUTPUT=TAP
@@ -54,8 +56,10 @@ provide_peer() {
     unset NFBENCH_PEER_FILES
 }
 
-run_program() {
-    local program=$1 status started=$SECONDS ok bad skip planned own note=
+# Runs one, and leaves in $work its output, NUMBER.log, what is to be shown of it, NUMBER.report, and PASSED FAILED
+# SKIPPED, NUMBER.sum.
+run_program() { # NUMBER PROGRAM
+    local log=$work/$1.log program=$2 status ok bad skip planned own note= TIMEFORMAT='%R s, %U s of CPU'
     local command=("${runner[@]}" "$program")
     case $program in
     */*) ;;
@@ -65,7 +69,8 @@ run_program() {
     *.py) command=("${PYTHON:-python3}" "$program") ;;
     *.sh) command=(bash "$program") ;;
     esac
-    timeout -k 5 "$limit" "${command[@]}" >"$log" 2>&1 </dev/null
+    command=(sh -c 'echo $$ >"$0" && exec "$@"' "$work/$1.pid" timeout -k 5 "$limit" "${command[@]}")
+    { time "${command[@]}" >"$log" 2>&1 </dev/null; } 2>"$work/$1.time"
     status=$?
     own=$(tail -n 1 "$log" | sed -nE 's/^([0-9]+) passed, ([0-9]+) failed(, ([0-9]+) skipped)?$/\1 \2 \4/p')
     if [ -n "$own" ]; then
@@ -86,21 +91,43 @@ run_program() {
     fi
     # An unhappy end with no failed test is a failure all the same (a leak, a crash at exit, no plan at all).
     if [ "$bad" -le 0 ] && { [ $status -ne 0 ] || [ $((ok + skip)) -eq 0 ]; }; then bad=1; fi
+    echo "$ok $bad $skip" >"$work/$1.sum"
+    {
+        printf '%-4s %s: %d passed' "$([ "$bad" -eq 0 ] && echo ok || echo FAIL)" "${program#"${BUILD:-build}"/}" "$ok"
+        [ "$bad" -eq 0 ] || printf ', %d failed' "$bad"
+        [ "$skip" -eq 0 ] || printf ', %d skipped' "$skip"
+        printf '%s, %s\n' "$note" "$(sed -n '$s/\.[0-9]*//gp' "$work/$1.time")"
+        if [ "$bad" -ne 0 ]; then
+            tail -n 150 "$log" | sed 's/^/    /'
+        elif [ "$skip" -ne 0 ]; then
+            grep -B1 '# SKIP' "$log" | grep -vE '^(ok [0-9]+ - |--$)' | sed 's/^/    /'
+        fi
+    } >"$work/$1.report"
+}
+
+# Waits for any of those under way, shows what it has to say and counts it.
+take_one() {
+    local process number ok bad skip
+    wait -n -p process "${!running[@]}"
+    number=${running[$process]}
+    unset "running[$process]"
+    read -r ok bad skip <"$work/$number.sum"
     passed=$((passed + ok)) failed=$((failed + bad)) skipped=$((skipped + skip))
-    printf '%-4s %s: %d passed' "$([ "$bad" -eq 0 ] && echo ok || echo FAIL)" "${program#"${BUILD:-build}"/}" "$ok"
-    [ "$bad" -eq 0 ] || printf ', %d failed' "$bad"
-    [ "$skip" -eq 0 ] || printf ', %d skipped' "$skip"
-    printf '%s, %d s\n' "$note" $((SECONDS - started))
-    if [ "$bad" -ne 0 ]; then
-        tail -n 150 "$log" | sed 's/^/    /'
-    elif [ "$skip" -ne 0 ]; then
-        grep -B1 '# SKIP' "$log" | grep -vE '^(ok [0-9]+ - |--$)' | sed 's/^/    /'
-    fi
+    cat "$work/$number.report"
+    rm -f "$work/$number".*
 }
 
 provide_images
 provide_peer "$@"
-for program in "$@"; do run_program "$program"; done
+set -m # or programs in the background would ignore SIGINT, which some tests send
+number=0
+for program in "$@"; do
+    [ ${#running[@]} -lt "$jobs" ] || take_one
+    number=$((number + 1))
+    run_program $number "$program" &
+    running[$!]=$number
+done
+while [ ${#running[@]} -gt 0 ]; do take_one; done
 
 printf '%d passed, %d failed' "$passed" "$failed"
 [ "$skipped" -eq 0 ] || printf ', %d skipped' "$skipped"
