@@ -155,7 +155,7 @@ static void check(const struct conv_shape *shape)
     void *x = device_as(shape->dtype, d.x, d.x_count), *dy = device_as(shape->dtype, d.dy, d.y_count);
     void *weights = device_as(shape->dtype, d.weights, d.weight_count), *scratch = device(NULL, conv->scratch_bytes);
     assert_int_equal(conv->packed_forward_bytes, d.weight_count * dtype_size(shape->dtype));
-    for (int order = 0; order < EMULATION_ORDERS; order++) {
+    for (int order = 0; order < emulation_orders(); order++) {
         emulation_set_order((enum emulation_order)order, 7);
         check_forward(conv, &d, x, weights, scratch);
         if (shape->input_gradient)

@@ -16,7 +16,7 @@
 static void in_every_order(void **state, void (*check)(struct backend *))
 {
     const struct twins *twins = *state;
-    for (int order = 0; order < EMULATION_ORDERS; order++) {
+    for (int order = 0; order < emulation_orders(); order++) {
         emulation_set_order((enum emulation_order)order, 1);
         check(twins->cuda);
     }

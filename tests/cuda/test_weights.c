@@ -168,7 +168,7 @@ static void packed_weights_are_the_effective_ones_rounded(void **state)
 {
     const struct twins *twins = *state;
     static struct network network;
-    for (int order = 0; order < EMULATION_ORDERS; order++) {
+    for (int order = 0; order < emulation_orders(); order++) {
         emulation_set_order((enum emulation_order)order, 1);
         run_network(&network, twins->cuda, true, false);
         for (int l = 0; l < LAYERS; l++)

@@ -166,7 +166,7 @@ void twins_check(const struct twins *twins, void (*run)(struct backend *, const 
 {
     struct outcome cpu = {0}, first = {0};
     run(twins->cpu, data, &cpu);
-    for (int order = 0; order < EMULATION_ORDERS; order++) {
+    for (int order = 0; order < emulation_orders(); order++) {
         struct outcome cuda = {0};
         emulation_set_order((enum emulation_order)order, 1);
         run(twins->cuda, data, order == 0 ? &first : &cuda);

@@ -59,6 +59,15 @@ const char *emulation_order_name(enum emulation_order which)
     return names[which];
 }
 
+int emulation_orders(void)
+{
+#if defined(__SANITIZE_ADDRESS__)
+    return 1;
+#else
+    return EMULATION_ORDERS;
+#endif
+}
+
 const struct kernel_launch *block_kernel()
 {
     return run.launch;

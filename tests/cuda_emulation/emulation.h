@@ -36,6 +36,9 @@ extern "C" {
 enum emulation_order { EMULATION_ASCENDING, EMULATION_DESCENDING, EMULATION_SHUFFLED, EMULATION_ORDERS };
 void emulation_set_order(enum emulation_order order, uint32_t seed);
 const char *emulation_order_name(enum emulation_order order);
+/* In so many of them, from the first on, a test runs a kernel: in all; in one where ASan looks at its accesses, since
+ * what the others change are results, and those are compared without ASan. */
+int emulation_orders(void);
 
 /* The machine that the runtime describes. Set it while nothing is allocated. */
 struct emulation_machine {
