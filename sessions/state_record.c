@@ -40,6 +40,7 @@ static const struct field pending_fields[] = {
     FIELD_WORD(command, "action", kind, command_words),
     FIELD(command, value, FIELD_DOUBLE),
     FIELD(command, count, FIELD_LONG),
+    FIELD_CHARS(command, "name", name),
     FIELD_CHARS(command, "command", text),
 };
 

@@ -129,6 +129,8 @@ int command_read_later(const struct command_entry *entry, const char *text, stru
         return error_set(error, "'%s' cannot wait in its turn", action->text);
     if (command_for_trainer(action, &command, error))
         return -1;
+    if (action->kind == ACTION_TRY || action->kind == ACTION_LR_FIND)
+        return error_set(error, "'%s' cannot wait: somebody must choose from what it finds", action->text);
     action->when = when;
     snprintf(action->text, sizeof(action->text), "%s", whole);
     return 0;

@@ -43,6 +43,7 @@ static struct training_state full_state(void)
                                         .count = 1,
                                         .when = {WHEN_STEP, RELATION_AT, 500},
                                         .number = 7,
+                                        .name = "mine",
                                         .text = "at 500 lr x0.1"};
     state.pending[1] = (struct command){.kind = COMMAND_NOTE,
                                         .count = 1,
@@ -84,6 +85,7 @@ static void test_round_trip(void **state)
         assert_true(a->when.quantity == b->when.quantity && a->when.relation == b->when.relation);
         assert_true(a->when.value == b->when.value);
         assert_string_equal(a->text, b->text);
+        assert_string_equal(a->name, b->name);
     }
     struct settings settings = small_settings();
     state_settings(&after, &settings);

@@ -185,6 +185,8 @@ static void what_cannot_wait(void **state)
     refused("when loss < nan pause", "'nan' is no number");
     refused("when accuracy > 80 pause", "a fraction from 0 to 1");
     refused("when loss < 1", "'when' needs a command");
+    refused("at 5 try lr x0.5 x1 for 10", "somebody must choose");
+    refused("at 5 lrfind", "somebody must choose");
     refused("cancel 0", "give the number");
     refused("cancel some", "'all'");
     refused("note", "needs a value");
