@@ -34,7 +34,7 @@ void figure_time_cells(const struct step_time *time, int cells, int parts[STEP_P
 
         end += time->parts[p];
         if (time->whole > 0)
-            to = p == STEP_PARTS - 1 ? cells : (int)lround(fmin(1, end / time->whole) * cells);
+            to = (int)lround(fmin(1, end / time->whole) * cells);
         parts[p] = to - used;
         used = to;
     }
