@@ -96,7 +96,7 @@ static void draw_step(const struct scene *scene, struct pen *pen)
 {
     const struct step_time *time = &scene->snapshot.recent;
     struct rect area;
-    char text[160] = "", part[32];
+    char text[160] = "";
 
     if (time->whole > 0)
         add(text, sizeof(text), "%.2f ms", 1e3 * time->whole);
@@ -106,10 +106,6 @@ static void draw_step(const struct scene *scene, struct pen *pen)
         add(text, sizeof(text), step >= 1e12 ? "%.3g TFLOP" : "%.3g GFLOP", step / (step >= 1e12 ? 1e12 : 1e9));
         add(text, sizeof(text), "%.0f GFLOP/s",
             scene->facts.image_flops * scene->snapshot.step.images_per_second / 1e9);
-    }
-    if (scene->snapshot.evaluating_seconds > 0) {
-        words_duration(scene->snapshot.evaluating_seconds + scene->snapshot.saving_seconds, part, sizeof(part));
-        add(text, sizeof(text), "evaluating and saving %s", part);
     }
     draw_line(pen, "step", NAN, *text ? text : "-");
     if (next_rows(pen, 1, &area))
@@ -205,6 +201,18 @@ static void draw_gpu(const struct nvml_reading *gpu, struct pen *pen)
     draw_line(pen, "GPU memory", gpu->memory_used / gpu->memory_total, text);
 }
 
+/* What the run does beside its steps, and for how long so far. */
+static void draw_beside(const struct snapshot *now, struct pen *pen)
+{
+    char text[96], training[32], evaluating[32], saving[32];
+
+    words_duration(now->trained.whole, training, sizeof(training));
+    words_duration(now->evaluating_seconds, evaluating, sizeof(evaluating));
+    words_duration(now->saving_seconds, saving, sizeof(saving));
+    snprintf(text, sizeof(text), "steps %s, evaluating %s, saving %s", training, evaluating, saving);
+    draw_line(pen, "time", NAN, text);
+}
+
 static void draw_facts(const struct scene *scene, const struct monitor_sample *sample, struct pen *pen)
 {
     char text[160], count[32], bytes[32];
@@ -213,6 +221,7 @@ static void draw_facts(const struct scene *scene, const struct monitor_sample *s
     words_bytes(scene->facts.memory, bytes, sizeof(bytes));
     snprintf(text, sizeof(text), "%s parameters, %s, batch %d", count, bytes, scene->facts.batch);
     draw_line(pen, "network", NAN, text);
+    draw_beside(&scene->snapshot, pen);
     if (!sample || !isfinite(sample->screen))
         return;
     snprintf(text, sizeof(text), "%.1f %% of a processor, %.0f frames/s", 100 * sample->screen, sample->frames);
@@ -323,8 +332,8 @@ static void draw_step_history(const struct monitor *monitor, struct canvas *canv
     figure_time_history(canvas, area, monitor_steps(monitor), step_ago, monitor);
 }
 
-/* As many as have room in a grid, the most telling first; the parts of steps come second. */
-static void draw_charts(const struct monitor *monitor, struct canvas *canvas, struct rect area)
+/* As many as have room in a grid, the most telling first; where they are asked for, the parts of steps come second. */
+static void draw_charts(const struct monitor *monitor, bool steps, struct canvas *canvas, struct rect area)
 {
     const struct figure *shown[CHARTS] = {NULL};
     int count = 0, across = area.columns / CHART_COLUMNS, down;
@@ -332,7 +341,7 @@ static void draw_charts(const struct monitor *monitor, struct canvas *canvas, st
     for (int f = 0; f < FIGURES; f++) {
         if (has_points(monitor, &figures[f]))
             shown[count++] = &figures[f];
-        if (f == 0 && monitor_steps(monitor) > 0)
+        if (f == 0 && steps && monitor_steps(monitor) > 0)
             shown[count++] = NULL;
     }
     across = across < 1 ? 1 : across > 2 ? 2 : across;
@@ -371,13 +380,17 @@ static void draw(struct scene *scene, struct canvas *canvas, struct rect area)
     draw_numbers(scene, &pen);
     if (!scene->monitor)
         return;
-    if (beside)
-        draw_charts(
-            scene->monitor, canvas,
-            (struct rect){area.column + NUMBERS_COLUMNS + 3, area.row, area.columns - NUMBERS_COLUMNS - 3, area.rows});
-    else
-        draw_charts(scene->monitor, canvas,
-                    (struct rect){pen.rest.column, pen.rest.row + 1, pen.rest.columns, pen.rest.rows - 1});
+    pen.rest.row++;
+    pen.rest.rows--;
+    if (!beside) {
+        draw_charts(scene->monitor, true, canvas, pen.rest);
+        return;
+    }
+    area.columns -= NUMBERS_COLUMNS + 3;
+    area.column += NUMBERS_COLUMNS + 3;
+    draw_charts(scene->monitor, pen.rest.rows < CHART_ROWS, canvas, area);
+    if (pen.rest.rows >= CHART_ROWS)
+        draw_step_history(scene->monitor, canvas, pen.rest);
 }
 
 const struct panel_ops panel_system = {.place = PLACE_SYSTEM, .title = "System", .draw = draw};
