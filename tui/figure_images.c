@@ -112,7 +112,8 @@ int sheet_view_shape(struct rect area, const struct sheet *sheet, struct sheet_v
     return tiles[TILES - 1];
 }
 
-void figure_sheet_view(struct canvas *canvas, struct rect area, const struct sheet *sheet, struct sheet_view *view)
+/* The part of the sheet that is in sight. */
+static struct image_grid grid_in_sight(struct rect area, const struct sheet *sheet, struct sheet_view *view)
 {
     struct image_grid grid = sheet->grid;
     grid.per_row = 0;
@@ -124,9 +125,22 @@ void figure_sheet_view(struct canvas *canvas, struct rect area, const struct she
     view->top = row < view->top ? row : row >= view->top + view->rows ? row - view->rows + 1 : view->top;
     grid.first = view->top * view->per_row;
     grid.selected = view->selected < grid.count ? &grid.images[view->selected] : NULL;
-    grid.count =
-        grid.count < grid.first + view->per_row * view->rows ? grid.count : grid.first + view->per_row * view->rows;
+    const int end = grid.first + view->per_row * view->rows;
+    grid.count = grid.count < end ? grid.count : end;
+    return grid;
+}
+
+void figure_sheet_view(struct canvas *canvas, struct rect area, const struct sheet *sheet, struct sheet_view *view)
+{
+    const struct image_grid grid = grid_in_sight(area, sheet, view);
     image_grid_draw(canvas, area, &grid);
+}
+
+int sheet_view_at(struct rect area, const struct sheet *sheet, const struct sheet_view *view, int column, int row)
+{
+    struct sheet_view same = *view;
+    const struct image_grid grid = grid_in_sight(area, sheet, &same);
+    return image_grid_at(area, &grid, column, row);
 }
 
 void figure_sheet_one(struct canvas *canvas, struct rect area, const struct sheet *sheet, int index)

@@ -33,6 +33,8 @@ struct sheet_view {
 /* Fills in per_row and rows for an area of cells, as drawing does, and returns the columns of a picture. */
 int sheet_view_shape(struct rect area, const struct sheet *sheet, struct sheet_view *view);
 void figure_sheet_view(struct canvas *canvas, struct rect area, const struct sheet *sheet, struct sheet_view *view);
+/* The picture at a cell of what figure_sheet_view has drawn there; -1: none is. */
+int sheet_view_at(struct rect area, const struct sheet *sheet, const struct sheet_view *view, int column, int row);
 /* One picture of it, as large as the area allows. */
 void figure_sheet_one(struct canvas *canvas, struct rect area, const struct sheet *sheet, int index);
 

@@ -37,6 +37,14 @@ static int names_columns(void)
     return columns;
 }
 
+/* Below the names of the pages and, where there is room, the note. */
+static struct rect figure_area(struct rect area)
+{
+    const int above = area.rows >= LEAST_ROWS_FOR_NOTE ? 2 : 1;
+
+    return (struct rect){area.column, area.row + above, area.columns, area.rows - above};
+}
+
 /* The names of the pages in a row, the open one marked; alone where there is no room. */
 static void draw_pages(const struct scene *scene, struct canvas *canvas, struct rect area)
 {
@@ -89,12 +97,10 @@ static void draw(struct scene *scene, struct canvas *canvas, struct rect area)
 {
     struct images_choice *choice = &scene->images_choice;
     struct images_shown shown;
-    struct rect figure = area;
+    struct rect figure = figure_area(area);
     char text[IMAGES_TEXT + 32];
 
     draw_pages(scene, canvas, area);
-    figure.row++;
-    figure.rows--;
     if (!scene->images || !images_look(scene->images)) {
         draw_waiting(scene, canvas, figure);
         return;
@@ -107,12 +113,10 @@ static void draw(struct scene *scene, struct canvas *canvas, struct rect area)
         return;
     }
     choice->selected = choice->selected < shown.count ? choice->selected : shown.count > 0 ? shown.count - 1 : 0;
-    if (area.rows >= LEAST_ROWS_FOR_NOTE) {
+    if (figure.row > area.row + 1) {
         snprintf(text, sizeof(text), "%d/%d \u00b7 %s", choice->selected + 1, shown.count, shown.note);
-        canvas_text_cut(canvas, figure.column + 1, figure.row, figure.columns - 2, STYLE(ROLE_DIM),
+        canvas_text_cut(canvas, area.column + 1, area.row + 1, area.columns - 2, STYLE(ROLE_DIM),
                         shown.count > 0 ? text : shown.note);
-        figure.row++;
-        figure.rows--;
     }
     if (shown.confusion)
         figure_confusion(canvas, figure, shown.confusion);
@@ -123,14 +127,12 @@ static void draw(struct scene *scene, struct canvas *canvas, struct rect area)
 /* ---- Keys ---- */
 
 /* How many pictures stand in a row now, and how many rows are shown. */
-static struct sheet_view shape(struct scene *scene, struct rect area, const struct images_shown *shown)
+static struct sheet_view shape(const struct scene *scene, struct rect area, const struct images_shown *shown)
 {
     struct sheet_view view = {.per_row = 1, .rows = 1};
-    const int head_rows = area.rows >= LEAST_ROWS_FOR_NOTE ? 2 : 1;
 
-    area.rows -= head_rows;
     if (shown->sheet && !scene->images_choice.large)
-        sheet_view_shape(area, shown->sheet, &view);
+        sheet_view_shape(figure_area(area), shown->sheet, &view);
     return view;
 }
 
@@ -211,12 +213,61 @@ static bool key(struct scene *scene, struct rect area, int key)
     }
 }
 
+/* The page whose name is at a column of the first row; below 0: none is. */
+static int page_at(struct rect area, int column)
+{
+    int at = area.column + 1;
+
+    for (int p = 0; p < IMAGES_PAGES && names_columns() + 2 <= area.columns; p++) {
+        if (column >= at && column < at + text_columns(images_page_name(p)))
+            return p;
+        at += text_columns(images_page_name(p)) + GAP;
+    }
+    return -1;
+}
+
+/* A click chooses a page or an image, which it shows large when it is the chosen one; in a large image it goes back. */
+static bool click(struct scene *scene, struct rect area, const struct mouse *mouse)
+{
+    struct images_choice *choice = &scene->images_choice;
+    const int page = mouse->row == area.row ? page_at(area, mouse->column) : -1;
+    struct sheet_view view = {.selected = choice->selected, .top = choice->top};
+    struct images_shown shown = {.count = 0};
+    int image;
+
+    if (page >= 0) {
+        images_turn(choice, page);
+        return true;
+    }
+    if (scene->images)
+        images_show(scene->images, choice, &shown);
+    if (!shown.sheet || mouse->row < figure_area(area).row)
+        return false;
+    image = choice->large ? choice->selected
+                          : sheet_view_at(figure_area(area), shown.sheet, &view, mouse->column, mouse->row);
+    if (image < 0)
+        return false;
+    choice->large = image == choice->selected && !choice->large;
+    choice->selected = image;
+    return true;
+}
+
+static bool mouse(struct scene *scene, struct rect area, const struct mouse *mouse)
+{
+    if (mouse->act == MOUSE_PRESS)
+        return click(scene, area, mouse);
+    if (mouse->act != MOUSE_WHEEL_UP && mouse->act != MOUSE_WHEEL_DOWN)
+        return false;
+    return move(scene, area, mouse->act == MOUSE_WHEEL_UP ? KEY_CODE_UP : KEY_CODE_DOWN);
+}
+
 const struct panel_ops panel_images = {
     .place = PLACE_IMAGES,
     .title = "Images",
     .heading = head,
     .draw = draw,
     .key = key,
+    .mouse = mouse,
     .keys = {{"p", "page"}, {"\u2190\u2192", "image"}, {"Enter", "large"}, {"r", "re-roll"}, {"u", "measure"}},
     .help =
         "Images: p and P turn the pages, arrows, Page Up and Down, Home and End choose an image, Enter shows it "

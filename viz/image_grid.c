@@ -51,9 +51,9 @@ static void set_tile(const struct image_grid *grid, int columns, struct tiles *t
 }
 
 /* The largest tiles with which all images fit; the least ones when none do. */
-static struct tiles choose_tiles(const struct canvas *canvas, struct rect area, const struct image_grid *grid)
+static struct tiles choose_tiles(struct rect area, const struct image_grid *grid, int gap)
 {
-    struct tiles tiles = begin_tiles(grid, canvas_has_pixels(canvas) ? 1 : 0);
+    struct tiles tiles = begin_tiles(grid, gap);
     if (grid->tile > 0) {
         set_tile(grid, grid->tile, &tiles);
         tiles.per_row = (area.columns + tiles.space) / (tiles.width + tiles.space);
@@ -126,7 +126,7 @@ void image_grid_draw(struct canvas *canvas, struct rect area, const struct image
         }
     area.row += gap;
     area.rows -= gap;
-    struct tiles tiles = choose_tiles(canvas, area, grid);
+    struct tiles tiles = choose_tiles(area, grid, canvas_has_pixels(canvas) ? 1 : 0);
     for (int i = grid->first; i < grid->count; i++) {
         const int at = i - grid->first;
         struct rect place = {area.column + at % tiles.per_row * (tiles.width + tiles.space),
@@ -146,6 +146,17 @@ void image_grid_fit(struct rect area, const struct image_grid *grid, int tile, i
     *rows = (area.rows - head_rows(grid) + tiles.gap) / (tiles.rows + tiles.lines + tiles.gap);
     *per_row = *per_row > 0 ? *per_row : 0;
     *rows = *rows > 0 ? *rows : 0;
+}
+
+int image_grid_at(struct rect area, const struct image_grid *grid, int column, int row)
+{
+    struct tiles tiles = choose_tiles(area, grid, 0);
+    const int x = column - area.column, y = row - area.row - head_rows(grid);
+    const int across = x / (tiles.width + tiles.space), down = y / (tiles.rows + tiles.lines);
+    const int index = grid->first + down * tiles.per_row + across;
+    if (x < 0 || y < 0 || across >= tiles.per_row || index >= grid->count)
+        return -1;
+    return x % (tiles.width + tiles.space) < tiles.width ? index : -1;
 }
 
 void image_grid_size(const struct image_grid *grid, int tile, int *columns, int *rows)

@@ -29,6 +29,9 @@ void image_grid_draw(struct canvas *canvas, struct rect area, const struct image
  * where there is no room for one. */
 void image_grid_fit(struct rect area, const struct image_grid *grid, int tile, int *per_row, int *rows);
 
+/* Where `grid` is drawn in tiles of grid->tile columns on cells: the image at a cell; -1: none is. */
+int image_grid_at(struct rect area, const struct image_grid *grid, int column, int row);
+
 /* The area that just holds all of it with images of `tile` columns, on a canvas of pixels; per_row must be given. */
 void image_grid_size(const struct image_grid *grid, int tile, int *columns, int *rows);
 

@@ -5,6 +5,7 @@
 #include <stddef.h>
 
 #include <cmocka.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -211,6 +212,24 @@ static void kitty_shows_pictures_and_takes_them_away(void **state)
     assert_int_equal(standing_count, 0);
 }
 
+/* Whatever ends it, none is left on the terminal. */
+static void no_picture_is_left_behind(void **state)
+{
+    static const int signals[] = {SIGTERM, SIGSEGV, SIGABRT};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof signals / sizeof *signals; i++) {
+        picture_terminal(YES, PLAIN, 0, 0);
+        start(100, 30, "TERM=xterm-256color");
+        wait_for_pictures(-1);
+        assert_int_equal(kill(pty_pid(), signals[i]), 0);
+        pty_status();
+        assert_int_equal(standing_count, 0);
+        assert_true(pty_line_restored());
+        assert_false(pty_modes().other_screen);
+    }
+}
+
 static void sixels_fill_their_cells(void **state)
 {
     int shown;
@@ -297,6 +316,7 @@ int main(void)
         TEST(the_end_of_a_run_can_be_looked_at),
         TEST(no_colors_and_ascii_will_do),
         TEST(kitty_shows_pictures_and_takes_them_away),
+        TEST(no_picture_is_left_behind),
         TEST(sixels_fill_their_cells),
         TEST(sixels_need_the_size_of_cells),
         TEST(a_terminal_that_never_answers_has_half_blocks),

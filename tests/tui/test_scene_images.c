@@ -281,6 +281,41 @@ static void one_class_after_the_other(void **state)
     assert_int_equal(scene.images_choice.of_class, 0);
 }
 
+/* At 80 x 24 the panel begins in row 6; below the names of the pages and the note are the pictures, 16 columns wide. */
+static void click(int column, int row)
+{
+    const struct mouse mouse = {.act = MOUSE_PRESS, .row = row, .column = column};
+
+    scene_mouse(&scene, 24, 80, &mouse);
+}
+
+static void the_mouse_chooses(void **state)
+{
+    const struct mouse down = {.act = MOUSE_WHEEL_DOWN, .row = 12, .column = 40};
+
+    (void)state;
+    click(24, 6); /* in "mistakes" */
+    assert_int_equal(scene.images_choice.page, IMAGES_MISTAKES);
+    click(23, 6); /* between two names */
+    assert_int_equal(scene.images_choice.page, IMAGES_MISTAKES);
+    click(20, 9);
+    assert_int_equal(scene.images_choice.selected, 1);
+    assert_false(scene.images_choice.large);
+    click(16, 9); /* the gap before it */
+    assert_int_equal(scene.images_choice.selected, 1);
+    scene_mouse(&scene, 24, 80, &down);
+    assert_int_equal(scene.images_choice.selected, 5);
+    assert_true(shows(80, 24, "6/20"));
+    click(20, 17); /* its caption */
+    assert_true(scene.images_choice.large);
+    click(20, 9);
+    assert_false(scene.images_choice.large);
+    assert_int_equal(scene.images_choice.selected, 5);
+    images_turn(&scene.images_choice, IMAGES_CONFUSION);
+    click(20, 9);
+    assert_int_equal(scene.images_choice.selected, 0);
+}
+
 static void a_page_says_why_it_is_empty(void **state)
 {
     (void)state;
@@ -348,15 +383,11 @@ static void what_is_not_finite_is_said(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(every_size_can_be_drawn),
-        TEST(pages_in_ascii),
-        TEST(the_preview_is_what_is_trained_on),
-        TEST(pages_turn_and_images_are_chosen),
-        TEST(the_chosen_image_is_in_sight),
-        TEST(one_image_large),
-        TEST(one_class_after_the_other),
-        TEST(a_page_says_why_it_is_empty),
-        TEST(a_new_look_is_seen_and_its_age_told),
+        TEST(every_size_can_be_drawn),           TEST(pages_in_ascii),
+        TEST(the_preview_is_what_is_trained_on), TEST(pages_turn_and_images_are_chosen),
+        TEST(the_chosen_image_is_in_sight),      TEST(one_image_large),
+        TEST(one_class_after_the_other),         TEST(the_mouse_chooses),
+        TEST(a_page_says_why_it_is_empty),       TEST(a_new_look_is_seen_and_its_age_told),
         TEST(what_is_not_finite_is_said),
     };
     return cmocka_run_group_tests(tests, open_data, close_data);
