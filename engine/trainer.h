@@ -365,6 +365,8 @@ bool trainer_next_probe(struct trainer *trainer, struct probe *into);
 /* What COMMAND_LOOK, or the end of a run that is attended, saw last, the newest alone; the training is to the bit what
  * it is without. Valid until the next call; NULL before the first. The same viewer thread. */
 const struct look *trainer_newest_look(struct trainer *trainer);
+/* Takes one here, on the caller's thread: of a trainer that is not started, as where all steps were made before. */
+void trainer_look_now(struct trainer *trainer);
 /* Steps between the scheduled ones, "auto" worked out; 0: none are scheduled. */
 long trainer_probe_every(const struct trainer *trainer);
 

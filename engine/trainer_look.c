@@ -25,3 +25,8 @@ void trainer_look(struct trainer *trainer)
     look_buffer_publish(&trainer->looks);
     trainer_skip_time(trainer);
 }
+
+void trainer_look_now(struct trainer *trainer)
+{
+    trainer_look(trainer);
+}

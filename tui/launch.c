@@ -65,6 +65,8 @@ static void *launch_main(void *argument)
     launch->result = run_create(&launch->request, &launch->run, &launch->error);
     if (launch->result == 0)
         launch->result = read_history(launch);
+    if (launch->result == 0 && run_parts(launch->run)->done) /* no thread of its own will */
+        trainer_look_now(run_parts(launch->run)->trainer);
     launch->ended = true;
     wake(launch);
     return NULL;

@@ -93,17 +93,21 @@ static void a_look_is_taken_when_asked_and_at_a_pause(void **state)
     leave();
 }
 
-/* At the end it was looked at by itself; the whole of the run has no next batch. */
+/* At the end it was looked at by itself, and is again where the session is opened later; no batch follows then. */
 static void the_end_of_a_run_can_be_looked_at(void **state)
 {
+    static const char *const arguments[] = {RUN " --steps 12 --session whole", "resume --screen whole"};
+
     (void)state;
-    pty_start(100, 30, "", RUN " --steps 12");
-    pty_wait(" finished ");
-    pty_keys("6");
-    pty_wait("no batch follows");
-    pty_keys("p");
-    pty_wait("512 test images at step 12");
-    leave();
+    for (int i = 0; i < 2; i++) {
+        pty_start(100, 30, "", arguments[i]);
+        pty_wait(" finished ");
+        pty_keys("6");
+        pty_wait("no batch follows");
+        pty_keys("p");
+        pty_wait("512 test images at step 12");
+        leave();
+    }
 }
 
 static void no_colors_and_ascii_will_do(void **state)
