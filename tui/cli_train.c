@@ -115,8 +115,8 @@ static void watch(struct progress *progress, struct trainer *trainer, struct cli
             trainer_request_stop(trainer);
             progress_line(progress, "stopping: saving after this step (again: leave at once, without saving)");
         }
-        cli_script_read(script);
         drain(progress, trainer, &snapshot);
+        cli_script_read(script);
         progress_show(progress, &snapshot);
     } while (!trainer_has_ended(snapshot.state));
     drain(progress, trainer, &snapshot);

@@ -7,11 +7,11 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { FIELDS = 10, BAR_LEAST = 10 };
+enum { FIELDS = 10, BAR_LEAST = 10, CHANGED_LEAST = 12 };
 
 struct field {
     const char *label;
-    char value[96];
+    char value[64];
     int width; /* kept for the value */
     enum role role;
     int rank; /* the highest rank goes first where room is short */
@@ -132,10 +132,6 @@ static void draw_numbers(const struct scene *scene, struct canvas *canvas, struc
         words_duration(now->eta_seconds, field->value, sizeof(field->value));
     }
     add_quality(scene, fields, &count);
-    if (*scene->changed) {
-        field = add_field(fields, &count, "set", ROLE_ACCENT, 0, 8);
-        snprintf(field->value, sizeof(field->value), "%s", scene->changed);
-    }
     draw_fields(canvas, line, fields, count);
 }
 
@@ -179,14 +175,18 @@ static struct badge state_badge(const struct scene *scene)
     return badge;
 }
 
-/* "nfbench  SESSION          [state]" */
+/* "nfbench  SESSION   set momentum 0.8       [state]" */
 static void draw_name(const struct scene *scene, struct canvas *canvas, struct rect line)
 {
     struct badge badge = state_badge(scene);
     int width = text_columns(badge.text) + 2, right = line.column + line.columns - width, column = line.column;
 
     column += canvas_text(canvas, column, line.row, STYLE(ROLE_ACCENT, STYLE_BOLD), "nfbench") + 2;
-    canvas_text_cut(canvas, column, line.row, right - column - 1, STYLE(ROLE_TITLE), scene->facts.session);
+    column += canvas_text_cut(canvas, column, line.row, right - column - 1, STYLE(ROLE_TITLE), scene->facts.session);
+    if (*scene->changed && right - column > CHANGED_LEAST) {
+        column += 3 + canvas_text(canvas, column + 3, line.row, STYLE(ROLE_LABEL), "set ");
+        canvas_text_cut(canvas, column, line.row, right - column - 1, STYLE(ROLE_ACCENT), scene->changed);
+    }
     canvas_printf(canvas, right, line.row, STYLE(badge.role, STYLE_REVERSE | STYLE_BOLD), " %s ", badge.text);
 }
 

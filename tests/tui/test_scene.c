@@ -238,6 +238,19 @@ static void the_rate_is_the_next_steps_while_paused(void **state)
     }
 }
 
+/* Beside the name of the session, on a usual terminal, too. */
+static void what_was_set_stands_in_the_header(void **state)
+{
+    (void)state;
+    go_live(2000);
+    render(24, 80, GLYPHS_BRAILLE);
+    assert_null(strstr(text[0], "set "));
+    snprintf(scene.changed, sizeof(scene.changed), "momentum 0.8, agc 0.02");
+    render(24, 80, GLYPHS_BRAILLE);
+    assert_non_null(strstr(text[0], "20260131-micro-1   set momentum 0.8, agc 0.02 "));
+    scene.changed[0] = 0;
+}
+
 /* The loss is what one trains for: where room is short, other numbers go. */
 static void the_loss_stands_in_the_header_of_a_usual_terminal(void **state)
 {
@@ -453,6 +466,7 @@ int main(void)
         TEST(a_gpu_shows_its_load_in_the_header),
         TEST(numbers_do_not_move),
         TEST(the_rate_is_the_next_steps_while_paused),
+        TEST(what_was_set_stands_in_the_header),
         TEST(the_loss_stands_in_the_header_of_a_usual_terminal),
         TEST(after_the_end_only_keys_that_do_something_are_offered),
         TEST(states_are_said),
