@@ -89,6 +89,11 @@ static bool has_two(void)
     return list.known && list.count == 2;
 }
 
+static bool has_three(void)
+{
+    return list.count == 3 && !list.rows[0].locked && !list.rows[1].locked && !list.rows[2].locked;
+}
+
 static bool has_curves(void)
 {
     return list.overlays[2].curves != NULL;
@@ -129,6 +134,8 @@ static void the_list_is_read_when_it_is_wanted(void **state)
         assert_true(is_a ? list.rows[i].last_loss == 1 : isnan(list.rows[i].last_loss));
     }
     session_close(b);
+    session_close(make("c", 0.125));
+    take_until(has_three);
 }
 
 static void curves_are_read_and_read_again_as_they_grow(void **state)

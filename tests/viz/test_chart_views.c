@@ -144,12 +144,16 @@ static void many_marks_leave_the_curve_in_sight(void **state)
         events[i] = (struct chart_event){i + 1, "lr 0.1 -> 0.09"};
     chart.events = events;
     chart.event_count = 200;
-    struct canvas *canvas = cells_of(COLUMNS, ROWS, GLYPHS_ASCII);
+    enum { LEFT = 0x47, RIGHT = 0xB8 }; /* dots of a cell of braille */
+    struct canvas *canvas = cells_of(COLUMNS, ROWS, GLYPHS_BRAILLE);
     const struct rect plot = chart_draw(canvas, canvas_area(canvas), &chart);
     int curve = 0;
     for (int column = plot.column; column < plot.column + plot.columns; column++)
-        for (int row = plot.row + plot.rows / 3; row < plot.row + plot.rows; row++)
-            curve += cell_at(canvas, column, row)->style.role == ROLE_SERIES_1;
+        for (int row = plot.row + plot.rows / 3; row < plot.row + plot.rows; row++) {
+            const struct cell *cell = cell_at(canvas, column, row);
+            curve += cell->style.role == ROLE_SERIES_1;
+            assert_false(cell->style.role == ROLE_EVENT && cell->code & LEFT && cell->code & RIGHT);
+        }
     assert_true(curve >= plot.columns * 3 / 4);
     assert_int_equal(cell_at(canvas, plot.column + plot.columns - 1, plot.row + plot.rows / 2)->style.role, ROLE_EVENT);
     canvas_destroy(canvas);
