@@ -3,6 +3,7 @@
 #include "tui/command.h"
 #include "tui/panel.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -77,7 +78,10 @@ static int add_panel(const struct scene *scene, struct item *items, int count)
     count = add_panel_keys(scene, items, count, 0, 1);
     if (several) {
         count = add_item(items, count, "c", "panel");
-        count = scene->zoomed ? add_item(items, count, "Esc", "all") : add_item(items, count, "Enter", "zoom");
+        if (!isnan(scene->cursor))
+            count = add_item(items, count, "Enter", "back here");
+        else
+            count = scene->zoomed ? add_item(items, count, "Esc", "all") : add_item(items, count, "Enter", "zoom");
     }
     return scene->view == VIEW_OVERVIEW ? count : add_panel_keys(scene, items, count, 1, PANEL_KEYS);
 }

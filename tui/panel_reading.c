@@ -104,7 +104,6 @@ static void draw_reading(const struct scene *scene, struct flow *flow)
     add_measured(flow, "validation", now.validation);
     add_measured(flow, "test", now.test);
     add(flow, ROLE_DIM, "epoch %.2f, %s", now.epoch, time);
-    add(flow, ROLE_HINT, "Enter: back here");
 }
 
 static void draw_range(const struct scene *scene, struct flow *flow)

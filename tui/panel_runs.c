@@ -222,6 +222,7 @@ static void draw_table(struct scene *scene, struct canvas *canvas, struct rect a
     struct run_list *list = &scene->runs;
     struct table table = lay_out(list, area);
     int marked = marked_index(scene), *top = &scene->runs_top;
+    char text[128];
 
     draw_titles(canvas, area, &table);
     *top = *top > marked ? marked : *top < marked - table.rows + 1 ? marked - table.rows + 1 : *top;
@@ -230,9 +231,10 @@ static void draw_table(struct scene *scene, struct canvas *canvas, struct rect a
     for (int i = 0; i < table.rows && *top + i < list->count; i++)
         draw_row(scene, canvas, (struct rect){area.column, area.row + 1 + i, area.columns, 1}, &table, *top + i,
                  *top + i == marked);
-    canvas_printf(canvas, area.column + MARK_COLUMNS, area.row + area.rows - 1, STYLE(ROLE_DIM),
-                  "%d of %d, %s; \u25b6 is this run, letters lie over its charts", marked + 1, list->count,
-                  orders[scene->runs_order % ORDERS].name);
+    snprintf(text, sizeof(text), "%d of %d, %s; \u25b6 is this run, letters lie over its charts", marked + 1,
+             list->count, orders[scene->runs_order % ORDERS].name);
+    canvas_text_cut(canvas, area.column + MARK_COLUMNS, area.row + area.rows - 1, area.columns - MARK_COLUMNS,
+                    STYLE(ROLE_DIM), text);
 }
 
 /* ---- One of them ---- */

@@ -159,6 +159,7 @@ static void keys_do_all_of_it(void **state)
     must_show(24, "step 1 ");
     must_show(24, "loss 1.0000 (1.0000)");
     must_show(24, "lr 0.125");
+    must_show(24, "Enter back here");
     press(KEY_CODE_END);
     press(KEY_CODE_ENTER);
     assert_string_equal(scene.prepared, "back 400");
