@@ -101,6 +101,7 @@ bool command_changes_state(enum command_kind kind)
     case COMMAND_UNDO:
     case COMMAND_WAIT:
     case COMMAND_CANCEL:
+    case COMMAND_ACCEPT:
         return true;
     default:
         return setting && !setting->of_session;

@@ -94,7 +94,7 @@ static bool rolls_back(struct trainer *trainer)
 static enum progress pause_run(struct trainer *trainer, struct command_record *record)
 {
     trainer_outcome(record, "%s at step %ld", trainer->paused ? "already paused" : "paused", trainer->state.step);
-    trainer->paused = true;
+    trainer->paused = trainer->trial.paused = true;
     trainer->pause_after = 0;
     return RUN_ON;
 }
@@ -102,7 +102,7 @@ static enum progress pause_run(struct trainer *trainer, struct command_record *r
 static enum progress resume_run(struct trainer *trainer, struct command_record *record)
 {
     const bool paused = trainer->paused;
-    trainer->paused = false;
+    trainer->paused = trainer->trial.paused = false;
     trainer->pause_after = 0;
     if (rolls_back(trainer))
         return roll_back_first(trainer, record);

@@ -56,7 +56,7 @@ struct trial {
     struct lr_find find;
     long step;            /* that the run stood at */
     bool waiting;         /* for a person's choice */
-    bool paused;          /* the run was, before it */
+    bool paused;          /* the run was before it, or was asked to since */
     bool over, cut, deaf; /* the range has shown all there is; a person ended it; the viewer cannot be told */
 };
 

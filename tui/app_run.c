@@ -290,31 +290,6 @@ static void log_finding(struct app *app, const struct finding *finding)
         explain_divergence(app, finding->text);
 }
 
-/* The figure opens with the test and goes with it; of values each is told as it is done. */
-static void follow_trial(struct app *app, const struct trial_event *event)
-{
-    struct scene *scene = &app->scene;
-    const struct trial_result *result = &event->result;
-    struct error error;
-    char loss[32];
-
-    if (finder_take(scene->finder, event, &error))
-        app_log(app, JOURNAL_ERROR, "the figure has a gap: %s", error.message);
-    if (event->news == TRIAL_BEGINS && event->range)
-        scene->overlay = OVERLAY_FINDER;
-    else if (scene->overlay == OVERLAY_FINDER && !finder_has_test(scene->finder))
-        scene->overlay = OVERLAY_NONE;
-    if (event->news != TRIAL_ENDS || event->range)
-        return;
-    words_loss((double)result->loss, loss, sizeof(loss));
-    if (result->diverged)
-        app_log(app, JOURNAL_RESULT, "%d: %s %g diverged at step %ld", event->index + 1, event->name, result->value,
-                result->diverged);
-    else
-        app_log(app, JOURNAL_RESULT, "%d: %s %g has loss %s after %ld step%s", event->index + 1, event->name,
-                result->value, loss, result->steps, result->steps == 1 ? "" : "s");
-}
-
 /* The run has other records than those on the screen. */
 static void read_course(struct app *app)
 {
@@ -355,7 +330,7 @@ static void take_event(struct app *app, const struct event *event)
     else if (event->kind == EVENT_ROLLBACK)
         probes_cut(app->scene.probes, event->rollback);
     else if (event->kind == EVENT_TRIAL)
-        follow_trial(app, &event->trial);
+        app_follow_trial(app, &event->trial);
     else if (event->kind == EVENT_COURSE)
         read_course(app);
     else if (event->kind == EVENT_FINDING)

@@ -88,13 +88,15 @@ void app_log(struct app *app, enum journal_kind kind, const char *format, ...) _
 void app_message(struct app *app, enum role role, const char *title, const char *text);
 void app_follow_launch(struct app *app);
 void app_follow_run(struct app *app);
+/* True when nothing keeps the loop from ending. */
+bool app_may_end(const struct app *app);
 /* app_monitor.c: looks at the machine and the GPU, seldom, from the run's begin on. */
 int app_open_monitor(struct app *app, struct error *error);
 void app_sample(struct app *app);
 void app_close_monitor(struct app *app);
 /* app_images.c: looks into the network for the view of images, when it is opened, at a pause, and when asked. */
 void app_follow_images(struct app *app);
-/* True when nothing keeps the loop from ending. */
-bool app_may_end(const struct app *app);
+/* app_trial.c: what the screen shows of a trial beside its futures. */
+void app_follow_trial(struct app *app, const struct trial_event *event);
 
 #endif

@@ -127,7 +127,7 @@ static void bound(const struct lr_find *find, double *low, double *high)
         *high = fmax(*high, lr_find_smoothed(find, i));
     span = *high - advice.lowest_loss;
     *high += 0.4 * span;
-    *low = fmax(0, advice.lowest_loss - 0.6 * span);
+    *low = fmax(0, advice.lowest_loss - 0.3 * span);
 }
 
 void finder_draw(struct finder *finder, const char *title, struct canvas *canvas, struct rect area)
@@ -143,7 +143,9 @@ void finder_draw(struct finder *finder, const char *title, struct canvas *canvas
          .kind = CHART_LINE,
          .unbounded = isfinite(high)}};
     char labels[2][32];
-    const struct chart_event events[] = {{advice.steepest, labels[0]}, {advice.tenth, labels[1]}};
+    const struct chart_event steepest = {advice.steepest, labels[0]}, tenth = {advice.tenth, labels[1]};
+    const bool first = advice.steepest < advice.tenth;
+    const struct chart_event events[] = {first ? steepest : tenth, first ? tenth : steepest}; /* by rising rate */
     struct chart chart = chart_init();
 
     snprintf(labels[0], sizeof(labels[0]), "steepest: %.2g", advice.steepest);

@@ -100,6 +100,7 @@ struct scene {
 
     double cursor;            /* of the charts: a step; NAN: none */
     struct chart_range range; /* what they show */
+    struct chart_range tried; /* ... while there is a trial to see, unless the person had chosen something */
     enum curves_axis chart_axis;
     struct rect plots[QUANTITY_COUNT];               /* of the charts, where they were drawn last */
     struct run_list runs;                            /* and the curves of those that lie over this run's */

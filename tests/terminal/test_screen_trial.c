@@ -1,0 +1,131 @@
+/* What-if trials on the real screen: values are tried while it stays live, their futures stand on the charts, one is
+ * accepted or none; and the learning rate finder opens its figure. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+#include <string.h>
+
+#include "tests/terminal/tmux.h"
+
+static int end(void **state)
+{
+    (void)state;
+    screen_end();
+    return 0;
+}
+
+static void leave(void)
+{
+    screen_key("q");
+    assert_int_equal(screen_status(), 0);
+}
+
+static void a_run_tries_and_goes_on(void **state)
+{
+    long step;
+
+    (void)state;
+    screen_start(120, 36, "", TINY "--probe-every 0");
+    wait_for_step_above(20);
+    screen_command("try lr x0.5 x1 1000 for 60");
+    wait_for(" trying 1/3, step ");
+    wait_for("accept takes the best");
+    wait_for(" paused ");
+    step = screen_step();
+    wait_for("lr tried");
+    wait_for("1000 diverged at ");
+    wait_for(" best");
+    wait_for("tried lr 0.01, 0.02, 1000 for 60 steps"); /* in the log */
+    screen_command("accept 5");
+    wait_for("that was not tried: there are 0.01, 0.02, 1000");
+    screen_command("accept 0.01");
+    wait_for("lr 0.02 -> 0.01");
+    wait_until_gone("lr tried");
+    wait_for(" training "); /* as it was before */
+    wait_for_step_above(step);
+    leave();
+}
+
+static void a_pause_ends_what_is_tried(void **state)
+{
+    long step;
+
+    (void)state;
+    screen_start(120, 36, "", TINY "--probe-every 0");
+    wait_for_step_above(5);
+    screen_command("try momentum 0.8 0.95 for 50000");
+    wait_for(" trying 1/2, step ");
+    screen_key("Space");
+    wait_for(" paused ");
+    step = screen_step();
+    wait_for("cut short");
+    screen_command("drop");
+    wait_for("dropped; ");
+    wait_until_gone("momentum tried");
+    assert_int_equal(screen_step(), step);
+    screen_command("accept");
+    wait_for("nothing was tried that could be accepted");
+    leave();
+}
+
+static void quitting_ends_what_is_tried(void **state)
+{
+    (void)state;
+    screen_start(100, 30, "", TINY "--probe-every 0");
+    wait_for_step_above(5);
+    screen_command("try lr 0.01 for 50000");
+    wait_for(" trying 1/1, step ");
+    leave();
+    wait_for("stopped at step");
+}
+
+static void the_finder_opens_its_figure(void **state)
+{
+    (void)state;
+    screen_start(120, 36, "", TINY "--probe-every 0");
+    wait_for_step_above(5);
+    screen_command("lrfind 1e-4 1 for 60");
+    wait_for("Learning rate finder");
+    wait_for("accept, drop; Esc hides");
+    wait_for("learning rate");
+    screen_key("Escape");
+    wait_until_gone("Learning rate finder");
+    wait_for("lrfind 1e-4 1 for 60: tried lr 0.0001 to 1 over ");
+    screen_command("drop");
+    wait_for(" training ");
+    leave();
+}
+
+static void what_means_nothing_stays_to_be_mended(void **state)
+{
+    (void)state;
+    screen_start(120, 36, "", TINY "--probe-every 0");
+    wait_for_step_above(1);
+    screen_command("try momentun 0.8");
+    wait_for("did you mean 'momentum'?");
+    wait_for(":try momentun 0.8");
+    screen_key("C-u");
+    wait_until_gone(":try momentun");
+    screen_type("try mo");
+    screen_key("Tab");
+    wait_for(":try momentum ");
+    screen_key("Escape");
+    wait_until_gone(":try momentum");
+    leave();
+}
+
+#define TEST(name) cmocka_unit_test_teardown(name, end)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(a_run_tries_and_goes_on),
+        TEST(a_pause_ends_what_is_tried),
+        TEST(quitting_ends_what_is_tried),
+        TEST(the_finder_opens_its_figure),
+        TEST(what_means_nothing_stays_to_be_mended),
+    };
+    return cmocka_run_group_tests(tests, tmux_set_up, tmux_tear_down);
+}
