@@ -115,12 +115,20 @@ int trainer_adopt_settings(struct trainer *trainer, struct error *error)
 
 /* ---- Batch ---- */
 
+/* There was memory for it when it was asked for. */
+static enum progress report_refused_batch(struct trainer *trainer, int batch, const struct error *why)
+{
+    struct command_record record = {.step = trainer->state.step, .command = {.kind = COMMAND_BATCH, .value = batch}};
+    snprintf(record.command.text, sizeof record.command.text, "set batch %d", batch);
+    trainer_outcome(&record, "the batch stays %d: %s", trainer->options.batch, why->message);
+    return trainer_report_command(trainer, &record) < 0 ? RUN_FAILED : RUN_ON;
+}
+
 enum progress trainer_change_batch(struct trainer *trainer)
 {
     struct training_state *state = &trainer->state;
     struct error why = {""};
     const int batch = state->next_batch;
-    char text[sizeof why.message + 64];
     if (batch == 0 || batch == trainer->options.batch || state->batch_in_epoch != 0)
         return RUN_ON;
     state->next_batch = 0;
@@ -129,10 +137,8 @@ enum progress trainer_change_batch(struct trainer *trainer)
         trainer->failure = why;
         return RUN_FAILED;
     }
-    if (changed == NETWORK_BATCH_REFUSED) {
-        snprintf(text, sizeof text, "the batch stays %d: %s", trainer->options.batch, why.message);
-        return trainer_message(trainer, text) < 0 ? RUN_FAILED : RUN_ON;
-    }
+    if (changed == NETWORK_BATCH_REFUSED)
+        return report_refused_batch(trainer, batch, &why);
     trainer->options.batch = batch;
     keep_values(trainer);
     if (trainer_without_signals(trainer, trainer_make_loader, &trainer->failure) < 0)

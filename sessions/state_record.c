@@ -122,13 +122,35 @@ static int read_values(const json_t *object, struct training_state *state, struc
     return 0;
 }
 
+/* Whether the settings' table allows a command's value; of other commands there is none. */
+static bool is_allowed(enum command_kind kind, double value)
+{
+    const struct live_setting *setting = live_of_command(kind);
+    double words = 0, same;
+    char text[SETTINGS_VALUE_SIZE];
+    if (!setting)
+        return true;
+    if (setting->words) {
+        while (setting->words[(int)words])
+            words++;
+        return value >= 0 && value < words && value == floor(value);
+    }
+    live_text(setting, value, text, sizeof text);
+    return setting_number(row_of(setting), text, &same, NULL) == 0;
+}
+
 static int check(const struct training_state *state, struct error *error)
 {
-    bool sound = state->next_batch >= 0 && state->next_batch <= 65536;
-    for (int i = 0; i < state->change_count; i++)
-        sound &= live_of_command(state->changes[i].kind) != NULL;
-    for (int i = 0; i < state->pending_count; i++)
-        sound &= state->pending[i].kind != COMMAND_WAIT && state->pending[i].when.quantity != WHEN_NOW;
+    bool sound = state->next_batch == 0 || is_allowed(COMMAND_BATCH, state->next_batch);
+    for (int i = 0; i < state->change_count; i++) {
+        const struct undo_entry *change = &state->changes[i];
+        sound &= live_of_command(change->kind) && is_allowed(change->kind, change->before);
+    }
+    for (int i = 0; i < state->pending_count; i++) {
+        const struct command *command = &state->pending[i];
+        sound &= command->kind != COMMAND_WAIT && command->when.quantity != WHEN_NOW;
+        sound &= is_allowed(command->kind, command->value);
+    }
     return sound ? 0 : error_set(error, "its settings make no sense");
 }
 

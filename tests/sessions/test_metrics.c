@@ -407,6 +407,28 @@ static void test_cut(void **state)
     metrics_free(&metrics);
 }
 
+/* Of the commands at a checkpoint's step those that changed the state behind it are made again, or not. */
+static void test_the_cut_of_commands(void **state)
+{
+    (void)state;
+    static const enum command_kind kinds[] = {COMMAND_MOMENTUM, COMMAND_MOMENTUM, COMMAND_WAIT,      COMMAND_SCHEDULE,
+                                              COMMAND_NOTE,     COMMAND_SAVE,     COMMAND_LOG_EVERY, COMMAND_CANCEL};
+    static const enum command_kind kept[] = {COMMAND_MOMENTUM, COMMAND_NOTE, COMMAND_SAVE, COMMAND_LOG_EVERY};
+    const char *path = path_of("cut-commands.jsonl");
+    struct metrics_log *log = make_log(path, 0);
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        const struct command_record record = {.step = 4, .command.kind = kinds[i], .ok = true};
+        assert_ok(metrics_log_command(log, &record, &error), &error);
+    }
+    assert_ok(metrics_log_cut(log, 4, 1, &error), &error); /* it knew the first alone */
+    assert_ok(metrics_log_close(log, &error), &error);
+    struct metrics metrics = read_log(path);
+    assert_int_equal(metrics.command_count, sizeof kept / sizeof *kept);
+    for (int i = 0; i < metrics.command_count; i++)
+        assert_int_equal(metrics.commands[i].command.kind, kept[i]);
+    metrics_free(&metrics);
+}
+
 /* Numbers of an enum may change from version to version, names not. */
 static void test_commands_are_kept_by_name(void **state)
 {
@@ -485,6 +507,7 @@ int main(void)
         cmocka_unit_test(test_every_flipped_byte_costs_its_line_alone),
         cmocka_unit_test(test_a_long_torn_tail),
         cmocka_unit_test(test_cut),
+        cmocka_unit_test(test_the_cut_of_commands),
         cmocka_unit_test(test_commands_are_kept_by_name),
         cmocka_unit_test(test_a_diagnosis_is_kept_whole),
         cmocka_unit_test(test_full_disk),

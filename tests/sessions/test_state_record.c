@@ -143,7 +143,10 @@ static void test_what_makes_no_sense(void **state)
     refuse("\"augment\":\"report-text\"", "\"augment\":\"xyzzy\"");
     refuse("\"next_batch\":128", "\"next_batch\":-1");
     refuse("\"action\":\"batch\"", "\"action\":\"save\"");
+    refuse("\"before\":64", "\"before\":-64");
     refuse("\"action\":\"note\"", "\"action\":\"wait\"");
+    refuse("\"action\":\"scale-lr\",\"value\":0.1", "\"action\":\"augment\",\"value\":4");
+    refuse("\"action\":\"scale-lr\",\"value\":0.1", "\"action\":\"momentum\",\"value\":7");
     refuse("\"when\":\"step\"", "\"when\":\"now\"");
     refuse("\"relation\":\"at\"", "\"relation\":\"==\"");
     refuse("\"pending\":[", "\"pending\":[1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,");
