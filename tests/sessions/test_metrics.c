@@ -433,7 +433,8 @@ static void test_the_cut_of_commands(void **state)
 static void test_commands_are_kept_by_name(void **state)
 {
     (void)state;
-    static const char *const words[] = {"lr", "scale-lr", "pause", "resume", "step", "eval", "save", "probe", "stop"};
+    static const char *const words[] = {"lr",   "scale-lr", "pause", "resume", "step",
+                                        "eval", "save",     "probe", "look",   "stop"};
     const char *path = path_of("names.jsonl");
     struct metrics_log *log = make_log(path, 0);
     for (int kind = 0; kind <= COMMAND_STOP; kind++) {

@@ -335,10 +335,8 @@ static void loading_survives_a_crash_anywhere(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(names_are_kept_listed_and_loaded),
-        TEST(a_name_brings_its_records_along),
-        TEST(going_back_survives_a_crash_anywhere),
-        TEST(naming_survives_a_crash_anywhere),
+        TEST(names_are_kept_listed_and_loaded),     TEST(a_name_brings_its_records_along),
+        TEST(going_back_survives_a_crash_anywhere), TEST(naming_survives_a_crash_anywhere),
         TEST(loading_survives_a_crash_anywhere),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
