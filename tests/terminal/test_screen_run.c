@@ -230,8 +230,25 @@ static void a_divergence_is_explained(void **state)
     screen_key("Escape");
     wait_until_gone("Esc closes");
     screen_key("q");
+    wait_for("Leave?"); /* the run waits for a decision */
+    screen_key("q");
     assert_int_equal(screen_status(), 1);
     wait_for("diverged at step");
+}
+
+static void the_system_view_tells_where_the_time_goes(void **state)
+{
+    (void)state;
+    screen_start(100, 32, "", TINY);
+    wait_for_step_above(3);
+    screen_key("8");
+    wait_for("images/s");
+    wait_for("\xe2\x96\x93 backward"); /* with its filling */
+    wait_for(" of a processor, ");     /* the screen itself, from the second sample on */
+    wait_for("Speed");
+    screen_key("q");
+    assert_int_equal(screen_status(), 0);
+    assert_terminal_restored();
 }
 
 static void what_cannot_start_says_why(void **state)
@@ -257,6 +274,7 @@ int main(void)
         TEST(views_help_and_pictures),
         TEST(a_run_that_is_over_stays_to_be_looked_at),
         TEST(a_divergence_is_explained),
+        TEST(the_system_view_tells_where_the_time_goes),
         TEST(what_cannot_start_says_why),
     };
     return cmocka_run_group_tests(tests, tmux_set_up, tmux_tear_down);
