@@ -188,6 +188,10 @@ static void test_bench_times_a_step(void **state)
                 step <= json_number_at(bench, "milliseconds_most"));
     assert_true(json_number_at(bench, "gigaflops_per_second") > 0);
     assert_true(json_object_size(json_object_get(bench, "milliseconds")) > 5);
+    const json_t *parts = json_object_get(bench, "milliseconds_by_part"); /* by the names that a run has, too */
+    assert_int_equal(json_object_size(parts), 6);
+    assert_true(json_number_at(parts, "forward") > 0 && json_number_at(parts, "backward") > 0);
+    assert_true(json_number_at(parts, "probe") == 0);
     json_decref(bench);
     assert_non_null(strstr(run_expecting(0, "bench " NETWORK "--batch 8 --repeats 2")->out, "where the time goes"));
 }
