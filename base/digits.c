@@ -3,6 +3,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 void digits_significant(double value, int digits, char *text, size_t size)
 {
@@ -17,6 +18,14 @@ void digits_significant(double value, int digits, char *text, size_t size)
         snprintf(text, size, "%.0f", value);
     else
         snprintf(text, size, "%.*g", digits, value);
+}
+
+void digits_steady(double value, int digits, char *text, size_t size)
+{
+    snprintf(text, size, "%#.*g", digits, value);
+    char *point = strchr(text, '.');
+    if (point && point[1] == '\0')
+        *point = '\0';
 }
 
 void digits_loss(double loss, char *text, size_t size)

@@ -1,6 +1,8 @@
 /* See chart_layout.h. Everything here follows from the chart and the size alone. */
 #include "viz/chart_layout.h"
 
+#include "base/digits.h"
+
 #include <stdio.h>
 
 double chart_point_x(const struct chart_series *line, size_t index)
@@ -158,7 +160,7 @@ static void legend_text(const struct chart *chart, const struct chart_series *li
     else if (isfinite(value) && value != 0 && (fabs(value) < 1e-3 || fabs(value) >= 1e4))
         tick_format(value, number);
     else if (isfinite(value)) /* always as wide, so that a live legend stands still */
-        snprintf(number, sizeof number, "%#.4g", value);
+        digits_steady(value, 4, number, sizeof number);
     else if (series_count(line->series) && isnan(chart->cursor))
         snprintf(number, sizeof number, "NaN");
     snprintf(out, LEGEND_TEXT, "%s%s%s %6s", line->tag ? line->tag : "", line->tag ? " " : "", line->name, number);

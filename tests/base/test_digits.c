@@ -31,6 +31,21 @@ static void numbers_have_so_many_digits_and_no_more(void **state)
     assert_string_equal(text, "0.1");
 }
 
+static void steady_numbers_keep_their_digits(void **state)
+{
+    static const struct {
+        double value;
+        const char *expected;
+    } cases[] = {{0, "0.000"},     {0.5, "0.5000"},  {-12.3, "-12.30"},
+                 {999.96, "1000"}, {1477.4, "1477"}, {0.0123456, "0.01235"}};
+    char text[32];
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        digits_steady(cases[i].value, 4, text, sizeof text);
+        assert_string_equal(text, cases[i].expected);
+    }
+}
+
 static void losses_have_four_places_until_they_explode(void **state)
 {
     char text[32];
@@ -47,6 +62,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(numbers_have_so_many_digits_and_no_more),
+        cmocka_unit_test(steady_numbers_keep_their_digits),
         cmocka_unit_test(losses_have_four_places_until_they_explode),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
