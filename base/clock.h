@@ -2,8 +2,8 @@
  *
  * $NFBENCH_CLOCK, seconds since 1970, makes all that is shown of time the same in each run, for tests of the screen:
  * the calendar stands there, and each look of a thread at clock_measured is 1/128 second behind its last. What waits
- * goes by clock_seconds, which is true in any case. ($NFBENCH_MACHINE does the same for what is shown of the machine: see
- * tui/app_monitor.c.) */
+ * goes by clock_seconds, which is true in any case. ($NFBENCH_MACHINE does the same for what is shown of the machine:
+ * see tui/app_monitor.c.) */
 #ifndef NFBENCH_BASE_CLOCK_H
 #define NFBENCH_BASE_CLOCK_H
 
