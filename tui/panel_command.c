@@ -61,7 +61,7 @@ static void draw(struct scene *scene, struct canvas *canvas, struct rect area)
                         scene->notice.text);
     else
         canvas_text_cut(canvas, area.column + 1, area.row, area.columns - 2, STYLE(ROLE_DIM),
-                        ": for the command line (lr 0.01, lr x0.1, step 10, ...); Tab completes there");
+                        ": for the command line (lr x0.1, set agc 0.02, undo, ...); Tab completes there");
 }
 
 struct scene_cursor panel_command_cursor(struct rect area)
