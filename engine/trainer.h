@@ -56,6 +56,7 @@ struct epoch_record {
     bool best;      /* the highest validation accuracy so far, else test accuracy; never set by `eval` */
 };
 
+enum { COUNT_OF_UNDO = -2 };
 enum command_kind {
     COMMAND_LEARNING_RATE,       /* value: the new peak rate */
     COMMAND_SCALE_LEARNING_RATE, /* value: factor */
@@ -85,7 +86,7 @@ enum command_kind {
     COMMAND_PROBE_EVERY,
     COMMAND_LOG_EVERY,
     COMMAND_CHECKPOINT_EVERY,
-    COMMAND_UNDO,    /* of the last change of a setting; recorded as the change back, with this text */
+    COMMAND_UNDO,    /* of the last change of a setting; recorded as the change back, with COUNT_OF_UNDO */
     COMMAND_NOTE,    /* nothing but its text, with the step */
     COMMAND_WAIT,    /* the trainer's own: records that a command with a condition waits */
     COMMAND_CANCEL,  /* count: the number of a command that waits, -1: all of them */

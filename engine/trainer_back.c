@@ -152,6 +152,8 @@ static enum progress do_again(struct trainer *trainer, const struct command_reco
     struct command_record record = {.step = trainer->state.step, .command = recorded->command, .ok = true};
     if (record.command.kind == COMMAND_WAIT || !recorded->ok)
         return RUN_ON;
+    if (record.command.count == COUNT_OF_UNDO)
+        record.command.kind = COMMAND_UNDO; /* so that the change is none to undo any more */
     return trainer_do(trainer, &record) == RUN_FAILED ? RUN_FAILED : RUN_ON;
 }
 

@@ -269,6 +269,7 @@ enum progress trainer_undo(struct trainer *trainer, struct command_record *recor
     trainer->unsaved = true;
     record->ok = back.ok;
     record->command.kind = change.kind; /* what it comes to, for who reads the record */
+    record->command.count = COUNT_OF_UNDO;
     record->command.value = change.before;
     memcpy(record->outcome, back.outcome, sizeof record->outcome);
     return progress;

@@ -201,6 +201,30 @@ static void any_step_is_made_again_from_a_checkpoint(void **state)
     tiny_free(&reference);
 }
 
+/* What was undone on the way is undone again, and there is nothing left to undo. */
+static void an_undo_is_made_again_as_one(void **state)
+{
+    (void)state;
+    static struct tiny_run run, reference;
+    run_to_22(&run);
+    start(&run);
+    go_to(&run, 4);
+    tiny_command(&run, COMMAND_LEARNING_RATE, 0.01, 0);
+    tiny_command(&run, COMMAND_UNDO, 0, 0);
+    go_to(&run, 22);
+    kept_ring_free(&run.trainer->kept); /* a paused trainer does not look at it */
+    assert_made_again(&run, "made again from step 0, with the losses recorded then");
+    tiny_command(&run, COMMAND_UNDO, 0, 0);
+    finish(&run);
+    const struct command_record *undo = &run.commands[run.command_count - 2];
+    assert_int_equal(undo->step, 11);
+    assert_string_equal(undo->outcome, "there is nothing to undo: no setting was changed");
+    run_reference(&reference, 0, 0);
+    assert_same_course(&run, &reference);
+    tiny_free(&run);
+    tiny_free(&reference);
+}
+
 /* The state at an epoch's end is that of its checkpoint: measured, and in the next epoch. */
 static void an_epochs_end_is_made_again_as_it_was_left(void **state)
 {
@@ -289,6 +313,7 @@ int kept_back_run(void)
         cmocka_unit_test(back_can_be_said_again),
         cmocka_unit_test(any_step_is_made_again_from_a_kept_state),
         cmocka_unit_test(any_step_is_made_again_from_a_checkpoint),
+        cmocka_unit_test(an_undo_is_made_again_as_one),
         cmocka_unit_test(an_epochs_end_is_made_again_as_it_was_left),
         cmocka_unit_test(a_way_back_that_is_called_off_undoes_nothing),
         cmocka_unit_test(losses_that_are_not_the_recorded_ones_are_told),
