@@ -244,6 +244,8 @@ static const char *way_on(const struct command_record *record)
 
     if (!record->ok)
         return "";
+    if (kind == COMMAND_LR_FIND && strstr(record->outcome, "no advice"))
+        return "drop goes on";
     if (kind == COMMAND_TRY || kind == COMMAND_LR_FIND)
         return choose;
     return kind == COMMAND_PAUSE ? look : "";

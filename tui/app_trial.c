@@ -8,7 +8,7 @@
 /* Few steps of a long run would be a few dots: the charts show where they are, until they go. */
 static void zoom_to_trial(struct scene *scene, const struct trial_event *event)
 {
-    const double before = 1.5, behind = 1.3; /* as many steps as are tried */
+    const double before = 1, behind = 1.7; /* as many steps as are tried; their names have room behind them */
     const double from = (double)event->from, steps = (double)event->steps;
     const bool whole = scene->range.to <= scene->range.from;
 

@@ -24,6 +24,7 @@ struct picture {
     char title[192];
     char *caption;
     struct canvas *screen, *charts[QUANTITY_COUNT];
+    struct canvas *finder; /* NULL: there is nothing to show of it */
     /* of a set */
     struct export_set set;
     atomic_bool cancelled;
@@ -36,6 +37,20 @@ struct picture {
 };
 
 /* ---- The screen and its charts ---- */
+
+static int draw_finder(struct picture *picture, const struct scene *scene, struct error *error)
+{
+    enum { COLUMNS = 116, ROWS = 32 };
+    struct rect inside;
+    char title[192];
+
+    snprintf(title, sizeof(title), "Loss over the learning rate \u00b7 %s \u00b7 %s", scene->facts.preset,
+             scene->facts.session);
+    if (canvas_create_figure(COLUMNS, ROWS, CHART_SCALE, picture->theme, &picture->finder, &inside, error))
+        return -1;
+    finder_draw(scene->finder, title, picture->finder, inside);
+    return 0;
+}
 
 static int draw_all(struct picture *picture, struct scene *scene, struct rect cells, enum glyph_set glyphs,
                     struct error *error)
@@ -53,7 +68,7 @@ static int draw_all(struct picture *picture, struct scene *scene, struct rect ce
                           &picture->charts[q], error))
             return -1;
     }
-    return 0;
+    return scene->finder && finder_has_test(scene->finder) ? draw_finder(picture, scene, error) : 0;
 }
 
 static int write_screen(struct picture *picture)
@@ -62,16 +77,18 @@ static int write_screen(struct picture *picture)
     const struct screenshot_options options = {
         .theme = picture->theme, .title = picture->title, .cursor_column = -1, .cursor_row = -1};
     int stem = (int)strlen(picture->path) - 4, captions = picture->caption != NULL;
+    char path[PATH_SIZE + 16];
 
     if (screenshot_write(picture->path, picture->screen, &options, &caption, captions, &picture->error))
         return -1;
     for (int q = 0; q < QUANTITY_COUNT; q++) {
-        char path[PATH_SIZE + 16];
-
         snprintf(path, sizeof(path), "%.*s-%s.png", stem, picture->path, quantity_slug((enum quantity)q));
         if (png_write_canvas(path, picture->charts[q], &caption, captions, &picture->error))
             return -1;
     }
+    snprintf(path, sizeof(path), "%.*s-lrfind.png", stem, picture->path);
+    if (picture->finder && png_write_canvas(path, picture->finder, &caption, captions, &picture->error))
+        return -1;
     snprintf(picture->said, sizeof(picture->said), "wrote %s and its charts", picture->path);
     return 0;
 }
@@ -160,6 +177,7 @@ static void *write_main(void *argument)
 static void release(struct picture *picture)
 {
     canvas_destroy(picture->screen);
+    canvas_destroy(picture->finder);
     for (int q = 0; q < QUANTITY_COUNT; q++)
         canvas_destroy(picture->charts[q]);
     if (picture->done >= 0)

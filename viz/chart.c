@@ -46,8 +46,8 @@ static void draw_line(struct canvas *canvas, const struct layout *layout, const 
 {
     struct column_walk walk = column_walk_start(line, part, &layout->axes.x);
     bool joined = false;
-    double last_x = 0, last_y = 0;
-    canvas_path_begin(canvas, style, line->stroke, width);
+    double last_x = 0, last_y = 0, run = 0;
+    canvas_line_begin(canvas, style, line->stroke, width);
     for (struct column column; column_walk_next(&walk, &column);) {
         const struct series_summary *sum = &column.sum;
         if (!sum->count || (layout->axes.y.log && sum->max <= 0)) {
@@ -56,7 +56,7 @@ static void draw_line(struct canvas *canvas, const struct layout *layout, const 
         }
         joined = joined && sum->first_finite;
         if (joined)
-            canvas_path_line(canvas, last_x, last_y, column.x, value_dot(&layout->axes.y, sum->first));
+            canvas_line(canvas, last_x, last_y, column.x, value_dot(&layout->axes.y, sum->first), line->stroke, &run);
         if (span_shows(&layout->axes.y, line, sum, joined))
             canvas_path_line(canvas, column.x, value_dot(&layout->axes.y, sum->max), column.x,
                              value_dot(&layout->axes.y, sum->min));
