@@ -41,11 +41,15 @@ static bool is_smoothed(int quantity, int part)
 
 static int create_all(struct curves *curves, struct error *error)
 {
+    struct series *train[QUANTITY_COUNT];
+
     for (int q = 0; q < QUANTITY_COUNT; q++)
         for (int p = 0; p < PART_COUNT; p++)
             if (series_create(is_smoothed(q, p) ? curves->smoothing : 0, &curves->series[q][p], error))
                 return -1;
-    if (futures_create(curves->smoothing, &curves->futures, error))
+    for (int q = 0; q < QUANTITY_COUNT; q++)
+        train[q] = curves->series[q][PART_TRAIN];
+    if (futures_create(train, &curves->futures, error))
         return -1;
     return scale_create(0, &curves->epochs, error) || scale_create(0, &curves->seconds, error) ? -1 : 0;
 }
@@ -303,7 +307,7 @@ void curves_set_smoothing(struct curves *curves, double smoothing)
     for (int q = 0; q < QUANTITY_COUNT; q++)
         if (is_smoothed(q, PART_TRAIN))
             series_set_smoothing(curves->series[q][PART_TRAIN], smoothing);
-    futures_set_smoothing(curves->futures, smoothing);
+    futures_smooth(curves->futures);
 }
 
 double curves_smoothing(const struct curves *curves)

@@ -18,17 +18,11 @@ struct future {
 };
 
 struct futures {
-    double smoothing;
+    struct series *own[QUANTITY_COUNT];
     struct future future[TRIAL_VALUES];
     char legend[TRIAL_NAME_SIZE + 16]; /* "lr tried" */
     long from, steps;                  /* where they begin, and how many each is to make */
 };
-
-/* The learning rate is set, not measured: there is nothing to smooth. */
-static double smoothing_of(int quantity, double smoothing)
-{
-    return quantity == QUANTITY_LEARNING_RATE ? 0 : smoothing;
-}
 
 static void free_future(struct future *future)
 {
@@ -37,13 +31,13 @@ static void free_future(struct future *future)
     *future = (struct future){.ended = false};
 }
 
-int futures_create(double smoothing, struct futures **out, struct error *error)
+int futures_create(struct series *const own[QUANTITY_COUNT], struct futures **out, struct error *error)
 {
     struct futures *futures = calloc(1, sizeof(*futures));
 
     if (!futures)
         return error_set(error, "out of memory");
-    futures->smoothing = smoothing;
+    memcpy(futures->own, own, sizeof(futures->own));
     *out = futures;
     return 0;
 }
@@ -62,12 +56,26 @@ void futures_destroy(struct futures *futures)
     free(futures);
 }
 
-void futures_set_smoothing(struct futures *futures, double smoothing)
+/* Smoothed as the run's own line, from where that stands at the step they begin behind. */
+static void smooth(const struct futures *futures, struct future *future)
 {
-    futures->smoothing = smoothing;
+    for (int q = 0; q < QUANTITY_COUNT; q++) {
+        const struct series *own = futures->own[q];
+        const double smoothing = series_smoothing(own);
+        const size_t count = series_find(own, (double)futures->from + 0.5);
+        const double average = count ? (double)series_smoothed(own, count - 1) : NAN;
+
+        series_set_smoothing(future->series[q], smoothing);
+        if (isfinite(average))
+            series_smooth_from(future->series[q], average, 1 - pow(smoothing, (double)futures->from));
+    }
+}
+
+void futures_smooth(struct futures *futures)
+{
     for (int i = 0; i < TRIAL_VALUES; i++)
-        for (int q = 0; futures->future[i].series[0] && q < QUANTITY_COUNT; q++)
-            series_set_smoothing(futures->future[i].series[q], smoothing_of(q, smoothing));
+        if (futures->future[i].series[0])
+            smooth(futures, &futures->future[i]);
 }
 
 /* ---- News of a trial ---- */
@@ -84,10 +92,11 @@ static int begin(struct futures *futures, const struct trial_event *event, struc
     futures->steps = event->steps;
     future->result = event->result;
     for (int q = 0; q < QUANTITY_COUNT; q++)
-        if (series_create(smoothing_of(q, futures->smoothing), &future->series[q], error)) {
+        if (series_create(0, &future->series[q], error)) {
             free_future(future);
             return -1;
         }
+    smooth(futures, future);
     return 0;
 }
 
@@ -167,7 +176,9 @@ static void name_future(struct future *future, enum quantity quantity, bool best
     const struct series *series = future->series[quantity];
     char *label = future->label[quantity], number[32];
     const size_t count = series_count(series);
-    const double last = (double)series_summarize(series, SERIES_SMOOTHED, 0, count).last;
+    const double drawn = (double)series_summarize(series, SERIES_SMOOTHED, 0, count).last;
+    /* the log has the same number */
+    const double last = quantity == QUANTITY_LOSS && future->ended ? (double)future->result.loss : drawn;
 
     if (quantity == QUANTITY_ACCURACY)
         words_percent(last, number, sizeof(number));

@@ -8,10 +8,12 @@
 
 struct futures;
 
-/* `smoothing` as for the curves: over the steps of each future alone. */
-int futures_create(double smoothing, struct futures **out, struct error *error);
+/* `own`: the run's own lines, each quantity in training, from which smoothing goes on: a future is drawn as the run
+ * would be if it took it. They must outlive it, and be smoothed first. */
+int futures_create(struct series *const own[QUANTITY_COUNT], struct futures **out, struct error *error);
 void futures_destroy(struct futures *futures);
-void futures_set_smoothing(struct futures *futures, double smoothing);
+/* The run's lines have another smoothing. */
+void futures_smooth(struct futures *futures);
 
 int futures_take(struct futures *futures, const struct trial_event *event, struct error *error);
 void futures_clear(struct futures *futures);

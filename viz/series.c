@@ -26,9 +26,10 @@ struct merged {
 
 struct series {
     double smoothing;
-    double average, weight; /* biased exponential average and the sum of its weights */
-    double *x;              /* (capacity) */
-    struct pyramid part[2]; /* by enum series_part */
+    double average, weight;             /* biased exponential average and the sum of its weights */
+    double first_average, first_weight; /* ... before the first point */
+    double *x;                          /* (capacity) */
+    struct pyramid part[2];             /* by enum series_part */
     size_t count, capacity;
     struct merged *merged; /* by rising index */
     size_t merged_count, merged_capacity;
@@ -268,7 +269,8 @@ static void smooth_all(struct series *series)
 {
     struct pyramid *smoothed = &series->part[SERIES_SMOOTHED];
     size_t next = 0;
-    series->average = series->weight = 0;
+    series->average = series->first_average;
+    series->weight = series->first_weight;
     cut_nodes(smoothed, 0);
     for (size_t i = 0; i < series->count; i++) {
         float y = series->part[SERIES_RAW].values[i];
@@ -300,6 +302,13 @@ void series_truncate(struct series *series, double x)
 void series_set_smoothing(struct series *series, double smoothing)
 {
     series->smoothing = smoothing;
+    smooth_all(series);
+}
+
+void series_smooth_from(struct series *series, double average, double weight)
+{
+    series->first_average = average * weight;
+    series->first_weight = weight;
     smooth_all(series);
 }
 

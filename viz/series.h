@@ -37,6 +37,8 @@ int series_append_merged(struct series *series, double x0, double x1, float min,
 void series_truncate(struct series *series, double x);
 /* A new weight of the past; goes over all points once. */
 void series_set_smoothing(struct series *series, double smoothing);
+/* Smoothing goes on from an average that other points have come to: they had this weight, 1 - smoothing ^ count. */
+void series_smooth_from(struct series *series, double average, double weight);
 double series_smoothing(const struct series *series);
 
 size_t series_count(const struct series *series);

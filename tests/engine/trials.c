@@ -383,6 +383,28 @@ static void what_is_accepted_becomes_the_runs_own(void **state)
     accept_and_compare(0.0500001, -1, 0); /* as it is shown */
 }
 
+/* `back` leads to the state before what was accepted, to the bit. */
+static void what_is_accepted_can_be_taken_back(void **state)
+{
+    (void)state;
+    static struct tiny_run run;
+    tiny_init(&run, "micro");
+    begin(&run);
+    send(&run, COMMAND_TRY, &two_rates);
+    wait_for_command(&run, COMMAND_TRY);
+    tiny_command(&run, COMMAND_ACCEPT, (double)NAN, 2);
+    assert_true(wait_for_command(&run, COMMAND_LEARNING_RATE)->ok);
+    tiny_command(&run, COMMAND_STEP, 0, 2);
+    tiny_wait(&run, TRAINER_PAUSED, FROM + 2);
+    tiny_command(&run, COMMAND_BACK, 0, BACK_LAST);
+    assert_true(wait_for_command(&run, COMMAND_ROLLBACK)->ok);
+    assert_int_equal(viewer.last.step, FROM);
+    finish(&run);
+    tiny_assert_same_steps(tiny_reference(), &run);
+    tiny_assert_same_end(tiny_reference(), &run);
+    tiny_free(&run);
+}
+
 static void what_was_not_tried_cannot_be_accepted(void **state)
 {
     (void)state;
@@ -519,6 +541,7 @@ int trials_run(void)
         cmocka_unit_test(a_trial_cannot_be_put_off),
         cmocka_unit_test(a_trial_ends_where_the_run_does),
         cmocka_unit_test(what_is_accepted_becomes_the_runs_own),
+        cmocka_unit_test(what_is_accepted_can_be_taken_back),
         cmocka_unit_test(what_was_not_tried_cannot_be_accepted),
         cmocka_unit_test(a_run_goes_on_as_before),
         cmocka_unit_test(a_range_of_rates_leaves_the_run_as_it_was),

@@ -6,8 +6,8 @@
 #include <math.h>
 
 #include "engine/control.h"
+#include "tui/curves_impl.h"
 #include "tui/finder.h"
-#include "tui/futures.h"
 #include "viz/theme.h"
 
 enum { FROM = 400, STEPS = 200, COLUMNS = 100, ROWS = 20 };
@@ -173,17 +173,29 @@ static void they_go_when_one_is_chosen_or_another_trial_begins(void **state)
     curves_destroy(curves);
 }
 
-static void smoothing_is_theirs_too(void **state)
+/* Drawn over each other, the future of the rate in force and what the run then does are one line, whatever the
+ * smoothing. */
+static void a_future_is_the_line_that_the_run_would_draw(void **state)
 {
-    struct curves *curves = tried();
-    const struct curves_look look = look_at(QUANTITY_LOSS);
-    char words[32];
+    static const double smoothings[] = {0.9, 0, 0.99};
+    struct curves *curves = run_of(FROM), *longer = run_of(FROM + STEPS);
+    struct series *own[QUANTITY_COUNT];
+    struct chart_series list[TRIAL_VALUES];
 
     (void)state;
-    curves_set_smoothing(curves, 0);
-    snprintf(words, sizeof(words), "0.1 %.4f", falling(FROM + STEPS));
-    assert_shows(curves, &look, words, true);
+    try_value(curves, 0, 0.1, 0, 0);
+    for (size_t i = 0; i < sizeof(smoothings) / sizeof(*smoothings); i++) {
+        curves_set_smoothing(curves, smoothings[i]);
+        curves_set_smoothing(longer, smoothings[i]);
+        for (int q = 0; q < QUANTITY_COUNT; q++) {
+            own[q] = longer->series[q][PART_TRAIN];
+            assert_int_equal(futures_list(curves->futures, (enum quantity)q, list), 1);
+            for (size_t point = 0; point < STEPS; point++)
+                assert_float_equal(series_smoothed(list[0].series, point), series_smoothed(own[q], FROM + point), 1e-5);
+        }
+    }
     curves_destroy(curves);
+    curves_destroy(longer);
 }
 
 /* The figure that `export` writes is drawn from the same curves. */
@@ -299,7 +311,7 @@ int main(void)
         cmocka_unit_test(each_says_its_value_and_what_came_of_it),
         cmocka_unit_test(the_axes_are_those_of_the_futures_that_hold),
         cmocka_unit_test(they_go_when_one_is_chosen_or_another_trial_begins),
-        cmocka_unit_test(smoothing_is_theirs_too),
+        cmocka_unit_test(a_future_is_the_line_that_the_run_would_draw),
         cmocka_unit_test(a_figure_shows_them),
         cmocka_unit_test(the_finders_figure_looks_as_it_did),
         cmocka_unit_test(the_finder_says_what_it_advises),
