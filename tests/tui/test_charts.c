@@ -224,6 +224,39 @@ static void columns_are_steps(void **state)
     }
 }
 
+static bool turn(enum mouse_act act, int row, int column)
+{
+    const struct mouse mouse = {.act = act, .row = row, .column = column};
+
+    return scene_mouse(&scene, 24, 80, &mouse);
+}
+
+static void the_mouse_reads_and_zooms(void **state)
+{
+    struct rect plot;
+    double from, to, under;
+    int column;
+
+    (void)state;
+    train_to(1000);
+    render(24, 80);
+    plot = scene.plots[QUANTITY_ACCURACY];
+    column = plot.column + plot.columns / 4;
+    under = charts_step_at(&scene, QUANTITY_ACCURACY, column);
+    assert_true(turn(MOUSE_PRESS, plot.row + 2, column));
+    assert_true(scene.cursor == round(under));
+    assert_int_equal(scene_focus(&scene), PLACE_ACCURACY);
+    for (int i = 0; i < 6; i++)
+        assert_true(turn(MOUSE_WHEEL_UP, plot.row + 2, column));
+    charts_range(&scene, &from, &to);
+    assert_true(to - from < 400 && from < under && to > under);
+    assert_true(fabs(charts_step_at(&scene, QUANTITY_ACCURACY, column) - under) < 1); /* it stays where it is */
+    for (int i = 0; i < 12; i++)
+        turn(MOUSE_WHEEL_DOWN, plot.row + 2, column);
+    range_is(0, 1000);
+    assert_false(turn(MOUSE_WHEEL_UP, plot.row + 2, plot.column - 1)); /* beside it there is no step */
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open, probed_scene_close)
 
 int main(void)
@@ -237,6 +270,7 @@ int main(void)
         TEST(the_cursor_names_what_was_done),
         TEST(large_screens_show_four_charts),
         TEST(columns_are_steps),
+        TEST(the_mouse_reads_and_zooms),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

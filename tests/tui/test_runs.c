@@ -161,7 +161,7 @@ static void details_tell_what_differs(void **state)
 {
     struct session *a = make("a", 0.0625);
     struct error error;
-    int lr = -1;
+    const char *there = NULL;
 
     (void)state;
     assert_int_equal(session_end(a, TRAINER_FAILED, 0, "the disk is full", &error), 0);
@@ -172,9 +172,10 @@ static void details_tell_what_differs(void **state)
     assert_non_null(strstr(list.details.path, folder));
     assert_string_equal(list.details.message, "the disk is full");
     for (int i = 0; i < list.details.difference_count; i++)
-        lr = strcmp(list.details.differences[i].name, "lr") == 0 ? i : lr;
-    assert_true(lr >= 0);
-    assert_string_equal(list.details.differences[lr].there, "0.0625");
+        if (strcmp(list.details.differences[i].name, "lr") == 0)
+            there = list.details.differences[i].there;
+    assert_non_null(there);
+    assert_string_equal(there, "0.0625");
     assert_int_equal(list.details.failed, false);
 }
 
