@@ -99,6 +99,10 @@ void charts_follow(struct scene *scene)
     struct chart_range *range = &scene->range;
     double last = curves_last_step(scene->curves), half = (range->to - range->from) / 2;
 
+    if (scene->cursor > last) /* the run went back */
+        scene->cursor = last > 0 ? last : NAN;
+    if (half > 0 && last < range->from)
+        charts_show(scene, last - 2 * half, last);
     if (half <= 0 || !range->follows || last <= range->to)
         return;
     charts_show(scene, range->from + half * ceil((last - range->to) / half),

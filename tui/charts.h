@@ -20,7 +20,8 @@ void charts_show(struct scene *scene, double from, double to);
 void charts_zoom(struct scene *scene, double at, double factor);
 /* On by a part of what is shown, back below 0. */
 void charts_pan(struct scene *scene, double part);
-/* Before each drawing: goes on by half of what is shown when the newest step has left it, so that few cells change. */
+/* Before each drawing: goes on by half of what is shown when the newest step has left it, so that few cells change; and
+ * back with a run that has gone back. */
 void charts_follow(struct scene *scene);
 
 /* So many columns of a chart on, back below 0; from the newest step when there is no cursor. What is shown goes with

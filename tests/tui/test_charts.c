@@ -110,6 +110,24 @@ static void the_range_follows_the_run_or_stays(void **state)
     range_is(300, 400);
 }
 
+/* Neither cursor nor range is left where there is nothing any more. */
+static void a_run_that_goes_back_takes_both_along(void **state)
+{
+    (void)state;
+    train_to(800);
+    charts_show(&scene, 600, 700);
+    charts_put_cursor(&scene, 650);
+    curves_cut(scene.curves, 640);
+    range_is(600, 700);
+    assert_true(scene.cursor == 640);
+    curves_cut(scene.curves, 300);
+    range_is(200, 300);
+    assert_true(scene.cursor == 300);
+    curves_cut(scene.curves, 0);
+    range_is(0, 100);
+    assert_true(isnan(scene.cursor));
+}
+
 static void the_cursor_takes_the_range_along(void **state)
 {
     (void)state;
@@ -265,6 +283,7 @@ int main(void)
         TEST(all_is_shown_until_one_zooms),
         TEST(a_range_stays_within_the_run_and_has_a_least_width),
         TEST(the_range_follows_the_run_or_stays),
+        TEST(a_run_that_goes_back_takes_both_along),
         TEST(the_cursor_takes_the_range_along),
         TEST(keys_do_all_of_it),
         TEST(the_cursor_names_what_was_done),
