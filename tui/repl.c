@@ -172,6 +172,9 @@ static void configure(void)
     rl_basic_word_break_characters = " \t,";
     rl_completion_query_items = 0; /* asking would wait for an answer */
     rl_initialize();
+    /* vi mode is for those who ask for it in .inputrc: nobody shall get there by Alt and Enter */
+    rl_unbind_key_in_map(NEWLINE, emacs_meta_keymap);
+    rl_unbind_key_in_map(RETURN, emacs_meta_keymap);
     rl_variable_bind("bell-style", "none");
     rl_variable_bind("enable-bracketed-paste", "off");
     rl_variable_bind("show-all-if-ambiguous", "on");
@@ -227,6 +230,23 @@ static void take_back(void)
     repl.refused = NULL;
 }
 
+/* The first key of a longer binding, as Ctrl-X, inside a search through the history: readline 8.2 goes down at the key
+ * behind it. Escape, which most such keys begin with, ends the search. */
+static bool brings_readline_down(unsigned char byte)
+{
+    return RL_ISSTATE(RL_STATE_ISEARCH) && byte != ESC && rl_get_keymap()[byte].type == ISKMAP;
+}
+
+/* Lines of the history keep lists of their edits, which readline 8.2 frees twice when a search or a cleared line comes
+ * in between. They are forgotten here, not freed: the line being edited may still hold the same list. */
+static void forget_edits_of_history(void)
+{
+    HIST_ENTRY **lines = history_list();
+
+    for (int i = 0; lines && lines[i]; i++)
+        lines[i]->data = NULL;
+}
+
 bool repl_feed(const unsigned char *bytes, size_t count)
 {
     drop_matches();
@@ -235,7 +255,12 @@ bool repl_feed(const unsigned char *bytes, size_t count)
     repl.count = count;
     repl.at = 0;
     while (bytes_wait()) {
+        if (brings_readline_down(repl.bytes[repl.at])) {
+            repl.at++;
+            continue;
+        }
         rl_callback_read_char();
+        forget_edits_of_history();
         take_back();
     }
     return !repl.ended;
@@ -246,6 +271,8 @@ void repl_set_text(const char *text)
     drop_matches();
     if (repl_busy())
         repl_feed((const unsigned char *)"\a", 1); /* Ctrl-G ends a search */
+    rl_end_of_history(1, 0);
+    forget_edits_of_history();
     rl_replace_line(text, 1);
     rl_point = rl_end;
 }

@@ -242,6 +242,59 @@ static void the_cursor_counts_columns_not_bytes(void **state)
     assert_int_equal(view.cursor, view.prompt_columns + 1);
 }
 
+/* readline 8.2 went down at the second of them. */
+static void a_longer_key_inside_a_search_does_no_harm(void **state)
+{
+    (void)state;
+    type("theme light\r");
+    type("\022"); /* Ctrl-R */
+    type("\030"); /* Ctrl-X */
+    type("l");
+    assert_true(repl_busy());
+    type("\r");
+    assert_string_equal(last, "theme light");
+    assert_int_equal(entered, 2);
+}
+
+/* A line of the history keeps its own list of edits; freed with it, it was freed again. */
+static void a_recalled_line_that_was_edited_is_let_go_of(void **state)
+{
+    (void)state;
+    type("theme light\r");
+    for (int i = 0; i < 3; i++) {
+        type("\033[A");
+        type("xyz");
+        repl_set_text("");
+        assert_string_equal(repl_text(), "");
+        type("\033[A");
+        type("\x7f");
+        type("\r");
+        repl_set_text("");
+    }
+    assert_int_equal(entered, 4);
+}
+
+/* As the screen gives them: whole keys, and now and then the line is left. */
+static void any_keys_do_no_harm(void **state)
+{
+    static const char *const keys[] = {"\033[A", "\033[B", "\033[C", "\033[D", "\033[H",  "\033[F",
+                                       "\t",     "\r",     "\033",   "\x7f",   "\014",    "\022",
+                                       "\030",   "\033[",  "\033b",  "\033.",  "\033[5~", "\033[<0;"};
+
+    (void)state;
+    srand(14);
+    for (int i = 0; i < 20000; i++) {
+        char byte[2] = {(char)(' ' + rand() % 95), 0};
+
+        if (rand() % 10 == 0)
+            byte[0] = (char)(rand() % 255 + 1);
+        refuse = rand() % 2;
+        if (!type(rand() % 2 ? keys[rand() % (int)(sizeof keys / sizeof *keys)] : byte) || rand() % 40 == 0)
+            repl_set_text("");
+        assert_true(strlen(repl_text()) < 1 << 20);
+    }
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -259,6 +312,9 @@ int main(void)
         TEST(a_history_that_cannot_be_is_told_and_no_harm),
         TEST(a_long_line_scrolls_with_its_cursor),
         TEST(the_cursor_counts_columns_not_bytes),
+        TEST(a_longer_key_inside_a_search_does_no_harm),
+        TEST(a_recalled_line_that_was_edited_is_let_go_of),
+        TEST(any_keys_do_no_harm),
     };
     if (!setlocale(LC_ALL, "C.UTF-8"))
         return 1;
