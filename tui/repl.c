@@ -289,7 +289,7 @@ bool repl_busy(void)
 
 bool repl_wants_escape(void)
 {
-    return rl_editing_mode == 0 || repl_busy();
+    return rl_editing_mode == 0 || (repl_busy() && !RL_ISSTATE(RL_STATE_NSEARCH));
 }
 
 char *const *repl_matches(int *count)

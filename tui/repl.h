@@ -27,7 +27,8 @@ void repl_set_text(const char *text);
 const char *repl_text(void); /* UTF-8, valid until the next call */
 /* An incremental search or a number for a command is being typed. */
 bool repl_busy(void);
-/* True when the person's own key bindings need Escape (vi). */
+/* True when Escape means something to the line: in vi mode, and at the end of an incremental search. (One that is typed
+ * as a whole would take it for a character.) */
 bool repl_wants_escape(void);
 
 /* What to draw in so many columns: prompt, the part of the line around the cursor, the cursor's column. */

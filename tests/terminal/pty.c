@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <termios.h>
@@ -25,7 +26,7 @@
 
 #include "base/error.h"
 
-enum { PATIENCE_MS = 60000, WORDS = 64, TEXT_SIZE = 1 << 18 };
+enum { PATIENCE_MS = 120000, WORDS = 64, TEXT_SIZE = 1 << 18 };
 
 static char folder[64], binary[1024], text[TEXT_SIZE];
 
@@ -139,6 +140,7 @@ static void become_nfbench(const char *environment, const char *arguments)
     for (int i = 0; i < count; i++)
         putenv(settings[i]);
     split(words, list, 1);
+    setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
     if (login_tty(pty.line) == 0 && chdir(folder) == 0)
         execv(binary, list);
     perror(binary);
@@ -220,8 +222,7 @@ static void send_answers(void)
         pty_send(bytes, count);
 }
 
-/* Takes what the program has written, waiting so long for it; false when nothing came. */
-static bool take(int milliseconds)
+bool pty_take(int milliseconds)
 {
     static char bytes[1 << 16];
     struct pollfd poll_terminal = {.fd = pty.terminal, .events = POLLIN};
@@ -238,6 +239,24 @@ static bool take(int milliseconds)
     vterm_input_write(pty.vterm, bytes, (size_t)count);
     send_answers();
     return true;
+}
+
+/* Row by row: a message of cmocka's is cut at some length. */
+static void show(void)
+{
+    for (int row = 0; row < pty.rows; row++)
+        print_message("%s\n", pty_row(row));
+}
+
+void pty_take_until_quiet(int milliseconds)
+{
+    const long limit = pty_now() + PATIENCE_MS;
+
+    while (pty_take(milliseconds))
+        if (pty_now() > limit) {
+            show();
+            fail_msg("nfbench writes and writes");
+        }
 }
 
 void pty_send(const char *bytes, size_t count)
@@ -291,7 +310,7 @@ void pty_resize(int columns, int rows)
 {
     struct winsize size = size_of(columns, rows);
 
-    while (take(0))
+    while (pty_take(0))
         ;
     pty.rows = rows;
     pty.columns = columns;
@@ -430,8 +449,10 @@ static void wait_for_words(const char *words, bool there)
     int row, column;
 
     while (pty_find(words, &row, &column) != there) {
-        if (pty_now() > limit || (!take(50) && !pty_runs() && !take(50)))
-            fail_msg("'%s' %s:\n%s", words, there ? "did not come" : "did not go", pty_text());
+        if (pty_now() > limit || (!pty_take(50) && !pty_runs() && !pty_take(50))) {
+            show();
+            fail_msg("'%s' %s", words, there ? "did not come" : "did not go");
+        }
     }
 }
 
@@ -447,8 +468,19 @@ void pty_wait_gone(const char *words)
 
 void pty_settle(void)
 {
-    pty_keys("~");
-    pty_wait("'~' does");
+    long limit = pty_now() + PATIENCE_MS;
+    int row, column;
+
+    for (long again = 0;
+         !pty_find("'~' does", &row, &column);) { /* the word on a command's outcome may take its place */
+        if (pty_now() >= again)
+            pty_keys("~");
+        again = pty_now() >= again ? pty_now() + 1000 : again;
+        if (pty_now() > limit || (!pty_take(50) && !pty_runs() && !pty_take(50))) {
+            show();
+            fail_msg("nfbench does not answer a key");
+        }
+    }
     pty_keys("\033[99~");
     pty_wait_gone("'~' does");
 }
@@ -467,14 +499,16 @@ int pty_status(void)
     int status;
 
     while (pty_runs()) {
-        if (pty_now() > limit)
-            fail_msg("nfbench is still there:\n%s", pty_text());
+        if (pty_now() > limit) {
+            show();
+            fail_msg("nfbench is still there");
+        }
         if (pty.terminal < 0)
             poll(NULL, 0, 20);
         else
-            take(20);
+            pty_take(20);
     }
-    while (pty.terminal >= 0 && take(0))
+    while (pty.terminal >= 0 && pty_take(0))
         ;
     assert_int_equal(waitpid(pty.pid, &status, 0), pty.pid);
     pty.pid = 0;

@@ -256,6 +256,23 @@ static void a_longer_key_inside_a_search_does_no_harm(void **state)
     assert_int_equal(entered, 2);
 }
 
+/* Alt-P asks for a text to search for; Escape would be put into it. */
+static void a_search_for_a_whole_text_is_left_by_escape(void **state)
+{
+    (void)state;
+    type("theme light\r");
+    type("\033p");
+    type("the");
+    assert_true(repl_busy());
+    assert_false(repl_wants_escape());
+    repl_set_text("");
+    assert_false(repl_busy());
+    assert_string_equal(repl_text(), "");
+    type("\022");
+    assert_true(repl_wants_escape());
+    repl_set_text("");
+}
+
 /* A line of the history keeps its own list of edits; freed with it, it was freed again. */
 static void a_recalled_line_that_was_edited_is_let_go_of(void **state)
 {
@@ -313,6 +330,7 @@ int main(void)
         TEST(a_long_line_scrolls_with_its_cursor),
         TEST(the_cursor_counts_columns_not_bytes),
         TEST(a_longer_key_inside_a_search_does_no_harm),
+        TEST(a_search_for_a_whole_text_is_left_by_escape),
         TEST(a_recalled_line_that_was_edited_is_let_go_of),
         TEST(any_keys_do_no_harm),
     };

@@ -1,0 +1,254 @@
+/* The screen's manners: whatever ends it in whatever view, the terminal is as it was; idle, it sleeps; drawing a point
+ * more costs few bytes; no keys, in no view and at no size, bring it down or leave a mess behind. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "tests/terminal/pty.h"
+#include "tui/layout.h"
+
+#define CLOCK "NFBENCH_CLOCK=1700000000 "
+#define MODEL                                                                                                          \
+    "--data synthetic --stem 8 --stages 16/8x2 --limit 2000 --validation 200 --batch 8 --threads 1 --precision fp32 "  \
+    "--lr 0.02 --schedule constant "
+#define LONG MODEL "--epochs 400 "
+
+static void open_view(int view)
+{
+    char command[64];
+
+    snprintf(command, sizeof command, "view %s", view_name((enum view)view));
+    pty_command(command);
+}
+
+/* A run that stands still: whatever moves on the screen then is the screen's own doing. */
+static void start_paused(int columns, int rows, const char *environment, const char *arguments)
+{
+    pty_start(columns, rows, environment, arguments);
+    pty_wait(" training ");
+    pty_keys(" ");
+    pty_wait(" paused ");
+    pty_settle();
+}
+
+/* ---- The terminal afterwards ---- */
+
+static void assert_restored(void)
+{
+    const struct pty_modes modes = pty_modes();
+
+    assert_true(pty_line_restored());
+    assert_false(modes.other_screen);
+    assert_true(modes.cursor);
+    assert_int_equal(modes.mouse, 0);
+}
+
+static void ends_in_every_view(int number, bool crash)
+{
+    for (int view = 0; view < VIEW_COUNT; view++) {
+        int status;
+
+        /* without the names of functions, which take a sanitizer long to find */
+        pty_start(80, 24, "ASAN_OPTIONS=symbolize=0", LONG);
+        pty_wait(" training ");
+        open_view(view);
+        pty_settle();
+        assert_true(pty_modes().other_screen);
+        assert_int_equal(kill(pty_pid(), number), 0);
+        status = pty_status();
+        if (crash)
+            assert_true(WIFSIGNALED(status) || WEXITSTATUS(status) != 0);
+        else
+            assert_int_equal(WEXITSTATUS(status), 130);
+        assert_restored();
+    }
+}
+
+static void a_crash(void **state)
+{
+    (void)state;
+    ends_in_every_view(SIGSEGV, true);
+}
+
+static void an_abort(void **state)
+{
+    (void)state;
+    ends_in_every_view(SIGABRT, true);
+}
+
+static void sigterm(void **state)
+{
+    (void)state;
+    ends_in_every_view(SIGTERM, false);
+}
+
+static void sigint(void **state)
+{
+    (void)state;
+    ends_in_every_view(SIGINT, false);
+}
+
+/* ---- What it costs ---- */
+
+/* Processor time of the screen's thread, and how often it has woken. */
+struct effort {
+    double seconds;
+    long wakes;
+};
+
+static struct effort screen_effort(void)
+{
+    struct effort effort = {0};
+    char path[64], line[1024];
+    long user = 0, system = 0;
+    FILE *file;
+
+    snprintf(path, sizeof path, "/proc/%d/task/%d/stat", pty_pid(), pty_pid());
+    file = fopen(path, "r");
+    assert_non_null(file);
+    assert_non_null(fgets(line, sizeof line, file));
+    fclose(file);
+    assert_int_equal(
+        sscanf(strrchr(line, ')') + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %ld %ld", &user, &system), 2);
+    effort.seconds = (double)(user + system) / (double)sysconf(_SC_CLK_TCK);
+    snprintf(path, sizeof path, "/proc/%d/task/%d/status", pty_pid(), pty_pid());
+    file = fopen(path, "r");
+    assert_non_null(file);
+    while (fgets(line, sizeof line, file))
+        (void)sscanf(line, "voluntary_ctxt_switches: %ld", &effort.wakes);
+    fclose(file);
+    return effort;
+}
+
+/* Paused, in each view: at most 5 % of a processor, a few wakes a second, and not a byte. On a busy machine both only
+ * get fewer. */
+static void idle_it_sleeps(void **state)
+{
+    struct effort before, after;
+    long bytes, from, until;
+
+    (void)state;
+    start_paused(160, 48, CLOCK, LONG);
+    for (int view = 0; view < VIEW_COUNT; view++) {
+        open_view(view);
+        pty_settle();
+        pty_take_until_quiet(200);
+        bytes = pty_bytes();
+        before = screen_effort();
+        from = pty_now();
+        until = from + 600;
+        while (pty_now() < until)
+            pty_take(100);
+        after = screen_effort();
+        assert_int_equal(pty_bytes(), bytes);
+        assert_true(after.seconds - before.seconds <= 0.05 * (double)(pty_now() - from) / 1000);
+        assert_true(after.wakes - before.wakes <= 2 + 30 * (pty_now() - from) / 1000);
+    }
+    pty_keys("q");
+    assert_int_equal(pty_status(), 0);
+}
+
+/* ---- Any keys at all ---- */
+
+static unsigned long seed;
+
+static unsigned draw(unsigned below)
+{
+    seed = seed * 6364136223846793005ul + 1442695040888963407ul;
+    return (unsigned)(seed >> 33) % below;
+}
+
+/* A key, a piece of one, a click, or a byte. The keys that end or stop the program are not among them. */
+static size_t draw_key(char *out)
+{
+    static const char *const keys[] = {"\033[A",  "\033[B", "\033[C", "\033[D",   "\033[H", "\033[F", "\033[5~",
+                                       "\033[6~", "\033[Z", "\t",     "\r",       "\033",   "?",      ":",
+                                       "\x7f",    "\014",   "\022",   "\033[<0;", "\033[",  "\033[M"};
+    const unsigned kind = draw(10);
+    unsigned char byte;
+
+    if (kind < 5)
+        return (size_t)sprintf(out, "%s", keys[draw(sizeof keys / sizeof *keys)]);
+    if (kind == 5)
+        return (size_t)sprintf(out, "\033[<%u;%u;%u%c", draw(70), draw(120), draw(40), draw(2) ? 'M' : 'm');
+    do
+        byte = (unsigned char)(kind < 9 ? ' ' + draw(95) : draw(256));
+    while (byte == 'q' || byte == 3 || byte == 26 || byte == 28);
+    out[0] = (char)byte;
+    return 1;
+}
+
+/* Back to where a key means itself and nothing moves: no half of a key, no command line, no message, a paused run. */
+static void calm_down(void)
+{
+    for (int i = 0; i < 3; i++) {
+        pty_keys("\033");
+        pty_take_until_quiet(60);
+    }
+    pty_keys("\033[99~");
+    pty_settle();
+    pty_command("pause");
+    pty_wait("space resume");
+    pty_take_until_quiet(300); /* what came of it is told when the trainer has looked */
+    pty_settle();
+}
+
+/* What is on the screen is what a fresh drawing of it shows. */
+static void assert_no_mess(void)
+{
+    char *before = strdup(pty_text());
+    const char *after;
+
+    assert_non_null(before);
+    pty_keys("\014"); /* Ctrl-L */
+    pty_settle();
+    after = pty_text();
+    for (const char *was = before; *after; after += strcspn(after, "\n") + 1, was += strcspn(was, "\n") + 1)
+        if (strncmp(was, after, strcspn(after, "\n") + 1) != 0)
+            fail_msg("a new drawing shows something else:\nwas %.*s\nis  %.*s", (int)strcspn(was, "\n"), was,
+                     (int)strcspn(after, "\n"), after);
+    free(before);
+}
+
+static void no_keys_bring_it_down(void **state)
+{
+    enum { KEYS = 10000, ROUND = 100 };
+    char key[32];
+
+    (void)state;
+    seed = 20261127;
+    start_paused(100, 30, CLOCK, LONG);
+    for (int count = 0; count < KEYS; count += ROUND) {
+        open_view(count / ROUND % VIEW_COUNT);
+        for (int i = 0; i < ROUND; i++) {
+            pty_send(key, draw_key(key));
+            if (i % 8 == 0)
+                pty_take(0);
+        }
+        calm_down();
+        if (!pty_runs())
+            fail_msg("it has ended after %d keys:\n%s", count + ROUND, pty_text());
+        assert_no_mess();
+    }
+    pty_keys("q");
+    assert_int_equal(pty_status(), 0);
+    assert_restored();
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, pty_set_up, pty_tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(no_keys_bring_it_down), TEST(a_crash), TEST(an_abort), TEST(sigterm), TEST(sigint), TEST(idle_it_sleeps),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
