@@ -6,6 +6,7 @@
 #include "viz/screenshot.h"
 
 #include <errno.h>
+#include <math.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -62,8 +63,9 @@ static int draw_all(struct picture *picture, struct scene *scene, struct rect ce
         return -1;
     scene_draw(scene, picture->screen);
     for (int q = 0; q < QUANTITY_COUNT; q++) {
-        const struct curves_look look = scene_look(scene, (enum quantity)q);
+        struct curves_look look = scene_look(scene, (enum quantity)q);
 
+        look.cursor = NAN; /* a person's finger */
         if (export_curves(scene->curves, &look, facts->preset, facts->session, picture->theme, CHART_SCALE,
                           &picture->charts[q], error))
             return -1;
