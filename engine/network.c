@@ -390,6 +390,14 @@ int network_write_state(struct network *network, const float *host, struct error
     return 0;
 }
 
+int network_begin_anew(struct network *network, struct error *error)
+{
+    const size_t bytes = network->parameters.floats * sizeof(float);
+    return network->backend->fill_zero(network->backend, network->momenta, bytes, error) || initialize(network, error)
+               ? -1
+               : 0;
+}
+
 int network_read_effective(struct network *network, const struct parameter *weight, bool use_ema, float *host,
                            struct error *error)
 {

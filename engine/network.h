@@ -93,6 +93,9 @@ size_t network_state_floats(const struct network *network);
 int network_read_state(struct network *network, float *host, struct error *error);
 int network_write_state(struct network *network, const float *host, struct error *error);
 
+/* All of that as network_create left it. */
+int network_begin_anew(struct network *network, struct error *error);
+
 /* The weights of a convolution or of the head as they are applied: standardised, with the gains and scales that are
  * folded into them (parameter->count floats, OIHW). `use_ema` takes the averaged weights. */
 int network_read_effective(struct network *network, const struct parameter *weight, bool use_ema, float *host,

@@ -117,15 +117,20 @@ void trainer_seek(struct trainer *trainer)
     trainer->fetched = false;
 }
 
+struct training_state trainer_first_state(const struct trainer *trainer)
+{
+    return (struct training_state){.learning_rate = trainer->given.learning_rate,
+                                   .best_accuracy = -1,
+                                   .last_accuracy = -1,
+                                   .last_gradient_norm = -1,
+                                   .validation_loss = -1,
+                                   .validation_accuracy = -1};
+}
+
 /* Where training goes on: at the start, or at a state that fits the number of batches an epoch has here. */
 static int set_position(struct trainer *trainer, const struct training_state *start, struct error *error)
 {
-    trainer->state = (struct training_state){.learning_rate = trainer->options.learning_rate,
-                                             .best_accuracy = -1,
-                                             .last_accuracy = -1,
-                                             .last_gradient_norm = -1,
-                                             .validation_loss = -1,
-                                             .validation_accuracy = -1};
+    trainer->state = trainer_first_state(trainer);
     if (start)
         trainer->state = *start;
     if (trainer_adopt_settings(trainer, error) < 0)

@@ -74,6 +74,7 @@ enum command_kind {
     COMMAND_BACK,     /* count: a step, BACK_LAST or BACK_GOOD. The run then waits there; what came of it is recorded as
                        * COMMAND_ROLLBACK */
     COMMAND_LOAD,     /* name: of a checkpoint, whose records are the run's from then on; the same otherwise */
+    COMMAND_FORK,     /* name: of the session that is to begin here; empty: one is made up. The run goes on */
     /* value: the new one of a setting (live.h), an enum's as its number */
     COMMAND_MOMENTUM,
     COMMAND_WEIGHT_DECAY,
@@ -122,7 +123,7 @@ struct condition {
     double value;
 };
 
-enum { CHECKPOINT_NAME_SIZE = 64 };
+enum { CHECKPOINT_NAME_SIZE = 64, FORK_REFERENCE_SIZE = 1200 };
 
 struct command {
     enum command_kind kind;
@@ -131,7 +132,7 @@ struct command {
     struct condition when;
     long number; /* of one that waits: what `cancel` calls it; the trainer's */
     struct trial_request trial;
-    char name[CHECKPOINT_NAME_SIZE]; /* of a checkpoint */
+    char name[CHECKPOINT_NAME_SIZE]; /* of a checkpoint or a session */
     char text[256];                  /* as the person wrote it, for the record */
 };
 struct command_record {
@@ -230,6 +231,10 @@ struct trainer_sink {
     /* Keeps the checkpoint of the step, which was just saved, under a name, with the records so far. A failure (the
      * name is taken by another step) is told, and the run goes on. */
     int (*on_name)(void *context, const char *name, long step, struct error *error);
+    /* Makes another session that goes on from this state; `reference`: what a command takes for it. A failure is told,
+     * and the run goes on. */
+    int (*on_fork)(void *context, const char *name, struct network *network, const struct training_state *state,
+                   char reference[FORK_REFERENCE_SIZE], struct error *error);
 };
 
 /* The latest of everything, for a viewer. */

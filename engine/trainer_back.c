@@ -82,6 +82,7 @@ struct again {
     bool compared_any;
     int commands; /* of past.commands, done again */
     int epochs;   /* of past.epochs, whose results the state has */
+    bool anew;    /* from the network's initialisation */
     long other;   /* the first step whose loss is not the recorded one; 0: all are */
 };
 
@@ -102,7 +103,7 @@ static int compare(void *context, const struct step_record *made)
         ; /* what it came to is among the recorded commands */
     trainer->now.rehearsed = made->step - again->from;
     snapshot_publish(&trainer->snapshots, &trainer->now);
-    return 0;
+    return again->anew && again->other; /* the weights that it began with were others: they came from elsewhere */
 }
 
 /* The state has the results of the epochs and evaluations that were recorded up to its step. */
@@ -219,30 +220,40 @@ static void take_clock(const struct again *again, double seconds)
     }
 }
 
-/* The run stands at the newest state that is not behind the step, of those in memory and on the disk. 0; 1 when there
- * is none, which `why` says; -1 with the trainer's failure. */
-static int stand_before(struct trainer *trainer, long step, struct error *why)
+/* What every run can be made of again. */
+static int stand_at_the_start(struct trainer *trainer)
 {
+    const struct kept_state first = {.state = trainer_first_state(trainer), .now.epoch = {0}};
+    if (network_begin_anew(trainer->network, &trainer->failure) || kept_state_put_back(trainer, &first) < 0)
+        return -1;
+    trainer->now.step = trainer_record_now(trainer);
+    return 0;
+}
+
+/* The run stands at the newest state that is not behind the step, of those in memory and on the disk, else at its first
+ * one. -1 with the trainer's failure. */
+static int stand_before(struct again *again)
+{
+    struct trainer *trainer = again->trainer;
     const struct trainer_sink *sink = &trainer->sink;
-    const struct kept_state *kept = kept_ring_find(&trainer->kept, step);
+    const struct kept_state *kept = kept_ring_find(&trainer->kept, again->until);
     struct kept_state at;
-    error_set(why, "there is no checkpoint at step %ld or before it", step);
-    for (long saved = step + 1; sink->saved_step && saved > 0;) {
+    struct error damaged;
+    for (long saved = again->until + 1; sink->saved_step && saved > 0;) {
         saved = sink->saved_step(sink->context, saved - 1);
         if (saved < 0 || (kept && kept->state.step >= saved))
             break;
-        if (load(trainer, NULL, saved, &at, why) < 0)
+        if (load(trainer, NULL, saved, &at, &damaged) < 0)
             continue;
-        why->message[0] = '\0';
         if (kept_state_put_back(trainer, &at) < 0)
             return -1;
         trainer->now.step = trainer_record_now(trainer);
         return 0;
     }
-    if (!kept)
-        return 1;
-    why->message[0] = '\0';
-    return kept_state_put_back(trainer, kept);
+    if (kept)
+        return kept_state_put_back(trainer, kept);
+    again->anew = true;
+    return stand_at_the_start(trainer);
 }
 
 /* The network and the state become those of the step. With RUN_AGAIN, RUN_INTERRUPTED, or an error in `why`, they are
@@ -251,10 +262,11 @@ static enum progress reach(struct again *again, struct error *why)
 {
     struct trainer *trainer = again->trainer;
     const struct trainer_sink *sink = &trainer->sink;
-    const int stands = stand_before(trainer, again->until, why);
+    if (stand_before(again) < 0)
+        return RUN_FAILED;
     again->from = trainer->state.step;
-    if (stands != 0 || again->from == again->until)
-        return stands < 0 ? RUN_FAILED : RUN_ON;
+    if (again->from == again->until)
+        return RUN_ON;
     if (!sink->recall) {
         error_set(why, "nothing is recorded here of the steps from %ld to %ld", again->from, again->until);
         return RUN_ON;
@@ -279,6 +291,10 @@ static void say_why(const struct again *again, enum progress progress, const str
     const long step = again->trainer->state.step;
     if (*why->message)
         trainer_outcome(record, "%.150s", why->message);
+    else if (again->anew && again->other)
+        trainer_outcome(record,
+                        "made again from the start, step %ld has not the loss that was recorded: nothing was undone",
+                        again->other);
     else if (progress == RUN_INTERRUPTED)
         trainer_outcome(record, "called off at step %ld of the way to step %ld: nothing was undone", step,
                         again->until);
@@ -389,7 +405,7 @@ enum progress trainer_back(struct trainer *trainer, struct command_record *recor
 {
     const long asked = record->command.count;
     enum progress progress;
-    if (asked > trainer->state.step) {
+    if (asked > trainer->state.step && trainer->sink.on_rollback) { /* one without records of its own only looks */
         record->ok = false;
         trainer_outcome(record, "step %ld is not behind the run", asked);
         return RUN_ON;
@@ -438,5 +454,24 @@ enum progress trainer_save_as(struct trainer *trainer, struct command_record *re
     if (sink->on_name(sink->context, record->command.name, trainer->state.step, &why) != 0)
         return refuse(record, why.message);
     trainer_outcome(record, "saved at step %ld as %.60s", trainer->state.step, record->command.name);
+    return RUN_ON;
+}
+
+enum progress trainer_fork(struct trainer *trainer, struct command_record *record)
+{
+    const struct trainer_sink *sink = &trainer->sink;
+    struct training_state state = trainer->state;
+    struct error why = {""};
+    char reference[FORK_REFERENCE_SIZE];
+    if (!sink->on_fork)
+        return refuse(record, "no sessions are kept here");
+    if (trainer->stuck)
+        return refuse(record, "the next step is not finite: go back before you fork");
+    state.commands = sink->recorded_commands ? sink->recorded_commands(sink->context) : state.commands;
+    state.unsound = trainer_is_unsound(trainer);
+    if (sink->on_fork(sink->context, record->command.name, trainer->network, &state, reference, &why) != 0)
+        return refuse(record, why.message);
+    trainer_outcome(record, "forked at step %ld: nfbench resume --screen %.100s", state.step, reference);
+    trainer_skip_time(trainer);
     return RUN_ON;
 }

@@ -192,6 +192,8 @@ void trainer_outcome(struct command_record *record, const char *format, ...) __a
 int trainer_next_batch(struct trainer *trainer, struct step_batch *batch, double *waited);
 /* Lets the loader go on at the state's next batch. */
 void trainer_seek(struct trainer *trainer);
+/* Where a new run begins. */
+struct training_state trainer_first_state(const struct trainer *trainer);
 /* What a viewer sees before the first step from here: nothing in a new run, the last step's figures in another. */
 struct step_record trainer_record_now(const struct trainer *trainer);
 
@@ -223,6 +225,7 @@ enum progress trainer_go_back(struct trainer *trainer, long step, struct error *
 enum progress trainer_back(struct trainer *trainer, struct command_record *record);
 enum progress trainer_load(struct trainer *trainer, struct command_record *record);
 enum progress trainer_save_as(struct trainer *trainer, struct command_record *record);
+enum progress trainer_fork(struct trainer *trainer, struct command_record *record);
 /* What the policy `rollback` does, for a person who chose it at a divergence; false: there is nothing to go back to. */
 bool trainer_can_roll_back(const struct trainer *trainer);
 enum progress trainer_roll_back(struct trainer *trainer, long step, const char *diagnosis);

@@ -1,6 +1,6 @@
 /* What-if trials: the run trains some steps from where it is with other values of a setting, one after the other, or
- * with a rate that grows (lr_find.h), and then stands where it stood, to the bit. Plain data, for the trainer's commands
- * and events; what they do is in trainer_trial.c. */
+ * with a rate that grows (lr_find.h), and then stands where it stood, to the bit. Plain data, for the trainer's
+ * commands and events; what they do is in trainer_trial.c. */
 #ifndef NFBENCH_ENGINE_TRIAL_H
 #define NFBENCH_ENGINE_TRIAL_H
 

@@ -44,6 +44,7 @@ const char *const command_words[] = {
     [COMMAND_ROLLBACK] = "rollback",
     [COMMAND_BACK] = "back",
     [COMMAND_LOAD] = "load",
+    [COMMAND_FORK] = "fork",
     [COMMAND_MOMENTUM] = "momentum",
     [COMMAND_WEIGHT_DECAY] = "weight-decay",
     [COMMAND_AGC] = "agc",

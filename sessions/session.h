@@ -4,6 +4,7 @@
  *   metrics.jsonl                 a record a line (metrics.h)
  *   commands.jsonl                what the person did, with the step (metrics.h)
  *   checkpoints/STEP.safetensors  (checkpoint.h); kept: the last 2, the best, and those with a name
+ *   parent                        of a fork: the step and the session it comes from
  *   images/                       what `export` makes
  *   lock                          held (flock) by the one writer; holds its process id
  *
@@ -58,8 +59,8 @@ const char *session_path(const struct session *session);
 /* As settings.ini has them (sessions_dir as given to open or create). */
 const struct settings *session_settings(const struct session *session);
 
-/* As its newest checkpoint has them: the settings with what was changed while it trained, and the state itself, with the
- * commands that wait. -1 when there is no checkpoint to be read. */
+/* As its newest checkpoint has them: the settings with what was changed while it trained, and the state itself, with
+ * the commands that wait. -1 when there is no checkpoint to be read. */
 int session_in_force(const struct session *session, struct settings *settings, struct training_state *state,
                      struct error *error);
 
@@ -112,6 +113,20 @@ struct session_name {
 };
 int session_names(const struct session *session, struct session_name **out, int *count, struct error *error);
 
+/* Makes a session beside the parent that goes on from a state: settings, records up to there, checkpoint. `asked`: its
+ * name, or empty for one of the parent's name and the step. `changes` (may be NULL): what the state has seen commanded
+ * beyond its first state->commands commands, which the fork's log is to have, too. The parent may be training. */
+struct session_changes {
+    struct command_record records[8];
+    int count;
+};
+int session_fork(const struct session *parent, const char *asked, const struct settings *settings,
+                 struct network *network, const struct training_state *state, const struct session_changes *changes,
+                 char name[SESSION_NAME_SIZE], struct error *error);
+
+/* What a trainer reads of a session, and nothing that writes: to come to any of its steps. */
+struct trainer_sink session_source(struct session *session);
+
 /* Records how the run ended, for the list; call it after trainer_join. `message` may be empty. */
 int session_end(struct session *session, enum trainer_state state, long step, const char *message, struct error *error);
 
@@ -136,9 +151,11 @@ struct session_summary {
     float best_accuracy; /* validation, else test; 0..1, -1: not measured */
     float last_loss;     /* of the newest step; NAN before the first */
     float learning_rate; /* the same step's; NAN, too */
-    time_t changed;      /* last write */
-    time_t started;      /* when its folder was made, as far as the disk knows that */
-    bool locked;         /* some process trains it now */
+    char parent[SESSION_NAME_SIZE]; /* of a fork; else empty */
+    long parent_step;
+    time_t changed; /* last write */
+    time_t started; /* when its folder was made, as far as the disk knows that */
+    bool locked;    /* some process trains it now */
     struct session_stamp stamp;
 };
 /* The row of a session that is open for reading: the same state and step as in the list. */

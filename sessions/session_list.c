@@ -84,6 +84,7 @@ void session_paths_summarize(const struct session_paths *paths, struct session_s
     summary->locked = session_is_locked(paths);
     summary->started = birth_of(paths);
     summary->best_accuracy = -1;
+    session_read_parent(paths, summary->parent, &summary->parent_step);
     summary->last_loss = summary->learning_rate = NAN;
     strcpy(summary->state, "damaged");
     if (settings_default(&settings, NULL) || settings_read(&settings, paths->settings, NULL))

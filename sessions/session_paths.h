@@ -10,7 +10,7 @@
 
 struct session_paths {
     char folder[FILE_PATH_SIZE], settings[FILE_PATH_SIZE], metrics[FILE_PATH_SIZE], commands[FILE_PATH_SIZE];
-    char checkpoints[FILE_PATH_SIZE], images[FILE_PATH_SIZE], lock[FILE_PATH_SIZE];
+    char checkpoints[FILE_PATH_SIZE], images[FILE_PATH_SIZE], lock[FILE_PATH_SIZE], parent[FILE_PATH_SIZE];
 };
 
 int session_paths(const char *folder, struct session_paths *paths, struct error *error);
@@ -33,6 +33,9 @@ int session_find(const struct settings *settings, const char *name, char found[S
 int session_lock(const struct session_paths *paths, const char *name, int *descriptor, struct error *error);
 /* Whether some process holds the lock. */
 bool session_is_locked(const struct session_paths *paths);
+
+/* Of a fork: the session it comes from, and the step; empty and -1 of any other. */
+void session_read_parent(const struct session_paths *paths, char name[SESSION_NAME_SIZE], long *step);
 
 /* All of the row but its name, which stays; a folder that cannot be read is "damaged". */
 void session_paths_summarize(const struct session_paths *paths, struct session_summary *summary);

@@ -172,6 +172,23 @@ static int recall(void *context, const struct training_state *from, long until, 
     return 0;
 }
 
+static int on_fork(void *context, const char *name, struct network *network, const struct training_state *state,
+                   char reference[FORK_REFERENCE_SIZE], struct error *error)
+{
+    const struct session *session = context;
+    char forked[SESSION_NAME_SIZE];
+    if (session_fork(session, name, &session->kept, network, state, NULL, forked, error))
+        return -1;
+    session_fork_reference(session, forked, reference);
+    return 0;
+}
+
+struct trainer_sink session_source(struct session *session)
+{
+    return (struct trainer_sink){
+        .context = session, .good_step = good_step, .saved_step = saved_step, .recall = recall, .on_load = on_load};
+}
+
 struct trainer_sink session_sink(struct session *session)
 {
     return (struct trainer_sink){
@@ -190,5 +207,6 @@ struct trainer_sink session_sink(struct session *session)
         .recall = recall,
         .on_load = on_load,
         .on_name = on_name,
+        .on_fork = on_fork,
     };
 }

@@ -60,6 +60,8 @@ int cli_number(const struct cli *cli, const char *option, long otherwise, long l
  * given.
  */
 struct checkpoint_choice;
+int cli_choice(const struct cli *cli, const char *option, long otherwise, struct checkpoint_choice *out,
+               struct error *error);
 int cli_checkpoint(const struct cli *cli, long otherwise, struct checkpoint_choice *out, struct error *error);
 /* Which images --split names: "test" (when it is not given), "validation" or "train". */
 int cli_split(const struct cli *cli, const char **out, struct error *error);
@@ -102,6 +104,7 @@ enum cli_status cli_show(struct cli *cli, const struct run_request *request);
 enum cli_status cli_screen(struct cli *cli); /* cli_screen.c */
 enum cli_status cli_train(struct cli *cli);  /* cli_train.c */
 enum cli_status cli_resume(struct cli *cli); /* cli_train.c */
+enum cli_status cli_fork(struct cli *cli);   /* cli_fork.c */
 enum cli_status cli_test(struct cli *cli);   /* cli_test.c */
 enum cli_status cli_export(struct cli *cli); /* cli_export.c */
 enum cli_status cli_import(struct cli *cli); /* cli_import.c */

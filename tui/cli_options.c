@@ -257,13 +257,14 @@ int cli_number(const struct cli *cli, const char *option, long otherwise, long l
     return 0;
 }
 
-int cli_checkpoint(const struct cli *cli, long otherwise, struct checkpoint_choice *out, struct error *error)
+int cli_choice(const struct cli *cli, const char *option, long otherwise, struct checkpoint_choice *out,
+               struct error *error)
 {
     static const struct {
         const char *word;
         long which;
     } words[] = {{"last", CHECKPOINT_LATEST}, {"best", CHECKPOINT_BEST}, {"good", CHECKPOINT_GOOD}};
-    const char *text = cli_value(cli, "checkpoint");
+    const char *text = cli_value(cli, option);
     *out = (struct checkpoint_choice){.which = otherwise};
     if (!text)
         return 0;
@@ -272,13 +273,18 @@ int cli_checkpoint(const struct cli *cli, long otherwise, struct checkpoint_choi
             out->which = words[i].which;
             return 0;
         }
-    if (cli_number(cli, "checkpoint", 0, 0, LONG_MAX, &out->which, NULL) == 0)
+    if (cli_number(cli, option, 0, 0, LONG_MAX, &out->which, NULL) == 0)
         return 0;
     if (session_check_checkpoint_name(text, NULL) != 0)
-        return error_set(error, "--checkpoint %.60s: must be last, best, good, a step or a name", text);
+        return error_set(error, "--%s %.60s: must be last, best, good, a step or a name", option, text);
     out->which = CHECKPOINT_NAMED;
     snprintf(out->name, sizeof out->name, "%s", text);
     return 0;
+}
+
+int cli_checkpoint(const struct cli *cli, long otherwise, struct checkpoint_choice *out, struct error *error)
+{
+    return cli_choice(cli, "checkpoint", otherwise, out, error);
 }
 
 int cli_split(const struct cli *cli, const char **out, struct error *error)

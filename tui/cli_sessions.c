@@ -26,6 +26,12 @@ static json_t *list_json(const char *directory, const struct session_summary *ro
                                 rows[i].preset, "state", rows[i].state, "step", (json_int_t)rows[i].step,
                                 "best_accuracy", cli_json_fraction(rows[i].best_accuracy), "changed",
                                 (json_int_t)rows[i].changed, "locked", rows[i].locked);
+        if (row && *rows[i].parent &&
+            (json_object_set_new(row, "parent", cli_json_text(rows[i].parent)) != 0 ||
+             json_object_set_new(row, "parent_step", json_integer(rows[i].parent_step)) != 0)) {
+            json_decref(row);
+            row = NULL;
+        }
         if (json_array_append_new(sessions, row) != 0) {
             json_decref(sessions);
             sessions = NULL;
@@ -40,9 +46,12 @@ static int print_list(const char *directory, const struct session_summary *rows,
         printf("no sessions in %s\n", directory);
         return 0;
     }
-    struct table *table = table_create("lllrrl");
-    static const char *const heads[] = {"session", "preset", "state", "step", "best", "changed"};
-    for (size_t i = 0; i < sizeof heads / sizeof *heads; i++)
+    static const char *const heads[] = {"session", "preset", "state", "step", "best", "changed", "fork of"};
+    bool forks = false;
+    for (int i = 0; i < count; i++)
+        forks |= *rows[i].parent != '\0';
+    struct table *table = table_create(forks ? "lllrrll" : "lllrrl");
+    for (size_t i = 0; i < sizeof heads / sizeof *heads - !forks; i++)
         table_cell(table, "%s", heads[i]);
     for (int i = 0; i < count; i++) {
         char percent[CLI_VALUE_SIZE], changed[CLI_VALUE_SIZE];
@@ -54,6 +63,10 @@ static int print_list(const char *directory, const struct session_summary *rows,
         table_cell(table, "%ld", rows[i].step);
         table_cell(table, "%s", percent);
         table_cell(table, "%s", changed);
+        if (forks && *rows[i].parent)
+            table_cell(table, "%s, step %ld", rows[i].parent, rows[i].parent_step);
+        else if (forks)
+            table_cell(table, " ");
     }
     int result = table_print(table, stdout, error);
     table_destroy(table);
@@ -265,6 +278,8 @@ static int print_session(const struct session *session, const struct session_sum
 {
     printf("%s\nstep %ld, %s%s%s\n\n", session_path(session), summary->step, summary->state,
            *metrics->end_message ? ": " : "", metrics->end_message);
+    if (*summary->parent)
+        printf("a fork of %s at step %ld\n\n", summary->parent, summary->parent_step);
     if (metrics->damaged_lines)
         printf("%d damaged lines of its logs were passed over\n\n", metrics->damaged_lines);
     print_names(session);

@@ -143,6 +143,14 @@ static const struct command_entry table[] = {
      .help =
          "Go to the checkpoint saved as NAME, behind the run or ahead of it, and wait there; the curves are those of "
          "then"},
+    {.name = "fork",
+     .action = ACTION_FORK,
+     .trainer = true,
+     .argument = ARGUMENT_NAME,
+     .optional = true,
+     .usage = "NAME",
+     .example = "fork lower-rate",
+     .help = "Make another session that goes on from here, with the curves so far; this run goes on, too"},
     {.name = "back",
      .action = ACTION_BACK,
      .trainer = true,

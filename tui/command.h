@@ -27,6 +27,7 @@ enum action_kind {
     ACTION_EVALUATE,
     ACTION_SAVE, /* word: a checkpoint's name, or empty */
     ACTION_LOAD, /* word: a checkpoint's name */
+    ACTION_FORK, /* word: a session's name, or empty */
     ACTION_PROBE,
     ACTION_BACK,          /* count: the step, BACK_LAST when left out, or BACK_GOOD */
     ACTION_ON_DIVERGENCE, /* choice: an enum divergence_policy */

@@ -114,7 +114,7 @@ static word_list argument_words(const struct command_entry *entry, const char *r
     case ARGUMENT_BACK:
         return length == 0 ? back_word : NULL;
     case ARGUMENT_NAME:
-        return length == 0 ? checkpoint_word : NULL;
+        return length == 0 && entry->action != ACTION_FORK ? checkpoint_word : NULL;
     case ARGUMENT_SWITCH:
         return length == 0 ? switch_word : NULL;
     case ARGUMENT_TRIAL:

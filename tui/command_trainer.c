@@ -57,7 +57,10 @@ int command_for_trainer(const struct action *action, struct command *out, struct
         return 0;
     case ACTION_SAVE:
     case ACTION_LOAD:
-        out->kind = action->kind == ACTION_SAVE ? COMMAND_SAVE : COMMAND_LOAD;
+    case ACTION_FORK:
+        out->kind = action->kind == ACTION_SAVE   ? COMMAND_SAVE
+                    : action->kind == ACTION_LOAD ? COMMAND_LOAD
+                                                  : COMMAND_FORK;
         snprintf(out->name, sizeof(out->name), "%.*s", (int)sizeof(out->name) - 1, action->word);
         return 0;
     case ACTION_PROBE:

@@ -48,6 +48,19 @@ static const struct cli_command commands[] = {
      .min_operands = 1,
      .max_operands = 1,
      .main = cli_resume},
+    {.name = "fork",
+     .operands = "SESSION",
+     .summary = "makes a session that goes on from any step of another",
+     .about =
+         "The step is made again from the nearest checkpoint before it, to the bit. The other session is only read, "
+         "and may be training. `nfbench resume` goes on with the fork, which has the curves of before.",
+     .settings = "epochs steps lr data device precision threads checkpoint-every log-every probe-every on-divergence "
+                 "sessions-dir json",
+     .options = {{"at", "last|best|good|STEP|NAME", "from this step or checkpoint (last)"},
+                 {"name", "NAME", "of the fork (made of the session's and the step)"}},
+     .min_operands = 1,
+     .max_operands = 1,
+     .main = cli_fork},
     {.name = "test",
      .operands = "SESSION",
      .summary = "measures a session's network: loss, accuracy, each class, what is taken for what",

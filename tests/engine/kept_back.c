@@ -36,16 +36,22 @@ static void go_to(struct tiny_run *run, long step)
     tiny_wait(run, TRAINER_PAUSED, step);
 }
 
-/* Waits until a command has been done, and returns its record. */
+static bool is_answer(const struct event *event, enum command_kind kind, long count)
+{
+    const struct command *command = &event->command.command;
+    return event->kind == EVENT_COMMAND && command->count == count &&
+           (command->kind == kind || command->kind == COMMAND_ROLLBACK);
+}
+
+/* Waits until a command has been done and the snapshot shows it, and returns its record. */
 static struct command_record command(struct tiny_run *run, enum command_kind kind, double value, long count)
 {
-    struct event event;
+    struct event event = {.kind = EVENT_MESSAGE};
     tiny_command(run, kind, value, count);
-    for (;;)
-        if (trainer_next_event(run->trainer, &event) && event.kind == EVENT_COMMAND &&
-            event.command.command.count == count &&
-            (event.command.command.kind == kind || event.command.command.kind == COMMAND_ROLLBACK))
-            return event.command;
+    while (!is_answer(&event, kind, count) || !trainer_is_settled(run->trainer))
+        if (!is_answer(&event, kind, count) && !trainer_next_event(run->trainer, &event))
+            event.kind = EVENT_MESSAGE;
+    return event.command;
 }
 
 static void finish(struct tiny_run *run)
@@ -292,6 +298,50 @@ static void losses_that_are_not_the_recorded_ones_are_told(void **state)
     tiny_free(&run);
 }
 
+static long no_checkpoint(void *context, long limit)
+{
+    (void)context;
+    (void)limit;
+    return -1;
+}
+
+/* Where no state and no checkpoint is left from before the step, the run is made again from its first one. */
+static void any_step_is_made_again_from_the_start(void **state)
+{
+    (void)state;
+    static struct tiny_run run, reference;
+    run_to_22(&run);
+    run.sink.saved_step = no_checkpoint;
+    change_at_4_and_19(&run);
+    kept_ring_free(&run.trainer->kept);
+    assert_made_again(&run, "made again from step 0, with the losses recorded then; lr 0.01");
+    finish(&run);
+    run_reference(&reference, 4, 0.01);
+    assert_same_course(&run, &reference);
+    tiny_free(&run);
+    tiny_free(&reference);
+}
+
+/* A run whose weights came from elsewhere has another start: that shows at the first loss, and undoes nothing. */
+static void a_start_that_is_not_the_runs_undoes_nothing(void **state)
+{
+    (void)state;
+    static struct tiny_run run;
+    run_to_22(&run);
+    run.sink.saved_step = no_checkpoint;
+    run.sink.recall = recall_another_loss;
+    change_at_4_and_19(&run);
+    kept_ring_free(&run.trainer->kept);
+    const struct command_record back = command(&run, COMMAND_BACK, 0, 11);
+    assert_false(back.ok);
+    assert_string_equal(back.outcome,
+                        "made again from the start, step 3 has not the loss that was recorded: nothing was undone");
+    assert_int_equal(run.rollback_count, 0);
+    finish(&run);
+    assert_int_equal(run.step_count, 3 * TINY_EPOCH);
+    tiny_free(&run);
+}
+
 static void a_step_ahead_is_refused(void **state)
 {
     (void)state;
@@ -317,6 +367,8 @@ int kept_back_run(void)
         cmocka_unit_test(an_epochs_end_is_made_again_as_it_was_left),
         cmocka_unit_test(a_way_back_that_is_called_off_undoes_nothing),
         cmocka_unit_test(losses_that_are_not_the_recorded_ones_are_told),
+        cmocka_unit_test(any_step_is_made_again_from_the_start),
+        cmocka_unit_test(a_start_that_is_not_the_runs_undoes_nothing),
         cmocka_unit_test(a_step_ahead_is_refused),
     };
     return cmocka_run_group_tests(tests, tiny_open, tiny_close);

@@ -330,6 +330,89 @@ static void loading_survives_a_crash_anywhere(void **state)
     free_rig(&dying_rig);
 }
 
+/* ---- Forks ---- */
+
+static struct session_summary summary_of(const struct settings *settings, const char *name)
+{
+    struct session *session;
+    struct session_summary summary;
+    assert_ok(session_open(settings, name, SESSION_READ, &session, &error), &error);
+    session_summarize(session, &summary);
+    session_close(session);
+    return summary;
+}
+
+static void a_fork_has_the_records_up_to_its_step(void **state)
+{
+    (void)state;
+    struct settings settings = small_settings();
+    struct rig rig = make_rig(&settings, 1), loaded = make_rig(&settings, 2);
+    struct session *session = six_steps(&settings, "parent", &rig), *fork;
+    const struct training_state four = {.step = 4, .commands = 1};
+    struct session_changes changes = {.count = 1};
+    struct training_state resumed;
+    char name[SESSION_NAME_SIZE], note[256];
+    changes.records[0] =
+        (struct command_record){.step = 4, .command = {.kind = COMMAND_LEARNING_RATE, .text = "fork's"}, .ok = true};
+    assert_ok(session_fork(session, "", &settings, rig.network, &four, &changes, name, &error), &error);
+    assert_string_equal(name, "parent-at-4");
+    assert_ok(session_fork(session, "", &settings, rig.network, &four, NULL, name, &error), &error);
+    assert_string_equal(name, "parent-at-4-2");
+    assert_error(session_fork(session, "parent", &settings, rig.network, &four, NULL, name, &error), &error,
+                 "session parent exists already");
+    assert_records(session, 6, "one four five");
+    session_close(session);
+
+    assert_ok(session_open(&settings, "parent-at-4", SESSION_WRITE, &fork, &error), &error);
+    assert_records(fork, 4, "one fork's");
+    assert_ok(session_resume(fork, CHECKPOINT_LATEST, loaded.network, &resumed, note, &error), &error);
+    assert_int_equal(resumed.step, 4);
+    assert_true(same_network(rig.network, loaded.network));
+    assert_records(fork, 4, "one fork's"); /* they are part of its checkpoint */
+    session_close(fork);
+    struct session_summary summary = summary_of(&settings, "parent-at-4");
+    assert_string_equal(summary.parent, "parent");
+    assert_int_equal(summary.parent_step, 4);
+    summary = summary_of(&settings, "parent");
+    assert_string_equal(summary.parent, "");
+    free_rig(&rig);
+    free_rig(&loaded);
+}
+
+static void die_forking(void)
+{
+    const struct training_state four = {.step = 4, .commands = 1};
+    struct session *session;
+    char name[SESSION_NAME_SIZE];
+    assert_ok(session_open(&dying_settings, dying_name, SESSION_READ, &session, &error), &error);
+    assert_ok(session_fork(session, "child", &dying_settings, dying_rig.network, &four, NULL, name, &error), &error);
+}
+
+/* Wherever it ends: the fork is whole or not there, and the parent as it was. */
+static void forking_survives_a_crash_anywhere(void **state)
+{
+    (void)state;
+    bool died = true;
+    int deaths = 0;
+    dying_settings = small_settings();
+    dying_rig = make_rig(&dying_settings, 1);
+    dying_name = "forks";
+    session_close(six_steps(&dying_settings, dying_name, &dying_rig));
+    for (; died; deaths++) {
+        struct session_summary *list;
+        int count;
+        died = dies_in(die_forking, deaths);
+        assert_ok(sessions_list(&dying_settings, &list, &count, &error), &error);
+        assert_int_equal(count, died ? 1 : 2);
+        for (int i = 0; i < count; i++)
+            assert_string_not_equal(list[i].state, "damaged");
+        free(list);
+    }
+    assert_true(deaths > 5);
+    assert_int_equal(summary_of(&dying_settings, "child").step, 4);
+    free_rig(&dying_rig);
+}
+
 #define TEST(test) cmocka_unit_test_setup_teardown(test, folder_setup, folder_teardown)
 
 int main(void)
@@ -337,7 +420,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(names_are_kept_listed_and_loaded),     TEST(a_name_brings_its_records_along),
         TEST(going_back_survives_a_crash_anywhere), TEST(naming_survives_a_crash_anywhere),
-        TEST(loading_survives_a_crash_anywhere),
+        TEST(loading_survives_a_crash_anywhere),    TEST(a_fork_has_the_records_up_to_its_step),
+        TEST(forking_survives_a_crash_anywhere),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

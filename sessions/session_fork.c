@@ -1,0 +1,156 @@
+/* A session that goes on from a step of another; see session_fork in session.h. It is put together under a hidden name,
+ * which is no session's, and gets its own when it is whole. */
+#include "sessions/session_internal.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* The folder that the parent lies in. */
+static int folder_above(const struct session *parent, char folder[FILE_PATH_SIZE], struct error *error)
+{
+    const char *slash = strrchr(parent->paths.folder, '/');
+    const int length = slash ? (int)(slash - parent->paths.folder) : 0;
+    return slash ? path_format(folder, error, "%.*s", length > 0 ? length : 1, parent->paths.folder)
+                 : path_format(folder, error, ".");
+}
+
+static bool is_taken(const char *folder, const char *name)
+{
+    char path[FILE_PATH_SIZE];
+    return path_format(path, NULL, "%s/%s", folder, name) || access(path, F_OK) == 0;
+}
+
+/* The name that was asked for, else one made of the parent's and the step. */
+static int choose_name(const struct session *parent, const char *folder, const char *asked, long step,
+                       char name[SESSION_NAME_SIZE], struct error *error)
+{
+    enum { TRIES = 1000 };
+    if (*asked) {
+        if (session_check_name(asked, error))
+            return -1;
+        strcpy(name, asked);
+        return is_taken(folder, name) ? error_set(error, "session %s exists already: choose another name", name) : 0;
+    }
+    for (int i = 1; i < TRIES; i++) {
+        char end[40];
+        const int length =
+            i == 1 ? snprintf(end, sizeof end, "-at-%ld", step) : snprintf(end, sizeof end, "-at-%ld-%d", step, i);
+        snprintf(name, SESSION_NAME_SIZE, "%.*s%s", SESSION_NAME_SIZE - 1 - length, parent->name, end);
+        if (!is_taken(folder, name))
+            return 0;
+    }
+    return error_set(error, "there are too many forks of step %ld: give a name", step);
+}
+
+/* The records of the parent up to the state. */
+static int copy_log(const char *from, const char *to, const struct training_state *state, long known,
+                    struct metrics_log **log, struct error *error)
+{
+    char *data = NULL;
+    size_t size = 0;
+    if (file_read(from, &data, &size, error))
+        return -1;
+    const int result = file_replace(to, data, size, error);
+    free(data);
+    return result || metrics_log_open(to, log, error) || metrics_log_cut(*log, state->step, known, error) ? -1 : 0;
+}
+
+static int copy_metrics(const struct session *parent, const struct session_paths *paths,
+                        const struct training_state *state, struct error *error)
+{
+    struct metrics_log *log = NULL;
+    const int result = copy_log(parent->paths.metrics, paths->metrics, state, 0, &log, error) ||
+                       metrics_log_state(log, trainer_state_name(TRAINER_STOPPED), state->step, "", error);
+    return metrics_log_close(log, result ? NULL : error) || result ? -1 : 0;
+}
+
+/* With what was commanded since; `count`: of all. */
+static int copy_commands(const struct session *parent, const struct session_paths *paths,
+                         const struct training_state *state, const struct session_changes *changes, long *count,
+                         struct error *error)
+{
+    struct metrics_log *log = NULL;
+    int result = copy_log(parent->paths.commands, paths->commands, state, state->commands, &log, error);
+    for (int i = 0; result == 0 && i < changes->count; i++)
+        result = metrics_log_command(log, &changes->records[i], error);
+    if (result == 0)
+        result = metrics_log_count(log, count, error);
+    return metrics_log_close(log, result ? NULL : error) || result ? -1 : 0;
+}
+
+static int write_parent(const struct session *parent, const struct session_paths *paths, long step, struct error *error)
+{
+    char text[SESSION_NAME_SIZE + 32];
+    const int length = snprintf(text, sizeof text, "%ld %s\n", step, parent->name);
+    return file_replace(paths->parent, text, (size_t)length, error);
+}
+
+static int fill(const struct session *parent, const struct session_paths *paths, const struct settings *settings,
+                struct network *network, const struct training_state *state, const struct session_changes *changes,
+                struct error *error)
+{
+    struct session fork = {.paths = *paths, .settings = *settings};
+    long commands = 0;
+    return file_make_folders(paths->checkpoints, error) || file_make_folders(paths->images, error) ||
+                   settings_write(settings, paths->settings, error) || copy_metrics(parent, paths, state, error) ||
+                   copy_commands(parent, paths, state, changes, &commands, error) ||
+                   write_parent(parent, paths, state->step, error) ||
+                   session_write_checkpoint(&fork, network, state, false, commands, error)
+               ? -1
+               : 0;
+}
+
+int session_fork(const struct session *parent, const char *asked, const struct settings *settings,
+                 struct network *network, const struct training_state *state, const struct session_changes *changes,
+                 char name[SESSION_NAME_SIZE], struct error *error)
+{
+    static const struct session_changes none = {0};
+    char folder[FILE_PATH_SIZE], hidden[FILE_PATH_SIZE], whole[FILE_PATH_SIZE];
+    struct session_paths paths;
+    if (folder_above(parent, folder, error) || choose_name(parent, folder, asked, state->step, name, error) ||
+        path_format(hidden, error, "%s/.fork-XXXXXX", folder) || path_format(whole, error, "%s/%s", folder, name))
+        return -1;
+    if (!mkdtemp(hidden))
+        return error_set(error, "cannot make a folder in %s: %s", folder, strerror(errno));
+    if (session_paths(hidden, &paths, error))
+        return -1;
+    if (fill(parent, &paths, settings, network, state, changes ? changes : &none, error)) {
+        session_discard(&paths);
+        return -1;
+    }
+    if (rename(hidden, whole) != 0) {
+        error_set(error, "cannot name the fork %s: %s", name, strerror(errno));
+        session_discard(&paths);
+        return -1;
+    }
+    return file_sync_folder(folder, error);
+}
+
+void session_fork_reference(const struct session *parent, const char *name, char reference[FORK_REFERENCE_SIZE])
+{
+    char folder[FILE_PATH_SIZE], path[FILE_PATH_SIZE];
+    const bool usual = !*parent->settings.sessions_dir;
+    if (usual || folder_above(parent, folder, NULL) || path_format(path, NULL, "%s/%s", folder, name))
+        snprintf(reference, FORK_REFERENCE_SIZE, "%s", name);
+    else
+        snprintf(reference, FORK_REFERENCE_SIZE, "%.*s", FORK_REFERENCE_SIZE - 1, path);
+}
+
+void session_read_parent(const struct session_paths *paths, char name[SESSION_NAME_SIZE], long *step)
+{
+    char *text = NULL, *end;
+    size_t size = 0;
+    name[0] = '\0';
+    *step = -1;
+    if (file_read(paths->parent, &text, &size, NULL))
+        return;
+    const long at = strtol(text, &end, 10);
+    if (end > text && *end == ' ' && at >= 0) {
+        snprintf(name, SESSION_NAME_SIZE, "%.*s", (int)strcspn(end + 1, "\n"), end + 1);
+        *step = at;
+    }
+    free(text);
+}

@@ -1,0 +1,212 @@
+/* `nfbench fork`: another session that goes on from any step of one. The step is come to as the screen's `back STEP`
+ * does it: from the nearest checkpoint before it, with the commands that were in force; the parent is only read. */
+#include "tui/cli.h"
+#include "tui/cli_progress.h"
+#include "tui/run.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+struct fork {
+    struct cli *cli;
+    struct session *session;
+    struct settings settings; /* the fork's */
+    struct dataset *dataset;
+    struct backend *backend;
+    struct network *network;
+    struct trainer *trainer;
+    struct training_state start;
+    struct session_changes changes;
+    struct trainer_sink source; /* of the session */
+    char name[SESSION_NAME_SIZE];
+    long step;
+};
+
+/* ---- What the trainer reads, and makes ---- */
+
+static long saved_step(void *context, long limit)
+{
+    const struct fork *fork = context;
+    return fork->source.saved_step(fork->session, limit);
+}
+
+static int recall(void *context, const struct training_state *from, long until, struct past *out, struct error *error)
+{
+    const struct fork *fork = context;
+    return fork->source.recall(fork->session, from, until, out, error);
+}
+
+static int on_load(void *context, const char *name, long step, struct network *network, struct training_state *state,
+                   struct error *error)
+{
+    const struct fork *fork = context;
+    return fork->source.on_load(fork->session, name, step, network, state, error);
+}
+
+/* The rate that was asked for is a command of the fork. */
+static int on_command(void *context, const struct command_record *record, struct error *error)
+{
+    struct fork *fork = context;
+    (void)error;
+    if (record->ok && record->command.kind == COMMAND_LEARNING_RATE)
+        fork->changes.records[fork->changes.count++] = *record;
+    return 0;
+}
+
+static int on_fork(void *context, const char *name, struct network *network, const struct training_state *state,
+                   char reference[FORK_REFERENCE_SIZE], struct error *error)
+{
+    struct fork *fork = context;
+    if (session_fork(fork->session, name, &fork->settings, network, state, &fork->changes, fork->name, error) != 0)
+        return -1;
+    fork->step = state->step;
+    snprintf(reference, FORK_REFERENCE_SIZE, "%s", fork->name);
+    return 0;
+}
+
+/* ---- Coming to the step ---- */
+
+static int open_parts(struct fork *fork, const struct checkpoint_choice *from, struct error *error)
+{
+    struct settings *settings = &fork->settings;
+    struct train_options train;
+    struct partition parts;
+    char device[DEVICE_TEXT_SIZE], note[DEVICE_NOTE_SIZE], warning[256];
+    if (run_open_session_data(settings, &fork->dataset, error) != 0 ||
+        partition_make(fork->dataset, &settings->train, &parts, error) != 0 ||
+        run_open_network(settings, &parts, &fork->backend, &fork->network, device, note, error) != 0 ||
+        session_load_choice(fork->session, from, fork->network, &fork->start, warning, error) != 0)
+        return -1;
+    cli_note(note);
+    cli_note(warning);
+    train = settings->train;
+    const struct trainer_sink sink = {.context = fork,
+                                      .saved_step = saved_step,
+                                      .recall = recall,
+                                      .on_load = on_load,
+                                      .on_command = on_command,
+                                      .on_fork = on_fork};
+    return trainer_create(fork->network, fork->dataset, &train, &fork->start, &sink, &fork->trainer, error) != 0 ||
+                   trainer_start(fork->trainer, true, error) != 0
+               ? -1
+               : 0;
+}
+
+/* Gives a command and waits until it is done; -1 when it could not be. */
+static int command(const struct fork *fork, const struct command *command, struct error *error)
+{
+    const struct timespec tick = {.tv_nsec = 20000000};
+    struct progress progress;
+    struct snapshot now;
+    struct event event;
+    int result = 1;
+    if (trainer_command(fork->trainer, command, error) != 0)
+        return -1;
+    progress_open(&progress, STDERR_FILENO);
+    while (result > 0) {
+        trainer_snapshot(fork->trainer, &now);
+        while (result > 0 && trainer_next_event(fork->trainer, &event))
+            if (event.kind == EVENT_COMMAND)
+                result = event.command.ok ? 0 : error_set(error, "%s", event.command.outcome);
+        if (result > 0 && trainer_has_ended(now.state))
+            result = error_set(error, "%s", now.message);
+        if (now.rehearse_total > 0)
+            progress_share(&progress, "making steps again", (int)now.rehearsed, (int)now.rehearse_total);
+        nanosleep(&tick, NULL);
+    }
+    progress_close(&progress);
+    if (result == 0 && command->kind == COMMAND_BACK)
+        fprintf(stderr, "%s\n", event.command.outcome);
+    return result;
+}
+
+/* `at`: a step, or -1: the checkpoint that the trainer began with. `rate`: 0: as it was. */
+static int make(struct fork *fork, long at, float rate, const char *name, struct error *error)
+{
+    struct command back = {.kind = COMMAND_BACK, .count = at, .text = "back"};
+    struct command change = {.kind = COMMAND_LEARNING_RATE, .value = (double)rate};
+    struct command make = {.kind = COMMAND_FORK, .text = "fork"};
+    snprintf(change.text, sizeof change.text, "lr %.9g", change.value);
+    snprintf(make.name, sizeof make.name, "%s", name);
+    if (at >= 0 && command(fork, &back, error) != 0)
+        return -1;
+    if (rate > 0 && command(fork, &change, error) != 0)
+        return -1;
+    return command(fork, &make, error);
+}
+
+/* ---- The subcommand ---- */
+
+static int read_options(struct fork *fork, struct checkpoint_choice *from, long *at, float *rate, const char **name,
+                        struct error *error)
+{
+    const struct cli *cli = fork->cli;
+    const float before = fork->settings.train.learning_rate;
+    struct session_summary summary;
+    session_summarize(fork->session, &summary);
+    *name = cli_value(cli, "name") ? cli_value(cli, "name") : "";
+    if (cli_choice(cli, "at", CHECKPOINT_LATEST, from, error) != 0 ||
+        cli_over_session(cli, &fork->settings, error) != 0)
+        return -1;
+    *rate = cli_given(cli, "lr") ? fork->settings.train.learning_rate : 0;
+    fork->settings.train.learning_rate = before;
+    *at = from->which;
+    if (*at < 0) {
+        *at = -1;
+        return 0;
+    }
+    from->which = CHECKPOINT_LATEST;
+    return *at <= summary.step ? 0
+                               : error_set(error, "--at %ld: session %s has come to step %ld", *at,
+                                           session_name(fork->session), summary.step);
+}
+
+static enum cli_status report(struct cli *cli, const struct fork *fork)
+{
+    if (cli->settings.json)
+        return cli_print_json(cli,
+                              json_pack("{s:o, s:o, s:I}", "session", cli_json_text(fork->name), "parent",
+                                        cli_json_text(session_name(fork->session)), "step", (json_int_t)fork->step));
+    printf("session %s begins at step %ld of %s: nfbench resume %s goes on from there\n", fork->name, fork->step,
+           session_name(fork->session), fork->name);
+    return CLI_DONE;
+}
+
+static void close_parts(struct fork *fork)
+{
+    if (fork->trainer)
+        trainer_destroy(fork->trainer);
+    if (fork->network)
+        network_destroy(fork->network);
+    if (fork->backend)
+        fork->backend->destroy(fork->backend);
+    if (fork->dataset)
+        dataset_close(fork->dataset);
+    session_close(fork->session);
+}
+
+enum cli_status cli_fork(struct cli *cli)
+{
+    struct fork fork = {.cli = cli};
+    struct checkpoint_choice from;
+    struct error error = {""};
+    const char *name;
+    float rate;
+    long at;
+    if (session_open(&cli->settings, cli->operands[0], SESSION_READ, &fork.session, &error) != 0)
+        return cli_failed(cli, &error);
+    fork.settings = *session_settings(fork.session);
+    fork.source = session_source(fork.session);
+    enum cli_status status = CLI_DONE;
+    if (read_options(&fork, &from, &at, &rate, &name, &error) != 0)
+        status = cli_usage(cli, &error);
+    else if (open_parts(&fork, &from, &error) != 0 || make(&fork, at, rate, name, &error) != 0)
+        status = cli_failed(cli, &error);
+    else
+        status = report(cli, &fork);
+    close_parts(&fork);
+    return status;
+}
