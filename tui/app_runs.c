@@ -25,7 +25,7 @@ void app_open_runs(struct app *app)
     struct error error;
 
     snprintf(list->own, sizeof(list->own), "%s", session_name(parts->session));
-    if (runs_open(parts->settings, &app->runs, &error)) {
+    if (runs_open(parts->settings, list->own, &app->runs, &error)) {
         app_log(app, JOURNAL_WARNING, "other sessions cannot be shown: %s", error.message);
         return;
     }
@@ -52,11 +52,25 @@ void app_want_runs(struct app *app)
                   details ? scene->run_marked : "", curves_smoothing(scene->curves));
 }
 
+/* A fork is looked at beside what it comes from. */
+static void overlay_parent(struct app *app)
+{
+    const char *parent = app->scene.runs.parent;
+    struct error error;
+
+    if (charts_overlay(&app->scene, parent, true, &error) == 0)
+        app_log(app, JOURNAL_NOTE, "a fork of %s, whose curves lie over this run's (overlay off takes them away)",
+                parent);
+}
+
 void app_follow_runs(struct app *app)
 {
+    bool had_parent = *app->scene.runs.parent;
     char said[RUN_WORDS];
 
     runs_take(app->runs, &app->scene.runs, said);
+    if (!had_parent && *app->scene.runs.parent)
+        overlay_parent(app);
     charts_list_overlays(&app->scene);
     if (*said)
         app_notice(app, ROLE_BAD, "%s", said);

@@ -59,14 +59,22 @@ static void write_started(const struct session_summary *row, char text[CELL])
         strftime(text, CELL, "%Y-%m-%d %H:%M", &when);
 }
 
+static void write_parent(const struct session_summary *row, char text[CELL])
+{
+    if (*row->parent)
+        snprintf(text, CELL, "%.20s @ %ld", row->parent, row->parent_step);
+    else
+        snprintf(text, CELL, "-");
+}
+
 /* In the order in which they appear as the screen gets wider. */
 static const struct column {
     const char *title;
     int columns; /* with the gap before it */
     void (*write)(const struct session_summary *row, char text[CELL]);
-} columns[] = {{"state", 13, write_state},    {"steps", 11, write_step}, {"best", 10, write_best},
-               {"loss", 10, write_loss},      {"lr", 10, write_rate},    {"preset", 9, write_preset},
-               {"started", 18, write_started}};
+} columns[] = {{"state", 13, write_state},     {"steps", 11, write_step},   {"best", 10, write_best},
+               {"loss", 10, write_loss},       {"lr", 10, write_rate},      {"preset", 9, write_preset},
+               {"started", 18, write_started}, {"parent", 30, write_parent}};
 
 enum { COLUMNS = sizeof(columns) / sizeof(*columns) };
 

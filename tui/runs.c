@@ -30,6 +30,7 @@ struct wanted {
 /* What the thread has read and nobody has taken. */
 struct finished {
     bool list, details;
+    char parent[SESSION_NAME_SIZE];
     struct session_summary *rows;
     int count;
     char error[RUN_WORDS], said[RUN_WORDS];
@@ -40,6 +41,7 @@ struct finished {
 
 struct runs {
     struct settings settings;
+    char own[SESSION_NAME_SIZE];
     int wake;
     pthread_t thread;
     pthread_mutex_t lock;
@@ -234,6 +236,22 @@ static void read_details(struct runs *runs, const char *name)
     wake(runs);
 }
 
+static void read_parent(struct runs *runs)
+{
+    struct session_summary summary = {.parent = ""};
+    struct session *session = NULL;
+
+    if (session_open(&runs->settings, runs->own, SESSION_READ, &session, NULL) == 0)
+        session_summarize(session, &summary);
+    session_close(session);
+    if (!*summary.parent)
+        return;
+    pthread_mutex_lock(&runs->lock);
+    memcpy(runs->finished.parent, summary.parent, sizeof(summary.parent));
+    pthread_mutex_unlock(&runs->lock);
+    wake(runs);
+}
+
 /* ---- The thread ---- */
 
 static bool wants_something(const struct wanted *wanted)
@@ -279,6 +297,7 @@ static void *runs_main(void *argument)
     double pause = 0;
 
     setpriority(PRIO_PROCESS, (id_t)gettid(), NICE); /* on Linux: of this thread alone */
+    read_parent(runs);
     pthread_mutex_lock(&runs->lock);
     while (!runs->stopping) {
         const struct wanted now = runs->wanted;
@@ -314,7 +333,7 @@ static void release(struct runs *runs)
     free(runs);
 }
 
-int runs_open(const struct settings *settings, struct runs **out, struct error *error)
+int runs_open(const struct settings *settings, const char *own, struct runs **out, struct error *error)
 {
     struct runs *runs = calloc(1, sizeof(*runs));
     sigset_t outside, before;
@@ -323,6 +342,7 @@ int runs_open(const struct settings *settings, struct runs **out, struct error *
     if (!runs)
         return error_set(error, "out of memory");
     runs->settings = *settings;
+    snprintf(runs->own, sizeof(runs->own), "%s", own);
     pthread_mutex_init(&runs->lock, NULL);
     pthread_cond_init(&runs->changed, NULL);
     runs->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -408,6 +428,9 @@ void runs_take(struct runs *runs, struct run_list *list, char said[RUN_WORDS])
         finished->rows = NULL;
         finished->list = false;
     }
+    if (*finished->parent)
+        memcpy(list->parent, finished->parent, sizeof(list->parent));
+    finished->parent[0] = 0;
     if (finished->details)
         list->details = finished->of;
     finished->details = false;

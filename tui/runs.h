@@ -27,9 +27,10 @@ struct run_details {
 struct run_list {
     struct session_summary *rows; /* the newest first */
     int count;
-    bool known;                  /* the folder has been read */
-    char own[SESSION_NAME_SIZE]; /* the session of this run */
-    char error[RUN_WORDS];       /* why it could not be read; empty: it could */
+    bool known;                     /* the folder has been read */
+    char own[SESSION_NAME_SIZE];    /* the session of this run */
+    char parent[SESSION_NAME_SIZE]; /* that it is a fork of; empty: of none, or not read yet */
+    char error[RUN_WORDS];          /* why it could not be read; empty: it could */
     struct run_overlay {
         char name[SESSION_NAME_SIZE]; /* empty: the place is free. Its place gives it its letter and its looks */
         struct curves *curves;        /* NULL: they are still being read */
@@ -44,8 +45,8 @@ int run_list_overlay(const struct run_list *list, const char *name);
 
 struct runs;
 
-/* Begins, for the run of these settings (copied). */
-int runs_open(const struct settings *settings, struct runs **out, struct error *error);
+/* Begins, for the run of these settings (copied) and this session; its parent, if it has one, is read at once. */
+int runs_open(const struct settings *settings, const char *own, struct runs **out, struct error *error);
 /* Ends the thread. NULL is allowed. */
 void runs_close(struct runs *runs);
 /* Readable (an eventfd) when there is something to take. */

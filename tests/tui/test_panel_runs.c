@@ -92,6 +92,10 @@ static void a_row_tells_of_a_session_as_there_is_room(void **state)
     render(24, 160);
     must_show(24, "session-3        finished      3,000   52.00 %    1.8000     0.125    micro");
     must_show(24, "2026-01-31");
+    strcpy(scene.runs.rows[0].parent, "first");
+    scene.runs.rows[0].parent_step = 250;
+    render(24, 160);
+    must_show(24, "first @ 250");
     assert_int_equal(role_at(24, "training  "), ROLE_GOOD);
     render(24, 60);
     must_show(24, "session-1        diverged      1,000         -");

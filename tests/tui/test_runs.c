@@ -31,7 +31,7 @@ static int open_all(void **state)
         return -1;
     snprintf(settings.sessions_dir, sizeof(settings.sessions_dir), "%s", folder);
     strcpy(list.own, "own");
-    return runs_open(&settings, &runs, &error);
+    return runs_open(&settings, "own", &runs, &error);
 }
 
 static int close_all(void **state)
@@ -179,6 +179,32 @@ static void details_tell_what_differs(void **state)
     assert_int_equal(list.details.failed, false);
 }
 
+static bool has_parent(void)
+{
+    return *list.parent;
+}
+
+/* Of a fork, without being asked. */
+static void the_parent_of_this_run_is_told(void **state)
+{
+    struct session *own = make("fork", 0.5);
+    struct error error;
+    char path[256];
+    FILE *file;
+
+    (void)state;
+    snprintf(path, sizeof(path), "%s/parent", session_path(own));
+    file = fopen(path, "w");
+    assert_non_null(file);
+    fputs("30 a\n", file);
+    fclose(file);
+    session_close(own);
+    runs_close(runs);
+    assert_int_equal(runs_open(&settings, "fork", &runs, &error), 0);
+    take_until(has_parent);
+    assert_string_equal(list.parent, "a");
+}
+
 static void what_cannot_be_read_is_said_and_leaves_its_place(void **state)
 {
     (void)state;
@@ -200,6 +226,7 @@ int main(void)
         TEST(the_list_is_read_when_it_is_wanted),
         TEST(curves_are_read_and_read_again_as_they_grow),
         TEST(details_tell_what_differs),
+        TEST(the_parent_of_this_run_is_told),
         TEST(what_cannot_be_read_is_said_and_leaves_its_place),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
