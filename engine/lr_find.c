@@ -65,7 +65,7 @@ static int by_size(const void *a, const void *b)
 static double noise_of(const struct lr_find *find)
 {
     const double of_median = 0.6745 * sqrt(2); /* of a difference of two normal values */
-    float differences[LR_FIND_MOST];
+    float differences[LR_FIND_MOST] = {0};
     for (int i = 1; i < find->count; i++)
         differences[i - 1] = fabsf(find->loss[i] - find->loss[i - 1]);
     qsort(differences, (size_t)(find->count - 1), sizeof *differences, by_size);

@@ -128,6 +128,31 @@ static void a_trial_leaves_the_run_as_it_was(void **state)
     tiny_free(&run);
 }
 
+/* Over the end of an epoch, behind which a batch of another size is to come: with it the data's order, the number of
+ * steps and the plans change, and all of it changes back. */
+static void a_trial_crosses_a_change_of_the_batch(void **state)
+{
+    (void)state;
+    static struct tiny_run runs[2];
+    for (int i = 0; i < 2; i++) {
+        tiny_init(&runs[i], "micro");
+        begin(&runs[i]);
+        tiny_command(&runs[i], COMMAND_BATCH, 6, 0);
+        assert_true(wait_for_command(&runs[i], COMMAND_BATCH)->ok);
+        if (i == 1) {
+            send(&runs[i], COMMAND_TRY, &two_rates);
+            assert_true(wait_for_command(&runs[i], COMMAND_TRY)->ok);
+            assert_int_equal(news(TRIAL_ENDS, 1, 0)->result.steps, LONG_ENOUGH);
+        }
+        finish(&runs[i]);
+    }
+    assert_int_equal(runs[0].step_count, TINY_EPOCH + TINY_TRAIN / 6);
+    tiny_assert_same_steps(&runs[0], &runs[1]);
+    tiny_assert_same_end(&runs[0], &runs[1]);
+    tiny_free(&runs[0]);
+    tiny_free(&runs[1]);
+}
+
 static void a_pause_ends_a_trial_early(void **state)
 {
     (void)state;
@@ -532,6 +557,7 @@ int trials_run(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_trials_losses_are_those_of_a_run_with_the_rate),
         cmocka_unit_test(a_trial_leaves_the_run_as_it_was),
+        cmocka_unit_test(a_trial_crosses_a_change_of_the_batch),
         cmocka_unit_test(a_pause_ends_a_trial_early),
         cmocka_unit_test(a_stop_ends_a_trial_and_saves_the_run),
         cmocka_unit_test(a_trial_that_diverges_is_a_result),
