@@ -130,6 +130,8 @@ void progress_format(const struct progress *progress, const struct snapshot *sna
 {
     double total = (double)snapshot->steps_total;
     double fraction = total > 0 ? (double)snapshot->step.step / total : 0;
+    if (snapshot->state == TRAINER_TRYING && snapshot->trial.steps > 0)
+        fraction = (double)snapshot->trial.step / (double)snapshot->trial.steps;
     fraction = fraction < 0 ? 0 : fraction > 1 ? 1 : fraction;
     struct field fields[FIELDS];
     make_fields(progress, snapshot, fraction, fields);
@@ -173,6 +175,9 @@ static void plain_line(struct progress *progress, const struct snapshot *snapsho
     if (snapshot->state == TRAINER_EVALUATING)
         progress_line(progress, "step %ld/%ld  evaluating %d/%d", snapshot->step.step, snapshot->steps_total,
                       snapshot->evaluated, snapshot->evaluate_total);
+    else if (snapshot->state == TRAINER_TRYING)
+        progress_line(progress, "trying %d/%d, step %ld/%ld", snapshot->trial.index + 1, snapshot->trial.count,
+                      snapshot->trial.step, snapshot->trial.steps);
     else if (snapshot->step.step > 0)
         progress_line(progress, "step %ld/%ld  loss %.4f  accuracy %.1f %%  %.0f images/s  ETA %s", snapshot->step.step,
                       snapshot->steps_total, progress->loss, 100 * progress->accuracy, snapshot->step.images_per_second,

@@ -77,6 +77,20 @@ static void test_bar_before_the_first_step_and_past_the_end(void **state)
     assert_non_null(strstr(text, "100 %"));
 }
 
+/* The steps of a trial are no steps of the run. */
+static void test_bar_says_how_far_a_trial_is(void **state)
+{
+    (void)state;
+    char text[PROGRESS_LINE_SIZE];
+    const struct progress progress = {0};
+    struct snapshot trying = midway;
+    trying.state = TRAINER_TRYING;
+    trying.trial = (struct trial_progress){.index = 1, .count = 3, .step = 57, .steps = 200};
+    progress_format(&progress, &trying, 120, text);
+    assert_non_null(strstr(text, "trying 2/3, step 57/200"));
+    assert_non_null(strstr(text, " 28 %"));
+}
+
 static void test_bar_says_when_it_evaluates(void **state)
 {
     (void)state;
@@ -256,6 +270,7 @@ int main(void)
         cmocka_unit_test(test_bar_keeps_within_every_width),
         cmocka_unit_test(test_bar_says_all_where_there_is_room_and_the_loss_last),
         cmocka_unit_test(test_bar_before_the_first_step_and_past_the_end),
+        cmocka_unit_test(test_bar_says_how_far_a_trial_is),
         cmocka_unit_test(test_bar_says_when_it_evaluates),
         cmocka_unit_test(test_terminal_is_redrawn_at_most_ten_times_a_second),
         cmocka_unit_test(test_lines_stay_above_the_bar),
