@@ -302,7 +302,8 @@ static void update(bool kitty)
     for (int i = 0; kitty && i < graphics.shown_count; i++)
         if (graphics.shown[i].id)
             kitty_delete(graphics.terminal, graphics.shown[i].id);
-    memcpy(graphics.shown, now, (size_t)count * sizeof(*now));
+    for (int i = 0; i < count; i++)
+        graphics.shown[i] = now[i];
     graphics.shown_count = count;
 }
 

@@ -122,8 +122,9 @@ static uint8_t *decode_kitty(struct written *written, struct kitty_command *firs
         if (at == written->bytes)
             *first = command;
         assert_int_equal(command.more, end + 2 < written->bytes + written->count);
-        all = realloc(all, *size + command.size + 1);
-        assert_non_null(all);
+        uint8_t *larger = realloc(all, *size + command.size + 1);
+        assert_non_null(larger);
+        all = larger;
         memcpy(all + *size, command.payload, command.size);
         *size += command.size;
         free(command.payload);
