@@ -28,12 +28,24 @@ static int end(void **state)
     return 0;
 }
 
+/* By the header alone: the log and the command line tell of a pause before it is one. */
+static void wait_for_pause(void)
+{
+    const long limit = pty_now() + 60000;
+
+    while (!strstr(pty_row(0), "paused") && !strstr(pty_row(1), "paused")) {
+        assert_true(pty_now() < limit);
+        pty_settle();
+    }
+}
+
 /* A paused run with the view of images open. */
 static void start(int columns, int rows, const char *environment)
 {
     pty_start(columns, rows, environment, RUN);
     pty_wait(" training ");
     pty_keys(" ");
+    wait_for_pause();
     pty_wait("space resume");
     pty_keys("6");
     pty_wait("trains on");
@@ -82,10 +94,12 @@ static void a_look_is_taken_when_asked_and_at_a_pause(void **state)
     (void)state;
     start(100, 30, "");
     pty_keys(" ");
+    pty_wait(" training ");
     pty_wait("u measures now");
     pty_keys("u");
     pty_wait("draw 1: just what");
     pty_keys(" ");
+    wait_for_pause();
     pty_wait("space resume");
     pty_wait_gone("u measures now");
     pty_wait_gone("being measured");
