@@ -265,6 +265,8 @@ enum progress trainer_diverge(struct trainer *trainer, enum divergence_cause cau
         return trainer_roll_back(trainer, step, why);
     if (policy == DIVERGENCE_ROLLBACK && trainer->rollbacks > 0)
         snprintf(tried, sizeof tried, "after %d rollbacks: %s", trainer->rollbacks, why);
+    else if (policy == DIVERGENCE_ROLLBACK)
+        snprintf(tried, sizeof tried, "no checkpoint from before the loss rose is there to roll back to: %s", why);
     else if (policy == DIVERGENCE_CONTINUE && trainer->skipped > 0)
         snprintf(tried, sizeof tried, "after %d batches passed over: %s", trainer->skipped, why);
     else

@@ -196,6 +196,38 @@ static void while_the_loss_is_high_each_step_is_probed(void **state)
     tiny_free(&run);
 }
 
+static long none_is_good(void *context, long limit)
+{
+    (void)context;
+    (void)limit;
+    return -1;
+}
+
+/* Chosen while the loss is high already: no copy of good weights was made, and none is on the disk. */
+static void choose_rollback(struct tiny_run *run, const struct step_record *record)
+{
+    if (record->step == BROKEN - 1)
+        tiny_command(run, COMMAND_ON_DIVERGENCE, DIVERGENCE_ROLLBACK, 0);
+}
+
+static void a_rollback_that_has_nowhere_to_go_says_so(void **state)
+{
+    (void)state;
+    static struct tiny_run run;
+    struct error error = {""};
+    diverging_init(&run, DIVERGENCE_PAUSE);
+    run.options.checkpoint_every = 1;
+    run.saved = diverging_hurry;
+    run.watch = choose_rollback;
+    run.sink.good_step = none_is_good;
+    tiny_create(&run, NULL);
+    assert_int_equal(trainer_run(run.trainer, &error), -1);
+    assert_int_equal(run.rollback_count, 0);
+    assert_non_null(
+        strstr(run.diagnosis, "no checkpoint from before the loss rose is there to roll back to: diverged"));
+    tiny_free(&run);
+}
+
 int divergences_rollback(void)
 {
     const struct CMUnitTest tests[] = {
@@ -206,6 +238,7 @@ int divergences_rollback(void)
         cmocka_unit_test(a_rollback_forgets_the_losses_behind_it),
         cmocka_unit_test(a_rollback_forgets_what_was_found_behind_it),
         cmocka_unit_test(while_the_loss_is_high_each_step_is_probed),
+        cmocka_unit_test(a_rollback_that_has_nowhere_to_go_says_so),
     };
     return cmocka_run_group_tests(tests, tiny_open, tiny_close);
 }
