@@ -16,6 +16,8 @@
 #define RUN                                                                                                            \
     "--data synthetic --stem 8 --stages 16/8x1 --limit 600 --validation 200 --batch 16 --threads 1 --precision fp32 "  \
     "--epochs 4000 --lr 0.02 --schedule constant"
+/* In the header, where blanks stand before it: the log and the command line tell of a pause before it is one. */
+#define PAUSED "  paused "
 #define YES "\033_Gi=31;OK\033\\"
 #define PLAIN "\033[?62;1c"
 #define SIXELS "\033[?62;4;22c"
@@ -28,24 +30,13 @@ static int end(void **state)
     return 0;
 }
 
-/* By the header alone: the log and the command line tell of a pause before it is one. */
-static void wait_for_pause(void)
-{
-    const long limit = pty_now() + 60000;
-
-    while (!strstr(pty_row(0), "paused") && !strstr(pty_row(1), "paused")) {
-        assert_true(pty_now() < limit);
-        pty_settle();
-    }
-}
-
 /* A paused run with the view of images open. */
 static void start(int columns, int rows, const char *environment)
 {
     pty_start(columns, rows, environment, RUN);
     pty_wait(" training ");
     pty_keys(" ");
-    wait_for_pause();
+    pty_wait(PAUSED);
     pty_wait("space resume");
     pty_keys("6");
     pty_wait("trains on");
@@ -99,7 +90,7 @@ static void a_look_is_taken_when_asked_and_at_a_pause(void **state)
     pty_keys("u");
     pty_wait("draw 1: just what");
     pty_keys(" ");
-    wait_for_pause();
+    pty_wait(PAUSED);
     pty_wait("space resume");
     pty_wait_gone("u measures now");
     pty_wait_gone("being measured");
