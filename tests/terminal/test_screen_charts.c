@@ -78,17 +78,36 @@ static void keys_lead_through_the_charts(void **state)
     screen_key("Escape");
     wait_for(": for the command line");
     screen_command("lr x0.5");
-    screen_key("s");
-    wait_for("paused at step");
+    wait_for("lr 0.02 -> 0.01");
     screen_command("fit");
     wait_for("all steps");
     screen_key("End");
-    screen_key("Left");
-    snprintf(words, sizeof words, "at %ld: ", screen_step() - 1);
+    snprintf(words, sizeof words, "at %ld: ", screen_step());
     wait_for(words);
     wait_for("lr 0.02 -> 0.01");
     screen_command("view gradient-norm");
     wait_until_gone("Learning rate");
+    leave();
+}
+
+/* Enter puts the way back on the command line, a second one goes it. */
+static void the_cursor_leads_back_to_its_step(void **state)
+{
+    (void)state;
+    screen_start(120, 40, "", TINY);
+    wait_for_step_above(60);
+    pause_now();
+    screen_key("2");
+    wait_for("smoothing 0.95");
+    screen_key("Home");
+    wait_for("\n step 1 ");
+    wait_for("Enter back here");
+    screen_key("Enter");
+    wait_for("Enter: back 1");
+    screen_key("Enter");
+    wait_for("back at step 1");
+    wait_for(" paused ");
+    assert_int_equal(screen_step(), 1);
     leave();
 }
 
@@ -126,9 +145,6 @@ static void another_sessions_curves_lie_over_this_ones(void **state)
     wait_for("a first");
     screen_command("overlay second");
     wait_for("is this run itself");
-    screen_key("C-u");
-    screen_key("Escape");
-    wait_for(": for the command line");
     screen_command("overlay thrid");
     wait_for("thrid"); /* which is not there */
     screen_key("1");
@@ -143,6 +159,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(keys_lead_through_the_charts),
+        TEST(the_cursor_leads_back_to_its_step),
         TEST(another_sessions_curves_lie_over_this_ones),
     };
     return cmocka_run_group_tests(tests, tmux_set_up, tmux_tear_down);
