@@ -172,7 +172,7 @@ static void add_line(struct profile_parts *parts, struct signal_line data, struc
 }
 
 /* The lines of one signal. Alone in its plot colours tell now from start; with others colours tell the signals, and
- * only one line of each is in the legend. */
+ * the legend names start and predicted once for all of them. */
 static void add_signal(struct profile_parts *parts, const struct profile_figure *figure, enum signal signal, bool alone,
                        int number)
 {
@@ -181,14 +181,16 @@ static void add_signal(struct profile_parts *parts, const struct profile_figure 
     start.probe = figure->start;
     if (!alone || isfinite(signal_predicted(figure->now, 1, signal)))
         add_line(parts, now,
-                 (struct profile_line){.name = alone ? "predicted" : NULL,
+                 (struct profile_line){.name = "predicted",
+                                       .for_many = !alone,
                                        .value = line_predicted,
                                        .style = STYLE(alone ? ROLE_TEXT : role),
                                        .stroke = STROKE_DASHED,
                                        .width = 2});
     if (shows_start(figure))
         add_line(parts, start,
-                 (struct profile_line){.name = alone ? parts->names[1] : NULL,
+                 (struct profile_line){.name = parts->names[1],
+                                       .for_many = !alone,
                                        .value = line_value,
                                        .style = STYLE(alone ? ROLE_SERIES_2 : role, alone ? 0 : STYLE_FAINT),
                                        .stroke = STROKE_DOTTED,
@@ -390,9 +392,9 @@ void figure_channels(struct canvas *canvas, struct rect area, const struct chann
     const double predicted = signal_predicted(figure->now, figure->point, SIGNAL_VARIANCE);
     const struct profile_line lines[] = {
         {isfinite(predicted) ? "predicted" : NULL, channel_predicted, &predicted, STYLE(ROLE_TEXT), STROKE_DASHED, 2,
-         false, 0},
-        {"variance", channel_variance, point, STYLE(ROLE_SERIES_1), STROKE_SOLID, 2, true, MARKER_CIRCLE},
-        {"mean", channel_mean, point, STYLE(ROLE_SERIES_2), STROKE_SOLID, 2, true, MARKER_DIAMOND}};
+         false, 0, false},
+        {"variance", channel_variance, point, STYLE(ROLE_SERIES_1), STROKE_SOLID, 2, true, MARKER_CIRCLE, false},
+        {"mean", channel_mean, point, STYLE(ROLE_SERIES_2), STROKE_SOLID, 2, true, MARKER_DIAMOND, false}};
     struct profile profile = {.title = figure->title,
                               .x_label = "channel",
                               .y_label = figure->log_axis ? "variance" : "mean and variance",

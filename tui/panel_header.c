@@ -248,6 +248,8 @@ static void draw_results(const struct scene *scene, struct canvas *canvas, struc
     if (scene->best >= 0 && !scene->best_is_test) {
         words_percent((double)scene->best, part, sizeof(part));
         snprintf(text + used, sizeof(text) - (size_t)used, "; best validation %s at step %ld", part, scene->best_step);
+        if (text_columns(text) > line.columns)
+            snprintf(text + used, sizeof(text) - (size_t)used, "; validation %s", part);
     }
     canvas_text_cut(canvas, line.column, line.row, line.columns, STYLE(ROLE_GOOD, STYLE_BOLD), text);
 }

@@ -19,15 +19,18 @@ const struct panel_ops *panel_at(int index)
 
 int panel_draw_wrapped(struct canvas *canvas, struct rect area, struct style style, const char *text)
 {
-    int row = 0;
+    int row = 0, width = 0;
 
     while (*text && row < area.rows && area.columns > 0) {
         const char *next;
         size_t length = words_wrap(text, area.columns, &next);
 
-        canvas_printf(canvas, area.column, area.row + row++, style, "%.*s", (int)length, text);
+        width = canvas_printf(canvas, area.column, area.row + row++, style, "%.*s", (int)length, text);
         text = next;
     }
+    if (*text && row > 0) /* there is more than has room */
+        canvas_put(canvas, area.column + (width < area.columns ? width : area.columns - 1), area.row + row - 1, style,
+                   0x2026);
     return row;
 }
 

@@ -114,16 +114,18 @@ int profile_legend(const struct profile *profile, struct legend_entry legend[LEG
 {
     int count = 0;
     bool at[EDGES] = {false};
-    for (int l = profile->line_count - 1; l >= 0; l--) {
-        const struct profile_line *line = &profile->lines[l];
+    for (int k = 2 * profile->line_count - 1; k >= 0; k--) { /* twice: those that stand for many lines come last */
+        const struct profile_line *line = &profile->lines[k % profile->line_count];
         bool any = false;
+        if (line->for_many != (k < profile->line_count))
+            continue;
         for (int i = 0; i < profile->count; i++) {
             any = any || !isnan(value_of(line, i));
             at[edge_of(profile->log_y, value_of(line, i))] = true;
         }
         if (!any || !line->name || count == LEGEND_MAX - EDGES || is_listed(legend, count, line->name))
             continue;
-        legend[count] = (struct legend_entry){.style = line->style,
+        legend[count] = (struct legend_entry){.style = line->for_many ? STYLE(ROLE_TEXT) : line->style,
                                               .sample = line->markers ? SAMPLE_POINTS : SAMPLE_LINE,
                                               .stroke = line->stroke,
                                               .marker = line->marker};

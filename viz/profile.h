@@ -15,6 +15,7 @@ struct profile_line {
     double width;
     bool markers; /* where they do not cover each other */
     enum marker_shape marker;
+    bool for_many; /* the legend shows it without its colour and last: lines of other colours are the same of theirs */
 };
 
 /* A dotted upright at x ("stage 2"). */
@@ -37,9 +38,9 @@ struct profile {
     double cursor; /* an x to mark; NAN: none */
 };
 
-/* The legend of lines that have values, each name once, the last first, and behind them what the marks at the edges
- * mean where there are any: crosses for values that are not finite, triangles for those below a logarithmic axis.
- * Returns how many entries. */
+/* The legend of lines that have values, each name once, the last first (those for many behind the others), and behind
+ * them what the marks at the edges mean where there are any: crosses for values that are not finite, triangles for
+ * those below a logarithmic axis. Returns how many entries. */
 int profile_legend(const struct profile *profile, struct legend_entry legend[LEGEND_MAX]);
 
 /* Any size; the last lines are on top. */
