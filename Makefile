@@ -208,6 +208,22 @@ TEST_ENVIRONMENT = TEST_JOBS=$(TEST_JOBS) CUDA_VISIBLE_DEVICES= NFBENCH_BINARY=$
 check: tests
 	@$(TEST_ENVIRONMENT) scripts/run-tests.sh $(TESTS_cuda) $(filter-out $(TESTS_cuda),$(TESTS)) $(TEST_SCRIPTS)
 
+# ---- What the screen looks like: as text, compared by test_golden_screens, and as pictures for the README ----
+golden-screens: $(BINARY) $(BUILD)/tests/terminal/test_golden_screens
+	@$(TEST_ENVIRONMENT) NFBENCH_WRITE_GOLDEN=1 $(BUILD)/tests/terminal/test_golden_screens
+
+SCREENSHOTS := $(BUILD)/tests/terminal/screenshots/screenshots
+$(SCREENSHOTS): $(SCREENSHOTS).o $(BUILD)/tests/terminal/pty.o $(call archives,terminal)
+	@echo "  LINK    $@"
+	$(Q)$(COMPILE) $(LDFLAGS) -o $@ $^ $(call libraries,terminal) $(LIBRARIES_TESTS) $(LIBRARIES_TESTS_terminal)
+
+# Of a short run, on real images where they are.
+SCREENSHOTS_RUN ?= --preset micro --limit 2000 --validation 200 --epochs 5 --probe-every 10 --session picture
+screenshots: $(BINARY) $(SCREENSHOTS)
+	@mkdir -p docs/views
+	@$(TEST_ENVIRONMENT) $(SCREENSHOTS) docs/views $(SCREENSHOTS_RUN) \
+	    --data $(or $(wildcard $(NFBENCH_CIFAR10)),synthetic)
+
 # ---- What people type ----
 run: deps
 	@$(MAKE) all
@@ -233,7 +249,7 @@ clean:
 	rm -rf build nfbench
 
 FORMATTED := $(wildcard $(addsuffix /*.[ch],$(MODULES) $(FOLDERS_kernels) tests/support $(addprefix tests/,$(TEST_FOLDERS))) \
-    tests/gpu/*.[ch] tests/gpu/standin/*.[ch] kernels/*.c $(addsuffix /*.cu,kernels/cuda tests/cuda) \
+    tests/gpu/*.[ch] tests/gpu/standin/*.[ch] tests/terminal/screenshots/*.c kernels/*.c $(addsuffix /*.cu,kernels/cuda tests/cuda) \
     $(addsuffix /*.h,kernels/cuda kernels/cuda/hardware tests/cuda) kernels/cuda/*.cuh tests/cuda/*.c \
     $(addprefix tests/cuda_emulation/*,.c .h .cpp))
 
@@ -347,11 +363,12 @@ help:
 	@echo "make clean              remove what was built"
 	@echo "make lint | format | format-check   cppcheck and the arrows between folders | clang-format"
 	@echo "make sanitize | tsan    tests under ASan and UBSan | trainer, queues and loader under TSan"
+	@echo "make golden-screens | screenshots   the screens that tests compare with, anew | pictures of all views (docs/views)"
 	@echo "make peer               golden files anew from PyTorch, and the full comparison with it"
 	@echo "make cuda-check         compile the GPU's kernels for all architectures; registers and spills of each"
 	@echo "make gpu-test | gpu-bench   on a machine with a GPU: all of its tests | speed beside PyTorch's (ARGS='-b 64 report')"
 	@echo "Settings: CUDA=0 (leave it out) CUDA_HOME=$(CUDA_HOME) CUDA_ARCHITECTURES='80 90' HEADLESS=1 (no screen)"
 	@echo "  BUILD=$(BUILD) CC=$(CC) MARCH=$(MARCH) (x86-64-v3 for other machines' use) CFLAGS= WERROR= V=1 -jN TEST_JOBS=$(TEST_JOBS)"
 
-.PHONY: all announce always binary check clean cuda-check cuda-table gpu-bench gpu-possible gpu-programs gpu-test deps format format-check help install lint peer run sanitize test tests tsan \
+.PHONY: golden-screens screenshots all announce always binary check clean cuda-check cuda-table gpu-bench gpu-possible gpu-programs gpu-test deps format format-check help install lint peer run sanitize test tests tsan \
     tsan-check uninstall

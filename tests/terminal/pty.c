@@ -483,6 +483,7 @@ void pty_settle(void)
     }
     pty_keys("\033[99~");
     pty_wait_gone("'~' does");
+    pty_take_until_quiet(60); /* the rest of that frame */
 }
 
 /* Without taking its status. */

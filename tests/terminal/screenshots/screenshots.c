@@ -1,0 +1,78 @@
+/* Pictures of every view of a run: nfbench on a pseudo-terminal, its cells as pixels. For the README, and to be looked
+ * at; `make screenshots` runs it. Arguments: the folder for the pictures, then nfbench's own. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "tests/terminal/pty.h"
+#include "tui/layout.h"
+#include "viz/screenshot.h"
+
+static const struct {
+    int columns, rows;
+} sizes[] = {{80, 24}, {160, 48}};
+
+static char directory[1024], arguments[4096];
+
+static void take_picture(const char *view, int columns, int rows)
+{
+    char path[1200], title[64];
+    const struct screenshot_options options = {.title = title, .scale = 1, .cursor_column = -1, .cursor_row = -1};
+    struct canvas *canvas = pty_canvas();
+    struct error error;
+
+    snprintf(title, sizeof title, "nfbench \u00b7 %s", view);
+    snprintf(path, sizeof path, "%s/%s-%dx%d.png", directory, view, columns, rows);
+    if (screenshot_write(path, canvas, &options, NULL, 0, &error))
+        fail_msg("%s", error.message);
+    canvas_destroy(canvas);
+    print_message("%s\n", path);
+}
+
+static void every_view(void **state)
+{
+    int row, column;
+
+    (void)state;
+    pty_start(sizes[0].columns, sizes[0].rows, "COLORTERM=truecolor", arguments);
+    for (long limit = pty_now() + 600000; !pty_find("epoch 2 ", &row, &column) && pty_runs(); pty_take(100))
+        assert_true(pty_now() < limit);
+    pty_keys(" "); /* on the way: what comes next can be shown, too */
+    pty_wait(" paused ");
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        pty_resize(sizes[i].columns, sizes[i].rows);
+        for (int view = 0; view < VIEW_COUNT; view++) {
+            char command[64];
+
+            snprintf(command, sizeof command, "view %s", view_name((enum view)view));
+            pty_command(command);
+            pty_settle();
+            pty_take_until_quiet(1500); /* images are measured first */
+            take_picture(view_name((enum view)view), sizes[i].columns, sizes[i].rows);
+        }
+    }
+    pty_keys("q");
+    assert_int_equal(pty_status(), 0);
+}
+
+int main(int argc, char **argv)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(every_view)};
+
+    if (argc < 2 || !realpath(argv[1], directory)) {
+        fprintf(stderr, "screenshots FOLDER [nfbench's arguments]\n");
+        return 2;
+    }
+    for (int i = 2; i < argc; i++) {
+        size_t used = strlen(arguments);
+
+        snprintf(arguments + used, sizeof arguments - used, "%s%s", used ? " " : "", argv[i]);
+    }
+    return cmocka_run_group_tests(tests, pty_set_up, pty_tear_down);
+}
