@@ -12,6 +12,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <atomic>
+
 enum { ALIGNMENT = 256, MARGIN_FILL = 0xA5 };
 static const size_t RANGE = (size_t)1 << 38;
 
@@ -119,10 +121,17 @@ bool memory_touch(const void *address)
     return true;
 }
 
+/* The handler of faults reads and writes what is static here: the compiler must not keep it in registers meanwhile. */
+static void meet_handler()
+{
+    std::atomic_signal_fence(std::memory_order_seq_cst);
+}
+
 void memory_open()
 {
     if (opened++ == 0 && has_key())
         pkey_set(key, 0);
+    meet_handler();
 }
 
 static void check_margin(const struct allocation *a)
@@ -139,6 +148,7 @@ static void check_margin(const struct allocation *a)
 
 void memory_close()
 {
+    meet_handler();
     if (--opened)
         return;
     if (has_key()) {
