@@ -291,7 +291,7 @@ sanitize:
 	    CFLAGS='$(SANITIZE_COMMON) -fsanitize=address,undefined -fno-sanitize-recover=all'
 
 # One OpenMP thread: TSan cannot see libgomp's barriers. What it is for are our own threads: trainer, queues, loader.
-TSAN_TESTS := $(filter $(foreach n,live trainer trainer_commands trainer_divergence trainer_probe on_divergence look loader queue ring \
+TSAN_TESTS := $(filter $(foreach n,live trainer trainer_commands trainer_divergence trainer_probe trial on_divergence look loader queue ring \
     control evaluate,%test_$(n)),$(TESTS_engine))
 tsan:
 	@scripts/deps.sh $(NEEDED) test
