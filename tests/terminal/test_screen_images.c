@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,6 +19,7 @@
     "--epochs 4000 --lr 0.02 --schedule constant"
 /* In the header, where blanks stand before it: the log and the command line tell of a pause before it is one. */
 #define PAUSED "  paused "
+#define CLOCK "NFBENCH_CLOCK=1700000000 "
 #define YES "\033_Gi=31;OK\033\\"
 #define PLAIN "\033[?62;1c"
 #define SIXELS "\033[?62;4;22c"
@@ -33,7 +35,11 @@ static int end(void **state)
 /* A paused run with the view of images open. */
 static void start(int columns, int rows, const char *environment)
 {
-    pty_start(columns, rows, environment, RUN);
+    char all[256];
+
+    /* by a clock that stands, looks take no time, and are of all the images that they may be of */
+    snprintf(all, sizeof all, CLOCK "%s", environment);
+    pty_start(columns, rows, all, RUN);
     pty_wait(" training ");
     pty_keys(" ");
     pty_wait(PAUSED);
@@ -105,7 +111,7 @@ static void the_end_of_a_run_can_be_looked_at(void **state)
 
     (void)state;
     for (int i = 0; i < 2; i++) {
-        pty_start(100, 30, "", arguments[i]);
+        pty_start(100, 30, CLOCK, arguments[i]);
         pty_wait(" finished ");
         pty_keys("6");
         pty_wait("no batch follows");
