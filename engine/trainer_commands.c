@@ -256,7 +256,7 @@ static enum progress apply(struct trainer *trainer, const struct command *comman
         kept_ring_pop(&trainer->kept);
     trainer_forget_pending(trainer, command->number); /* it may be there again, where the run has gone back */
     if (command->kind == COMMAND_STOP && !waits)
-        return RUN_ON; /* recorded when it is done */
+        return RUN_ON;                              /* recorded when it is done */
     trainer_set_state(trainer, trainer->now.state); /* who hears of it finds it in the snapshot */
     if (trainer_report_command(trainer, &record) < 0)
         return RUN_FAILED;
