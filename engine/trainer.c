@@ -292,7 +292,7 @@ int trainer_command(struct trainer *trainer, const struct command *command, stru
 {
     if (!command_queue_push(&trainer->commands, command))
         return error_set(error, "%d commands wait already: the last one was not taken", COMMAND_QUEUE_SIZE);
-    if (command->kind == COMMAND_STOP && command->when.quantity == WHEN_NOW)
+    if (command->kind == COMMAND_STOP && command->when.quantity == WHEN_NOW && !command->in_turn)
         trainer_request_stop(trainer);
     else
         (void)sem_post(&trainer->wake); /* at its maximum it wakes all the same */

@@ -130,7 +130,8 @@ struct command {
     double value;
     long count;
     struct condition when;
-    long number; /* of one that waits: what `cancel` calls it; the trainer's */
+    long number;  /* of one that waits: what `cancel` calls it; the trainer's */
+    bool in_turn; /* COMMAND_STOP: behind the commands given before it; else it cuts them short */
     struct trial_request trial;
     char name[CHECKPOINT_NAME_SIZE]; /* of a checkpoint or a session */
     char text[256];                  /* as the person wrote it, for the record */

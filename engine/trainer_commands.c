@@ -306,7 +306,8 @@ static enum progress drain(struct trainer *trainer)
             return due;
         if (command.kind == COMMAND_STOP && command.when.quantity == WHEN_NOW) {
             trainer->stop_command = command;
-            return RUN_ON; /* the flag of trainer_request_stop does the rest */
+            trainer_request_stop(trainer); /* the flag does the rest */
+            return RUN_ON;
         }
         enum progress progress = trainer_land(trainer); /* a command takes effect between two steps */
         if (progress == RUN_ON || progress == RUN_AGAIN)

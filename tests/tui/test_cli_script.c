@@ -110,6 +110,20 @@ static void a_pipe_leads_the_run_while_it_trains(void **state)
     assert_said(outcome, "quit: stopped and saved at step");
 }
 
+static void quit_waits_for_the_commands_before_it(void **state)
+{
+    (void)state;
+    int in;
+    struct process process = process_start_fed("train " TINY "--epochs 100000 --session turn --script -", &in);
+    feed(in, "eval\nsave kept\nquit\n");
+    close(in);
+    const struct outcome *outcome = process_finish(&process);
+    assert_int_equal(outcome->status, 130);
+    assert_said(outcome, "eval: validation accuracy ");
+    assert_said(outcome, "save kept: saved at step ");
+    assert_said(outcome, "quit: stopped and saved at step");
+}
+
 static void a_pipe_that_ends_leaves_the_run_alone(void **state)
 {
     (void)state;
@@ -140,6 +154,7 @@ int main(void)
         cmocka_unit_test(a_file_leads_the_run),
         cmocka_unit_test(a_mistake_is_told_before_anything_is_made),
         cmocka_unit_test(a_pipe_leads_the_run_while_it_trains),
+        cmocka_unit_test(quit_waits_for_the_commands_before_it),
         cmocka_unit_test(a_pipe_that_ends_leaves_the_run_alone),
         cmocka_unit_test(settings_of_the_session_are_written),
     };
