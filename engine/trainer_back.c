@@ -103,7 +103,7 @@ static int compare(void *context, const struct step_record *made)
         ; /* what it came to is among the recorded commands */
     trainer->now.rehearsed = made->step - again->from;
     snapshot_publish(&trainer->snapshots, &trainer->now);
-    return again->anew && again->other; /* the weights that it began with were others: they came from elsewhere */
+    return again->other != 0; /* what comes out of it is not the run that was recorded */
 }
 
 /* The state has the results of the epochs and evaluations that were recorded up to its step. */
@@ -169,8 +169,20 @@ static enum progress pass_over(struct trainer *trainer)
     return RUN_ON;
 }
 
+/* Where no step can follow although there are some to make. */
+static int say_end(const struct again *again, struct error *why)
+{
+    const struct trainer *trainer = again->trainer;
+    const struct training_state *state = &trainer->state;
+    if (state->step >= trainer->steps_total)
+        return error_set(why, "step %ld cannot be made again: by its settings the run ends at step %ld", again->until,
+                         state->step);
+    return error_set(why, "step %ld cannot be made again: the record of epoch %d is missing, or damaged", again->until,
+                     state->epoch + 1);
+}
+
 /* Up to the next command, the epoch's end or the last step. */
-static enum progress make_some(struct again *again)
+static enum progress make_some(struct again *again, struct error *why)
 {
     struct trainer *trainer = again->trainer;
     const struct training_state *state = &trainer->state;
@@ -180,12 +192,16 @@ static enum progress make_some(struct again *again)
         until = past->commands[again->commands].step;
     if (again->until < until)
         until = again->until;
+    if (until <= state->step || state->step >= trainer->steps_total) {
+        (void)say_end(again, why);
+        return RUN_ON;
+    }
     const struct rehearsal rehearsal = {.until = until, .context = again, .on_step = compare};
     const enum progress progress = trainer_rehearse(trainer, &rehearsal);
     return progress == RUN_AGAIN ? pass_over(trainer) : progress;
 }
 
-static enum progress make_again(struct again *again)
+static enum progress make_again(struct again *again, struct error *why)
 {
     struct trainer *trainer = again->trainer;
     const struct past *past = &again->past;
@@ -197,8 +213,8 @@ static enum progress make_again(struct again *again)
             progress = do_again(trainer, &past->commands[again->commands++]);
         if (progress != RUN_ON || trainer->state.step >= again->until)
             return progress;
-        progress = make_some(again);
-        if (progress != RUN_ON)
+        progress = make_some(again, why);
+        if (progress != RUN_ON || *why->message)
             return progress;
     }
 }
@@ -277,7 +293,7 @@ static enum progress reach(struct again *again, struct error *why)
     trainer->now.rehearsed = 0;
     trainer->now.rehearse_total = again->until - again->from;
     trainer_set_state(trainer, TRAINER_RECOMPUTING);
-    const enum progress progress = make_again(again);
+    const enum progress progress = make_again(again, why);
     trainer->now.rehearsed = trainer->now.rehearse_total = 0;
     take_clock(again, seconds);
     trainer->state.commands = 0; /* those at the step itself are undone */
@@ -291,10 +307,11 @@ static void say_why(const struct again *again, enum progress progress, const str
     const long step = again->trainer->state.step;
     if (*why->message)
         trainer_outcome(record, "%.150s", why->message);
-    else if (again->anew && again->other)
+    else if (again->other)
         trainer_outcome(record,
-                        "made again from the start, step %ld has not the loss that was recorded: nothing was undone",
-                        again->other);
+                        "made again from step %ld, step %ld has not the loss that was recorded%s: nothing was undone",
+                        again->from, again->other,
+                        again->anew ? "" : " (on another device, by another build, threads or length of the run?)");
     else if (progress == RUN_INTERRUPTED)
         trainer_outcome(record, "called off at step %ld of the way to step %ld: nothing was undone", step,
                         again->until);
@@ -305,12 +322,7 @@ static void say_why(const struct again *again, enum progress progress, const str
 
 static void say_how(const struct again *again, long left, struct command_record *record)
 {
-    if (again->other)
-        trainer_outcome(record,
-                        "back at step %ld, but not to the bit: from step %ld on the losses are not the recorded ones "
-                        "(of another device, thread count or build?)",
-                        again->until, again->other);
-    else if (again->from < again->until)
+    if (again->from < again->until)
         trainer_outcome(record, "back at step %ld from step %ld, paused: made again from step %ld, %s; lr %g",
                         again->until, left, again->from,
                         again->compared_any ? "with the losses recorded then" : "where no losses were recorded",
@@ -327,7 +339,7 @@ static enum progress go_from(struct trainer *trainer, const struct kept_state *h
     struct error why = {""};
     const enum progress progress = reach(&again, &why);
     int status = 0;
-    if (progress == RUN_ON && !*why.message) {
+    if (progress == RUN_ON && !*why.message && !again.other) {
         say_how(&again, here->state.step, record);
         status = tell(trainer, NULL);
     } else if (progress != RUN_FAILED) {

@@ -72,6 +72,7 @@ static int on_fork(void *context, const char *name, struct network *network, con
 static int open_parts(struct fork *fork, const struct checkpoint_choice *from, struct error *error)
 {
     struct settings *settings = &fork->settings;
+    const struct train_options *then = &session_settings(fork->session)->train;
     struct train_options train;
     struct partition parts;
     char device[DEVICE_TEXT_SIZE], note[DEVICE_NOTE_SIZE], warning[256];
@@ -83,6 +84,8 @@ static int open_parts(struct fork *fork, const struct checkpoint_choice *from, s
     cli_note(note);
     cli_note(warning);
     train = settings->train;
+    train.epochs = then->epochs; /* the length that was asked for is the fork's: schedules hang on it */
+    train.steps = then->steps;
     const struct trainer_sink sink = {.context = fork,
                                       .saved_step = saved_step,
                                       .recall = recall,
@@ -159,6 +162,9 @@ static int read_options(struct fork *fork, struct checkpoint_choice *from, long 
         return 0;
     }
     from->which = CHECKPOINT_LATEST;
+    if (fork->settings.train.steps > 0 && *at > fork->settings.train.steps)
+        return error_set(error, "--steps %ld: a fork at step %ld would be behind its end",
+                         (long)fork->settings.train.steps, *at);
     return *at <= summary.step ? 0
                                : error_set(error, "--at %ld: session %s has come to step %ld", *at,
                                            session_name(fork->session), summary.step);

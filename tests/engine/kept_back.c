@@ -286,15 +286,92 @@ static int recall_another_loss(void *context, const struct training_state *from,
     return status;
 }
 
-static void losses_that_are_not_the_recorded_ones_are_told(void **state)
+/* Nothing was undone, and the run goes on as if it had not been asked. */
+static void assert_stays(struct tiny_run *run, const char *outcome)
+{
+    static struct tiny_run reference;
+    const struct command_record back = command(run, COMMAND_BACK, 0, 11);
+    assert_false(back.ok);
+    assert_string_equal(back.outcome, outcome);
+    assert_int_equal(run->rollback_count, 0);
+    finish(run);
+    init(&reference);
+    start(&reference);
+    go_to(&reference, 4);
+    tiny_command(&reference, COMMAND_LEARNING_RATE, 0.01, 0);
+    go_to(&reference, 19);
+    tiny_command(&reference, COMMAND_LEARNING_RATE, 0.5, 0);
+    finish(&reference);
+    assert_same_course(run, &reference);
+    tiny_free(run);
+    tiny_free(&reference);
+}
+
+/* Another course in place of the recorded one would lose that: it is on the disk no more afterwards. */
+static void losses_that_are_not_the_recorded_ones_undo_nothing(void **state)
 {
     (void)state;
     static struct tiny_run run;
     run_to_22(&run);
     run.sink.recall = recall_another_loss;
     change_at_4_and_19(&run);
-    assert_made_again(&run, "not to the bit: from step 7 on the losses are not the recorded ones");
-    finish(&run);
+    assert_stays(&run,
+                 "made again from step 4, step 7 has not the loss that was recorded (on another device, by another "
+                 "build, threads or length of the run?): nothing was undone");
+}
+
+static int recall_the_last_loss_otherwise(void *context, const struct training_state *from, long until,
+                                          struct past *out, struct error *error)
+{
+    const int status = real_recall(context, from, until, out, error);
+    out->steps[out->step_count - 1].loss += 1e-3f;
+    return status;
+}
+
+static void the_last_loss_counts_too(void **state)
+{
+    (void)state;
+    static struct tiny_run run;
+    run_to_22(&run);
+    run.sink.recall = recall_the_last_loss_otherwise;
+    change_at_4_and_19(&run);
+    assert_stays(&run, "made again from step 4, step 11 has not the loss that was recorded (on another device, by "
+                       "another build, threads or length of the run?): nothing was undone");
+}
+
+static int recall_no_epochs(void *context, const struct training_state *from, long until, struct past *out,
+                            struct error *error)
+{
+    const int status = real_recall(context, from, until, out, error);
+    out->epoch_count = 0;
+    return status;
+}
+
+/* As where its line is damaged: what the state then had of it is not known. */
+static void an_epoch_without_a_record_is_not_passed(void **state)
+{
+    (void)state;
+    static struct tiny_run run;
+    run_to_22(&run);
+    run.sink.recall = recall_no_epochs;
+    change_at_4_and_19(&run);
+    assert_stays(&run, "step 11 cannot be made again: the record of epoch 1 is missing, or damaged");
+}
+
+/* As with fewer steps than the run was made with. */
+static void no_step_follows_the_last(void **state)
+{
+    (void)state;
+    static struct tiny_run run;
+    run_to_22(&run);
+    run.options.schedule = SCHEDULE_CONSTANT; /* its past is then the same */
+    run.options.warmup_epochs = 0;
+    change_at_4_and_19(&run);
+    run.trainer->options.steps = run.trainer->given.steps = 9; /* a paused trainer does not look at them */
+    const struct command_record back = command(&run, COMMAND_BACK, 0, 11);
+    assert_false(back.ok);
+    assert_string_equal(back.outcome, "step 11 cannot be made again: by its settings the run ends at step 9");
+    assert_int_equal(run.rollback_count, 0);
     tiny_free(&run);
 }
 
@@ -335,7 +412,7 @@ static void a_start_that_is_not_the_runs_undoes_nothing(void **state)
     const struct command_record back = command(&run, COMMAND_BACK, 0, 11);
     assert_false(back.ok);
     assert_string_equal(back.outcome,
-                        "made again from the start, step 3 has not the loss that was recorded: nothing was undone");
+                        "made again from step 0, step 3 has not the loss that was recorded: nothing was undone");
     assert_int_equal(run.rollback_count, 0);
     finish(&run);
     assert_int_equal(run.step_count, 3 * TINY_EPOCH);
@@ -366,7 +443,10 @@ int kept_back_run(void)
         cmocka_unit_test(an_undo_is_made_again_as_one),
         cmocka_unit_test(an_epochs_end_is_made_again_as_it_was_left),
         cmocka_unit_test(a_way_back_that_is_called_off_undoes_nothing),
-        cmocka_unit_test(losses_that_are_not_the_recorded_ones_are_told),
+        cmocka_unit_test(losses_that_are_not_the_recorded_ones_undo_nothing),
+        cmocka_unit_test(the_last_loss_counts_too),
+        cmocka_unit_test(an_epoch_without_a_record_is_not_passed),
+        cmocka_unit_test(no_step_follows_the_last),
         cmocka_unit_test(any_step_is_made_again_from_the_start),
         cmocka_unit_test(a_start_that_is_not_the_runs_undoes_nothing),
         cmocka_unit_test(a_step_ahead_is_refused),

@@ -11,6 +11,8 @@
 
 #include <cmocka.h>
 
+enum { LOSSES = 64 };
+
 /* Its lr goes down at step 5, and it comes to 16 steps, of which 8 are an epoch. */
 static void train_parent(const char *name)
 {
@@ -21,19 +23,36 @@ static void train_parent(const char *name)
     run_expecting(0, "train " TINY "--epochs 2 --log-every 1 --script changes --session %s", name);
 }
 
-/* The losses of a session's log are the same from a step on. */
+/* The steps of a session's log: their losses, in order; how many there are. */
+static int read_losses(const char *session, double losses[LOSSES])
+{
+    char name[128], line[4096];
+    int count = 0;
+    snprintf(name, sizeof name, "nfbench/%s/metrics.jsonl", session);
+    FILE *log = fopen(process_path(name), "r");
+    assert_non_null(log);
+    while (fgets(line, sizeof line, log)) {
+        if (strncmp(line, "{\"kind\":\"step\"", 14) != 0)
+            continue;
+        json_t *record = json_loads(line, 0, NULL);
+        assert_true(count < LOSSES);
+        assert_int_equal((int)json_number_at(record, "step"), count + 1);
+        losses[count++] = json_number_at(record, "loss");
+        json_decref(record);
+    }
+    assert_int_equal(fclose(log), 0);
+    return count;
+}
+
+/* Every step of both logs has the same loss, to the bit. */
 static void assert_same_losses(const char *one, const char *other)
 {
-    json_t *left = last_json(run_expecting(0, "sessions show %s --json", one));
-    json_t *right = last_json(run_expecting(0, "sessions show %s --json", other));
-    const json_t *a = json_array_get(json_object_get(left, "epochs"), 1);
-    const json_t *b = json_array_get(json_object_get(right, "epochs"), 1);
-    assert_non_null(a);
-    assert_non_null(b);
-    assert_true(json_number_at(a, "train_loss") == json_number_at(b, "train_loss"));
-    assert_true(json_number_at(a, "test_loss") == json_number_at(b, "test_loss"));
-    json_decref(left);
-    json_decref(right);
+    double left[LOSSES], right[LOSSES];
+    const int count = read_losses(one, left);
+    assert_int_equal(count, 16);
+    assert_int_equal(read_losses(other, right), count);
+    for (int i = 0; i < count; i++)
+        assert_true(left[i] == right[i]);
 }
 
 static void a_fork_goes_on_as_its_parent_did(void **state)
@@ -61,6 +80,36 @@ static void a_fork_may_have_another_rate(void **state)
     assert_non_null(strstr(outcome->err, "steps 7 to 16"));
     assert_true(file_has("nfbench/slower/commands.jsonl", "lr 0.01 -> 0.001"));
     assert_false(file_has("nfbench/rated/commands.jsonl", "0.001"));
+}
+
+/* The step is come to by the length that the parent has; only what follows has another. */
+static void a_fork_may_be_longer(void **state)
+{
+    (void)state;
+    run_expecting(0, "train " TINY "--schedule cosine --epochs 2 --log-every 1 --session even");
+    run_expecting(0, "fork even --at 11 --name longer --epochs 4");
+    assert_non_null(strstr(run_expecting(2, "fork even --at 11 --steps 9")->err, "--steps 9: a fork at step 11"));
+    run_expecting(0, "fork even --at 11 --name same");
+    double parent[LOSSES], longer[LOSSES];
+    assert_non_null(strstr(run_expecting(0, "resume longer")->err, "steps 11 to 32"));
+    read_losses("even", parent);
+    assert_int_equal(read_losses("longer", longer), 32);
+    for (int i = 0; i < 32; i++)
+        assert_true(i >= 12 || parent[i] == longer[i]); /* the rate of step 12 comes before it has an effect */
+    assert_true(parent[13] != longer[13]);
+    run_expecting(0, "resume same");
+    assert_same_losses("even", "same");
+}
+
+/* A run that was made longer has, by its schedule, another past: that past is not put in place of the real one. */
+static void a_past_that_is_another_is_not_forked(void **state)
+{
+    (void)state;
+    run_expecting(0, "train " TINY "--schedule cosine --epochs 2 --log-every 1 --session grown");
+    run_expecting(0, "resume grown --epochs 4");
+    const struct outcome *outcome = run_expecting(1, "fork grown --at 11");
+    assert_non_null(strstr(outcome->err, "has not the loss that was recorded"));
+    assert_null(strstr(run_expecting(0, "sessions")->out, "grown-at-11"));
 }
 
 static void names_stand_for_checkpoints(void **state)
@@ -93,6 +142,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_fork_goes_on_as_its_parent_did),
         cmocka_unit_test(a_fork_may_have_another_rate),
+        cmocka_unit_test(a_fork_may_be_longer),
+        cmocka_unit_test(a_past_that_is_another_is_not_forked),
         cmocka_unit_test(names_stand_for_checkpoints),
         cmocka_unit_test(what_is_not_there_is_said),
     };
