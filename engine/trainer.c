@@ -74,7 +74,7 @@ static void run(struct trainer *trainer)
                                                           : RUN_FAILED;
     if (progress == RUN_ON)
         progress = loop(trainer);
-    if (progress == RUN_ENDED && trainer->now.state == TRAINER_DIVERGED)
+    if (progress == RUN_ENDED && !atomic_load(&trainer->abandon))
         progress = trainer_refuse_commands(trainer);
     if (progress == RUN_FAILED) {
         trainer->now.state = TRAINER_FAILED;
@@ -290,6 +290,8 @@ int trainer_join(struct trainer *trainer, struct error *error)
 
 int trainer_command(struct trainer *trainer, const struct command *command, struct error *error)
 {
+    if (atomic_load_explicit(&trainer->ended, memory_order_acquire))
+        return error_set(error, "too late: the run has ended");
     if (!command_queue_push(&trainer->commands, command))
         return error_set(error, "%d commands wait already: the last one was not taken", COMMAND_QUEUE_SIZE);
     if (command->kind == COMMAND_STOP && command->when.quantity == WHEN_NOW && !command->in_turn)
@@ -302,7 +304,8 @@ int trainer_command(struct trainer *trainer, const struct command *command, stru
 bool trainer_is_settled(struct trainer *trainer)
 {
     const unsigned given = atomic_load_explicit(&trainer->commands.tail, memory_order_relaxed);
-    return atomic_load_explicit(&trainer->applied, memory_order_acquire) == given;
+    return atomic_load_explicit(&trainer->ended, memory_order_acquire) ||
+           atomic_load_explicit(&trainer->applied, memory_order_acquire) == given;
 }
 
 void trainer_request_stop(struct trainer *trainer)
@@ -318,13 +321,26 @@ void trainer_snapshot(struct trainer *trainer, struct snapshot *out)
     snapshot_read(&trainer->snapshots, out);
 }
 
+/* A command that came when the trainer had seen its queue for the last time. */
+static bool next_unseen(struct trainer *trainer, struct event *out)
+{
+    struct command command;
+    while (command_queue_pop(&trainer->commands, &command))
+        if (command.kind != COMMAND_LOOK) {
+            *out = (struct event){.kind = EVENT_COMMAND, .command = trainer_too_late(trainer, &command)};
+            return true;
+        }
+    return false;
+}
+
 bool trainer_next_event(struct trainer *trainer, struct event *out)
 {
+    const bool ended = atomic_load_explicit(&trainer->ended, memory_order_acquire);
     if (event_ring_pop(&trainer->events, out))
         return true;
     if (!event_ring_has_backlog(&trainer->events))
-        return false;
-    if (!atomic_load_explicit(&trainer->ended, memory_order_acquire)) {
+        return ended && next_unseen(trainer, out);
+    if (!ended) {
         (void)sem_post(&trainer->wake); /* a paused trainer moves what waits into the ring */
         return false;
     }

@@ -265,14 +265,28 @@ static enum progress apply(struct trainer *trainer, const struct command *comman
     return moved ? trainer_checkpoint(trainer, false) : progress;
 }
 
-/* The run ended in a step that was under way when the command came. */
-static enum progress too_late(struct trainer *trainer, const struct command *command)
+struct command_record trainer_too_late(const struct trainer *trainer, const struct command *command)
 {
     struct command_record record = {.step = trainer->state.step, .command = *command};
+    if (trainer->now.state == TRAINER_DIVERGED)
+        trainer_outcome(&record, "too late: the run ended in step %ld", trainer->state.step + 1);
+    else
+        trainer_outcome(&record, "too late: the run has ended");
+    return record;
+}
+
+/* The run ended in what was under way when the command came. */
+static enum progress too_late(struct trainer *trainer, const struct command *command)
+{
+    const struct command_record record = trainer_too_late(trainer, command);
     if (command->kind == COMMAND_LOOK)
         return RUN_ENDED;
-    trainer_outcome(&record, "too late: the run ended in step %ld", trainer->state.step + 1);
     return trainer_report_command(trainer, &record) < 0 ? RUN_FAILED : RUN_ENDED;
+}
+
+static void note_applied(struct trainer *trainer)
+{
+    atomic_store_explicit(&trainer->applied, atomic_load(&trainer->commands.head), memory_order_release);
 }
 
 enum progress trainer_refuse_commands(struct trainer *trainer)
@@ -281,6 +295,7 @@ enum progress trainer_refuse_commands(struct trainer *trainer)
     while (command_queue_pop(&trainer->commands, &command))
         if (too_late(trainer, &command) == RUN_FAILED)
             return RUN_FAILED;
+    note_applied(trainer);
     return RUN_ENDED;
 }
 
@@ -317,7 +332,7 @@ static enum progress drain(struct trainer *trainer)
         if (progress == RUN_FAILED || progress == RUN_ENDED)
             return progress;
         trainer_set_state(trainer, trainer->now.state);
-        atomic_store_explicit(&trainer->applied, atomic_load(&trainer->commands.head), memory_order_release);
+        note_applied(trainer);
     }
 }
 

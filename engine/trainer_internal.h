@@ -258,8 +258,9 @@ enum progress trainer_drop(struct trainer *trainer, struct command_record *recor
 
 /* Applies what waits in the queue; while paused, waits for more. */
 enum progress trainer_apply_commands(struct trainer *trainer);
-/* Records the commands that still wait when the run has diverged as too late; RUN_ENDED or RUN_FAILED. */
+/* Records the commands that still wait when the run has ended as too late; RUN_ENDED or RUN_FAILED. */
 enum progress trainer_refuse_commands(struct trainer *trainer);
+struct command_record trainer_too_late(const struct trainer *trainer, const struct command *command);
 int trainer_report_command(struct trainer *trainer, const struct command_record *record);
 /* The end that a person asked for: saves, records. */
 enum progress trainer_stop(struct trainer *trainer);

@@ -121,6 +121,51 @@ static void test_learning_rate_under_a_schedule_is_the_peak(void **state)
     tiny_free(&run);
 }
 
+static void give_a_note(struct tiny_run *run, long step)
+{
+    if (step == run->options.steps)
+        tiny_command(run, COMMAND_NOTE, 0, 0);
+}
+
+/* The last checkpoint is behind the last look at the queue. */
+static void test_a_command_in_the_last_evaluation_is_answered(void **state)
+{
+    (void)state;
+    struct tiny_run run;
+    struct event event;
+    struct error error = {""};
+    tiny_init(&run, "micro");
+    run.options.steps = TINY_EPOCH + 2;
+    run.saved = give_a_note;
+    tiny_run_to_end(&run, NULL);
+    const struct command_record *last = &run.commands[run.command_count - 1];
+    assert_true(run.command_count > 0);
+    assert_false(last->ok);
+    assert_string_equal(last->outcome, "too late: the run has ended");
+    assert_true(trainer_is_settled(run.trainer));
+    while (trainer_next_event(run.trainer, &event))
+        ;
+    assert_int_equal(trainer_command(run.trainer, &last->command, &error), -1);
+    assert_string_equal(error.message, "too late: the run has ended");
+    tiny_free(&run);
+}
+
+static void test_a_command_behind_a_stop_is_answered(void **state)
+{
+    (void)state;
+    struct tiny_run run;
+    struct error error = {""};
+    tiny_init(&run, "micro");
+    tiny_create(&run, NULL);
+    tiny_command(&run, COMMAND_STOP, 0, 0);
+    tiny_command(&run, COMMAND_NOTE, 0, 0);
+    assert_int_equal(trainer_start(run.trainer, true, &error), 0);
+    assert_int_equal(trainer_join(run.trainer, &error), 0);
+    assert_int_equal(run.command_count, 2);
+    assert_string_equal(run.commands[1].outcome, "too late: the run has ended");
+    tiny_free(&run);
+}
+
 /* ---- Stopping ---- */
 
 static struct trainer *signalled;
@@ -266,6 +311,8 @@ int main(void)
         cmocka_unit_test(test_pause_step_and_resume_leave_the_bits_alone),
         cmocka_unit_test(test_learning_rate_commands),
         cmocka_unit_test(test_learning_rate_under_a_schedule_is_the_peak),
+        cmocka_unit_test(test_a_command_in_the_last_evaluation_is_answered),
+        cmocka_unit_test(test_a_command_behind_a_stop_is_answered),
         cmocka_unit_test(test_a_signal_stops_and_saves),
         cmocka_unit_test(test_a_stop_command_is_recorded_as_typed),
         cmocka_unit_test(test_a_stop_before_an_evaluation_leaves_it_to_the_resumed_run),

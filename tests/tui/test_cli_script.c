@@ -40,12 +40,13 @@ static void a_file_leads_the_run(void **state)
 {
     (void)state;
     write_script("inner.nfb", "at 12 lr x0.5\n");
-    write_script("lead.nfb", "# a script\nset momentum 0.5\n\nat 5 set augment none\nsource inner.nfb\n"
-                             "when step >= 14 undo\nat 15 note nearly there\nset momentum\npending\n");
+    write_script("lead.nfb",
+                 "# a script\nset momentum 0.5\n\nat 5 set augment none\nsource inner.nfb\n"
+                 "when step >= 14 undo\nat 15 note nearly there\nat 1000 note never\nset momentum\npending\n");
     const struct outcome *outcome =
         run_expecting(0, "train " TINY "--epochs 2 --session lead --script lead.nfb --json");
     assert_said(outcome, "\nmomentum 0.5\n"); /* answered when it had taken effect */
-    assert_said(outcome, "2  at 12 lr x0.5\n");
+    assert_said(outcome, "5  at 1000 note never\n");
     assert_said(outcome, "step 0  set momentum 0.5: momentum 0.9 -> 0.5\n");
     assert_said(outcome, "step 5  at 5 set augment none: augment standard -> none\n");
     assert_said(outcome, "step 12  at 12 lr x0.5: lr 0.05 -> 0.025\n");
@@ -103,7 +104,7 @@ static void a_pipe_leads_the_run_while_it_trains(void **state)
     assert_said(outcome, "set momentum 0.5: momentum 0.9 -> 0.5\n");
     assert_said(outcome, "\nmomentum 0.5\n");
     assert_said(outcome, "line 4: no setting 'momentun': did you mean 'momentum'?\n");
-    assert_said(outcome, "set batch 8: batch 16 -> 8 ");
+    assert_said(outcome, "set batch 8: batch 16 -> 8");
     assert_said(outcome, "undo: batch 8 -> 16");
     assert_said(outcome, "lr x0.5: lr 0.05 -> 0.025\n");
     assert_said(outcome, "line 9: view: only the screen");
