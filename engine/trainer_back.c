@@ -1,11 +1,6 @@
-/* Going back: to a state kept in memory, to a checkpoint, or to any step, which is made again from the nearest of these
- * with the commands that were in force. Until the run stands there nothing is undone: whoever calls the way off, or a
- * step that is not finite, leaves the run where it was. */
-#include "engine/live.h"
+/* Going back: to a state kept in memory, to a checkpoint, or to any step (trainer_again.c); checkpoints with a name,
+ * and forks. */
 #include "engine/trainer_internal.h"
-
-#include <stdio.h>
-#include <string.h>
 
 /* ---- Standing at a state ---- */
 
@@ -18,9 +13,7 @@ static void forget_undone(struct trainer *trainer)
         kept_state_free(&trainer->held);
 }
 
-/* Tells everyone that the run stands at its state. `name`: of the checkpoint whose records are to be the run's; NULL:
- * those behind the state are void. */
-static int tell(struct trainer *trainer, const char *name)
+int trainer_tell_place(struct trainer *trainer, const char *name)
 {
     const struct trainer_sink *sink = &trainer->sink;
     const struct event event = {.kind = name ? EVENT_COURSE : EVENT_ROLLBACK, .rollback = trainer->state.step};
@@ -45,12 +38,10 @@ int trainer_stand_at(struct trainer *trainer, const struct kept_state *at, float
         return -1;
     if (!at->parameters) /* a checkpoint has no record of its step */
         trainer->now.step = trainer_record_now(trainer);
-    return tell(trainer, NULL);
+    return trainer_tell_place(trainer, NULL);
 }
 
-/* Reads a checkpoint, by its name or its step, into the network, and what is known of its state. What it does not hold
- * begins anew, as in a resume. */
-static int load(struct trainer *trainer, const char *name, long step, struct kept_state *at, struct error *why)
+int trainer_load_state(struct trainer *trainer, const char *name, long step, struct kept_state *at, struct error *why)
 {
     const struct trainer_sink *sink = &trainer->sink;
     *at = (struct kept_state){0};
@@ -67,288 +58,12 @@ enum progress trainer_go_back(struct trainer *trainer, long step, struct error *
 {
     struct kept_state at;
     why->message[0] = '\0';
-    if (load(trainer, NULL, step, &at, why) < 0)
+    if (trainer_load_state(trainer, NULL, step, &at, why) < 0)
         return RUN_ON;
     return trainer_stand_at(trainer, &at, trainer->state.learning_rate) < 0 ? RUN_FAILED : RUN_ON;
 }
 
-/* ---- Steps made again ---- */
-
-struct again {
-    struct trainer *trainer;
-    struct past past;
-    long from, until;
-    int compared; /* of past.steps, up to the last step made */
-    bool compared_any;
-    int commands; /* of past.commands, done again */
-    int epochs;   /* of past.epochs, whose results the state has */
-    bool anew;    /* from the network's initialisation */
-    long other;   /* the first step whose loss is not the recorded one; 0: all are */
-};
-
-static int compare(void *context, const struct step_record *made)
-{
-    struct again *again = context;
-    struct trainer *trainer = again->trainer;
-    const struct past *past = &again->past;
-    struct command gone;
-    while (again->compared < past->step_count && past->steps[again->compared].step < made->step)
-        again->compared++;
-    if (again->compared < past->step_count && past->steps[again->compared].step == made->step) {
-        again->compared_any = true;
-        if (past->steps[again->compared].loss != made->loss && again->other == 0)
-            again->other = made->step;
-    }
-    while (trainer_take_due(trainer, &gone))
-        ; /* what it came to is among the recorded commands */
-    trainer->now.rehearsed = made->step - again->from;
-    snapshot_publish(&trainer->snapshots, &trainer->now);
-    return again->other != 0; /* what comes out of it is not the run that was recorded */
-}
-
-/* The state has the results of the epochs and evaluations that were recorded up to its step. */
-static void take_results(struct again *again)
-{
-    struct trainer *trainer = again->trainer;
-    struct training_state *state = &trainer->state;
-    const bool validation = trainer->parts.validation > 0;
-    for (; again->epochs < again->past.epoch_count; again->epochs++) {
-        const struct epoch_record *record = &again->past.epochs[again->epochs];
-        if (record->step > state->step)
-            return;
-        state->validation_loss = validation ? record->validation_loss : record->test_loss;
-        state->validation_accuracy = validation ? record->validation_accuracy : record->test_accuracy;
-        trainer->now.epoch = *record;
-        if (!record->best)
-            continue;
-        state->best_accuracy = state->validation_accuracy;
-        state->best_step = record->step;
-    }
-}
-
-/* Whether the epoch that ends at the state's step was measured, so that the run had gone on into the next. */
-static bool was_measured(const struct again *again)
-{
-    const struct training_state *state = &again->trainer->state;
-    for (int i = 0; i < again->past.epoch_count; i++)
-        if (again->past.epochs[i].step == state->step && again->past.epochs[i].epoch == state->epoch + 1)
-            return true;
-    return false;
-}
-
-static enum progress pass_epoch_end(struct again *again)
-{
-    struct trainer *trainer = again->trainer;
-    if (trainer->state.batch_in_epoch < trainer->steps_per_epoch || !was_measured(again))
-        return RUN_ON;
-    const bool ends = trainer->state.step >= trainer->steps_total;
-    trainer_roll_over(trainer);
-    trainer->measured = ends;
-    return ends ? RUN_ON : trainer_change_batch(trainer);
-}
-
-/* A command that waited then waits again only where the state had it already. */
-static enum progress do_again(struct trainer *trainer, const struct command_record *recorded)
-{
-    struct command_record record = {.step = trainer->state.step, .command = recorded->command, .ok = true};
-    if (record.command.kind == COMMAND_WAIT || !recorded->ok)
-        return RUN_ON;
-    if (record.command.count == COUNT_OF_UNDO)
-        record.command.kind = COMMAND_UNDO; /* so that the change is none to undo any more */
-    return trainer_do(trainer, &record) == RUN_FAILED ? RUN_FAILED : RUN_ON;
-}
-
-/* The batch was passed over then, too. */
-static enum progress pass_over(struct trainer *trainer)
-{
-    if (trainer->options.on_divergence != DIVERGENCE_CONTINUE)
-        return RUN_AGAIN;
-    trainer->state.step++;
-    trainer->state.batch_in_epoch++;
-    trainer_seek(trainer);
-    return RUN_ON;
-}
-
-/* Where no step can follow although there are some to make. */
-static int say_end(const struct again *again, struct error *why)
-{
-    const struct trainer *trainer = again->trainer;
-    const struct training_state *state = &trainer->state;
-    if (state->step >= trainer->steps_total)
-        return error_set(why, "step %ld cannot be made again: by its settings the run ends at step %ld", again->until,
-                         state->step);
-    return error_set(why, "step %ld cannot be made again: the record of epoch %d is missing, or damaged", again->until,
-                     state->epoch + 1);
-}
-
-/* Up to the next command, the epoch's end or the last step. */
-static enum progress make_some(struct again *again, struct error *why)
-{
-    struct trainer *trainer = again->trainer;
-    const struct training_state *state = &trainer->state;
-    const struct past *past = &again->past;
-    long until = state->step + trainer->steps_per_epoch - state->batch_in_epoch;
-    if (again->commands < past->command_count && past->commands[again->commands].step < until)
-        until = past->commands[again->commands].step;
-    if (again->until < until)
-        until = again->until;
-    if (until <= state->step || state->step >= trainer->steps_total) {
-        (void)say_end(again, why);
-        return RUN_ON;
-    }
-    const struct rehearsal rehearsal = {.until = until, .context = again, .on_step = compare};
-    const enum progress progress = trainer_rehearse(trainer, &rehearsal);
-    return progress == RUN_AGAIN ? pass_over(trainer) : progress;
-}
-
-static enum progress make_again(struct again *again, struct error *why)
-{
-    struct trainer *trainer = again->trainer;
-    const struct past *past = &again->past;
-    for (;;) {
-        enum progress progress = pass_epoch_end(again);
-        take_results(again);
-        while (progress == RUN_ON && again->commands < past->command_count &&
-               past->commands[again->commands].step <= trainer->state.step)
-            progress = do_again(trainer, &past->commands[again->commands++]);
-        if (progress != RUN_ON || trainer->state.step >= again->until)
-            return progress;
-        progress = make_some(again, why);
-        if (progress != RUN_ON || *why->message)
-            return progress;
-    }
-}
-
-/* The figures that are not made by the steps: those of the record. */
-static void take_clock(const struct again *again, double seconds)
-{
-    struct trainer *trainer = again->trainer;
-    const struct past *past = &again->past;
-    trainer->state.seconds = seconds;
-    trainer->now.step = trainer_record_now(trainer);
-    for (int i = past->step_count - 1; i >= 0; i--) {
-        if (past->steps[i].step > trainer->state.step)
-            continue;
-        trainer->state.seconds = trainer->now.step.seconds = past->steps[i].seconds;
-        if (past->steps[i].step == trainer->state.step)
-            trainer->now.step = past->steps[i];
-        return;
-    }
-}
-
-/* What every run can be made of again. */
-static int stand_at_the_start(struct trainer *trainer)
-{
-    const struct kept_state first = {.state = trainer_first_state(trainer), .now.epoch = {0}};
-    if (network_begin_anew(trainer->network, &trainer->failure) || kept_state_put_back(trainer, &first) < 0)
-        return -1;
-    trainer->now.step = trainer_record_now(trainer);
-    return 0;
-}
-
-/* The run stands at the newest state that is not behind the step, of those in memory and on the disk, else at its first
- * one. -1 with the trainer's failure. */
-static int stand_before(struct again *again)
-{
-    struct trainer *trainer = again->trainer;
-    const struct trainer_sink *sink = &trainer->sink;
-    const struct kept_state *kept = kept_ring_find(&trainer->kept, again->until);
-    struct kept_state at;
-    struct error damaged;
-    for (long saved = again->until + 1; sink->saved_step && saved > 0;) {
-        saved = sink->saved_step(sink->context, saved - 1);
-        if (saved < 0 || (kept && kept->state.step >= saved))
-            break;
-        if (load(trainer, NULL, saved, &at, &damaged) < 0)
-            continue;
-        if (kept_state_put_back(trainer, &at) < 0)
-            return -1;
-        trainer->now.step = trainer_record_now(trainer);
-        return 0;
-    }
-    if (kept)
-        return kept_state_put_back(trainer, kept);
-    again->anew = true;
-    return stand_at_the_start(trainer);
-}
-
-/* The network and the state become those of the step. With RUN_AGAIN, RUN_INTERRUPTED, or an error in `why`, they are
- * anything. */
-static enum progress reach(struct again *again, struct error *why)
-{
-    struct trainer *trainer = again->trainer;
-    const struct trainer_sink *sink = &trainer->sink;
-    if (stand_before(again) < 0)
-        return RUN_FAILED;
-    again->from = trainer->state.step;
-    if (again->from == again->until)
-        return RUN_ON;
-    if (!sink->recall) {
-        error_set(why, "nothing is recorded here of the steps from %ld to %ld", again->from, again->until);
-        return RUN_ON;
-    }
-    if (sink->recall(sink->context, &trainer->state, again->until, &again->past, why) != 0)
-        return RUN_ON;
-    const double seconds = trainer->state.seconds;
-    trainer->now.rehearsed = 0;
-    trainer->now.rehearse_total = again->until - again->from;
-    trainer_set_state(trainer, TRAINER_RECOMPUTING);
-    const enum progress progress = make_again(again, why);
-    trainer->now.rehearsed = trainer->now.rehearse_total = 0;
-    take_clock(again, seconds);
-    trainer->state.commands = 0; /* those at the step itself are undone */
-    return progress;
-}
-
-/* Why the step was not reached, for the record. */
-static void say_why(const struct again *again, enum progress progress, const struct error *why,
-                    struct command_record *record)
-{
-    const long step = again->trainer->state.step;
-    if (*why->message)
-        trainer_outcome(record, "%.150s", why->message);
-    else if (again->other)
-        trainer_outcome(record,
-                        "made again from step %ld, step %ld has not the loss that was recorded%s: nothing was undone",
-                        again->from, again->other,
-                        again->anew ? "" : " (on another device, by another build, threads or length of the run?)");
-    else if (progress == RUN_INTERRUPTED)
-        trainer_outcome(record, "called off at step %ld of the way to step %ld: nothing was undone", step,
-                        again->until);
-    else
-        trainer_outcome(record, "step %ld was not finite when it was made again: nothing was undone", step + 1);
-    record->ok = false;
-}
-
-static void say_how(const struct again *again, long left, struct command_record *record)
-{
-    if (again->from < again->until)
-        trainer_outcome(record, "back at step %ld from step %ld, paused: made again from step %ld, %s; lr %g",
-                        again->until, left, again->from,
-                        again->compared_any ? "with the losses recorded then" : "where no losses were recorded",
-                        (double)again->trainer->state.learning_rate);
-    else
-        trainer_outcome(record, "back at step %ld from step %ld, paused; lr %g", again->until, left,
-                        (double)again->trainer->state.learning_rate);
-}
-
-/* With `here` as what to come back to. */
-static enum progress go_from(struct trainer *trainer, const struct kept_state *here, struct command_record *record)
-{
-    struct again again = {.trainer = trainer, .until = record->command.count};
-    struct error why = {""};
-    const enum progress progress = reach(&again, &why);
-    int status = 0;
-    if (progress == RUN_ON && !*why.message && !again.other) {
-        say_how(&again, here->state.step, record);
-        status = tell(trainer, NULL);
-    } else if (progress != RUN_FAILED) {
-        say_why(&again, progress, &why, record);
-        status = kept_state_put_back(trainer, here);
-    }
-    past_free(&again.past);
-    return progress == RUN_FAILED || status < 0 ? RUN_FAILED : RUN_ON;
-}
+/* ---- The commands ---- */
 
 static enum progress refuse(struct command_record *record, const char *why)
 {
@@ -356,23 +71,6 @@ static enum progress refuse(struct command_record *record, const char *why)
     trainer_outcome(record, "%.150s", why);
     return RUN_ON;
 }
-
-static enum progress go_to_step(struct trainer *trainer, struct command_record *record)
-{
-    const enum trainer_state before = trainer->now.state;
-    struct kept_state here = {0};
-    const int kept = kept_state_take(trainer, &here);
-    if (kept < 0)
-        return RUN_FAILED;
-    if (kept > 0)
-        return refuse(record, "there is no memory to keep the run as it is while steps are made again");
-    const enum progress progress = go_from(trainer, &here, record);
-    kept_state_free(&here);
-    trainer_set_state(trainer, before);
-    return progress;
-}
-
-/* ---- The command ---- */
 
 static enum progress go_to_good(struct trainer *trainer, struct command_record *record)
 {
@@ -423,7 +121,7 @@ enum progress trainer_back(struct trainer *trainer, struct command_record *recor
         return RUN_ON;
     }
     if (asked >= 0)
-        progress = go_to_step(trainer, record);
+        progress = trainer_make_again(trainer, record);
     else if (asked == BACK_GOOD || trainer->stuck) /* weights that are lost are no state to change something in */
         progress = go_to_good(trainer, record);
     else
@@ -439,14 +137,14 @@ enum progress trainer_load(struct trainer *trainer, struct command_record *recor
     const long from = trainer->state.step;
     struct kept_state at;
     struct error why = {""};
-    if (load(trainer, name, -1, &at, &why) < 0)
+    if (trainer_load_state(trainer, name, -1, &at, &why) < 0)
         return refuse(record, why.message);
     if (kept_state_put_back(trainer, &at) < 0)
         return RUN_FAILED;
     trainer->now.step = trainer_record_now(trainer);
     kept_ring_free(&trainer->kept); /* of another course, perhaps */
     kept_state_free(&trainer->held);
-    if (tell(trainer, name) < 0)
+    if (trainer_tell_place(trainer, name) < 0)
         return RUN_FAILED;
     trainer_outcome(record, "at step %ld as saved in %.60s, from step %ld; paused; lr %g", trainer->state.step, name,
                     from, (double)trainer->state.learning_rate);

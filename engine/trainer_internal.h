@@ -1,8 +1,9 @@
 /* What the trainer's files share: trainer.c (the thread and its loop), trainer_flight.c (training steps),
  * trainer_probe.c (probes), trainer_look.c (looks), trainer_steps.c (an evaluation, a checkpoint), trainer_divergence.c
- * (what is not finite or not healthy), trainer_back.c (going back), trainer_commands.c (what each command does),
- * trainer_settings.c (settings that change), trainer_pending.c (commands that wait), kept_state.c (states to go back
- * to), trainer_rehearsal.c (steps that are not the run's own). Nobody else includes this. */
+ * (what is not finite or not healthy), trainer_back.c (going back), trainer_again.c (steps that are made again),
+ * trainer_commands.c (what each command does), trainer_settings.c (settings that change), trainer_pending.c (commands
+ * that wait), kept_state.c (states to go back to), trainer_rehearsal.c (steps that are not the run's own). Nobody else
+ * includes this. */
 #ifndef NFBENCH_ENGINE_TRAINER_INTERNAL_H
 #define NFBENCH_ENGINE_TRAINER_INTERNAL_H
 
@@ -221,6 +222,14 @@ int trainer_stand_at(struct trainer *trainer, const struct kept_state *at, float
 /* Goes back to the checkpoint of a step, at the rate in force, and tells the sink. RUN_ON, also when the checkpoint
  * cannot be had: `why` then says so, and is empty otherwise. */
 enum progress trainer_go_back(struct trainer *trainer, long step, struct error *why);
+/* Reads a checkpoint, by its name or its step, into the network, and what is known of its state. What it does not hold
+ * begins anew, as in a resume. */
+int trainer_load_state(struct trainer *trainer, const char *name, long step, struct kept_state *at, struct error *why);
+/* Tells everyone that the run stands at its state. `name`: of the checkpoint whose records are to be the run's; NULL:
+ * those behind the state are void. */
+int trainer_tell_place(struct trainer *trainer, const char *name);
+/* trainer_again.c: COMMAND_BACK to a step, which is made again. */
+enum progress trainer_make_again(struct trainer *trainer, struct command_record *record);
 /* COMMAND_BACK, COMMAND_LOAD, and COMMAND_SAVE with a name. */
 enum progress trainer_back(struct trainer *trainer, struct command_record *record);
 enum progress trainer_load(struct trainer *trainer, struct command_record *record);
