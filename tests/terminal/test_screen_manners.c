@@ -158,6 +158,40 @@ static void idle_it_sleeps(void **state)
     assert_int_equal(pty_status(), 0);
 }
 
+static int by_size(const void *a, const void *b)
+{
+    const long x = *(const long *)a, y = *(const long *)b;
+
+    return (x > y) - (x < y);
+}
+
+/* A step that takes longer than a frame: each burst is one point more on the chart, and all the header's numbers with
+ * it, colours and moves of the cursor included. Where an axis grows, more is drawn: the median counts. */
+static void a_point_more_costs_few_bytes(void **state)
+{
+    enum { POINTS = 25, BUDGET = 350 };
+    long costs[POINTS], before;
+
+    (void)state;
+    pty_start(100, 30, CLOCK,
+              "--data synthetic --stem 32 --stages 64/32x4 --limit 9000 --validation 200 --batch 128 --threads 1 "
+              "--precision fp32 --lr 0.005 --probe-every 0");
+    pty_wait(" training ");
+    pty_command("view loss");
+    pty_settle();
+    for (int i = 0; i < POINTS; i++) {
+        pty_take_until_quiet(120);
+        before = pty_bytes();
+        while (!pty_take(1000))
+            assert_true(pty_runs());
+        pty_take_until_quiet(120);
+        costs[i] = pty_bytes() - before;
+    }
+    qsort(costs, POINTS, sizeof *costs, by_size);
+    print_message("a point more: %ld bytes, from %ld to %ld\n", costs[POINTS / 2], costs[0], costs[POINTS - 1]);
+    assert_true(costs[POINTS / 2] <= BUDGET);
+}
+
 /* ---- Any keys at all ---- */
 
 static unsigned long seed;
@@ -256,7 +290,13 @@ static void no_keys_bring_it_down(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(no_keys_bring_it_down), TEST(a_crash), TEST(an_abort), TEST(sigterm), TEST(sigint), TEST(idle_it_sleeps),
+        TEST(a_point_more_costs_few_bytes),
+        TEST(no_keys_bring_it_down),
+        TEST(a_crash),
+        TEST(an_abort),
+        TEST(sigterm),
+        TEST(sigint),
+        TEST(idle_it_sleeps),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -44,7 +44,7 @@ static void every_view(void **state)
     for (long limit = pty_now() + 600000; !pty_find("epoch 2 ", &row, &column) && pty_runs(); pty_take(100))
         assert_true(pty_now() < limit);
     pty_keys(" "); /* on the way: what comes next can be shown, too */
-    pty_wait(" paused ");
+    pty_wait("space resume");
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         pty_resize(sizes[i].columns, sizes[i].rows);
         for (int view = 0; view < VIEW_COUNT; view++) {
