@@ -262,6 +262,11 @@ void trainer_attend(struct trainer *trainer)
     trainer->attended = true;
 }
 
+void trainer_only_looks(struct trainer *trainer)
+{
+    trainer->only_looks = true;
+}
+
 int trainer_start(struct trainer *trainer, bool paused, struct error *error)
 {
     trainer->paused = paused;

@@ -341,6 +341,10 @@ void trainer_destroy(struct trainer *trainer); /* ends the thread first, without
  * it is stopped instead. */
 void trainer_attend(struct trainer *trainer);
 
+/* Said before the start: this one only comes to a state of another run for its caller (COMMAND_BACK, COMMAND_FORK).
+ * Commands that wait in the state stay there, due or not, and a step ahead of it is gone to as well. */
+void trainer_only_looks(struct trainer *trainer);
+
 /* Trains on a thread of its own (signals from outside blocked there), or here (returns when the run has ended; no
  * events are kept). `trainer_start` may begin paused. Once for a trainer, one of the two. */
 int trainer_start(struct trainer *trainer, bool paused, struct error *error);

@@ -3,6 +3,8 @@
  * way off, a step that is not finite, or a loss that is another one, leaves the run where it was. */
 #include "engine/trainer_internal.h"
 
+#include <stdio.h>
+
 struct again {
     struct trainer *trainer;
     struct past past;
@@ -15,12 +17,19 @@ struct again {
     long other;   /* the first step whose loss is not the recorded one; 0: all are */
 };
 
+/* What commands that waited come to is among the recorded ones; at the step itself it is undone, too. */
+static void forget_due(struct trainer *trainer)
+{
+    struct command gone;
+    while (trainer_take_due(trainer, &gone))
+        ;
+}
+
 static int compare(void *context, const struct step_record *made)
 {
     struct again *again = context;
     struct trainer *trainer = again->trainer;
     const struct past *past = &again->past;
-    struct command gone;
     while (again->compared < past->step_count && past->steps[again->compared].step < made->step)
         again->compared++;
     if (again->compared < past->step_count && past->steps[again->compared].step == made->step) {
@@ -28,8 +37,7 @@ static int compare(void *context, const struct step_record *made)
         if (past->steps[again->compared].loss != made->loss && again->other == 0)
             again->other = made->step;
     }
-    while (trainer_take_due(trainer, &gone))
-        ; /* what it came to is among the recorded commands */
+    forget_due(trainer);
     trainer->now.rehearsed = made->step - again->from;
     snapshot_publish(&trainer->snapshots, &trainer->now);
     return again->other != 0; /* what comes out of it is not the run that was recorded */
@@ -234,31 +242,31 @@ static void say_why(const struct again *again, enum progress progress, const str
                     struct command_record *record)
 {
     const long step = again->trainer->state.step;
+    const char *nothing = again->trainer->only_looks ? "" : ": nothing was undone";
     if (*why->message)
         trainer_outcome(record, "%.150s", why->message);
     else if (again->other)
-        trainer_outcome(record,
-                        "made again from step %ld, step %ld has not the loss that was recorded%s: nothing was undone",
+        trainer_outcome(record, "made again from step %ld, step %ld has not the loss that was recorded%s%s",
                         again->from, again->other,
-                        again->anew ? "" : " (on another device, by another build, threads or length of the run?)");
+                        again->anew ? "" : " (on another device, by another build, threads or length of the run?)",
+                        nothing);
     else if (progress == RUN_INTERRUPTED)
-        trainer_outcome(record, "called off at step %ld of the way to step %ld: nothing was undone", step,
-                        again->until);
+        trainer_outcome(record, "called off at step %ld of the way to step %ld%s", step, again->until, nothing);
     else
-        trainer_outcome(record, "step %ld was not finite when it was made again: nothing was undone", step + 1);
+        trainer_outcome(record, "step %ld was not finite when it was made again%s", step + 1, nothing);
     record->ok = false;
 }
 
 static void say_how(const struct again *again, long left, struct command_record *record)
 {
+    char from[80] = "", how[80] = "";
+    if (!again->trainer->only_looks)
+        snprintf(from, sizeof from, " from step %ld, paused", left);
     if (again->from < again->until)
-        trainer_outcome(record, "back at step %ld from step %ld, paused: made again from step %ld, %s; lr %g",
-                        again->until, left, again->from,
-                        again->compared_any ? "with the losses recorded then" : "where no losses were recorded",
-                        (double)again->trainer->state.learning_rate);
-    else
-        trainer_outcome(record, "back at step %ld from step %ld, paused; lr %g", again->until, left,
-                        (double)again->trainer->state.learning_rate);
+        snprintf(how, sizeof how, "%s made again from step %ld, %s", *from ? ":" : ",", again->from,
+                 again->compared_any ? "with the losses recorded then" : "where no losses were recorded");
+    trainer_outcome(record, "%s step %ld%s%s; lr %g", *from ? "back at" : "at", again->until, from, how,
+                    (double)again->trainer->state.learning_rate);
 }
 
 /* With `here` as what to come back to. */
@@ -269,6 +277,7 @@ static enum progress go_from(struct trainer *trainer, const struct kept_state *h
     const enum progress progress = reach(&again, &why);
     int status = 0;
     if (progress == RUN_ON && !*why.message && !again.other) {
+        forget_due(trainer);
         say_how(&again, here->state.step, record);
         status = trainer_tell_place(trainer, NULL);
     } else if (progress != RUN_FAILED) {

@@ -303,7 +303,7 @@ enum progress trainer_refuse_commands(struct trainer *trainer)
 static enum progress apply_due(struct trainer *trainer)
 {
     struct command command;
-    while (!trainer_interrupted(trainer) && trainer_take_due(trainer, &command)) {
+    while (!trainer->only_looks && !trainer_interrupted(trainer) && trainer_take_due(trainer, &command)) {
         const enum progress progress = apply(trainer, &command);
         if (progress == RUN_FAILED || progress == RUN_ENDED)
             return progress;

@@ -97,12 +97,13 @@ struct trainer {
     struct kept_ring kept;             /* what `back` goes to */
     const struct rehearsal *rehearsal; /* under way; else NULL */
     struct trial trial;
-    int rollbacks;  /* so far */
-    int skipped;    /* batches in a row that were passed over */
-    long counted;   /* steps of this process that were finite */
-    bool attended;  /* there is a person who can do something about a divergence */
-    bool stuck;     /* paused at one */
-    bool diverging; /* a probe is being taken for a diagnosis */
+    int rollbacks;   /* so far */
+    int skipped;     /* batches in a row that were passed over */
+    long counted;    /* steps of this process that were finite */
+    bool attended;   /* there is a person who can do something about a divergence */
+    bool only_looks; /* has no records of its own */
+    bool stuck;      /* paused at one */
+    bool diverging;  /* a probe is being taken for a diagnosis */
     struct snapshot now;
     double mark;              /* the clock up to which training time was counted */
     double probe_seconds;     /* since then, of a probe before a step */

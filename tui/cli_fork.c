@@ -51,7 +51,7 @@ static int on_command(void *context, const struct command_record *record, struct
 {
     struct fork *fork = context;
     (void)error;
-    if (record->ok && record->command.kind == COMMAND_LEARNING_RATE)
+    if (record->ok && record->command.kind == COMMAND_LEARNING_RATE && fork->changes.count < SESSION_CHANGES)
         fork->changes.records[fork->changes.count++] = *record;
     return 0;
 }
@@ -92,10 +92,10 @@ static int open_parts(struct fork *fork, const struct checkpoint_choice *from, s
                                       .on_load = on_load,
                                       .on_command = on_command,
                                       .on_fork = on_fork};
-    return trainer_create(fork->network, fork->dataset, &train, &fork->start, &sink, &fork->trainer, error) != 0 ||
-                   trainer_start(fork->trainer, true, error) != 0
-               ? -1
-               : 0;
+    if (trainer_create(fork->network, fork->dataset, &train, &fork->start, &sink, &fork->trainer, error) != 0)
+        return -1;
+    trainer_only_looks(fork->trainer);
+    return trainer_start(fork->trainer, true, error);
 }
 
 /* Gives a command and waits until it is done; -1 when it could not be. */
@@ -112,7 +112,7 @@ static int command(const struct fork *fork, const struct command *command, struc
     while (result > 0) {
         trainer_snapshot(fork->trainer, &now);
         while (result > 0 && trainer_next_event(fork->trainer, &event))
-            if (event.kind == EVENT_COMMAND)
+            if (event.kind == EVENT_COMMAND && strcmp(event.command.command.text, command->text) == 0)
                 result = event.command.ok ? 0 : error_set(error, "%s", event.command.outcome);
         if (result > 0 && trainer_has_ended(now.state))
             result = error_set(error, "%s", now.message);

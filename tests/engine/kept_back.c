@@ -419,6 +419,34 @@ static void a_start_that_is_not_the_runs_undoes_nothing(void **state)
     tiny_free(&run);
 }
 
+static void wait_for_step(struct tiny_run *run, long step, enum command_kind kind, double value)
+{
+    struct error error = {""};
+    const struct command later = {.kind = kind,
+                                  .value = value,
+                                  .text = "as typed",
+                                  .when = {.quantity = WHEN_STEP, .relation = RELATION_AT, .value = (double)step}};
+    assert_int_equal(trainer_command(run->trainer, &later, &error), 0);
+}
+
+/* The checkpoint of an epoch's end is saved before the commands that are due there: they wait in it. */
+static void what_waited_for_the_step_is_undone_with_it(void **state)
+{
+    (void)state;
+    static struct tiny_run run, reference;
+    init(&run);
+    start(&run);
+    wait_for_step(&run, TINY_EPOCH, COMMAND_LEARNING_RATE, 0.5);
+    go_to(&run, 2 * TINY_EPOCH + 1);
+    kept_ring_free(&run.trainer->kept); /* a paused trainer does not look at it */
+    assert_true(command(&run, COMMAND_BACK, 0, TINY_EPOCH).ok);
+    finish(&run);
+    run_reference(&reference, 0, 0);
+    assert_same_course(&run, &reference);
+    tiny_free(&run);
+    tiny_free(&reference);
+}
+
 static void a_step_ahead_is_refused(void **state)
 {
     (void)state;
@@ -449,6 +477,7 @@ int kept_back_run(void)
         cmocka_unit_test(no_step_follows_the_last),
         cmocka_unit_test(any_step_is_made_again_from_the_start),
         cmocka_unit_test(a_start_that_is_not_the_runs_undoes_nothing),
+        cmocka_unit_test(what_waited_for_the_step_is_undone_with_it),
         cmocka_unit_test(a_step_ahead_is_refused),
     };
     return cmocka_run_group_tests(tests, tiny_open, tiny_close);

@@ -112,6 +112,30 @@ static void a_past_that_is_another_is_not_forked(void **state)
     assert_null(strstr(run_expecting(0, "sessions")->out, "grown-at-11"));
 }
 
+/* Commands that are due at the step are of what comes after it: the fork does none of them. */
+static void what_waits_for_the_step_is_not_done(void **state)
+{
+    (void)state;
+    FILE *script = fopen(process_path("waits"), "w");
+    assert_non_null(script);
+    fputs("when epoch >= 2 set momentum 0.5\nwhen epoch >= 2 quit\n", script);
+    for (int i = 0; i < 12; i++)
+        fprintf(script, "when epoch >= 2 lr 0.0%d\n", 20 + i);
+    assert_int_equal(fclose(script), 0);
+    run_expecting(130, "train " TINY "--epochs 3 --log-every 1 --script waits --session due");
+    const struct outcome *outcome = run_expecting(0, "fork due --at 16 --json");
+    assert_non_null(strstr(outcome->err, "at step 16; lr 0.05"));
+    assert_null(strstr(outcome->err, "back at"));
+    json_t *made = last_json(outcome);
+    assert_int_equal((int)json_number_at(made, "step"), 16);
+    json_decref(made);
+    assert_int_equal(run_expecting(0, "resume due-at-16")->status, 0);
+    outcome = run_expecting(0, "sessions show due-at-16");
+    assert_non_null(strstr(outcome->out, "step 24, finished"));
+    assert_false(file_has("nfbench/due-at-16/commands.jsonl", "momentum 0.5 ->"));
+    assert_false(file_has("nfbench/due-at-16/commands.jsonl", "peak lr"));
+}
+
 static void names_stand_for_checkpoints(void **state)
 {
     (void)state;
@@ -144,6 +168,7 @@ int main(void)
         cmocka_unit_test(a_fork_may_have_another_rate),
         cmocka_unit_test(a_fork_may_be_longer),
         cmocka_unit_test(a_past_that_is_another_is_not_forked),
+        cmocka_unit_test(what_waits_for_the_step_is_not_done),
         cmocka_unit_test(names_stand_for_checkpoints),
         cmocka_unit_test(what_is_not_there_is_said),
     };
