@@ -5,11 +5,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-bool command_queue_push(struct command_queue *queue, const struct command *command)
+bool command_queue_has_room(struct command_queue *queue)
 {
     unsigned tail = atomic_load_explicit(&queue->tail, memory_order_relaxed);
     unsigned head = atomic_load_explicit(&queue->head, memory_order_acquire);
-    if (tail - head == COMMAND_QUEUE_SIZE)
+    return tail - head < COMMAND_QUEUE_SIZE;
+}
+
+bool command_queue_push(struct command_queue *queue, const struct command *command)
+{
+    unsigned tail = atomic_load_explicit(&queue->tail, memory_order_relaxed);
+    if (!command_queue_has_room(queue))
         return false;
     queue->slots[tail % COMMAND_QUEUE_SIZE] = *command;
     atomic_store_explicit(&queue->tail, tail + 1, memory_order_release);

@@ -8,7 +8,7 @@
 
 #include <stdatomic.h>
 
-enum { COMMAND_QUEUE_SIZE = 64, EVENT_RING_SIZE = 256 }; /* powers of two */
+enum { EVENT_RING_SIZE = 256 }; /* a power of two, as is COMMAND_QUEUE_SIZE */
 
 struct command_queue {
     struct command slots[COMMAND_QUEUE_SIZE];
@@ -19,6 +19,8 @@ struct command_queue {
 /* A zeroed queue is empty. False when it is full (push), empty (pop). */
 bool command_queue_push(struct command_queue *queue, const struct command *command);
 bool command_queue_pop(struct command_queue *queue, struct command *out);
+/* The producer's: whether a push would find room. */
+bool command_queue_has_room(struct command_queue *queue);
 /* Whether a command of that kind waits. The consumer's. */
 bool command_queue_holds(struct command_queue *queue, enum command_kind kind);
 

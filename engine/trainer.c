@@ -306,6 +306,11 @@ int trainer_command(struct trainer *trainer, const struct command *command, stru
     return 0;
 }
 
+bool trainer_has_room(struct trainer *trainer)
+{
+    return command_queue_has_room(&trainer->commands);
+}
+
 bool trainer_is_settled(struct trainer *trainer)
 {
     const unsigned given = atomic_load_explicit(&trainer->commands.tail, memory_order_relaxed);

@@ -352,9 +352,13 @@ int trainer_run(struct trainer *trainer, struct error *error);
 /* Waits for the thread's end; -1 and the message when the run failed or diverged. */
 int trainer_join(struct trainer *trainer, struct error *error);
 
-/* From any one other thread. Returns -1 when 64 commands wait already, and when the run has ended. Never blocks. One
- * that comes while the run ends is answered, too, as too late. */
+enum { COMMAND_QUEUE_SIZE = 1024 };
+
+/* From any one other thread. Returns -1 when so many commands wait already, and when the run has ended. Never blocks.
+ * One that comes while the run ends is answered, too, as too late. */
 int trainer_command(struct trainer *trainer, const struct command *command, struct error *error);
+/* Whether there is room for another. The same thread. */
+bool trainer_has_room(struct trainer *trainer);
 /* Whether all commands given so far were applied, and the snapshot shows it, or the run has ended. The same thread. */
 bool trainer_is_settled(struct trainer *trainer);
 /* Asks for an end after the current step, with a checkpoint; interrupts an evaluation. Async-signal-safe, from any

@@ -110,13 +110,18 @@ static void run_text(struct cli_script *script)
 {
     char *line = script->text;
     struct error error = {""};
+    int failed = 0;
 
     script->text[script->length] = 0;
     script->lines++;
     if (script->length == sizeof(script->text) - 1)
-        progress_line(script->progress, "line %ld: longer than %zu bytes", script->lines, sizeof(script->text) - 2);
-    else if (script_trim(&line) && run_line(script, line, &error))
+        failed = error_set(&error, "longer than %zu bytes", sizeof(script->text) - 2);
+    else if (script_trim(&line))
+        failed = run_line(script, line, &error);
+    if (failed) {
         progress_line(script->progress, "line %ld: %s", script->lines, error.message);
+        script->refused++;
+    }
     script->length = 0;
 }
 
@@ -129,6 +134,11 @@ static void take_byte(struct cli_script *script, char byte)
         script->text[script->length++] = byte;
 }
 
+static bool may_read(struct cli_script *script)
+{
+    return script->reading && script->question_count == 0 && trainer_has_room(script->trainer);
+}
+
 /* Byte by byte: what is behind a question stays in the pipe until that is answered. */
 void cli_script_read(struct cli_script *script)
 {
@@ -136,7 +146,7 @@ void cli_script_read(struct cli_script *script)
     char byte;
 
     answer_all(script);
-    while (script->reading && script->question_count == 0 && poll(&input, 1, 0) > 0) {
+    while (may_read(script) && poll(&input, 1, 0) > 0) {
         ssize_t got = read(STDIN_FILENO, &byte, 1);
 
         if (got > 0)
@@ -150,4 +160,9 @@ void cli_script_read(struct cli_script *script)
         }
         answer_all(script);
     }
+}
+
+void cli_script_hear(struct cli_script *script, const struct event *event)
+{
+    script->refused += script->path && event->kind == EVENT_COMMAND && !event->command.ok;
 }

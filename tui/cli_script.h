@@ -7,8 +7,6 @@
 #include "tui/command.h"
 #include "tui/script.h"
 
-enum { SCRIPT_QUESTIONS = 16 };
-
 /* Zeroed but for the first two. */
 struct cli_script {
     const char *path; /* "-": standard input; NULL: none */
@@ -21,6 +19,7 @@ struct cli_script {
     bool reading;                              /* standard input has not ended */
     struct action questions[SCRIPT_QUESTIONS]; /* answered when the commands before them have taken effect */
     int question_count;
+    long refused; /* lines and commands of it that could not be done, each told */
 };
 
 /* Whether all of it is understood, where it is a file. */
@@ -28,7 +27,9 @@ int cli_script_check(const char *path, struct error *error);
 /* Before trainer_start: gives the trainer what a file says. */
 int cli_script_begin(struct cli_script *script, struct trainer *trainer, struct error *error);
 /* Runs the lines that standard input has by now, and answers what was asked; a line that fails is told, and the next
- * goes on. Never waits. */
+ * goes on. While the run has no room for more commands the rest stays in the pipe. Never waits. */
 void cli_script_read(struct cli_script *script);
+/* Counts what came of the script's commands. */
+void cli_script_hear(struct cli_script *script, const struct event *event);
 
 #endif

@@ -93,12 +93,15 @@ static int begin(struct progress *progress, struct run *run, struct cli_script *
 
 /* ---- Running ---- */
 
-static void drain(struct progress *progress, struct trainer *trainer, struct snapshot *snapshot)
+static void drain(struct progress *progress, struct trainer *trainer, struct cli_script *script,
+                  struct snapshot *snapshot)
 {
     struct event event;
     trainer_snapshot(trainer, snapshot);
-    while (trainer_next_event(trainer, &event))
+    while (trainer_next_event(trainer, &event)) {
         progress_event(progress, &event, snapshot);
+        cli_script_hear(script, &event);
+    }
 }
 
 static void watch(struct progress *progress, struct trainer *trainer, struct cli_script *script,
@@ -115,11 +118,11 @@ static void watch(struct progress *progress, struct trainer *trainer, struct cli
             trainer_request_stop(trainer);
             progress_line(progress, "stopping: saving after this step (again: leave at once, without saving)");
         }
-        drain(progress, trainer, &snapshot);
+        drain(progress, trainer, script, &snapshot);
         cli_script_read(script);
         progress_show(progress, &snapshot);
     } while (!trainer_has_ended(snapshot.state));
-    drain(progress, trainer, &snapshot);
+    drain(progress, trainer, script, &snapshot);
     cli_script_read(script);
     progress_close(progress);
 }
@@ -302,6 +305,10 @@ static enum cli_status train(struct cli *cli, struct run_request request)
         say_way_back(run_parts(run), &last);
     } else if (status == CLI_DONE && last.state == TRAINER_STOPPED)
         status = CLI_INTERRUPTED;
+    else if (status == CLI_DONE && script.refused > 0) {
+        error_set(&error, "%ld of the commands of %s could not be done: see above", script.refused, script.path);
+        status = cli_failed(cli, &error);
+    }
 out:
     run_destroy(run);
     return status;

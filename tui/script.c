@@ -54,7 +54,28 @@ int script_run(const char *path, int *depth, script_line *run, void *context, st
 struct check {
     int depth;
     bool screen;
+    int commands, waiting, questions; /* so far */
 };
+
+/* As if all were still there, but those that a later line takes back. */
+static int count_command(struct check *check, const struct action *action, struct error *error)
+{
+    if (action->when.quantity != WHEN_NOW && ++check->waiting > PENDING_MOST)
+        return error_set(error, "%s: more than %d commands would wait", action->text, (int)PENDING_MOST);
+    if (action->when.quantity == WHEN_NOW && action->kind == ACTION_CANCEL && check->waiting > 0)
+        check->waiting = action->count < 0 ? 0 : check->waiting - 1;
+    if (++check->commands > COMMAND_QUEUE_SIZE)
+        return error_set(error, "%s: more than %d commands before the first step", action->text,
+                         (int)COMMAND_QUEUE_SIZE);
+    return 0;
+}
+
+static int count_question(struct check *check, const struct action *action, struct error *error)
+{
+    if (!check->screen && ++check->questions > SCRIPT_QUESTIONS)
+        return error_set(error, "%s: more than %d questions", action->text, (int)SCRIPT_QUESTIONS);
+    return 0;
+}
 
 static int check_line(void *context, const char *line, struct error *error)
 {
@@ -66,9 +87,11 @@ static int check_line(void *context, const char *line, struct error *error)
         return -1;
     if (action.kind == ACTION_SOURCE)
         return script_run(action.word, &check->depth, check_line, check, error);
-    if (check->screen || command_is_asking(&action))
-        return 0;
-    return command_for_trainer(&action, &command, error);
+    if (command_is_asking(&action))
+        return count_question(check, &action, error);
+    if (command_for_trainer(&action, &command, error))
+        return check->screen ? 0 : -1;
+    return count_command(check, &action, error);
 }
 
 int script_check(const char *path, bool screen, struct error *error)

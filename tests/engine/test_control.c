@@ -17,7 +17,7 @@
 
 /* ---- Commands ---- */
 
-static void test_command_queue_refuses_the_65th(void **state)
+static void test_command_queue_refuses_what_does_not_fit(void **state)
 {
     (void)state;
     static struct command_queue queue;
@@ -27,6 +27,7 @@ static void test_command_queue_refuses_the_65th(void **state)
         command.count = i;
         assert_true(command_queue_push(&queue, &command));
     }
+    assert_false(command_queue_has_room(&queue));
     assert_false(command_queue_push(&queue, &command));
     for (long i = 0; i < COMMAND_QUEUE_SIZE; i++) {
         assert_true(command_queue_pop(&queue, &command));
@@ -325,7 +326,7 @@ static void test_snapshots_are_whole_and_never_older(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_command_queue_refuses_the_65th),
+        cmocka_unit_test(test_command_queue_refuses_what_does_not_fit),
         cmocka_unit_test(test_commands_cross_threads_in_order),
         cmocka_unit_test(test_a_sleeping_viewer_loses_no_step),
         cmocka_unit_test(test_a_sleeping_viewer_finds_a_trials_values_apart),

@@ -125,6 +125,74 @@ static void quit_waits_for_the_commands_before_it(void **state)
     assert_said(outcome, "quit: stopped and saved at step");
 }
 
+static const char *repeat(const char *name, const char *line, int count)
+{
+    FILE *file = fopen(process_path(name), "w");
+    assert_non_null(file);
+    for (int i = 0; i < count; i++)
+        assert_true(fprintf(file, "%s\n", line) > 0);
+    assert_int_equal(fclose(file), 0);
+    return name;
+}
+
+static int count_in(const char *name, const char *words)
+{
+    char line[1024];
+    int count = 0;
+    FILE *file = fopen(process_path(name), "r");
+    assert_non_null(file);
+    while (fgets(line, sizeof line, file))
+        count += strstr(line, words) != NULL;
+    fclose(file);
+    return count;
+}
+
+static void long_scripts_are_done_whole(void **state)
+{
+    (void)state;
+    int in;
+    repeat("long.nfb", "note 5", 1000);
+    (void)run_expecting(0, "train " TINY "--epochs 1 --session long --script long.nfb");
+    assert_int_equal(count_in("nfbench/long/commands.jsonl", "\"note 5\""), 1000);
+    struct process process = process_start_fed("train " TINY "--epochs 100000 --session fed --script -", &in);
+    for (int i = 0; i < 2000; i++)
+        feed(in, "note 6\n");
+    feed(in, "quit\n");
+    close(in);
+    assert_int_equal(process_finish(&process)->status, 130);
+    assert_int_equal(count_in("nfbench/fed/commands.jsonl", "\"note 6\""), 2000);
+}
+
+static void what_a_run_has_no_room_for_is_told_before_anything_is_made(void **state)
+{
+    (void)state;
+    repeat("waits.nfb", "at 8 note 1", 17);
+    assert_said(run_expecting(2, "train " TINY "--session none --script waits.nfb"),
+                "waits.nfb, line 17: at 8 note 1: more than 16 commands would wait");
+    repeat("many.nfb", "note 1", 1025);
+    assert_said(run_expecting(2, "train " TINY "--session none --script many.nfb"),
+                "many.nfb, line 1025: note 1: more than 1024 commands before the first step");
+    repeat("asks.nfb", "pending", 17);
+    assert_said(run_expecting(2, "train " TINY "--session none --script asks.nfb"),
+                "asks.nfb, line 17: pending: more than 16 questions");
+    assert_int_not_equal(access(process_path("nfbench/none"), F_OK), 0);
+    repeat("fits.nfb", "at 8 note 1\ncancel all", 20);
+    (void)run_expecting(0, "train " TINY "--epochs 1 --script fits.nfb");
+}
+
+static void a_line_that_is_refused_makes_the_run_fail(void **state)
+{
+    (void)state;
+    int in;
+    struct process process = process_start_fed("train " TINY "--epochs 1 --script -", &in);
+    feed(in, "set momentun 1\ncancel 7\n");
+    close(in);
+    const struct outcome *outcome = process_finish(&process);
+    assert_int_equal(outcome->status, 1);
+    assert_non_null(strstr(outcome->out, "finished at step 8")); /* all the same */
+    assert_said(outcome, "2 of the commands of - could not be done: see above");
+}
+
 static void a_pipe_that_ends_leaves_the_run_alone(void **state)
 {
     (void)state;
@@ -156,6 +224,9 @@ int main(void)
         cmocka_unit_test(a_mistake_is_told_before_anything_is_made),
         cmocka_unit_test(a_pipe_leads_the_run_while_it_trains),
         cmocka_unit_test(quit_waits_for_the_commands_before_it),
+        cmocka_unit_test(long_scripts_are_done_whole),
+        cmocka_unit_test(what_a_run_has_no_room_for_is_told_before_anything_is_made),
+        cmocka_unit_test(a_line_that_is_refused_makes_the_run_fail),
         cmocka_unit_test(a_pipe_that_ends_leaves_the_run_alone),
         cmocka_unit_test(settings_of_the_session_are_written),
     };
