@@ -189,6 +189,7 @@ struct past {
     struct epoch_record *epochs;
     struct command_record *commands; /* that changed the training */
     int step_count, epoch_count, command_count;
+    bool imported; /* the run began with weights from elsewhere, not with its network's initialisation */
 };
 void past_free(struct past *past);
 

@@ -218,7 +218,7 @@ static enum progress reach(struct again *again, struct error *why)
     if (stand_before(again) < 0)
         return RUN_FAILED;
     again->from = trainer->state.step;
-    if (again->from == again->until)
+    if (again->from == again->until && !(again->anew && sink->recall))
         return RUN_ON;
     if (!sink->recall) {
         error_set(why, "nothing is recorded here of the steps from %ld to %ld", again->from, again->until);
@@ -226,6 +226,11 @@ static enum progress reach(struct again *again, struct error *why)
     }
     if (sink->recall(sink->context, &trainer->state, again->until, &again->past, why) != 0)
         return RUN_ON;
+    if (again->anew && again->past.imported) {
+        error_set(why, "the run began with imported weights, and no checkpoint of them is left from before step %ld",
+                  again->until + 1);
+        return RUN_ON;
+    }
     const double seconds = trainer->state.seconds;
     trainer->now.rehearsed = 0;
     trainer->now.rehearse_total = again->until - again->from;

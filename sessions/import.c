@@ -38,7 +38,7 @@ int import_session(const char *path, const struct settings *settings, struct net
     struct session *session;
     if (import_weights(path, network, error) || session_create(settings, &session, error))
         return -1;
-    if (session_save(session, network, &state, false, error)) {
+    if (session_imported(session, path, error) || session_save(session, network, &state, false, error)) {
         session_abandon(session);
         return -1;
     }

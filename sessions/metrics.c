@@ -181,6 +181,10 @@ static int keep_record(struct metrics *out, const struct record *record)
     case RECORD_FINDING:
         return append(&out->findings, &out->finding_count, &record->finding, sizeof record->finding);
     default:
+        if (strcmp(record->state.state, METRICS_IMPORTED) == 0) {
+            out->imported = true;
+            return 0;
+        }
         memcpy(out->end_state, record->state.state, sizeof out->end_state);
         memcpy(out->end_message, record->state.message, sizeof out->end_message);
         return 0;

@@ -26,6 +26,7 @@ struct metrics {
     int finding_count;
     char end_state[16]; /* how the last run of the session ended; empty: it did not say */
     char end_message[METRICS_MESSAGE_SIZE];
+    bool imported;     /* the session says that its weights came from a file */
     long last_step;    /* the newest record's */
     int damaged_lines; /* passed over */
 };
@@ -41,7 +42,9 @@ int metrics_log_epoch(struct metrics_log *log, const struct epoch_record *record
 int metrics_log_probe(struct metrics_log *log, const struct probe *probe, struct error *error);
 int metrics_log_command(struct metrics_log *log, const struct command_record *record, struct error *error);
 int metrics_log_finding(struct metrics_log *log, const struct finding *finding, struct error *error);
-/* A run starts (state "started") or ends. */
+/* A run starts (state "started") or ends; METRICS_IMPORTED: none did, but the session's weights came from the file that
+ * the message names. */
+#define METRICS_IMPORTED "imported"
 int metrics_log_state(struct metrics_log *log, const char *state, long step, const char *message, struct error *error);
 int metrics_log_sync(struct metrics_log *log, struct error *error);
 /* Lines written so far, damaged ones too. */

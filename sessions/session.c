@@ -155,6 +155,11 @@ int session_update_settings(struct session *session, const struct settings *sett
     return 0;
 }
 
+int session_imported(struct session *session, const char *path, struct error *error)
+{
+    return metrics_log_state(session->metrics, METRICS_IMPORTED, 0, path, error);
+}
+
 int session_end(struct session *session, enum trainer_state state, long step, const char *message, struct error *error)
 {
     const bool written = state == TRAINER_DIVERGED && session->diverged; /* when it happened */

@@ -128,6 +128,9 @@ int session_fork(const struct session *parent, const char *asked, const struct s
 /* What a trainer reads of a session, and nothing that writes: to come to any of its steps. */
 struct trainer_sink session_source(struct session *session);
 
+/* Records that its weights came from a file: its first state cannot be made again. */
+int session_imported(struct session *session, const char *path, struct error *error);
+
 /* Records how the run ended, for the list; call it after trainer_join. `message` may be empty. */
 int session_end(struct session *session, enum trainer_state state, long step, const char *message, struct error *error);
 

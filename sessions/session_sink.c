@@ -163,7 +163,8 @@ static int recall(void *context, const struct training_state *from, long until, 
                          .epochs = metrics.epochs,
                          .epoch_count = metrics.epoch_count,
                          .commands = metrics.commands,
-                         .command_count = metrics.command_count};
+                         .command_count = metrics.command_count,
+                         .imported = metrics.imported};
     metrics.steps = NULL; /* the caller's */
     metrics.epochs = NULL;
     metrics.commands = NULL;

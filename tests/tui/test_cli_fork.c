@@ -136,6 +136,23 @@ static void what_waits_for_the_step_is_not_done(void **state)
     assert_false(file_has("nfbench/due-at-16/commands.jsonl", "peak lr"));
 }
 
+/* The first state of imported weights is theirs, not the initialisation; once its checkpoint is gone, it is gone. */
+static void imported_weights_are_not_made_again(void **state)
+{
+    (void)state;
+    run_expecting(0, "train " TINY "--epochs 1 --session source");
+    run_expecting(0, "import nfbench/source/checkpoints/8.safetensors " TINY "--session foreign");
+    assert_non_null(strstr(run_expecting(0, "sessions show foreign")->out, "step 0, new"));
+    run_expecting(0, "fork foreign --at 0 --name first");
+    run_expecting(0, "resume foreign --epochs 3");
+    const char *why = "the run began with imported weights, and no checkpoint of them is left from before step";
+    assert_non_null(strstr(run_expecting(1, "fork foreign --at 0")->err, why));
+    assert_non_null(strstr(run_expecting(1, "fork foreign --at 3")->err, why));
+    run_expecting(0, "fork foreign --at 20 --name later");
+    run_expecting(0, "resume later --epochs 6");
+    assert_non_null(strstr(run_expecting(1, "fork later --at 0")->err, why));
+}
+
 static void names_stand_for_checkpoints(void **state)
 {
     (void)state;
@@ -169,6 +186,7 @@ int main(void)
         cmocka_unit_test(a_fork_may_be_longer),
         cmocka_unit_test(a_past_that_is_another_is_not_forked),
         cmocka_unit_test(what_waits_for_the_step_is_not_done),
+        cmocka_unit_test(imported_weights_are_not_made_again),
         cmocka_unit_test(names_stand_for_checkpoints),
         cmocka_unit_test(what_is_not_there_is_said),
     };
