@@ -217,3 +217,14 @@ int file_make_folders(const char *folder, struct error *error)
     }
     return make_folder(path, error);
 }
+
+int file_copy(const char *from, const char *to, struct error *error)
+{
+    char *data = NULL;
+    size_t size = 0;
+    if (file_read(from, &data, &size, error))
+        return -1;
+    const int result = file_replace(to, data, size, error);
+    free(data);
+    return result;
+}

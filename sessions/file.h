@@ -26,6 +26,9 @@ void file_abandon(int descriptor, const char *path);
 /* begin, write, finish, publish. */
 int file_replace(const char *path, const void *data, size_t size, struct error *error);
 
+/* Another file of the same bytes, in place of what is there. */
+int file_copy(const char *from, const char *to, struct error *error);
+
 /* The whole file, with a zero byte behind it; freed by the caller. -1 with errno kept when it cannot be opened. */
 int file_read(const char *path, char **data, size_t *size, struct error *error);
 

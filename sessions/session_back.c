@@ -43,46 +43,70 @@ static int name_path(const struct session *session, const char *name, const char
 }
 
 /* A log as it is now, beside the checkpoint. */
-static int copy_log(const struct session *session, const char *from, const char *name, const char *end,
+static int keep_log(const struct session *session, const char *from, const char *name, const char *end,
                     struct error *error)
 {
-    char path[FILE_PATH_SIZE], *data = NULL;
-    size_t size = 0;
-    if (name_path(session, name, end, path, error) || file_read(from, &data, &size, error))
-        return -1;
-    const int result = file_replace(path, data, size, error);
-    free(data);
-    return result;
+    char path[FILE_PATH_SIZE];
+    return name_path(session, name, end, path, error) || file_copy(from, path, error) ? -1 : 0;
 }
 
 /* The same file under another name; where the file system has no links, a copy. */
 static int copy_file(const char *from, const char *to, struct error *error)
 {
-    char temporary[FILE_PATH_SIZE], *data = NULL;
-    size_t size = 0;
+    char temporary[FILE_PATH_SIZE];
     if (path_format(temporary, error, "%s.tmp", to))
         return -1;
     (void)unlink(temporary); /* of a crash */
     if (link(from, temporary) == 0)
         return file_publish(to, error);
-    if (file_read(from, &data, &size, error))
-        return -1;
-    const int result = file_replace(to, data, size, error);
-    free(data);
+    return file_copy(from, to, error);
+}
+
+/* Whether two checkpoints have the same weights, averages and momentum: what stands behind the head, the length of
+ * which is its first eight bytes. */
+static int same_weights(const char *one, const char *other, bool *same, struct error *error)
+{
+    const char *const paths[] = {one, other};
+    char *data[2] = {NULL, NULL};
+    size_t size[2] = {0, 0}, head[2] = {0, 0};
+    int result = 0;
+    for (int i = 0; i < 2 && result == 0; i++) {
+        uint64_t length = 0;
+        result = file_read(paths[i], &data[i], &size[i], error);
+        if (result == 0 && size[i] >= sizeof length)
+            memcpy(&length, data[i], sizeof length);
+        head[i] = length < size[i] ? sizeof length + (size_t)length : size[i];
+    }
+    *same = result == 0 && head[0] <= size[0] && head[1] <= size[1] && size[0] - head[0] == size[1] - head[1] &&
+            memcmp(data[0] + head[0], data[1] + head[1], size[0] - head[0]) == 0;
+    free(data[0]);
+    free(data[1]);
     return result;
+}
+
+/* What has the name already must be the same state of the same course: else it would be lost. */
+static int check_name_is_free(const char *name, const char *from, const char *to, long step, struct error *error)
+{
+    struct checkpoint_info old;
+    bool same = false;
+    if (checkpoint_read_info(to, &old, NULL))
+        return 0;
+    if (old.state.step != step)
+        return error_set(error, "%s is the checkpoint of step %ld already: choose another name", name, old.state.step);
+    if (same_weights(from, to, &same, error))
+        return -1;
+    return same ? 0 : error_set(error, "%s is another checkpoint of step %ld already: choose another name", name, step);
 }
 
 int session_keep_name(struct session *session, const char *name, long step, struct error *error)
 {
     char from[FILE_PATH_SIZE], to[FILE_PATH_SIZE];
-    struct checkpoint_info old;
     if (session_check_checkpoint_name(name, error) || name_path(session, name, "safetensors", to, error) ||
-        path_format(from, error, "%s/%ld.safetensors", session->paths.checkpoints, step))
+        path_format(from, error, "%s/%ld.safetensors", session->paths.checkpoints, step) ||
+        check_name_is_free(name, from, to, step, error))
         return -1;
-    if (checkpoint_read_info(to, &old, NULL) == 0 && old.state.step != step)
-        return error_set(error, "%s is the checkpoint of step %ld already: choose another name", name, old.state.step);
-    return copy_log(session, session->paths.metrics, name, "metrics.jsonl", error) ||
-                   copy_log(session, session->paths.commands, name, "commands.jsonl", error) ||
+    return keep_log(session, session->paths.metrics, name, "metrics.jsonl", error) ||
+                   keep_log(session, session->paths.commands, name, "commands.jsonl", error) ||
                    copy_file(from, to, error)
                ? -1
                : 0;

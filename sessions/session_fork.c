@@ -46,23 +46,20 @@ static int choose_name(const struct session *parent, const char *folder, const c
 }
 
 /* The records of the parent up to the state. */
-static int copy_log(const char *from, const char *to, const struct training_state *state, long known,
-                    struct metrics_log **log, struct error *error)
+static int copy_past(const char *from, const char *to, const struct training_state *state, long known,
+                     struct metrics_log **log, struct error *error)
 {
-    char *data = NULL;
-    size_t size = 0;
-    if (file_read(from, &data, &size, error))
-        return -1;
-    const int result = file_replace(to, data, size, error);
-    free(data);
-    return result || metrics_log_open(to, log, error) || metrics_log_cut(*log, state->step, known, error) ? -1 : 0;
+    return file_copy(from, to, error) || metrics_log_open(to, log, error) ||
+                   metrics_log_cut(*log, state->step, known, error)
+               ? -1
+               : 0;
 }
 
 static int copy_metrics(const struct session *parent, const struct session_paths *paths,
                         const struct training_state *state, struct error *error)
 {
     struct metrics_log *log = NULL;
-    const int result = copy_log(parent->paths.metrics, paths->metrics, state, 0, &log, error) ||
+    const int result = copy_past(parent->paths.metrics, paths->metrics, state, 0, &log, error) ||
                        metrics_log_state(log, trainer_state_name(TRAINER_STOPPED), state->step, "", error);
     return metrics_log_close(log, result ? NULL : error) || result ? -1 : 0;
 }
@@ -73,7 +70,7 @@ static int copy_commands(const struct session *parent, const struct session_path
                          struct error *error)
 {
     struct metrics_log *log = NULL;
-    int result = copy_log(parent->paths.commands, paths->commands, state, state->commands, &log, error);
+    int result = copy_past(parent->paths.commands, paths->commands, state, state->commands, &log, error);
     for (int i = 0; result == 0 && i < changes->count; i++)
         result = metrics_log_command(log, &changes->records[i], error);
     if (result == 0)

@@ -147,6 +147,7 @@ static void names_are_kept_listed_and_loaded(void **state)
     int count;
     name(session, "whole", 6);
     name(session, "half", 4);
+    save_step(session, &rig, 4, false);
     name(session, "half", 4); /* the same step: again */
     const struct trainer_sink sink = session_sink(session);
     assert_error(sink.on_name(sink.context, "half", 6, &error), &error, "half is the checkpoint of step 4 already");
@@ -170,6 +171,35 @@ static void names_are_kept_listed_and_loaded(void **state)
                  "session named has no checkpoint none");
     session_close(session);
     free_rig(&rig);
+    free_rig(&loaded);
+}
+
+/* One step has other weights on another course: those that have the name stay. */
+static void a_name_is_not_given_to_another_course(void **state)
+{
+    (void)state;
+    struct settings settings = small_settings();
+    struct rig rig = make_rig(&settings, 1), other = make_rig(&settings, 2), loaded = make_rig(&settings, 3);
+    struct session *session = six_steps(&settings, "twice", &rig);
+    const struct checkpoint_choice six = {.which = CHECKPOINT_NAMED, .name = "six"};
+    const struct training_state four = {.step = 4, .commands = 1};
+    struct training_state at;
+    char note[256];
+    name(session, "six", 6);
+    go_back(session, &rig, NULL, &four);
+    log_other(session, 5);
+    log_other(session, 6);
+    save_step(session, &other, 6, false);
+    const struct trainer_sink sink = session_sink(session);
+    assert_error(sink.on_name(sink.context, "six", 6, &error), &error,
+                 "six is another checkpoint of step 6 already: choose another name");
+    assert_ok(session_load_choice(session, &six, loaded.network, &at, note, &error), &error);
+    assert_true(same_network(rig.network, loaded.network));
+    load(session, &loaded, "six");
+    assert_records(session, 6, "one four five back"); /* its own, not those of the other course */
+    session_close(session);
+    free_rig(&rig);
+    free_rig(&other);
     free_rig(&loaded);
 }
 
@@ -418,10 +448,10 @@ static void forking_survives_a_crash_anywhere(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(names_are_kept_listed_and_loaded),     TEST(a_name_brings_its_records_along),
-        TEST(going_back_survives_a_crash_anywhere), TEST(naming_survives_a_crash_anywhere),
-        TEST(loading_survives_a_crash_anywhere),    TEST(a_fork_has_the_records_up_to_its_step),
-        TEST(forking_survives_a_crash_anywhere),
+        TEST(a_name_is_not_given_to_another_course), TEST(names_are_kept_listed_and_loaded),
+        TEST(a_name_brings_its_records_along),       TEST(going_back_survives_a_crash_anywhere),
+        TEST(naming_survives_a_crash_anywhere),      TEST(loading_survives_a_crash_anywhere),
+        TEST(a_fork_has_the_records_up_to_its_step), TEST(forking_survives_a_crash_anywhere),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
