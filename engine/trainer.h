@@ -130,8 +130,9 @@ struct command {
     double value;
     long count;
     struct condition when;
-    long number;  /* of one that waits: what `cancel` calls it; the trainer's */
-    bool in_turn; /* COMMAND_STOP: behind the commands given before it; else it cuts them short */
+    long number;            /* of one that waits: what `cancel` calls it; the trainer's */
+    enum command_kind then; /* COMMAND_WAIT, as it is recorded: what is done then; itself where that is not known */
+    bool in_turn;           /* COMMAND_STOP: behind the commands given before it; else it cuts them short */
     struct trial_request trial;
     char name[CHECKPOINT_NAME_SIZE]; /* of a checkpoint or a session */
     char text[256];                  /* as the person wrote it, for the record */
@@ -231,7 +232,7 @@ struct trainer_sink {
     int (*on_load)(void *context, const char *name, long step, struct network *network, struct training_state *state,
                    struct error *error);
     /* Keeps the checkpoint of the step, which was just saved, under a name, with the records so far. A failure (the
-     * name is taken by another step) is told, and the run goes on. */
+     * name is another checkpoint's) is told, and the run goes on. */
     int (*on_name)(void *context, const char *name, long step, struct error *error);
     /* Makes another session that goes on from this state; `reference`: what a command takes for it. A failure is told,
      * and the run goes on. */

@@ -84,12 +84,17 @@ static enum progress pass_epoch_end(struct again *again)
     return ends ? RUN_ON : trainer_change_batch(trainer);
 }
 
-/* A command that waited then waits again only where the state had it already. */
-static enum progress do_again(struct trainer *trainer, const struct command_record *recorded)
+static enum progress do_again(struct trainer *trainer, const struct command_record *recorded, struct error *why)
 {
     struct command_record record = {.step = trainer->state.step, .command = recorded->command, .ok = true};
-    if (record.command.kind == COMMAND_WAIT || !recorded->ok)
+    if (!recorded->ok)
         return RUN_ON;
+    if (record.command.kind == COMMAND_WAIT) {
+        if (trainer_wait_again(trainer, &recorded->command) < 0)
+            error_set(why, "the record of `%.60s` does not say what waits", recorded->command.text);
+        forget_due(trainer);
+        return RUN_ON;
+    }
     if (record.command.count == COUNT_OF_UNDO)
         record.command.kind = COMMAND_UNDO; /* so that the change is none to undo any more */
     return trainer_do(trainer, &record) == RUN_FAILED ? RUN_FAILED : RUN_ON;
@@ -145,10 +150,11 @@ static enum progress make_again(struct again *again, struct error *why)
     for (;;) {
         enum progress progress = pass_epoch_end(again);
         take_results(again);
-        while (progress == RUN_ON && again->commands < past->command_count &&
+        forget_due(trainer);
+        while (progress == RUN_ON && !*why->message && again->commands < past->command_count &&
                past->commands[again->commands].step <= trainer->state.step)
-            progress = do_again(trainer, &past->commands[again->commands++]);
-        if (progress != RUN_ON || trainer->state.step >= again->until)
+            progress = do_again(trainer, &past->commands[again->commands++], why);
+        if (progress != RUN_ON || *why->message || trainer->state.step >= again->until)
             return progress;
         progress = make_some(again, why);
         if (progress != RUN_ON || *why->message)

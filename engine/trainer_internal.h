@@ -180,6 +180,8 @@ enum progress trainer_do(struct trainer *trainer, struct command_record *record)
 
 /* trainer_pending.c: a command with a condition, and `cancel`. */
 enum progress trainer_wait(struct trainer *trainer, struct command_record *record);
+/* ... as it was recorded; -1: the record does not say what waits. */
+int trainer_wait_again(struct trainer *trainer, const struct command *recorded);
 enum progress trainer_cancel(struct trainer *trainer, struct command_record *record);
 /* Takes the first command whose condition holds off the list; false when there is none. Nothing is in flight. */
 bool trainer_take_due(struct trainer *trainer, struct command *command);

@@ -113,7 +113,8 @@ enum progress trainer_wait(struct trainer *trainer, struct command_record *recor
     else {
         record->ok = true;
         trainer->unsaved = true;
-        waiting.number = ++state->pending_number;
+        waiting.number = record->command.number = ++state->pending_number;
+        record->command.then = waiting.kind;
         state->pending[state->pending_count++] = waiting;
         trainer_outcome(record, "waits as number %ld%s", waiting.number,
                         when->quantity == WHEN_STEP && when->value > (double)trainer->steps_total
@@ -121,6 +122,19 @@ enum progress trainer_wait(struct trainer *trainer, struct command_record *recor
                             : "");
     }
     return RUN_ON;
+}
+
+int trainer_wait_again(struct trainer *trainer, const struct command *recorded)
+{
+    struct training_state *state = &trainer->state;
+    if (recorded->then == COMMAND_WAIT || state->pending_count == PENDING_MOST)
+        return -1;
+    struct command *waiting = &state->pending[state->pending_count++];
+    *waiting = *recorded;
+    waiting->kind = recorded->then;
+    waiting->then = 0;
+    state->pending_number = recorded->number;
+    return 0;
 }
 
 enum progress trainer_cancel(struct trainer *trainer, struct command_record *record)

@@ -68,6 +68,22 @@ const char *const command_words[] = {
 };
 _Static_assert(sizeof command_words / sizeof *command_words == COMMAND_KINDS + 1, "each has a word");
 _Static_assert(sizeof(enum command_kind) == sizeof(int), "words are stored as int");
+const char *const quantity_words[] = {
+    [WHEN_NOW] = "now",
+    [WHEN_STEP] = "step",
+    [WHEN_EPOCH] = "epoch",
+    [WHEN_LOSS] = "loss",
+    [WHEN_ACCURACY] = "accuracy",
+    [WHEN_GRADIENT_NORM] = "gradient-norm",
+    [WHEN_VALIDATION_LOSS] = "val-loss",
+    [WHEN_VALIDATION_ACCURACY] = "val-accuracy",
+    NULL,
+};
+const char *const relation_words[] = {
+    [RELATION_AT] = "at",   [RELATION_BELOW] = "<", [RELATION_UP_TO] = "<=",
+    [RELATION_FROM] = ">=", [RELATION_ABOVE] = ">", NULL,
+};
+_Static_assert(sizeof(enum quantity_kind) == sizeof(int) && sizeof(enum relation) == sizeof(int), "as int, too");
 static const struct field command_fields[] = {
     FIELD(command_record, step, FIELD_LONG),
     FIELD_WORD(command_record, "action", command.kind, command_words),
@@ -76,6 +92,15 @@ static const struct field command_fields[] = {
     FIELD_CHARS(command_record, "command", command.text),
     FIELD(command_record, ok, FIELD_BOOL),
     FIELD_CHARS(command_record, "outcome", outcome),
+};
+/* Of COMMAND_WAIT besides, as the member "waits": what is to be done, and when. */
+static const struct field wait_fields[] = {
+    FIELD_NAMED(command_record, "number", command.number, FIELD_LONG),
+    FIELD_WORD(command_record, "when", command.when.quantity, quantity_words),
+    FIELD_WORD(command_record, "relation", command.when.relation, relation_words),
+    FIELD_NAMED(command_record, "bound", command.when.value, FIELD_DOUBLE),
+    FIELD_WORD(command_record, "action", command.then, command_words),
+    FIELD_CHARS(command_record, "name", command.name),
 };
 _Static_assert(sizeof(enum finding_kind) == sizeof(int), "words are stored as int");
 static const struct field finding_fields[] = {
@@ -111,6 +136,23 @@ static const struct {
     [RECORD_PROBE] = {"probe", probe_fields, COUNT(probe_fields)}, /* the rest: probe_record.h */
 };
 
+static void write_wait(const struct command_record *record, struct text *line)
+{
+    if (record->command.kind != COMMAND_WAIT || !record->ok)
+        return;
+    text_add(line, ",\"waits\":{");
+    fields_write(wait_fields, COUNT(wait_fields), record, line);
+    text_add(line, "}");
+}
+
+/* Logs that are older than the member have none: then the command is not known. */
+static bool read_wait(const json_t *json, struct command_record *record)
+{
+    const json_t *waits = json_object_get(json, "waits");
+    record->command.then = COMMAND_WAIT;
+    return !waits || fields_read(wait_fields, COUNT(wait_fields), waits, record, NULL) == 0;
+}
+
 void record_write(enum record_kind kind, const void *record, struct text *line)
 {
     const size_t start = line->length;
@@ -119,6 +161,8 @@ void record_write(enum record_kind kind, const void *record, struct text *line)
         probe_record_write(record, line);
     else
         fields_write(record_table[kind].fields, record_table[kind].field_count, record, line);
+    if (kind == RECORD_COMMAND)
+        write_wait(record, line);
     if (!line->failed)
         text_add(line, ",\"crc\":\"%08x\"}\n", crc32c(line->data + start, line->length - start));
 }
@@ -149,6 +193,8 @@ bool record_read(const char *line, size_t length, bool whole, struct record *rec
             ok = !fields_read(record_table[i].fields, record_table[i].field_count, json, &record->step, NULL);
         }
     }
+    if (ok && record->kind == RECORD_COMMAND)
+        ok = read_wait(json, &record->command);
     if (ok && whole && record->kind == RECORD_PROBE) {
         record->whole = probe_record_read(json);
         ok = record->whole;

@@ -7,6 +7,8 @@
 
 /* Of the commands' kinds, so that logs and checkpoints stay readable when their numbers change. */
 extern const char *const command_words[];
+/* Of what a command waits for: enum quantity_kind and enum relation. */
+extern const char *const quantity_words[], *const relation_words[];
 
 enum record_kind {
     RECORD_STEP,

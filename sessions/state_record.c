@@ -16,22 +16,6 @@ static const struct field change_fields[] = {
     FIELD_WORD(undo_entry, "action", kind, command_words),
     FIELD(undo_entry, before, FIELD_DOUBLE),
 };
-static const char *const quantity_words[] = {
-    [WHEN_NOW] = "now",
-    [WHEN_STEP] = "step",
-    [WHEN_EPOCH] = "epoch",
-    [WHEN_LOSS] = "loss",
-    [WHEN_ACCURACY] = "accuracy",
-    [WHEN_GRADIENT_NORM] = "gradient-norm",
-    [WHEN_VALIDATION_LOSS] = "val-loss",
-    [WHEN_VALIDATION_ACCURACY] = "val-accuracy",
-    NULL,
-};
-static const char *const relation_words[] = {
-    [RELATION_AT] = "at",   [RELATION_BELOW] = "<", [RELATION_UP_TO] = "<=",
-    [RELATION_FROM] = ">=", [RELATION_ABOVE] = ">", NULL,
-};
-_Static_assert(sizeof(enum quantity_kind) == sizeof(int), "words are stored as int");
 static const struct field pending_fields[] = {
     FIELD(command, number, FIELD_LONG),
     FIELD_WORD(command, "when", when.quantity, quantity_words),

@@ -447,6 +447,38 @@ static void what_waited_for_the_step_is_undone_with_it(void **state)
     tiny_free(&reference);
 }
 
+/* One that was given on the way waits again, under its number; one that was cancelled there does not. */
+static void what_was_to_wait_waits_again(void **state)
+{
+    (void)state;
+    static struct tiny_run run, reference;
+    run_to_22(&run);
+    start(&run);
+    go_to(&run, 3);
+    wait_for_step(&run, 15, COMMAND_LEARNING_RATE, 0.5);
+    wait_for_step(&run, 16, COMMAND_LEARNING_RATE, 0.3);
+    wait_for_step(&run, 5, COMMAND_LEARNING_RATE, 0.02);
+    go_to(&run, 9);
+    tiny_command(&run, COMMAND_CANCEL, 0, 1);
+    go_to(&run, 13);
+    kept_ring_free(&run.trainer->kept); /* a paused trainer does not look at it */
+    assert_made_again(&run, "made again from step 0, with the losses recorded then; lr 0.02");
+    struct snapshot now;
+    trainer_snapshot(run.trainer, &now);
+    assert_int_equal(now.pending_count, 1);
+    assert_int_equal(now.pending[0].number, 2);
+    assert_int_equal(now.pending[0].kind, COMMAND_LEARNING_RATE);
+    finish(&run);
+    init(&reference);
+    start(&reference);
+    wait_for_step(&reference, 5, COMMAND_LEARNING_RATE, 0.02);
+    wait_for_step(&reference, 16, COMMAND_LEARNING_RATE, 0.3);
+    finish(&reference);
+    assert_same_course(&run, &reference);
+    tiny_free(&run);
+    tiny_free(&reference);
+}
+
 static void a_step_ahead_is_refused(void **state)
 {
     (void)state;
@@ -478,6 +510,7 @@ int kept_back_run(void)
         cmocka_unit_test(any_step_is_made_again_from_the_start),
         cmocka_unit_test(a_start_that_is_not_the_runs_undoes_nothing),
         cmocka_unit_test(what_waited_for_the_step_is_undone_with_it),
+        cmocka_unit_test(what_was_to_wait_waits_again),
         cmocka_unit_test(a_step_ahead_is_refused),
     };
     return cmocka_run_group_tests(tests, tiny_open, tiny_close);

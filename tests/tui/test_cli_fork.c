@@ -153,6 +153,26 @@ static void imported_weights_are_not_made_again(void **state)
     assert_non_null(strstr(run_expecting(1, "fork later --at 0")->err, why));
 }
 
+/* What waited when the step was made waits in the fork, although no checkpoint has it. */
+static void what_waits_is_forked_too(void **state)
+{
+    (void)state;
+    run_expecting(0, "train " TINY "--epochs 3 --log-every 1 --session patient");
+    run_expecting(0, "fork patient --at 8 --name half");
+    FILE *script = fopen(process_path("later"), "w");
+    assert_non_null(script);
+    fputs("at 20 lr 0.01\n", script);
+    assert_int_equal(fclose(script), 0);
+    run_expecting(0, "resume half --script later");
+    run_expecting(0, "fork half --at 11 --name third");
+    run_expecting(0, "resume third");
+    double left[LOSSES], right[LOSSES];
+    assert_int_equal(read_losses("half", left), 24);
+    assert_int_equal(read_losses("third", right), 24);
+    assert_true(left[23] == right[23]);
+    assert_true(file_has("nfbench/third/commands.jsonl", "lr 0.05 -> 0.01"));
+}
+
 static void names_stand_for_checkpoints(void **state)
 {
     (void)state;
@@ -187,6 +207,7 @@ int main(void)
         cmocka_unit_test(a_past_that_is_another_is_not_forked),
         cmocka_unit_test(what_waits_for_the_step_is_not_done),
         cmocka_unit_test(imported_weights_are_not_made_again),
+        cmocka_unit_test(what_waits_is_forked_too),
         cmocka_unit_test(names_stand_for_checkpoints),
         cmocka_unit_test(what_is_not_there_is_said),
     };
