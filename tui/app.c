@@ -45,7 +45,7 @@ static void stop(struct app *app)
 
 static void come_back(struct app *app)
 {
-    if (!terminal_is_ours())
+    if (app->deaf || !terminal_is_ours()) /* a run that is alone leaves the terminal to the shell for good */
         return;
     app->hidden = false;
     app->dirty = true;

@@ -136,9 +136,11 @@ static void nobody_could_resume_a_paused_run(void **state)
     must_say("paused with nobody there: saved and ended");
 }
 
-/* The signal alone, without a terminal that is gone: a person may send it. */
+/* The signal alone, without a terminal that is gone: a person may send it. The terminal is the shell's from then on. */
 static void a_kept_run_can_still_be_ended(void **state)
 {
+    long written;
+
     (void)state;
     pty_start(80, 24, "", TINY "--epochs 400 --keep-running");
     pty_wait(" training ");
@@ -146,6 +148,13 @@ static void a_kept_run_can_still_be_ended(void **state)
     for (long limit = pty_now() + 60000; !strstr(kept_log(), "goes on without it");)
         assert_true(pty_now() < limit);
     pty_wait_gone("Overview");
+    pty_take_until_quiet(300);
+    written = pty_bytes();
+    assert_int_equal(kill(pty_pid(), SIGCONT), 0);
+    pty_take_until_quiet(1000);
+    assert_int_equal(kill(pty_pid(), SIGTSTP), 0);
+    pty_take_until_quiet(1000);
+    assert_int_equal(pty_bytes(), written);
     assert_int_equal(kill(pty_pid(), SIGTERM), 0);
     assert_exit(130);
     assert_true(pty_line_restored());
