@@ -153,11 +153,18 @@ static void take_key(struct app *app, bool last)
         screen_key(app, key);
 }
 
-/* The input so far may be the beginning of a longer key. */
+static bool is_full(const struct app *app)
+{
+    return app->input_count == INPUT_SIZE;
+}
+
+/* The input so far may be the beginning of a longer key, for which there is room. */
 static bool may_go_on(const struct app *app)
 {
     int key;
 
+    if (is_full(app))
+        return false;
     if (app->input[0] != KEY_CODE_ESCAPE || graphics_answer(app->input, app->input_count, false))
         return false;
     return graphics_patience(app->input, app->input_count) > 0 || app->input_count == 1 ||
@@ -177,7 +184,7 @@ void app_read_input(struct app *app)
     app->input_count += (size_t)got;
     app->input_time = clock_seconds();
     while (app->input_count > 0 && !may_go_on(app))
-        take_key(app, false);
+        take_key(app, is_full(app));
 }
 
 double app_finish_input(struct app *app)

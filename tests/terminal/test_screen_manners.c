@@ -287,6 +287,22 @@ static void no_keys_bring_it_down(void **state)
     assert_restored();
 }
 
+/* An answer of the terminal that does not end: more than there is room for, and nobody has hung up. */
+static void a_key_without_an_end_is_let_go(void **state)
+{
+    (void)state;
+    start_paused(80, 24, CLOCK, LONG);
+    pty_keys("\033[?");
+    for (int i = 0; i < 10000; i++)
+        pty_keys("1;");
+    pty_keys("\033");
+    pty_take_until_quiet(200);
+    pty_settle();
+    pty_wait(" paused ");
+    pty_keys("q");
+    assert_int_equal(pty_status(), 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, pty_set_up, pty_tear_down)
 
 int main(void)
@@ -294,6 +310,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_point_more_costs_few_bytes),
         TEST(no_keys_bring_it_down),
+        TEST(a_key_without_an_end_is_let_go),
         TEST(a_crash),
         TEST(an_abort),
         TEST(sigterm),
