@@ -37,9 +37,11 @@ bool command_queue_holds(struct command_queue *queue, enum command_kind kind)
 {
     unsigned head = atomic_load_explicit(&queue->head, memory_order_relaxed);
     unsigned tail = atomic_load_explicit(&queue->tail, memory_order_acquire);
-    for (; head != tail; head++)
-        if (queue->slots[head % COMMAND_QUEUE_SIZE].kind == kind)
+    for (; head != tail; head++) {
+        const struct command *command = &queue->slots[head % COMMAND_QUEUE_SIZE];
+        if (command->kind == kind && command->when.quantity == WHEN_NOW)
             return true;
+    }
     return false;
 }
 
