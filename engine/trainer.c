@@ -117,14 +117,19 @@ void trainer_seek(struct trainer *trainer)
     trainer->fetched = false;
 }
 
-struct training_state trainer_first_state(const struct trainer *trainer)
+struct training_state training_state_first(float learning_rate)
 {
-    return (struct training_state){.learning_rate = trainer->given.learning_rate,
+    return (struct training_state){.learning_rate = learning_rate,
                                    .best_accuracy = -1,
                                    .last_accuracy = -1,
                                    .last_gradient_norm = -1,
                                    .validation_loss = -1,
                                    .validation_accuracy = -1};
+}
+
+struct training_state trainer_first_state(const struct trainer *trainer)
+{
+    return training_state_first(trainer->given.learning_rate);
 }
 
 /* Where training goes on: at the start, or at a state that fits the number of batches an epoch has here. */

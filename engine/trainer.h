@@ -184,6 +184,9 @@ struct training_state {
     long pending_number; /* the last that was given */
 };
 
+/* Where a new run begins. */
+struct training_state training_state_first(float learning_rate);
+
 /* What is recorded of a stretch of the run, each in the order of the steps. Zeroed it is empty. */
 struct past {
     struct step_record *steps; /* every so many, by --log-every */

@@ -34,7 +34,7 @@ int import_weights(const char *path, struct network *network, struct error *erro
 int import_session(const char *path, const struct settings *settings, struct network *network, struct session **out,
                    struct error *error)
 {
-    const struct training_state state = {.learning_rate = settings->train.learning_rate, .best_accuracy = -1};
+    const struct training_state state = training_state_first(settings->train.learning_rate);
     struct session *session;
     if (import_weights(path, network, error) || session_create(settings, &session, error))
         return -1;

@@ -82,6 +82,8 @@ static void test_import_makes_a_session(void **state)
     assert_ok(session_resume(session, CHECKPOINT_LATEST, again.network, &start, note, &error), &error);
     assert_int_equal(start.step, 0);
     assert_true(start.best_accuracy == -1 && start.learning_rate == settings.train.learning_rate);
+    assert_true(start.last_accuracy == -1 && start.last_gradient_norm == -1);    /* nothing is measured yet: */
+    assert_true(start.validation_accuracy == -1 && start.validation_loss == -1); /* no command may wait for a 0 */
     assert_true(same_network(target.network, again.network));
     session_close(session);
     free_rig(&source);
