@@ -115,30 +115,44 @@ int trainer_adopt_settings(struct trainer *trainer, struct error *error)
 
 /* ---- Batch ---- */
 
-/* There was memory for it when it was asked for. */
+/* The change that was asked for is none to undo. */
+static void forget_batch(struct training_state *state, int batch)
+{
+    for (int i = state->change_count - 1; i >= 0; i--)
+        if (state->changes[i].kind == COMMAND_BATCH) {
+            if (state->changes[i].before != batch)
+                return;
+            state->change_count--;
+            memmove(state->changes + i, state->changes + i + 1,
+                    (size_t)(state->change_count - i) * sizeof *state->changes);
+            return;
+        }
+}
+
+/* There was memory for it when it was asked for. Steps that are not the run's own say nothing. */
 static enum progress report_refused_batch(struct trainer *trainer, int batch, const struct error *why)
 {
+    forget_batch(&trainer->state, trainer->options.batch);
+    if (trainer->rehearsal)
+        return RUN_ON;
     struct command_record record = {.step = trainer->state.step, .command = {.kind = COMMAND_BATCH, .value = batch}};
     snprintf(record.command.text, sizeof record.command.text, "set batch %d", batch);
     trainer_outcome(&record, "the batch stays %d: %s", trainer->options.batch, why->message);
     return trainer_report_command(trainer, &record) < 0 ? RUN_FAILED : RUN_ON;
 }
 
-enum progress trainer_change_batch(struct trainer *trainer)
+/* `why` says that there is no memory for it. */
+static enum progress change_batch(struct trainer *trainer, int batch, struct error *why)
 {
     struct training_state *state = &trainer->state;
-    struct error why = {""};
-    const int batch = state->next_batch;
-    if (batch == 0 || batch == trainer->options.batch || state->batch_in_epoch != 0)
-        return RUN_ON;
     state->next_batch = 0;
-    const int changed = network_set_batch(trainer->network, batch, &why);
+    const int changed = network_set_batch(trainer->network, batch, why);
     if (changed < 0) {
-        trainer->failure = why;
+        trainer->failure = *why;
         return RUN_FAILED;
     }
     if (changed == NETWORK_BATCH_REFUSED)
-        return report_refused_batch(trainer, batch, &why);
+        return RUN_ON;
     trainer->options.batch = batch;
     keep_values(trainer);
     if (trainer_without_signals(trainer, trainer_make_loader, &trainer->failure) < 0)
@@ -147,6 +161,18 @@ enum progress trainer_change_batch(struct trainer *trainer)
     trainer_count_steps(trainer);
     trainer_seek(trainer);
     return RUN_ON;
+}
+
+enum progress trainer_change_batch(struct trainer *trainer)
+{
+    const struct training_state *state = &trainer->state;
+    struct error why = {""};
+    const int batch = state->next_batch;
+    if (batch == 0 || batch == trainer->options.batch || state->batch_in_epoch != 0)
+        return RUN_ON;
+    const enum progress progress = change_batch(trainer, batch, &why);
+    return progress == RUN_ON && trainer->options.batch != batch ? report_refused_batch(trainer, batch, &why)
+                                                                 : progress;
 }
 
 static enum progress set_batch(struct trainer *trainer, struct command_record *record)
@@ -160,20 +186,25 @@ static enum progress set_batch(struct trainer *trainer, struct command_record *r
         trainer_outcome(record, "%s", why.message);
         return RUN_ON;
     }
+    trainer->unsaved = true;
+    const enum progress progress =
+        batch != now && state->batch_in_epoch == 0 ? change_batch(trainer, batch, &why) : RUN_ON;
+    if (progress != RUN_ON || *why.message) {
+        record->ok = false;
+        trainer_outcome(record, "batch stays %d: no memory for %d", now, batch);
+        return progress;
+    }
+    state->next_batch = batch == trainer->options.batch ? 0 : batch;
     if (batch != before)
         trainer_remember_change(trainer, COMMAND_BATCH, before);
-    state->next_batch = batch == now ? 0 : batch;
-    trainer->unsaved = true;
-    if (state->batch_in_epoch != 0 && batch != now) {
+    if (state->next_batch) {
         const long start = state->step - state->batch_in_epoch + trainer->steps_per_epoch;
         trainer_outcome(record, "batch %d -> %d from step %ld on, where epoch %d begins", before, batch, start,
                         state->epoch + 2);
         return RUN_ON;
     }
-    const enum progress progress = trainer_change_batch(trainer);
-    record->ok = trainer->options.batch == batch;
-    trainer_outcome(record, record->ok ? "batch %d -> %d" : "batch stays %d: no memory for %d", before, batch);
-    return progress;
+    trainer_outcome(record, "batch %d -> %d", before, batch);
+    return RUN_ON;
 }
 
 /* ---- The others ---- */
@@ -262,10 +293,12 @@ enum progress trainer_undo(struct trainer *trainer, struct command_record *recor
     const struct undo_entry change = state->changes[state->change_count - 1];
     struct command_record back = {.step = record->step, .command = {.kind = change.kind, .value = change.before}};
     back.ok = true;
+    state->change_count--; /* before it: it may save, and so go back to a state that has no such change */
     trainer->undoing = true;
     const enum progress progress = trainer_do(trainer, &back);
     trainer->undoing = false;
-    state->change_count -= back.ok;
+    if (!back.ok)
+        state->changes[state->change_count++] = change;
     trainer->unsaved = true;
     record->ok = back.ok;
     record->command.kind = change.kind; /* what it comes to, for who reads the record */

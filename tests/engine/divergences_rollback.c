@@ -196,6 +196,33 @@ static void while_the_loss_is_high_each_step_is_probed(void **state)
     tiny_free(&run);
 }
 
+static void change_the_policy_and_undo_it(struct tiny_run *run, const struct step_record *record)
+{
+    if (run->rollback_count > 0)
+        run->spoil_at = 0;
+    else if (record->step == 2)
+        tiny_command(run, COMMAND_ON_DIVERGENCE, DIVERGENCE_PAUSE, 0);
+    else if (record->step == 4)
+        tiny_command(run, COMMAND_UNDO, 0, 0);
+}
+
+/* With the policy that is in force again the weights are looked at: what it goes back to was before the change. */
+static void an_undo_that_rolls_back_leaves_no_change(void **state)
+{
+    (void)state;
+    static struct tiny_run run;
+    diverging_init(&run, DIVERGENCE_ROLLBACK);
+    run.options.checkpoint_every = 0;
+    run.saved = NULL;
+    run.spoil_at = 4;
+    run.watch = change_the_policy_and_undo_it;
+    tiny_create(&run, NULL);
+    diverging_finish(&run);
+    assert_int_equal(run.rollback_count, 1);
+    assert_int_equal(tiny_last(&run)->state.change_count, 0);
+    tiny_free(&run);
+}
+
 static long none_is_good(void *context, long limit)
 {
     (void)context;
@@ -234,6 +261,7 @@ int divergences_rollback(void)
         cmocka_unit_test(a_rollback_goes_on_as_from_its_checkpoint_at_half_the_rate),
         cmocka_unit_test(after_a_rollback_the_same_rate_gives_the_same_losses),
         cmocka_unit_test(a_rollback_mends_what_no_step_would),
+        cmocka_unit_test(an_undo_that_rolls_back_leaves_no_change),
         cmocka_unit_test(a_rollback_passes_over_checkpoints_of_an_explosion),
         cmocka_unit_test(a_rollback_forgets_the_losses_behind_it),
         cmocka_unit_test(a_rollback_forgets_what_was_found_behind_it),
