@@ -63,7 +63,7 @@ void kept_state_free(struct kept_state *kept)
 
 static struct kept_command *slot(struct kept_ring *ring, int index)
 {
-    return &ring->kept[(ring->first + index) % KEPT_STATES];
+    return &ring->kept[(ring->first + index) % KEPT_SLOTS];
 }
 
 static int room(const struct trainer *trainer)
@@ -72,19 +72,17 @@ static int room(const struct trainer *trainer)
     return fit < 2 ? 2 : fit > KEPT_STATES ? KEPT_STATES : (int)fit;
 }
 
+void kept_ring_trim(const struct trainer *trainer, struct kept_ring *ring)
+{
+    for (; ring->count > room(trainer); ring->count--) {
+        kept_state_free(&slot(ring, 0)->before);
+        ring->first = (ring->first + 1) % KEPT_SLOTS;
+    }
+}
+
 int kept_ring_push(struct trainer *trainer, struct kept_ring *ring, const struct command *command)
 {
     struct kept_command *to = slot(ring, ring->count);
-    if (ring->count == room(trainer)) {
-        /* the oldest one's memory is the newest one's */
-        const struct kept_command oldest = *slot(ring, 0);
-        slot(ring, 0)->before.parameters = NULL;
-        ring->first = (ring->first + 1) % KEPT_STATES;
-        ring->count--;
-        to = slot(ring, ring->count);
-        free(to->before.parameters);
-        *to = oldest;
-    }
     const int status = kept_state_take(trainer, &to->before);
     to->command = *command;
     if (status == 0)
@@ -96,7 +94,7 @@ int kept_ring_push(struct trainer *trainer, struct kept_ring *ring, const struct
 
 const struct kept_command *kept_ring_top(const struct kept_ring *ring)
 {
-    return ring->count > 0 ? &ring->kept[(ring->first + ring->count - 1) % KEPT_STATES] : NULL;
+    return ring->count > 0 ? &ring->kept[(ring->first + ring->count - 1) % KEPT_SLOTS] : NULL;
 }
 
 void kept_ring_pop(struct kept_ring *ring)
@@ -119,7 +117,7 @@ const struct kept_state *kept_ring_find(const struct kept_ring *ring, long step)
 {
     const struct kept_state *found = NULL;
     for (int i = ring->count - 1; i >= 0; i--) {
-        const struct kept_state *kept = &ring->kept[(ring->first + i) % KEPT_STATES].before;
+        const struct kept_state *kept = &ring->kept[(ring->first + i) % KEPT_SLOTS].before;
         if (kept->state.step <= step && (!found || kept->state.step == step))
             found = kept;
     }
@@ -128,7 +126,7 @@ const struct kept_state *kept_ring_find(const struct kept_ring *ring, long step)
 
 void kept_ring_free(struct kept_ring *ring)
 {
-    for (int i = 0; i < KEPT_STATES; i++)
+    for (int i = 0; i < KEPT_SLOTS; i++)
         kept_state_free(&ring->kept[i].before);
     ring->first = ring->count = 0;
 }

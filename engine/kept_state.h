@@ -30,20 +30,22 @@ void kept_state_free(struct kept_state *kept);
 
 /* The states before the last commands that changed the run, the newest last: at most KEPT_STATES, and no more than fit
  * into KEPT_BYTES, but always room for two. (The preset `micro` takes 3 MB each, `large` 115 MB.) */
-enum { KEPT_STATES = 8, KEPT_BYTES = 1 << 30 };
+enum { KEPT_STATES = 8, KEPT_SLOTS = KEPT_STATES + 1, KEPT_BYTES = 1 << 30 };
 
 struct kept_command {
     struct kept_state before;
     struct command command;
 };
 struct kept_ring {
-    struct kept_command kept[KEPT_STATES];
+    struct kept_command kept[KEPT_SLOTS]; /* one more, until a command that may be refused is done */
     int first, count;
 };
 
-/* Keeps the state before `command`, in place of the oldest when there is no room. The same results as
+/* Keeps the state before `command`; when that is done kept_ring_trim follows, or kept_ring_pop. The same results as
  * kept_state_take; without memory all that was kept is gone, since `back` must not pass over a command. */
 int kept_ring_push(struct trainer *trainer, struct kept_ring *ring, const struct command *command);
+/* Forgets the oldest where there is no room for all. */
+void kept_ring_trim(const struct trainer *trainer, struct kept_ring *ring);
 /* The newest; NULL when nothing is kept. */
 const struct kept_command *kept_ring_top(const struct kept_ring *ring);
 /* Forgets the newest. Its memory is used again. */

@@ -254,6 +254,7 @@ static enum progress apply(struct trainer *trainer, const struct command *comman
         return RUN_FAILED;
     if (changes && !record.ok && trainer->kept.count > 0)
         kept_ring_pop(&trainer->kept);
+    kept_ring_trim(trainer, &trainer->kept);
     trainer_forget_pending(trainer, command->number); /* it may be there again, where the run has gone back */
     if (command->kind == COMMAND_STOP && !waits)
         return RUN_ON;                              /* recorded when it is done */
