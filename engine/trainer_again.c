@@ -95,9 +95,13 @@ static enum progress do_again(struct trainer *trainer, const struct command_reco
         forget_due(trainer);
         return RUN_ON;
     }
-    if (record.command.count == COUNT_OF_UNDO)
+    const bool rollback = record.command.kind == COMMAND_ROLLBACK;
+    if (!rollback && record.command.count == COUNT_OF_UNDO)
         record.command.kind = COMMAND_UNDO; /* so that the change is none to undo any more */
-    return trainer_do(trainer, &record) == RUN_FAILED ? RUN_FAILED : RUN_ON;
+    trainer->undoing = rollback;            /* its rate is no change to undo, either */
+    const enum progress progress = trainer_do(trainer, &record);
+    trainer->undoing = false;
+    return progress == RUN_FAILED ? RUN_FAILED : RUN_ON;
 }
 
 /* The batch was passed over then, too. */

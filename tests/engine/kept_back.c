@@ -232,6 +232,28 @@ static void an_undo_is_made_again_as_one(void **state)
 }
 
 /* The state at an epoch's end is that of its checkpoint: measured, and in the next epoch. */
+/* Its rate was none that a person changed. */
+static void a_rollback_is_made_again_as_one(void **state)
+{
+    (void)state;
+    static struct tiny_run run;
+    run_to_22(&run);
+    start(&run);
+    go_to(&run, 9);
+    tiny_command(&run, COMMAND_LEARNING_RATE, 0.01, 0);
+    assert_int_equal(command(&run, COMMAND_BACK, 0, BACK_GOOD).step, TINY_EPOCH);
+    go_to(&run, 22);
+    kept_ring_free(&run.trainer->kept); /* a paused trainer does not look at it */
+    const struct command_record back = command(&run, COMMAND_BACK, 0, 11);
+    if (!strstr(back.outcome, "made again from step 0, with the losses recorded then"))
+        fail_msg("%s", back.outcome);
+    tiny_command(&run, COMMAND_UNDO, 0, 0);
+    finish(&run);
+    const struct command_record *undo = &run.commands[run.command_count - 2];
+    assert_string_equal(undo->outcome, "there is nothing to undo: no setting was changed");
+    tiny_free(&run);
+}
+
 static void an_epochs_end_is_made_again_as_it_was_left(void **state)
 {
     (void)state;
@@ -501,6 +523,7 @@ int kept_back_run(void)
         cmocka_unit_test(any_step_is_made_again_from_a_kept_state),
         cmocka_unit_test(any_step_is_made_again_from_a_checkpoint),
         cmocka_unit_test(an_undo_is_made_again_as_one),
+        cmocka_unit_test(a_rollback_is_made_again_as_one),
         cmocka_unit_test(an_epochs_end_is_made_again_as_it_was_left),
         cmocka_unit_test(a_way_back_that_is_called_off_undoes_nothing),
         cmocka_unit_test(losses_that_are_not_the_recorded_ones_undo_nothing),
