@@ -2,10 +2,12 @@
  * which is no session's, and gets its own when it is whole. */
 #include "sessions/session_internal.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* The folder that the parent lies in. */
@@ -100,6 +102,41 @@ static int fill(const struct session *parent, const struct session_paths *paths,
                : 0;
 }
 
+#define HIDDEN ".fork-"
+
+/* What a process has left that ended while it made a fork: nobody holds its lock. */
+static void discard_old(const char *folder)
+{
+    char path[FILE_PATH_SIZE];
+    struct session_paths paths;
+    DIR *directory = opendir(folder);
+    const struct dirent *entry;
+    while (directory && (entry = readdir(directory))) {
+        int lock;
+        if (strncmp(entry->d_name, HIDDEN, strlen(HIDDEN)) != 0 ||
+            path_format(path, NULL, "%s/%s", folder, entry->d_name) || session_paths(path, &paths, NULL) ||
+            session_lock(&paths, entry->d_name, &lock, NULL))
+            continue;
+        session_discard(&paths);
+        close(lock);
+    }
+    if (directory)
+        closedir(directory);
+}
+
+/* With the rights that the person's umask gives to a new folder. */
+static int make_hidden(const char *folder, char hidden[FILE_PATH_SIZE], struct error *error)
+{
+    for (int i = 1;; i++) {
+        if (path_format(hidden, error, "%s/" HIDDEN "%ld-%d", folder, (long)getpid(), i))
+            return -1;
+        if (mkdir(hidden, 0777) == 0)
+            return 0;
+        if (errno != EEXIST)
+            return error_set(error, "cannot make a folder in %s: %s", folder, strerror(errno));
+    }
+}
+
 int session_fork(const struct session *parent, const char *asked, const struct settings *settings,
                  struct network *network, const struct training_state *state, const struct session_changes *changes,
                  char name[SESSION_NAME_SIZE], struct error *error)
@@ -107,23 +144,22 @@ int session_fork(const struct session *parent, const char *asked, const struct s
     static const struct session_changes none = {0};
     char folder[FILE_PATH_SIZE], hidden[FILE_PATH_SIZE], whole[FILE_PATH_SIZE];
     struct session_paths paths;
+    int lock = -1, result;
     if (folder_above(parent, folder, error) || choose_name(parent, folder, asked, state->step, name, error) ||
-        path_format(hidden, error, "%s/.fork-XXXXXX", folder) || path_format(whole, error, "%s/%s", folder, name))
+        path_format(whole, error, "%s/%s", folder, name))
         return -1;
-    if (!mkdtemp(hidden))
-        return error_set(error, "cannot make a folder in %s: %s", folder, strerror(errno));
-    if (session_paths(hidden, &paths, error))
+    discard_old(folder);
+    if (make_hidden(folder, hidden, error) || session_paths(hidden, &paths, error))
         return -1;
-    if (fill(parent, &paths, settings, network, state, changes ? changes : &none, error)) {
+    result = session_lock(&paths, name, &lock, error) ||
+             fill(parent, &paths, settings, network, state, changes ? changes : &none, error);
+    if (result == 0 && rename(hidden, whole) != 0)
+        result = error_set(error, "cannot name the fork %s: %s", name, strerror(errno));
+    if (result != 0)
         session_discard(&paths);
-        return -1;
-    }
-    if (rename(hidden, whole) != 0) {
-        error_set(error, "cannot name the fork %s: %s", name, strerror(errno));
-        session_discard(&paths);
-        return -1;
-    }
-    return file_sync_folder(folder, error);
+    if (lock >= 0)
+        close(lock);
+    return result != 0 ? -1 : file_sync_folder(folder, error);
 }
 
 void session_fork_reference(const struct session *parent, const char *name, char reference[FORK_REFERENCE_SIZE])

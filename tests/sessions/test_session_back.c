@@ -4,11 +4,13 @@
 
 #include "sessions/session_internal.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -391,6 +393,12 @@ static void a_fork_has_the_records_up_to_its_step(void **state)
     assert_error(session_fork(session, "parent", &settings, rig.network, &four, NULL, name, &error), &error,
                  "session parent exists already");
     assert_records(session, 6, "one four five");
+    struct stat there, here; /* others may read it where they may read its parent */
+    char path[512];
+    snprintf(path, sizeof path, "%s/parent-at-4", settings.sessions_dir);
+    assert_int_equal(stat(path, &there), 0);
+    assert_int_equal(stat(session_path(session), &here), 0);
+    assert_int_equal(there.st_mode, here.st_mode);
     session_close(session);
 
     assert_ok(session_open(&settings, "parent-at-4", SESSION_WRITE, &fork, &error), &error);
@@ -418,6 +426,18 @@ static void die_forking(void)
     assert_ok(session_fork(session, "child", &dying_settings, dying_rig.network, &four, NULL, name, &error), &error);
 }
 
+static int count_hidden(const char *folder)
+{
+    DIR *directory = opendir(folder);
+    const struct dirent *entry;
+    int count = 0;
+    assert_non_null(directory);
+    while ((entry = readdir(directory)))
+        count += strncmp(entry->d_name, ".fork-", 6) == 0;
+    closedir(directory);
+    return count;
+}
+
 /* Wherever it ends: the fork is whole or not there, and the parent as it was. */
 static void forking_survives_a_crash_anywhere(void **state)
 {
@@ -437,9 +457,11 @@ static void forking_survives_a_crash_anywhere(void **state)
         for (int i = 0; i < count; i++)
             assert_string_not_equal(list[i].state, "damaged");
         free(list);
+        assert_int_equal(count_hidden(dying_settings.sessions_dir), died); /* the next one removes what one has left */
     }
     assert_true(deaths > 5);
     assert_int_equal(summary_of(&dying_settings, "child").step, 4);
+    assert_false(summary_of(&dying_settings, "child").locked);
     free_rig(&dying_rig);
 }
 
