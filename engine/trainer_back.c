@@ -21,8 +21,8 @@ int trainer_tell_place(struct trainer *trainer, const char *name)
     trainer->stuck = trainer->now.diverged = false;
     trainer->now.message[0] = '\0';
     trainer->unsaved = true;
-    if (trainer_probe_due(trainer, trainer->state.step)) /* it was taken when the run first came by */
-        trainer->probed = trainer->state.step;
+    /* one that is due was taken when the run first came by; any other is of weights that are gone */
+    trainer->probed = trainer_probe_due(trainer, trainer->state.step) ? trainer->state.step : -1;
     forget_undone(trainer);
     if (sink->on_rollback &&
         sink->on_rollback(sink->context, trainer->network, &trainer->state, name, &trainer->failure) != 0)
@@ -178,6 +178,8 @@ enum progress trainer_fork(struct trainer *trainer, struct command_record *recor
     if (trainer->stuck)
         return refuse(record, "the next step is not finite: go back before you fork");
     state.commands = sink->recorded_commands ? sink->recorded_commands(sink->context) : state.commands;
+    if (state.commands < 0)
+        return refuse(record, "the recorded commands cannot be counted");
     state.unsound = trainer_is_unsound(trainer);
     if (sink->on_fork(sink->context, record->command.name, trainer->network, &state, reference, &why) != 0)
         return refuse(record, why.message);

@@ -171,6 +171,30 @@ static void a_rollback_forgets_what_was_found_behind_it(void **state)
     tiny_free(&run);
 }
 
+static void spoil_behind_11(struct tiny_run *run, const struct step_record *record)
+{
+    if (record->step == 11 && run->rollback_count == 0)
+        tiny_spoil(run, "head.bias", PART_VALUE, INFINITY, 1);
+}
+
+/* The probe of step 10 was of weights that are undone, and its record is gone: it is taken again. */
+static void a_rollback_probes_again_what_it_undid(void **state)
+{
+    (void)state;
+    static struct tiny_run run;
+    static const long expected[] = {0, 1, 4, 5, 10, 10, 15, 2 * TINY_EPOCH};
+    diverging_init(&run, DIVERGENCE_ROLLBACK);
+    run.options.epochs = 2;
+    run.options.probe_every = 5;
+    run.watch = spoil_behind_11;
+    tiny_create(&run, NULL);
+    diverging_finish(&run);
+    assert_int_equal(run.rollback_count, 1);
+    assert_int_equal(run.rollbacks[0], TINY_EPOCH);
+    assert_probed_at(&run, expected, sizeof expected / sizeof *expected);
+    tiny_free(&run);
+}
+
 /* ---- Close looks ---- */
 
 /* Step 4's loss and those behind it are twenty times the others. */
@@ -260,6 +284,7 @@ int divergences_rollback(void)
         cmocka_unit_test(a_rollback_passes_over_checkpoints_of_an_explosion),
         cmocka_unit_test(a_rollback_forgets_the_losses_behind_it),
         cmocka_unit_test(a_rollback_forgets_what_was_found_behind_it),
+        cmocka_unit_test(a_rollback_probes_again_what_it_undid),
         cmocka_unit_test(while_the_loss_is_high_each_step_is_probed),
         cmocka_unit_test(a_rollback_that_has_nowhere_to_go_says_so),
     };
