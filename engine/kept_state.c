@@ -15,13 +15,18 @@ int kept_state_take(struct trainer *trainer, struct kept_state *kept)
     *kept = (struct kept_state){0};
     if (!parameters)
         return 1;
+    const long commands = sink->recorded_commands ? sink->recorded_commands(sink->context) : 0;
+    if (commands < 0) {
+        free(parameters);
+        return error_set(&trainer->failure, "the recorded commands cannot be counted");
+    }
     if (network_read_state(trainer->network, parameters, &trainer->failure)) {
         free(parameters);
         return -1;
     }
     kept->parameters = parameters;
     kept->state = trainer->state;
-    kept->state.commands = sink->recorded_commands ? sink->recorded_commands(sink->context) : 0;
+    kept->state.commands = commands;
     kept->now = trainer->now;
     kept->losses = trainer->losses;
     kept->health = trainer->health;

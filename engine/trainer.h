@@ -225,7 +225,7 @@ struct trainer_sink {
     long (*good_step)(void *context, long limit);
     /* The step of the newest checkpoint that is not behind `limit`; -1: there is none. */
     long (*saved_step)(void *context, long limit);
-    /* Commands recorded so far. */
+    /* Commands recorded so far; -1: they cannot be counted. */
     long (*recorded_commands)(void *context);
     /* What is recorded of the steps behind `from` up to `until`: of commands those that `from` does not include, up to
      * the last before that step. To be freed by past_free. A failure leaves the run as it is. */

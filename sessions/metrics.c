@@ -16,6 +16,7 @@ struct metrics_log {
     char path[FILE_PATH_SIZE];
     int descriptor;
     struct text line; /* kept between records */
+    long lines;       /* in the file; -1: not counted yet */
 };
 
 /* ---- Writing ---- */
@@ -60,6 +61,7 @@ int metrics_log_open(const char *path, struct metrics_log **out, struct error *e
     if (!log)
         return error_set(error, "cannot write %s: out of memory", path);
     log->descriptor = -1;
+    log->lines = -1;
     if (path_format(log->path, error, "%s", path) || open_log(log, error)) {
         metrics_log_close(log, NULL);
         return -1;
@@ -99,7 +101,10 @@ static int add_record(struct metrics_log *log, enum record_kind kind, const void
     record_write(kind, record, line);
     if (line->failed)
         return error_set(error, "cannot write %s: out of memory", log->path);
-    return file_write_all(log->descriptor, line->data, line->length, log->path, error);
+    if (file_write_all(log->descriptor, line->data, line->length, log->path, error))
+        return -1;
+    log->lines += log->lines >= 0;
+    return 0;
 }
 
 int metrics_log_step(struct metrics_log *log, const struct step_record *record, struct error *error)
@@ -276,15 +281,18 @@ void metrics_free(struct metrics *metrics)
     memset(metrics, 0, sizeof *metrics);
 }
 
-int metrics_log_count(const struct metrics_log *log, long *count, struct error *error)
+int metrics_log_count(struct metrics_log *log, long *count, struct error *error)
 {
     struct lines lines;
     size_t length;
-    if (load_lines(log->path, &lines, error))
-        return -1;
-    for (*count = 0; next_line(&lines, &length); ++*count)
-        ;
-    free(lines.data);
+    if (log->lines < 0) {
+        if (load_lines(log->path, &lines, error))
+            return -1;
+        for (log->lines = 0; next_line(&lines, &length); log->lines++)
+            ;
+        free(lines.data);
+    }
+    *count = log->lines;
     return 0;
 }
 
@@ -306,6 +314,7 @@ int metrics_log_replace(struct metrics_log *log, const char *data, size_t size, 
 {
     close(log->descriptor);
     log->descriptor = -1;
+    log->lines = -1;
     const int result = file_replace(log->path, data, size, error);
     return open_log(log, result ? NULL : error) ? -1 : result;
 }

@@ -47,8 +47,8 @@ int metrics_log_finding(struct metrics_log *log, const struct finding *finding, 
 #define METRICS_IMPORTED "imported"
 int metrics_log_state(struct metrics_log *log, const char *state, long step, const char *message, struct error *error);
 int metrics_log_sync(struct metrics_log *log, struct error *error);
-/* Lines written so far, damaged ones too. */
-int metrics_log_count(const struct metrics_log *log, long *lines, struct error *error);
+/* Lines written so far, damaged ones too. The file is read the first time alone. */
+int metrics_log_count(struct metrics_log *log, long *lines, struct error *error);
 /* Goes back to a checkpoint of `step`, taken when `known` commands were recorded: drops every record behind the step,
  * and of the commands at the step itself those that changed the training and are not among the first `known` (the file
  * is replaced by a rename). Damaged lines among the first `known` stay, so that older checkpoints count right. */

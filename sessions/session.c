@@ -45,7 +45,11 @@ static int open_logs(struct session *session, struct error *error)
 {
     if (metrics_log_open(session->paths.metrics, &session->metrics, error))
         return -1;
-    return metrics_log_open(session->paths.commands, &session->commands, error);
+    long count; /* known from now on: nobody who asks for it later has to read the log */
+    return metrics_log_open(session->paths.commands, &session->commands, error) ||
+                   metrics_log_count(session->commands, &count, error)
+               ? -1
+               : 0;
 }
 
 /* A relative folder would be another one when the session is resumed from elsewhere. */

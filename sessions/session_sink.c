@@ -102,7 +102,7 @@ static long recorded_commands(void *context)
 {
     const struct session *session = context;
     long count = 0;
-    return metrics_log_count(session->commands, &count, NULL) ? 0 : count;
+    return metrics_log_count(session->commands, &count, NULL) ? -1 : count;
 }
 
 static int on_load(void *context, const char *name, long step, struct network *network, struct training_state *state,

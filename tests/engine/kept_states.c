@@ -175,6 +175,27 @@ static void the_last_states_are_kept_in_their_order(void **state)
     tiny_free(&run);
 }
 
+static long uncounted(void *context)
+{
+    (void)context;
+    return -1;
+}
+
+/* A state that does not know which commands it has would lose some of them in a `back`. */
+static void none_is_kept_without_the_number_of_commands(void **state)
+{
+    (void)state;
+    static struct tiny_run run;
+    struct kept_state kept = {0};
+    init(&run);
+    run.sink.recorded_commands = uncounted;
+    tiny_create(&run, NULL);
+    assert_int_equal(kept_state_take(run.trainer, &kept), -1);
+    assert_string_equal(run.trainer->failure.message, "the recorded commands cannot be counted");
+    assert_null(kept.parameters);
+    tiny_free(&run);
+}
+
 int kept_states_run(void)
 {
     const struct CMUnitTest tests[] = {
@@ -182,6 +203,7 @@ int kept_states_run(void)
         cmocka_unit_test(one_that_is_called_off_leaves_none_either),
         cmocka_unit_test(one_that_diverges_is_no_divergence),
         cmocka_unit_test(the_last_states_are_kept_in_their_order),
+        cmocka_unit_test(none_is_kept_without_the_number_of_commands),
     };
     return cmocka_run_group_tests(tests, tiny_open, tiny_close);
 }

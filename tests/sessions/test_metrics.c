@@ -407,6 +407,64 @@ static void test_cut(void **state)
     metrics_free(&metrics);
 }
 
+/* The number of lines is known without the file, however that has changed. */
+static void test_lines_are_counted(void **state)
+{
+    (void)state;
+    const char *path = path_of("counted.jsonl");
+    const struct command_record record = {.step = 4, .command.kind = COMMAND_MOMENTUM, .ok = true};
+    struct metrics_log *log = make_log(path, 0);
+    long count = -1;
+    assert_ok(metrics_log_count(log, &count, &error), &error);
+    assert_int_equal(count, 0);
+    for (int i = 0; i < 3; i++)
+        assert_ok(metrics_log_command(log, &record, &error), &error);
+    char moved[512];
+    snprintf(moved, sizeof moved, "%s.away", path);
+    assert_int_equal(rename(path, moved), 0);
+    assert_ok(metrics_log_count(log, &count, &error), &error);
+    assert_int_equal(count, 3);
+    assert_int_equal(rename(moved, path), 0);
+    assert_ok(metrics_log_cut(log, 4, 1, &error), &error);
+    assert_ok(metrics_log_count(log, &count, &error), &error);
+    assert_int_equal(count, 1);
+    assert_ok(metrics_log_close(log, &error), &error);
+    assert_ok(metrics_log_open(path, &log, &error), &error);
+    assert_ok(metrics_log_count(log, &count, &error), &error);
+    assert_int_equal(count, 1);
+    assert_ok(metrics_log_close(log, &error), &error);
+}
+
+/* What waits is recorded with all that it takes to let it wait again. */
+static void test_a_wait_is_kept_whole(void **state)
+{
+    (void)state;
+    const char *path = path_of("waits.jsonl");
+    struct metrics_log *log = make_log(path, 0);
+    const struct command_record record = {
+        .step = 4,
+        .ok = true,
+        .command = {.kind = COMMAND_WAIT,
+                    .then = COMMAND_SAVE,
+                    .number = 7,
+                    .name = "low",
+                    .text = "when loss < 0.5 save low",
+                    .when = {.quantity = WHEN_LOSS, .relation = RELATION_BELOW, .value = 0.5}}};
+    assert_ok(metrics_log_command(log, &record, &error), &error);
+    assert_ok(metrics_log_close(log, &error), &error);
+    struct metrics metrics = read_log(path);
+    assert_int_equal(metrics.command_count, 1);
+    const struct command *command = &metrics.commands[0].command;
+    assert_int_equal(command->kind, COMMAND_WAIT);
+    assert_int_equal(command->then, COMMAND_SAVE);
+    assert_int_equal(command->number, 7);
+    assert_string_equal(command->name, "low");
+    assert_int_equal(command->when.quantity, WHEN_LOSS);
+    assert_int_equal(command->when.relation, RELATION_BELOW);
+    assert_true(command->when.value == 0.5);
+    metrics_free(&metrics);
+}
+
 /* Of the commands at a checkpoint's step those that changed the state behind it are made again, or not. */
 static void test_the_cut_of_commands(void **state)
 {
@@ -509,6 +567,8 @@ int main(void)
         cmocka_unit_test(test_a_long_torn_tail),
         cmocka_unit_test(test_cut),
         cmocka_unit_test(test_the_cut_of_commands),
+        cmocka_unit_test(test_lines_are_counted),
+        cmocka_unit_test(test_a_wait_is_kept_whole),
         cmocka_unit_test(test_commands_are_kept_by_name),
         cmocka_unit_test(test_a_diagnosis_is_kept_whole),
         cmocka_unit_test(test_full_disk),
