@@ -39,6 +39,12 @@ struct finished {
     struct run_details of;
 };
 
+/* A session that was read, as it was then. */
+struct have {
+    char name[SESSION_NAME_SIZE];
+    struct session_stamp stamp;
+};
+
 struct runs {
     struct settings settings;
     char own[SESSION_NAME_SIZE];
@@ -54,11 +60,7 @@ struct runs {
     int count, told_count;
     bool told_once;
     char told_error[RUN_WORDS];
-    struct {
-        char name[SESSION_NAME_SIZE];
-        struct session_stamp stamp;
-        bool read;
-    } have[CURVES_OVERLAYS];
+    struct have have[CURVES_OVERLAYS], have_details;
     struct run_details details;
 };
 
@@ -134,6 +136,20 @@ static const struct session_summary *row_of(const struct runs *runs, const char 
     return NULL;
 }
 
+/* False when it was not read yet, or was written to since. */
+static bool is_current(const struct have *have, const char *name, const struct session_summary *row)
+{
+    return strcmp(have->name, name) == 0 && (!row || memcmp(&row->stamp, &have->stamp, sizeof(row->stamp)) == 0);
+}
+
+static void now_have(struct have *have, const char *name, const struct session_summary *row)
+{
+    memset(have, 0, sizeof(*have));
+    snprintf(have->name, sizeof(have->name), "%s", name);
+    if (row)
+        have->stamp = row->stamp;
+}
+
 static int read_curves(const struct runs *runs, const char *name, double smoothing, struct curves **out,
                        struct error *error)
 {
@@ -158,14 +174,10 @@ static void read_overlay(struct runs *runs, const struct wanted *wanted, int pla
     struct error error = {""};
     int failed;
 
-    if (strcmp(runs->have[place].name, name) == 0 && runs->have[place].read &&
-        (!row || memcmp(&row->stamp, &runs->have[place].stamp, sizeof(row->stamp)) == 0))
+    if (is_current(&runs->have[place], name, row))
         return;
     failed = read_curves(runs, name, wanted->smoothing, &curves, &error);
-    snprintf(runs->have[place].name, SESSION_NAME_SIZE, "%s", name);
-    runs->have[place].read = true;
-    if (row)
-        runs->have[place].stamp = row->stamp;
+    now_have(&runs->have[place], name, row);
     if (failed) {
         curves_destroy(curves);
         curves = NULL;
@@ -212,10 +224,14 @@ static void take_metrics(const struct metrics *metrics, struct run_details *deta
 static void read_details(struct runs *runs, const char *name)
 {
     struct run_details *details = &runs->details;
+    const struct session_summary *row = row_of(runs, name);
     struct session *session = NULL;
     struct metrics metrics = {0};
     struct error error = {""};
 
+    if (is_current(&runs->have_details, name, row))
+        return;
+    now_have(&runs->have_details, name, row);
     memset(details, 0, sizeof(*details));
     snprintf(details->name, sizeof(details->name), "%s", name);
     if (session_open(&runs->settings, name, SESSION_READ, &session, &error) ||
@@ -272,15 +288,17 @@ static void look(struct runs *runs, const struct wanted *wanted)
             read_overlay(runs, wanted, i);
         else
             runs->have[i].name[0] = 0;
-    if (*wanted->details && strcmp(wanted->details, runs->details.name) != 0)
+    if (*wanted->details)
         read_details(runs, wanted->details);
+    else
+        runs->have_details.name[0] = 0;
 }
 
 static void wait_until(struct runs *runs, double seconds)
 {
     struct timespec until;
 
-    clock_gettime(CLOCK_REALTIME, &until);
+    clock_gettime(CLOCK_MONOTONIC, &until);
     until.tv_sec += (time_t)seconds;
     until.tv_nsec += (long)(1e9 * (seconds - floor(seconds)));
     if (until.tv_nsec >= 1000000000) {
@@ -333,6 +351,17 @@ static void release(struct runs *runs)
     free(runs);
 }
 
+/* It waits by a clock that nobody sets. */
+static void init_changed(struct runs *runs)
+{
+    pthread_condattr_t attributes;
+
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(&runs->changed, &attributes);
+    pthread_condattr_destroy(&attributes);
+}
+
 int runs_open(const struct settings *settings, const char *own, struct runs **out, struct error *error)
 {
     struct runs *runs = calloc(1, sizeof(*runs));
@@ -344,7 +373,7 @@ int runs_open(const struct settings *settings, const char *own, struct runs **ou
     runs->settings = *settings;
     snprintf(runs->own, sizeof(runs->own), "%s", own);
     pthread_mutex_init(&runs->lock, NULL);
-    pthread_cond_init(&runs->changed, NULL);
+    init_changed(runs);
     runs->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (runs->wake < 0) {
         release(runs);

@@ -109,6 +109,11 @@ static bool has_details(void)
     return *list.details.name;
 }
 
+static bool has_the_epoch(void)
+{
+    return list.details.last.step == 40;
+}
+
 static bool was_said(void)
 {
     return *said;
@@ -154,6 +159,24 @@ static void curves_are_read_and_read_again_as_they_grow(void **state)
     assert_true(curves_smoothing(list.overlays[2].curves) == 0.75);
     log_steps(a, 31, 60);
     take_until(has_more_steps);
+    session_close(a);
+}
+
+static void details_are_read_again_as_they_grow(void **state)
+{
+    struct session *a = make("a", 0.5);
+    struct trainer_sink sink = session_sink(a);
+    const struct epoch_record epoch = {.step = 40, .epoch = 1};
+    struct error error;
+
+    (void)state;
+    log_steps(a, 1, 30);
+    runs_want(runs, true, &list, "a", 0.5);
+    take_until(has_details);
+    assert_int_equal(list.details.last.step, 0);
+    log_steps(a, 31, 40);
+    assert_int_equal(sink.on_epoch(sink.context, &epoch, &error), 0);
+    take_until(has_the_epoch);
     session_close(a);
 }
 
@@ -223,11 +246,9 @@ static void what_cannot_be_read_is_said_and_leaves_its_place(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(the_list_is_read_when_it_is_wanted),
-        TEST(curves_are_read_and_read_again_as_they_grow),
-        TEST(details_tell_what_differs),
-        TEST(the_parent_of_this_run_is_told),
-        TEST(what_cannot_be_read_is_said_and_leaves_its_place),
+        TEST(the_list_is_read_when_it_is_wanted),  TEST(curves_are_read_and_read_again_as_they_grow),
+        TEST(details_are_read_again_as_they_grow), TEST(details_tell_what_differs),
+        TEST(the_parent_of_this_run_is_told),      TEST(what_cannot_be_read_is_said_and_leaves_its_place),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
