@@ -152,8 +152,11 @@ static int begin_run(struct app *app, const struct metrics *history, struct erro
         return -1;
     app_open_runs(app);
     trainer_attend(run_parts(app->run)->trainer);
-    if (run_parts(app->run)->done)
+    if (run_parts(app->run)->done) {
+        if (app->script)
+            app_log(app, JOURNAL_ERROR, "--script %s was not run: all steps of the session are done", app->script);
         return 0;
+    }
     trainer_snapshot(run_parts(app->run)->trainer, &app->scene.snapshot);
     if (app->script && app_source(app, app->script, error)) /* before the first step */
         return -1;

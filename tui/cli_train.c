@@ -305,7 +305,10 @@ static enum cli_status train(struct cli *cli, struct run_request request)
         say_way_back(run_parts(run), &last);
     } else if (status == CLI_DONE && last.state == TRAINER_STOPPED)
         status = CLI_INTERRUPTED;
-    else if (status == CLI_DONE && script.refused > 0) {
+    else if (status == CLI_DONE && script.path && run_parts(run)->done) {
+        error_set(&error, "--script %s was not run: all steps of the session are done", script.path);
+        status = cli_failed(cli, &error);
+    } else if (status == CLI_DONE && script.refused > 0) {
         error_set(&error, "%ld of the commands of %s could not be done: see above", script.refused, script.path);
         status = cli_failed(cli, &error);
     }

@@ -180,6 +180,16 @@ static void what_a_run_has_no_room_for_is_told_before_anything_is_made(void **st
     (void)run_expecting(0, "train " TINY "--epochs 1 --script fits.nfb");
 }
 
+static void a_session_that_is_done_runs_no_script(void **state)
+{
+    (void)state;
+    write_script("late.nfb", "note late\n");
+    (void)run_expecting(0, "train " TINY "--epochs 1 --session done");
+    assert_said(run_expecting(1, "resume done --script late.nfb"),
+                "--script late.nfb was not run: all steps of the session are done");
+    (void)run_expecting(0, "resume done");
+}
+
 static void a_line_that_is_refused_makes_the_run_fail(void **state)
 {
     (void)state;
@@ -226,6 +236,7 @@ int main(void)
         cmocka_unit_test(quit_waits_for_the_commands_before_it),
         cmocka_unit_test(long_scripts_are_done_whole),
         cmocka_unit_test(what_a_run_has_no_room_for_is_told_before_anything_is_made),
+        cmocka_unit_test(a_session_that_is_done_runs_no_script),
         cmocka_unit_test(a_line_that_is_refused_makes_the_run_fail),
         cmocka_unit_test(a_pipe_that_ends_leaves_the_run_alone),
         cmocka_unit_test(settings_of_the_session_are_written),
