@@ -2,8 +2,8 @@
  * trainer_probe.c (probes), trainer_look.c (looks), trainer_steps.c (an evaluation, a checkpoint), trainer_divergence.c
  * (what is not finite or not healthy), trainer_back.c (going back), trainer_again.c (steps that are made again),
  * trainer_commands.c (what each command does), trainer_settings.c (settings that change), trainer_pending.c (commands
- * that wait), kept_state.c (states to go back to), trainer_rehearsal.c (steps that are not the run's own). Nobody else
- * includes this. */
+ * that wait), kept_state.c (states to go back to), trainer_rehearsal.c (steps that are not the run's own),
+ * trainer_trial.c (what-if trials). Nobody else includes this. */
 #ifndef NFBENCH_ENGINE_TRAINER_INTERNAL_H
 #define NFBENCH_ENGINE_TRAINER_INTERNAL_H
 

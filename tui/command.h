@@ -63,7 +63,7 @@ struct action {
     int choice;            /* index of the word among the allowed ones; -1 when left out */
     struct condition when; /* WHEN_NOW, or what it waits for */
     struct trial_request trial;
-    char word[256];
+    char word[256]; /* as long as the text: what stands in it fits */
     char text[256]; /* the command as the person wrote it, blanks trimmed */
 };
 

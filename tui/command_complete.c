@@ -155,7 +155,7 @@ int command_complete(const char *line, int start, int end, const char **words, i
         begun = (int)strlen(inner);
         return command_complete(first + (inner - before), begun, begun + end - start, words, size);
     }
-    rest = command_split(first, name, sizeof(name));
+    rest = command_split(first, " \t", name, sizeof(name));
     entry = command_find(name);
     if (!entry)
         return 0;

@@ -27,16 +27,6 @@ const char *quantity_word(int index)
     return index >= 0 && index < QUANTITIES ? quantities[index].name : NULL;
 }
 
-/* Moves *text behind a word of other characters than `ends`, and the blanks behind it. */
-static void take_word(const char **text, const char *ends, char *word, size_t size)
-{
-    size_t length = strcspn(*text, ends);
-
-    snprintf(word, size, "%.*s", (int)length, *text);
-    *text += length;
-    *text += strspn(*text, " \t");
-}
-
 static int read_quantity(const char *word, const struct quantity **out, struct error *error)
 {
     const char *like;
@@ -96,17 +86,17 @@ static int read_condition(const struct command_entry *entry, const char **text, 
     struct action step;
 
     if (entry->argument == ARGUMENT_AT) {
-        take_word(text, " \t", word, sizeof(word));
+        *text = command_split(*text, " \t", word, sizeof(word));
         if (command_read_step(word, &step, error))
             return -1;
         *when = (struct condition){WHEN_STEP, RELATION_AT, (double)step.count};
         return 0;
     }
-    take_word(text, " \t<>=", word, sizeof(word));
+    *text = command_split(*text, " \t<>=", word, sizeof(word));
     if (read_quantity(word, &quantity, error) || read_relation(text, when, error))
         return -1;
     when->quantity = quantity->kind;
-    take_word(text, " \t", word, sizeof(word));
+    *text = command_split(*text, " \t", word, sizeof(word));
     return read_bound(word, quantity, when, error);
 }
 
@@ -152,7 +142,7 @@ const char *command_behind_condition(const char *line)
     const struct command_entry *entry;
     struct condition when;
 
-    line = command_split(line, word, sizeof(word));
+    line = command_split(line, " \t", word, sizeof(word));
     entry = command_find(word);
     if (!entry || (entry->argument != ARGUMENT_AT && entry->argument != ARGUMENT_WHEN) ||
         read_condition(entry, &line, &when, NULL) || !strchr(" \t", line[-1]))

@@ -47,8 +47,7 @@ static int unknown_command(const char *word, struct error *error)
     return error_set(error, "no command '%s': 'help' lists them all", word);
 }
 
-/* The number at the whole of the text, finite; -1 if it is none. */
-static int read_number(const char *text, double *number)
+int command_read_number(const char *text, double *number)
 {
     char *end;
 
@@ -60,7 +59,7 @@ static int read_number(const char *text, double *number)
 int command_read_rate(const char *text, struct action *action, struct error *error)
 {
     action->relative = *text == 'x' || *text == 'X' || *text == '*';
-    if (read_number(text + action->relative, &action->number) || action->number <= 0)
+    if (command_read_number(text + action->relative, &action->number) || action->number <= 0)
         return error_set(error, "'%s' is no learning rate: give a number above 0 (0.01), or a factor (x0.1)", text);
     if (action->number > 1e6 || action->number < 1e-12)
         return error_set(error, "%s is out of range: 1e-12 to 1e6", text);
@@ -90,10 +89,8 @@ int command_read_step(const char *text, struct action *action, struct error *err
     return 0;
 }
 
-static int read_session(const char *text, struct action *action, struct error *error)
+static int read_session(const char *text, struct action *action)
 {
-    if (strlen(text) >= sizeof(action->word))
-        return error_set(error, "the session's name is too long");
     snprintf(action->word, sizeof(action->word), "%s", text);
     action->on = strcasecmp(text, "off") != 0;
     return 0;
@@ -123,7 +120,7 @@ static int read_range(const char *text, struct action *action, struct error *err
     char *end;
 
     action->count = strtol(text, &end, 10);
-    if (end == text || action->count < 0 || read_number(end + strspn(end, " \t"), &action->number) ||
+    if (end == text || action->count < 0 || command_read_number(end + strspn(end, " \t"), &action->number) ||
         action->number <= (double)action->count || action->number > (double)MOST_STEPS)
         return error_set(error, "'%s' is no part of the run: give its first and its last step, as in 100 500", text);
     return 0;
@@ -166,17 +163,13 @@ static int read_pictures(const char *text, struct action *action, struct error *
     struct export_set set;
     size_t length = strlen(text);
 
-    if (length >= sizeof(action->word))
-        return error_set(error, "the file's name is too long");
     snprintf(action->word, sizeof(action->word), "%s", text);
     action->on = length > 4 && strcmp(text + length - 4, ".png") == 0;
     return action->on ? 0 : export_parse(text, &set, error);
 }
 
-static int read_text(const struct command_entry *entry, const char *text, struct action *action, struct error *error)
+static int read_text(const char *text, struct action *action)
 {
-    if (strlen(text) >= sizeof(action->word))
-        return error_set(error, "%s: longer than %zu bytes", entry->name, sizeof(action->word) - 1);
     snprintf(action->word, sizeof(action->word), "%s", text);
     return 0;
 }
@@ -194,11 +187,11 @@ static int read_argument(const struct command_entry *entry, const char *text, st
     case ARGUMENT_NAME:
         return read_name(text, action, error);
     case ARGUMENT_SESSION:
-        return read_session(text, action, error);
+        return read_session(text, action);
     case ARGUMENT_RANGE:
         return read_range(text, action, error);
     case ARGUMENT_FRACTION:
-        if (read_number(text, &action->number) || action->number < 0 || action->number >= 1)
+        if (command_read_number(text, &action->number) || action->number < 0 || action->number >= 1)
             return error_set(error, "'%s' is out of range: give a number from 0 to below 1", text);
         return 0;
     case ARGUMENT_SWITCH:
@@ -222,15 +215,15 @@ static int read_argument(const struct command_entry *entry, const char *text, st
         return command_read_accept(text, action, error);
     case ARGUMENT_TEXT:
     case ARGUMENT_FILE:
-        return read_text(entry, text, action, error);
+        return read_text(text, action);
     default:
         return error_set(error, "'%s' takes no argument", entry->name);
     }
 }
 
-const char *command_split(const char *line, char *word, size_t size)
+const char *command_split(const char *line, const char *ends, char *word, size_t size)
 {
-    size_t length = strcspn(line, " \t");
+    size_t length = strcspn(line, ends);
 
     snprintf(word, size, "%.*s", (int)length, line);
     return line + length + strspn(line + length, " \t");
@@ -239,7 +232,7 @@ const char *command_split(const char *line, char *word, size_t size)
 int command_parse(const char *line, struct action *action, struct error *error)
 {
     const struct command_entry *entry;
-    char trimmed[512], word[WORD_SIZE];
+    char trimmed[sizeof(action->text)], word[WORD_SIZE];
     const char *rest;
     size_t length;
 
@@ -248,13 +241,13 @@ int command_parse(const char *line, struct action *action, struct error *error)
     length = strlen(line);
     while (length && strchr(" \t\r\n", line[length - 1]))
         length--;
-    if (length >= sizeof(trimmed))
-        return error_set(error, "the line is too long");
-    snprintf(trimmed, sizeof(trimmed), "%.*s", (int)length, line);
-    snprintf(action->text, sizeof(action->text), "%.*s", (int)sizeof(action->text) - 1, trimmed);
+    if (length >= sizeof(action->text))
+        return error_set(error, "a command of %zu bytes: there may be %zu", length, sizeof(action->text) - 1);
+    snprintf(action->text, sizeof(action->text), "%.*s", (int)length, line);
     if (!length)
         return error_set(error, "%s", "");
-    rest = command_split(trimmed, word, sizeof(word));
+    snprintf(trimmed, sizeof(trimmed), "%s", action->text);
+    rest = command_split(trimmed, " \t", word, sizeof(word));
     entry = command_find(word);
     if (!entry)
         return unknown_command(word, error);

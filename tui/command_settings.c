@@ -50,7 +50,7 @@ static int read_value(const struct setting *row, const char *text, struct action
 int command_read_setting(const char *text, struct action *action, struct error *error)
 {
     char name[WORD_SIZE];
-    const char *value = command_split(text, name, sizeof(name));
+    const char *value = command_split(text, " \t", name, sizeof(name));
     const struct live_setting *setting;
 
     for (action->choice = 0; (setting = live_setting(action->choice)); action->choice++)

@@ -6,7 +6,6 @@
 #include "engine/lr_find.h"
 #include "sessions/settings.h"
 
-#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,25 +39,13 @@ static int unknown_name(const char *name, struct error *error)
     return error_set(error, "'%s' cannot be tried: there are %s", name, all);
 }
 
-static int read_finite(const char *text, double *number)
-{
-    char *end;
-
-    errno = 0;
-    *number = strtod(text, &end);
-    return end == text || *end || errno == ERANGE || !isfinite(*number) ? -1 : 0;
-}
-
 /* The next word, also where a comma ends it; false behind the last. */
 static bool next_word(const char **rest, char word[WORD_SIZE])
 {
     static const char between[] = " \t,";
-    const char *text = *rest + strspn(*rest, between);
-    size_t length = strcspn(text, between);
 
-    snprintf(word, WORD_SIZE, "%.*s", (int)length, text);
-    *rest = text + length;
-    return length > 0;
+    *rest = command_split(*rest + strspn(*rest, between), between, word, WORD_SIZE);
+    return *word;
 }
 
 /* "N" behind "for", and "steps" perhaps, then the end. */
@@ -92,7 +79,7 @@ static int read_value(const char *name, const char *word, struct trial_request *
 
     if (trial->count == TRIAL_VALUES)
         return error_set(error, "these are more than %d values", TRIAL_VALUES);
-    if (read_finite(word + relative, value) || (relative && *value <= 0))
+    if (command_read_number(word + relative, value) || (relative && *value <= 0))
         return error_set(error, "'%s' is no value of %s: give numbers (0.01) or factors (x0.5)", word, name);
     if (!relative && check_value(name, word, error))
         return -1;
@@ -141,7 +128,7 @@ int command_read_lr_find(const char *text, struct action *action, struct error *
         }
         if (trial->count == 2)
             return error_set(error, "'%s' is too much: two rates, then: for N", word);
-        if (read_finite(word, &trial->values[trial->count]) || check_value("lr", word, error))
+        if (command_read_number(word, &trial->values[trial->count]) || check_value("lr", word, error))
             return error_set(error, "'%s' is no learning rate: give two, from low to high: lrfind 1e-5 1", word);
         trial->count++;
     }
@@ -161,7 +148,7 @@ int command_read_accept(const char *text, struct action *action, struct error *e
     action->number = NAN;
     if (!next_word(&text, word))
         return 0;
-    if (read_finite(word, &action->number) || next_word(&text, word))
+    if (command_read_number(word, &action->number) || next_word(&text, word))
         return error_set(error, "'%s' is neither a value that was tried nor its number", word);
     action->count = action->number >= 1 && action->number <= TRIAL_VALUES && action->number == floor(action->number)
                         ? (long)action->number

@@ -1,4 +1,6 @@
-/* What the files of the language share: command.c (the table), command_parse.c, command_complete.c. */
+/* What the files of the language share: command.c (the table), command_parse.c (a line), command_complete.c (its
+ * continuations), command_settings.c (`set`), command_later.c (commands that wait), command_trial.c (what-if trials).
+ */
 #ifndef NFBENCH_TUI_COMMAND_WORDS_H
 #define NFBENCH_TUI_COMMAND_WORDS_H
 
@@ -8,8 +10,9 @@ enum { WORD_SIZE = 64 };
 
 /* Name of the index-th command, NULL behind the last. */
 const char *command_word(int index);
-/* Puts the first word of a trimmed line into `word`, cut to fit; returns the rest without the blanks before it. */
-const char *command_split(const char *line, char *word, size_t size);
+/* Puts what stands before the first of `ends` into `word`, cut to fit; returns the rest without the blanks before it.
+ */
+const char *command_split(const char *line, const char *ends, char *word, size_t size);
 
 /* The index-th of the words that may stand somewhere; NULL behind the last. */
 typedef const char *(*word_list)(int index);
@@ -25,6 +28,8 @@ int command_read_setting(const char *text, struct action *action, struct error *
 /* command_parse.c */
 int command_read_rate(const char *text, struct action *action, struct error *error);
 int command_read_step(const char *text, struct action *action, struct error *error);
+/* The number that is the whole of the text, finite; -1 if it is none. */
+int command_read_number(const char *text, double *number);
 
 /* command_later.c: what follows `at`, `when` and `cancel`. */
 const char *quantity_word(int index);

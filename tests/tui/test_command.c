@@ -164,6 +164,23 @@ static bool offers(const char *line, const char *word)
     return false;
 }
 
+/* The record of a command is its text: none is cut. */
+static void what_is_too_long_to_be_recorded_is_refused(void **state)
+{
+    char line[300] = "at 5 note ";
+    size_t head = strlen(line);
+
+    (void)state;
+    memset(line + head, 'x', 255 - head);
+    assert_string_equal(parsed(line).text, line);
+    line[255] = 'x';
+    refused(line, "a command of 256 bytes: there may be 255");
+    memmove(line, line + 5, sizeof(line) - 5); /* "note x": 251 bytes */
+    assert_string_equal(parsed(line).word, line + 5);
+    memset(line + 251, 'x', 5);
+    refused(line, "a command of 256 bytes");
+}
+
 static void completion_knows_commands_and_values(void **state)
 {
     const char *words[64];
@@ -251,6 +268,7 @@ int main(void)
         cmocka_unit_test(typing_errors_get_a_suggestion),
         cmocka_unit_test(nothing_is_an_error_without_words),
         cmocka_unit_test(lines_of_any_length_and_bytes),
+        cmocka_unit_test(what_is_too_long_to_be_recorded_is_refused),
         cmocka_unit_test(completion_knows_commands_and_values),
         cmocka_unit_test(each_command_is_complete_and_found_by_its_names),
         cmocka_unit_test(keys_stand_for_lines_that_are_understood),
