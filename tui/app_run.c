@@ -152,12 +152,13 @@ static int begin_run(struct app *app, const struct metrics *history, struct erro
         return -1;
     app_open_runs(app);
     trainer_attend(run_parts(app->run)->trainer);
+    trainer_snapshot(run_parts(app->run)->trainer, &app->scene.snapshot);
+    curves_set_epoch(app->scene.curves, (double)app->scene.snapshot.steps_per_epoch);
     if (run_parts(app->run)->done) {
         if (app->script)
             app_log(app, JOURNAL_ERROR, "--script %s was not run: all steps of the session are done", app->script);
         return 0;
     }
-    trainer_snapshot(run_parts(app->run)->trainer, &app->scene.snapshot);
     if (app->script && app_source(app, app->script, error)) /* before the first step */
         return -1;
     return trainer_start(run_parts(app->run)->trainer, false, error);
