@@ -170,6 +170,13 @@ static int keep_probe(struct metrics *out, struct probe *probe)
     return -1;
 }
 
+/* An epoch's end is its first record: an evaluation in the middle of the next comes behind it. */
+static int keep_epoch(struct metrics *out, struct epoch_record epoch)
+{
+    epoch.epoch_end = epoch.epoch > (out->epoch_count > 0 ? out->epochs[out->epoch_count - 1].epoch : 0);
+    return append(&out->epochs, &out->epoch_count, &epoch, sizeof epoch);
+}
+
 static int keep_record(struct metrics *out, const struct record *record)
 {
     long step = record_step(record);
@@ -178,7 +185,7 @@ static int keep_record(struct metrics *out, const struct record *record)
     case RECORD_STEP:
         return append(&out->steps, &out->step_count, &record->step, sizeof record->step);
     case RECORD_EPOCH:
-        return append(&out->epochs, &out->epoch_count, &record->epoch, sizeof record->epoch);
+        return keep_epoch(out, record->epoch);
     case RECORD_COMMAND:
         return append(&out->commands, &out->command_count, &record->command, sizeof record->command);
     case RECORD_PROBE:

@@ -16,7 +16,7 @@ enum { METRICS_MESSAGE_SIZE = sizeof((struct snapshot *)NULL)->message }; /* a d
 struct metrics {
     struct step_record *steps;
     int step_count;
-    struct epoch_record *epochs;
+    struct epoch_record *epochs; /* `epoch_end` is told by their order, `run_end` not at all */
     int epoch_count;
     struct command_record *commands; /* of commands.jsonl only: text, ok and outcome; kind, value and count too */
     int command_count;

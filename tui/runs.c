@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/signals.h"
+#include "engine/synthetic.h"
 
 #include <errno.h>
 #include <math.h>
@@ -150,6 +151,23 @@ static void now_have(struct have *have, const char *name, const struct session_s
         have->stamp = row->stamp;
 }
 
+/* Steps of the epoch that goes on behind the last record: as many as the last had, or as the settings say in the first.
+ */
+static double epoch_steps(const struct train_options *options, const struct metrics *metrics)
+{
+    const int images = SYNTHETIC_TRAIN - options->validation; /* all sets have as many */
+    struct epoch_record before = {0}, last = {0};
+
+    for (int i = 0; i < metrics->epoch_count; i++)
+        if (metrics->epochs[i].epoch_end) {
+            before = last;
+            last = metrics->epochs[i];
+        }
+    if (last.step > before.step)
+        return (double)(last.step - before.step) / (last.epoch - before.epoch);
+    return ceil((options->limit > 0 && options->limit < images ? options->limit : images) / (double)options->batch);
+}
+
 static int read_curves(const struct runs *runs, const char *name, double smoothing, struct curves **out,
                        struct error *error)
 {
@@ -158,8 +176,10 @@ static int read_curves(const struct runs *runs, const char *name, double smoothi
     int result = -1;
 
     if (session_open(&runs->settings, name, SESSION_READ, &session, error) == 0 &&
-        session_metrics(session, &metrics, error) == 0 && curves_create(smoothing, out, error) == 0)
+        session_metrics(session, &metrics, error) == 0 && curves_create(smoothing, out, error) == 0) {
+        curves_set_epoch(*out, epoch_steps(&session_settings(session)->train, &metrics));
         result = curves_add_history(*out, &metrics, error);
+    }
     metrics_free(&metrics);
     session_close(session);
     return result;

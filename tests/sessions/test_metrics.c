@@ -209,7 +209,7 @@ static void test_records_come_back(void **state)
     }
     assert_int_equal(metrics.epoch_count, 1);
     assert_true(metrics.epochs[0].validation_accuracy == 0.7512f && metrics.epochs[0].test_accuracy == -1);
-    assert_true(metrics.epochs[0].best && metrics.epochs[0].epoch == 3);
+    assert_true(metrics.epochs[0].best && metrics.epochs[0].epoch == 3 && metrics.epochs[0].epoch_end);
     assert_int_equal(metrics.command_count, 1);
     assert_string_equal(metrics.commands[0].command.text, command_example.command.text);
     assert_string_equal(metrics.commands[0].outcome, command_example.outcome);

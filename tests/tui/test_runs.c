@@ -180,6 +180,39 @@ static void details_are_read_again_as_they_grow(void **state)
     session_close(a);
 }
 
+static bool has_an_epoch(void)
+{
+    return has_curves() && curves_x(list.overlays[2].curves, CURVES_EPOCH, 40) == 1;
+}
+
+/* In the first epoch by the session's settings, behind an epoch's end by that epoch. */
+static void epochs_of_another_session_are_its_own(void **state)
+{
+    const struct epoch_record end = {
+        .step = 40, .epoch = 1, .validation_accuracy = -1, .test_accuracy = -1, .epoch_end = true};
+    const struct epoch_record within = {.step = 45, .epoch = 1, .validation_accuracy = -1, .test_accuracy = -1};
+    struct session *a;
+    struct trainer_sink sink;
+    struct error error = {""};
+
+    (void)state;
+    assert_int_equal(settings_set(&settings, "limit", "390", &error), 0);
+    assert_int_equal(settings_set(&settings, "batch", "10", &error), 0);
+    a = make("a", 0.5);
+    log_steps(a, 1, 30);
+    strcpy(list.overlays[2].name, "a");
+    runs_want(runs, false, &list, "", 0.5);
+    take_until(has_curves);
+    assert_true(fabs(curves_x(list.overlays[2].curves, CURVES_EPOCH, 30) - 30.0 / 39) < 1e-9);
+    sink = session_sink(a);
+    log_steps(a, 31, 50);
+    assert_int_equal(sink.on_epoch(sink.context, &end, &error), 0);
+    assert_int_equal(sink.on_epoch(sink.context, &within, &error), 0);
+    take_until(has_an_epoch);
+    assert_true(fabs(curves_x(list.overlays[2].curves, CURVES_EPOCH, 50) - 1.25) < 1e-9);
+    session_close(a);
+}
+
 static void details_tell_what_differs(void **state)
 {
     struct session *a = make("a", 0.0625);
@@ -246,9 +279,13 @@ static void what_cannot_be_read_is_said_and_leaves_its_place(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(the_list_is_read_when_it_is_wanted),  TEST(curves_are_read_and_read_again_as_they_grow),
-        TEST(details_are_read_again_as_they_grow), TEST(details_tell_what_differs),
-        TEST(the_parent_of_this_run_is_told),      TEST(what_cannot_be_read_is_said_and_leaves_its_place),
+        TEST(the_list_is_read_when_it_is_wanted),
+        TEST(curves_are_read_and_read_again_as_they_grow),
+        TEST(details_are_read_again_as_they_grow),
+        TEST(epochs_of_another_session_are_its_own),
+        TEST(details_tell_what_differs),
+        TEST(the_parent_of_this_run_is_told),
+        TEST(what_cannot_be_read_is_said_and_leaves_its_place),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
