@@ -43,6 +43,9 @@ static void list_lost(const struct app *app, char text[LOST_SIZE])
         add(text,
             "The run waits for a decision on a step that is not finite: leaving ends it as diverged. back goes to "
             "the last good checkpoint, resume tries the step again.");
+    if (app->run && !app->run_ended && app->undecided)
+        add(text, "What was tried is neither accepted nor dropped, and the futures are not saved. accept takes the "
+                  "best, accept VALUE another, drop none.");
     for (int i = 0; i < app->picture_count; i++)
         if (picture_measures(app->pictures[i])) {
             add(text, "Pictures of the network are still being made: those that are missing would stay so.");

@@ -81,6 +81,34 @@ static void quitting_ends_what_is_tried(void **state)
     wait_for("stopped at step");
 }
 
+/* Saved is the run alone: the question knows them until they are accepted or dropped. */
+static void leaving_futures_behind_is_asked_about(void **state)
+{
+    (void)state;
+    screen_start(120, 36, "", TINY "--probe-every 0");
+    wait_for_step_above(5);
+    screen_command("try lr x0.5 x1 for 20");
+    wait_for(" paused ");
+    wait_for("lr tried");
+    screen_key("q");
+    wait_for("Leave?");
+    wait_for("What was tried is neither accepted nor dropped");
+    screen_key("Enter");
+    wait_until_gone("Leave?");
+    screen_command("drop");
+    wait_until_gone("lr tried");
+    leave(); /* with one key */
+    screen_end();
+    screen_start(120, 36, "", TINY "--probe-every 0");
+    wait_for_step_above(5);
+    screen_command("lrfind 1e-4 1 for 60");
+    wait_for("accept, drop; Esc hides");
+    wait_for(" paused ");
+    screen_key("q");
+    wait_for("neither accepted nor dropped");
+    leave(); /* with the second */
+}
+
 static void the_finder_opens_its_figure(void **state)
 {
     (void)state;
@@ -121,11 +149,9 @@ static void what_means_nothing_stays_to_be_mended(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(a_run_tries_and_goes_on),
-        TEST(a_pause_ends_what_is_tried),
-        TEST(quitting_ends_what_is_tried),
-        TEST(the_finder_opens_its_figure),
-        TEST(what_means_nothing_stays_to_be_mended),
+        TEST(a_run_tries_and_goes_on),     TEST(a_pause_ends_what_is_tried),
+        TEST(quitting_ends_what_is_tried), TEST(leaving_futures_behind_is_asked_about),
+        TEST(the_finder_opens_its_figure), TEST(what_means_nothing_stays_to_be_mended),
     };
     return cmocka_run_group_tests(tests, tmux_set_up, tmux_tear_down);
 }
