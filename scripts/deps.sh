@@ -3,7 +3,7 @@
 # Looks first, by one call of the preprocessor, and does nothing more when all is there: no network, no apt.
 # With apt (Debian, Ubuntu) it installs, as root or by sudo; elsewhere it names the packages.
 set -u
-CC=${CC:-cc}
+CC=${CC:-cc} # may be several words: ccache cc
 
 # group, what to look for (a header, or a command after '!'), package on Debian and Ubuntu, Fedora, Arch
 table='
@@ -30,13 +30,13 @@ lint  !clang-format        clang-format      clang-tools-extra clang
 missing_rows() {
     rows=$(printf '%s' "$table" | awk -v groups=" $* " 'NF && index(groups, " " $1 " ")')
     absent=$(printf '%s\n' "$rows" | awk '$2 !~ /^!/ { printf "#if !__has_include(<%s>)\n@%s\n#endif\n", $2, $2 }' |
-        "$CC" -E -P -x c - 2>/dev/null | sed -n 's/^@//p')
-    if ! command -v "$CC" >/dev/null 2>&1; then
+        $CC -E -P -x c - 2>/dev/null | sed -n 's/^@//p')
+    if ! $CC --version >/dev/null 2>&1; then
         absent=$(printf '%s\n' "$rows" | awk '{ print $2 }') # no compiler to ask: take all for missing
     fi
     printf '%s\n' "$rows" | while read -r group what packages; do
         case $what in
-        !cc) command -v "$CC" >/dev/null 2>&1 && continue ;;
+        !cc) $CC --version >/dev/null 2>&1 && continue ;;
         !*) command -v "${what#!}" >/dev/null 2>&1 && continue ;;
         *) printf '%s\n' "$absent" | grep -qxF "$what" || continue ;;
         esac

@@ -1,13 +1,13 @@
 #!/bin/sh
 # Says in a few lines what the build found on this machine, so that a person sees why it is as it is.
 set -u
-CC=${CC:-cc}
-compiler=$("$CC" --version 2>/dev/null | head -n 1)
+CC=${CC:-cc} # may be several words: ccache cc
+compiler=$($CC --version 2>/dev/null | head -n 1)
 echo "compiler    ${compiler:-not found: $CC}, for ${MARCH:-native}"
 
 version() { # HEADER PREFIX: MAJOR.MINOR.PATCH of the macros PREFIX_VERSION_*
     printf '#include <%s>\n@%s_VERSION_MAJOR.%s_VERSION_MINOR.%s_VERSION_PATCH\n' "$1" "$2" "$2" "$2" |
-        "$CC" -E -P - 2>/dev/null | sed -n 's/^@//p' | tr -d ' '
+        $CC -E -P - 2>/dev/null | sed -n 's/^@//p' | tr -d ' '
 }
 onednn=$(version oneapi/dnnl/dnnl_version.h DNNL)
 echo "oneDNN      ${onednn:-not found: make deps}"
