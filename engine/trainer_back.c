@@ -65,23 +65,16 @@ enum progress trainer_go_back(struct trainer *trainer, long step, struct error *
 
 /* ---- The commands ---- */
 
-static enum progress refuse(struct command_record *record, const char *why)
-{
-    record->ok = false;
-    trainer_outcome(record, "%.150s", why);
-    return RUN_ON;
-}
-
 static enum progress go_to_good(struct trainer *trainer, struct command_record *record)
 {
     const long from = trainer->state.step, step = trainer_good_step(trainer);
     struct error why = {""};
     if (step < 0)
-        return refuse(record, "there is no good checkpoint to go back to");
+        return trainer_refuse(record, "there is no good checkpoint to go back to");
     if (trainer_go_back(trainer, step, &why) == RUN_FAILED)
         return RUN_FAILED;
     if (*why.message)
-        return refuse(record, why.message);
+        return trainer_refuse(record, "%.150s", why.message);
     trainer_outcome(record, "back at step %ld from step %ld, paused; lr %g: change it, then resume", step, from,
                     (double)trainer->state.learning_rate);
     return RUN_ON;
@@ -92,7 +85,8 @@ static enum progress go_before_command(struct trainer *trainer, struct command_r
     const struct kept_command *top = kept_ring_top(&trainer->kept);
     const long from = trainer->state.step;
     if (!top)
-        return refuse(record, "no state is kept in memory from before a command: back STEP makes any step again, back "
+        return trainer_refuse(record,
+                              "no state is kept in memory from before a command: back STEP makes any step again, back "
                               "good goes to the last good checkpoint");
     const struct command command = top->command;
     if (trainer_stand_at(trainer, &top->before, top->before.state.learning_rate) < 0)
@@ -138,7 +132,7 @@ enum progress trainer_load(struct trainer *trainer, struct command_record *recor
     struct kept_state at;
     struct error why = {""};
     if (trainer_load_state(trainer, name, -1, &at, &why) < 0)
-        return refuse(record, why.message);
+        return trainer_refuse(record, "%.150s", why.message);
     if (kept_state_put_back(trainer, &at) < 0)
         return RUN_FAILED;
     trainer->now.step = trainer_record_now(trainer);
@@ -157,12 +151,12 @@ enum progress trainer_save_as(struct trainer *trainer, struct command_record *re
     const struct trainer_sink *sink = &trainer->sink;
     struct error why = {""};
     if (!sink->on_name)
-        return refuse(record, "no checkpoints are kept here");
+        return trainer_refuse(record, "no checkpoints are kept here");
     const enum progress progress = trainer_checkpoint(trainer, false);
     if (progress != RUN_ON)
         return progress;
     if (sink->on_name(sink->context, record->command.name, trainer->state.step, &why) != 0)
-        return refuse(record, why.message);
+        return trainer_refuse(record, "%.150s", why.message);
     trainer_outcome(record, "saved at step %ld as %.60s", trainer->state.step, record->command.name);
     return RUN_ON;
 }
@@ -174,15 +168,15 @@ enum progress trainer_fork(struct trainer *trainer, struct command_record *recor
     struct error why = {""};
     char reference[FORK_REFERENCE_SIZE];
     if (!sink->on_fork)
-        return refuse(record, "no sessions are kept here");
+        return trainer_refuse(record, "no sessions are kept here");
     if (trainer->stuck)
-        return refuse(record, "the next step is not finite: go back before you fork");
+        return trainer_refuse(record, "the next step is not finite: go back before you fork");
     state.commands = sink->recorded_commands ? sink->recorded_commands(sink->context) : state.commands;
     if (state.commands < 0)
-        return refuse(record, "the recorded commands cannot be counted");
+        return trainer_refuse(record, "the recorded commands cannot be counted");
     state.unsound = trainer_is_unsound(trainer);
     if (sink->on_fork(sink->context, record->command.name, trainer->network, &state, reference, &why) != 0)
-        return refuse(record, why.message);
+        return trainer_refuse(record, "%.150s", why.message);
     trainer_outcome(record, "forked at step %ld: nfbench resume --screen %.100s", state.step, reference);
     trainer_skip_time(trainer);
     return RUN_ON;

@@ -9,12 +9,36 @@
 #include <stdio.h>
 #include <string.h>
 
+__attribute__((format(printf, 3, 0))) static void say(struct command_record *record, size_t from, const char *format,
+                                                      va_list arguments)
+{
+    vsnprintf(record->outcome + from, sizeof record->outcome - from, format, arguments);
+}
+
 void trainer_outcome(struct command_record *record, const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
-    vsnprintf(record->outcome, sizeof record->outcome, format, arguments);
+    say(record, 0, format, arguments);
     va_end(arguments);
+}
+
+void trainer_add_outcome(struct command_record *record, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    say(record, strlen(record->outcome), format, arguments);
+    va_end(arguments);
+}
+
+enum progress trainer_refuse(struct command_record *record, const char *format, ...)
+{
+    va_list arguments;
+    record->ok = false;
+    va_start(arguments, format);
+    say(record, 0, format, arguments);
+    va_end(arguments);
+    return RUN_ON;
 }
 
 static enum progress set_rate(struct trainer *trainer, struct command_record *record)
@@ -52,9 +76,7 @@ static enum progress set_policy(struct trainer *trainer, struct command_record *
     };
     const int policy = (int)record->command.value;
     if (policy < 0 || policy >= (int)(sizeof words / sizeof *words)) {
-        record->ok = false;
-        trainer_outcome(record, "there is no such policy: %g", record->command.value);
-        return RUN_ON;
+        return trainer_refuse(record, "there is no such policy: %g", record->command.value);
     }
     if (policy != (int)trainer->options.on_divergence)
         trainer_remember_change(trainer, COMMAND_ON_DIVERGENCE, trainer->options.on_divergence);
@@ -118,9 +140,7 @@ static enum progress run_steps(struct trainer *trainer, struct command_record *r
 {
     const long count = record->command.count;
     if (count < 1) {
-        record->ok = false;
-        trainer_outcome(record, "a number of steps must be 1 or more, not %ld", count);
-        return RUN_ON;
+        return trainer_refuse(record, "a number of steps must be 1 or more, not %ld", count);
     }
     if (rolls_back(trainer) && roll_back_first(trainer, record) == RUN_FAILED)
         return RUN_FAILED;
@@ -175,9 +195,7 @@ static enum progress probe_run(struct trainer *trainer, struct command_record *r
 {
     struct error failure = {""};
     if (probe_reserve(trainer->network, trainer->options.batch, &failure)) {
-        record->ok = false;
-        trainer_outcome(record, "%.150s", failure.message);
-        return RUN_ON;
+        return trainer_refuse(record, "%.150s", failure.message);
     }
     const enum progress progress = trainer_probe(trainer);
     record->ok = trainer->probed == trainer->state.step;

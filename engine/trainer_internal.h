@@ -191,6 +191,11 @@ void trainer_forget_pending(struct trainer *trainer, long number);
 
 /* "lr 0.1 -> 0.01" */
 void trainer_outcome(struct command_record *record, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* The same behind what is said already. */
+void trainer_add_outcome(struct command_record *record, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* The command is not done, and why; RUN_ON. */
+enum progress trainer_refuse(struct command_record *record, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 
 /* The batch of the step that is to be queued next; `waited` seconds for it. */
 int trainer_next_batch(struct trainer *trainer, struct step_batch *batch, double *waited);

@@ -181,11 +181,8 @@ static enum progress set_batch(struct trainer *trainer, struct command_record *r
     struct error why = {""};
     const int now = trainer->options.batch, before = state->next_batch ? state->next_batch : now;
     const int batch = (int)record->command.value;
-    if (network_check_batch(trainer->network, batch, &why) < 0) {
-        record->ok = false;
-        trainer_outcome(record, "%s", why.message);
-        return RUN_ON;
-    }
+    if (network_check_batch(trainer->network, batch, &why) < 0)
+        return trainer_refuse(record, "%s", why.message);
     trainer->unsaved = true;
     const enum progress progress =
         batch != now && state->batch_in_epoch == 0 ? change_batch(trainer, batch, &why) : RUN_ON;
@@ -209,13 +206,6 @@ static enum progress set_batch(struct trainer *trainer, struct command_record *r
 
 /* ---- The others ---- */
 
-static enum progress refuse(struct command_record *record, const char *why)
-{
-    record->ok = false;
-    trainer_outcome(record, "%s", why);
-    return RUN_ON;
-}
-
 /* What more than the value must change; `record` gets why it cannot. */
 static enum progress follow(struct trainer *trainer, struct command_record *record)
 {
@@ -228,7 +218,7 @@ static enum progress follow(struct trainer *trainer, struct command_record *reco
         break;
     case COMMAND_PROBE_EVERY:
         if (trainer_schedule_probes(trainer, &why) < 0)
-            return refuse(record, why.message);
+            return trainer_refuse(record, "%.150s", why.message);
         break;
     default:
         break;
@@ -238,9 +228,8 @@ static enum progress follow(struct trainer *trainer, struct command_record *reco
 
 static void add_next_rate(const struct trainer *trainer, struct command_record *record)
 {
-    const size_t used = strlen(record->outcome);
     const double rate = trainer->state.learning_rate * trainer_factor(trainer, trainer->state.step);
-    snprintf(record->outcome + used, sizeof record->outcome - used, "; the next step has lr %.3g", rate);
+    trainer_add_outcome(record, "; the next step has lr %.3g", rate);
 }
 
 enum progress trainer_set(struct trainer *trainer, struct command_record *record)
@@ -251,7 +240,8 @@ enum progress trainer_set(struct trainer *trainer, struct command_record *record
     if (record->command.kind == COMMAND_BATCH)
         return set_batch(trainer, record);
     if (record->command.kind == COMMAND_EMA && (trainer->given.ema <= 0 || after <= 0))
-        return refuse(record, trainer->given.ema <= 0
+        return trainer_refuse(record, "%s",
+                              trainer->given.ema <= 0
                                   ? "this run keeps no averaged weights: it would have to begin with --ema"
                                   : "averaged weights that the run began with are kept: give a decay above 0");
     live_put(setting, &trainer->options, after);
@@ -289,7 +279,7 @@ enum progress trainer_undo(struct trainer *trainer, struct command_record *recor
 {
     struct training_state *state = &trainer->state;
     if (state->change_count == 0)
-        return refuse(record, "there is nothing to undo: no setting was changed");
+        return trainer_refuse(record, "there is nothing to undo: no setting was changed");
     const struct undo_entry change = state->changes[state->change_count - 1];
     struct command_record back = {.step = record->step, .command = {.kind = change.kind, .value = change.before}};
     back.ok = true;

@@ -2,10 +2,10 @@
  * They go over the same batches as the run's own would; no sink hears of them. */
 #include "engine/trainer_internal.h"
 
+#include "base/digits.h"
 #include "engine/live.h"
 
 #include <math.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -177,66 +177,46 @@ static enum progress check_values(struct trainer *trainer, const struct kept_sta
 
 /* ---- What came of it, in words ---- */
 
-static void add_words(struct command_record *record, const char *format, ...) __attribute__((format(printf, 2, 3)));
-static void add_words(struct command_record *record, const char *format, ...)
-{
-    const size_t used = strlen(record->outcome);
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(record->outcome + used, sizeof record->outcome - used, format, arguments);
-    va_end(arguments);
-}
-
 /* "tried lr 0.05, 0.1, 0.2 for 200 steps: loss 1.43, 1.39 (best), diverged at step 31" */
 static void say_values(const struct trial *trial, struct command_record *record)
 {
+    char loss[32];
     const int best = trial_best(trial->results, trial->done, trial->request.steps);
-    add_words(record, "tried %s", live_of_command((enum command_kind)trial->request.setting)->name);
+    trainer_add_outcome(record, "tried %s", live_of_command((enum command_kind)trial->request.setting)->name);
     for (int i = 0; i < trial->done; i++)
-        add_words(record, "%s %g", i ? "," : "", trial->results[i].value);
-    add_words(record, " for %ld steps: loss", trial->request.steps);
+        trainer_add_outcome(record, "%s %g", i ? "," : "", trial->results[i].value);
+    trainer_add_outcome(record, " for %ld steps: loss", trial->request.steps);
     for (int i = 0; i < trial->done; i++) {
         const struct trial_result *result = &trial->results[i];
         if (result->diverged)
-            add_words(record, "%s diverged at step %ld", i ? "," : "", result->diverged);
-        else
-            add_words(record, result->loss < 1e6f ? "%s %.4f%s" : "%s %.3g%s", i ? "," : "", (double)result->loss,
-                      i == best ? " (best)" : "");
+            trainer_add_outcome(record, "%s diverged at step %ld", i ? "," : "", result->diverged);
+        else {
+            digits_loss((double)result->loss, loss, sizeof loss);
+            trainer_add_outcome(record, "%s %s%s", i ? "," : "", loss, i == best ? " (best)" : "");
+        }
     }
 }
 
 static void say_range(const struct trial *trial, struct command_record *record)
 {
     const struct lr_advice advice = lr_find_advise(&trial->find);
-    add_words(record, "tried lr %g to %g over %d of %ld steps: ", trial->request.values[0], trial->request.values[1],
-              trial->find.count, trial->request.steps);
+    trainer_add_outcome(record, "tried lr %g to %g over %d of %ld steps: ", trial->request.values[0],
+                        trial->request.values[1], trial->find.count, trial->request.steps);
     if (advice.steepest > 0)
-        add_words(record, "steepest fall at %.2g, lowest loss %.4f at %.2g, a tenth of that is %.2g", advice.steepest,
-                  advice.lowest_loss, advice.lowest, advice.tenth);
+        trainer_add_outcome(record, "steepest fall at %.2g, lowest loss %.4f at %.2g, a tenth of that is %.2g",
+                            advice.steepest, advice.lowest_loss, advice.lowest, advice.tenth);
     else
-        add_words(record, "no certain fall of the loss, no advice");
+        trainer_add_outcome(record, "no certain fall of the loss, no advice");
 }
 
 static void say_outcome(struct trial *trial, struct command_record *record)
 {
     (trial->range ? say_range : say_values)(trial, record);
     if (trial->cut)
-        add_words(record, "; cut short");
+        trainer_add_outcome(record, "; cut short");
 }
 
 /* ---- The commands ---- */
-
-static enum progress refuse(struct command_record *record, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
-static enum progress refuse(struct command_record *record, const char *format, ...)
-{
-    va_list arguments;
-    record->ok = false;
-    va_start(arguments, format);
-    vsnprintf(record->outcome, sizeof record->outcome, format, arguments);
-    va_end(arguments);
-    return RUN_ON;
-}
 
 /* The trial as it begins: all values worked out, nothing made of them yet. */
 static void prepare(struct trainer *trainer, const struct command *command)
@@ -294,12 +274,12 @@ static enum progress begin_trial(struct trainer *trainer, struct command_record 
     struct kept_state kept = {0};
     const long steps = trainer->trial.request.steps;
     if (steps < (trainer->trial.range ? LR_FIND_LEAST : 1))
-        return refuse(record,
-                      trainer->trial.range ? "it takes %d steps, and %ld are left" : "no step is left to try it",
-                      (int)LR_FIND_LEAST, steps);
+        return trainer_refuse(
+            record, trainer->trial.range ? "it takes %d steps, and %ld are left" : "no step is left to try it",
+            (int)LR_FIND_LEAST, steps);
     const int taken = kept_state_take(trainer, &kept);
     if (taken > 0)
-        return refuse(record, "out of memory for a copy of the weights to come back to");
+        return trainer_refuse(record, "out of memory for a copy of the weights to come back to");
     const enum progress progress = taken < 0 ? RUN_FAILED : run_trial(trainer, &kept, record);
     kept_state_free(&kept);
     return progress;
@@ -333,13 +313,14 @@ static enum progress no_choice(const struct trial *trial, struct command_record 
 {
     char values[160] = "";
     if (trial->done == 0)
-        return refuse(record, "nothing was found that could be accepted: drop goes on");
+        return trainer_refuse(record, "nothing was found that could be accepted: drop goes on");
     if (record->command.count == 0)
-        return refuse(record, "none of them is the best, since none made all steps: accept a value");
+        return trainer_refuse(record, "none of them is the best, since none made all steps: accept a value");
     for (int i = 0; i < trial->done; i++)
         snprintf(values + strlen(values), sizeof values - strlen(values), "%s%g", i ? ", " : "",
                  trial->results[i].value);
-    return refuse(record, "that was not tried: there %s %s, numbered from 1", trial->done == 1 ? "is" : "are", values);
+    return trainer_refuse(record, "that was not tried: there %s %s, numbered from 1", trial->done == 1 ? "is" : "are",
+                          values);
 }
 
 /* The viewer forgets it, and the run goes on, if it went on before. */
@@ -358,10 +339,10 @@ enum progress trainer_accept(struct trainer *trainer, struct command_record *rec
 {
     const struct trial *trial = &trainer->trial;
     if (!trial->waiting)
-        return refuse(record, "nothing was tried that could be accepted");
+        return trainer_refuse(record, "nothing was tried that could be accepted");
     if (trainer->state.step != trial->step)
-        return refuse(record, "it was tried from step %ld on, and the run stands at %ld: back %ld goes there",
-                      trial->step, trainer->state.step, trial->step);
+        return trainer_refuse(record, "it was tried from step %ld on, and the run stands at %ld: back %ld goes there",
+                              trial->step, trainer->state.step, trial->step);
     const int choice = find_choice(trial, &record->command);
     if (choice < 0)
         return no_choice(trial, record);
@@ -377,9 +358,9 @@ enum progress trainer_accept(struct trainer *trainer, struct command_record *rec
 enum progress trainer_drop(struct trainer *trainer, struct command_record *record)
 {
     if (!trainer->trial.waiting)
-        return refuse(record, "nothing was tried that could be dropped");
+        return trainer_refuse(record, "nothing was tried that could be dropped");
     const enum progress progress = leave_trial(trainer);
-    snprintf(record->outcome, sizeof record->outcome,
-             trainer->paused ? "dropped; paused at step %ld" : "dropped; running from step %ld", trainer->state.step);
+    trainer_outcome(record, trainer->paused ? "dropped; paused at step %ld" : "dropped; running from step %ld",
+                    trainer->state.step);
     return progress;
 }
