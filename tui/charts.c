@@ -172,7 +172,7 @@ int charts_overlay(struct scene *scene, const char *session, bool on, struct err
         free_place(&scene->runs.overlays[place]);
     for (int i = 0; on && place < 0 && i < CURVES_OVERLAYS; i++)
         if (!*scene->runs.overlays[i].name)
-            snprintf(scene->runs.overlays[place = i].name, SESSION_NAME_SIZE, "%s", session);
+            run_list_lay(&scene->runs, place = i, session);
     charts_list_overlays(scene);
     return on && place < 0 ? error_set(error, "%d sessions lie over the charts: take one away first", CURVES_OVERLAYS)
                            : 0;

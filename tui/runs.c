@@ -24,6 +24,7 @@ enum { NICE = 10 }; /* a tenth of a processor beside threads that train */
 struct wanted {
     bool shown;
     char overlays[CURVES_OVERLAYS][SESSION_NAME_SIZE];
+    long laid[CURVES_OVERLAYS];
     char details[SESSION_NAME_SIZE];
     double smoothing;
 };
@@ -62,6 +63,7 @@ struct runs {
     bool told_once;
     char told_error[RUN_WORDS];
     struct have have[CURVES_OVERLAYS], have_details;
+    long have_laid[CURVES_OVERLAYS];
     struct run_details details;
 };
 
@@ -79,6 +81,14 @@ int run_list_overlay(const struct run_list *list, const char *name)
         if (strcmp(list->overlays[i].name, name) == 0)
             return i;
     return -1;
+}
+
+void run_list_lay(struct run_list *list, int place, const char *name)
+{
+    struct run_overlay *overlay = &list->overlays[place];
+
+    snprintf(overlay->name, sizeof(overlay->name), "%s", name);
+    overlay->laid = ++list->laid;
 }
 
 static void wake(const struct runs *runs)
@@ -194,10 +204,11 @@ static void read_overlay(struct runs *runs, const struct wanted *wanted, int pla
     struct error error = {""};
     int failed;
 
-    if (is_current(&runs->have[place], name, row))
+    if (runs->have_laid[place] == wanted->laid[place] && is_current(&runs->have[place], name, row))
         return;
     failed = read_curves(runs, name, wanted->smoothing, &curves, &error);
     now_have(&runs->have[place], name, row);
+    runs->have_laid[place] = wanted->laid[place];
     if (failed) {
         curves_destroy(curves);
         curves = NULL;
@@ -205,6 +216,7 @@ static void read_overlay(struct runs *runs, const struct wanted *wanted, int pla
     pthread_mutex_lock(&runs->lock);
     curves_destroy(runs->finished.overlays[place].curves);
     snprintf(runs->finished.overlays[place].name, SESSION_NAME_SIZE, "%s", name);
+    runs->finished.overlays[place].laid = wanted->laid[place];
     runs->finished.overlays[place].curves = curves;
     runs->finished.failed[place] = failed != 0;
     if (failed)
@@ -306,8 +318,6 @@ static void look(struct runs *runs, const struct wanted *wanted)
     for (int i = 0; i < CURVES_OVERLAYS; i++)
         if (*wanted->overlays[i])
             read_overlay(runs, wanted, i);
-        else
-            runs->have[i].name[0] = 0;
     if (*wanted->details)
         read_details(runs, wanted->details);
     else
@@ -436,8 +446,10 @@ void runs_want(struct runs *runs, bool shown, const struct run_list *list, const
     wanted.shown = shown;
     wanted.smoothing = smoothing;
     snprintf(wanted.details, sizeof(wanted.details), "%s", details);
-    for (int i = 0; i < CURVES_OVERLAYS; i++)
+    for (int i = 0; i < CURVES_OVERLAYS; i++) {
         snprintf(wanted.overlays[i], SESSION_NAME_SIZE, "%s", list->overlays[i].name);
+        wanted.laid[i] = list->overlays[i].laid;
+    }
     pthread_mutex_lock(&runs->lock);
     if (memcmp(&wanted, &runs->wanted, sizeof(wanted)) != 0) {
         runs->wanted = wanted;
@@ -446,10 +458,10 @@ void runs_want(struct runs *runs, bool shown, const struct run_list *list, const
     pthread_mutex_unlock(&runs->lock);
 }
 
-/* The curves of a place that is still that session's. */
+/* The curves of a place that is still that session's, as it was laid there. */
 static void take_overlay(struct run_overlay *from, bool failed, struct run_overlay *to)
 {
-    if (*from->name && strcmp(from->name, to->name) == 0) {
+    if (*from->name && strcmp(from->name, to->name) == 0 && from->laid == to->laid) {
         curves_destroy(to->curves);
         to->curves = from->curves;
         from->curves = NULL;

@@ -33,8 +33,10 @@ struct run_list {
     char error[RUN_WORDS];          /* why it could not be read; empty: it could */
     struct run_overlay {
         char name[SESSION_NAME_SIZE]; /* empty: the place is free. Its place gives it its letter and its looks */
+        long laid;                    /* by run_list_lay */
         struct curves *curves;        /* NULL: they are still being read */
     } overlays[CURVES_OVERLAYS];
+    long laid; /* so many overlays so far */
     struct run_details details;
 };
 
@@ -42,6 +44,9 @@ struct run_list {
 void run_list_clear(struct run_list *list);
 /* The place of a session among the overlays; -1 when it is none. */
 int run_list_overlay(const struct run_list *list, const char *name);
+/* Gives a session a free place, with a number that tells it from what lay there before, of the same session too: its
+ * curves are wanted anew. */
+void run_list_lay(struct run_list *list, int place, const char *name);
 
 struct runs;
 

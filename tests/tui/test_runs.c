@@ -149,7 +149,7 @@ static void curves_are_read_and_read_again_as_they_grow(void **state)
 
     (void)state;
     log_steps(a, 1, 30);
-    strcpy(list.overlays[2].name, "a");
+    run_list_lay(&list, 2, "a");
     assert_int_equal(run_list_overlay(&list, "a"), 2);
     assert_int_equal(run_list_overlay(&list, "b"), -1);
     assert_int_equal(run_list_overlay(&list, ""), -1);
@@ -180,6 +180,29 @@ static void details_are_read_again_as_they_grow(void **state)
     session_close(a);
 }
 
+/* Whether or not the thread has seen the place free in between. */
+static void an_overlay_that_is_laid_again_is_read_again(void **state)
+{
+    struct session *a = make("a", 0.5);
+
+    (void)state;
+    log_steps(a, 1, 30);
+    session_close(a);
+    run_list_lay(&list, 2, "a");
+    runs_want(runs, false, &list, "", 0.5);
+    take_until(has_curves);
+    for (int i = 0; i < 2; i++) {
+        curves_destroy(list.overlays[2].curves);
+        memset(&list.overlays[2], 0, sizeof(list.overlays[2]));
+        if (i == 1)
+            runs_want(runs, false, &list, "", 0.5);
+        run_list_lay(&list, 2, "a");
+        runs_want(runs, false, &list, "", 0.5);
+        take_until(has_curves);
+        assert_true(curves_last_step(list.overlays[2].curves) == 30);
+    }
+}
+
 static bool has_an_epoch(void)
 {
     return has_curves() && curves_x(list.overlays[2].curves, CURVES_EPOCH, 40) == 1;
@@ -200,7 +223,7 @@ static void epochs_of_another_session_are_its_own(void **state)
     assert_int_equal(settings_set(&settings, "batch", "10", &error), 0);
     a = make("a", 0.5);
     log_steps(a, 1, 30);
-    strcpy(list.overlays[2].name, "a");
+    run_list_lay(&list, 2, "a");
     runs_want(runs, false, &list, "", 0.5);
     take_until(has_curves);
     assert_true(fabs(curves_x(list.overlays[2].curves, CURVES_EPOCH, 30) - 30.0 / 39) < 1e-9);
@@ -264,7 +287,7 @@ static void the_parent_of_this_run_is_told(void **state)
 static void what_cannot_be_read_is_said_and_leaves_its_place(void **state)
 {
     (void)state;
-    strcpy(list.overlays[0].name, "no-such-session");
+    run_list_lay(&list, 0, "no-such-session");
     runs_want(runs, false, &list, "", 0.5);
     take_until(was_said);
     assert_non_null(strstr(said, "no-such-session"));
@@ -279,13 +302,10 @@ static void what_cannot_be_read_is_said_and_leaves_its_place(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(the_list_is_read_when_it_is_wanted),
-        TEST(curves_are_read_and_read_again_as_they_grow),
-        TEST(details_are_read_again_as_they_grow),
-        TEST(epochs_of_another_session_are_its_own),
-        TEST(details_tell_what_differs),
-        TEST(the_parent_of_this_run_is_told),
-        TEST(what_cannot_be_read_is_said_and_leaves_its_place),
+        TEST(the_list_is_read_when_it_is_wanted),    TEST(curves_are_read_and_read_again_as_they_grow),
+        TEST(details_are_read_again_as_they_grow),   TEST(an_overlay_that_is_laid_again_is_read_again),
+        TEST(epochs_of_another_session_are_its_own), TEST(details_tell_what_differs),
+        TEST(the_parent_of_this_run_is_told),        TEST(what_cannot_be_read_is_said_and_leaves_its_place),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
