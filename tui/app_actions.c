@@ -296,6 +296,7 @@ static int act_help(struct app *app, const struct action *action, struct error *
     (void)error;
     app->scene.help_topic = entry ? entry->name : NULL;
     app->scene.overlay = OVERLAY_HELP;
+    app->scene.overlay_scroll = 0;
     return 0;
 }
 

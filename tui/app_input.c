@@ -47,22 +47,38 @@ static void close_overlay(struct app *app)
     app->scene.overlay_scroll = 0;
 }
 
-/* Keys that an overlay takes: help is scrolled, and goes at any other; a message goes at those that mean "seen", a
- * figure by Escape alone. */
+/* Rows by which a key scrolls an overlay of text; 0: it does not. */
+static int scroll_of(int key)
+{
+    switch (key) {
+    case KEY_CODE_DOWN:
+        return 1;
+    case KEY_CODE_UP:
+        return -1;
+    case KEY_CODE_PAGE_DOWN:
+        return 10;
+    case KEY_CODE_PAGE_UP:
+        return -10;
+    default:
+        return 0;
+    }
+}
+
+/* Keys that an overlay takes: help and messages are scrolled; help goes at any other, a message at those that mean
+ * "seen", a figure by Escape alone. */
 static bool overlay_key(struct app *app, int key)
 {
-    bool seen =
-        key == KEY_CODE_ESCAPE || (app->scene.overlay == OVERLAY_MESSAGE && (key == KEY_CODE_ENTER || key == ' '));
-    int *scroll = &app->scene.overlay_scroll;
+    const enum overlay overlay = app->scene.overlay;
+    bool seen = key == KEY_CODE_ESCAPE || (overlay == OVERLAY_MESSAGE && (key == KEY_CODE_ENTER || key == ' '));
 
-    if (app->scene.overlay == OVERLAY_NONE || (app->scene.overlay != OVERLAY_HELP && !seen))
+    if (overlay == OVERLAY_NONE)
         return false;
-    if (key == KEY_CODE_DOWN || key == KEY_CODE_PAGE_DOWN)
-        *scroll += key == KEY_CODE_DOWN ? 1 : 10;
-    else if (key == KEY_CODE_UP || key == KEY_CODE_PAGE_UP)
-        *scroll -= key == KEY_CODE_UP ? 1 : 10;
-    else
+    if (overlay != OVERLAY_FINDER && scroll_of(key))
+        app->scene.overlay_scroll += scroll_of(key);
+    else if (overlay == OVERLAY_HELP || seen)
         close_overlay(app);
+    else
+        return false;
     return true;
 }
 
@@ -97,7 +113,7 @@ static void screen_key(struct app *app, int key)
         app_notice(app, ROLE_DIM, "'%c' does nothing here: ? shows the keys, : opens the command line", key);
 }
 
-/* A click takes a message or the help away, the wheel scrolls the help; else they are the panels'. */
+/* A click takes a message or the help away, the wheel scrolls them; else they are the panels'. */
 static void mouse_event(struct app *app, const struct mouse *mouse)
 {
     struct rect area = canvas_area(screen_canvas());

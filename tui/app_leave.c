@@ -58,7 +58,7 @@ void app_quit(struct app *app)
     char lost[LOST_SIZE];
 
     list_lost(app, lost);
-    if (*lost == 0 || app->asked_to_leave) {
+    if (*lost == 0 || (app->asked_to_leave && app->scene.overlay == OVERLAY_MESSAGE)) {
         app_leave(app);
         return;
     }

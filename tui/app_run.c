@@ -31,6 +31,7 @@ void app_message(struct app *app, enum role role, const char *title, const char 
 
     app->asked_to_leave = false;
     scene->overlay = OVERLAY_MESSAGE;
+    scene->overlay_scroll = 0;
     scene->message_role = role;
     snprintf(scene->message_title, sizeof(scene->message_title), "%s", title);
     snprintf(scene->message, sizeof(scene->message), "%s", text);

@@ -28,7 +28,7 @@ struct app {
     bool deaf;                   /* the terminal's input has ended */
     bool keep_running;           /* when the terminal goes */
     bool alone;                  /* it has gone, and the run goes on */
-    bool asked_to_leave;         /* what would be lost stands on the screen */
+    bool asked_to_leave;         /* the newest message says what would be lost */
     bool undecided;              /* a trial has results, neither accepted nor dropped */
     FILE *kept;                  /* screen.log, while alone; else NULL */
     bool dirty;                  /* the scene has changed since it was drawn */

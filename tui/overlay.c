@@ -24,15 +24,33 @@ static struct rect draw_frame(struct canvas *canvas, struct rect body, int rows,
     return (struct rect){frame.column + 2, frame.row + 1, columns - 4, rows - 2};
 }
 
-static void draw_message(const struct scene *scene, struct canvas *canvas, struct rect body)
+/* Of `rows` rows those that are to be seen inside the frame: the scroll is kept in its bounds, the clip is the frame
+ * until the caller sets it back, and all the rows are drawn where the answer says. */
+static struct rect scroll_inside(struct scene *scene, struct canvas *canvas, struct rect inside, int rows,
+                                 struct rect *clip_before)
+{
+    int most = rows > inside.rows ? rows - inside.rows : 0;
+
+    scene->overlay_scroll = scene->overlay_scroll < 0 ? 0 : scene->overlay_scroll;
+    scene->overlay_scroll = scene->overlay_scroll > most ? most : scene->overlay_scroll;
+    *clip_before = canvas_clip(canvas, inside);
+    inside.row -= scene->overlay_scroll;
+    inside.rows = rows;
+    return inside;
+}
+
+static void draw_message(struct scene *scene, struct canvas *canvas, struct rect body)
 {
     int columns = body.columns > 84 ? 76 : body.columns - 8, rows;
-    struct rect inside;
+    struct rect inside, before;
 
     columns = columns < 10 ? 10 : columns;
     rows = words_wrapped_lines(scene->message, columns);
-    inside = draw_frame(canvas, body, rows, columns, scene->message_role, scene->message_title, "Esc closes, q quits");
+    inside = draw_frame(canvas, body, rows, columns, scene->message_role, scene->message_title,
+                        rows + 2 > body.rows ? "Up and Down scroll, Esc closes" : "Esc closes, q quits");
+    inside = scroll_inside(scene, canvas, inside, rows, &before);
     panel_draw_wrapped(canvas, inside, STYLE(ROLE_TEXT), scene->message);
+    canvas_clip(canvas, before);
 }
 
 /* ---- Help ---- */
@@ -68,12 +86,6 @@ static void draw_help_row(struct canvas *canvas, struct rect area, const struct 
     canvas_text_cut(canvas, area.column + KEY_COLUMNS, area.row, USAGE_COLUMNS - 1, STYLE(ROLE_TEXT, STYLE_BOLD),
                     usage);
     panel_draw_wrapped(canvas, text, STYLE(ROLE_LABEL), entry->help);
-}
-
-static int scroll_limit(int scroll, int most)
-{
-    scroll = scroll > most ? most : scroll;
-    return scroll < 0 ? 0 : scroll;
 }
 
 /* What writes the help, or only counts its rows. */
@@ -176,10 +188,7 @@ static void draw_help(struct scene *scene, struct canvas *canvas, struct rect bo
     snprintf(title, sizeof(title), "Keys and commands: %s", view_name(scene->view));
     inside = draw_frame(canvas, body, pen.rows, columns, ROLE_ACCENT, topic ? topic->name : title,
                         pen.rows + 2 > body.rows ? "Up and Down scroll, any other key closes" : "any key closes");
-    scene->overlay_scroll = scroll_limit(scene->overlay_scroll, pen.rows - inside.rows);
-    before = canvas_clip(canvas, inside);
-    inside.row -= scene->overlay_scroll;
-    inside.rows = pen.rows; /* all of it is drawn, and clipped */
+    inside = scroll_inside(scene, canvas, inside, pen.rows, &before);
     pen = (struct pen){canvas, inside, 0};
     if (topic)
         write_topic(&pen, topic);

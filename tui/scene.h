@@ -114,7 +114,7 @@ struct scene {
     bool command_focused;
     struct notice notice;
     enum overlay overlay;
-    int overlay_scroll;                            /* rows of the help that are above its frame */
+    int overlay_scroll;                            /* rows of the help or the message that are above its frame */
     char message_title[64], message[JOURNAL_TEXT]; /* of OVERLAY_MESSAGE */
     enum role message_role;
     const char *help_topic; /* a command's name; NULL: all */

@@ -89,6 +89,24 @@ static void a_decision_that_is_waited_for_is_asked_about(void **state)
     assert_true(pty_line_restored());
 }
 
+/* ... and in sight: what has taken the question's place does not answer it. */
+static void the_question_is_asked_again_when_help_has_hidden_it(void **state)
+{
+    (void)state;
+    pty_start(80, 24, "", TINY "--epochs 40 --lr 1000");
+    pty_wait("Training diverged");
+    pty_keys("q");
+    pty_wait("Leave?");
+    pty_keys("?");
+    pty_wait("Keys and commands");
+    pty_wait_gone("Leave?");
+    pty_keys("\003");
+    pty_wait("Leave?");
+    assert_true(pty_runs());
+    pty_keys("q");
+    assert_exit(1);
+}
+
 static void a_lost_terminal_saves_and_ends_the_run(void **state)
 {
     (void)state;
@@ -167,6 +185,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_run_that_is_saved_and_paused_or_finished_is_left_without_a_question),
         TEST(a_decision_that_is_waited_for_is_asked_about),
+        TEST(the_question_is_asked_again_when_help_has_hidden_it),
         TEST(a_lost_terminal_saves_and_ends_the_run),
         TEST(kept_running_the_run_goes_on_to_its_end),
         TEST(kept_running_before_the_run_is_there),

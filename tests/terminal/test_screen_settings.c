@@ -63,6 +63,17 @@ static void settings_change_and_are_undone(void **state)
     wait_for("on-divergence     pause");
     screen_key("Escape");
     wait_until_gone("Settings that may change");
+    screen_resize(60, 18); /* too few rows for all of them */
+    screen_command("set");
+    wait_for("Up and Down scroll, Esc closes");
+    assert_null(strstr(screen_text(), "on-divergence "));
+    screen_key("NPage");
+    wait_for("on-divergence     pause");
+    screen_key("PPage");
+    wait_until_gone("on-divergence ");
+    screen_key("Escape");
+    wait_until_gone("Settings that may change");
+    screen_resize(160, 40);
     screen_command("set augment");
     wait_for("augment standard");
     leave();
