@@ -46,12 +46,9 @@ static enum progress set_rate(struct trainer *trainer, struct command_record *re
     const struct command *command = &record->command;
     const float old = trainer->state.learning_rate;
     const float rate = (float)(command->kind == COMMAND_SCALE_LEARNING_RATE ? old * command->value : command->value);
-    if (!(rate > 0 && rate <= TRAIN_MAX_LEARNING_RATE)) {
-        record->ok = false;
-        trainer_outcome(record, "the learning rate must be above 0 and up to %d, not %g; still %g",
-                        TRAIN_MAX_LEARNING_RATE, (double)rate, (double)old);
-        return RUN_ON;
-    }
+    if (!(rate > 0 && rate <= TRAIN_MAX_LEARNING_RATE))
+        return trainer_refuse(record, "the learning rate must be above 0 and up to %d, not %g; still %g",
+                              TRAIN_MAX_LEARNING_RATE, (double)rate, (double)old);
     trainer->state.learning_rate = rate;
     trainer->unsaved = true;
     if (rate != old)
