@@ -285,14 +285,23 @@ static void smooth_all(struct series *series)
     }
 }
 
+/* Of values that were merged across the cut nobody knows which lie before it: all of them go. */
+static bool is_kept(const struct merged *merged, size_t count)
+{
+    return merged->index + merged->points <= count;
+}
+
 void series_truncate(struct series *series, double x)
 {
     size_t count = series_find(series, nextafter(x, INFINITY));
     if (count == series->count)
         return;
-    series->count = count;
-    while (series->merged_count && series->merged[series->merged_count - 1].index >= count)
+    while (series->merged_count && !is_kept(&series->merged[series->merged_count - 1], count)) {
         series->merged_count--;
+        if (series->merged[series->merged_count].index < count)
+            count = series->merged[series->merged_count].index;
+    }
+    series->count = count;
     while (series->break_count && series->breaks[series->break_count - 1] >= count)
         series->break_count--;
     cut_nodes(&series->part[SERIES_RAW], count);

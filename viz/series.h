@@ -33,7 +33,7 @@ int series_break(struct series *series, struct error *error);
  * `non_finite` others. Kept as its two extremes; smoothing takes the mean `count` times. */
 int series_append_merged(struct series *series, double x0, double x1, float min, float max, double mean, size_t count,
                          size_t non_finite, struct error *error);
-/* Drops the points behind x: the run went back. */
+/* Drops the points behind x, and those that stand for values on both sides of it: the run went back. */
 void series_truncate(struct series *series, double x);
 /* A new weight of the past; goes over all points once. */
 void series_set_smoothing(struct series *series, double smoothing);

@@ -162,6 +162,31 @@ static void truncating_is_as_if_never_appended(void **state)
     series_destroy(fresh);
 }
 
+/* Neither their extremes nor their mean are those of the part before the cut. */
+static void what_was_merged_across_a_cut_is_gone(void **state)
+{
+    (void)state;
+    struct series *cut = new_series(0.5), *fresh = new_series(0.5);
+    struct error error = {""};
+    for (int i = 0; i < 10; i++) {
+        append(cut, i, 1);
+        append(fresh, i, 1);
+    }
+    assert_int_equal(series_append_merged(cut, 10, 19, 2, 60, 31, 10, 0, &error), 0);
+    assert_int_equal(series_append_merged(cut, 20, 29, 2, 60, 31, 10, 1, &error), 0);
+    series_truncate(cut, 29);
+    assert_int_equal(series_count(cut), 15);
+    series_truncate(cut, 24);
+    assert_int_equal(series_count(cut), 12);
+    series_truncate(cut, 15);
+    assert_int_equal(series_count(cut), 10);
+    append(cut, 16, 3);
+    append(fresh, 16, 3);
+    assert_true(series_smoothed(cut, 10) == series_smoothed(fresh, 10));
+    series_destroy(cut);
+    series_destroy(fresh);
+}
+
 static void points_are_found_by_x(void **state)
 {
     (void)state;
@@ -230,6 +255,7 @@ int main(void)
         cmocka_unit_test(merged_points_keep_their_extremes_and_weigh_as_many),
         cmocka_unit_test(x_must_not_go_down),
         cmocka_unit_test(truncating_is_as_if_never_appended),
+        cmocka_unit_test(what_was_merged_across_a_cut_is_gone),
         cmocka_unit_test(points_are_found_by_x),
         cmocka_unit_test(a_weighted_point_counts_as_many),
         cmocka_unit_test(a_break_lets_no_line_through),
