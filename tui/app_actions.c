@@ -36,6 +36,7 @@ static int act_trainer(struct app *app, const struct action *action, struct erro
         return -1;
     app->scene.asked = true;
     app->scene.asked_for = command.kind;
+    memcpy(app->asked_text, command.text, sizeof(app->asked_text));
     app_notice(app, ROLE_DIM, "%s: after this step", action->text);
     return 0;
 }

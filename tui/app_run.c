@@ -256,14 +256,34 @@ static const char *way_on(const struct command_record *record)
     return kind == COMMAND_PAUSE ? look : "";
 }
 
+/* A `step` is under way until a person has the run do something else; what else happens on the way leaves it so. */
+static void note_step(struct app *app, const struct command_record *record)
+{
+    if (!record->ok)
+        return;
+    switch (record->command.kind) {
+    case COMMAND_STEP:
+        app->pause_step = record->step + record->command.count;
+        break;
+    case COMMAND_PAUSE:
+    case COMMAND_RESUME:
+    case COMMAND_ROLLBACK:
+        app->pause_step = 0;
+        break;
+    default:
+        break;
+    }
+}
+
 static void log_command(struct app *app, const struct command_record *record)
 {
     const char *more = way_on(record);
 
-    app->scene.asked = false;
+    if (strcmp(record->command.text, app->asked_text) == 0)
+        app->scene.asked = false;
+    note_step(app, record);
     if (record->ok && record->command.kind == COMMAND_SAVE && *record->command.name)
         command_know_name(record->command.name);
-    app->pause_step = record->ok && record->command.kind == COMMAND_STEP ? record->step + record->command.count : 0;
     app_log(app, record->ok ? JOURNAL_COMMAND : JOURNAL_ERROR, *more ? "%s: %s; %s" : "%s: %s%s", record->command.text,
             record->outcome, more);
     if (more == choose) /* what was tried is on the chart and in the log */

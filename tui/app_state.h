@@ -33,6 +33,7 @@ struct app {
     FILE *kept;                  /* screen.log, while alone; else NULL */
     bool dirty;                  /* the scene has changed since it was drawn */
     long saved_step;             /* last told in the log */
+    char asked_text[256];        /* the newest command that the trainer was given */
     long pause_step;             /* where a `step` is to end; 0: none is under way */
     struct probe *incoming;      /* the trainer copies into it */
     long look_number;            /* of the newest look; 0: none */

@@ -101,6 +101,8 @@ static void commands_wait_for_their_step(void **state)
     wait_for("1 cancelled, 1 left");
     screen_command("step 5");
     assert_int_equal(wait_for_step_above(step + 4), step + 5);
+    snprintf(line, sizeof line, "paused at step %ld; Blocks", step + 5); /* though something else came on the way */
+    wait_for(line);
     screen_key("0");
     snprintf(line, sizeof line, "at %ld set weight-decay 0: weight-decay 0.0005 -> 0", step + 3);
     wait_for(line);
