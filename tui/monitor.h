@@ -22,7 +22,7 @@ enum history {
     HISTORY_COUNT
 };
 
-enum { MONITOR_STEPS = 512 };
+enum { MONITOR_STEPS = 512, MONITOR_POINTS = 4096 };
 
 struct monitor_sample {
     double time; /* seconds, of a clock that does not jump */
@@ -44,6 +44,8 @@ void monitor_destroy(struct monitor *monitor); /* NULL is fine */
 int monitor_add(struct monitor *monitor, const struct monitor_sample *sample, struct error *error);
 
 const struct monitor_sample *monitor_latest(const struct monitor *monitor); /* NULL before the first */
+/* Up to MONITOR_POINTS points, however long the run: when there are more samples, the lowest and the highest of each
+ * few stay. Valid until the next sample. */
 const struct series *monitor_history(const struct monitor *monitor, enum history history);
 
 /* Splits of steps of the last MONITOR_STEPS samples in which there were steps: how many there are, and that of so many

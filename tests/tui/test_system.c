@@ -335,6 +335,33 @@ static void a_history_counts_minutes_from_the_first_sample(void **state)
     assert_int_equal(series_count(monitor_history(scene.monitor, HISTORY_GPU_LOAD)), 0);
 }
 
+/* A night of samples has no more points than an hour: as many in each half, and none of its extremes is lost. */
+static void a_history_of_any_length_has_a_bound(void **state)
+{
+    const int samples = 40000;
+    struct monitor_sample sample = made_sample(0);
+    const struct series *speed;
+    struct series_summary sum;
+    size_t count, half;
+
+    (void)state;
+    for (int i = 0; i < samples; i++) {
+        sample.time = i;
+        sample.images_per_second = i == 1234 ? 900 : i == 20001 ? 3 : 100 + i % 7;
+        add(&sample);
+    }
+    speed = monitor_history(scene.monitor, HISTORY_IMAGES);
+    count = series_count(speed);
+    assert_true(count <= MONITOR_POINTS && count > MONITOR_POINTS / 3);
+    half = series_find(speed, samples / 2 / 60.0);
+    assert_true(half > count / 2 - 10 && half < count / 2 + 10);
+    assert_true(series_x(speed, 0) < 1 && series_x(speed, count - 1) > samples / 60.0 - 1);
+    sum = series_summarize(speed, SERIES_RAW, 0, count);
+    assert_true(sum.max == 900 && sum.min == 3);
+    half = series_find(speed, 1234 / 60.0);
+    assert_true(series_y(speed, half) == 900);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -346,6 +373,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(the_overview_of_a_large_screen_has_its_first_lines, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_newest_steps_are_kept, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_history_counts_minutes_from_the_first_sample, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_history_of_any_length_has_a_bound, set_up, tear_down),
         cmocka_unit_test(the_parts_of_a_bar_fill_it),
         cmocka_unit_test(no_step_has_no_bar),
     };
