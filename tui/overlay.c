@@ -164,9 +164,10 @@ static void write_help(struct pen *pen, enum view view)
     for (int i = 0; (entry = command_at(i)); i++)
         write_command(pen, entry);
     move_pen(pen, 1);
-    write_text(
-        pen, STYLE(ROLE_DIM),
-        "Mouse: a click opens a view by its name and marks a block, a second one opens that; the wheel scrolls.");
+    write_text(pen, STYLE(ROLE_DIM),
+               "Mouse: a click opens a view by its name and marks a block or a run, a second one opens that; the wheel "
+               "scrolls "
+               "and zooms a chart of steps.");
     write_text(pen, STYLE(ROLE_DIM),
                "Command line: Tab completes, Up recalls, Ctrl-R searches. Ctrl-C saves and leaves, a second one leaves "
                "at once; Ctrl-Z stops, fg goes on.");

@@ -180,7 +180,7 @@ const struct panel_ops panel_loss = CHART(
     .help = "Charts: Left, Right, Home and End move a cursor, at which the values are read; Enter there prepares "
             "the way back to its step, Esc takes it away. ] and [ (Up, Down) show fewer or more steps, { and } "
             "earlier or later ones, f all. , and . smooth less or more, l changes between logarithmic and linear, "
-            "x between steps, epochs and time.");
+            "x between steps, epochs and time. A click puts the cursor there, the wheel zooms about its place.");
 const struct panel_ops panel_accuracy = CHART(PLACE_ACCURACY, "Accuracy", draw_accuracy, head_accuracy, mouse_accuracy);
 const struct panel_ops panel_learning_rate =
     CHART(PLACE_LEARNING_RATE, "Learning rate", draw_learning_rate, head_learning_rate, mouse_learning_rate);

@@ -273,6 +273,10 @@ static void the_mouse_reads_and_zooms(void **state)
         turn(MOUSE_WHEEL_DOWN, plot.row + 2, column);
     range_is(0, 1000);
     assert_false(turn(MOUSE_WHEEL_UP, plot.row + 2, plot.column - 1)); /* beside it there is no step */
+    scene.overlay = OVERLAY_HELP;
+    render(48, 160);
+    must_show(48, "A click puts the cursor");
+    must_show(48, "the wheel zooms");
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open, probed_scene_close)
