@@ -43,7 +43,7 @@ static void list_lost(const struct app *app, char text[LOST_SIZE])
         add(text,
             "The run waits for a decision on a step that is not finite: leaving ends it as diverged. back goes to "
             "the last good checkpoint, resume tries the step again.");
-    if (app->run && !app->run_ended && app->undecided)
+    if (app->run && !app->run_ended && app->scene.undecided)
         add(text, "What was tried is neither accepted nor dropped, and the futures are not saved. accept takes the "
                   "best, accept VALUE another, drop none.");
     for (int i = 0; i < app->picture_count; i++)

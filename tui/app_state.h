@@ -29,7 +29,6 @@ struct app {
     bool keep_running;           /* when the terminal goes */
     bool alone;                  /* it has gone, and the run goes on */
     bool asked_to_leave;         /* the newest message says what would be lost */
-    bool undecided;              /* a trial has results, neither accepted nor dropped */
     FILE *kept;                  /* screen.log, while alone; else NULL */
     bool dirty;                  /* the scene has changed since it was drawn */
     long saved_step;             /* last told in the log */

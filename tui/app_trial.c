@@ -42,7 +42,7 @@ void app_follow_trial(struct app *app, const struct trial_event *event)
     struct scene *scene = &app->scene;
     struct error error;
 
-    app->undecided = event->news == TRIAL_ENDS || (app->undecided && event->news != TRIAL_GONE);
+    scene->undecided = event->news == TRIAL_ENDS || (scene->undecided && event->news != TRIAL_GONE);
     if (finder_take(scene->finder, event, &error))
         app_log(app, JOURNAL_ERROR, "the figure has a gap: %s", error.message);
     if (event->news == TRIAL_BEGINS && event->range)

@@ -160,6 +160,8 @@ static struct badge state_badge(const struct scene *scene)
         snprintf(badge.text, sizeof(badge.text), "starting");
     } else if (scene->asked && scene->asked_for == COMMAND_PAUSE && now->state == TRAINER_RUNNING) {
         badge = (struct badge){"pausing", ROLE_WARNING};
+    } else if (now->state == TRAINER_PAUSED && scene->undecided) {
+        badge = (struct badge){"tried: accept or drop", ROLE_WARNING};
     } else if (now->state == TRAINER_PAUSED && now->diverged) {
         badge = (struct badge){"diverged", ROLE_BAD};
     } else {

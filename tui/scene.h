@@ -73,6 +73,7 @@ struct scene {
     struct epoch_record results; /* at the run's end; step 0: not yet */
     bool asked;                  /* a command is on its way to the trainer ... */
     enum command_kind asked_for; /* ... this one */
+    bool undecided;              /* a trial has results, neither accepted nor dropped */
 
     struct monitor *monitor; /* of the machine; NULL until the run is there */
     struct curves *curves;

@@ -312,6 +312,10 @@ static void states_are_said(void **state)
     scene.snapshot.state = TRAINER_PAUSED;
     render(24, 80, GLYPHS_BRAILLE);
     assert_true(shows(24, "space resume"));
+    scene.undecided = true;
+    render(24, 80, GLYPHS_BRAILLE);
+    assert_non_null(strstr(text[0], " tried: accept or drop "));
+    scene.undecided = false;
     scene.snapshot.state = TRAINER_RUNNING;
     scene.asked = true;
     scene.asked_for = COMMAND_PAUSE;
