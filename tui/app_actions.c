@@ -259,9 +259,17 @@ static int act_glyphs(struct app *app, const struct action *action, struct error
     return 0;
 }
 
+/* A view that would open below the finder's figure takes its place. */
+static void uncover(struct scene *scene)
+{
+    if (scene->overlay == OVERLAY_FINDER)
+        scene->overlay = OVERLAY_NONE;
+}
+
 static int act_view(struct app *app, const struct action *action, struct error *error)
 {
     (void)error;
+    uncover(&app->scene);
     if (view_word_chart(action->choice) != PLACE_COUNT)
         scene_open_chart(&app->scene, view_word_chart(action->choice));
     else
@@ -286,6 +294,7 @@ static int act_images(struct app *app, const struct action *action, struct error
     (void)error;
     if (action->choice >= 0)
         images_turn(&app->scene.images_choice, action->choice);
+    uncover(&app->scene);
     scene_open(&app->scene, VIEW_IMAGES);
     return 0;
 }

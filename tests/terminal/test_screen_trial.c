@@ -32,7 +32,7 @@ static void a_run_tries_and_goes_on(void **state)
     screen_command("try lr x0.5 x1 1000 for 60");
     wait_for(" trying 1/3, step ");
     wait_for("accept takes the best");
-    wait_for(" paused ");
+    wait_for(" tried: accept or drop ");
     step = screen_step();
     wait_for("lr tried");
     wait_for("1000 diverged at ");
@@ -58,7 +58,7 @@ static void a_pause_ends_what_is_tried(void **state)
     screen_command("try momentum 0.8 0.95 for 50000");
     wait_for(" trying 1/2, step ");
     screen_key("Space");
-    wait_for(" paused ");
+    wait_for(" tried: accept or drop ");
     step = screen_step();
     wait_for("cut short");
     screen_command("drop");
@@ -88,7 +88,7 @@ static void leaving_futures_behind_is_asked_about(void **state)
     screen_start(120, 36, "", TINY "--probe-every 0");
     wait_for_step_above(5);
     screen_command("try lr x0.5 x1 for 20");
-    wait_for(" paused ");
+    wait_for(" tried: accept or drop ");
     wait_for("lr tried");
     screen_key("q");
     wait_for("Leave?");
@@ -103,7 +103,7 @@ static void leaving_futures_behind_is_asked_about(void **state)
     wait_for_step_above(5);
     screen_command("lrfind 1e-4 1 for 60");
     wait_for("accept, drop; Esc hides");
-    wait_for(" paused ");
+    wait_for(" tried: accept or drop ");
     screen_key("q");
     wait_for("neither accepted nor dropped");
     leave(); /* with the second */
@@ -121,6 +121,13 @@ static void the_finder_opens_its_figure(void **state)
     screen_key("Escape");
     wait_until_gone("Learning rate finder");
     wait_for("lrfind 1e-4 1 for 60: tried lr 0.0001 to 1 over ");
+    screen_command("drop");
+    wait_for(" training ");
+    screen_command("lrfind 1e-4 1 for 60");
+    wait_for("accept, drop; Esc hides");
+    screen_key("0"); /* another view takes its place */
+    wait_until_gone("Learning rate finder");
+    wait_for("Log");
     screen_command("drop");
     wait_for(" training ");
     leave();
