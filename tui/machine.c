@@ -47,68 +47,50 @@ static const char *read_text(struct machine *machine, const char *path)
 
 /* ---- Limits of control groups ---- */
 
-/* Version 1's of a folder; INFINITY where it is not there. */
-static double cpu_limit_1(struct machine *machine, const char *folder)
+/* Where a version of control groups has a limit. */
+struct limit {
+    const char *hierarchy, *controller, *file;
+    double (*read)(const char *text);
+    const char *period; /* a file with the time to which `file`, of processors in version 1, refers; else NULL */
+};
+
+static const struct limit processor_limits[] = {{"", NULL, "cpu.max", proc_cpu_max, NULL},
+                                                {"/cpu", "cpu", "cpu.cfs_quota_us", NULL, "cpu.cfs_period_us"}},
+                          memory_limits[] = {{"", NULL, "memory.max", proc_memory_limit, NULL},
+                                             {"/memory", "memory", "memory.limit_in_bytes", proc_memory_limit, NULL}};
+
+/* A group's; INFINITY where it is not there. */
+static double limit_of(struct machine *machine, const struct limit *limit, const char *group)
 {
-    char path[PATH_SIZE], quota[32];
+    char path[2 * PATH_SIZE], quota[32];
     const char *text;
 
-    snprintf(path, sizeof(path), "%s/cpu.cfs_quota_us", folder);
+    snprintf(path, sizeof(path), "/sys/fs/cgroup%s%s/%s", limit->hierarchy, group, limit->file);
     text = read_text(machine, path);
     if (!text)
         return INFINITY;
+    if (!limit->period)
+        return limit->read(text);
     snprintf(quota, sizeof(quota), "%s", text);
-    snprintf(path, sizeof(path), "%s/cpu.cfs_period_us", folder);
+    snprintf(path, sizeof(path), "/sys/fs/cgroup%s%s/%s", limit->hierarchy, group, limit->period);
     text = read_text(machine, path);
     return text ? proc_cpu_quota(quota, text) : INFINITY;
 }
 
-static double memory_limit_1(struct machine *machine, const char *folder)
-{
-    char path[PATH_SIZE];
-    const char *text;
-
-    snprintf(path, sizeof(path), "%s/memory.limit_in_bytes", folder);
-    text = read_text(machine, path);
-    return text ? proc_memory_limit(text) : INFINITY;
-}
-
-static double cpu_limit_2(struct machine *machine, const char *folder)
-{
-    char path[PATH_SIZE];
-    const char *text;
-
-    snprintf(path, sizeof(path), "%s/cpu.max", folder);
-    text = read_text(machine, path);
-    return text ? proc_cpu_max(text) : INFINITY;
-}
-
-static double memory_limit_2(struct machine *machine, const char *folder)
-{
-    char path[PATH_SIZE];
-    const char *text;
-
-    snprintf(path, sizeof(path), "%s/memory.max", folder);
-    text = read_text(machine, path);
-    return text ? proc_memory_limit(text) : INFINITY;
-}
-
 /* The least limit of the process's group and of all above it. In a container the path may be one of the machine
  * outside: what is not there limits nothing, and the hierarchy's own root is looked at in any case. */
-static double least(struct machine *machine, const char *hierarchy, const char *controller,
-                    double (*limit)(struct machine *, const char *))
+static double least(struct machine *machine, const struct limit *limit)
 {
-    char group[PATH_SIZE] = "", folder[2 * PATH_SIZE];
+    char group[PATH_SIZE] = "";
     const char *text = read_text(machine, "/proc/self/cgroup");
     double found = INFINITY;
 
-    if (!text || !proc_cgroup(text, controller, group, sizeof(group)))
+    if (!text || !proc_cgroup(text, limit->controller, group, sizeof(group)))
         return INFINITY;
     for (;;) {
         char *slash;
 
-        snprintf(folder, sizeof(folder), "/sys/fs/cgroup%s%s", hierarchy, group);
-        found = fmin(found, limit(machine, folder));
+        found = fmin(found, limit_of(machine, limit, group));
         slash = strrchr(group, '/');
         if (!slash)
             return found;
@@ -118,9 +100,8 @@ static double least(struct machine *machine, const char *hierarchy, const char *
 
 static void find_limits(struct machine *machine)
 {
-    machine->processors_most = fmin(least(machine, "", NULL, cpu_limit_2), least(machine, "/cpu", "cpu", cpu_limit_1));
-    machine->memory_limit =
-        fmin(least(machine, "", NULL, memory_limit_2), least(machine, "/memory", "memory", memory_limit_1));
+    machine->processors_most = fmin(least(machine, &processor_limits[0]), least(machine, &processor_limits[1]));
+    machine->memory_limit = fmin(least(machine, &memory_limits[0]), least(machine, &memory_limits[1]));
 }
 
 /* ---- Temperature ---- */
