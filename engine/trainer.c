@@ -323,6 +323,11 @@ bool trainer_is_settled(struct trainer *trainer)
            atomic_load_explicit(&trainer->applied, memory_order_acquire) == given;
 }
 
+bool trainer_waits(struct trainer *trainer)
+{
+    return trainer_is_settled(trainer) && atomic_load(&trainer->waits);
+}
+
 void trainer_request_stop(struct trainer *trainer)
 {
     const int saved_errno = errno;

@@ -366,6 +366,8 @@ int trainer_command(struct trainer *trainer, const struct command *command, stru
 bool trainer_has_room(struct trainer *trainer);
 /* Whether all commands given so far were applied, and the snapshot shows it, or the run has ended. The same thread. */
 bool trainer_is_settled(struct trainer *trainer);
+/* Whether it is paused, with all of them applied: nothing happens before another one comes. The same thread. */
+bool trainer_waits(struct trainer *trainer);
 /* Asks for an end after the current step, with a checkpoint; interrupts an evaluation. Async-signal-safe, from any
  * thread. */
 void trainer_request_stop(struct trainer *trainer);

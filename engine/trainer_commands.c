@@ -368,8 +368,10 @@ enum progress trainer_apply_commands(struct trainer *trainer)
             return RUN_FAILED;
         if (trainer->now.state != TRAINER_PAUSED)
             trainer_set_state(trainer, TRAINER_PAUSED);
+        atomic_store(&trainer->waits, true);
         while (sem_wait(&trainer->wake) != 0 && errno == EINTR)
             ;
+        atomic_store(&trainer->waits, false); /* before `applied` tells of what comes now */
     }
     if (trainer->now.state == TRAINER_PAUSED) {
         trainer_set_state(trainer, TRAINER_RUNNING);

@@ -126,6 +126,7 @@ struct trainer {
     struct look_buffer looks;
     sem_t wake;
     atomic_uint applied; /* commands of the queue */
+    atomic_bool waits;   /* paused, for another command */
     atomic_bool stop, abandon, ended;
 
     pthread_t thread;

@@ -162,6 +162,11 @@ void cli_script_read(struct cli_script *script)
     }
 }
 
+bool cli_script_has_ended(const struct cli_script *script)
+{
+    return !script->reading && script->question_count == 0;
+}
+
 void cli_script_hear(struct cli_script *script, const struct event *event)
 {
     script->refused += script->path && event->kind == EVENT_COMMAND && !event->command.ok;

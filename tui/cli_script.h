@@ -29,6 +29,8 @@ int cli_script_begin(struct cli_script *script, struct trainer *trainer, struct 
 /* Runs the lines that standard input has by now, and answers what was asked; a line that fails is told, and the next
  * goes on. While the run has no room for more commands the rest stays in the pipe. Never waits. */
 void cli_script_read(struct cli_script *script);
+/* Whether no more commands come: the last was given to the trainer, and all questions are answered. */
+bool cli_script_has_ended(const struct cli_script *script);
 /* Counts what came of the script's commands. */
 void cli_script_hear(struct cli_script *script, const struct event *event);
 

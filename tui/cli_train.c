@@ -108,7 +108,7 @@ static void watch(struct progress *progress, struct trainer *trainer, struct cli
                   const sigset_t *signals)
 {
     struct snapshot snapshot;
-    bool asked = false;
+    bool asked = false, deserted = false;
     do {
         int signal = wait_signal(signals);
         if (signal && asked)
@@ -120,6 +120,11 @@ static void watch(struct progress *progress, struct trainer *trainer, struct cli
         }
         drain(progress, trainer, script, &snapshot);
         cli_script_read(script);
+        if (!deserted && cli_script_has_ended(script) && trainer_waits(trainer)) {
+            deserted = true;
+            trainer_request_stop(trainer);
+            progress_line(progress, "stopping: the run is paused, and nobody is left who could resume it");
+        }
         progress_show(progress, &snapshot);
     } while (!trainer_has_ended(snapshot.state));
     drain(progress, trainer, script, &snapshot);

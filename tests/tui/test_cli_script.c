@@ -125,6 +125,22 @@ static void quit_waits_for_the_commands_before_it(void **state)
     assert_said(outcome, "quit: stopped and saved at step");
 }
 
+static void a_paused_run_ends_when_no_more_commands_come(void **state)
+{
+    (void)state;
+    int in;
+    struct process process = process_start_fed("train " TINY "--epochs 100000 --session left --script -", &in);
+    feed(in, "pause\nset momentum 0.8\n");
+    close(in);
+    const struct outcome *outcome = process_finish(&process);
+    assert_int_equal(outcome->status, 130);
+    assert_said(outcome, "set momentum 0.8: momentum 0.9 -> 0.8\n");
+    assert_said(outcome, "stopping: the run is paused, and nobody is left who could resume it");
+    assert_said(outcome, "stopped and saved at step");
+    write_script("pause.nfb", "at 3 pause\n");
+    assert_said(run_expecting(130, "train " TINY "--epochs 100000 --script pause.nfb"), "stopped and saved at step 3");
+}
+
 static const char *repeat(const char *name, const char *line, int count)
 {
     FILE *file = fopen(process_path(name), "w");
@@ -234,6 +250,7 @@ int main(void)
         cmocka_unit_test(a_mistake_is_told_before_anything_is_made),
         cmocka_unit_test(a_pipe_leads_the_run_while_it_trains),
         cmocka_unit_test(quit_waits_for_the_commands_before_it),
+        cmocka_unit_test(a_paused_run_ends_when_no_more_commands_come),
         cmocka_unit_test(long_scripts_are_done_whole),
         cmocka_unit_test(what_a_run_has_no_room_for_is_told_before_anything_is_made),
         cmocka_unit_test(a_session_that_is_done_runs_no_script),
