@@ -1,6 +1,7 @@
 /* See curves.h. */
 #include "tui/curves_impl.h"
 
+#include "base/array.h"
 #include "engine/live.h"
 
 #include <math.h>
@@ -175,15 +176,11 @@ void curves_cut(struct curves *curves, double step)
 
 int curves_mark(struct curves *curves, double step, const char *label, struct error *error)
 {
-    if (curves->mark_count == curves->mark_room) {
-        int room = curves->mark_room ? 2 * curves->mark_room : 16;
-        struct mark *marks = realloc(curves->marks, (size_t)room * sizeof(*marks));
+    struct mark *marks = array_grow(curves->marks, &curves->mark_room, (size_t)curves->mark_count + 1, sizeof(*marks));
 
-        if (!marks)
-            return error_set(error, "out of memory");
-        curves->marks = marks;
-        curves->mark_room = room;
-    }
+    if (!marks)
+        return error_set(error, "out of memory");
+    curves->marks = marks;
     curves->marks[curves->mark_count].step = step;
     snprintf(curves->marks[curves->mark_count].label, sizeof(curves->marks->label), "%s", label);
     curves->mark_count++;

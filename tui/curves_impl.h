@@ -16,7 +16,8 @@ struct curves {
     struct series *series[QUANTITY_COUNT][PART_COUNT]; /* over the steps */
     struct scale *epochs, *seconds;                    /* over the steps, too */
     struct mark *marks;                                /* by rising step */
-    int mark_count, mark_room;
+    int mark_count;
+    size_t mark_room;
     double smoothing;
     struct futures *futures;
 };

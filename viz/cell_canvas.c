@@ -1,5 +1,6 @@
 /* The canvas of terminal cells. Lines are kept as dots of a cell beside its character, so that lines which meet share
  * a braille pattern; layers decide which of them a cell shows. */
+#include "base/array.h"
 #include "viz/canvas_impl.h"
 
 #include <math.h>
@@ -25,9 +26,9 @@ struct kept_picture {
 };
 struct kept_pictures {
     struct kept_picture *items;
-    int count, capacity;
+    int count;
     uint8_t *bytes;
-    size_t used, size;
+    size_t capacity, used, size;
 };
 
 struct cell_canvas {
@@ -355,30 +356,20 @@ static void image(struct canvas *canvas, struct rect area, const uint8_t *rgb, i
 
 /* ---- Pictures that are kept ---- */
 
-static bool grow(void **items, size_t count, size_t size, size_t *room)
-{
-    size_t wanted = *room;
-    if (count <= *room)
-        return true;
-    while (wanted < count)
-        wanted = wanted ? 2 * wanted : 16;
-    void *larger = realloc(*items, wanted * size);
-    if (!larger)
-        return false;
-    *items = larger;
-    *room = wanted;
-    return true;
-}
-
 /* Adds it to the list; false without memory, and it stays half blocks. */
 static bool keep(struct kept_pictures *kept, struct rect area, const uint8_t *rgb, int width, int height)
 {
     const size_t bytes = (size_t)width * (size_t)height * 3;
-    size_t capacity = (size_t)kept->capacity;
-    if (kept->count == UINT16_MAX || !grow((void **)&kept->bytes, kept->used + bytes, 1, &kept->size) ||
-        !grow((void **)&kept->items, (size_t)kept->count + 1, sizeof *kept->items, &capacity))
+    if (kept->count == UINT16_MAX)
         return false;
-    kept->capacity = (int)capacity;
+    struct kept_picture *items = array_grow(kept->items, &kept->capacity, (size_t)kept->count + 1, sizeof *items);
+    if (!items)
+        return false;
+    kept->items = items;
+    uint8_t *all = array_grow(kept->bytes, &kept->size, kept->used + bytes, 1);
+    if (!all)
+        return false;
+    kept->bytes = all;
     memcpy(kept->bytes + kept->used, rgb, bytes);
     kept->items[kept->count++] = (struct kept_picture){area, kept->used, width, height};
     kept->used += bytes;

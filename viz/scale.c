@@ -1,6 +1,8 @@
 /* See scale.h. */
 #include "viz/scale.h"
 
+#include "base/array.h"
+
 #include <math.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -62,13 +64,10 @@ int scale_append(struct scale *scale, double x, double value, struct error *erro
         scale->knots[scale->count - 1] = next;
         return 0;
     }
-    if (scale->count == scale->capacity) {
-        struct knot *grown = reallocarray(scale->knots, 2 * scale->capacity, sizeof *grown);
-        if (!grown)
-            return error_set(error, "out of memory for a chart's axis");
-        scale->knots = grown;
-        scale->capacity *= 2;
-    }
+    struct knot *grown = array_grow(scale->knots, &scale->capacity, scale->count + 1, sizeof *grown);
+    if (!grown)
+        return error_set(error, "out of memory for a chart's axis");
+    scale->knots = grown;
     scale->knots[scale->count++] = next;
     return 0;
 }

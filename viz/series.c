@@ -2,6 +2,8 @@
  * amortised; the tail that no node covers yet is summed from the levels below. */
 #include "viz/series.h"
 
+#include "base/array.h"
+
 #include <math.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -62,20 +64,6 @@ void series_destroy(struct series *series)
     free(series);
 }
 
-/* Doubles an array's room when it is full. */
-static int make_room(void **items, size_t *capacity, size_t count, size_t size)
-{
-    if (count < *capacity)
-        return 0;
-    size_t wanted = *capacity ? *capacity * 2 : 64;
-    void *bigger = reallocarray(*items, wanted, size);
-    if (!bigger)
-        return -1;
-    *items = bigger;
-    *capacity = wanted;
-    return 0;
-}
-
 static bool is_broken_before(const struct series *series, size_t index)
 {
     size_t low = 0, high = series->break_count;
@@ -131,8 +119,8 @@ static int complete_nodes(struct series *series, enum series_part part, size_t i
     size_t children = index + 1;
     for (int k = 1; k < LEVELS && children % FAN == 0; k++, children >>= FAN_BITS) {
         struct level *level = &pyramid->level[k];
-        void *nodes = level->nodes;
-        if (make_room(&nodes, &level->capacity, level->count, sizeof *level->nodes))
+        void *nodes = array_grow(level->nodes, &level->capacity, level->count + 1, sizeof *level->nodes);
+        if (!nodes)
             return -1;
         level->nodes = nodes;
         struct series_summary sum = {0};
@@ -166,20 +154,22 @@ static float smoothed_value(const struct series *series, float y)
     return isfinite(y) && series->weight > 0 ? (float)(series->average / series->weight) : NAN;
 }
 
-static int grow(struct series *series)
+/* The arrays of x and of both kinds of values have the same room. */
+static int grow(struct series *series, size_t count)
 {
-    size_t wanted = series->capacity ? series->capacity * 2 : 256;
-    double *x = reallocarray(series->x, wanted, sizeof *x);
+    size_t room = series->capacity;
+    double *x = array_grow(series->x, &room, count, sizeof *x);
     if (!x)
         return -1;
     series->x = x;
     for (int part = 0; part < 2; part++) {
-        float *values = reallocarray(series->part[part].values, wanted, sizeof *values);
+        room = series->capacity;
+        float *values = array_grow(series->part[part].values, &room, count, sizeof *values);
         if (!values)
             return -1;
         series->part[part].values = values;
     }
-    series->capacity = wanted;
+    series->capacity = room;
     return 0;
 }
 
@@ -189,7 +179,7 @@ static int prepare(struct series *series, double x, size_t points, struct error 
     if (!isfinite(x) || (series->count && x < series->x[series->count - 1]))
         return error_set(error, "a chart's x must be finite and not go down: %g comes after %g", x,
                          series->count ? series->x[series->count - 1] : NAN);
-    if (series->count + points > series->capacity && grow(series))
+    if (grow(series, series->count + points))
         return error_set(error, "out of memory for point %zu of a chart", series->count);
     return 0;
 }
@@ -213,8 +203,9 @@ static int push(struct series *series, double x, float y, struct error *error)
 /* Remembers for how many values the next points stand. */
 static int merge_next(struct series *series, size_t points, size_t count, double mean, struct error *error)
 {
-    void *merged = series->merged;
-    if (make_room(&merged, &series->merged_capacity, series->merged_count, sizeof *series->merged))
+    void *merged =
+        array_grow(series->merged, &series->merged_capacity, series->merged_count + 1, sizeof *series->merged);
+    if (!merged)
         return error_set(error, "out of memory for a chart's series");
     series->merged = merged;
     series->merged[series->merged_count++] = (struct merged){series->count, points, count, mean};
@@ -237,8 +228,8 @@ int series_append_weighted(struct series *series, double x, float y, size_t coun
 
 int series_break(struct series *series, struct error *error)
 {
-    void *breaks = series->breaks;
-    if (make_room(&breaks, &series->break_capacity, series->break_count, sizeof *series->breaks))
+    void *breaks = array_grow(series->breaks, &series->break_capacity, series->break_count + 1, sizeof *series->breaks);
+    if (!breaks)
         return error_set(error, "out of memory for a chart's series");
     series->breaks = breaks;
     series->breaks[series->break_count++] = series->count;
