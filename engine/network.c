@@ -286,6 +286,11 @@ void network_destroy(struct network *network)
 
 /* ---- Looking in ---- */
 
+int network_batch(const struct network *network)
+{
+    return network->options.batch;
+}
+
 struct backend *network_backend(const struct network *network)
 {
     return network->backend;

@@ -66,6 +66,7 @@ void network_destroy(struct network *network);
 enum { NETWORK_BATCH_REFUSED = 1 };
 int network_check_batch(struct network *network, int batch, struct error *error);
 int network_set_batch(struct network *network, int batch, struct error *error);
+int network_batch(const struct network *network);
 
 struct backend *network_backend(const struct network *network);
 const struct model_spec *network_spec(const struct network *network);

@@ -269,6 +269,7 @@ struct snapshot {
     struct train_options options;              /* in force */
     int next_batch;                            /* from the next epoch's start on; 0: as it is */
     long extra_steps;                          /* as in the state */
+    double memory;                             /* bytes of the network, by this batch */
     long probe_every;                          /* steps between the scheduled probes, "auto" worked out; 0: none */
     struct command pending[PENDING_MOST];
     int pending_count;

@@ -40,6 +40,7 @@ void trainer_note_state(struct trainer *trainer)
     now->options = trainer->options;
     now->options.learning_rate = state->learning_rate;
     now->next_batch = state->next_batch;
+    now->memory = (double)network_memory(trainer->network);
     now->extra_steps = state->extra_steps;
     now->probe_every = trainer->probe_every;
     memcpy(now->pending, state->pending, sizeof now->pending);

@@ -54,11 +54,9 @@ static void set_facts(struct app *app)
     snprintf(facts->data, sizeof(facts->data), "%.*s", (int)sizeof(facts->data) - 1, parts->data);
     facts->synthetic = strcmp(parts->settings->data, "synthetic") == 0;
     facts->parameters = (double)network_parameter_count(parts->network);
-    facts->memory = (double)network_memory(parts->network);
     network_work(parts->network, work);
     for (int k = 0; k < TIME_KINDS; k++)
-        facts->image_flops += work[k].flops / parts->settings->train.batch;
-    facts->batch = parts->settings->train.batch;
+        facts->image_flops += work[k].flops / network_batch(parts->network);
     facts->resumed_step = parts->resumed_step;
     app->scene.best_is_test = parts->settings->train.validation == 0;
     snprintf(words, sizeof(words), "the last checkpoint stays: nfbench resume --screen %s", facts->reference);
@@ -72,7 +70,7 @@ static void log_facts(struct app *app)
     char parameters[32], memory[32];
 
     words_count(facts->parameters, parameters, sizeof(parameters));
-    words_bytes(facts->memory, memory, sizeof(memory));
+    words_bytes((double)network_memory(parts->network), memory, sizeof(memory));
     app_log(app, JOURNAL_NOTE, "network %s: %s parameters, %s, on %s", facts->preset, parameters, memory,
             facts->device);
     app_log(app, JOURNAL_NOTE, "data: %s", parts->data);

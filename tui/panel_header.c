@@ -197,12 +197,13 @@ static void draw_name(const struct scene *scene, struct canvas *canvas, struct r
 /* ---- What the run is ---- */
 
 /* The network in as many words as there is room for beside the other two; the fewest where there is none. */
-static void network_words(const struct facts *facts, int columns, char *text, size_t size)
+static void network_words(const struct scene *scene, int columns, char *text, size_t size)
 {
+    const struct facts *facts = &scene->facts;
     char count[32], memory[32];
 
     words_count(facts->parameters, count, sizeof(count));
-    words_bytes(facts->memory, memory, sizeof(memory));
+    words_bytes(scene->snapshot.memory, memory, sizeof(memory));
     snprintf(text, size, "%s, %s parameters, %s", facts->preset, count, memory);
     if (text_columns(text) > columns)
         snprintf(text, size, "%s, %s parameters", facts->preset, count);
@@ -222,7 +223,7 @@ static void draw_facts(const struct scene *scene, struct canvas *canvas, struct 
     if (text_columns(device) + text_columns(facts->data) + text_columns(facts->preset) + 6 > line.columns)
         snprintf(device, sizeof(device), "%s", *scene->gauge ? scene->gauge : facts->device); /* the log has its name */
     room = line.columns - text_columns(device) - 6; /* for data and network, a dot before each other part */
-    network_words(facts, room - text_columns(facts->data), network, sizeof(network));
+    network_words(scene, room - text_columns(facts->data), network, sizeof(network));
     column += canvas_text_cut(canvas, column, line.row, room - text_columns(network),
                               STYLE(facts->synthetic ? ROLE_WARNING : ROLE_TEXT), facts->data);
     column += canvas_text(canvas, column, line.row, STYLE(ROLE_BORDER), " \u00b7 ");

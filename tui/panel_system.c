@@ -101,7 +101,7 @@ static void draw_step(const struct scene *scene, struct pen *pen)
     if (time->whole > 0)
         add(text, sizeof(text), "%.2f ms", 1e3 * time->whole);
     if (time->whole > 0 && scene->facts.image_flops > 0) {
-        double step = scene->facts.image_flops * scene->facts.batch;
+        double step = scene->facts.image_flops * scene->snapshot.options.batch;
 
         add(text, sizeof(text), step >= 1e12 ? "%.3g TFLOP" : "%.3g GFLOP", step / (step >= 1e12 ? 1e12 : 1e9));
         add(text, sizeof(text), "%.0f GFLOP/s",
@@ -218,8 +218,8 @@ static void draw_facts(const struct scene *scene, const struct monitor_sample *s
     char text[160], count[32], bytes[32];
 
     words_count(scene->facts.parameters, count, sizeof(count));
-    words_bytes(scene->facts.memory, bytes, sizeof(bytes));
-    snprintf(text, sizeof(text), "%s parameters, %s, batch %d", count, bytes, scene->facts.batch);
+    words_bytes(scene->snapshot.memory, bytes, sizeof(bytes));
+    snprintf(text, sizeof(text), "%s parameters, %s, batch %d", count, bytes, scene->snapshot.options.batch);
     draw_line(pen, "network", NAN, text);
     draw_beside(&scene->snapshot, pen);
     if (!sample || !isfinite(sample->screen))
@@ -242,7 +242,7 @@ static void draw_numbers(const struct scene *scene, struct pen *pen)
         draw_processor_lines(&sample->machine, rows, pen);
         draw_memory_lines(&sample->machine, pen);
     }
-    if (scene->facts.batch > 0)
+    if (scene->snapshot.options.batch > 0)
         draw_facts(scene, sample, pen);
 }
 

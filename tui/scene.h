@@ -30,9 +30,8 @@ struct facts {
     char device[96];
     char data[512];
     bool synthetic; /* data */
-    double parameters, memory;
+    double parameters;
     double image_flops; /* of a training step, for each image */
-    int batch;
     long resumed_step;
 };
 

@@ -79,6 +79,50 @@ static void settings_change_and_are_undone(void **state)
     leave();
 }
 
+/* What stands in front of the words, from the nearest two blanks on. */
+static void copy_before(const char *words, char *out, size_t size)
+{
+    const char *text = screen_text(), *end = strstr(text, words), *begin = end;
+
+    assert_non_null(end);
+    while (begin > text && strncmp(begin, "  ", 2) != 0)
+        begin--;
+    snprintf(out, size, "%.*s", (int)(end - begin), begin);
+}
+
+/* ... and after a new start, too. */
+static void the_system_view_follows_the_batch(void **state)
+{
+    char before[128], after[128], flops[128], again[128];
+
+    (void)state;
+    screen_start(160, 40, "", TINY "--limit 400 --session batches");
+    wait_for_step_above(0);
+    screen_key("8");
+    wait_for("B, batch 8 ");
+    wait_for(" GFLOP, ");
+    copy_before(", batch 8 ", before, sizeof before);
+    screen_command("set batch 16");
+    wait_for("B, batch 16 ");
+    copy_before(", batch 16 ", after, sizeof after);
+    assert_string_not_equal(before, after);
+    screen_command("pause");
+    wait_for(" paused ");
+    copy_before(" GFLOP/s", flops, sizeof flops);
+    strchr(strchr(flops, ',') + 1, ',')[0] = 0; /* the time of a step, its work, its speed */
+    leave();
+    screen_end();
+    screen_start(160, 40, "", "resume --screen batches");
+    wait_for_step_above(0);
+    screen_key("8");
+    wait_for("B, batch 16 ");
+    wait_for(" GFLOP/s");
+    copy_before(" GFLOP/s", again, sizeof again);
+    strchr(strchr(again, ',') + 1, ',')[0] = 0;
+    assert_string_equal(strchr(flops, ','), strchr(again, ','));
+    leave();
+}
+
 static void commands_wait_for_their_step(void **state)
 {
     char line[64];
@@ -177,6 +221,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(settings_change_and_are_undone, end),
+        cmocka_unit_test_teardown(the_system_view_follows_the_batch, end),
         cmocka_unit_test_teardown(commands_wait_for_their_step, end),
         cmocka_unit_test_teardown(the_line_completes_and_suggests, end),
         cmocka_unit_test_teardown(files_of_commands, end),

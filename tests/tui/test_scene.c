@@ -46,8 +46,8 @@ static void go_live(long steps)
                                  .device = "CPU, 2 threads, bf16",
                                  .data = "synthetic images, built in",
                                  .synthetic = true,
-                                 .parameters = 246368,
-                                 .memory = 35e6};
+                                 .parameters = 246368};
+    scene.snapshot.memory = 35e6;
     scene.snapshot.state = TRAINER_RUNNING;
     scene.snapshot.steps_total = 12345;
     scene.snapshot.steps_per_epoch = 4115;

@@ -58,10 +58,10 @@ static int set_up(void **state)
                                      .device = "CPU, 2 threads, bf16",
                                      .data = "synthetic images, built in",
                                      .parameters = 246368,
-                                     .memory = 35e6,
-                                     .image_flops = 225e6,
-                                     .batch = 80}};
+                                     .image_flops = 225e6}};
     scene.snapshot = (struct snapshot){.state = TRAINER_RUNNING,
+                                       .options = {.batch = 80},
+                                       .memory = 35e6,
                                        .steps_total = 1000,
                                        .steps_per_epoch = 100,
                                        .epochs_total = 10,
