@@ -145,14 +145,15 @@ enum role curves_overlay_role(int place)
 }
 
 /* A colour, a stroke and a marker of its own, and a letter at the end: its training, smoothed, and what was measured.
- */
-static void list_overlay(const struct curves_look *look, int index, struct drawing *drawing)
+ * Where this run's curve bounds the axis, one that explodes leaves the plot. */
+static void list_overlay(const struct curves_look *look, int index, bool bounded, struct drawing *drawing)
 {
     const struct curves_overlay *overlay = &look->overlays[index];
     const struct curves *curves = overlay->curves;
     const int place = overlay->place;
     const struct chart_series line = {.scale = scale_of(curves, look->axis),
                                       .behind = true,
+                                      .unbounded = bounded && curves_want_log(curves, look->quantity),
                                       .role = curves_overlay_role(place),
                                       .stroke = (enum stroke)(place % (STROKE_DOTTED + 1)),
                                       .marker = (enum marker_shape)(place % MARKER_SHAPES)};
@@ -199,6 +200,7 @@ static void list_events(const struct curves *curves, const struct curves_look *l
 static void fill_chart(const struct curves *curves, const struct curves_look *look, struct drawing *drawing)
 {
     struct chart *chart = &drawing->chart;
+    bool bounded;
 
     *chart = chart_init();
     chart->title = look->title;
@@ -210,8 +212,9 @@ static void fill_chart(const struct curves *curves, const struct curves_look *lo
         chart->x_unit = unit_of(chart->x_max)->seconds;
     chart->series = drawing->list;
     list_own(curves, look, drawing);
+    bounded = chart->series_count > 0 && !look->log_axis;
     for (int i = 0; i < look->overlay_count && i < CURVES_OVERLAYS; i++)
-        list_overlay(look, i, drawing);
+        list_overlay(look, i, bounded, drawing);
     list_futures(curves, look, drawing);
     list_events(curves, look, drawing);
     chart->log_y = look->log_axis;

@@ -66,15 +66,14 @@ static void a_resumed_run_goes_on_behind_its_records(void **state)
 }
 
 /* The code points of a chart of 100 x 20 that is drawn from these curves. */
-static bool draws(struct curves *curves, enum quantity quantity, const char *words)
+static bool draws_look(struct curves *curves, const struct curves_look *look, const char *words)
 {
-    const struct curves_look look = {.quantity = quantity, .steps_total = 100, .cursor = NAN, .empty_text = "nothing"};
     struct canvas *canvas;
     struct error error;
     bool found = false;
 
     assert_int_equal(canvas_create_cells(100, 20, GLYPHS_ASCII, &canvas, &error), 0);
-    curves_draw(curves, &look, canvas, canvas_area(canvas));
+    curves_draw(curves, look, canvas, canvas_area(canvas));
     for (int row = 0; row < 20; row++) {
         char line[101];
 
@@ -85,6 +84,38 @@ static bool draws(struct curves *curves, enum quantity quantity, const char *wor
     }
     canvas_destroy(canvas);
     return found;
+}
+
+static bool draws(struct curves *curves, enum quantity quantity, const char *words)
+{
+    const struct curves_look look = {.quantity = quantity, .steps_total = 100, .cursor = NAN, .empty_text = "nothing"};
+
+    return draws_look(curves, &look, words);
+}
+
+/* Its curve leaves the plot of a run that does not. */
+static void an_overlay_that_explodes_leaves_the_axis_as_it_is(void **state)
+{
+    struct curves_overlay overlay = {.name = "exploded", .tag = "A"};
+    struct curves_look look = {.steps_total = 100, .cursor = NAN, .overlays = &overlay, .overlay_count = 1};
+    struct curves *curves, *other;
+    struct error error;
+
+    (void)state;
+    assert_int_equal(curves_create(0.5, &curves, &error), 0);
+    assert_int_equal(curves_create(0.5, &other, &error), 0);
+    overlay.curves = other;
+    add_steps(other, 1, 1, 2);
+    add_steps(other, 50, 50, 1e24);
+    assert_false(draws_look(curves, &look, " 1.6 +")); /* there is nothing else to see */
+    add_steps(curves, 1, 1, 2);
+    add_steps(curves, 50, 50, 1);
+    assert_true(draws_look(curves, &look, "exploded"));
+    assert_true(draws_look(curves, &look, " 1.6 +"));
+    look.log_axis = true; /* which has room for both */
+    assert_false(draws_look(curves, &look, " 1.6 +"));
+    curves_destroy(other);
+    curves_destroy(curves);
 }
 
 static void charts_name_series_and_interventions(void **state)
@@ -325,6 +356,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(events_become_points),
         cmocka_unit_test(a_resumed_run_goes_on_behind_its_records),
+        cmocka_unit_test(an_overlay_that_explodes_leaves_the_axis_as_it_is),
         cmocka_unit_test(charts_name_series_and_interventions),
         cmocka_unit_test(records_that_are_missing_leave_a_gap),
         cmocka_unit_test(other_axes_are_the_steps_in_other_words),
