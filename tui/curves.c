@@ -187,15 +187,17 @@ int curves_mark(struct curves *curves, double step, const char *label, struct er
     return 0;
 }
 
-/* Of "peak lr 0.1 -> 0.01; the schedule goes on ...", or "back here from step 45, ...: peak lr 0.1 -> 0.01 (rollback 1
- * of 3)", the rate and why it changed: the log has the rest. */
+/* Of "peak lr 0.1 -> 0.01; the schedule goes on ...", or "back at step 40 from step 45, ...: peak lr 0.1 -> 0.01
+ * (rollback 1 of 3)", the rate and why it changed, and of a way back that a person asked for what was typed: the log
+ * has the rest. */
 static int mark_change(struct curves *curves, const struct command_record *record, struct error *error)
 {
     bool back = record->command.kind == COMMAND_ROLLBACK;
     const char *rate = back ? strstr(record->outcome, "peak lr") : record->outcome;
     char label[sizeof(record->outcome) + 16];
 
-    rate = rate ? rate : record->outcome;
+    if (!rate)
+        return curves_mark(curves, (double)record->step, record->command.text, error);
     snprintf(label, sizeof(label), "%s%.*s", back ? "rollback: " : "", (int)strcspn(rate, ";("), rate);
     for (size_t length = strlen(label); length > 0 && label[length - 1] == ' '; length--)
         label[length - 1] = 0;

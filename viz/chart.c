@@ -4,7 +4,7 @@
 
 #include <stdio.h>
 
-enum { EVENT_LABELS = 32, END_LABELS = 16 };
+enum { EVENT_LABELS = 32, END_LABELS = 16, LABEL_COLUMNS = 32 };
 
 struct chart chart_init(void)
 {
@@ -134,12 +134,14 @@ static int free_row(const struct rect *placed, int count, struct rect label, int
 }
 
 /* Where a label beside an upright line has room, to its right if possible; on the wider side, cut, where it fits on
- * neither. */
+ * neither. No label takes more than half of the plot, if that is wide enough for a few words. */
 static struct rect place_beside(const struct canvas *canvas, const struct layout *layout, double x, int row,
                                 const char *text)
 {
     int width = text_columns(text), column = (int)(x / canvas_dots(canvas).x);
     const struct rect *plot = &layout->axes.plot;
+    const int most = plot->columns / 2 > LABEL_COLUMNS ? plot->columns / 2 : LABEL_COLUMNS;
+    width = width > most ? most : width;
     int right = plot->column + plot->columns - column - 1, left = column - plot->column;
     if (width > right && width > left)
         width = right > left ? right : left;

@@ -147,6 +147,11 @@ static void charts_name_series_and_interventions(void **state)
            "back here from step 45, which was not finite: peak lr 0.05 -> 0.005 (rollback 1 of 3)");
     assert_int_equal(curves_add_event(curves, &command, &error), 0);
     assert_true(draws(curves, QUANTITY_LOSS, "rollback: peak lr 0.05 -> 0.005"));
+    strcpy(command.command.command.text, "back 39");
+    strcpy(command.command.outcome, "back at step 39 from step 45, paused; lr 0.1: change it, then resume");
+    assert_int_equal(curves_add_event(curves, &command, &error), 0);
+    assert_true(draws(curves, QUANTITY_LOSS, "back 39"));
+    assert_false(draws(curves, QUANTITY_LOSS, "from step"));
     command.command.command.kind = COMMAND_MOMENTUM;
     command.command.step = 60;
     strcpy(command.command.outcome, "momentum 0.9 -> 0.8");

@@ -236,6 +236,27 @@ static void drawing_stays_in_its_area(void **state)
     end_run(&run);
 }
 
+/* A remark of many words: the curve is there to be seen, too. */
+static void a_label_takes_half_of_a_wide_plot_at_most(void **state)
+{
+    (void)state;
+    struct run run;
+    struct chart_event event = {1,
+                                "from here on the rate is a tenth of what it was, as the paper has it in its appendix"};
+    struct canvas *canvas = cells_of(120, 14, GLYPHS_BRAILLE);
+    start_run(&run);
+    train(&run, 100);
+    run.chart.events = &event;
+    run.chart.event_count = 1;
+    chart_draw(canvas, canvas_area(canvas), &run.chart);
+    char *text = text_of(canvas);
+    assert_non_null(strstr(text, "from here on the rate is a tenth of what it was"));
+    assert_null(strstr(text, "as the paper has it in its appendix"));
+    free(text);
+    canvas_destroy(canvas);
+    end_run(&run);
+}
+
 /* A number that is cut would be another one: a label that fits on neither side of its line says that it goes on. */
 static void a_label_without_room_ends_in_an_ellipsis(void **state)
 {
@@ -460,6 +481,7 @@ int main(void)
         cmocka_unit_test(smoothing_is_the_same_at_every_width),
         cmocka_unit_test(what_is_not_finite_is_marked_and_leaves_a_gap),
         cmocka_unit_test(a_gap_between_two_columns_is_left_open),
+        cmocka_unit_test(a_label_takes_half_of_a_wide_plot_at_most),
         cmocka_unit_test(a_label_without_room_ends_in_an_ellipsis),
         cmocka_unit_test(values_without_a_place_on_a_log_axis_are_marked),
         cmocka_unit_test(the_domain_doubles_when_full),
