@@ -22,6 +22,19 @@ void app_notice(struct app *app, enum role role, const char *format, ...)
     app->dirty = true;
 }
 
+static bool pauses_or_resumes(enum command_kind kind)
+{
+    return kind == COMMAND_PAUSE || kind == COMMAND_RESUME;
+}
+
+/* Whether the run is to pause or to go on is remembered behind other commands that are asked for meanwhile. */
+static void note_asked(struct scene *scene, const struct command *command)
+{
+    if (!scene->asked || pauses_or_resumes(command->kind) || !pauses_or_resumes(scene->asked_for))
+        scene->asked_for = command->kind;
+    scene->asked = true;
+}
+
 static int act_trainer(struct app *app, const struct action *action, struct error *error)
 {
     struct command command;
@@ -34,8 +47,7 @@ static int act_trainer(struct app *app, const struct action *action, struct erro
         return error_set(error, "%s: the run has ended", action->text);
     if (trainer_command(run_parts(app->run)->trainer, &command, error))
         return -1;
-    app->scene.asked = true;
-    app->scene.asked_for = command.kind;
+    note_asked(&app->scene, &command);
     memcpy(app->asked_text, command.text, sizeof(app->asked_text));
     app_notice(app, ROLE_DIM, "%s: after this step", action->text);
     return 0;
@@ -47,7 +59,7 @@ static int act_toggle(struct app *app, const struct action *action, struct error
     bool paused = scene->snapshot.state == TRAINER_PAUSED;
     struct action named = *action;
 
-    if (scene->asked && (scene->asked_for == COMMAND_PAUSE || scene->asked_for == COMMAND_RESUME))
+    if (scene->asked && pauses_or_resumes(scene->asked_for))
         paused = scene->asked_for == COMMAND_PAUSE;
     named.kind = paused ? ACTION_RESUME : ACTION_PAUSE;
     snprintf(named.text, sizeof(named.text), "%s", paused ? "resume" : "pause");

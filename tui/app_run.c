@@ -79,19 +79,29 @@ static void log_facts(struct app *app)
         app_log(app, JOURNAL_WARNING, "note: %s", parts->note);
 }
 
+static void take_best(struct scene *scene, const struct epoch_record *epoch)
+{
+    if (!epoch->best)
+        return;
+    scene->best = scene->best_is_test ? epoch->test_accuracy : epoch->validation_accuracy;
+    scene->best_step = epoch->step;
+}
+
+/* Of a run with other records than before. */
+static void find_best(struct scene *scene, const struct metrics *history)
+{
+    scene->best = -1;
+    scene->best_step = 0;
+    for (int i = 0; i < history->epoch_count; i++)
+        take_best(scene, &history->epochs[i]);
+}
+
 static int take_history(struct app *app, const struct metrics *history, struct error *error)
 {
     struct scene *scene = &app->scene;
     char label[64];
 
-    for (int i = 0; i < history->epoch_count; i++) {
-        const struct epoch_record *epoch = &history->epochs[i];
-
-        if (!epoch->best)
-            continue;
-        scene->best = scene->best_is_test ? epoch->test_accuracy : epoch->validation_accuracy;
-        scene->best_step = epoch->step;
-    }
+    find_best(scene, history);
     if (curves_add_history(scene->curves, history, error))
         return -1;
     if (scene->facts.resumed_step == 0)
@@ -219,10 +229,7 @@ static void log_epoch(struct app *app, const struct epoch_record *epoch)
     char text[256];
     size_t used;
 
-    if (epoch->best) {
-        scene->best = scene->best_is_test ? epoch->test_accuracy : epoch->validation_accuracy;
-        scene->best_step = epoch->step;
-    }
+    take_best(scene, epoch);
     if (epoch->run_end)
         scene->results = *epoch;
     if (epoch->epoch_end)
@@ -315,30 +322,54 @@ static void log_finding(struct app *app, const struct finding *finding)
         explain_divergence(app, finding->text);
 }
 
+static int read_records(struct app *app, struct metrics *out, struct error *error)
+{
+    const struct run_parts *parts = run_parts(app->run);
+    struct session *session;
+    int result;
+
+    if (session_open(parts->settings, session_path(parts->session), SESSION_READ, &session, error))
+        return -1;
+    result = session_metrics(session, out, error);
+    session_close(session);
+    return result;
+}
+
 /* The run has other records than those on the screen. */
 static void read_course(struct app *app)
 {
-    const char *path = session_path(run_parts(app->run)->session);
-    struct session *session;
     struct metrics metrics;
     struct error error;
 
     curves_cut(app->scene.curves, -1);
     probes_cut(app->scene.probes, -1);
-    if (session_open(run_parts(app->run)->settings, path, SESSION_READ, &session, &error)) {
+    if (read_records(app, &metrics, &error)) {
         app_log(app, JOURNAL_ERROR, "the curves are not there: %s", error.message);
         return;
     }
-    if (session_metrics(session, &metrics, &error) == 0) {
-        if (metrics.command_count > 0 && metrics.commands[metrics.command_count - 1].command.kind == COMMAND_ROLLBACK)
-            metrics.command_count--; /* which brought it there: its event is to come */
-        if (curves_add_history(app->scene.curves, &metrics, &error) || add_probes(app, &metrics, &error))
-            app_log(app, JOURNAL_ERROR, "the curves have a gap: %s", error.message);
-        metrics_free(&metrics);
-    } else {
-        app_log(app, JOURNAL_ERROR, "the curves are not there: %s", error.message);
+    if (metrics.command_count > 0 && metrics.commands[metrics.command_count - 1].command.kind == COMMAND_ROLLBACK)
+        metrics.command_count--; /* which brought it there: its event is to come */
+    find_best(&app->scene, &metrics);
+    if (curves_add_history(app->scene.curves, &metrics, &error) || add_probes(app, &metrics, &error))
+        app_log(app, JOURNAL_ERROR, "the curves have a gap: %s", error.message);
+    metrics_free(&metrics);
+}
+
+/* Steps are undone, and with them the best of the run perhaps: an earlier one is it then. */
+static void go_back(struct app *app, long step)
+{
+    struct metrics metrics;
+    struct error error;
+
+    probes_cut(app->scene.probes, step);
+    if (app->scene.best_step <= step)
+        return;
+    if (read_records(app, &metrics, &error)) {
+        app_log(app, JOURNAL_ERROR, "the best so far is not known: %s", error.message);
+        return;
     }
-    session_close(session);
+    find_best(&app->scene, &metrics);
+    metrics_free(&metrics);
 }
 
 static void take_event(struct app *app, const struct event *event)
@@ -353,7 +384,7 @@ static void take_event(struct app *app, const struct event *event)
     else if (event->kind == EVENT_COMMAND)
         log_command(app, &event->command);
     else if (event->kind == EVENT_ROLLBACK)
-        probes_cut(app->scene.probes, event->rollback);
+        go_back(app, event->rollback);
     else if (event->kind == EVENT_TRIAL)
         app_follow_trial(app, &event->trial);
     else if (event->kind == EVENT_COURSE)
@@ -410,8 +441,8 @@ void app_follow_run(struct app *app)
     if (!app->run || app->run_ended)
         return;
     memset(&now, 0, sizeof(now));
-    trainer_snapshot(run_parts(app->run)->trainer, &now);
     take_events(app);
+    trainer_snapshot(run_parts(app->run)->trainer, &now); /* behind them: no answer is told of an older state */
     app_sample(app);
     if (app->pause_step > 0 && now.state == TRAINER_PAUSED && now.step.step >= app->pause_step) {
         app_notice(app, ROLE_GOOD, "paused at step %ld; %s", now.step.step, look);

@@ -157,6 +157,7 @@ struct profile_parts {
     char names[2][NAME_SIZE]; /* of now and start */
     struct stages stages;
     int count;
+    struct profile_places places;
 };
 
 static bool shows_start(const struct profile_figure *figure)
@@ -222,7 +223,7 @@ static void draw_profile(struct canvas *canvas, struct rect area, const struct p
                               .log_y = figure->log_axis,
                               .no_legend = !legend,
                               .cursor = figure->selected >= 0 ? figure->selected : NAN};
-    profile_draw(canvas, area, &profile);
+    parts->places.plots[parts->places.count++] = profile_draw(canvas, area, &profile);
 }
 
 /* Title and legend above all plots; returns what is left for these. */
@@ -270,13 +271,13 @@ static void draw_together(struct canvas *canvas, struct rect area, const struct 
     draw_profile(canvas, area, figure, parts, figure->title, label, true);
 }
 
-void figure_profile(struct canvas *canvas, struct rect area, const struct profile_figure *figure)
+struct profile_places figure_profile(struct canvas *canvas, struct rect area, const struct profile_figure *figure)
 {
-    struct profile_parts parts = {.count = 0};
+    struct profile_parts parts = {.places.points = figure->now ? figure->now->count : 0};
     int count = __builtin_popcount(figure->signals);
     if (!figure->now || count == 0) {
         grid_empty(canvas, area, figure->title, no_probe);
-        return;
+        return parts.places;
     }
     snprintf(parts.names[0], NAME_SIZE, shows_start(figure) ? "now (step %ld)" : "measured (step %ld)",
              figure->now->step);
@@ -289,6 +290,18 @@ void figure_profile(struct canvas *canvas, struct rect area, const struct profil
         draw_apart(canvas, area, figure, &parts, count);
     else
         draw_together(canvas, area, figure, &parts);
+    return parts.places;
+}
+
+int profile_point_at(const struct profile_places *places, int row, int column)
+{
+    for (int i = 0; i < places->count; i++) {
+        const struct rect *plot = &places->plots[i];
+        if (row >= plot->row && row < plot->row + plot->rows && column >= plot->column &&
+            column < plot->column + plot->columns)
+            return (column - plot->column) * places->points / plot->columns;
+    }
+    return -1;
 }
 
 /* ---- Over time ---- */

@@ -57,7 +57,14 @@ struct profile_figure {
     bool log_axis;
     int selected; /* a point to mark, -1: none */
 };
-void figure_profile(struct canvas *canvas, struct rect area, const struct profile_figure *figure);
+/* Where its plots stand. */
+struct profile_places {
+    struct rect plots[SIGNAL_COUNT];
+    int count, points; /* plots; points of each */
+};
+struct profile_places figure_profile(struct canvas *canvas, struct rect area, const struct profile_figure *figure);
+/* The point whose part of a plot this cell is; -1: of none. */
+int profile_point_at(const struct profile_places *places, int row, int column);
 
 enum distribution { DISTRIBUTION_VALUES, DISTRIBUTION_VARIANCES }; /* of the output; of its channels' variances */
 

@@ -297,7 +297,6 @@ static bool key(struct scene *scene, struct rect area, int key)
     return probe_choose(scene, page < 1 ? 1 : page, key);
 }
 
-/* A click marks a block, and opens the one that is marked. */
 static bool mouse(struct scene *scene, struct rect area, const struct mouse *mouse)
 {
     struct table table;
@@ -312,9 +311,7 @@ static bool mouse(struct scene *scene, struct rect area, const struct mouse *mou
     if (mouse->row < table.rows.row || point >= scene->blocks_top + table.shown ||
         point >= probes_points(scene->probes))
         return false;
-    if (point == scene->selected)
-        scene_open(scene, VIEW_BLOCK);
-    scene->selected = point;
+    probe_click(scene, point);
     return true;
 }
 

@@ -125,6 +125,13 @@ bool probe_choose(struct scene *scene, int page, int key)
     return true;
 }
 
+void probe_click(struct scene *scene, int point)
+{
+    if (point == scene->selected)
+        scene_open(scene, VIEW_BLOCK);
+    scene->selected = point;
+}
+
 bool probe_wheel(struct scene *scene, const struct mouse *mouse)
 {
     if (mouse->act != MOUSE_WHEEL_UP && mouse->act != MOUSE_WHEEL_DOWN)

@@ -15,6 +15,8 @@ const struct probe *probe_shown(const struct scene *scene, struct canvas *canvas
 /* Arrows, Page Up and Down, Home and End choose the block; Enter opens its details; comma and point walk back and forth
  * through the probes, n goes to the newest. True when the key was one of them. */
 bool probe_choose(struct scene *scene, int page, int key);
+/* A click on a block marks it, and opens the one that is marked. */
+void probe_click(struct scene *scene, int point);
 /* The wheel goes one block up or down. */
 bool probe_wheel(struct scene *scene, const struct mouse *mouse);
 

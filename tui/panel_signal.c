@@ -58,6 +58,7 @@ static void draw_profile(struct scene *scene, struct canvas *canvas, struct rect
     struct rect plot = area;
     int below = area.rows >= LEAST_PLOT + 5 ? 4 : area.rows > LEAST_PLOT ? 1 : 0;
 
+    scene->depth.count = 0;
     if (!now)
         return;
     if (area.columns >= WIDE_COLUMNS) { /* a margin */
@@ -67,7 +68,7 @@ static void draw_profile(struct scene *scene, struct canvas *canvas, struct rect
     figure.start = probes_first(scene->probes);
     figure.model = probes_spec(scene->probes);
     plot.rows -= below;
-    figure_profile(canvas, plot, &figure);
+    scene->depth = figure_profile(canvas, plot, &figure);
     if (below == 0)
         return;
     plot = (struct rect){area.column, area.row + plot.rows, area.columns, below};
@@ -108,10 +109,17 @@ static bool key_gradients(struct scene *scene, struct rect area, int key)
     return key == 'l' || probe_choose(scene, 5, key);
 }
 
-static bool wheel(struct scene *scene, struct rect area, const struct mouse *mouse)
+/* A click marks the block whose part of a plot it points at, and opens the one that is marked. */
+static bool mouse_over(struct scene *scene, struct rect area, const struct mouse *mouse)
 {
+    const int point = profile_point_at(&scene->depth, mouse->row, mouse->column);
+
     (void)area;
-    return probe_wheel(scene, mouse);
+    if (mouse->act != MOUSE_PRESS)
+        return probe_wheel(scene, mouse);
+    if (point >= 0)
+        probe_click(scene, point);
+    return point >= 0;
 }
 
 static void head_signal(const struct scene *scene, char text[PANEL_TITLE])
@@ -134,7 +142,7 @@ const struct panel_ops panel_signal = {
     .heading = head_signal,
     .draw = draw_signal,
     .key = key_signal,
-    .mouse = wheel,
+    .mouse = mouse_over,
     .keys = {{"\u2190\u2192", "block"}, {"Enter", "detail"}, {"l", "log axis"}, {",.", "step"}},
     .help = help};
 const struct panel_ops panel_gradients = {
@@ -143,6 +151,6 @@ const struct panel_ops panel_gradients = {
     .heading = head_gradients,
     .draw = draw_gradients,
     .key = key_gradients,
-    .mouse = wheel,
+    .mouse = mouse_over,
     .keys = {{"\u2190\u2192", "block"}, {"Enter", "detail"}, {"l", "log axis"}, {",.", "step"}},
     .help = help};

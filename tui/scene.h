@@ -6,6 +6,7 @@
 #include "engine/trainer.h"
 #include "tui/cell_cache.h"
 #include "tui/curves.h"
+#include "tui/figure_signal.h"
 #include "tui/finder.h"
 #include "tui/images.h"
 #include "tui/journal.h"
@@ -71,7 +72,7 @@ struct scene {
     bool best_is_test;           /* no validation part: measured on the test set */
     struct epoch_record results; /* at the run's end; step 0: not yet */
     bool asked;                  /* a command is on its way to the trainer ... */
-    enum command_kind asked_for; /* ... this one */
+    enum command_kind asked_for; /* ... the last, or the last pause or resume among those */
     bool undecided;              /* a trial has results, neither accepted nor dropped */
 
     struct monitor *monitor; /* of the machine; NULL until the run is there */
@@ -80,13 +81,14 @@ struct scene {
     struct journal *journal;
     int journal_scroll; /* rows above the newest */
 
-    struct probes *probes;     /* NULL until the run is there */
-    long probe_every;          /* steps; 0: only at a pause and when it is asked for */
-    int selected;              /* point of the probes: 0 the stem, then the blocks */
-    int blocks_top;            /* first point that the table of blocks shows */
-    int block_scroll;          /* rows of figures above those that a block's details show */
-    struct cell_cache *strips; /* those of the table of blocks; NULL at first */
-    enum view block_from;      /* where to go back from them */
+    struct probes *probes;       /* NULL until the run is there */
+    long probe_every;            /* steps; 0: only at a pause and when it is asked for */
+    int selected;                /* point of the probes: 0 the stem, then the blocks */
+    int blocks_top;              /* first point that the table of blocks shows */
+    int block_scroll;            /* rows of figures above those that a block's details show */
+    struct cell_cache *strips;   /* those of the table of blocks; NULL at first */
+    enum view block_from;        /* where to go back from them */
+    struct profile_places depth; /* of the view of signals or gradients that was drawn last */
     enum axis_choice axes[AXIS_COUNT];
 
     struct images *images; /* NULL until the run is there */

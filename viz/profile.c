@@ -211,7 +211,7 @@ static struct rect with_band(const struct axes *axes)
     return axes->band_shown ? (struct rect){plot.column, plot.row - 1, plot.columns, plot.rows + 1} : plot;
 }
 
-void profile_draw(struct canvas *canvas, struct rect area, const struct profile *profile)
+struct rect profile_draw(struct canvas *canvas, struct rect area, const struct profile *profile)
 {
     struct legend_entry legend[LEGEND_MAX];
     struct axes axes = {.area = area,
@@ -248,4 +248,5 @@ void profile_draw(struct canvas *canvas, struct rect area, const struct profile 
             axes_draw_empty(canvas, axes.plot, profile->empty_text);
     }
     canvas_clip(canvas, before);
+    return axes.plot;
 }

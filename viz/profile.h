@@ -43,7 +43,8 @@ struct profile {
  * those below a logarithmic axis. Returns how many entries. */
 int profile_legend(const struct profile *profile, struct legend_entry legend[LEGEND_MAX]);
 
-/* Any size; the last lines are on top. */
-void profile_draw(struct canvas *canvas, struct rect area, const struct profile *profile);
+/* Any size; the last lines are on top. Returns the place of the plot; without an x of their own its points share its
+ * columns evenly. */
+struct rect profile_draw(struct canvas *canvas, struct rect area, const struct profile *profile);
 
 #endif

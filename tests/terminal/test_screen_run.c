@@ -262,6 +262,35 @@ static void what_cannot_start_says_why(void **state)
     assert_terminal_restored();
 }
 
+/* All keys come before the trainer has answered the first. */
+static void a_second_space_takes_the_pause_back(void **state)
+{
+    long step;
+
+    (void)state;
+    screen_start(120, 36, "", TINY "--probe-every 0");
+    step = wait_for_step_above(0);
+    screen_type(" + ");
+    wait_for("resume: running");
+    wait_for_step_above(step + 20);
+    screen_key("q");
+    assert_int_equal(screen_status(), 0);
+}
+
+/* The best of the run is one of its epochs, not of those that were undone. */
+static void a_best_that_is_undone_is_forgotten(void **state)
+{
+    (void)state;
+    screen_start(100, 30, "", TINY "--probe-every 0");
+    wait_for_step_above(250); /* behind the first epoch, which is the best so far */
+    wait_until_gone("best       -");
+    screen_command("back 100");
+    wait_for("at step 100");
+    wait_for("best       -");
+    screen_key("q");
+    assert_int_equal(screen_status(), 0);
+}
+
 #define TEST(name) cmocka_unit_test_teardown(name, end)
 
 int main(void)
@@ -273,6 +302,8 @@ int main(void)
         TEST(the_command_line_completes_suggests_and_remembers),
         TEST(views_help_and_pictures),
         TEST(a_run_that_is_over_stays_to_be_looked_at),
+        TEST(a_second_space_takes_the_pause_back),
+        TEST(a_best_that_is_undone_is_forgotten),
         TEST(a_divergence_is_explained),
         TEST(the_system_view_tells_where_the_time_goes),
         TEST(what_cannot_start_says_why),

@@ -256,6 +256,34 @@ static void a_click_chooses_a_panel_and_in_its_title_zooms_it(void **state)
     assert_false(point_at(MOUSE_WHEEL_UP, 300, 300));
 }
 
+/* Wherever the plots stand: of each block there is a column that marks it, and opens it when it is marked. */
+static void a_click_on_a_plot_marks_a_block_and_a_second_one_opens_it(void **state)
+{
+    static const enum view over_depth[] = {VIEW_SIGNAL, VIEW_GRADIENTS};
+
+    (void)state;
+    add_healthy(0);
+    for (int v = 0; v < 2; v++) {
+        int marked = 0, opened = 0, last = 0;
+
+        scene.view = over_depth[v];
+        scene.selected = 0;
+        render(24, 80);
+        for (int column = 0; column < 80; column++) {
+            scene.view = over_depth[v];
+            assert_true(scene.selected <= BLOCKS);
+            last = scene.selected;
+            point_at(MOUSE_PRESS, 12, column);
+            assert_true(scene.selected == last || scene.view == over_depth[v]);
+            marked += scene.selected != last;
+            opened += scene.view == VIEW_BLOCK;
+        }
+        assert_true(marked >= BLOCKS);
+        assert_true(opened > 2 * BLOCKS);
+        assert_int_equal(scene.selected, BLOCKS);
+    }
+}
+
 static void the_names_of_the_views_show_which_is_open(void **state)
 {
     (void)state;
@@ -288,6 +316,7 @@ int main(void)
         TEST(the_help_begins_with_the_open_view),
         TEST(overview_panels_are_chosen_and_zoomed),
         TEST(a_click_chooses_a_panel_and_in_its_title_zooms_it),
+        TEST(a_click_on_a_plot_marks_a_block_and_a_second_one_opens_it),
         TEST(the_names_of_the_views_show_which_is_open),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
