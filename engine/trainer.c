@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/signals.h"
+#include "base/thread.h"
 
 #include <errno.h>
 #include <math.h>
@@ -255,9 +256,8 @@ void trainer_destroy(struct trainer *trainer)
 
 static int start_thread(struct trainer *trainer, struct error *error)
 {
-    int code = pthread_create(&trainer->thread, NULL, thread_main, trainer);
-    if (code != 0)
-        return error_set(error, "cannot start the training thread: %s", strerror(code));
+    if (thread_start(&trainer->thread, thread_main, trainer, error) < 0)
+        return -1;
     trainer->threaded = true;
     return 0;
 }

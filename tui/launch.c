@@ -1,11 +1,10 @@
 /* See launch.h. Lines are few, so they wait under a mutex; the screen is woken by an eventfd. */
 #include "tui/launch.h"
 
-#include "base/signals.h"
+#include "base/thread.h"
 
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -75,8 +74,6 @@ static void *launch_main(void *argument)
 int launch_start(const struct run_request *request, struct launch **out, struct error *error)
 {
     struct launch *launch = calloc(1, sizeof(*launch));
-    sigset_t outside, before;
-    int failure;
 
     if (!launch)
         return error_set(error, "out of memory");
@@ -89,14 +86,10 @@ int launch_start(const struct run_request *request, struct launch **out, struct 
         free(launch);
         return error_set(error, "cannot make an eventfd: %s", strerror(errno));
     }
-    signals_from_outside(&outside);
-    pthread_sigmask(SIG_BLOCK, &outside, &before);
-    failure = pthread_create(&launch->thread, NULL, launch_main, launch);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (failure) {
+    if (thread_start(&launch->thread, launch_main, launch, error)) {
         close(launch->wake);
         free(launch);
-        return error_set(error, "cannot start a thread: %s", strerror(failure));
+        return -1;
     }
     *out = launch;
     return 0;

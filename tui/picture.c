@@ -1,7 +1,7 @@
 /* See picture.h. The same drawing functions as on the screen, on another canvas. */
 #include "tui/picture.h"
 
-#include "base/signals.h"
+#include "base/thread.h"
 #include "viz/png.h"
 #include "viz/screenshot.h"
 
@@ -190,17 +190,10 @@ static void release(struct picture *picture)
 
 static int start_thread(struct picture *picture, struct error *error)
 {
-    sigset_t outside, before;
-    int failure;
-
     picture->done = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (picture->done < 0)
         return error_set(error, "cannot make an eventfd: %s", strerror(errno));
-    signals_from_outside(&outside);
-    pthread_sigmask(SIG_BLOCK, &outside, &before);
-    failure = pthread_create(&picture->thread, NULL, write_main, picture);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return failure ? error_set(error, "cannot start a thread: %s", strerror(failure)) : 0;
+    return thread_start(&picture->thread, write_main, picture, error);
 }
 
 static int create(const char *path, const struct theme *theme, int (*write)(struct picture *), struct picture **out,

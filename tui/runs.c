@@ -2,13 +2,12 @@
 #include "tui/runs.h"
 
 #include "base/clock.h"
-#include "base/signals.h"
+#include "base/thread.h"
 #include "engine/synthetic.h"
 
 #include <errno.h>
 #include <math.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -395,8 +394,6 @@ static void init_changed(struct runs *runs)
 int runs_open(const struct settings *settings, const char *own, struct runs **out, struct error *error)
 {
     struct runs *runs = calloc(1, sizeof(*runs));
-    sigset_t outside, before;
-    int failure;
 
     if (!runs)
         return error_set(error, "out of memory");
@@ -409,13 +406,9 @@ int runs_open(const struct settings *settings, const char *own, struct runs **ou
         release(runs);
         return error_set(error, "cannot make an eventfd: %s", strerror(errno));
     }
-    signals_from_outside(&outside);
-    pthread_sigmask(SIG_BLOCK, &outside, &before);
-    failure = pthread_create(&runs->thread, NULL, runs_main, runs);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (failure) {
+    if (thread_start(&runs->thread, runs_main, runs, error)) {
         release(runs);
-        return error_set(error, "cannot start a thread: %s", strerror(failure));
+        return -1;
     }
     *out = runs;
     return 0;
