@@ -53,10 +53,14 @@ void session_close(struct session *session);
 void session_abandon(struct session *session);
 
 const char *session_name(const struct session *session);
-/* What a command takes for it: its name, or its path when it does not lie in the usual folder. */
+/* What a command of the shell takes for it: its name, or its path when it does not lie in the usual folder, in quotes
+ * where it needs them. */
 const char *session_reference(const struct session *session);
+/* The same for a fork of that name. */
+void session_fork_reference(const struct session *parent, const char *name, char reference[FORK_REFERENCE_SIZE]);
 const char *session_path(const struct session *session);
-/* As settings.ini has them (sessions_dir as given to open or create). */
+/* As settings.ini has them. sessions_dir is as given to open or create, or the folder that a session lies in which was
+ * opened by its path (empty: the usual one). */
 const struct settings *session_settings(const struct session *session);
 
 /* As its newest checkpoint has them: the settings with what was changed while it trained, and the state itself, with

@@ -10,15 +10,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* The folder that the parent lies in. */
-static int folder_above(const struct session *parent, char folder[FILE_PATH_SIZE], struct error *error)
-{
-    const char *slash = strrchr(parent->paths.folder, '/');
-    const int length = slash ? (int)(slash - parent->paths.folder) : 0;
-    return slash ? path_format(folder, error, "%.*s", length > 0 ? length : 1, parent->paths.folder)
-                 : path_format(folder, error, ".");
-}
-
 static bool is_taken(const char *folder, const char *name)
 {
     char path[FILE_PATH_SIZE];
@@ -145,7 +136,8 @@ int session_fork(const struct session *parent, const char *asked, const struct s
     char folder[FILE_PATH_SIZE], hidden[FILE_PATH_SIZE], whole[FILE_PATH_SIZE];
     struct session_paths paths;
     int lock = -1, result;
-    if (folder_above(parent, folder, error) || choose_name(parent, folder, asked, state->step, name, error) ||
+    if (session_folder_above(&parent->paths, folder, error) ||
+        choose_name(parent, folder, asked, state->step, name, error) ||
         path_format(whole, error, "%s/%s", folder, name))
         return -1;
     discard_old(folder);
@@ -166,10 +158,10 @@ void session_fork_reference(const struct session *parent, const char *name, char
 {
     char folder[FILE_PATH_SIZE], path[FILE_PATH_SIZE];
     const bool usual = !*parent->settings.sessions_dir;
-    if (usual || folder_above(parent, folder, NULL) || path_format(path, NULL, "%s/%s", folder, name))
-        snprintf(reference, FORK_REFERENCE_SIZE, "%s", name);
+    if (usual || session_folder_above(&parent->paths, folder, NULL) || path_format(path, NULL, "%s/%s", folder, name))
+        session_shell_word(name, reference, FORK_REFERENCE_SIZE);
     else
-        snprintf(reference, FORK_REFERENCE_SIZE, "%.*s", FORK_REFERENCE_SIZE - 1, path);
+        session_shell_word(path, reference, FORK_REFERENCE_SIZE);
 }
 
 void session_read_parent(const struct session_paths *paths, char name[SESSION_NAME_SIZE], long *step)

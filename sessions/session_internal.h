@@ -16,6 +16,7 @@ struct undone {
 
 struct session {
     char name[SESSION_NAME_SIZE];
+    char reference[FILE_PATH_SIZE]; /* see session_reference */
     struct session_paths paths;
     struct settings settings;
     struct settings kept; /* as settings.ini is to have them: the writer's, while others may read `settings` */
@@ -42,8 +43,6 @@ int session_recover_back(struct session *session, struct error *error);
 /* Loads the checkpoint of a name. */
 int session_load_name(const struct session *session, const char *name, struct network *network,
                       struct checkpoint_info *info, struct error *error);
-/* What a command takes for a fork of that name: see session_reference. */
-void session_fork_reference(const struct session *parent, const char *name, char reference[FORK_REFERENCE_SIZE]);
 /* Keeps the step's checkpoint and the logs under a name. */
 int session_keep_name(struct session *session, const char *name, long step, struct error *error);
 

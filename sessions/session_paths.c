@@ -2,7 +2,9 @@
 #include "sessions/session_paths.h"
 
 #include "base/clock.h"
+#include "base/line.h"
 
+#include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -135,9 +137,40 @@ int session_claim(const struct settings *settings, const char *directory, char n
     strcpy(name, settings->session);
     if (claim_name(directory, name, paths, &taken, error) == 0)
         return 0;
-    if (taken)
-        return error_set(error, "session %s exists already: choose another name, or `nfbench resume %s`", name, name);
-    return -1;
+    if (!taken)
+        return -1;
+    char reference[FILE_PATH_SIZE];
+    session_shell_word(*settings->sessions_dir ? paths->folder : name, reference, sizeof reference);
+    return error_set(error, "session %s exists already: choose another name, or `nfbench resume %s`", name, reference);
+}
+
+int session_folder_above(const struct session_paths *paths, char folder[FILE_PATH_SIZE], struct error *error)
+{
+    const char *slash = strrchr(paths->folder, '/');
+    const int length = slash ? (int)(slash - paths->folder) : 0;
+    return slash ? path_format(folder, error, "%.*s", length > 0 ? length : 1, paths->folder)
+                 : path_format(folder, error, ".");
+}
+
+static bool is_plain(const char *text)
+{
+    for (; *text; text++)
+        if (!isalnum((unsigned char)*text) && (unsigned char)*text < 0x80 && !strchr("/._-+:@%,=", *text))
+            return false;
+    return true;
+}
+
+void session_shell_word(const char *text, char *word, size_t size)
+{
+    struct line line = line_begin(word, size);
+    if (is_plain(text)) {
+        line_add(&line, "%s", text);
+        return;
+    }
+    line_add(&line, "'");
+    for (; *text; text++)
+        line_add(&line, "%s%c", *text == '\'' ? "'\\'" : "", *text);
+    line_add(&line, "'");
 }
 
 static int remove_entry(const char *path, const struct stat *status, int type, struct FTW *place)
@@ -151,30 +184,22 @@ void session_discard(const struct session_paths *paths)
     (void)nftw(paths->folder, remove_entry, 8, FTW_DEPTH | FTW_PHYS); /* what cannot be removed stays */
 }
 
-/* "SESSION" of "some/where/SESSION///". */
-static void last_part(const char *path, char name[SESSION_NAME_SIZE])
-{
-    size_t end = strlen(path);
-    while (end > 1 && path[end - 1] == '/')
-        end--;
-    size_t start = end;
-    while (start > 0 && path[start - 1] != '/')
-        start--;
-    snprintf(name, SESSION_NAME_SIZE, "%.*s", (int)(end - start), path + start);
-}
-
 int session_find(const struct settings *settings, const char *name, char found[SESSION_NAME_SIZE],
                  struct session_paths *paths, struct error *error)
 {
     char directory[SETTINGS_PATH_SIZE], folder[FILE_PATH_SIZE];
     struct stat status;
     if (strchr(name, '/')) {
-        if (path_format(folder, error, "%s", name))
+        size_t length = strlen(name);
+        while (length > 1 && name[length - 1] == '/')
+            length--;
+        if (path_format(folder, error, "%.*s", (int)length, name))
             return -1;
     } else if (session_check_name(name, error) || sessions_directory(settings, directory, error) ||
                path_format(folder, error, "%s/%s", directory, name))
         return -1;
-    last_part(folder, found);
+    const char *slash = strrchr(folder, '/');
+    snprintf(found, SESSION_NAME_SIZE, "%.*s", SESSION_NAME_SIZE - 1, slash ? slash + 1 : folder);
     if (session_paths(folder, paths, error))
         return -1;
     if (stat(paths->settings, &status) == 0)

@@ -24,6 +24,11 @@ int session_claim(const struct settings *settings, const char *directory, char n
 /* Removes the folder of a session that has not begun, and all that is in it. */
 void session_discard(const struct session_paths *paths);
 
+/* The folder that a session's lies in. */
+int session_folder_above(const struct session_paths *paths, char folder[FILE_PATH_SIZE], struct error *error);
+/* As a word for the shell: in quotes where it needs them. */
+void session_shell_word(const char *text, char *word, size_t size);
+
 /* The folder of an existing session by name or path. */
 int session_find(const struct settings *settings, const char *name, char found[SESSION_NAME_SIZE],
                  struct session_paths *paths, struct error *error);

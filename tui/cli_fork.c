@@ -21,7 +21,7 @@ struct fork {
     struct training_state start;
     struct session_changes changes;
     struct trainer_sink source; /* of the session */
-    char name[SESSION_NAME_SIZE];
+    char name[SESSION_NAME_SIZE], reference[FORK_REFERENCE_SIZE];
     long step;
 };
 
@@ -63,7 +63,8 @@ static int on_fork(void *context, const char *name, struct network *network, con
     if (session_fork(fork->session, name, &fork->settings, network, state, &fork->changes, fork->name, error) != 0)
         return -1;
     fork->step = state->step;
-    snprintf(reference, FORK_REFERENCE_SIZE, "%s", fork->name);
+    session_fork_reference(fork->session, fork->name, reference);
+    strcpy(fork->reference, reference);
     return 0;
 }
 
@@ -177,7 +178,7 @@ static enum cli_status report(struct cli *cli, const struct fork *fork)
                               json_pack("{s:o, s:o, s:I}", "session", cli_json_text(fork->name), "parent",
                                         cli_json_text(session_name(fork->session)), "step", (json_int_t)fork->step));
     printf("session %s begins at step %ld of %s: nfbench resume %s goes on from there\n", fork->name, fork->step,
-           session_name(fork->session), fork->name);
+           session_name(fork->session), fork->reference);
     return CLI_DONE;
 }
 

@@ -39,6 +39,26 @@ static void test_create_makes_the_folder(void **state)
     session_close(opened);
 }
 
+/* Its neighbours are those beside it, and a command finds it again, whatever the shell makes of its name. */
+static void test_opened_by_its_path(void **state)
+{
+    (void)state;
+    struct settings settings = small_settings();
+    char reference[FORK_REFERENCE_SIZE], wanted[FORK_REFERENCE_SIZE];
+    snprintf(settings.sessions_dir, sizeof settings.sessions_dir, "%s/else/where", folder);
+    session_close(create_session(&settings, "it's here"));
+    struct session *opened;
+    settings.sessions_dir[0] = '\0';
+    assert_ok(session_open(&settings, path_of("else/./where/it's here//"), SESSION_READ, &opened, &error), &error);
+    assert_string_equal(session_name(opened), "it's here");
+    assert_string_equal(session_settings(opened)->sessions_dir, path_of("else/where"));
+    snprintf(wanted, sizeof wanted, "'%s/else/./where/it'\\''s here'", folder);
+    assert_string_equal(session_reference(opened), wanted);
+    session_fork_reference(opened, "b", reference);
+    assert_string_equal(reference, path_of("else/./where/b"));
+    session_close(opened);
+}
+
 static void test_names_are_made_up(void **state)
 {
     (void)state;
@@ -289,6 +309,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_create_makes_the_folder, folder_setup, folder_teardown),
+        cmocka_unit_test_setup_teardown(test_opened_by_its_path, folder_setup, folder_teardown),
         cmocka_unit_test_setup_teardown(test_names_are_made_up, folder_setup, folder_teardown),
         cmocka_unit_test_setup_teardown(test_bad_names, folder_setup, folder_teardown),
         cmocka_unit_test_setup_teardown(test_what_is_not_there, folder_setup, folder_teardown),
