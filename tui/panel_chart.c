@@ -1,4 +1,4 @@
-/* The charts: loss, accuracy, learning rate and gradient norm. One set of code, four rows. */
+/* The charts: loss, accuracy, learning rate and gradient norm. One set of code, four panels. */
 #include "tui/charts.h"
 #include "tui/keys.h"
 #include "tui/panel.h"
@@ -16,26 +16,6 @@ static void draw_chart(struct scene *scene, struct canvas *canvas, struct rect a
     look = scene_look(scene, quantity);
     look.empty_text = scene->phase == PHASE_STARTING ? scene->progress : "waiting for the first step";
     scene->plots[quantity] = curves_draw(scene->curves, &look, canvas, area);
-}
-
-static void draw_loss(struct scene *scene, struct canvas *canvas, struct rect area)
-{
-    draw_chart(scene, canvas, area, QUANTITY_LOSS);
-}
-
-static void draw_accuracy(struct scene *scene, struct canvas *canvas, struct rect area)
-{
-    draw_chart(scene, canvas, area, QUANTITY_ACCURACY);
-}
-
-static void draw_learning_rate(struct scene *scene, struct canvas *canvas, struct rect area)
-{
-    draw_chart(scene, canvas, area, QUANTITY_LEARNING_RATE);
-}
-
-static void draw_gradient_norm(struct scene *scene, struct canvas *canvas, struct rect area)
-{
-    draw_chart(scene, canvas, area, QUANTITY_GRADIENT_NORM);
 }
 
 /* Left and right move a cursor along the curves; all charts show it. */
@@ -115,30 +95,6 @@ static bool take_mouse(struct scene *scene, enum quantity quantity, const struct
     return true;
 }
 
-static bool mouse_loss(struct scene *scene, struct rect area, const struct mouse *mouse)
-{
-    (void)area;
-    return take_mouse(scene, QUANTITY_LOSS, mouse);
-}
-
-static bool mouse_accuracy(struct scene *scene, struct rect area, const struct mouse *mouse)
-{
-    (void)area;
-    return take_mouse(scene, QUANTITY_ACCURACY, mouse);
-}
-
-static bool mouse_learning_rate(struct scene *scene, struct rect area, const struct mouse *mouse)
-{
-    (void)area;
-    return take_mouse(scene, QUANTITY_LEARNING_RATE, mouse);
-}
-
-static bool mouse_gradient_norm(struct scene *scene, struct rect area, const struct mouse *mouse)
-{
-    (void)area;
-    return take_mouse(scene, QUANTITY_GRADIENT_NORM, mouse);
-}
-
 /* In the view of charts the title says what is not to be seen: the logarithm. */
 static void head(const struct scene *scene, enum quantity quantity, char text[PANEL_TITLE])
 {
@@ -147,42 +103,41 @@ static void head(const struct scene *scene, enum quantity quantity, char text[PA
     snprintf(text, PANEL_TITLE, "%s%s", quantity_title(quantity), log ? " \u00b7 log" : "");
 }
 
-static void head_loss(const struct scene *scene, char text[PANEL_TITLE])
-{
-    head(scene, QUANTITY_LOSS, text);
-}
-
-static void head_accuracy(const struct scene *scene, char text[PANEL_TITLE])
-{
-    head(scene, QUANTITY_ACCURACY, text);
-}
-
-static void head_learning_rate(const struct scene *scene, char text[PANEL_TITLE])
-{
-    head(scene, QUANTITY_LEARNING_RATE, text);
-}
-
-static void head_gradient_norm(const struct scene *scene, char text[PANEL_TITLE])
-{
-    head(scene, QUANTITY_GRADIENT_NORM, text);
-}
-
-#define CHART(place_, title_, draw_, head_, mouse_, ...)                                                               \
+/* The panel of a quantity. */
+#define CHART(NAME_, name_, title_, ...)                                                                               \
+    static void draw_##name_(struct scene *scene, struct canvas *canvas, struct rect area)                             \
     {                                                                                                                  \
-        .place = (place_), .title = (title_), .heading = (head_), .draw = (draw_), .key = key, .mouse = mouse_,        \
-        .keys = {{"\u2190\u2192", "read"}, {"[]", "x zoom"}, {"{}", "pan"}, {"f", "fit"},                              \
-                 {",.", "smooth"},         {"l", "log"},     {"x", "axis"}},                                           \
-        __VA_ARGS__                                                                                                    \
-    }
+        draw_chart(scene, canvas, area, QUANTITY_##NAME_);                                                             \
+    }                                                                                                                  \
+    static bool mouse_##name_(struct scene *scene, struct rect area, const struct mouse *mouse)                        \
+    {                                                                                                                  \
+        (void)area;                                                                                                    \
+        return take_mouse(scene, QUANTITY_##NAME_, mouse);                                                             \
+    }                                                                                                                  \
+    static void head_##name_(const struct scene *scene, char text[PANEL_TITLE])                                        \
+    {                                                                                                                  \
+        head(scene, QUANTITY_##NAME_, text);                                                                           \
+    }                                                                                                                  \
+    const struct panel_ops panel_##name_ = {.place = PLACE_##NAME_,                                                    \
+                                            .title = (title_),                                                         \
+                                            .heading = head_##name_,                                                   \
+                                            .draw = draw_##name_,                                                      \
+                                            .key = key,                                                                \
+                                            .mouse = mouse_##name_,                                                    \
+                                            .keys = {{"\u2190\u2192", "read"},                                         \
+                                                     {"[]", "x zoom"},                                                 \
+                                                     {"{}", "pan"},                                                    \
+                                                     {"f", "fit"},                                                     \
+                                                     {",.", "smooth"},                                                 \
+                                                     {"l", "log"},                                                     \
+                                                     {"x", "axis"}},                                                   \
+                                            __VA_ARGS__}
 
-const struct panel_ops panel_loss = CHART(
-    PLACE_LOSS, "Loss", draw_loss, head_loss, mouse_loss,
-    .help = "Charts: Left, Right, Home and End move a cursor, at which the values are read; Enter there prepares "
-            "the way back to its step, Esc takes it away. ] and [ (Up, Down) show fewer or more steps, { and } "
-            "earlier or later ones, f all. , and . smooth less or more, l changes between logarithmic and linear, "
-            "x between steps, epochs and time. A click puts the cursor there, the wheel zooms about its place.");
-const struct panel_ops panel_accuracy = CHART(PLACE_ACCURACY, "Accuracy", draw_accuracy, head_accuracy, mouse_accuracy);
-const struct panel_ops panel_learning_rate =
-    CHART(PLACE_LEARNING_RATE, "Learning rate", draw_learning_rate, head_learning_rate, mouse_learning_rate);
-const struct panel_ops panel_gradient_norm =
-    CHART(PLACE_GRADIENT_NORM, "Gradient norm", draw_gradient_norm, head_gradient_norm, mouse_gradient_norm);
+CHART(LOSS, loss, "Loss",
+      .help = "Charts: Left, Right, Home and End move a cursor, at which the values are read; Enter there prepares "
+              "the way back to its step, Esc takes it away. ] and [ (Up, Down) show fewer or more steps, { and } "
+              "earlier or later ones, f all. , and . smooth less or more, l changes between logarithmic and linear, "
+              "x between steps, epochs and time. A click puts the cursor there, the wheel zooms about its place.");
+CHART(ACCURACY, accuracy, "Accuracy");
+CHART(LEARNING_RATE, learning_rate, "Learning rate");
+CHART(GRADIENT_NORM, gradient_norm, "Gradient norm");
