@@ -64,9 +64,6 @@ static const struct layout layouts[] = {
 };
 enum { LAYOUTS = sizeof layouts / sizeof layouts[0] };
 
-/* Statistics of the synthetic set need not render all of it: its images are alike in distribution. */
-enum { SYNTHETIC_SAMPLE = 2000 };
-
 struct mapping {
     const uint8_t *bytes;
     size_t length;

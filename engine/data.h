@@ -34,7 +34,9 @@ const uint8_t *dataset_image(const struct dataset *dataset, enum split split, in
 int dataset_label(const struct dataset *dataset, enum split split, int index);
 
 /* Mean and standard deviation (population) per channel, of pixels in 0..1, over training images [0, count), count > 0
- * (of the synthetic set the first 2,000 at most: all its images come from one distribution). */
+ * (of the synthetic set SYNTHETIC_SAMPLE at most: all its images come from one distribution, and are made when they are
+ * first asked for). */
+enum { SYNTHETIC_SAMPLE = 2000 };
 struct channel_statistics {
     float mean[3], deviation[3];
 };

@@ -49,6 +49,13 @@ static int say(void *context, const char *text)
     return launch->cancelled;
 }
 
+static bool is_cancelled(void *context)
+{
+    const struct launch *launch = context;
+
+    return launch->cancelled;
+}
+
 static int read_history(struct launch *launch)
 {
     if (run_parts(launch->run)->resumed_step == 0)
@@ -79,6 +86,7 @@ int launch_start(const struct run_request *request, struct launch **out, struct 
         return error_set(error, "out of memory");
     launch->request = *request;
     launch->request.progress = say;
+    launch->request.given_up = is_cancelled;
     launch->request.context = launch;
     pthread_mutex_init(&launch->lock, NULL);
     launch->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);

@@ -7,7 +7,7 @@
 
 struct launch;
 
-/* Begins. `request` is copied but for what it points to; its progress and context are not used. */
+/* Begins. `request` is copied but for what it points to; its progress, given_up and context are not used. */
 int launch_start(const struct run_request *request, struct launch **out, struct error *error);
 /* Asks it to give up when it can. */
 void launch_cancel(struct launch *launch);

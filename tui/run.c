@@ -173,6 +173,20 @@ static int tell(const struct run_request *request, struct error *error, const ch
     return 0;
 }
 
+/* The synthetic images that statistics are taken of, made here bit by bit: that takes seconds on a busy machine, and a
+ * person may leave meanwhile. */
+static int make_sample(const struct dataset *dataset, const struct run_request *request, int limit, struct error *error)
+{
+    enum { AT_ONCE = 50 };
+    for (int count = AT_ONCE; count <= SYNTHETIC_SAMPLE && (limit == 0 || count <= limit); count += AT_ONCE) {
+        if (request->given_up && request->given_up(request->context))
+            return error_set(error, "interrupted while starting");
+        for (int i = count - AT_ONCE; i < count; i++)
+            (void)dataset_image(dataset, SPLIT_TRAIN, i);
+    }
+    return 0;
+}
+
 static int open_data(struct run *run, const struct run_request *request, struct error *error)
 {
     struct run_parts *parts = &run->parts;
@@ -182,10 +196,13 @@ static int open_data(struct run *run, const struct run_request *request, struct 
                                  : run_open_data(&run->settings, parts->note, &parts->dataset, error);
     if (opened != 0)
         return -1;
+    bool synthetic = strcmp(dataset_location(parts->dataset), "built in") == 0;
+    if (synthetic && run->settings.train.normalize == NORMALIZE_DATASET &&
+        make_sample(parts->dataset, request, run->settings.train.limit, error) != 0)
+        return -1;
     /* made again by the trainer; asked for here so that nothing is left of a bad split, and the memory is reserved */
     if (partition_make(parts->dataset, &run->settings.train, &run->partition, error) != 0)
         return -1;
-    bool synthetic = strcmp(dataset_location(parts->dataset), "built in") == 0;
     snprintf(parts->data, sizeof parts->data, synthetic ? "%s images, %s" : "%s in %s", dataset_name(parts->dataset),
              dataset_location(parts->dataset));
     return 0;

@@ -25,6 +25,7 @@ struct run_request {
     /* Told, in one line each, what is being done ("opening CIFAR-10 in data") while the run is put together: seconds
      * with a large network. Called on the thread that calls run_create; may be NULL. A non-zero return gives up. */
     int (*progress)(void *context, const char *text);
+    bool (*given_up)(void *context); /* asked often in between; may be NULL */
     void *context;
 };
 
@@ -50,7 +51,7 @@ struct run_parts {
 int run_check(const struct settings *settings, struct error *error);
 
 /* Puts the run together; takes seconds, so a screen calls it on a thread of its own. -1 with the message on failure or
- * when `progress` gave up. */
+ * when `progress` or `given_up` gave up. */
 int run_create(const struct run_request *request, struct run **out, struct error *error);
 
 /* Ends the trainer's thread without saving if it still runs, releases everything; NULL is fine. A new session whose

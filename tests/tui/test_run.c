@@ -87,6 +87,28 @@ static void test_a_run_that_began_leaves_its_session(void **state)
     assert_int_equal(access(process_path("runs/begun/settings.ini"), F_OK), 0);
 }
 
+static bool at_the_third(void *context)
+{
+    int *asked = context;
+    return ++*asked == 3;
+}
+
+/* In the midst of making the images, not behind them. */
+static void test_starting_is_given_up_while_images_are_made(void **state)
+{
+    (void)state;
+    int asked = 0;
+    struct settings settings = tiny_settings("given-up");
+    settings_set(&settings, "data", "synthetic", &error);
+    settings_set(&settings, "limit", "1000", &error);
+    const struct run_request request = {.settings = &settings, .given_up = at_the_third, .context = &asked};
+    struct run *run;
+    assert_int_equal(run_create(&request, &run, &error), -1);
+    assert_string_equal(error.message, "interrupted while starting");
+    assert_int_equal(asked, 3);
+    assert_int_not_equal(access(process_path("runs/given-up"), F_OK), 0);
+}
+
 /* Damaged images must not become other images. */
 static void test_damaged_data_are_an_error(void **state)
 {
@@ -136,6 +158,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_run_that_never_began_leaves_no_session),
         cmocka_unit_test(test_a_run_that_began_leaves_its_session),
+        cmocka_unit_test(test_starting_is_given_up_while_images_are_made),
         cmocka_unit_test(test_damaged_data_are_an_error),
         cmocka_unit_test(test_a_place_that_settings_cannot_hold),
     };
