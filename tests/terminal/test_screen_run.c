@@ -277,16 +277,21 @@ static void a_second_space_takes_the_pause_back(void **state)
     assert_int_equal(screen_status(), 0);
 }
 
-/* The best of the run is one of its epochs, not of those that were undone. */
-static void a_best_that_is_undone_is_forgotten(void **state)
+/* The best of the run is one of its epochs, not of those that were undone; a load may bring these back. */
+static void the_best_is_one_of_the_run(void **state)
 {
     (void)state;
     screen_start(100, 30, "", TINY "--probe-every 0");
     wait_for_step_above(250); /* behind the first epoch, which is the best so far */
     wait_until_gone("best       -");
+    screen_command("save late");
+    wait_for(" as late");
     screen_command("back 100");
     wait_for("at step 100");
     wait_for("best       -");
+    screen_command("load late");
+    wait_for(" as saved in late");
+    wait_until_gone("best       -");
     screen_key("q");
     assert_int_equal(screen_status(), 0);
 }
@@ -303,7 +308,7 @@ int main(void)
         TEST(views_help_and_pictures),
         TEST(a_run_that_is_over_stays_to_be_looked_at),
         TEST(a_second_space_takes_the_pause_back),
-        TEST(a_best_that_is_undone_is_forgotten),
+        TEST(the_best_is_one_of_the_run),
         TEST(a_divergence_is_explained),
         TEST(the_system_view_tells_where_the_time_goes),
         TEST(what_cannot_start_says_why),
