@@ -117,19 +117,21 @@ static void the_finder_opens_its_figure(void **state)
     screen_command("lrfind 1e-4 1 for 60");
     wait_for("Learning rate finder");
     wait_for("accept, drop; Esc hides");
+    wait_for(" tried: accept or drop ");
     wait_for("learning rate");
     screen_key("Escape");
     wait_until_gone("Learning rate finder");
     wait_for("lrfind 1e-4 1 for 60: tried lr 0.0001 to 1 over ");
     screen_command("drop");
-    wait_for(" training ");
+    wait_until_gone(" tried: accept or drop ");
     screen_command("lrfind 1e-4 1 for 60");
     wait_for("accept, drop; Esc hides");
+    wait_for(" tried: accept or drop ");
     screen_key("0"); /* another view takes its place */
     wait_until_gone("Learning rate finder");
     wait_for("Log");
     screen_command("drop");
-    wait_for(" training ");
+    wait_until_gone(" tried: accept or drop ");
     leave();
 }
 
