@@ -126,8 +126,10 @@ static void test_what_cannot_be_shown_is_said_in_a_line(void **state)
                         "none): there is nothing to show\n");
     outcome = run_expecting(1, "export pictures --what confusion --checkpoint 3");
     assert_non_null(strstr(outcome->err, "session pictures has no checkpoint at step 3\n"));
-    outcome = run_expecting(2, "export pictures --what confusion --checkpoint newest");
-    assert_non_null(strstr(outcome->err, "--checkpoint newest: must be last, best, good or a step\n"));
+    outcome = run_expecting(1, "export pictures --what confusion --checkpoint newest");
+    assert_non_null(strstr(outcome->err, "session pictures has no checkpoint newest: "));
+    outcome = run_expecting(2, "export pictures --what confusion --checkpoint ../newest");
+    assert_non_null(strstr(outcome->err, "--checkpoint ../newest: must be last, best, good, a step or a name\n"));
     outcome = run_expecting(2, "export pictures --what confusion --split all");
     assert_non_null(strstr(outcome->err, "--split all: must be test, validation or train\n"));
     assert_int_not_equal(access(process_path("none"), F_OK), 0); /* and nothing is left behind */
