@@ -181,6 +181,9 @@ static enum progress set_batch(struct trainer *trainer, struct command_record *r
     struct error why = {""};
     const int now = trainer->options.batch, before = state->next_batch ? state->next_batch : now;
     const int batch = (int)record->command.value;
+    if (batch > trainer->parts.train)
+        return trainer_refuse(record, "a batch of %d: there are only %d training images; it stays %d", batch,
+                              trainer->parts.train, before);
     if (network_check_batch(trainer->network, batch, &why) < 0)
         return trainer_refuse(record, "%s", why.message);
     trainer->unsaved = true;

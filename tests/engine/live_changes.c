@@ -436,6 +436,19 @@ static int little_memory(struct backend *backend, size_t *available, size_t *tot
     return 0;
 }
 
+static void a_batch_has_at_most_all_training_images(void **state)
+{
+    (void)state;
+    static struct tiny_run run;
+    tiny_init(&run, "micro");
+    tiny_create(&run, NULL);
+    ask(&run, at(3), COMMAND_BATCH, TINY_TRAIN + 1);
+    finish(&run);
+    assert_false(record_of(&run, COMMAND_BATCH)->ok);
+    assert_non_null(strstr(record_of(&run, COMMAND_BATCH)->outcome, "training images; it stays 8"));
+    tiny_free(&run);
+}
+
 /* Batch norm needs the whole batch at once. */
 static void a_batch_without_memory_is_refused_before_it_counts(void **state)
 {
@@ -522,6 +535,7 @@ int live_changes_run(bool brief)
         cmocka_unit_test(those_that_wait_can_be_cancelled_and_are_few),
         cmocka_unit_test(a_stop_can_wait),
         cmocka_unit_test(going_back_brings_back_what_waited),
+        cmocka_unit_test(a_batch_has_at_most_all_training_images),
         cmocka_unit_test(a_batch_without_memory_is_refused_before_it_counts),
         cmocka_unit_test(averages_that_are_not_kept_cannot_change),
         cmocka_unit_test(when_checkpoints_and_probes_come_can_change),
