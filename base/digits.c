@@ -3,6 +3,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 void digits_significant(double value, int digits, char *text, size_t size)
@@ -26,6 +27,15 @@ void digits_steady(double value, int digits, char *text, size_t size)
     char *point = strchr(text, '.');
     if (point && point[1] == '\0')
         *point = '\0';
+}
+
+void digits_shortest(float value, char *text, size_t size)
+{
+    for (int digits = 6; digits <= 9; digits++) { /* 9 tell all floats from each other */
+        snprintf(text, size, "%.*g", digits, (double)value);
+        if (strtof(text, NULL) == value)
+            return;
+    }
 }
 
 void digits_loss(double loss, char *text, size_t size)

@@ -12,6 +12,9 @@ void digits_significant(double value, int digits, char *text, size_t size);
 /* Always so many digits, that a number which changes stands still: "0.5000", "12.30", "1477"; of 0.001 to 10^digits. */
 void digits_steady(double value, int digits, char *text, size_t size);
 
+/* As few digits, 6 or more, as give the same float when they are read again: what a person typed. */
+void digits_shortest(float value, char *text, size_t size);
+
 /* A loss: "2.3012"; "5.68e+33" from a million on. */
 void digits_loss(double loss, char *text, size_t size);
 

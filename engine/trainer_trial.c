@@ -348,10 +348,15 @@ enum progress trainer_accept(struct trainer *trainer, struct command_record *rec
         return no_choice(trial, record);
     const enum command_kind kind = (enum command_kind)trial->request.setting;
     struct command command = {.kind = kind, .value = trial->results[choice].value};
-    snprintf(command.text, sizeof command.text, kind == COMMAND_LEARNING_RATE ? "%s %.9g" : "set %s %.9g",
-             live_of_command(kind)->name, command.value);
+    char value[32], outcome[sizeof record->outcome];
+    digits_shortest((float)command.value, value, sizeof value);
+    snprintf(command.text, sizeof command.text, "%s%s %s", kind == COMMAND_LEARNING_RATE ? "" : "set ",
+             live_of_command(kind)->name, value);
     record->command = command;
     const enum progress progress = trainer_do(trainer, record);
+    memcpy(outcome, record->outcome, sizeof outcome);
+    if (record->ok)
+        trainer_outcome(record, "accepted: %s", outcome);
     return progress == RUN_ON && record->ok ? leave_trial(trainer) : progress;
 }
 

@@ -1,5 +1,6 @@
 /* `nfbench fork`: another session that goes on from any step of one. The step is come to as the screen's `back STEP`
  * does it: from the nearest checkpoint before it, with the commands that were in force; the parent is only read. */
+#include "base/digits.h"
 #include "tui/cli.h"
 #include "tui/cli_progress.h"
 #include "tui/run.h"
@@ -133,7 +134,9 @@ static int make(struct fork *fork, long at, float rate, const char *name, struct
     struct command back = {.kind = COMMAND_BACK, .count = at, .text = "back"};
     struct command change = {.kind = COMMAND_LEARNING_RATE, .value = (double)rate};
     struct command make = {.kind = COMMAND_FORK, .text = "fork"};
-    snprintf(change.text, sizeof change.text, "lr %.9g", change.value);
+    char digits[32];
+    digits_shortest(rate, digits, sizeof digits);
+    snprintf(change.text, sizeof change.text, "lr %s", digits);
     snprintf(make.name, sizeof make.name, "%s", name);
     if (at >= 0 && command(fork, &back, error) != 0)
         return -1;

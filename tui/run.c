@@ -1,6 +1,7 @@
 /* Puts a run together and takes it apart; see run.h. One path for new and resumed runs, with and without a screen. */
 #include "tui/run.h"
 
+#include "base/digits.h"
 #include "engine/evaluate.h"
 #include "engine/synthetic.h"
 
@@ -240,7 +241,9 @@ static int load_session(struct run *run, const struct run_request *request, stru
 static int command_learning_rate(struct run *run, float rate, struct error *error)
 {
     struct command command = {.kind = COMMAND_LEARNING_RATE, .value = rate};
-    snprintf(command.text, sizeof command.text, "lr %.9g", command.value);
+    char digits[32];
+    digits_shortest(rate, digits, sizeof digits);
+    snprintf(command.text, sizeof command.text, "lr %s", digits);
     return trainer_command(run->parts.trainer, &command, error);
 }
 

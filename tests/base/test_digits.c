@@ -58,11 +58,27 @@ static void losses_have_four_places_until_they_explode(void **state)
     assert_string_equal(text, "5.68e+33");
 }
 
+static void the_shortest_numbers_are_those_that_were_typed(void **state)
+{
+    static const struct {
+        float value;
+        const char *expected;
+    } cases[] = {{0.2f, "0.2"},        {0.45f, "0.45"}, {0.9f * 0.5f, "0.45"},
+                 {0.1f + 0.2f, "0.3"}, {128, "128"},    {0.33333334f, "0.33333334"}};
+    char text[32];
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        digits_shortest(cases[i].value, text, sizeof text);
+        assert_string_equal(text, cases[i].expected);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(numbers_have_so_many_digits_and_no_more),
         cmocka_unit_test(steady_numbers_keep_their_digits),
+        cmocka_unit_test(the_shortest_numbers_are_those_that_were_typed),
         cmocka_unit_test(losses_have_four_places_until_they_explode),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
