@@ -35,6 +35,12 @@ static void note_asked(struct scene *scene, const struct command *command)
     scene->asked = true;
 }
 
+void app_refuse(struct app *app, const struct error *error)
+{
+    app_notice(app, ROLE_BAD, "%s", error->message);
+    app_log(app, JOURNAL_ERROR, "%s", error->message);
+}
+
 static int act_trainer(struct app *app, const struct action *action, struct error *error)
 {
     struct command command;
@@ -398,5 +404,5 @@ void app_act(struct app *app, const struct action *action)
     struct error error = {""};
 
     if (app_do(app, action, &error))
-        app_notice(app, ROLE_BAD, "%s", error.message);
+        app_refuse(app, &error);
 }

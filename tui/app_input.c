@@ -31,7 +31,7 @@ bool app_line(void *context, const char *line)
 
     app->scene.notice.text[0] = 0;
     if (command_parse(line, &action, &error)) {
-        app_notice(app, ROLE_BAD, "%s", error.message);
+        app_refuse(app, &error);
         return false;
     }
     app_focus(app, false);

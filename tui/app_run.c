@@ -280,8 +280,18 @@ static void note_step(struct app *app, const struct command_record *record)
     }
 }
 
+/* What came of a command that was given before the newest, which was refused, does not hide why: it is in the log. */
+static void answer(struct app *app, enum role role, const char *text)
+{
+    const struct notice *newest = &app->scene.notice;
+
+    if (!*newest->text || newest->role != ROLE_BAD)
+        app_notice(app, role, "%s", text);
+}
+
 static void log_command(struct app *app, const struct command_record *record)
 {
+    char text[sizeof(record->outcome) + 128];
     const char *more = way_on(record);
 
     if (strcmp(record->command.text, app->asked_text) == 0)
@@ -291,10 +301,10 @@ static void log_command(struct app *app, const struct command_record *record)
         command_know_name(record->command.name);
     app_log(app, record->ok ? JOURNAL_COMMAND : JOURNAL_ERROR, *more ? "%s: %s; %s" : "%s: %s%s", record->command.text,
             record->outcome, more);
+    snprintf(text, sizeof(text), *more ? "%s; %s" : "%s%s", record->outcome, more);
     if (more == choose) /* what was tried is on the chart and in the log */
-        app_notice(app, ROLE_GOOD, "%s", choose);
-    else
-        app_notice(app, record->ok ? ROLE_GOOD : ROLE_BAD, *more ? "%s; %s" : "%s%s", record->outcome, more);
+        snprintf(text, sizeof(text), "%s", choose);
+    answer(app, record->ok ? ROLE_GOOD : ROLE_BAD, text);
 }
 
 /* Paused at a step that is not finite: why, and what the person can do. */

@@ -62,6 +62,8 @@ int app_do(struct app *app, const struct action *action, struct error *error);
 /* Runs the commands of a file. */
 int app_source(struct app *app, const char *path, struct error *error);
 void app_notice(struct app *app, enum role role, const char *format, ...) __attribute__((format(printf, 3, 4)));
+/* Why a command is not done: beside the command line, where it may be cut, and whole in the log. */
+void app_refuse(struct app *app, const struct error *error);
 /* The pictures of an `export` are written, or have failed. */
 void app_finish_picture(struct app *app, int index);
 

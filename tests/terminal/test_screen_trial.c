@@ -137,6 +137,8 @@ static void the_finder_opens_its_figure(void **state)
 
 static void what_means_nothing_stays_to_be_mended(void **state)
 {
+    const char *log;
+
     (void)state;
     screen_start(120, 36, "", TINY "--probe-every 0");
     wait_for_step_above(1);
@@ -150,6 +152,20 @@ static void what_means_nothing_stays_to_be_mended(void **state)
     wait_for(":try momentum ");
     screen_key("Escape");
     wait_until_gone(":try momentum");
+    screen_command("try lr x1 for 400");
+    wait_for(" trying 1/1");
+    screen_command("bakc"); /* what comes of the one before does not hide why */
+    wait_for(":bakc  no command 'bakc'");
+    wait_for(" tried: accept or drop ");
+    wait_for("lr tried");
+    assert_non_null(strstr(screen_text(), ":bakc  no command 'bakc'"));
+    log = strstr(screen_text(), "no command 'bakc'");
+    assert_non_null(log);
+    assert_non_null(strstr(log + 1, "no command 'bakc'")); /* there whole, too */
+    screen_key("Escape");
+    wait_until_gone(":bakc");
+    screen_command("drop");
+    wait_until_gone("tried: accept or drop");
     leave();
 }
 
