@@ -9,6 +9,7 @@
 #include "tui/screen.h"
 
 #include <errno.h>
+#include <langinfo.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -129,6 +130,12 @@ static void mouse_event(struct app *app, const struct mouse *mouse)
         app->scene.overlay_scroll += mouse->act == MOUSE_WHEEL_UP ? -3 : mouse->act == MOUSE_WHEEL_DOWN ? 3 : 0;
 }
 
+/* In a locale of ASCII alone readline takes the other bytes for commands. */
+static bool locale_knows(unsigned char byte)
+{
+    return byte < 0x80 || strcmp(nl_langinfo(CODESET), "ANSI_X3.4-1968") != 0;
+}
+
 /* The bytes of one key go to readline; an empty line, Ctrl-D on one, and Escape leave it. */
 static void line_bytes(struct app *app, const unsigned char *bytes, size_t count, int key)
 {
@@ -140,6 +147,8 @@ static void line_bytes(struct app *app, const unsigned char *bytes, size_t count
     if ((key == KEY_CODE_ESCAPE && !repl_wants_escape()) ||
         (empty && (key == KEY_CODE_ENTER || key == KEY_CODE_ESCAPE)) || (empty && key == KEY_CODE_BACKSPACE))
         app_focus(app, false);
+    else if (!locale_knows(bytes[0]))
+        app_notice(app, ROLE_BAD, "this locale has ASCII letters alone: start nfbench with LC_ALL=C.UTF-8 for others");
     else if (!repl_feed(bytes, count))
         app_focus(app, false);
 }

@@ -217,6 +217,20 @@ static void files_of_commands(void **state)
     leave();
 }
 
+/* u with two dots would be a key of readline that changes the line. */
+static void letters_that_the_locale_lacks_are_refused(void **state)
+{
+    (void)state;
+    screen_start(110, 30, "LC_ALL=C", TINY);
+    wait_for_step_above(1);
+    screen_type(":note \xc3\xbcn\xc3\xaf");
+    wait_for("this locale has ASCII letters alone");
+    screen_key("Enter");
+    screen_key("0");
+    wait_for("note n: noted at step");
+    leave();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -225,6 +239,7 @@ int main(void)
         cmocka_unit_test_teardown(commands_wait_for_their_step, end),
         cmocka_unit_test_teardown(the_line_completes_and_suggests, end),
         cmocka_unit_test_teardown(files_of_commands, end),
+        cmocka_unit_test_teardown(letters_that_the_locale_lacks_are_refused, end),
     };
     return cmocka_run_group_tests(tests, tmux_set_up, tmux_tear_down);
 }
