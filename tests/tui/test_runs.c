@@ -241,8 +241,12 @@ static void details_tell_what_differs(void **state)
     struct session *a = make("a", 0.0625);
     struct error error;
     const char *there = NULL;
+    struct trainer_sink sink = session_sink(a);
+    const struct command_record note = {
+        .command = {.kind = COMMAND_NOTE, .text = "when accuracy > 1% note hi"}, .ok = true, .outcome = "noted"};
 
     (void)state;
+    assert_int_equal(sink.on_command(sink.context, &note, &error), 0);
     assert_int_equal(session_end(a, TRAINER_FAILED, 0, "the disk is full", &error), 0);
     session_close(a);
     runs_want(runs, true, &list, "a", 0.5);
@@ -250,6 +254,7 @@ static void details_tell_what_differs(void **state)
     assert_string_equal(list.details.name, "a");
     assert_non_null(strstr(list.details.path, folder));
     assert_string_equal(list.details.message, "the disk is full");
+    assert_string_equal(list.details.note, "hi");
     for (int i = 0; i < list.details.difference_count; i++)
         if (strcmp(list.details.differences[i].name, "lr") == 0)
             there = list.details.differences[i].there;
