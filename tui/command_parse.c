@@ -2,6 +2,7 @@
 #include "tui/command_words.h"
 
 #include "base/nearest.h"
+#include "engine/live.h"
 #include "sessions/session.h"
 #include "tui/export.h"
 
@@ -38,12 +39,21 @@ const char *command_nearest(const char *word, word_list words)
     return nearest_word(lower, list_word, &list);
 }
 
+static const char *live_word(int index)
+{
+    const struct live_setting *setting = live_setting(index);
+
+    return setting ? setting->name : NULL;
+}
+
 static int unknown_command(const char *word, struct error *error)
 {
-    const char *like = command_nearest(word, command_word);
+    const char *like = command_nearest(word, command_word), *setting = command_nearest(word, live_word);
 
     if (like)
         return error_set(error, "no command '%s': did you mean '%s'?", word, like);
+    if (setting)
+        return error_set(error, "no command '%s': did you mean 'set %s'?", word, setting);
     return error_set(error, "no command '%s': 'help' lists them all", word);
 }
 

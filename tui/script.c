@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 bool script_trim(char **line)
@@ -32,6 +33,18 @@ static int run_lines(FILE *file, const char *path, script_line *run, void *conte
     return ferror(file) ? error_set(error, "cannot read %s: %s", path, strerror(errno)) : 0;
 }
 
+/* No shell has expanded it. */
+static FILE *open_file(const char *path)
+{
+    const char *home = getenv("HOME");
+    char whole[SCRIPT_LINE_SIZE + 512];
+
+    if (path[0] != '~' || path[1] != '/' || !home)
+        return fopen(path, "re");
+    snprintf(whole, sizeof(whole), "%s%s", home, path + 1);
+    return fopen(whole, "re");
+}
+
 int script_run(const char *path, int *depth, script_line *run, void *context, struct error *error)
 {
     FILE *file;
@@ -39,7 +52,7 @@ int script_run(const char *path, int *depth, script_line *run, void *context, st
 
     if (*depth == SCRIPT_DEPTH)
         return error_set(error, "%s: more than %d files run each other", path, (int)SCRIPT_DEPTH);
-    file = fopen(path, "re");
+    file = open_file(path);
     if (!file)
         return error_set(error, "cannot read %s: %s", path, strerror(errno));
     ++*depth;

@@ -329,6 +329,16 @@ static void files_are_run_line_by_line(void **state)
     assert_string_equal(said, "one;two three;last;");
 
     said[0] = 0;
+    const char *home = getenv("HOME");
+    snprintf(text, sizeof text, "%s", home ? home : "");
+    snprintf(expected, sizeof expected, "%s", path_of("good"));
+    *strrchr(expected, '/') = 0;
+    assert_int_equal(setenv("HOME", expected, 1), 0);
+    assert_int_equal(script_run("~/good", &depth, keep_line, NULL, &error), 0);
+    assert_string_equal(said, "one;two three;last;");
+    assert_int_equal(setenv("HOME", text, 1), 0);
+
+    said[0] = 0;
     write_file("bad", "one\n\nbad line\nnever\n");
     assert_int_equal(script_run(path_of("bad"), &depth, keep_line, NULL, &error), -1);
     snprintf(expected, sizeof expected, "%s, line 3: it is bad", path_of("bad"));
@@ -358,6 +368,9 @@ static void files_are_checked_without_being_run(void **state)
     (void)state;
     write_file("fine", "set momentum 0.5\nat 5 lr x0.5\nset\npending\nhelp at\nquit\n");
     assert_int_equal(script_check(path_of("fine"), false, &error), 0);
+    write_file("forgot", "momentun 0.5\n");
+    assert_int_equal(script_check(path_of("forgot"), false, &error), -1);
+    assert_non_null(strstr(error.message, "line 1: no command 'momentun': did you mean 'set momentum'?"));
     write_file("typo", "lr 0.1\nset momentun 0.5\n");
     assert_int_equal(script_check(path_of("typo"), false, &error), -1);
     assert_non_null(strstr(error.message, "line 2: no setting 'momentun': did you mean 'momentum'?"));
