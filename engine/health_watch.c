@@ -7,13 +7,13 @@
 #include <stdio.h>
 #include <string.h>
 
-static const float over_below = 0.8f;    /* of the limit: what flickers around it is said once */
-static const float at_chance = 0.98f;    /* of ln(classes), at least ... */
-static const float near_chance = 1.2f;   /* ... and at most */
-static const float falls = 0.98f;        /* of the half epoch before */
-static const float absurd = 10;          /* times ln(classes) */
-static const float gamma_shows = 3;      /* times the predicted variance */
-static const long least_half_epoch = 25; /* steps, of an epoch of only a few */
+static const float over_below = 0.8f;     /* of the limit: what flickers around it is said once */
+static const float at_chance = 0.98f;     /* of ln(classes), at least ... */
+static const float near_chance = 1.2f;    /* ... and at most */
+static const float falls = 0.98f;         /* of the half epoch before */
+static const float absurd = 10;           /* times ln(classes) */
+static const float gamma_shows = 3;       /* times the predicted variance */
+static const long least_half_epoch = 100; /* steps, of an epoch of only a few */
 
 const char *const finding_kind_names[] = {[FINDING_DIVERGENCE] = "divergence",  [FINDING_NOT_FINITE] = "not-finite",
                                           [FINDING_VARIANCE] = "variance",      [FINDING_DEAD] = "dead-units",
@@ -291,7 +291,8 @@ int health_watch_loss(struct health_watch *watch, const struct health_run *run, 
     watch->half_mean = mean;
     if (chance && watch->halves++ == 0)
         watch->chance_since = step - half + 1;
-    if (!chance)
+    const double warmup = (double)run->options->warmup_epochs * (double)run->steps_per_epoch;
+    if (!chance || (double)(step - half) < warmup) /* the low rates of a warm-up teach little */
         watch->halves = 0;
     watch->half_sum = 0;
     watch->half_count = 0;

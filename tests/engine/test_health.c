@@ -303,6 +303,23 @@ static void a_loss_that_falls_to_chance_level_is_no_finding(void **state)
     assert_says(&found, "the loss is above chance level");
 }
 
+/* Short epochs, and the low rates of a warm-up, say little of what is learnt. */
+static void a_loss_is_given_time_to_leave_chance_level(void **state)
+{
+    (void)state;
+    struct finding found;
+    set_up("micro");
+    bench.run.steps_per_epoch = 20;
+    assert_int_equal(feed(1, 199, 2.31f, &found), 0);
+    assert_int_equal(feed(200, 200, 2.31f, &found), 1);
+    tear_down(NULL);
+    set_up("micro");
+    bench.options.warmup_epochs = 2;
+    assert_int_equal(feed(1, 599, 2.31f, &found), 0);
+    assert_int_equal(feed(600, 600, 2.31f, &found), 1);
+    assert_int_equal(found.since, 401);
+}
+
 static void a_loss_at_chance_level_for_an_epoch_is_found(void **state)
 {
     (void)state;
@@ -350,6 +367,7 @@ int main(void)
         TEST(an_output_goes_before_the_gradients_that_it_spoils),
         TEST(without_standardisation_that_is_what_to_try),
         TEST(batch_norm_has_no_prediction),
+        TEST(a_loss_is_given_time_to_leave_chance_level),
         TEST(a_loss_at_chance_level_for_an_epoch_is_found),
         TEST(a_loss_that_falls_to_chance_level_is_no_finding),
         TEST(a_slow_start_is_no_finding_and_small_updates_want_a_higher_rate),
