@@ -177,7 +177,7 @@ static enum progress check_values(struct trainer *trainer, const struct kept_sta
 
 /* ---- What came of it, in words ---- */
 
-/* "tried lr 0.05, 0.1, 0.2 for 200 steps: loss 1.43, 1.39 (best), diverged at step 31" */
+/* "tried lr 0.05, 0.1, 0.2 for 200 steps: loss 1.43, 1.39 (best), diverged after 31 steps" */
 static void say_values(const struct trial *trial, struct command_record *record)
 {
     char loss[32];
@@ -189,7 +189,7 @@ static void say_values(const struct trial *trial, struct command_record *record)
     for (int i = 0; i < trial->done; i++) {
         const struct trial_result *result = &trial->results[i];
         if (result->diverged)
-            trainer_add_outcome(record, "%s diverged at step %ld", i ? "," : "", result->diverged);
+            trainer_add_outcome(record, "%s diverged after %ld steps", i ? "," : "", result->diverged - trial->step);
         else {
             digits_loss((double)result->loss, loss, sizeof loss);
             trainer_add_outcome(record, "%s %s%s", i ? "," : "", loss, i == best ? " (best)" : "");

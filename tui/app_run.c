@@ -246,6 +246,7 @@ static void log_epoch(struct app *app, const struct epoch_record *epoch)
 
 static const char look[] = "Blocks (key 3) shows what the signal does in each";
 static const char choose[] = "accept takes the best, accept VALUE another, drop none";
+static const char no_best[] = "none made all steps: accept VALUE takes one, drop none";
 
 /* What a person may want to do next. */
 static const char *way_on(const struct command_record *record)
@@ -256,6 +257,8 @@ static const char *way_on(const struct command_record *record)
         return "";
     if (kind == COMMAND_LR_FIND && strstr(record->outcome, "no advice"))
         return "drop goes on";
+    if (kind == COMMAND_TRY && !strstr(record->outcome, "(best)"))
+        return no_best;
     if (kind == COMMAND_TRY || kind == COMMAND_LR_FIND)
         return choose;
     return kind == COMMAND_PAUSE ? look : "";

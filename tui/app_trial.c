@@ -29,8 +29,8 @@ static void log_result(struct app *app, const struct trial_event *event)
 
     words_loss((double)result->loss, loss, sizeof(loss));
     if (result->diverged)
-        app_log(app, JOURNAL_RESULT, "%d: %s %g diverged at step %ld", event->index + 1, event->name, result->value,
-                result->diverged);
+        app_log(app, JOURNAL_RESULT, "%d: %s %g diverged after %ld steps", event->index + 1, event->name, result->value,
+                result->diverged - event->from);
     else
         app_log(app, JOURNAL_RESULT, "%d: %s %g has loss %s after %ld step%s", event->index + 1, event->name,
                 result->value, loss, result->steps, result->steps == 1 ? "" : "s");

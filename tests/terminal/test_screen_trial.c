@@ -38,6 +38,7 @@ static void a_run_tries_and_goes_on(void **state)
     wait_for("1000 diverged at ");
     wait_for(" best");
     wait_for("tried lr 0.01, 0.02, 1000 for 60 steps"); /* in the log */
+    wait_for("3: lr 1000 diverged after ");
     screen_command("accept 5");
     wait_for("that was not tried: there are 0.01, 0.02, 1000");
     screen_command("accept 0.01");
@@ -45,6 +46,10 @@ static void a_run_tries_and_goes_on(void **state)
     wait_until_gone("lr tried");
     wait_for(" training "); /* as it was before */
     wait_for_step_above(step);
+    screen_command("try lr 900 1000 for 60");
+    wait_for("none made all steps: accept VALUE takes one, drop none");
+    screen_command("drop");
+    wait_until_gone("lr tried");
     leave();
 }
 
