@@ -150,7 +150,8 @@ enum progress trainer_cancel(struct trainer *trainer, struct command_record *rec
     record->ok = gone > 0;
     trainer->unsaved |= record->ok;
     if (record->ok)
-        trainer_outcome(record, "%d cancelled, %d left", gone, state->pending_count);
+        trainer_outcome(record, "cancelled %d command%s, %d still wait%s", gone, gone == 1 ? "" : "s",
+                        state->pending_count, state->pending_count == 1 ? "s" : "");
     else if (number < 0)
         trainer_outcome(record, "nothing waits");
     else

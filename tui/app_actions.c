@@ -50,7 +50,9 @@ static int act_trainer(struct app *app, const struct action *action, struct erro
     if (!app->run)
         return error_set(error, "%s: the run is not there yet", action->text);
     if (app->run_ended)
-        return error_set(error, "%s: the run has ended", action->text);
+        return error_set(error,
+                         "%s: the run has ended; nfbench resume goes on with more --epochs, or from --checkpoint STEP",
+                         action->text);
     if (trainer_command(run_parts(app->run)->trainer, &command, error))
         return -1;
     note_asked(&app->scene, &command);

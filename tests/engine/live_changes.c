@@ -370,9 +370,9 @@ static void those_that_wait_can_be_cancelled_and_are_few(void **state)
     }
     const struct command_record *rest = &run.commands[2 + PENDING_MOST];
     assert_string_equal(rest[0].outcome, "16 commands wait already: cancel one first");
-    assert_string_equal(rest[1].outcome, "1 cancelled, 15 left");
+    assert_string_equal(rest[1].outcome, "cancelled 1 command, 15 still wait");
     assert_string_equal(rest[2].outcome, "no command waits as number 3: `pending` lists them");
-    assert_string_equal(rest[4].outcome, "15 cancelled, 0 left");
+    assert_string_equal(rest[4].outcome, "cancelled 15 commands, 0 still wait");
     assert_string_equal(rest[5].outcome, "nothing waits");
     tiny_assert_same_end(tiny_reference(), &run);
     tiny_free(&run);

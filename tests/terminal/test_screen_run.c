@@ -201,7 +201,7 @@ static void a_run_that_is_over_stays_to_be_looked_at(void **state)
     wait_for("test accuracy");
     wait_for("finished at step 12");
     screen_key("s");
-    wait_for("the run has ended");
+    wait_for("the run has ended; nfbench resume goes on with more --epochs");
     screen_key("q");
     assert_int_equal(screen_status(), 0);
     wait_for("finished at step 12. nfbench test");

@@ -142,7 +142,7 @@ static void commands_wait_for_their_step(void **state)
     screen_key("Escape");
     wait_until_gone("Commands that wait");
     screen_command("cancel 2");
-    wait_for("1 cancelled, 1 left");
+    wait_for("cancelled 1 command, 1 still waits");
     screen_command("step 5");
     assert_int_equal(wait_for_step_above(step + 4), step + 5);
     snprintf(line, sizeof line, "paused at step %ld; Blocks", step + 5); /* though something else came on the way */
