@@ -8,9 +8,10 @@
 
 enum { PANEL_KEYS = 10, PANEL_TITLE = 160 };
 
-/* A key of a panel as the key bar shows it. */
+/* A key of a panel as the key bar shows it, where it does something now. */
 struct panel_key {
     const char *name, *hint;
+    bool (*works)(const struct scene *scene); /* NULL: always */
 };
 
 struct panel_ops {

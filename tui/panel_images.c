@@ -261,6 +261,16 @@ static bool mouse(struct scene *scene, struct rect area, const struct mouse *mou
     return move(scene, area, mouse->act == MOUSE_WHEEL_UP ? KEY_CODE_UP : KEY_CODE_DOWN);
 }
 
+static bool is_large(const struct scene *scene)
+{
+    return scene->images_choice.large;
+}
+
+static bool is_sheet(const struct scene *scene)
+{
+    return !is_large(scene);
+}
+
 const struct panel_ops panel_images = {
     .place = PLACE_IMAGES,
     .title = "Images",
@@ -268,7 +278,12 @@ const struct panel_ops panel_images = {
     .draw = draw,
     .key = key,
     .mouse = mouse,
-    .keys = {{"p", "page"}, {"\u2190\u2192", "image"}, {"Enter", "large"}, {"r", "re-roll"}, {"u", "measure"}},
+    .keys = {{"p", "page"},
+             {"\u2190\u2192", "image"},
+             {"Enter", "large", is_sheet},
+             {"Esc", "back", is_large},
+             {"r", "re-roll"},
+             {"u", "measure"}},
     .help =
         "Images: p and P turn the pages, arrows, Page Up and Down, Home and End choose an image, Enter shows it "
         "large with the likelihood of each class, Esc or Enter goes back. r draws again: the augmentation of the "

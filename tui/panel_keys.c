@@ -65,7 +65,8 @@ static int add_panel_keys(const struct scene *scene, struct item *items, int cou
 
     for (int i = 0; (panel = panel_at(i)); i++)
         for (int k = from; panel->place == scene_focus(scene) && k < to && panel->keys[k].name; k++)
-            count = add_item(items, count, panel->keys[k].name, panel->keys[k].hint);
+            if (!panel->keys[k].works || panel->keys[k].works(scene))
+                count = add_item(items, count, panel->keys[k].name, panel->keys[k].hint);
     return count;
 }
 

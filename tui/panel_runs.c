@@ -426,6 +426,16 @@ static void head(const struct scene *scene, char text[PANEL_TITLE])
         snprintf(text, PANEL_TITLE, "Runs");
 }
 
+static bool is_opened(const struct scene *scene)
+{
+    return scene->run_opened;
+}
+
+static bool is_listed(const struct scene *scene)
+{
+    return !is_opened(scene);
+}
+
 const struct panel_ops panel_runs = {
     .place = PLACE_RUNS,
     .title = "Runs",
@@ -434,6 +444,10 @@ const struct panel_ops panel_runs = {
     .key = key,
     .before = " ",
     .mouse = mouse,
-    .keys = {{"\u2191\u2193", "run"}, {"space", "overlay"}, {"Enter", "detail"}, {"o", "order"}, {"Esc", "back"}},
+    .keys = {{"\u2191\u2193", "run"},
+             {"space", "overlay"},
+             {"Enter", "detail", is_listed},
+             {"Esc", "back", is_opened},
+             {"o", "order", is_listed}},
     .help = "Runs: the arrows, Page Up and Down, Home and End choose a session, space lays its curves over this run's "
             "charts or takes them away, Enter shows where it differs, Esc goes back; o sorts in another way."};

@@ -207,6 +207,11 @@ static void the_key_bar_names_the_views_keys(void **state)
     must_show(24, "space overlay");
     assert_int_equal(row_of(24, "space pause"), -1);
     must_show(24, "Enter detail");
+    assert_int_equal(row_of(24, "Esc back"), -1);
+    press(KEY_CODE_ENTER);
+    render(24, 120);
+    must_show(24, "Esc back");
+    assert_int_equal(row_of(24, "Enter detail"), -1);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open, close)

@@ -306,8 +306,12 @@ static void the_mouse_chooses(void **state)
     scene_mouse(&scene, 24, 80, &down);
     assert_int_equal(scene.images_choice.selected, 5);
     assert_true(shows(80, 24, "6/20"));
+    assert_true(shows(80, 24, "Enter large"));
+    assert_false(shows(80, 24, "Esc back"));
     click(20, 17); /* its caption */
     assert_true(scene.images_choice.large);
+    assert_true(shows(80, 24, "Esc back"));
+    assert_false(shows(80, 24, "Enter large"));
     click(20, 9);
     assert_false(scene.images_choice.large);
     assert_int_equal(scene.images_choice.selected, 5);
