@@ -283,7 +283,8 @@ const struct panel_ops panel_images = {
              {"Enter", "large", is_sheet},
              {"Esc", "back", is_large},
              {"r", "re-roll"},
-             {"u", "measure"}},
+             {"u", "measure"},
+             {"c", "class"}},
     .help =
         "Images: p and P turn the pages, arrows, Page Up and Down, Home and End choose an image, Enter shows it "
         "large with the likelihood of each class, Esc or Enter goes back. r draws again: the augmentation of the "

@@ -1,5 +1,5 @@
 /* The key bar: the keys of the panel that has the view to itself, then those of the table of commands that have a hint
- * and can do something now. Where room is short the middle goes first: pause, views, help and quit stay. */
+ * and can do something now. Where room is short the general ones go first, then the panel's; help and quit stay. */
 #include "tui/command.h"
 #include "tui/panel.h"
 
@@ -12,8 +12,10 @@ enum { ITEMS = 40, GAP = 2 };
 struct item {
     char key[24];
     const char *hint;
-    bool kept;
+    int rank; /* the highest goes first where room is short */
 };
+
+enum { RANK_STAYS, RANK_PANEL, RANK_PAUSE, RANK_VIEW, RANK_OTHER };
 
 static const char *hint_of(const struct scene *scene, const struct command_entry *entry, const struct command_key *key)
 {
@@ -22,10 +24,19 @@ static const char *hint_of(const struct scene *scene, const struct command_entry
     return entry->action == ACTION_TOGGLE && paused ? "resume" : key->hint;
 }
 
-/* Where there is room for few keys. */
-static bool stays(enum action_kind action)
+static int rank_of(enum action_kind action)
 {
-    return action == ACTION_TOGGLE || action == ACTION_VIEW || action == ACTION_HELP || action == ACTION_QUIT;
+    switch (action) {
+    case ACTION_HELP:
+    case ACTION_QUIT:
+        return RANK_STAYS;
+    case ACTION_TOGGLE:
+        return RANK_PAUSE;
+    case ACTION_VIEW:
+        return RANK_VIEW;
+    default:
+        return RANK_OTHER;
+    }
 }
 
 /* Keys of one command with the same hint share an item: "+/- lr". */
@@ -40,7 +51,7 @@ static int add_items(const struct scene *scene, const struct command_entry *entr
         if (!key->hint || scene_takes_first(scene, key->key))
             continue;
         if (count == first || strcmp(entry->keys[k - 1].hint, key->hint) != 0) {
-            items[count].kept = stays(entry->action);
+            items[count].rank = rank_of(entry->action);
             items[count].hint = hint_of(scene, entry, key);
             snprintf(items[count++].key, sizeof(items->key), "%s", key->name);
             continue;
@@ -53,7 +64,7 @@ static int add_items(const struct scene *scene, const struct command_entry *entr
 
 static int add_item(struct item *items, int count, const char *key, const char *hint)
 {
-    items[count].kept = false;
+    items[count].rank = RANK_PANEL;
     items[count].hint = hint;
     snprintf(items[count].key, sizeof(items->key), "%s", key);
     return count + 1;
@@ -95,13 +106,13 @@ static int item_columns(const struct item *item)
 static int drop_items(struct item *items, int count, int columns)
 {
     for (;;) {
-        int total = GAP * (count - 1), victim = -1;
+        int total = GAP * (count - 1), victim = 0;
 
         for (int i = 0; i < count; i++) {
             total += item_columns(&items[i]);
-            victim = items[i].kept ? victim : i;
+            victim = items[i].rank >= items[victim].rank ? i : victim;
         }
-        if (total <= columns || victim < 0)
+        if (total <= columns || items[victim].rank == RANK_STAYS)
             return count;
         memmove(&items[victim], &items[victim + 1], (size_t)(count - 1 - victim) * sizeof(*items));
         count--;

@@ -289,6 +289,27 @@ static void after_the_end_only_keys_that_do_something_are_offered(void **state)
     }
 }
 
+/* Where room is short: what the keys of the view are nobody can guess. */
+static void the_views_keys_are_offered_before_the_general_ones(void **state)
+{
+    (void)state;
+    go_live(10);
+    scene_open(&scene, VIEW_IMAGES);
+    render(24, 80, GLYPHS_BRAILLE);
+    for (const char *key = "p page\0Enter large\0r re-roll\0u measure\0c class\0? help\0q quit\0"; *key;
+         key += strlen(key) + 1)
+        assert_non_null(strstr(text[22], key));
+    assert_null(strstr(text[22], "Tab view"));
+    scene_open(&scene, VIEW_RUNS);
+    render(18, 60, GLYPHS_BRAILLE);
+    assert_non_null(strstr(text[16], "Enter detail"));
+    assert_non_null(strstr(text[16], "q quit"));
+    scene_open(&scene, VIEW_LOG); /* which has few */
+    render(24, 80, GLYPHS_BRAILLE);
+    assert_non_null(strstr(text[22], "space pause"));
+    assert_non_null(strstr(text[22], "Tab view"));
+}
+
 static void states_are_said(void **state)
 {
     static const struct {
@@ -473,6 +494,7 @@ int main(void)
         TEST(what_was_set_stands_in_the_header),
         TEST(the_loss_stands_in_the_header_of_a_usual_terminal),
         TEST(after_the_end_only_keys_that_do_something_are_offered),
+        TEST(the_views_keys_are_offered_before_the_general_ones),
         TEST(states_are_said),
         TEST(results_stand_at_the_end),
         TEST(a_small_terminal_says_what_it_needs),
