@@ -13,12 +13,17 @@ enum { GAP = 2, LEAST_ROWS_FOR_NOTE = 7 };
 static void head(const struct scene *scene, char text[PANEL_TITLE])
 {
     const struct look *look = scene->images ? images_look(scene->images) : NULL;
+    const long ago = look ? scene->snapshot.step.step - look->step : 0;
     char step[32];
     int used = snprintf(text, PANEL_TITLE, "Images");
 
     if (look) {
         words_count((double)look->step, step, sizeof(step));
         used += snprintf(text + used, PANEL_TITLE - (size_t)used, " \u00b7 step %s", step);
+    }
+    if (ago > 0) {
+        words_count((double)ago, step, sizeof(step));
+        used += snprintf(text + used, PANEL_TITLE - (size_t)used, ", %s step%s ago", step, ago == 1 ? "" : "s");
     }
     if (scene->look_asked)
         snprintf(text + used, PANEL_TITLE - (size_t)used, " \u00b7 being measured");

@@ -357,6 +357,7 @@ static void a_new_look_is_seen_and_its_age_told(void **state)
     assert_false(shows(80, 24, "u measures now"));
     scene.snapshot.state = TRAINER_RUNNING;
     scene.snapshot.step.step = STEP + 100;
+    assert_true(shows(80, 24, "step 1,234, 100 steps ago"));
     assert_true(shows(80, 24, "u measures now"));
     scene.look_asked = true;
     assert_true(shows(80, 24, "being measured"));
