@@ -180,8 +180,9 @@ static enum cli_status report(struct cli *cli, const struct fork *fork)
         return cli_print_json(cli,
                               json_pack("{s:o, s:o, s:I}", "session", cli_json_text(fork->name), "parent",
                                         cli_json_text(session_name(fork->session)), "step", (json_int_t)fork->step));
-    printf("session %s begins at step %ld of %s: nfbench resume %s goes on from there\n", fork->name, fork->step,
-           session_name(fork->session), fork->reference);
+    printf("session %s begins at step %ld of %s%s: nfbench resume %s goes on from there\n", fork->name, fork->step,
+           session_name(fork->session), cli_value(cli, "at") ? "" : ", its last checkpoint (--at STEP takes another)",
+           fork->reference);
     return CLI_DONE;
 }
 

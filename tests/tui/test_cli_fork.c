@@ -69,6 +69,8 @@ static void a_fork_goes_on_as_its_parent_did(void **state)
     assert_same_losses("parent", "parent-at-11");
     assert_non_null(strstr(run_expecting(0, "sessions")->out, "parent, step 11"));
     assert_non_null(strstr(run_expecting(0, "sessions show parent-at-11")->out, "a fork of parent at step 11"));
+    assert_non_null(
+        strstr(run_expecting(0, "fork parent --name newest")->out, "of parent, its last checkpoint (--at "));
 }
 
 static void a_fork_may_have_another_rate(void **state)
