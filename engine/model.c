@@ -91,7 +91,7 @@ int model_preset(const char *name, struct model_spec *spec, struct train_options
         size_t used = strlen(names);
         snprintf(names + used, sizeof names - used, "%s%s", i ? ", " : "", presets[i].name);
     }
-    return error_set(error, "preset %s: there is none of that name; there are %s", name, names);
+    return error_set(error, "preset '%s': there is none of that name; there are %s", name, names);
 }
 
 static int validate_stage(const struct model_spec *spec, int index, int size, struct error *error)

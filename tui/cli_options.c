@@ -179,7 +179,8 @@ static int check_operands(const struct cli *cli, struct error *error)
 {
     const struct cli_command *command = cli->command;
     if (cli->operand_count > command->max_operands)
-        return error_set(error, "%s does not take '%.100s'", shown(command), cli->operands[command->max_operands]);
+        return error_set(error, "%s does not take '%.100s': is it the value of an option?", shown(command),
+                         cli->operands[command->max_operands]);
     if (cli->operand_count < command->min_operands)
         return error_set(error, "%s needs %s", command->name, command->operands);
     return 0;

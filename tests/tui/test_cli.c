@@ -54,6 +54,14 @@ static void test_every_command_has_help(void **state)
     }
 }
 
+static void test_missing_values_are_told(void **state)
+{
+    (void)state;
+    assert_non_null(strstr(run_expecting(2, "train --script --sessions-dir x")->err,
+                           "train does not take 'x': is it the value of an option?"));
+    assert_non_null(strstr(run_expecting(2, "train --preset nix")->err, "preset 'nix': there is none of that name"));
+}
+
 static void test_help_shows_what_a_command_takes_and_no_more(void **state)
 {
     (void)state;
@@ -266,6 +274,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_help_lists_every_command),
         cmocka_unit_test(test_every_command_has_help),
+        cmocka_unit_test(test_missing_values_are_told),
         cmocka_unit_test(test_help_shows_what_a_command_takes_and_no_more),
         cmocka_unit_test(test_version),
         cmocka_unit_test(test_unknown_commands),
