@@ -6,6 +6,7 @@
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 enum { ITEM_SIZE = 256, GAP = 3, MARKS_MOST = 8 };
 
@@ -109,6 +110,7 @@ static void draw_reading(const struct scene *scene, struct flow *flow)
 static void draw_range(const struct scene *scene, struct flow *flow)
 {
     const struct curves_look look = scene_look(scene, QUANTITY_LOSS);
+    const char *label = curves_x_label(scene->curves, &look), *word = curves_axis_word((int)scene->chart_axis);
     char first[32], last[32];
     double from, to;
 
@@ -116,7 +118,10 @@ static void draw_range(const struct scene *scene, struct flow *flow)
     words_count(from, first, sizeof(first));
     words_count(to, last, sizeof(last));
     add(flow, ROLE_LABEL, "smoothing %.3g", curves_smoothing(scene->curves));
-    add(flow, ROLE_LABEL, "axis %s", curves_x_label(scene->curves, &look));
+    if (strcmp(word, label) == 0)
+        add(flow, ROLE_LABEL, "axis %s", word);
+    else
+        add(flow, ROLE_LABEL, "axis %s, in %s", word, label);
     if (scene->range.to <= scene->range.from)
         add(flow, ROLE_LABEL, "all steps");
     else
