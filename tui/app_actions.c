@@ -226,15 +226,16 @@ static int act_axis(struct app *app, const struct action *action, struct error *
 static int act_overlay(struct app *app, const struct action *action, struct error *error)
 {
     struct scene *scene = &app->scene;
+    const bool lies = run_list_overlay(&scene->runs, action->word) >= 0;
 
     if (!app->runs)
         return error_set(error, "overlay: the run is not there yet");
     if (!action->on)
         charts_overlay_none(scene);
-    else if (charts_overlay(scene, action->word, true, error))
+    else if (charts_overlay(scene, action->word, !lies, error))
         return -1;
     if (action->on)
-        app_notice(app, ROLE_GOOD, "%s lies over this run's curves", action->word);
+        app_notice(app, ROLE_GOOD, lies ? "%s is taken away" : "%s lies over this run's curves", action->word);
     else
         app_notice(app, ROLE_GOOD, "no other session lies over this run's curves");
     return 0;

@@ -174,8 +174,9 @@ int charts_overlay(struct scene *scene, const char *session, bool on, struct err
         if (!*scene->runs.overlays[i].name)
             run_list_lay(&scene->runs, place = i, session);
     charts_list_overlays(scene);
-    return on && place < 0 ? error_set(error, "%d sessions lie over the charts: take one away first", CURVES_OVERLAYS)
-                           : 0;
+    return on && place < 0
+               ? error_set(error, "%d sessions lie over the charts: overlay NAME takes that one away", CURVES_OVERLAYS)
+               : 0;
 }
 
 void charts_overlay_none(struct scene *scene)

@@ -210,7 +210,7 @@ static const struct command_entry table[] = {
      .choice = view_word,
      .example = "view signal",
      .help = "Show overview, charts, blocks, block (one in detail), signal, gradients, images, runs, system or log, or "
-             "one chart: loss or accuracy; the next view when left out",
+             "one chart: loss, accuracy, learning-rate or gradient-norm; the next view when left out",
      .keys = {{KEY_CODE_TAB, "Tab", "view", "view"},
               {'1', "1", "view overview", NULL},
               {'2', "2", "view charts", NULL},
@@ -257,7 +257,7 @@ static const struct command_entry table[] = {
      .argument = ARGUMENT_SESSION,
      .usage = "SESSION|off",
      .example = "overlay 20260131-micro-1",
-     .help = "Lay another session's curves over this run's, up to eight; off takes all away"},
+     .help = "Lay another session's curves over this run's, up to eight, or take them away again; off takes all away"},
     {.name = "zoom",
      .action = ACTION_ZOOM,
      .argument = ARGUMENT_RANGE,

@@ -57,7 +57,7 @@ static void keys_lead_through_the_charts(void **state)
     screen_key("x");
     wait_for("axis epoch");
     screen_key("x");
-    wait_for("axis seconds");
+    wait_for("axis time, in seconds");
     screen_key("x");
     wait_for("axis step");
     screen_key("l");
@@ -152,6 +152,11 @@ static void another_sessions_curves_lie_over_this_ones(void **state)
     wait_for("a first");
     screen_command("overlay second");
     wait_for("is this run itself");
+    screen_command("overlay first"); /* once more */
+    wait_for("first is taken away");
+    wait_until_gone("a first");
+    screen_command("overlay first");
+    wait_for("first lies over this run's curves");
     screen_command("overlay thrid");
     wait_for("thrid"); /* which is not there */
     screen_key("1");
