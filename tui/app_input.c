@@ -66,7 +66,7 @@ static int scroll_of(int key)
 }
 
 /* Keys that an overlay takes: help and messages are scrolled; help goes at any other, a message at those that mean
- * "seen", a figure by Escape alone. */
+ * "seen", a figure by Escape alone; y says yes to the question whether to leave. */
 static bool overlay_key(struct app *app, int key)
 {
     const enum overlay overlay = app->scene.overlay;
@@ -74,7 +74,9 @@ static bool overlay_key(struct app *app, int key)
 
     if (overlay == OVERLAY_NONE)
         return false;
-    if (overlay != OVERLAY_FINDER && scroll_of(key))
+    if (overlay == OVERLAY_MESSAGE && app->asked_to_leave && key == 'y')
+        app_quit(app);
+    else if (overlay != OVERLAY_FINDER && scroll_of(key))
         app->scene.overlay_scroll += scroll_of(key);
     else if (overlay == OVERLAY_HELP || seen)
         close_overlay(app);
