@@ -136,9 +136,9 @@ void finder_draw(struct finder *finder, const char *title, struct canvas *canvas
     double low, high;
     bound(&finder->find, &low, &high);
     const struct chart_series list[] = {
-        {.series = finder->raw, .name = "each step", .role = ROLE_DIM, .kind = CHART_LINE, .unbounded = true},
+        {.series = finder->raw, .name = "loss of each step", .role = ROLE_DIM, .kind = CHART_LINE, .unbounded = true},
         {.series = finder->smoothed,
-         .name = "mean of a fifth",
+         .name = "smoothed",
          .role = ROLE_SERIES_1,
          .kind = CHART_LINE,
          .unbounded = isfinite(high)}};
