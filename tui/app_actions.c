@@ -121,6 +121,11 @@ int app_source(struct app *app, const char *path, struct error *error)
 /* What went wrong stays to be read: the outcomes of the lines before it are still to come. */
 static int act_source(struct app *app, const struct action *action, struct error *error)
 {
+    FILE *file = script_open(action->word, error);
+
+    if (!file) /* nothing of it was run */
+        return -1;
+    fclose(file);
     if (app_source(app, action->word, error) == 0)
         return 0;
     if (app->script_depth > 0) /* in another file, which says so, too */

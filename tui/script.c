@@ -33,16 +33,19 @@ static int run_lines(FILE *file, const char *path, script_line *run, void *conte
     return ferror(file) ? error_set(error, "cannot read %s: %s", path, strerror(errno)) : 0;
 }
 
-/* No shell has expanded it. */
-static FILE *open_file(const char *path)
+/* No shell has expanded the path. */
+FILE *script_open(const char *path, struct error *error)
 {
     const char *home = getenv("HOME");
     char whole[SCRIPT_LINE_SIZE + 512];
+    const bool under_home = path[0] == '~' && path[1] == '/' && home;
+    FILE *file;
 
-    if (path[0] != '~' || path[1] != '/' || !home)
-        return fopen(path, "re");
-    snprintf(whole, sizeof(whole), "%s%s", home, path + 1);
-    return fopen(whole, "re");
+    snprintf(whole, sizeof(whole), "%s%s", under_home ? home : "", under_home ? path + 1 : path);
+    file = fopen(whole, "re");
+    if (!file)
+        error_set(error, "cannot read %s: %s", path, strerror(errno));
+    return file;
 }
 
 int script_run(const char *path, int *depth, script_line *run, void *context, struct error *error)
@@ -52,9 +55,9 @@ int script_run(const char *path, int *depth, script_line *run, void *context, st
 
     if (*depth == SCRIPT_DEPTH)
         return error_set(error, "%s: more than %d files run each other", path, (int)SCRIPT_DEPTH);
-    file = open_file(path);
+    file = script_open(path, error);
     if (!file)
-        return error_set(error, "cannot read %s: %s", path, strerror(errno));
+        return -1;
     ++*depth;
     result = run_lines(file, path, run, context, error);
     --*depth;

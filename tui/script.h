@@ -5,12 +5,17 @@
 #include "base/error.h"
 
 #include <stdbool.h>
+#include <stdio.h>
 
 /* The questions are those of one file that is run without a screen, where they are answered behind its commands. */
 enum { SCRIPT_LINE_SIZE = 512, SCRIPT_DEPTH = 8, SCRIPT_QUESTIONS = 16 };
 
 /* Does a line's command; `source` may run another file, with the same depth. */
 typedef int script_line(void *context, const char *line, struct error *error);
+
+/* A file of commands, to be closed by the caller; "~/" at the front is the home folder. NULL and the error when it
+ * cannot be read. */
+FILE *script_open(const char *path, struct error *error);
 
 /* Hands each line that holds a command to `run`, and stops at the first that fails: the error names file and line.
  * `depth`: files that are being run now, of which there may be SCRIPT_DEPTH, so that none runs itself for ever. */

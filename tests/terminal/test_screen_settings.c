@@ -212,6 +212,9 @@ static void files_of_commands(void **state)
     wait_for("bad.nfb, line 3: no setting 'momentun'");
     screen_key("Escape");
     wait_until_gone("The file was run up to a mistake");
+    screen_command("source absent.nfb");
+    wait_for("cannot read absent.nfb");
+    assert_null(strstr(screen_text(), "run up to a mistake"));
     wait_for("momentum 0.7 -> 0.6");
     assert_null(strstr(screen_text(), "0.4"));
     leave();
