@@ -89,7 +89,7 @@ static int add_panel(const struct scene *scene, struct item *items, int count)
 
     count = add_panel_keys(scene, items, count, 0, 1);
     if (several) {
-        count = add_item(items, count, "c", "panel");
+        count = add_item(items, count, "c", scene->view == VIEW_CHARTS ? "next chart" : "panel");
         if (!isnan(scene->cursor))
             count = add_item(items, count, "Enter", "back here");
         else
