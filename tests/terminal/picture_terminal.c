@@ -194,3 +194,22 @@ void wait_for_pictures(int count)
         pty_settle();
     }
 }
+
+static bool all_lie_within(int columns, int rows)
+{
+    for (int i = 0; i < standing_count; i++)
+        if (standing[i].column + standing[i].columns > columns || standing[i].row + standing[i].rows > rows)
+            return false;
+    return standing_count > 0;
+}
+
+void wait_for_pictures_within(int columns, int rows)
+{
+    const long limit = pty_now() + PATIENCE_MS;
+
+    while (!all_lie_within(columns, rows)) {
+        if (pty_now() > limit || !pty_runs())
+            fail_msg("%d pictures, not all within %dx%d:\n%s", standing_count, columns, rows, pty_text());
+        pty_settle();
+    }
+}

@@ -27,5 +27,7 @@ void picture_terminal(const char *kitty_answer, const char *attributes, int cell
 void picture_terminal_end(void);
 /* Waits until so many stand there, -1: any; the number may be of no picture. Fails the test when they do not come. */
 void wait_for_pictures(int count);
+/* Until there are some, and none reaches beyond the terminal of this size. */
+void wait_for_pictures_within(int columns, int rows);
 
 #endif
