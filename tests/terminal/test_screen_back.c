@@ -69,7 +69,7 @@ static void a_name_is_loaded_from_behind_and_from_ahead(void **state)
     command_waiting("save forty", "saved at step 40 as forty");
     command_waiting("save 40", "it would be taken for a step");
     screen_key("Escape"); /* what is not understood stays to be edited */
-    wait_until_gone("it would be taken");
+    wait_until_gone(":save 40");
     command_waiting("back 12", "back at step 12 from step 40");
     assert_int_equal(screen_step(), 12);
     screen_type(":load fo");
