@@ -353,9 +353,21 @@ static uint32_t shown_code(const struct cell *cell, struct style style)
     return shades[light * 5 / 256];
 }
 
+/* What curses holds for wider or narrower than the canvas does would shift the rest of its line: a text that a person
+ * typed may hold any letter. */
+static wchar_t safe_code(uint32_t code, int width)
+{
+    const wchar_t replacement = 0xFFFD;
+
+    if (wcwidth((wchar_t)code) == width)
+        return (wchar_t)code;
+    return width == 1 && wcwidth(replacement) == 1 ? replacement : L'?';
+}
+
 static void show_cell(int row, int column, const struct cell *cell, struct style style)
 {
-    wchar_t text[2] = {(wchar_t)shown_code(cell, style), 0};
+    const uint32_t code = shown_code(cell, style);
+    wchar_t text[2] = {code == ' ' ? L' ' : safe_code(code, cell->width), 0};
     cchar_t character;
     int pair;
     attr_t how = attributes(style, &pair);

@@ -206,7 +206,7 @@ static void a_trial_that_diverges_is_a_result(void **state)
     const struct trial_result first = news(TRIAL_ENDS, 0, 0)->result, second = news(TRIAL_ENDS, 1, 0)->result;
     assert_true(first.diverged > FROM);
     assert_int_equal(first.steps, first.diverged - 1 - FROM);
-    assert_non_null(strstr(record->outcome, "diverged at step "));
+    assert_non_null(strstr(record->outcome, " diverged after "));
     assert_int_equal(second.diverged, 0);
     assert_int_equal(second.steps, LONG_ENOUGH);
     assert_true(isfinite(second.loss));

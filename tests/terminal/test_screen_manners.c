@@ -303,6 +303,19 @@ static void a_key_without_an_end_is_let_go(void **state)
     assert_int_equal(pty_status(), 0);
 }
 
+/* What a person typed comes back in the log. U+05BF has no width of its own for curses, which would draw it over what
+ * stands before. */
+static void a_letter_without_width_shifts_nothing(void **state)
+{
+    (void)state;
+    start_paused(80, 24, CLOCK, LONG);
+    pty_command("view log");
+    pty_command("note a\xd6\xbfz");
+    pty_wait("note a\xef\xbf\xbdz");
+    pty_keys("q");
+    assert_int_equal(pty_status(), 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, pty_set_up, pty_tear_down)
 
 int main(void)
@@ -311,6 +324,7 @@ int main(void)
         TEST(a_point_more_costs_few_bytes),
         TEST(no_keys_bring_it_down),
         TEST(a_key_without_an_end_is_let_go),
+        TEST(a_letter_without_width_shifts_nothing),
         TEST(a_crash),
         TEST(an_abort),
         TEST(sigterm),
