@@ -103,6 +103,11 @@ static void head(const struct scene *scene, enum quantity quantity, char text[PA
     snprintf(text, PANEL_TITLE, "%s%s", quantity_title(quantity), log ? " \u00b7 log" : "");
 }
 
+static bool has_log(const struct scene *scene)
+{
+    return charts_chosen(scene) != QUANTITY_ACCURACY;
+}
+
 /* The panel of a quantity. */
 #define CHART(NAME_, name_, title_, ...)                                                                               \
     static void draw_##name_(struct scene *scene, struct canvas *canvas, struct rect area)                             \
@@ -129,7 +134,7 @@ static void head(const struct scene *scene, enum quantity quantity, char text[PA
                                                      {"{}", "pan"},                                                    \
                                                      {"f", "fit"},                                                     \
                                                      {",.", "smooth"},                                                 \
-                                                     {"l", "log"},                                                     \
+                                                     {"l", "log", has_log},                                            \
                                                      {"x", "axis"}},                                                   \
                                             __VA_ARGS__}
 
