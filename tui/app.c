@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "tui/app_state.h"
+#include "tui/frames.h"
 #include "tui/repl.h"
 #include "tui/screen.h"
 #include "tui/terminal.h"
@@ -16,7 +17,7 @@
 #include <string.h>
 #include <unistd.h>
 
-static const double FRAME_SECONDS = 1.0 / 30, LOOK_SECONDS = 0.2, SOON_SECONDS = 0.05;
+static const double LOOK_SECONDS = 0.2, SOON_SECONDS = 0.05;
 static const double SMOOTHING = 0.95; /* weight of the past at first */
 
 bool app_can_run(struct error *error)
@@ -184,12 +185,13 @@ static double look_seconds(const struct app *app, double now)
 
 static int loop(struct app *app, struct error *error)
 {
-    double next_frame = 0, next_look = 0;
+    struct frames frames = {0};
+    double next_look = 0;
 
     while (!app_may_end(app)) {
         double now;
 
-        if (wait_for_something(app, timeout(app, next_frame, next_look), error))
+        if (wait_for_something(app, timeout(app, frames.next, next_look), error))
             return -1;
         now = clock_seconds();
         if (trains(app) && now >= next_look) {
@@ -197,10 +199,8 @@ static int loop(struct app *app, struct error *error)
             next_look = now + look_seconds(app, now);
         }
         app_go_on_alone(app);
-        if (app->dirty && !app->hidden && now >= next_frame) {
+        if (app->dirty && !app->hidden && frames_take(&frames, now))
             draw(app);
-            next_frame = now + FRAME_SECONDS;
-        }
     }
     return 0;
 }

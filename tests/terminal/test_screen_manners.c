@@ -192,6 +192,38 @@ static void a_point_more_costs_few_bytes(void **state)
     assert_true(costs[POINTS / 2] <= BUDGET);
 }
 
+/* A drawing of a letter more is one piece that the terminal reads. */
+static long pieces;
+
+static size_t count_piece(char *bytes, size_t count)
+{
+    (void)bytes;
+    pieces++;
+    return count;
+}
+
+/* Each key changes a word; a busy machine makes the time longer, and the bound with it. */
+static void keys_are_drawn_thirty_times_a_second_at_most(void **state)
+{
+    enum { KEYS = 1000 };
+    long from;
+
+    (void)state;
+    pty_set_filter(count_piece);
+    start_paused(100, 30, CLOCK, LONG);
+    from = pty_now();
+    pieces = 0;
+    for (int i = 0; i < KEYS; i++) {
+        pty_keys(i % 2 ? "Y" : "Z");
+        pty_take(1);
+    }
+    print_message("%d keys: %ld drawings in %ld ms\n", KEYS, pieces, pty_now() - from);
+    assert_true(pieces > 0);
+    assert_true(pieces <= 2 + 30 * (pty_now() - from) / 1000);
+    pty_settle();
+    pty_set_filter(NULL);
+}
+
 /* ---- Any keys at all ---- */
 
 static unsigned long seed;
@@ -322,6 +354,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_point_more_costs_few_bytes),
+        TEST(keys_are_drawn_thirty_times_a_second_at_most),
         TEST(no_keys_bring_it_down),
         TEST(a_key_without_an_end_is_let_go),
         TEST(a_letter_without_width_shifts_nothing),
