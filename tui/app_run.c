@@ -3,6 +3,7 @@
 #include "tui/app_state.h"
 
 #include "base/clock.h"
+#include "base/digits.h"
 #include "tui/terminal.h"
 #include "tui/words.h"
 
@@ -219,7 +220,7 @@ static size_t append_measure(char *text, size_t size, const char *name, float lo
     if (accuracy < 0)
         return 0;
     words_percent((double)accuracy, percent, sizeof(percent));
-    words_loss((double)loss, words, sizeof(words));
+    digits_loss((double)loss, words, sizeof(words));
     return (size_t)snprintf(text, size, "   %s %s, loss %s", name, percent, words);
 }
 

@@ -2,8 +2,8 @@
  * futures themselves are the curves' part. */
 #include "tui/app_state.h"
 
+#include "base/digits.h"
 #include "tui/charts.h"
-#include "tui/words.h"
 
 /* Few steps of a long run would be a few dots: the charts show where they are, until they go. */
 static void zoom_to_trial(struct scene *scene, const struct trial_event *event)
@@ -27,7 +27,7 @@ static void log_result(struct app *app, const struct trial_event *event)
     const struct trial_result *result = &event->result;
     char loss[32];
 
-    words_loss((double)result->loss, loss, sizeof(loss));
+    digits_loss((double)result->loss, loss, sizeof(loss));
     if (result->diverged)
         app_log(app, JOURNAL_RESULT, "%d: %s %g diverged after %ld steps", event->index + 1, event->name, result->value,
                 result->diverged - event->from);

@@ -3,6 +3,7 @@
 #include "tui/cli_progress.h"
 
 #include "base/clock.h"
+#include "base/digits.h"
 #include "tui/cli.h"
 #include "tui/words.h"
 
@@ -257,7 +258,7 @@ static void append_measured(char *text, size_t size, const char *name, double ac
 {
     size_t used = strlen(text);
     char words[CLI_VALUE_SIZE];
-    words_loss(loss, words, sizeof words);
+    digits_loss(loss, words, sizeof words);
     if (accuracy >= 0)
         snprintf(text + used, size - used, "  %s %.2f %% (loss %s)", name, 100 * accuracy, words);
 }

@@ -1,5 +1,6 @@
 /* `nfbench train` and `nfbench resume`: the run without a screen. The training has a thread of its own; this one waits
  * for signals, shows the progress between them and prints the results at the end. */
+#include "base/digits.h"
 #include "tui/cli.h"
 #include "tui/cli_progress.h"
 #include "tui/cli_script.h"
@@ -227,7 +228,7 @@ static void print_measured(const char *name, double accuracy, double loss)
 {
     char percent[CLI_VALUE_SIZE], words[CLI_VALUE_SIZE];
     words_percent(accuracy, percent, sizeof percent);
-    words_loss(loss, words, sizeof words);
+    digits_loss(loss, words, sizeof words);
     if (accuracy >= 0)
         printf("%-12s%s, loss %s\n", name, percent, words);
 }
@@ -248,7 +249,7 @@ static void print_result(const struct result *result)
     if (result->skipped)
         printf("%-12s%ld batch%s whose steps were not finite\n", "passed over", result->skipped,
                result->skipped == 1 ? "" : "es");
-    words_loss(result->epoch.train_loss, loss, sizeof loss);
+    digits_loss(result->epoch.train_loss, loss, sizeof loss);
     if (result->epoch.train_loss >= 0)
         printf("%-12sloss %s\n", "training", loss);
     print_measured("validation", result->epoch.validation_accuracy, result->epoch.validation_loss);

@@ -1,7 +1,7 @@
 /* One image large with the likelihood of each class: of figure_images.h. */
+#include "base/digits.h"
 #include "tui/figure_images.h"
 
-#include "tui/words.h"
 #include "viz/image_grid.h"
 
 #include <math.h>
@@ -60,7 +60,7 @@ static void draw_words(struct canvas *canvas, struct rect area, const struct sam
     const bool right = prediction->predicted == prediction->label;
     int classes[MOST_BARS], row = area.row;
     char loss[32], text[160];
-    words_loss((double)prediction->loss, loss, sizeof loss);
+    digits_loss((double)prediction->loss, loss, sizeof loss);
     snprintf(text, sizeof text, "%s image %d: %s", figure->split == SPLIT_TEST ? "test" : "held-out", figure->image,
              dataset_class_name(figure->dataset, prediction->label));
     canvas_text_cut(canvas, area.column, row++, area.columns, STYLE(ROLE_TITLE), text);

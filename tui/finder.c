@@ -1,7 +1,7 @@
 /* See finder.h. */
 #include "tui/finder.h"
 
-#include "tui/words.h"
+#include "base/digits.h"
 #include "viz/chart.h"
 
 #include <math.h>
@@ -108,7 +108,7 @@ void finder_words(const struct finder *finder, char *text, size_t size)
                  "no certain fall of the loss between these rates: no advice; larger batches are less noisy");
         return;
     }
-    words_loss(advice.lowest_loss, loss, sizeof(loss));
+    digits_loss(advice.lowest_loss, loss, sizeof(loss));
     snprintf(text, size, "steepest fall at lr %.2g; lowest loss %s at %.2g, a tenth of that is %.2g", advice.steepest,
              loss, advice.lowest, advice.tenth);
 }

@@ -1,6 +1,7 @@
 /* See futures.h. */
 #include "tui/futures.h"
 
+#include "base/digits.h"
 #include "tui/words.h"
 
 #include <math.h>
@@ -183,7 +184,7 @@ static void name_future(struct future *future, enum quantity quantity, bool best
     if (quantity == QUANTITY_ACCURACY)
         words_percent(last, number, sizeof(number));
     else
-        words_loss(last, number, sizeof(number));
+        digits_loss(last, number, sizeof(number));
     if (future->result.diverged)
         snprintf(label, LABEL_SIZE, "%g diverged at %ld", future->result.value, future->result.diverged);
     else

@@ -1,6 +1,7 @@
 /* See images.h. */
 #include "tui/images.h"
 
+#include "base/digits.h"
 #include "engine/samples.h"
 #include "tui/words.h"
 
@@ -98,7 +99,7 @@ static void say_images(const struct images *images, char *text, size_t size)
     say_step(look, step, sizeof(step));
     words_count((double)look->count, count, sizeof(count));
     words_percent(look->result.accuracy, percent, sizeof(percent));
-    words_loss(look->result.loss, loss, sizeof(loss));
+    digits_loss(look->result.loss, loss, sizeof(loss));
     snprintf(text, size, "%s %s images at %s%s: accuracy %s, loss %s", count,
              look->split == SPLIT_TEST ? "test" : "validation", step, look->averaged ? ", averaged weights" : "",
              percent, loss);

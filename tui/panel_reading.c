@@ -1,4 +1,5 @@
 /* Below the charts: what is read off them at the cursor; without one, what they show. */
+#include "base/digits.h"
 #include "tui/charts.h"
 #include "tui/panel.h"
 #include "tui/words.h"
@@ -42,7 +43,7 @@ static void add_loss(struct flow *flow, const char *name, double value)
 
     if (isnan(value))
         return;
-    words_loss(value, text, sizeof(text));
+    digits_loss(value, text, sizeof(text));
     add(flow, ROLE_TEXT, "%s %s", name, text);
 }
 
@@ -63,7 +64,7 @@ static void add_measured(struct flow *flow, const char *name, const double value
 
     if (isnan(values[QUANTITY_ACCURACY]))
         return;
-    words_loss(values[QUANTITY_LOSS], loss, sizeof(loss));
+    digits_loss(values[QUANTITY_LOSS], loss, sizeof(loss));
     words_percent(values[QUANTITY_ACCURACY], percent, sizeof(percent));
     add(flow, ROLE_TEXT, "%s %s, %s", name, loss, percent);
 }
@@ -98,7 +99,7 @@ static void draw_reading(const struct scene *scene, struct flow *flow)
     words_rate(now.raw[QUANTITY_LEARNING_RATE], rate, sizeof(rate));
     add(flow, ROLE_CURSOR, "step %s", step);
     add_marks(scene, flow);
-    add_trained(flow, "loss", words_loss, now.raw[QUANTITY_LOSS], now.smoothed[QUANTITY_LOSS]);
+    add_trained(flow, "loss", digits_loss, now.raw[QUANTITY_LOSS], now.smoothed[QUANTITY_LOSS]);
     add_trained(flow, "accuracy", words_percent, now.raw[QUANTITY_ACCURACY], now.smoothed[QUANTITY_ACCURACY]);
     add(flow, ROLE_TEXT, "lr %s", rate);
     add_loss(flow, "gradient", now.raw[QUANTITY_GRADIENT_NORM]);

@@ -1,5 +1,6 @@
 /* The sessions in the folder of sessions: a row each, those marked with a letter that lie over this run's curves; and
  * one of them in detail. */
+#include "base/digits.h"
 #include "tui/charts.h"
 #include "tui/panel.h"
 #include "tui/words.h"
@@ -34,7 +35,7 @@ static void write_loss(const struct session_summary *row, char text[CELL])
     if (isnan(row->last_loss))
         snprintf(text, CELL, "-");
     else
-        words_loss((double)row->last_loss, text, CELL);
+        digits_loss((double)row->last_loss, text, CELL);
 }
 
 static void write_rate(const struct session_summary *row, char text[CELL])
@@ -263,7 +264,7 @@ static int draw_measured(struct canvas *canvas, struct rect area, int row, const
     if (accuracy < 0)
         return row;
     words_percent((double)accuracy, percent, sizeof(percent));
-    words_loss((double)loss, words, sizeof(words));
+    digits_loss((double)loss, words, sizeof(words));
     snprintf(text, sizeof(text), "%s, loss %s", percent, words);
     return draw_pair(canvas, area, row, name, text);
 }

@@ -1,7 +1,6 @@
 /* See words.h. */
 #include "tui/words.h"
 
-#include "base/digits.h"
 #include "viz/canvas.h"
 
 #include <ctype.h>
@@ -62,11 +61,6 @@ void words_sentences(char *text)
     for (char *dot = strstr(text, ". "); dot; dot = strstr(dot + 2, ". "))
         if (isupper((unsigned char)dot[2]))
             dot[1] = '\n';
-}
-
-void words_loss(double loss, char *text, size_t size)
-{
-    digits_loss(loss, text, size);
 }
 
 void words_percent(double part, char *text, size_t size)

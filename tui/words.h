@@ -9,7 +9,6 @@ void words_bytes(double bytes, char *text, size_t size);      /* "96 MB", "1.2 G
 void words_duration(double seconds, char *text, size_t size); /* "3:12", "1:03:12", "2 d 04:05" */
 /* Puts each sentence on a line of its own. */
 void words_sentences(char *text);
-void words_loss(double loss, char *text, size_t size);    /* see digits_loss */
 void words_percent(double part, char *text, size_t size); /* 0.7123 -> "71.23 %"; "-" when below 0 or NaN */
 void words_rate(double rate, char *text, size_t size);    /* a learning rate in four digits: "0.01234", "1.2e-06" */
 

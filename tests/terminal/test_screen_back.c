@@ -10,13 +10,6 @@
 
 #include "tests/terminal/tmux.h"
 
-static int end(void **state)
-{
-    (void)state;
-    screen_end();
-    return 0;
-}
-
 /* Paused at step 40, with what follows to come only when it is asked for. */
 static void start_at_40(const char *name)
 {
@@ -106,9 +99,9 @@ static void a_fork_is_a_session_of_its_own(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_teardown(back_undoes_a_command_and_any_step_is_made_again, end),
-        cmocka_unit_test_teardown(a_name_is_loaded_from_behind_and_from_ahead, end),
-        cmocka_unit_test_teardown(a_fork_is_a_session_of_its_own, end),
+        cmocka_unit_test_teardown(back_undoes_a_command_and_any_step_is_made_again, screen_tear_down),
+        cmocka_unit_test_teardown(a_name_is_loaded_from_behind_and_from_ahead, screen_tear_down),
+        cmocka_unit_test_teardown(a_fork_is_a_session_of_its_own, screen_tear_down),
     };
     return cmocka_run_group_tests(tests, tmux_set_up, tmux_tear_down);
 }

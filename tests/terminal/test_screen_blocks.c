@@ -11,26 +11,6 @@
 
 #define PROBED TINY "--stages 16/8x2,32/16x2 --probe-every 50 "
 
-static int end(void **state)
-{
-    (void)state;
-    screen_end();
-    return 0;
-}
-
-static void leave(void)
-{
-    screen_key("q");
-    assert_int_equal(screen_status(), 0);
-}
-
-static void pause_now(void)
-{
-    screen_key("Space");
-    wait_for(" paused ");
-    wait_for("space resume");
-}
-
 /* The step in the heading of the blocks; -1 when there is none. */
 static long probed_step(void)
 {
@@ -69,7 +49,7 @@ static void blocks_are_measured_while_it_trains(void **state)
     step = wait_for_probe_behind(step);
     assert_int_equal(step % 50, 0);
     wait_for("next at");
-    leave();
+    screen_leave();
 }
 
 /* A pause takes a probe of its own and says where it is to be seen. */
@@ -80,7 +60,7 @@ static void a_pause_leads_to_the_blocks(void **state)
     (void)state;
     screen_start(120, 36, "", PROBED);
     wait_for_step_above(70);
-    pause_now();
+    screen_pause();
     wait_for("Blocks (key 3) shows");
     screen_key("3");
     snprintf(words, sizeof words, "Blocks \xc2\xb7 step %ld", screen_step());
@@ -89,7 +69,7 @@ static void a_pause_leads_to_the_blocks(void **state)
     wait_for("Blocks (key 3) shows");
     snprintf(words, sizeof words, "Blocks \xc2\xb7 step %ld", screen_step());
     wait_for(words);
-    leave();
+    screen_leave();
 }
 
 static void keys_walk_through_the_blocks(void **state)
@@ -97,7 +77,7 @@ static void keys_walk_through_the_blocks(void **state)
     (void)state;
     screen_start(120, 36, "", PROBED);
     wait_for_step_above(3);
-    pause_now();
+    screen_pause();
     screen_key("3");
     wait_for(" stem: ");
     screen_key("Down");
@@ -130,7 +110,7 @@ static void keys_walk_through_the_blocks(void **state)
     screen_key(":");
     screen_type("view block\n");
     wait_for("Block 4 of 4");
-    leave();
+    screen_leave();
 }
 
 static void without_probes_the_view_says_how_to_get_them(void **state)
@@ -141,9 +121,9 @@ static void without_probes_the_view_says_how_to_get_them(void **state)
     screen_key("3");
     wait_for("Probing is off");
     wait_for("--probe-every N");
-    pause_now(); /* a pause measures, too */
+    screen_pause(); /* a pause measures, too */
     wait_for(" stem");
-    leave();
+    screen_leave();
 }
 
 /* What was measured before is there again. */
@@ -152,7 +132,7 @@ static void a_resumed_session_shows_its_probes(void **state)
     (void)state;
     screen_start(120, 36, "", PROBED "--steps 60 --session again");
     wait_for(" finished ");
-    leave();
+    screen_leave();
     screen_end();
     screen_start(120, 36, "", "resume --screen again");
     wait_for(" finished "); /* it takes no step, so no probe */
@@ -161,7 +141,7 @@ static void a_resumed_session_shows_its_probes(void **state)
     wait_for("block 4");
     screen_key("Enter");
     wait_for("variance over the steps");
-    leave();
+    screen_leave();
 }
 
 static void every_view_fits_every_size(void **state)
@@ -172,7 +152,7 @@ static void every_view_fits_every_size(void **state)
     (void)state;
     screen_start(100, 30, "", PROBED);
     wait_for_step_above(3);
-    pause_now();
+    screen_pause();
     for (size_t k = 0; k < sizeof keys / sizeof *keys; k++) {
         screen_key(keys[k]);
         for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
@@ -180,7 +160,7 @@ static void every_view_fits_every_size(void **state)
             wait_for(sizes[i][0] < 40 ? "too small" : " paused");
         }
     }
-    leave();
+    screen_leave();
 }
 
 static void ascii_and_no_colors_will_do(void **state)
@@ -200,7 +180,7 @@ static void ascii_and_no_colors_will_do(void **state)
             assert_true((unsigned char)*at < 0x80);
         assert_ptr_equal(strchr(text, '?'), strstr(text, "? help")); /* all else has a likeness */
     }
-    leave();
+    screen_leave();
 }
 
 /* Half blocks of one colour would say nothing. */
@@ -211,14 +191,14 @@ static void strips_are_shaded_where_there_are_no_colors(void **state)
     (void)state;
     screen_start(140, 40, "NO_COLOR=1", PROBED);
     wait_for_step_above(3);
-    pause_now();
+    screen_pause();
     screen_key("3");
     wait_for("values over the steps");
     assert_null(strstr(screen_text(), half_blocks));
     assert_non_null(strstr(screen_text(), shade));
     screen_command("theme dark");
     wait_for(half_blocks);
-    leave();
+    screen_leave();
 }
 
 static void a_paused_view_sends_nothing(void **state)
@@ -226,14 +206,14 @@ static void a_paused_view_sends_nothing(void **state)
     (void)state;
     screen_start(100, 30, "", PROBED);
     wait_for_step_above(3);
-    pause_now();
+    screen_pause();
     screen_key("3");
     wait_for(" stem: ");
     screen_stays_quiet();
-    leave();
+    screen_leave();
 }
 
-#define TEST(name) cmocka_unit_test_teardown(name, end)
+#define TEST(name) cmocka_unit_test_teardown(name, screen_tear_down)
 
 int main(void)
 {

@@ -13,26 +13,6 @@
 
 enum { TINY_EPOCH = 2000 / 8 }; /* steps of an epoch of TINY */
 
-static int end(void **state)
-{
-    (void)state;
-    screen_end();
-    return 0;
-}
-
-static void leave(void)
-{
-    screen_key("q");
-    assert_int_equal(screen_status(), 0);
-}
-
-static void pause_now(void)
-{
-    screen_key("Space");
-    wait_for(" paused ");
-    wait_for("space resume");
-}
-
 static void keys_lead_through_the_charts(void **state)
 {
     char words[64];
@@ -40,7 +20,7 @@ static void keys_lead_through_the_charts(void **state)
     (void)state;
     screen_start(120, 40, "", TINY "--log-every 1");
     wait_for_step_above(40);
-    pause_now();
+    screen_pause();
     screen_key("2");
     wait_for("Gradient norm");
     wait_for("smoothing 0.95");
@@ -94,7 +74,7 @@ static void keys_lead_through_the_charts(void **state)
     wait_for("lr 0.02 -> 0.01");
     screen_command("view gradient-norm");
     wait_until_gone("Learning rate");
-    leave();
+    screen_leave();
 }
 
 /* Enter puts the way back on the command line, a second one goes it. */
@@ -103,7 +83,7 @@ static void the_cursor_leads_back_to_its_step(void **state)
     (void)state;
     screen_start(120, 40, "", TINY);
     wait_for_step_above(60);
-    pause_now();
+    screen_pause();
     screen_key("2");
     wait_for("smoothing 0.95");
     screen_key("Home");
@@ -115,7 +95,7 @@ static void the_cursor_leads_back_to_its_step(void **state)
     wait_for("back at step 1");
     wait_for(" paused ");
     assert_int_equal(screen_step(), 1);
-    leave();
+    screen_leave();
 }
 
 static void another_sessions_curves_lie_over_this_ones(void **state)
@@ -123,11 +103,11 @@ static void another_sessions_curves_lie_over_this_ones(void **state)
     (void)state;
     screen_start(120, 40, "", TINY "--steps 30 --session first --lr 0.01");
     wait_for(" finished ");
-    leave();
+    screen_leave();
     screen_end();
     screen_start(120, 40, "", TINY "--session second");
     wait_for_step_above(5);
-    pause_now();
+    screen_pause();
     screen_key("7");
     wait_for("newest first");
     wait_for("\xe2\x96\xb6  second");
@@ -162,10 +142,10 @@ static void another_sessions_curves_lie_over_this_ones(void **state)
     screen_key("1");
     wait_for(" Accuracy \xe2\x94\x80");
     screen_stays_quiet();
-    leave();
+    screen_leave();
 }
 
-#define TEST(name) cmocka_unit_test_teardown(name, end)
+#define TEST(name) cmocka_unit_test_teardown(name, screen_tear_down)
 
 int main(void)
 {

@@ -11,13 +11,6 @@
 
 #include "tests/terminal/tmux.h"
 
-static int end(void **state)
-{
-    (void)state;
-    screen_end();
-    return 0;
-}
-
 static void start(void)
 {
     screen_start(100, 30, "", TINY "--session run");
@@ -196,7 +189,7 @@ static void resuming_on_the_screen(void **state)
     forget();
 }
 
-#define TEST(name) cmocka_unit_test_teardown(name, end)
+#define TEST(name) cmocka_unit_test_teardown(name, screen_tear_down)
 
 int main(void)
 {

@@ -9,19 +9,6 @@
 
 #include "tests/terminal/tmux.h"
 
-static int end(void **state)
-{
-    (void)state;
-    screen_end();
-    return 0;
-}
-
-static void leave(void)
-{
-    screen_key("q");
-    assert_int_equal(screen_status(), 0);
-}
-
 /* The screen's number of lines and the columns of its first, in characters. */
 static void it_fills_the_screen(int columns, int rows)
 {
@@ -61,7 +48,7 @@ static void every_size_and_back(void **state)
     }
     wait_for(" paused ");
     wait_for("q quit");
-    leave();
+    screen_leave();
 }
 
 static void a_storm_of_sizes(void **state)
@@ -75,7 +62,7 @@ static void a_storm_of_sizes(void **state)
     wait_for("q quit");
     wait_for(" training ");
     wait_for_step_above(screen_step());
-    leave();
+    screen_leave();
 }
 
 /* Colours in what tmux captures: ESC [ 3x, 4x, 9x, 38, 48; 39 and 49 are the terminal's own. */
@@ -98,7 +85,7 @@ static void colors_where_there_are_some(void **state)
     wait_for_step_above(3);
     assert_true(has_colors(screen_raw()));
     assert_non_null(strstr(screen_raw(), "48;5;"));
-    leave();
+    screen_leave();
 }
 
 static void true_colors_where_the_terminal_says_so(void **state)
@@ -108,7 +95,7 @@ static void true_colors_where_the_terminal_says_so(void **state)
     wait_for_step_above(3);
     assert_non_null(strstr(screen_raw(), "38;2;"));
     assert_non_null(strstr(screen_raw(), "48;2;15;20;25")); /* the dark theme's background */
-    leave();
+    screen_leave();
     assert_terminal_restored();
 }
 
@@ -119,7 +106,7 @@ static void no_color_means_none(void **state)
     wait_for_step_above(3);
     assert_false(has_colors(screen_raw()));
     assert_non_null(strstr(screen_raw(), "\033[1m")); /* attributes are left */
-    leave();
+    screen_leave();
 }
 
 static void a_vt100_has_none_either(void **state)
@@ -130,7 +117,7 @@ static void a_vt100_has_none_either(void **state)
     assert_false(has_colors(screen_raw()));
     screen_command("theme dark");
     wait_for("has no colours");
-    leave();
+    screen_leave();
 }
 
 static void eight_colors_do(void **state)
@@ -140,7 +127,7 @@ static void eight_colors_do(void **state)
     wait_for_step_above(3);
     assert_true(has_colors(screen_raw()));
     assert_null(strstr(screen_raw(), "38;5;"));
-    leave();
+    screen_leave();
 }
 
 static void a_locale_without_utf_8_gets_ascii(void **state)
@@ -156,7 +143,7 @@ static void a_locale_without_utf_8_gets_ascii(void **state)
     assert_ptr_equal(strchr(text, '?'), strstr(text, "? help")); /* all else has a likeness */
     screen_command("glyphs braille");
     wait_for("ASCII alone");
-    leave();
+    screen_leave();
 }
 
 /* A paused run leaves the terminal in peace; a training one costs little. */
@@ -169,10 +156,10 @@ static void nothing_is_drawn_when_nothing_changes(void **state)
     wait_for(" paused ");
     wait_for("space resume");
     screen_stays_quiet();
-    leave();
+    screen_leave();
 }
 
-#define TEST(name) cmocka_unit_test_teardown(name, end)
+#define TEST(name) cmocka_unit_test_teardown(name, screen_tear_down)
 
 int main(void)
 {

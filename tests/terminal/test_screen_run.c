@@ -10,13 +10,6 @@
 
 #include "tests/terminal/tmux.h"
 
-static int end(void **state)
-{
-    (void)state;
-    screen_end();
-    return 0;
-}
-
 /* Shows a paused screen, whose step then stands still. */
 static long pause_now(void)
 {
@@ -296,7 +289,7 @@ static void the_best_is_one_of_the_run(void **state)
     assert_int_equal(screen_status(), 0);
 }
 
-#define TEST(name) cmocka_unit_test_teardown(name, end)
+#define TEST(name) cmocka_unit_test_teardown(name, screen_tear_down)
 
 int main(void)
 {

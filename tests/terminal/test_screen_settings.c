@@ -10,13 +10,6 @@
 
 #include "tests/terminal/tmux.h"
 
-static int end(void **state)
-{
-    (void)state;
-    screen_end();
-    return 0;
-}
-
 static void write_file(const char *name, const char *text)
 {
     FILE *file = fopen(screen_path(name), "w");
@@ -84,7 +77,7 @@ static void copy_before(const char *words, char *out, size_t size)
 {
     const char *text = screen_text(), *end = strstr(text, words), *begin = end;
 
-    assert_non_null(end);
+    assert_non_null(screen_tear_down);
     while (begin > text && strncmp(begin, "  ", 2) != 0)
         begin--;
     snprintf(out, size, "%.*s", (int)(end - begin), begin);
@@ -237,12 +230,12 @@ static void letters_that_the_locale_lacks_are_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_teardown(settings_change_and_are_undone, end),
-        cmocka_unit_test_teardown(the_system_view_follows_the_batch, end),
-        cmocka_unit_test_teardown(commands_wait_for_their_step, end),
-        cmocka_unit_test_teardown(the_line_completes_and_suggests, end),
-        cmocka_unit_test_teardown(files_of_commands, end),
-        cmocka_unit_test_teardown(letters_that_the_locale_lacks_are_refused, end),
+        cmocka_unit_test_teardown(settings_change_and_are_undone, screen_tear_down),
+        cmocka_unit_test_teardown(the_system_view_follows_the_batch, screen_tear_down),
+        cmocka_unit_test_teardown(commands_wait_for_their_step, screen_tear_down),
+        cmocka_unit_test_teardown(the_line_completes_and_suggests, screen_tear_down),
+        cmocka_unit_test_teardown(files_of_commands, screen_tear_down),
+        cmocka_unit_test_teardown(letters_that_the_locale_lacks_are_refused, screen_tear_down),
     };
     return cmocka_run_group_tests(tests, tmux_set_up, tmux_tear_down);
 }

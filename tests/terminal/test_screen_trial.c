@@ -9,19 +9,6 @@
 
 #include "tests/terminal/tmux.h"
 
-static int end(void **state)
-{
-    (void)state;
-    screen_end();
-    return 0;
-}
-
-static void leave(void)
-{
-    screen_key("q");
-    assert_int_equal(screen_status(), 0);
-}
-
 static void a_run_tries_and_goes_on(void **state)
 {
     long step;
@@ -50,7 +37,7 @@ static void a_run_tries_and_goes_on(void **state)
     wait_for("none made all steps: accept VALUE takes one, drop none");
     screen_command("drop");
     wait_until_gone("lr tried");
-    leave();
+    screen_leave();
 }
 
 static void a_pause_ends_what_is_tried(void **state)
@@ -72,7 +59,7 @@ static void a_pause_ends_what_is_tried(void **state)
     assert_int_equal(screen_step(), step);
     screen_command("accept");
     wait_for("nothing was tried that could be accepted");
-    leave();
+    screen_leave();
 }
 
 static void quitting_ends_what_is_tried(void **state)
@@ -82,7 +69,7 @@ static void quitting_ends_what_is_tried(void **state)
     wait_for_step_above(5);
     screen_command("try lr 0.01 for 50000");
     wait_for(" trying 1/1, step ");
-    leave();
+    screen_leave();
     wait_for("stopped at step");
 }
 
@@ -102,7 +89,7 @@ static void leaving_futures_behind_is_asked_about(void **state)
     wait_until_gone("Leave?");
     screen_command("drop");
     wait_until_gone("lr tried");
-    leave(); /* with one key */
+    screen_leave(); /* with one key */
     screen_end();
     screen_start(120, 36, "", TINY "--probe-every 0");
     wait_for_step_above(5);
@@ -111,7 +98,7 @@ static void leaving_futures_behind_is_asked_about(void **state)
     wait_for(" tried: accept or drop ");
     screen_key("q");
     wait_for("neither accepted nor dropped");
-    leave(); /* with the second */
+    screen_leave(); /* with the second */
 }
 
 static void the_finder_opens_its_figure(void **state)
@@ -137,7 +124,7 @@ static void the_finder_opens_its_figure(void **state)
     wait_for("Log");
     screen_command("drop");
     wait_until_gone(" tried: accept or drop ");
-    leave();
+    screen_leave();
 }
 
 static void what_means_nothing_stays_to_be_mended(void **state)
@@ -171,10 +158,10 @@ static void what_means_nothing_stays_to_be_mended(void **state)
     wait_until_gone(":bakc");
     screen_command("drop");
     wait_until_gone("tried: accept or drop");
-    leave();
+    screen_leave();
 }
 
-#define TEST(name) cmocka_unit_test_teardown(name, end)
+#define TEST(name) cmocka_unit_test_teardown(name, screen_tear_down)
 
 int main(void)
 {

@@ -299,3 +299,23 @@ void assert_terminal_restored(void)
     wait_for("restored");
     wait_for("echo re");
 }
+
+int screen_tear_down(void **state)
+{
+    (void)state;
+    screen_end();
+    return 0;
+}
+
+void screen_leave(void)
+{
+    screen_key("q");
+    assert_int_equal(screen_status(), 0);
+}
+
+void screen_pause(void)
+{
+    screen_key("Space");
+    wait_for(" paused ");
+    wait_for("space resume");
+}

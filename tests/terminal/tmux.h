@@ -20,6 +20,13 @@ void screen_start(int columns, int rows, const char *environment, const char *ar
 /* Ends whatever runs, and the terminal. */
 void screen_end(void);
 
+/* The teardown of a test: screen_end. */
+int screen_tear_down(void **state);
+/* Presses q; nfbench must end well. */
+void screen_leave(void);
+/* Presses space, and waits for the pause. */
+void screen_pause(void);
+
 /* In tmux's words ("Enter", "C-c", "Escape"); `screen_type` takes the text as it is. */
 void screen_key(const char *key);
 void screen_type(const char *text);

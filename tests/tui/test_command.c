@@ -8,30 +8,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/tui/parsed.h"
 #include "tui/command.h"
 #include "tui/keys.h"
 #include "tui/layout.h"
 #include "viz/canvas.h"
-
-static struct action parsed(const char *line)
-{
-    struct action action;
-    struct error error = {""};
-
-    if (command_parse(line, &action, &error))
-        fail_msg("'%s': %s", line, error.message);
-    return action;
-}
-
-static void refused(const char *line, const char *with)
-{
-    struct action action;
-    struct error error = {""};
-
-    assert_int_equal(command_parse(line, &action, &error), -1);
-    if (!strstr(error.message, with))
-        fail_msg("'%s': '%s' lacks '%s'", line, error.message, with);
-}
 
 static void learning_rates(void **state)
 {

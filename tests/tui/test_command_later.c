@@ -12,6 +12,7 @@
 
 #include "engine/live.h"
 #include "sessions/settings.h"
+#include "tests/tui/parsed.h"
 #include "tui/command.h"
 #include "tui/script.h"
 
@@ -26,16 +27,6 @@ static struct command asked(const char *line)
         fail_msg("'%s': %s", line, error.message);
     assert_string_equal(command.text, line);
     return command;
-}
-
-static void refused(const char *line, const char *with)
-{
-    struct action action;
-    struct error error = {""};
-
-    assert_int_equal(command_parse(line, &action, &error), -1);
-    if (!strstr(error.message, with))
-        fail_msg("'%s': '%s' lacks '%s'", line, error.message, with);
 }
 
 static void assert_asked(const char *line, enum command_kind kind, double value)

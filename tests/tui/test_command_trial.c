@@ -8,27 +8,8 @@
 #include <string.h>
 
 #include "engine/lr_find.h"
+#include "tests/tui/parsed.h"
 #include "tui/command.h"
-
-static struct action parsed(const char *line)
-{
-    struct action action;
-    struct error error = {""};
-
-    if (command_parse(line, &action, &error))
-        fail_msg("'%s': %s", line, error.message);
-    return action;
-}
-
-static void refused(const char *line, const char *with)
-{
-    struct action action;
-    struct error error = {""};
-
-    assert_int_equal(command_parse(line, &action, &error), -1);
-    if (!strstr(error.message, with))
-        fail_msg("'%s': '%s' lacks '%s'", line, error.message, with);
-}
 
 static void values_and_factors_are_tried(void **state)
 {
