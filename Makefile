@@ -83,9 +83,13 @@ LIBRARIES_cuda := $(if $(NVCC),$(addprefix -L,$(CUDA_LIBRARY_FOLDERS)) $(addpref
 # A test folder of another name than a module's links with:
 LINK_peer := $(LINK_sessions)
 LINK_terminal := $(LINK_tui)
-TEST_FOLDERS := $(filter-out cuda,$(MODULES)) peer $(if $(HEADLESS),,terminal)
+LINK_faults := $(LINK_tui)
+TEST_FOLDERS := $(filter-out cuda,$(MODULES)) peer $(if $(HEADLESS),,terminal faults)
 LIBRARIES_TESTS := -lcmocka
 LIBRARIES_TESTS_terminal := -lvterm -lutil
+LIBRARIES_TESTS_faults := $(LIBRARIES_TESTS_terminal)
+# ... and with these of another folder.
+MORE_TEST_HELPERS_faults := tests/tui/process.c tests/terminal/pty.c
 
 # Text cut to its field is meant; gcc's warning about it comes and goes with the level of optimisation.
 WARNINGS := -Wall -Wextra $(WERROR) -Wno-format-truncation
@@ -142,17 +146,21 @@ $(foreach m,$(MODULES),$(eval $(call module_rules,$(m))))
 TEST_SUPPORT := $(call objects,$(wildcard tests/support/*.c))
 define test_rules
 TESTS_$(1) := $$(patsubst %.c,$(BUILD)/%,$$(wildcard tests/$(1)/test_*.c))
-TEST_HELPERS_$(1) := $$(call objects,$$(filter-out tests/$(1)/test_%.c,$$(wildcard tests/$(1)/*.c)))
+TEST_HELPERS_$(1) := $$(call objects,$$(filter-out tests/$(1)/test_%.c,$$(wildcard tests/$(1)/*.c)) $$(MORE_TEST_HELPERS_$(1)))
 $$(TESTS_$(1)): %: %.o $$(TEST_HELPERS_$(1)) $$(TEST_SUPPORT) $$(call archives,$(1))
 	@echo "  LINK    $$@"
 	$$(Q)$$(COMPILE) $$(LDFLAGS) -o $$@ $$^ $$(call libraries,$(1)) $$(LIBRARIES_TESTS) $$(LIBRARIES_TESTS_$(1))
 endef
 $(foreach m,$(TEST_FOLDERS),$(eval $(call test_rules,$(m))))
 TESTS := $(foreach m,$(TEST_FOLDERS),$(TESTS_$(m)))
+# Libraries that tests have nfbench load in place of others; before a sanitizer's own are ready.
 FAKE_NVML := $(BUILD)/tests/support/nvml/libnvidia-ml.so.1
+SHIM := $(BUILD)/tests/faults/preload/shim.so
 $(FAKE_NVML): tests/support/nvml/fake_nvml.c
+$(SHIM): tests/faults/preload/shim.c
+$(FAKE_NVML) $(SHIM): $(BUILD)/flags
 	@mkdir -p $(@D)
-	$(Q)$(COMPILE) -fPIC -shared -o $@ $<
+	$(Q)$(filter-out -fsanitize% -fno-sanitize%,$(COMPILE)) -fPIC -shared -o $@ $(filter %.c,$^)
 
 # ---- CUDA under emulation: kernels/cuda as C++ on the CPU (tests/cuda_emulation), with or without a toolkit ----
 # tests/cuda/test_*.c and .cu are a program each; the other .c files there, and what tests/kernels shares, go into all.
@@ -198,7 +206,7 @@ EMULATED_BINARY := $(BUILD)/nfbench-emulated
 # tests/engine has the same runs, and other tests the kernels that they come by.
 NOT_SANITIZED := cuda_emulation/test_removed $(addprefix cuda/test_,on_divergence kept_state live trial)
 CHECKED_TESTS := $(if $(findstring sanitize,$(CFLAGS)),$(filter-out $(addprefix %/,$(NOT_SANITIZED)),$(TESTS)),$(TESTS))
-tests: $(BINARY) $(CHECKED_TESTS) $(FAKE_NVML) $(EMULATED_BINARY)
+tests: $(BINARY) $(CHECKED_TESTS) $(FAKE_NVML) $(SHIM) $(EMULATED_BINARY)
 
 # The whole program on the emulated GPU: what people see of a GPU is tested with it.
 $(EMULATED_BINARY): $(BUILD)/tui/main.o $(foreach m,$(filter-out cuda,$(LINK_tui)),$(BUILD)/$(m).a) $(BUILD)/cuda_emulated.a
@@ -258,7 +266,7 @@ clean:
 	rm -rf build nfbench
 
 FORMATTED := $(wildcard $(addsuffix /*.[ch],$(MODULES) $(FOLDERS_kernels) tests/support $(addprefix tests/,$(TEST_FOLDERS))) \
-    tests/gpu/*.[ch] tests/gpu/standin/*.[ch] tests/terminal/screenshots/*.c kernels/*.c $(addsuffix /*.cu,kernels/cuda tests/cuda) \
+    tests/gpu/*.[ch] tests/gpu/standin/*.[ch] tests/terminal/screenshots/*.c tests/faults/preload/*.c kernels/*.c $(addsuffix /*.cu,kernels/cuda tests/cuda) \
     $(addsuffix /*.h,kernels/cuda kernels/cuda/hardware tests/cuda) kernels/cuda/*.cuh tests/cuda/*.c \
     $(addprefix tests/cuda_emulation/*,.c .h .cpp))
 

@@ -1,0 +1,65 @@
+/* What the tests of faults share: a run that is quickly made and has much to lose, what is to become of it whatever
+ * happens on the way, and the library that makes it happen (preload/shim.c). They run the real nfbench: see
+ * tests/tui/process.h. */
+#ifndef NFBENCH_TESTS_FAULTS_FAULTS_H
+#define NFBENCH_TESTS_FAULTS_FAULTS_H
+
+#include "sessions/checkpoint.h"
+#include "sessions/session.h"
+#include "tests/tui/process.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+/* The run: FAULTS_STEPS steps, each in the log. */
+enum { FAULTS_STEPS = 30, FAULTS_EVERY = 4 };
+#define FAULTS_RUN                                                                                                     \
+    "--family papers --stem 4 --stages 4/4x1 --threads 1 --precision fp32 --data synthetic --limit 48 --batch 8 "      \
+    "--validation 16 --normalize image --lr 0.05 --schedule cosine --ema 0.9 --agc 0.02 --augment standard "           \
+    "--log-every 1 --probe-every 7 --checkpoint-every 4 --epochs 5 "
+
+/* process_setup and process_teardown, and the run that nothing happens to: session "whole". */
+int faults_setup(void **state);
+int faults_teardown(void **state);
+
+/* How often what is done at random is to be done: `few`, or `many` where $NFBENCH_FAULTS asks for it (make faults);
+ * a tenth of the few under a sanitizer. */
+int faults_count(int few, int many);
+/* A number from 0 to below `limit`; the same ones in each run of a test program, unless $NFBENCH_FAULTS_SEED is set. */
+long faults_random(long limit);
+
+/* What happens to the programs that are started from now on; see preload/shim.c. All zero: only `log` is written. */
+struct shim {
+    const char *calls; /* NULL: all */
+    long at;
+    int signal, error;
+    bool torn, forever;
+    const char *log; /* a file below the folder; NULL: none */
+    long clock;
+    const char *clock_from; /* a file below the folder; NULL: from the start */
+};
+void shim_load(const struct shim *shim);
+void shim_unload(void);
+/* Lines of the log that begin with `call` and hold `part`; the last call's number when both are empty. */
+long shim_count(const char *log, const char *call, const char *part);
+
+/* ---- What a session is ---- */
+
+/* The newest checkpoint that is whole, and the last step of the log. Fails the test unless the session can be opened
+ * and read, with no line damaged and no step more than FAULTS_EVERY behind the checkpoint. -1: it has no checkpoint. */
+struct place {
+    long saved, logged;
+};
+struct place session_place(const char *session);
+
+/* Fails the test unless both have the same losses and all else that was measured, and the same weights, momentum and
+ * averages in their last checkpoints, to the bit. */
+void assert_same_course(const char *session, const char *expected);
+/* Takes the session to its end, and compares it with "whole". */
+void assert_resumes(const char *session);
+
+#endif

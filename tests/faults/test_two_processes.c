@@ -1,0 +1,82 @@
+/* Two processes on one session: the second is refused, and says who is there; one that has died is not in the way. */
+#include "tests/faults/faults.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+/* A run that goes on until somebody ends it, and trains by now. */
+static struct process start_endless(const char *session)
+{
+    char arguments[1024], log[128];
+    snprintf(arguments, sizeof arguments, "train " FAULTS_RUN "--epochs 1000000 --session %s", session);
+    snprintf(log, sizeof log, "nfbench/%s/metrics.jsonl", session);
+    struct process process = process_start(arguments, NULL);
+    wait_for_text(log, "\"kind\":\"step\"");
+    return process;
+}
+
+static void end(struct process *process, int signal, int status)
+{
+    assert_int_equal(kill(process->pid, signal), 0);
+    assert_int_equal(process_finish(process)->status, status);
+}
+
+/* One line, which says so. */
+static void assert_refused(const struct outcome *outcome, const char *part)
+{
+    const char *end = strchr(outcome->err, '\n');
+    if (!end || end[1] || !strstr(outcome->err, part))
+        print_error("not one line with %s: %s\n", part, outcome->err);
+    assert_true(end && end[1] == '\0');
+    assert_non_null(strstr(outcome->err, part));
+    assert_string_equal(outcome->out, "");
+}
+
+static void the_second_writer_is_refused_and_told_who_is_there(void **state)
+{
+    (void)state;
+    char owner[64];
+    struct process process = start_endless("taken");
+    snprintf(owner, sizeof owner, "session taken is in use by process %d:", (int)process.pid);
+    assert_refused(run_expecting(1, "resume taken"), owner);
+    assert_refused(run_expecting(1, "resume taken --checkpoint best --lr 0.01"), owner);
+    assert_refused(run_expecting(2, "train " FAULTS_RUN "--session taken"), "taken");
+    assert_refused(run_expecting(1, "fork whole --name taken"), "session taken exists already");
+    end(&process, SIGINT, 130);
+    run_expecting(0, "resume taken --steps 1");
+}
+
+static void readers_and_forks_are_not_in_each_others_way(void **state)
+{
+    (void)state;
+    struct process process = start_endless("read");
+    run_expecting(0, "sessions show read");
+    run_expecting(0, "fork read --name beside");
+    run_expecting(0, "export read --what loss");
+    run_expecting(0, "resume beside --steps 1");
+    end(&process, SIGTERM, 130);
+}
+
+static void the_lock_of_a_dead_process_is_no_obstacle(void **state)
+{
+    (void)state;
+    struct process process = start_endless("left");
+    end(&process, SIGKILL, 128 + SIGKILL);
+    struct stat lock;
+    assert_int_equal(stat(process_path("nfbench/left/lock"), &lock), 0);
+    assert_true(lock.st_size > 0);
+    run_expecting(0, "resume left --steps 1");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_second_writer_is_refused_and_told_who_is_there),
+        cmocka_unit_test(readers_and_forks_are_not_in_each_others_way),
+        cmocka_unit_test(the_lock_of_a_dead_process_is_no_obstacle),
+    };
+    return cmocka_run_group_tests(tests, faults_setup, faults_teardown);
+}
