@@ -33,16 +33,16 @@ bool command_queue_pop(struct command_queue *queue, struct command *out)
     return true;
 }
 
-bool command_queue_holds(struct command_queue *queue, enum command_kind kind)
+int command_queue_count(struct command_queue *queue, enum command_kind kind)
 {
     unsigned head = atomic_load_explicit(&queue->head, memory_order_relaxed);
     unsigned tail = atomic_load_explicit(&queue->tail, memory_order_acquire);
+    int count = 0;
     for (; head != tail; head++) {
         const struct command *command = &queue->slots[head % COMMAND_QUEUE_SIZE];
-        if (command->kind == kind && command->when.quantity == WHEN_NOW)
-            return true;
+        count += command->kind == kind && command->when.quantity == WHEN_NOW;
     }
-    return false;
+    return count;
 }
 
 static bool ring_push(struct event_ring *ring, const struct event *event)

@@ -17,7 +17,7 @@ const char *trainer_state_name(enum trainer_state state)
         [TRAINER_STARTING] = "starting",       [TRAINER_RUNNING] = "running",   [TRAINER_PAUSED] = "paused",
         [TRAINER_EVALUATING] = "evaluating",   [TRAINER_SAVING] = "saving",     [TRAINER_FINISHED] = "finished",
         [TRAINER_STOPPED] = "stopped",         [TRAINER_DIVERGED] = "diverged", [TRAINER_FAILED] = "failed",
-        [TRAINER_RECOMPUTING] = "recomputing", [TRAINER_TRYING] = "trying",
+        [TRAINER_RECOMPUTING] = "recomputing", [TRAINER_TRYING] = "trying",     [TRAINER_WAITING] = "waiting",
     };
     return names[state];
 }
@@ -80,7 +80,6 @@ static void run(struct trainer *trainer)
     if (progress == RUN_FAILED) {
         trainer->now.state = TRAINER_FAILED;
         memcpy(trainer->now.message, trainer->failure.message, sizeof trainer->now.message);
-        (void)trainer_message(trainer, trainer->failure.message); /* failed already: the snapshot has the text, too */
     }
     trainer_forget_flights(trainer);
     trainer->now.eta_seconds = trainer->now.state == TRAINER_FINISHED ? 0 : trainer->now.eta_seconds;

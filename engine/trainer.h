@@ -20,6 +20,7 @@ enum trainer_state {
     TRAINER_SAVING,
     TRAINER_RECOMPUTING, /* makes steps again that were made before, to come back to one of them */
     TRAINER_TRYING,      /* makes steps that are not the run's: a trial (trial.h) */
+    TRAINER_WAITING,     /* for room on the disk: see trainer_sink */
     TRAINER_FINISHED,    /* all epochs done */
     TRAINER_STOPPED,     /* asked to end */
     TRAINER_DIVERGED,    /* loss or activations not finite: over, the last checkpoint stays */
@@ -198,9 +199,11 @@ struct past {
 void past_free(struct past *past);
 
 /* All optional. In on_step the network may be some steps ahead of the record, where the device has its own queue; in
- * the others it stands at the record's step. A non-zero return fails the run with the error's message. Called on the
- * training thread. A checkpoint is asked for at each epoch's end (after on_epoch), every checkpoint_every steps, at the
- * run's end, at a stop and by `save`; never when a parameter is not finite. */
+ * the others it stands at the record's step. A non-zero return fails the run with the error's message; where errno is
+ * ENOSPC or EDQUOT then, nothing was recorded, and the run waits for room (TRAINER_WAITING) and calls with the same
+ * again, every few seconds and at COMMAND_RESUME; who stops it meanwhile fails it. Called on the training thread. A
+ * checkpoint is asked for at each epoch's end (after on_epoch), every checkpoint_every steps, at the run's end, at a
+ * stop and by `save`; never when a parameter is not finite. */
 struct trainer_sink {
     void *context;
     int (*on_step)(void *context, const struct step_record *record, struct error *error);

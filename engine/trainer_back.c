@@ -15,7 +15,6 @@ static void forget_undone(struct trainer *trainer)
 
 int trainer_tell_place(struct trainer *trainer, const char *name)
 {
-    const struct trainer_sink *sink = &trainer->sink;
     const struct event event = {.kind = name ? EVENT_COURSE : EVENT_ROLLBACK, .rollback = trainer->state.step};
     trainer->skipped = 0;
     trainer->stuck = trainer->now.diverged = false;
@@ -24,10 +23,7 @@ int trainer_tell_place(struct trainer *trainer, const char *name)
     /* one that is due was taken when the run first came by; any other is of weights that are gone */
     trainer->probed = trainer_probe_due(trainer, trainer->state.step) ? trainer->state.step : -1;
     forget_undone(trainer);
-    if (sink->on_rollback &&
-        sink->on_rollback(sink->context, trainer->network, &trainer->state, name, &trainer->failure) != 0)
-        return -1;
-    return trainer_emit(trainer, &event);
+    return trainer_tell_rollback(trainer, name) < 0 ? -1 : trainer_emit(trainer, &event);
 }
 
 int trainer_stand_at(struct trainer *trainer, const struct kept_state *at, float rate)

@@ -208,8 +208,7 @@ int trainer_report_command(struct trainer *trainer, const struct command_record 
     const struct event event = {.kind = EVENT_COMMAND, .command = *record};
     if (trainer_emit(trainer, &event) < 0)
         return -1;
-    const struct trainer_sink *sink = &trainer->sink;
-    return sink->on_command && sink->on_command(sink->context, record, &trainer->failure) != 0 ? -1 : 0;
+    return trainer_tell_command(trainer, record);
 }
 
 static enum progress note(struct trainer *trainer, struct command_record *record)

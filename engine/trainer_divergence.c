@@ -16,8 +16,7 @@ static int report(struct trainer *trainer, const struct finding *finding)
     const struct event event = {.kind = EVENT_FINDING, .finding = *finding};
     if (trainer_emit(trainer, &event) < 0)
         return -1;
-    const struct trainer_sink *sink = &trainer->sink;
-    return sink->on_finding && sink->on_finding(sink->context, finding, &trainer->failure) != 0 ? -1 : 0;
+    return trainer_tell_finding(trainer, finding);
 }
 
 static struct health_run health_run_of(const struct trainer *trainer)
@@ -228,7 +227,6 @@ enum progress trainer_roll_back(struct trainer *trainer, long step, const char *
 /* Waits for the person with the weights before the step, where there is one and they are good; else it is over. */
 static enum progress give_up(struct trainer *trainer, enum divergence_cause cause, long step, const char *diagnosis)
 {
-    const struct trainer_sink *sink = &trainer->sink;
     struct snapshot *now = &trainer->now;
     struct finding finding = divergence_finding(trainer, FINDING_ALARM, step);
     snprintf(finding.text, sizeof finding.text, "%s", diagnosis);
@@ -236,8 +234,7 @@ static enum progress give_up(struct trainer *trainer, enum divergence_cause caus
     now->diverged = true;
     now->diverged_step = step;
     now->good_step = good_step_before(trainer, step);
-    if (report(trainer, &finding) < 0 ||
-        (sink->on_divergence && sink->on_divergence(sink->context, diagnosis, step, &trainer->failure) != 0))
+    if (report(trainer, &finding) < 0 || trainer_tell_divergence(trainer, diagnosis) < 0)
         return RUN_FAILED;
     if (trainer->attended && cause != DIVERGED_PARAMETER) {
         trainer->stuck = trainer->paused = true;

@@ -133,8 +133,7 @@ static enum progress report_step(struct trainer *trainer, const struct flight *f
     const struct event event = {.kind = EVENT_STEPS, .steps = step_summary_of(&record)};
     if (trainer_emit(trainer, &event) < 0)
         return RUN_FAILED;
-    const struct trainer_sink *sink = &trainer->sink;
-    if (sink->on_step && sink->on_step(sink->context, &record, &trainer->failure) != 0)
+    if (trainer_tell_step(trainer, &record) < 0)
         return RUN_FAILED;
     return trainer_judge_step(trainer) < 0 ? RUN_FAILED : RUN_ON;
 }

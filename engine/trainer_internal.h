@@ -3,7 +3,7 @@
  * (what is not finite or not healthy), trainer_back.c (going back), trainer_again.c (steps that are made again),
  * trainer_commands.c (what each command does), trainer_settings.c (settings that change), trainer_pending.c (commands
  * that wait), kept_state.c (states to go back to), trainer_rehearsal.c (steps that are not the run's own),
- * trainer_trial.c (what-if trials). Nobody else includes this. */
+ * trainer_trial.c (what-if trials), trainer_tell.c (what the sink hears). Nobody else includes this. */
 #ifndef NFBENCH_ENGINE_TRAINER_INTERNAL_H
 #define NFBENCH_ENGINE_TRAINER_INTERNAL_H
 
@@ -107,6 +107,7 @@ struct trainer {
     struct snapshot now;
     double mark;              /* the clock up to which training time was counted */
     double probe_seconds;     /* since then, of a probe before a step */
+    double waited;            /* seconds, for room on the disk */
     struct step_time trained; /* all steps of this process, not settled */
     bool resumed;             /* from a checkpoint */
     bool paused;
@@ -147,6 +148,17 @@ int trainer_emit(struct trainer *trainer, const struct event *event);
 int trainer_message(struct trainer *trainer, const char *text);
 double trainer_factor(const struct trainer *trainer, long step); /* the schedule's, for the step after `step` */
 double trainer_time_left(const struct trainer *trainer);         /* seconds; < 0: not known */
+
+/* trainer_tell.c: tell the sink, where it listens; -1 with the failure. The diagnosis is of now.diverged_step, `name`
+ * as in on_rollback. */
+int trainer_tell_step(struct trainer *trainer, const struct step_record *record);
+int trainer_tell_epoch(struct trainer *trainer, const struct epoch_record *record);
+int trainer_tell_command(struct trainer *trainer, const struct command_record *record);
+int trainer_tell_probe(struct trainer *trainer); /* the last one */
+int trainer_tell_finding(struct trainer *trainer, const struct finding *found);
+int trainer_tell_checkpoint(struct trainer *trainer, bool best);
+int trainer_tell_divergence(struct trainer *trainer, const char *diagnosis);
+int trainer_tell_rollback(struct trainer *trainer, const char *name);
 
 /* trainer_probe.c: memory for probes; whether one is due before the step behind `step`; takes one now, with nothing in
  * flight, unless this step has one; the same for a pause, where there may be no memory for it. */

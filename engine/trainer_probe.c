@@ -79,7 +79,6 @@ static int take(struct trainer *trainer)
 
 enum progress trainer_probe(struct trainer *trainer)
 {
-    const struct trainer_sink *sink = &trainer->sink;
     const long step = trainer->state.step;
     const bool at_end = trainer->state.batch_in_epoch == trainer->steps_per_epoch; /* no batch follows yet */
     if (trainer->probed == step || at_end)
@@ -90,9 +89,7 @@ enum progress trainer_probe(struct trainer *trainer)
     trainer->close_looks += !scheduled(trainer, step) && !loss_history_is_calm(&trainer->losses);
     if (trainer->keep_events)
         probe_ring_push(&trainer->probes, trainer->probe);
-    if (sink->on_probe && sink->on_probe(sink->context, trainer->probe, &trainer->failure) != 0)
-        return RUN_FAILED;
-    return trainer_judge_probe(trainer) < 0 ? RUN_FAILED : RUN_ON;
+    return trainer_tell_probe(trainer) < 0 || trainer_judge_probe(trainer) < 0 ? RUN_FAILED : RUN_ON;
 }
 
 /* Where none are scheduled the memory is taken at the first need; a run that has none for it goes on without. */

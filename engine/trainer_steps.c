@@ -102,16 +102,13 @@ enum progress trainer_checkpoint(struct trainer *trainer, bool best)
         return RUN_FAILED;
     if (bad)
         return trainer_diverge(trainer, DIVERGED_PARAMETER, trainer->state.step);
-    const struct trainer_sink *sink = &trainer->sink;
     trainer->state.unsound = trainer_is_unsound(trainer);
-    if (trainer_hold(trainer) < 0)
-        return RUN_FAILED;
-    if (sink->on_checkpoint &&
-        sink->on_checkpoint(sink->context, trainer->network, &trainer->state, best, &trainer->failure) != 0)
+    const double waited = trainer->waited;
+    if (trainer_hold(trainer) < 0 || trainer_tell_checkpoint(trainer, best) < 0)
         return RUN_FAILED;
     trainer->unsaved = false;
     trainer->now.saved_step = trainer->state.step;
-    trainer->now.saving_seconds += clock_measured() - begin;
+    trainer->now.saving_seconds += clock_measured() - begin - (trainer->waited - waited);
     trainer_set_state(trainer, before);
     trainer_skip_time(trainer);
     return RUN_ON;
@@ -203,10 +200,7 @@ static enum progress report_epoch(struct trainer *trainer, const struct epoch_re
     const struct event event = {.kind = EVENT_EPOCH, .epoch = *record};
     if (trainer_emit(trainer, &event) < 0)
         return RUN_FAILED;
-    const struct trainer_sink *sink = &trainer->sink;
-    if (sink->on_epoch && sink->on_epoch(sink->context, record, &trainer->failure) != 0)
-        return RUN_FAILED;
-    return RUN_ON;
+    return trainer_tell_epoch(trainer, record) < 0 ? RUN_FAILED : RUN_ON;
 }
 
 static struct epoch_record record_so_far(const struct trainer *trainer)

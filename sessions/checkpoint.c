@@ -162,13 +162,13 @@ static int each_name(const char *folder, int (*visit)(void *context, const char 
 {
     DIR *directory = opendir(folder);
     if (!directory)
-        return errno == ENOENT ? 0 : error_set(error, "cannot read %s: %s", folder, strerror(errno));
+        return errno == ENOENT ? 0 : file_failed(error, "read", folder);
     int result = 0;
     const struct dirent *entry;
     while (result == 0 && (errno = 0, entry = readdir(directory)))
         result = visit(context, entry->d_name, error);
     if (result == 0 && errno)
-        result = error_set(error, "cannot read %s: %s", folder, strerror(errno));
+        result = file_failed(error, "read", folder);
     closedir(directory);
     return result;
 }
@@ -254,7 +254,7 @@ int checkpoint_list_named(const char *folder, struct checkpoint_entry **out, int
 static int remove_file(const char *path, struct error *error)
 {
     if (unlink(path) && errno != ENOENT)
-        return error_set(error, "cannot remove %s: %s", path, strerror(errno));
+        return file_failed(error, "remove", path);
     return 0;
 }
 

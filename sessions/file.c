@@ -11,6 +11,29 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+int file_failed(struct error *error, const char *doing, const char *path)
+{
+    static const struct {
+        int number;
+        const char *advice;
+    } table[] = {
+        {ENOSPC, "; make room on its disk"},
+        {EDQUOT, "; make room in your quota"},
+        {EROFS, "; its disk cannot be written: --sessions-dir DIR names another place"},
+        {EACCES, "; it is not yours to use: see its owner and rights"},
+        {EMFILE, "; `ulimit -n` shows and raises how many files may be open"},
+        {EIO, "; its disk or network may be failing"},
+    };
+    const int reason = errno;
+    const char *advice = "";
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++)
+        if (table[i].number == reason)
+            advice = table[i].advice;
+    error_set(error, "cannot %s %s: %s%s", doing, path, strerror(reason), advice);
+    errno = reason;
+    return -1;
+}
+
 int path_format(char path[FILE_PATH_SIZE], struct error *error, const char *format, ...)
 {
     va_list arguments;
@@ -30,7 +53,7 @@ int file_write_all(int descriptor, const void *data, size_t size, const char *pa
         if (written < 0 && errno == EINTR)
             continue;
         if (written < 0)
-            return error_set(error, "cannot write %s: %s", path, strerror(errno));
+            return file_failed(error, "write", path);
         bytes += written;
         size -= (size_t)written;
     }
@@ -44,16 +67,18 @@ int file_begin(const char *path, struct error *error)
         return -1;
     int descriptor = open(temporary, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
     if (descriptor < 0)
-        return error_set(error, "cannot write %s: %s", temporary, strerror(errno));
+        return file_failed(error, "write", temporary);
     return descriptor;
 }
 
 void file_abandon(int descriptor, const char *path)
 {
+    const int reason = errno;
     char temporary[FILE_PATH_SIZE];
     close(descriptor);
     if (!path_format(temporary, NULL, "%s.tmp", path))
         unlink(temporary);
+    errno = reason;
 }
 
 static int sync_descriptor(int descriptor)
@@ -69,12 +94,14 @@ int file_sync_folder(const char *folder, struct error *error)
 {
     int descriptor = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (descriptor < 0)
-        return error_set(error, "cannot open %s: %s", folder, strerror(errno));
+        return file_failed(error, "open", folder);
     int result = 0;
     /* some file systems cannot sync a folder and say EINVAL: nothing more can be done there */
     if (sync_descriptor(descriptor) && errno != EINVAL)
-        result = error_set(error, "cannot sync %s: %s", folder, strerror(errno));
+        result = file_failed(error, "sync", folder);
+    const int reason = errno;
     close(descriptor);
+    errno = reason;
     return result;
 }
 
@@ -90,6 +117,13 @@ static int sync_parent(const char *path, struct error *error)
     return file_sync_folder(folder, error);
 }
 
+static void remove_quietly(const char *path)
+{
+    const int reason = errno;
+    unlink(path);
+    errno = reason;
+}
+
 int file_finish(int descriptor, const char *path, struct error *error)
 {
     char temporary[FILE_PATH_SIZE];
@@ -98,13 +132,13 @@ int file_finish(int descriptor, const char *path, struct error *error)
         return -1;
     }
     if (sync_descriptor(descriptor)) {
-        error_set(error, "cannot write %s: %s", temporary, strerror(errno));
+        file_failed(error, "write", temporary);
         file_abandon(descriptor, path);
         return -1;
     }
     if (close(descriptor) && errno != EINTR) {
-        error_set(error, "cannot write %s: %s", temporary, strerror(errno));
-        unlink(temporary);
+        file_failed(error, "write", temporary);
+        remove_quietly(temporary);
         return -1;
     }
     return 0;
@@ -116,8 +150,8 @@ int file_publish(const char *path, struct error *error)
     if (path_format(temporary, error, "%s.tmp", path))
         return -1;
     if (rename(temporary, path)) {
-        error_set(error, "cannot rename %s to %s: %s", temporary, path, strerror(errno));
-        unlink(temporary);
+        file_failed(error, "put in place", path);
+        remove_quietly(temporary);
         return -1;
     }
     return sync_parent(path, error);
@@ -143,7 +177,7 @@ static int read_all(int descriptor, char *data, size_t *size, const char *path, 
         if (got < 0 && errno == EINTR)
             continue;
         if (got < 0)
-            return error_set(error, "cannot read %s: %s", path, strerror(errno));
+            return file_failed(error, "read", path);
         if (got == 0)
             break;
         have += (size_t)got;
@@ -156,17 +190,13 @@ static int read_all(int descriptor, char *data, size_t *size, const char *path, 
 int file_read(const char *path, char **data, size_t *size, struct error *error)
 {
     int descriptor = open(path, O_RDONLY | O_CLOEXEC);
-    if (descriptor < 0) {
-        int reason = errno;
-        error_set(error, "cannot read %s: %s", path, strerror(reason));
-        errno = reason;
-        return -1;
-    }
+    if (descriptor < 0)
+        return file_failed(error, "read", path);
     int result = -1;
     char *buffer = NULL;
     struct stat status;
     if (fstat(descriptor, &status)) {
-        error_set(error, "cannot read %s: %s", path, strerror(errno));
+        file_failed(error, "read", path);
         goto out;
     }
     if (!S_ISREG(status.st_mode)) {
@@ -200,7 +230,8 @@ static int make_folder(const char *folder, struct error *error)
     int reason = errno;
     if (reason == EEXIST && stat(folder, &status) == 0 && S_ISDIR(status.st_mode))
         return 0;
-    return error_set(error, "cannot make folder %s: %s", folder, strerror(reason == EEXIST ? ENOTDIR : reason));
+    errno = reason == EEXIST ? ENOTDIR : reason;
+    return file_failed(error, "make folder", folder);
 }
 
 int file_make_folders(const char *folder, struct error *error)

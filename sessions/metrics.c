@@ -27,7 +27,7 @@ static int repair_tail(const struct metrics_log *log, struct error *error)
     char block[4096];
     off_t end = lseek(log->descriptor, 0, SEEK_END), keep = 0;
     if (end < 0)
-        return error_set(error, "cannot read %s: %s", log->path, strerror(errno));
+        return file_failed(error, "read", log->path);
     for (off_t at = end; at > 0 && keep == 0;) {
         size_t size = at < (off_t)sizeof block ? (size_t)at : sizeof block;
         at -= (off_t)size;
@@ -36,14 +36,16 @@ static int repair_tail(const struct metrics_log *log, struct error *error)
             at += (off_t)size;
             continue;
         }
+        if (got < 0)
+            return file_failed(error, "read", log->path);
         if (got != (ssize_t)size)
-            return error_set(error, "cannot read %s: %s", log->path, got < 0 ? strerror(errno) : "it shrank");
+            return error_set(error, "cannot read %s: it shrank", log->path);
         const char *newline = memrchr(block, '\n', size);
         if (newline)
             keep = at + (newline - block) + 1;
     }
     if (keep < end && ftruncate(log->descriptor, keep))
-        return error_set(error, "cannot cut the torn line of %s: %s", log->path, strerror(errno));
+        return file_failed(error, "cut the torn line of", log->path);
     return 0;
 }
 
@@ -51,7 +53,7 @@ static int open_log(struct metrics_log *log, struct error *error)
 {
     log->descriptor = open(log->path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
     if (log->descriptor < 0)
-        return error_set(error, "cannot write %s: %s", log->path, strerror(errno));
+        return file_failed(error, "write", log->path);
     return repair_tail(log, error);
 }
 
@@ -74,7 +76,7 @@ int metrics_log_sync(struct metrics_log *log, struct error *error)
 {
     while (fsync(log->descriptor)) {
         if (errno != EINTR)
-            return error_set(error, "cannot write %s: %s", log->path, strerror(errno));
+            return file_failed(error, "write", log->path);
     }
     return 0;
 }
@@ -101,8 +103,12 @@ static int add_record(struct metrics_log *log, enum record_kind kind, const void
     record_write(kind, record, line);
     if (line->failed)
         return error_set(error, "cannot write %s: out of memory", log->path);
-    if (file_write_all(log->descriptor, line->data, line->length, log->path, error))
+    if (file_write_all(log->descriptor, line->data, line->length, log->path, error)) {
+        const int reason = errno;
+        (void)repair_tail(log, NULL); /* else the half is one damaged line */
+        errno = reason;
         return -1;
+    }
     log->lines += log->lines >= 0;
     return 0;
 }
@@ -319,11 +325,11 @@ static bool is_past(const char *line, size_t length, bool known, long step)
 
 int metrics_log_replace(struct metrics_log *log, const char *data, size_t size, struct error *error)
 {
+    if (file_replace(log->path, data, size, error))
+        return -1;
     close(log->descriptor);
-    log->descriptor = -1;
     log->lines = -1;
-    const int result = file_replace(log->path, data, size, error);
-    return open_log(log, result ? NULL : error) ? -1 : result;
+    return open_log(log, error);
 }
 
 int metrics_log_cut(struct metrics_log *log, long step, long known, struct error *error)

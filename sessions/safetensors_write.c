@@ -140,7 +140,7 @@ int safetensors_commit(struct safetensors_writer *writer, struct error *error)
     }
     SHA256End(&writer->digest, digest);
     if (lseek(writer->descriptor, 8 + SAFETENSORS_DIGEST_OFFSET, SEEK_SET) < 0) {
-        error_set(error, "cannot write %s: %s", writer->path, strerror(errno));
+        file_failed(error, "write", writer->path);
         safetensors_abandon(writer);
         return -1;
     }

@@ -115,7 +115,7 @@ static int find_sessions_dir(struct session *session, const struct settings *giv
         return -1;
     char *above = realpath(folder, NULL);
     if (!above)
-        return error_set(error, "cannot find folder %s: %s", folder, strerror(errno));
+        return file_failed(error, "find folder", folder);
     *own = '\0';
     const bool known = sessions_directory(&session->settings, usual, NULL) == 0;
     char *there = known ? realpath(usual, NULL) : NULL;
@@ -289,7 +289,7 @@ static int load_from(const struct session *session, const struct checkpoint_entr
 
 static int remove_entry(const struct checkpoint_entry *entry, struct error *error)
 {
-    return unlink(entry->path) ? error_set(error, "cannot remove %s: %s", entry->path, strerror(errno)) : 0;
+    return unlink(entry->path) ? file_failed(error, "remove", entry->path) : 0;
 }
 
 static int set_aside(const struct checkpoint_entry *entry, struct error *error)
@@ -298,7 +298,7 @@ static int set_aside(const struct checkpoint_entry *entry, struct error *error)
     if (path_format(path, error, "%s.damaged", entry->path))
         return -1;
     if (rename(entry->path, path))
-        return error_set(error, "cannot rename %s: %s", entry->path, strerror(errno));
+        return file_failed(error, "rename", entry->path);
     return 0;
 }
 

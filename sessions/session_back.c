@@ -197,11 +197,12 @@ static int common_step(const struct session *session, const char *name, long *st
 static int go_to_name(struct session *session, const struct training_state *state, const char *name,
                       struct error *error)
 {
+    const bool begun = session->undone.on && strcmp(session->undone.name, name) == 0; /* there was no room to end it */
     struct undone undone = {.on = true, .at = state->step};
-    if (common_step(session, name, &undone.behind, error))
+    if (!begun && common_step(session, name, &undone.behind, error))
         return -1;
     snprintf(undone.name, sizeof undone.name, "%s", name);
-    session->undone = undone;
+    session->undone = begun ? session->undone : undone;
     return write_mark(session, error) || take_name(session, error) ? -1 : 0;
 }
 
@@ -231,10 +232,10 @@ int session_finish_back(struct session *session, struct error *error)
         return -1;
     for (int i = 0; i < count && result == 0; i++)
         if (entries[i].step > undone->behind && entries[i].step != undone->at && unlink(entries[i].path) != 0)
-            result = error_set(error, "cannot remove %s: %s", entries[i].path, strerror(errno));
+            result = file_failed(error, "remove", entries[i].path);
     free(entries);
     if (result == 0 && unlink(path) != 0 && errno != ENOENT)
-        result = error_set(error, "cannot remove %s: %s", path, strerror(errno));
+        result = file_failed(error, "remove", path);
     session->undone.on = result != 0;
     return result;
 }

@@ -124,7 +124,7 @@ static int make_hidden(const char *folder, char hidden[FILE_PATH_SIZE], struct e
         if (mkdir(hidden, 0777) == 0)
             return 0;
         if (errno != EEXIST)
-            return error_set(error, "cannot make a folder in %s: %s", folder, strerror(errno));
+            return file_failed(error, "make a folder in", folder);
     }
 }
 
@@ -146,7 +146,7 @@ int session_fork(const struct session *parent, const char *asked, const struct s
     result = session_lock(&paths, name, &lock, error) ||
              fill(parent, &paths, settings, network, state, changes ? changes : &none, error);
     if (result == 0 && rename(hidden, whole) != 0)
-        result = error_set(error, "cannot name the fork %s: %s", name, strerror(errno));
+        result = file_failed(error, "give its name to the fork", whole);
     if (result != 0)
         session_discard(&paths);
     if (lock >= 0)

@@ -165,13 +165,13 @@ static int list_folder(const char *directory, const struct known *known, struct 
 {
     DIR *folder = opendir(directory);
     if (!folder)
-        return errno == ENOENT ? 0 : error_set(error, "cannot list %s: %s", directory, strerror(errno));
+        return errno == ENOENT ? 0 : file_failed(error, "list", directory);
     int result = 0;
     const struct dirent *entry;
     while (result == 0 && (errno = 0, entry = readdir(folder)))
         result = add_session(directory, entry->d_name, known, out, count, error);
     if (result == 0 && errno)
-        result = error_set(error, "cannot list %s: %s", directory, strerror(errno));
+        result = file_failed(error, "list", directory);
     closedir(folder);
     return result;
 }

@@ -106,7 +106,7 @@ static int claim_name(const char *directory, const char *name, struct session_pa
     if (mkdir(folder, 0777) == 0)
         return 0;
     *taken = errno == EEXIST;
-    return error_set(error, "cannot make folder %s: %s", folder, strerror(errno));
+    return file_failed(error, "make folder", folder);
 }
 
 static int claim_made_up_name(const struct settings *settings, const char *directory, char name[SESSION_NAME_SIZE],
@@ -205,7 +205,7 @@ int session_find(const struct settings *settings, const char *name, char found[S
     if (stat(paths->settings, &status) == 0)
         return 0;
     if (errno != ENOENT && errno != ENOTDIR)
-        return error_set(error, "cannot open session %s: %s", folder, strerror(errno));
+        return file_failed(error, "open session", folder);
     if (stat(folder, &status))
         return error_set(error, "there is no session %s: `nfbench sessions` lists them", folder);
     return error_set(error, "%s is not a session: it has no settings.ini", folder);
@@ -230,7 +230,7 @@ static int lock_error(const struct session_paths *paths, const char *name, int d
 {
     char owner[24] = "";
     if (errno != EWOULDBLOCK)
-        return error_set(error, "cannot lock %s: %s", paths->lock, strerror(errno));
+        return file_failed(error, "lock", paths->lock);
     ssize_t length = pread(descriptor, owner, sizeof owner - 1, 0);
     owner[length > 0 ? strspn(owner, "0123456789") : 0] = '\0';
     return error_set(error, "session %s is in use by process %s: stop that one first, or choose another session", name,
@@ -242,7 +242,7 @@ int session_lock(const struct session_paths *paths, const char *name, int *descr
     char owner[24];
     int lock = open(paths->lock, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
     if (lock < 0)
-        return error_set(error, "cannot open %s: %s", paths->lock, strerror(errno));
+        return file_failed(error, "open", paths->lock);
     if (try_lock(lock)) {
         lock_error(paths, name, lock, error);
         close(lock);
@@ -250,7 +250,7 @@ int session_lock(const struct session_paths *paths, const char *name, int *descr
     }
     int length = snprintf(owner, sizeof owner, "%ld\n", (long)getpid());
     if (ftruncate(lock, 0) || lseek(lock, 0, SEEK_SET) < 0) {
-        error_set(error, "cannot write %s: %s", paths->lock, strerror(errno));
+        file_failed(error, "write", paths->lock);
         close(lock);
         return -1;
     }

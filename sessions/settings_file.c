@@ -108,7 +108,7 @@ int settings_read(struct settings *settings, const char *path, struct error *err
     struct reader reader = {.path = path, .last = -1};
     reader.file = fopen(path, "re");
     if (!reader.file)
-        return error_set(error, "cannot read %s: %s", path, strerror(errno));
+        return file_failed(error, "read", path);
     reader.values = calloc((size_t)settings_count, SETTINGS_VALUE_SIZE);
     if (!reader.values) {
         error_set(&reader.error, "cannot read %s: out of memory", path);
@@ -118,7 +118,7 @@ int settings_read(struct settings *settings, const char *path, struct error *err
     if (*reader.error.message)
         goto out;
     if (ferror(reader.file)) {
-        error_set(&reader.error, "cannot read %s: %s", path, strerror(errno));
+        file_failed(&reader.error, "read", path);
         goto out;
     }
     if (line) {

@@ -64,7 +64,7 @@ static int act_trainer(struct app *app, const struct action *action, struct erro
 static int act_toggle(struct app *app, const struct action *action, struct error *error)
 {
     const struct scene *scene = &app->scene;
-    bool paused = scene->snapshot.state == TRAINER_PAUSED;
+    bool paused = scene->snapshot.state == TRAINER_PAUSED || scene->snapshot.state == TRAINER_WAITING;
     struct action named = *action;
 
     if (scene->asked && pauses_or_resumes(scene->asked_for))

@@ -60,9 +60,9 @@ static double rate(const struct app *app, double amount, double seconds)
 /* Between two epochs and in a checkpoint nothing is trained, but the run has not slowed down. */
 static double speed(const struct snapshot *now)
 {
-    return now->state == TRAINER_RUNNING  ? (now->step.images_per_second > 0 ? now->step.images_per_second : NAN)
-           : now->state == TRAINER_PAUSED ? 0
-                                          : NAN;
+    return now->state == TRAINER_RUNNING ? (now->step.images_per_second > 0 ? now->step.images_per_second : NAN)
+           : now->state == TRAINER_PAUSED || now->state == TRAINER_WAITING ? 0
+                                                                           : NAN;
 }
 
 void app_sample(struct app *app)

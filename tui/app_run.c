@@ -462,6 +462,8 @@ void app_follow_run(struct app *app)
         app_notice(app, ROLE_GOOD, "paused at step %ld; %s", now.step.step, look);
         app->pause_step = 0;
     }
+    if (now.state == TRAINER_WAITING && app->scene.snapshot.state != TRAINER_WAITING)
+        app_notice(app, ROLE_BAD, "the disk is full: training waits for room; resume tries again at once");
     if (now.steps_per_epoch != app->scene.snapshot.steps_per_epoch)
         curves_set_epoch(app->scene.curves, (double)now.steps_per_epoch);
     if (memcmp(&now, &app->scene.snapshot, sizeof(now)) != 0) {

@@ -115,8 +115,8 @@ static void make_fields(const struct progress *progress, const struct snapshot *
     else if (snapshot->state == TRAINER_TRYING)
         snprintf(fields[2].text, FIELD_SIZE, "trying %d/%d, step %ld/%ld", snapshot->trial.index + 1,
                  snapshot->trial.count, snapshot->trial.step, snapshot->trial.steps);
-    else if (snapshot->state == TRAINER_SAVING)
-        snprintf(fields[2].text, FIELD_SIZE, "%14s", "saving");
+    else if (snapshot->state == TRAINER_SAVING || snapshot->state == TRAINER_WAITING)
+        snprintf(fields[2].text, FIELD_SIZE, "%14s", trainer_state_name(snapshot->state));
     else
         snprintf(fields[2].text, FIELD_SIZE, "%5.0f images/s", snapshot->step.images_per_second);
     snprintf(fields[3].text, FIELD_SIZE, "ETA %5s", eta);
@@ -303,7 +303,8 @@ void progress_event(struct progress *progress, const struct event *event, const 
         break;
     case EVENT_TRIAL: /* no step of the run's; the command behind it says what came of it */
         break;
-    case EVENT_MESSAGE: /* why the run has ended: the subcommand's last word */
+    case EVENT_MESSAGE:
+        progress_line(progress, "note: %s", event->message);
         break;
     }
 }

@@ -148,7 +148,7 @@ static struct badge state_badge(const struct scene *scene)
         [TRAINER_STARTING] = ROLE_DIM,       [TRAINER_RUNNING] = ROLE_GOOD,  [TRAINER_PAUSED] = ROLE_WARNING,
         [TRAINER_EVALUATING] = ROLE_ACCENT,  [TRAINER_SAVING] = ROLE_ACCENT, [TRAINER_TRYING] = ROLE_ACCENT,
         [TRAINER_RECOMPUTING] = ROLE_ACCENT, [TRAINER_FINISHED] = ROLE_GOOD, [TRAINER_STOPPED] = ROLE_WARNING,
-        [TRAINER_DIVERGED] = ROLE_BAD,       [TRAINER_FAILED] = ROLE_BAD};
+        [TRAINER_DIVERGED] = ROLE_BAD,       [TRAINER_FAILED] = ROLE_BAD,    [TRAINER_WAITING] = ROLE_BAD};
     const struct snapshot *now = &scene->snapshot;
     struct badge badge = {.role = ROLE_DIM};
 
@@ -168,6 +168,8 @@ static struct badge state_badge(const struct scene *scene)
         badge.role = roles[now->state];
         snprintf(badge.text, sizeof(badge.text), "%s",
                  now->state == TRAINER_RUNNING ? "training" : trainer_state_name(now->state));
+        if (now->state == TRAINER_WAITING)
+            snprintf(badge.text, sizeof(badge.text), "waiting: disk full");
         if (now->state == TRAINER_EVALUATING && now->evaluate_total > 0)
             snprintf(badge.text, sizeof(badge.text), "evaluating %3d %%", 100 * now->evaluated / now->evaluate_total);
         if (now->state == TRAINER_RECOMPUTING && now->rehearse_total > 0)

@@ -19,7 +19,8 @@ enum { RANK_STAYS, RANK_PANEL, RANK_PAUSE, RANK_VIEW, RANK_OTHER };
 
 static const char *hint_of(const struct scene *scene, const struct command_entry *entry, const struct command_key *key)
 {
-    bool paused = scene->snapshot.state == TRAINER_PAUSED || (scene->asked && scene->asked_for == COMMAND_PAUSE);
+    bool paused = scene->snapshot.state == TRAINER_PAUSED || scene->snapshot.state == TRAINER_WAITING ||
+                  (scene->asked && scene->asked_for == COMMAND_PAUSE);
 
     return entry->action == ACTION_TOGGLE && paused ? "resume" : key->hint;
 }

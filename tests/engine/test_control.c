@@ -37,17 +37,19 @@ static void test_command_queue_refuses_what_does_not_fit(void **state)
 }
 
 /* What waits for a step calls nothing off. */
-static void test_command_queue_holds_what_is_to_be_done_at_once(void **state)
+static void test_command_queue_counts_what_is_to_be_done_at_once(void **state)
 {
     (void)state;
     static struct command_queue queue;
     const struct command later = {.kind = COMMAND_PAUSE, .when = {WHEN_STEP, RELATION_AT, 290}};
     const struct command now = {.kind = COMMAND_PAUSE};
     assert_true(command_queue_push(&queue, &later));
-    assert_false(command_queue_holds(&queue, COMMAND_PAUSE));
+    assert_int_equal(command_queue_count(&queue, COMMAND_PAUSE), 0);
     assert_true(command_queue_push(&queue, &now));
-    assert_true(command_queue_holds(&queue, COMMAND_PAUSE));
-    assert_false(command_queue_holds(&queue, COMMAND_STOP));
+    assert_int_equal(command_queue_count(&queue, COMMAND_PAUSE), 1);
+    assert_true(command_queue_push(&queue, &now));
+    assert_int_equal(command_queue_count(&queue, COMMAND_PAUSE), 2);
+    assert_int_equal(command_queue_count(&queue, COMMAND_STOP), 0);
 }
 
 enum { COMMANDS = 20000 };
@@ -341,7 +343,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_command_queue_refuses_what_does_not_fit),
-        cmocka_unit_test(test_command_queue_holds_what_is_to_be_done_at_once),
+        cmocka_unit_test(test_command_queue_counts_what_is_to_be_done_at_once),
         cmocka_unit_test(test_commands_cross_threads_in_order),
         cmocka_unit_test(test_a_sleeping_viewer_loses_no_step),
         cmocka_unit_test(test_a_sleeping_viewer_finds_a_trials_values_apart),

@@ -317,6 +317,7 @@ static void states_are_said(void **state)
         const char *words;
     } cases[] = {{TRAINER_PAUSED, "paused"},
                  {TRAINER_SAVING, "saving"},
+                 {TRAINER_WAITING, "waiting: disk full"},
                  {TRAINER_FINISHED, "finished"},
                  {TRAINER_DIVERGED, "diverged"},
                  {TRAINER_EVALUATING, "evaluating  25 %"}};

@@ -1,0 +1,182 @@
+/* What the sink is told of the run. Where it fails for want of room on its disk, the run waits with everything as it is
+ * and says the same again: nothing is lost, and the bits are those of a run that never lacked room. */
+#include "engine/trainer_internal.h"
+
+#include "base/clock.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <time.h>
+
+enum { RETRY_SECONDS = 2 };
+
+typedef int (*tell_function)(struct trainer *trainer, const void *what);
+
+static bool lacks_room(void)
+{
+    return errno == ENOSPC || errno == EDQUOT;
+}
+
+static int say_why(struct trainer *trainer)
+{
+    char text[sizeof trainer->failure.message];
+    snprintf(text, sizeof text, "%.400s. Training waits: it goes on when there is room, `resume` tries at once",
+             trainer->failure.message);
+    return trainer_message(trainer, text);
+}
+
+/* Until it is time to try again: a few seconds, or a `resume` or a stop that comes meanwhile. */
+static void wait_a_while(struct trainer *trainer)
+{
+    const int before = command_queue_count(&trainer->commands, COMMAND_RESUME);
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += RETRY_SECONDS;
+    for (;;) {
+        event_ring_flush(&trainer->events);
+        probe_ring_flush(&trainer->probes);
+        if (trainer_interrupted(trainer) || command_queue_count(&trainer->commands, COMMAND_RESUME) > before)
+            return;
+        if (sem_clockwait(&trainer->wake, CLOCK_MONOTONIC, &until) != 0 && errno != EINTR)
+            return;
+    }
+}
+
+/* Who ends the run meanwhile does not want to wait for somebody to make room. */
+static int give_up(struct trainer *trainer)
+{
+    const struct error reason = trainer->failure;
+    return error_set(&trainer->failure,
+                     "%.350s. Ended without saving: a resume makes the steps behind the last "
+                     "checkpoint again",
+                     reason.message);
+}
+
+static int tell_again(struct trainer *trainer, tell_function tell, const void *what)
+{
+    const enum trainer_state before = trainer->now.state;
+    const double begin = clock_measured();
+    int status = -1;
+    if (trainer_interrupted(trainer))
+        return give_up(trainer);
+    if (say_why(trainer) < 0)
+        return -1;
+    trainer_set_state(trainer, TRAINER_WAITING);
+    while (status != 0) {
+        wait_a_while(trainer);
+        errno = 0;
+        status = tell(trainer, what);
+        if (status != 0 && !lacks_room())
+            return -1;
+        if (status != 0 && trainer_interrupted(trainer))
+            return give_up(trainer);
+    }
+    trainer->waited += clock_measured() - begin;
+    trainer_set_state(trainer, before);
+    trainer_skip_time(trainer);
+    return trainer_message(trainer, "there is room again: training goes on");
+}
+
+static int tell(struct trainer *trainer, tell_function tell, const void *what)
+{
+    errno = 0;
+    if (tell(trainer, what) == 0)
+        return 0;
+    return lacks_room() ? tell_again(trainer, tell, what) : -1;
+}
+
+/* ---- Each kind of news ---- */
+
+static int step(struct trainer *trainer, const void *what)
+{
+    const struct trainer_sink *sink = &trainer->sink;
+    return sink->on_step ? sink->on_step(sink->context, what, &trainer->failure) : 0;
+}
+
+static int epoch(struct trainer *trainer, const void *what)
+{
+    const struct trainer_sink *sink = &trainer->sink;
+    return sink->on_epoch ? sink->on_epoch(sink->context, what, &trainer->failure) : 0;
+}
+
+static int command(struct trainer *trainer, const void *what)
+{
+    const struct trainer_sink *sink = &trainer->sink;
+    return sink->on_command ? sink->on_command(sink->context, what, &trainer->failure) : 0;
+}
+
+static int probe(struct trainer *trainer, const void *what)
+{
+    const struct trainer_sink *sink = &trainer->sink;
+    return sink->on_probe ? sink->on_probe(sink->context, what, &trainer->failure) : 0;
+}
+
+static int finding(struct trainer *trainer, const void *what)
+{
+    const struct trainer_sink *sink = &trainer->sink;
+    return sink->on_finding ? sink->on_finding(sink->context, what, &trainer->failure) : 0;
+}
+
+static int checkpoint(struct trainer *trainer, const void *what)
+{
+    const struct trainer_sink *sink = &trainer->sink;
+    const bool *best = what;
+    return sink->on_checkpoint
+               ? sink->on_checkpoint(sink->context, trainer->network, &trainer->state, *best, &trainer->failure)
+               : 0;
+}
+
+static int divergence(struct trainer *trainer, const void *what)
+{
+    const struct trainer_sink *sink = &trainer->sink;
+    return sink->on_divergence ? sink->on_divergence(sink->context, what, trainer->now.diverged_step, &trainer->failure)
+                               : 0;
+}
+
+static int rollback(struct trainer *trainer, const void *what)
+{
+    const struct trainer_sink *sink = &trainer->sink;
+    return sink->on_rollback
+               ? sink->on_rollback(sink->context, trainer->network, &trainer->state, what, &trainer->failure)
+               : 0;
+}
+
+int trainer_tell_step(struct trainer *trainer, const struct step_record *record)
+{
+    return tell(trainer, step, record);
+}
+
+int trainer_tell_epoch(struct trainer *trainer, const struct epoch_record *record)
+{
+    return tell(trainer, epoch, record);
+}
+
+int trainer_tell_command(struct trainer *trainer, const struct command_record *record)
+{
+    return tell(trainer, command, record);
+}
+
+int trainer_tell_probe(struct trainer *trainer)
+{
+    return tell(trainer, probe, trainer->probe);
+}
+
+int trainer_tell_finding(struct trainer *trainer, const struct finding *found)
+{
+    return tell(trainer, finding, found);
+}
+
+int trainer_tell_checkpoint(struct trainer *trainer, bool best)
+{
+    return tell(trainer, checkpoint, &best);
+}
+
+int trainer_tell_divergence(struct trainer *trainer, const char *diagnosis)
+{
+    return tell(trainer, divergence, diagnosis);
+}
+
+int trainer_tell_rollback(struct trainer *trainer, const char *name)
+{
+    return tell(trainer, rollback, name);
+}

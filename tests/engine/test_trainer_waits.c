@@ -1,0 +1,200 @@
+/* A sink whose disk is full: the run waits with everything as it is, and comes to the bits of one that never lacked
+ * room. */
+#include "tests/engine/tiny_reference.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+
+enum news { STEP, EPOCH, COMMAND, CHECKPOINT, PROBE, KINDS };
+
+/* The sink of a tiny run on a disk that is full for one kind of news, from its nth piece on. */
+static struct {
+    struct trainer_sink inner;
+    enum news kind;
+    int before, number; /* pieces that still fit; errno */
+    atomic_bool room;
+    atomic_int refused;
+} disk;
+
+static int refuse(enum news kind, struct error *error)
+{
+    if (kind != disk.kind || disk.room || disk.before-- > 0)
+        return 0;
+    disk.refused++;
+    error_set(error, "cannot write /full: no room");
+    errno = disk.number;
+    return -1;
+}
+
+static int on_step(void *context, const struct step_record *record, struct error *error)
+{
+    return refuse(STEP, error) ? -1 : disk.inner.on_step(context, record, error);
+}
+
+static int on_epoch(void *context, const struct epoch_record *record, struct error *error)
+{
+    return refuse(EPOCH, error) ? -1 : disk.inner.on_epoch(context, record, error);
+}
+
+static int on_command(void *context, const struct command_record *record, struct error *error)
+{
+    return refuse(COMMAND, error) ? -1 : disk.inner.on_command(context, record, error);
+}
+
+static int on_probe(void *context, const struct probe *probe, struct error *error)
+{
+    return refuse(PROBE, error) ? -1 : disk.inner.on_probe(context, probe, error);
+}
+
+static int on_checkpoint(void *context, struct network *network, const struct training_state *state, bool best,
+                         struct error *error)
+{
+    return refuse(CHECKPOINT, error) ? -1 : disk.inner.on_checkpoint(context, network, state, best, error);
+}
+
+static void begin(struct tiny_run *run, enum news kind, int before, int number)
+{
+    struct error error = {""};
+    tiny_init(run, "micro");
+    run->options.checkpoint_every = 1;
+    run->options.probe_every = 4;
+    disk.inner = run->sink;
+    disk.kind = kind;
+    disk.before = before;
+    disk.number = number;
+    disk.room = false;
+    disk.refused = 0;
+    run->sink.on_step = on_step;
+    run->sink.on_epoch = on_epoch;
+    run->sink.on_command = on_command;
+    run->sink.on_probe = on_probe;
+    run->sink.on_checkpoint = on_checkpoint;
+    tiny_create(run, NULL);
+    if (trainer_start(run->trainer, true, &error))
+        fail_msg("%s", error.message);
+    tiny_command(run, COMMAND_RESUME, 0, 0);
+}
+
+/* The messages of the run so far, one after the other. */
+static const char *messages(struct tiny_run *run)
+{
+    static char text[2048];
+    struct event event;
+    text[0] = '\0';
+    while (trainer_next_event(run->trainer, &event))
+        if (event.kind == EVENT_MESSAGE) {
+            const size_t used = strlen(text);
+            snprintf(text + used, sizeof text - used, "%s\n", event.message);
+        }
+    return text;
+}
+
+static void test_a_run_waits_for_room_and_loses_nothing(void **state)
+{
+    (void)state;
+    static const struct {
+        enum news kind;
+        int before, number;
+        long step; /* that it waits at */
+    } cases[] = {{STEP, 4, ENOSPC, 5},       {EPOCH, 0, EDQUOT, TINY_EPOCH},
+                 {COMMAND, 0, ENOSPC, 0},    {CHECKPOINT, 0, ENOSPC, 0}, /* the first of all */
+                 {CHECKPOINT, 3, EDQUOT, 3}, {CHECKPOINT, TINY_EPOCH, ENOSPC, TINY_EPOCH},
+                 {PROBE, 2, ENOSPC, 4}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct tiny_run run;
+        struct error error = {""};
+        begin(&run, cases[i].kind, cases[i].before, cases[i].number);
+        tiny_wait(&run, TRAINER_WAITING, cases[i].step);
+        assert_non_null(strstr(messages(&run), "cannot write /full: no room. Training waits"));
+        disk.room = true;
+        tiny_command(&run, COMMAND_RESUME, 0, 0); /* else a few seconds pass before it tries again */
+        if (trainer_join(run.trainer, &error))
+            fail_msg("%s", error.message);
+        assert_true(disk.refused >= 1);
+        assert_string_equal(messages(&run), "there is room again: training goes on\n");
+        assert_int_equal(run.step_count, tiny_reference()->step_count);
+        tiny_assert_same_steps(&run, tiny_reference());
+        tiny_assert_same_end(&run, tiny_reference());
+        tiny_free(&run);
+    }
+}
+
+/* Nobody else tries again: a `resume` that finds no room is answered once there is some. */
+static void test_resume_tries_at_once(void **state)
+{
+    (void)state;
+    struct tiny_run run;
+    struct error error = {""};
+    begin(&run, STEP, 4, ENOSPC);
+    tiny_wait(&run, TRAINER_WAITING, 5);
+    const int before = disk.refused;
+    tiny_command(&run, COMMAND_RESUME, 0, 0);
+    while (disk.refused == before)
+        ;
+    assert_int_equal(run.command_count, 1); /* that of the beginning */
+    disk.room = true;
+    assert_int_equal(trainer_join(run.trainer, &error), 0);
+    assert_int_equal(run.command_count, 2);
+    assert_string_equal(run.commands[1].outcome, "already running");
+    tiny_free(&run);
+}
+
+static void test_who_stops_meanwhile_is_told_what_was_not_saved(void **state)
+{
+    (void)state;
+    struct tiny_run run;
+    struct snapshot snapshot;
+    struct error error = {""};
+    begin(&run, CHECKPOINT, 3, ENOSPC);
+    tiny_wait(&run, TRAINER_WAITING, 3);
+    trainer_request_stop(run.trainer);
+    assert_int_equal(trainer_join(run.trainer, &error), -1);
+    assert_string_equal(error.message, "cannot write /full: no room. Ended without saving: a resume makes the steps "
+                                       "behind the last checkpoint again");
+    trainer_snapshot(run.trainer, &snapshot);
+    assert_int_equal(snapshot.state, TRAINER_FAILED);
+    assert_int_equal(tiny_last(&run)->state.step, 2);
+    tiny_free(&run);
+}
+
+/* Leaving without saving does not wait either. */
+static void test_a_run_that_waits_can_be_abandoned(void **state)
+{
+    (void)state;
+    struct tiny_run run;
+    begin(&run, EPOCH, 0, ENOSPC);
+    tiny_wait(&run, TRAINER_WAITING, TINY_EPOCH);
+    tiny_free(&run);
+}
+
+static void test_any_other_failure_ends_the_run(void **state)
+{
+    (void)state;
+    struct tiny_run run;
+    struct error error = {""};
+    begin(&run, CHECKPOINT, 3, EIO);
+    assert_int_equal(trainer_join(run.trainer, &error), -1);
+    assert_string_equal(error.message, "cannot write /full: no room");
+    assert_int_equal(disk.refused, 1);
+    tiny_free(&run);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_run_waits_for_room_and_loses_nothing),
+        cmocka_unit_test(test_resume_tries_at_once),
+        cmocka_unit_test(test_who_stops_meanwhile_is_told_what_was_not_saved),
+        cmocka_unit_test(test_a_run_that_waits_can_be_abandoned),
+        cmocka_unit_test(test_any_other_failure_ends_the_run),
+    };
+    return cmocka_run_group_tests(tests, tiny_open, tiny_close_reference);
+}
