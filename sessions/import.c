@@ -2,6 +2,7 @@
 #include "sessions/import.h"
 
 #include "sessions/safetensors.h"
+#include "sessions/session_internal.h"
 #include "sessions/tensors.h"
 
 int import_classes(const char *path, int *classes, struct error *error)
@@ -36,9 +37,10 @@ int import_session(const char *path, const struct settings *settings, struct net
 {
     const struct training_state state = training_state_first(settings->train.learning_rate);
     struct session *session;
-    if (import_weights(path, network, error) || session_create(settings, &session, error))
+    if (import_weights(path, network, error) || session_prepare(settings, &session, error))
         return -1;
-    if (session_imported(session, path, error) || session_save(session, network, &state, false, error)) {
+    if (metrics_log_state(session->metrics, METRICS_IMPORTED, 0, path, error) ||
+        session_save(session, network, &state, false, error) || session_publish(session, error)) {
         session_abandon(session);
         return -1;
     }

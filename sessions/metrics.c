@@ -314,13 +314,24 @@ static bool changes_training(const struct record *record)
     return record->kind == RECORD_COMMAND && command_changes_state(record->command.command.kind);
 }
 
-/* Whether a line belongs to the past of the checkpoint; see metrics_log_cut. */
-static bool is_past(const char *line, size_t length, bool known, long step)
+/* At an epoch's last step a checkpoint may have been saved before the epoch was measured, and before its end: what came
+ * of it then is measured again. */
+static bool is_measured_behind(const struct record *record, const struct training_state *state)
+{
+    const struct epoch_record *epoch = &record->epoch;
+    return record->kind == RECORD_EPOCH &&
+           (epoch->epoch > state->epoch || (epoch->best && state->best_step != epoch->step));
+}
+
+/* Whether a line belongs to the past of the state; see metrics_log_cut. */
+static bool is_past(const char *line, size_t length, bool known, const struct training_state *state)
 {
     struct record record;
     if (!record_read(line, length, false, &record))
         return known;
-    return record_step(&record) < step || (record_step(&record) == step && (known || !changes_training(&record)));
+    const long step = record_step(&record);
+    return step < state->step ||
+           (step == state->step && !is_measured_behind(&record, state) && (known || !changes_training(&record)));
 }
 
 int metrics_log_replace(struct metrics_log *log, const char *data, size_t size, struct error *error)
@@ -332,7 +343,7 @@ int metrics_log_replace(struct metrics_log *log, const char *data, size_t size, 
     return open_log(log, error);
 }
 
-int metrics_log_cut(struct metrics_log *log, long step, long known, struct error *error)
+int metrics_log_cut(struct metrics_log *log, const struct training_state *state, long known, struct error *error)
 {
     struct lines lines;
     const char *line;
@@ -341,7 +352,7 @@ int metrics_log_cut(struct metrics_log *log, long step, long known, struct error
         return -1;
     char *kept = lines.data; /* written over what was read */
     for (long i = 0; (line = next_line(&lines, &length)); i++) {
-        if (!is_past(line, length, i < known, step))
+        if (!is_past(line, length, i < known, state))
             continue;
         memmove(kept, line, length + 1);
         kept += length + 1;

@@ -49,10 +49,11 @@ int metrics_log_state(struct metrics_log *log, const char *state, long step, con
 int metrics_log_sync(struct metrics_log *log, struct error *error);
 /* Lines written so far, damaged ones too. The file is read the first time alone. */
 int metrics_log_count(struct metrics_log *log, long *lines, struct error *error);
-/* Goes back to a checkpoint of `step`, taken when `known` commands were recorded: drops every record behind the step,
- * and of the commands at the step itself those that changed the training and are not among the first `known` (the file
- * is replaced by a rename). Damaged lines among the first `known` stay, so that older checkpoints count right. */
-int metrics_log_cut(struct metrics_log *log, long step, long known, struct error *error);
+/* Goes back to a state, saved when `known` commands were recorded: drops every record behind its step (the file is
+ * replaced by a rename); of the commands at the step itself those that changed the training and are not among the first
+ * `known`, of the epochs' records those whose results the state does not have. Damaged lines among the first `known`
+ * stay, so that older checkpoints count right. */
+int metrics_log_cut(struct metrics_log *log, const struct training_state *state, long known, struct error *error);
 
 /* The log becomes these lines (the file is replaced by a rename). */
 int metrics_log_replace(struct metrics_log *log, const char *data, size_t size, struct error *error);

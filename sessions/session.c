@@ -37,7 +37,8 @@ void session_abandon(struct session *session)
 {
     if (!session)
         return;
-    session_discard(&session->paths); /* with the lock held: nobody can have begun to use it */
+    if (session->lock >= 0) /* nobody else can have begun to use it */
+        session_discard(&session->paths);
     session_close(session);
 }
 
@@ -70,10 +71,10 @@ static int fill(struct session *session, struct error *error)
     struct session_paths *paths = &session->paths;
     if (session_lock(paths, session->name, &session->lock, error) || make_data_absolute(&session->settings, error) ||
         file_make_folders(paths->checkpoints, error) || file_make_folders(paths->images, error) ||
-        settings_write(&session->settings, paths->settings, error) || open_logs(session, error))
+        open_logs(session, error))
         return -1;
     session->kept = session->settings;
-    return file_sync_folder(paths->folder, error);
+    return 0;
 }
 
 static void name_reference(struct session *session)
@@ -82,7 +83,7 @@ static void name_reference(struct session *session)
                        sizeof session->reference);
 }
 
-int session_create(const struct settings *settings, struct session **out, struct error *error)
+int session_prepare(const struct settings *settings, struct session **out, struct error *error)
 {
     char directory[SETTINGS_PATH_SIZE];
     struct session *session = allocate(error);
@@ -96,6 +97,24 @@ int session_create(const struct settings *settings, struct session **out, struct
     }
     name_reference(session);
     if (fill(session, error) || file_sync_folder(directory, error)) {
+        session_abandon(session);
+        return -1;
+    }
+    *out = session;
+    return 0;
+}
+
+int session_publish(const struct session *session, struct error *error)
+{
+    return settings_write(&session->settings, session->paths.settings, error);
+}
+
+int session_create(const struct settings *settings, struct session **out, struct error *error)
+{
+    struct session *session;
+    if (session_prepare(settings, &session, error))
+        return -1;
+    if (session_publish(session, error)) {
         session_abandon(session);
         return -1;
     }
@@ -190,11 +209,6 @@ int session_update_settings(struct session *session, const struct settings *sett
         return -1;
     session->settings = session->kept = changed;
     return 0;
-}
-
-int session_imported(struct session *session, const char *path, struct error *error)
-{
-    return metrics_log_state(session->metrics, METRICS_IMPORTED, 0, path, error);
 }
 
 int session_end(struct session *session, enum trainer_state state, long step, const char *message, struct error *error)
@@ -318,6 +332,25 @@ int session_load(struct session *session, long which, struct network *network, s
     return result;
 }
 
+/* A process that died before the first checkpoint was saved had made no step yet. */
+static bool has_not_begun(const struct session *session)
+{
+    struct metrics metrics = {0};
+    const bool read = session_metrics(session, &metrics, NULL) == 0;
+    const bool begun = !read || metrics.last_step > 0 || metrics.damaged_lines > 0 || metrics.imported;
+    metrics_free(&metrics);
+    return !begun;
+}
+
+static int begin_anew(struct session *session, struct network *network, struct training_state *state,
+                      struct error *error)
+{
+    *state = training_state_first(session->settings.train.learning_rate);
+    return metrics_log_cut(session->commands, state, 0, error) || session_save(session, network, state, false, error)
+               ? -1
+               : metrics_log_state(session->metrics, SESSION_STARTED, 0, "", error);
+}
+
 int session_resume(struct session *session, long which, struct network *network, struct training_state *state,
                    char note[256], struct error *error)
 {
@@ -327,12 +360,14 @@ int session_resume(struct session *session, long which, struct network *network,
     note[0] = '\0';
     if (checkpoint_list(session->paths.checkpoints, &entries, &count, error))
         return -1;
+    if (count == 0 && which == CHECKPOINT_LATEST && has_not_begun(session))
+        return begin_anew(session, network, state, error);
     int result = load_from(session, entries, count, which, network, &info, &damaged, note, error);
     for (int i = 0; result == 0 && i < damaged; i++)
         result = which == CHECKPOINT_LATEST ? set_aside(&entries[i], error) : remove_entry(&entries[i], error);
     free(entries);
-    if (result || metrics_log_cut(session->metrics, info.state.step, 0, error) ||
-        metrics_log_cut(session->commands, info.state.step, info.commands, error) ||
+    if (result || metrics_log_cut(session->metrics, &info.state, 0, error) ||
+        metrics_log_cut(session->commands, &info.state, info.commands, error) ||
         metrics_log_state(session->metrics, SESSION_STARTED, info.state.step, "", error))
         return -1;
     *state = info.state;

@@ -95,8 +95,9 @@ int session_load(struct session *session, long which, struct network *network, s
                  char note[256], struct error *error);
 
 /* To go on training: loads a checkpoint, and cuts the records of metrics and commands behind its step, so that no step
- * is in the logs twice. For CHECKPOINT_LATEST damaged newer ones are set aside (*.damaged); for the others newer ones
- * are removed: the run has gone back. Opened for writing. */
+ * is in the logs twice. A session that died before its first checkpoint begins with the network as it is, at step 0.
+ * For CHECKPOINT_LATEST damaged newer ones are set aside (*.damaged); for the others newer ones are removed: the run
+ * has gone back. Opened for writing. */
 int session_resume(struct session *session, long which, struct network *network, struct training_state *state,
                    char note[256], struct error *error);
 
@@ -131,9 +132,6 @@ int session_fork(const struct session *parent, const char *asked, const struct s
 
 /* What a trainer reads of a session, and nothing that writes: to come to any of its steps. */
 struct trainer_sink session_source(struct session *session);
-
-/* Records that its weights came from a file: its first state cannot be made again. */
-int session_imported(struct session *session, const char *path, struct error *error);
 
 /* Records how the run ended, for the list; call it after trainer_join. `message` may be empty. */
 int session_end(struct session *session, enum trainer_state state, long step, const char *message, struct error *error);

@@ -214,8 +214,8 @@ int session_go_back(struct session *session, struct network *network, const stru
     if (session_write_checkpoint(session, network, state, false, state->commands, error))
         return -1;
     session->undone = (struct undone){.on = true, .behind = state->step, .at = state->step};
-    return write_mark(session, error) || metrics_log_cut(session->metrics, state->step, 0, error) ||
-                   metrics_log_cut(session->commands, state->step, state->commands, error)
+    return write_mark(session, error) || metrics_log_cut(session->metrics, state, 0, error) ||
+                   metrics_log_cut(session->commands, state, state->commands, error)
                ? -1
                : 0;
 }

@@ -42,8 +42,7 @@ static int choose_name(const struct session *parent, const char *folder, const c
 static int copy_past(const char *from, const char *to, const struct training_state *state, long known,
                      struct metrics_log **log, struct error *error)
 {
-    return file_copy(from, to, error) || metrics_log_open(to, log, error) ||
-                   metrics_log_cut(*log, state->step, known, error)
+    return file_copy(from, to, error) || metrics_log_open(to, log, error) || metrics_log_cut(*log, state, known, error)
                ? -1
                : 0;
 }

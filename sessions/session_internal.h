@@ -26,7 +26,11 @@ struct session {
     struct metrics_log *metrics, *commands;
 };
 
-/* session.c. Writes the checkpoint of a state that has so many commands behind it. */
+/* session.c. The two halves of session_create: the folder with its lock and logs; and settings.ini, which makes it a
+ * session. What a process leaves that dies between them is none. */
+int session_prepare(const struct settings *settings, struct session **out, struct error *error);
+int session_publish(const struct session *session, struct error *error);
+/* Writes the checkpoint of a state that has so many commands behind it. */
 int session_write_checkpoint(const struct session *session, struct network *network, const struct training_state *state,
                              bool best, long commands, struct error *error);
 /* Whether a checkpoint is one of those asked for: CHECKPOINT_LATEST, ... or a step. */

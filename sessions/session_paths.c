@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/line.h"
+#include "sessions/checkpoint.h"
 
 #include <ctype.h>
 #include <dirent.h>
@@ -82,20 +83,60 @@ int session_check_name(const char *name, struct error *error)
     return why ? error_set(error, "'%.60s' cannot be a session's name: %s", name, why) : 0;
 }
 
-/* Makes the folder of that name; *taken when it exists already. */
+static bool is_empty(const char *folder)
+{
+    DIR *directory = opendir(folder);
+    const struct dirent *entry;
+    bool empty = directory != NULL;
+    while (empty && (entry = readdir(directory)))
+        empty = strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0;
+    if (directory)
+        closedir(directory);
+    return empty;
+}
+
+/* Whether the folder is what a process may leave that dies while it makes a session: settings come last. */
+static bool is_unmade(const struct session_paths *paths)
+{
+    struct checkpoint_entry *entries = NULL;
+    int count = 0;
+    if (is_empty(paths->folder))
+        return true;
+    if (access(paths->settings, F_OK) == 0 || access(paths->lock, F_OK) != 0 ||
+        checkpoint_list(paths->checkpoints, &entries, &count, NULL))
+        return false;
+    const bool trained = count > 0 && entries[0].step > 0; /* it has lost its settings since */
+    free(entries);
+    return !trained;
+}
+
+/* Removes that, unless the process still makes it. */
+static bool discard_unmade(const struct session_paths *paths)
+{
+    int lock;
+    if (session_lock(paths, "", &lock, NULL))
+        return false;
+    session_discard(paths);
+    close(lock);
+    return true;
+}
+
 int session_name_is_free(const struct settings *settings, struct error *error)
 {
     char directory[SETTINGS_PATH_SIZE], folder[FILE_PATH_SIZE];
+    struct session_paths paths;
     if (!*settings->session)
         return 0;
     if (session_check_name(settings->session, error) || sessions_directory(settings, directory, error))
         return -1;
-    if ((size_t)snprintf(folder, sizeof folder, "%s/%s", directory, settings->session) < sizeof folder &&
-        access(folder, F_OK) == 0)
+    if (path_format(folder, error, "%s/%s", directory, settings->session) || session_paths(folder, &paths, error))
+        return -1;
+    if (access(folder, F_OK) == 0 && !is_unmade(&paths))
         return error_set(error, "--session %.100s: there is one of that name in %.300s", settings->session, directory);
     return 0;
 }
 
+/* Makes the folder of that name; *taken when it exists already. */
 static int claim_name(const char *directory, const char *name, struct session_paths *paths, bool *taken,
                       struct error *error)
 {
@@ -139,6 +180,8 @@ int session_claim(const struct settings *settings, const char *directory, char n
         return 0;
     if (!taken)
         return -1;
+    if (is_unmade(paths) && discard_unmade(paths) && claim_name(directory, name, paths, &taken, error) == 0)
+        return 0;
     char reference[FILE_PATH_SIZE];
     session_shell_word(*settings->sessions_dir ? paths->folder : name, reference, sizeof reference);
     return error_set(error, "session %s exists already: choose another name, or `nfbench resume %s`", name, reference);
@@ -213,13 +256,23 @@ int session_find(const struct settings *settings, const char *name, char found[S
 
 /* ---- The lock ---- */
 
+/* Whether it is still the file of that path: the folder may have been removed before it was locked. */
+static bool is_at(int descriptor, const char *path)
+{
+    struct stat ours, there;
+    return fstat(descriptor, &ours) == 0 && stat(path, &there) == 0 && ours.st_ino == there.st_ino &&
+           ours.st_dev == there.st_dev;
+}
+
 /* flock with retries: another process that only looks (session_is_locked) has it for a moment. */
-static int try_lock(int descriptor)
+static int try_lock(int descriptor, const char *path)
 {
     enum { TRIES = 10, PAUSE_NANOSECONDS = 20000000 };
     for (int i = 0;; i++) {
-        if (flock(descriptor, LOCK_EX | LOCK_NB) == 0)
-            return 0;
+        if (flock(descriptor, LOCK_EX | LOCK_NB) == 0) {
+            errno = EWOULDBLOCK;
+            return is_at(descriptor, path) ? 0 : -1;
+        }
         if ((errno != EWOULDBLOCK && errno != EINTR) || i == TRIES)
             return -1;
         nanosleep(&(struct timespec){.tv_nsec = PAUSE_NANOSECONDS}, NULL);
@@ -229,6 +282,12 @@ static int try_lock(int descriptor)
 static int lock_error(const struct session_paths *paths, const char *name, int descriptor, struct error *error)
 {
     char owner[24] = "";
+    if (errno == ENOLCK || errno == EOPNOTSUPP || errno == ENOSYS)
+        return error_set(
+            error,
+            "cannot lock %s: %s: this file system has no locks, and two processes would spoil the session; "
+            "--sessions-dir DIR names a folder on another",
+            paths->lock, strerror(errno));
     if (errno != EWOULDBLOCK)
         return file_failed(error, "lock", paths->lock);
     ssize_t length = pread(descriptor, owner, sizeof owner - 1, 0);
@@ -243,7 +302,7 @@ int session_lock(const struct session_paths *paths, const char *name, int *descr
     int lock = open(paths->lock, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
     if (lock < 0)
         return file_failed(error, "open", paths->lock);
-    if (try_lock(lock)) {
+    if (try_lock(lock, paths->lock)) {
         lock_error(paths, name, lock, error);
         close(lock);
         return -1;

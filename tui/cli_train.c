@@ -58,14 +58,20 @@ struct start {
     bool interrupted;
 };
 
-static int say_start(void *context, const char *text)
+static bool is_given_up(void *context)
 {
     struct start *start = context;
     const struct timespec at_once = {0};
     if (sigtimedwait(start->signals, NULL, &at_once) > 0)
         start->interrupted = true;
-    progress_doing(start->progress, text);
     return start->interrupted;
+}
+
+static int say_start(void *context, const char *text)
+{
+    struct start *start = context;
+    progress_doing(start->progress, text);
+    return is_given_up(start);
 }
 
 static void say_started(struct progress *progress, const struct run_parts *parts)
@@ -292,6 +298,7 @@ static enum cli_status train(struct cli *cli, struct run_request request)
     const sigset_t signals = block_signals();
     struct start start = {.progress = &progress, .signals = &signals};
     request.progress = say_start;
+    request.given_up = is_given_up;
     request.context = &start;
     if (run_create(&request, &run, &error) != 0 || begin(&progress, run, &script, &error) != 0) {
         status = start.interrupted ? CLI_INTERRUPTED : CLI_FAILED;
@@ -327,6 +334,7 @@ enum cli_status cli_train(struct cli *cli)
 {
     struct run_request request = {.settings = &cli->settings, .script = cli_value(cli, "script")};
     struct error error;
+    (void)block_signals(); /* to look at the data takes a while */
     if (cli_script_check(request.script, &error) != 0 || run_check(&cli->settings, &error) != 0)
         return cli_usage(cli, &error);
     return train(cli, request);

@@ -159,6 +159,12 @@ static void test_probes_that_are_not_finite(void **state)
     probe_destroy(probe);
 }
 
+static int cut(struct metrics_log *log, long step, long known)
+{
+    const struct training_state state = {.step = step};
+    return metrics_log_cut(log, &state, known, &error);
+}
+
 static void test_the_cut_takes_probes_along(void **state)
 {
     (void)state;
@@ -169,7 +175,7 @@ static void test_the_cut_takes_probes_along(void **state)
         assert_ok(metrics_log_probe(log, probe, &error), &error);
         probe_destroy(probe);
     }
-    assert_ok(metrics_log_cut(log, 2, 0, &error), &error);
+    assert_ok(cut(log, 2, 0), &error);
     assert_ok(metrics_log_close(log, &error), &error);
     struct metrics metrics = read_log(path);
     assert_int_equal(metrics.probe_count, 3);
@@ -274,7 +280,7 @@ static void test_findings_come_back(void **state)
     assert_non_null(strstr(text, "{\"kind\":\"health\",\"step\":12,\"finding\":\"variance\",\"severity\":\"alarm\""));
     free(text);
     assert_ok(metrics_log_open(path, &log, &error), &error);
-    assert_ok(metrics_log_cut(log, 12, 0, &error), &error);
+    assert_ok(cut(log, 12, 0), &error);
     assert_ok(metrics_log_close(log, &error), &error);
     metrics = read_log(path);
     assert_int_equal(metrics.finding_count, 3);
@@ -392,12 +398,12 @@ static void test_cut(void **state)
     const char *path = path_of("cut.jsonl");
     struct metrics_log *log = make_log(path, 8);
     assert_ok(metrics_log_state(log, "stopped", 8, "", &error), &error);
-    assert_ok(metrics_log_cut(log, 5, 0, &error), &error);
+    assert_ok(cut(log, 5, 0), &error);
     for (long i = 6; i <= 7; i++) {
         struct step_record record = step_of(i);
         assert_ok(metrics_log_step(log, &record, &error), &error);
     }
-    assert_ok(metrics_log_cut(log, 7, 0, &error), &error); /* nothing to cut */
+    assert_ok(cut(log, 7, 0), &error); /* nothing to cut */
     assert_ok(metrics_log_close(log, &error), &error);
     struct metrics metrics = read_log(path);
     assert_int_equal(metrics.step_count, 7);
@@ -405,6 +411,34 @@ static void test_cut(void **state)
         assert_int_equal(metrics.steps[i].step, i + 1);
     assert_string_equal(metrics.end_state, "");
     metrics_free(&metrics);
+}
+
+/* A checkpoint of an epoch's last step may be from before the epoch was measured: that will be done again. */
+static void test_the_cut_of_epochs(void **state)
+{
+    (void)state;
+    static const struct epoch_record records[] = {{.step = 4, .epoch = 1},
+                                                  {.step = 6, .epoch = 1},
+                                                  {.step = 8, .epoch = 2},
+                                                  {.step = 8, .epoch = 2, .best = true}};
+    static const struct {
+        struct training_state state;
+        int kept;
+    } cases[] = {{{.step = 8, .epoch = 1}, 2},
+                 {{.step = 8, .epoch = 2}, 3},
+                 {{.step = 8, .epoch = 2, .best_step = 8}, 4},
+                 {{.step = 7, .epoch = 1, .best_step = 8}, 2}};
+    const char *path = path_of("cut-epochs.jsonl");
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct metrics_log *log = make_log(path, 0);
+        for (size_t k = 0; k < sizeof records / sizeof *records; k++)
+            assert_ok(metrics_log_epoch(log, &records[k], &error), &error);
+        assert_ok(metrics_log_cut(log, &cases[i].state, 0, &error), &error);
+        assert_ok(metrics_log_close(log, &error), &error);
+        struct metrics metrics = read_log(path);
+        assert_int_equal(metrics.epoch_count, cases[i].kept);
+        metrics_free(&metrics);
+    }
 }
 
 /* The number of lines is known without the file, however that has changed. */
@@ -425,7 +459,7 @@ static void test_lines_are_counted(void **state)
     assert_ok(metrics_log_count(log, &count, &error), &error);
     assert_int_equal(count, 3);
     assert_int_equal(rename(moved, path), 0);
-    assert_ok(metrics_log_cut(log, 4, 1, &error), &error);
+    assert_ok(cut(log, 4, 1), &error);
     assert_ok(metrics_log_count(log, &count, &error), &error);
     assert_int_equal(count, 1);
     assert_ok(metrics_log_close(log, &error), &error);
@@ -478,7 +512,7 @@ static void test_the_cut_of_commands(void **state)
         const struct command_record record = {.step = 4, .command.kind = kinds[i], .ok = true};
         assert_ok(metrics_log_command(log, &record, &error), &error);
     }
-    assert_ok(metrics_log_cut(log, 4, 1, &error), &error); /* it knew the first alone */
+    assert_ok(cut(log, 4, 1), &error); /* it knew the first alone */
     assert_ok(metrics_log_close(log, &error), &error);
     struct metrics metrics = read_log(path);
     assert_int_equal(metrics.command_count, sizeof kept / sizeof *kept);
@@ -566,6 +600,7 @@ int main(void)
         cmocka_unit_test(test_every_flipped_byte_costs_its_line_alone),
         cmocka_unit_test(test_a_long_torn_tail),
         cmocka_unit_test(test_cut),
+        cmocka_unit_test(test_the_cut_of_epochs),
         cmocka_unit_test(test_the_cut_of_commands),
         cmocka_unit_test(test_lines_are_counted),
         cmocka_unit_test(test_a_wait_is_kept_whole),

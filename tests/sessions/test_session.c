@@ -117,6 +117,39 @@ static void test_a_failed_create_cleans_up(void **state)
     assert_false(exists(path_of("lost")));
 }
 
+/* What a process leaves that dies while it makes a session is none, and its name is free; one that lives, or a session
+ * that has lost its settings, keeps the name. */
+static void test_the_name_of_what_was_never_made_is_free(void **state)
+{
+    (void)state;
+    struct settings settings = small_settings();
+    struct rig rig = make_rig(&settings, 1);
+    struct session *session = create_session(&settings, "half"), *other;
+    assert_int_equal(unlink(inside(session, "settings.ini")), 0);
+    write_file(inside(session, "settings.ini.tmp"), "[mod", 4);
+    assert_ok(session_name_is_free(&settings, &error), &error);
+    assert_error(session_create(&settings, &other, &error), &error, "session half exists already");
+    session_close(session);
+    session = create_session(&settings, "half");
+    assert_false(exists(inside(session, "settings.ini.tmp")));
+
+    save_step(session, &rig, 4, false);
+    assert_int_equal(unlink(inside(session, "settings.ini")), 0);
+    session_close(session);
+    assert_error(session_name_is_free(&settings, &error), &error, "there is one of that name");
+    assert_error(session_create(&settings, &other, &error), &error, "session half exists already");
+    assert_true(exists(path_of("half/checkpoints/4.safetensors")));
+
+    assert_int_equal(mkdir(path_of("bare"), 0777), 0);
+    session_close(create_session(&settings, "bare"));
+    assert_int_equal(mkdir(path_of("mine"), 0777), 0);
+    write_file(path_of("mine/notes"), "", 0);
+    strcpy(settings.session, "mine");
+    assert_error(session_create(&settings, &other, &error), &error, "session mine exists already");
+    assert_true(exists(path_of("mine/notes")));
+    free_rig(&rig);
+}
+
 static void test_data_is_absolute(void **state)
 {
     (void)state;
@@ -314,6 +347,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_bad_names, folder_setup, folder_teardown),
         cmocka_unit_test_setup_teardown(test_what_is_not_there, folder_setup, folder_teardown),
         cmocka_unit_test_setup_teardown(test_a_failed_create_cleans_up, folder_setup, folder_teardown),
+        cmocka_unit_test_setup_teardown(test_the_name_of_what_was_never_made_is_free, folder_setup, folder_teardown),
         cmocka_unit_test_setup_teardown(test_data_is_absolute, folder_setup, folder_teardown),
         cmocka_unit_test_setup_teardown(test_default_directory, folder_setup, folder_teardown),
         cmocka_unit_test_setup_teardown(test_one_writer, folder_setup, folder_teardown),

@@ -101,6 +101,32 @@ static void test_resume_goes_on_from_the_newest(void **state)
     free_rig(&loaded);
 }
 
+/* A run that died before it saved anything had made no step: it begins at its first. Where steps are recorded, or the
+ * weights came from elsewhere, nothing may begin anew. */
+static void test_resume_of_what_had_not_begun(void **state)
+{
+    (void)state;
+    struct settings settings = small_settings();
+    struct rig rig = make_rig(&settings, 1), loaded = make_rig(&settings, 2);
+    struct training_state start = {.step = 7};
+    char note[256];
+    struct session *session = create_session(&settings, "unborn");
+    assert_ok(session_resume(session, CHECKPOINT_LATEST, rig.network, &start, note, &error), &error);
+    assert_int_equal(start.step, 0);
+    assert_true(start.learning_rate == settings.train.learning_rate);
+    assert_ok(session_load(session, 0, loaded.network, NULL, note, &error), &error);
+    assert_true(same_network(rig.network, loaded.network));
+    session_close(session);
+
+    session = create_session(&settings, "lost");
+    log_steps(session, 1, 4);
+    assert_error(session_resume(session, CHECKPOINT_LATEST, rig.network, &start, note, &error), &error,
+                 "has no checkpoint");
+    session_close(session);
+    free_rig(&rig);
+    free_rig(&loaded);
+}
+
 static void do_command(struct session *session, long step, enum command_kind kind, const char *text)
 {
     struct trainer_sink sink = session_sink(session);
@@ -425,6 +451,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_steps_are_logged_every_so_many, folder_setup, folder_teardown),
         cmocka_unit_test_setup_teardown(test_probes_are_logged_and_resumed, folder_setup, folder_teardown),
         cmocka_unit_test_setup_teardown(test_resume_goes_on_from_the_newest, folder_setup, folder_teardown),
+        cmocka_unit_test_setup_teardown(test_resume_of_what_had_not_begun, folder_setup, folder_teardown),
         cmocka_unit_test_setup_teardown(test_resume_forgets_commands_behind_the_checkpoint, folder_setup,
                                         folder_teardown),
         cmocka_unit_test_setup_teardown(test_a_command_changes_what_a_divergence_does, folder_setup, folder_teardown),
