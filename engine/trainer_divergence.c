@@ -227,6 +227,7 @@ enum progress trainer_roll_back(struct trainer *trainer, long step, const char *
 /* Waits for the person with the weights before the step, where there is one and they are good; else it is over. */
 static enum progress give_up(struct trainer *trainer, enum divergence_cause cause, long step, const char *diagnosis)
 {
+    const bool waits = trainer->attended && cause != DIVERGED_PARAMETER;
     struct snapshot *now = &trainer->now;
     struct finding finding = divergence_finding(trainer, FINDING_ALARM, step);
     snprintf(finding.text, sizeof finding.text, "%s", diagnosis);
@@ -234,14 +235,16 @@ static enum progress give_up(struct trainer *trainer, enum divergence_cause caus
     now->diverged = true;
     now->diverged_step = step;
     now->good_step = good_step_before(trainer, step);
-    if (report(trainer, &finding) < 0 || trainer_tell_divergence(trainer, diagnosis) < 0)
-        return RUN_FAILED;
-    if (trainer->attended && cause != DIVERGED_PARAMETER) {
+    if (waits) {
         trainer->stuck = trainer->paused = true;
         trainer->pause_after = 0;
         trainer->skipped = 0;
-        return go_on(trainer);
+        trainer_set_state(trainer, now->state); /* who hears of it finds it in the snapshot */
     }
+    if (report(trainer, &finding) < 0 || trainer_tell_divergence(trainer, diagnosis) < 0)
+        return RUN_FAILED;
+    if (waits)
+        return go_on(trainer);
     now->state = TRAINER_DIVERGED;
     return RUN_ENDED;
 }

@@ -39,7 +39,7 @@ static void list_lost(const struct app *app, char text[LOST_SIZE])
     const struct snapshot *now = &app->scene.snapshot;
 
     *text = 0;
-    if (app->run && !app->run_ended && now->state == TRAINER_PAUSED && now->diverged)
+    if (app->run && !app->run_ended && now->diverged)
         add(text,
             "The run waits for a decision on a step that is not finite: leaving ends it as diverged. back goes to "
             "the last good checkpoint, resume tries the step again.");

@@ -91,6 +91,38 @@ static void leaving_at_a_divergence_ends_as_diverged(void **state)
     tiny_free(&run);
 }
 
+static int seen;
+
+static void look_and_stop(struct tiny_run *run, const struct finding *finding)
+{
+    struct snapshot snapshot;
+    if (finding->kind != FINDING_DIVERGENCE)
+        return;
+    trainer_snapshot(run->trainer, &snapshot);
+    assert_true(snapshot.diverged);
+    assert_int_equal(snapshot.diverged_step, BROKEN);
+    assert_int_equal(snapshot.good_step, 0);
+    seen++;
+    trainer_request_stop(run->trainer);
+}
+
+/* A screen asks before it leaves a run that waits for a decision: it may not hear of the divergence before it can know
+ * that. */
+static void who_hears_of_a_divergence_finds_it_in_the_snapshot(void **state)
+{
+    (void)state;
+    static struct tiny_run run;
+    struct error error = {""};
+    diverging_init(&run, DIVERGENCE_PAUSE);
+    run.found = look_and_stop;
+    seen = 0;
+    tiny_create(&run, NULL);
+    trainer_attend(run.trainer);
+    assert_int_equal(trainer_run(run.trainer, &error), -1);
+    assert_int_equal(seen, 1);
+    tiny_free(&run);
+}
+
 /* From a pause to a rollback: the policy of the moment counts, and what it goes back to is a checkpoint from before the
  * weights that the step broke on; of those none is made. */
 static void the_policy_may_be_changed_on_the_way(void **state)
@@ -220,6 +252,7 @@ int divergences_pause(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_person_changes_something_and_the_step_is_tried_again),
         cmocka_unit_test(leaving_at_a_divergence_ends_as_diverged),
+        cmocka_unit_test(who_hears_of_a_divergence_finds_it_in_the_snapshot),
         cmocka_unit_test(the_policy_may_be_changed_on_the_way),
         cmocka_unit_test(a_person_goes_back_to_a_good_checkpoint),
         cmocka_unit_test(a_checkpoint_of_lost_weights_is_unsound),

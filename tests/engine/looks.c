@@ -239,6 +239,9 @@ static void test_parts_that_are_not_there(void **state)
 
 int looks_run(void)
 {
+    /* a look takes as many images as a second holds: on a busy machine all of them, too */
+    if (setenv("NFBENCH_CLOCK", "1700000000", 1))
+        return 1;
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_looking_leaves_the_bits_alone),
         cmocka_unit_test(test_it_says_what_an_evaluation_says),
