@@ -217,9 +217,11 @@ $(EMULATED_BINARY): $(BUILD)/tui/main.o $(foreach m,$(filter-out cuda,$(LINK_tui
 # The real images and PyTorch's numbers, where the machine has what makes them; tests that want them skip elsewhere.
 NFBENCH_CIFAR10 ?= $(abspath $(BUILD))/cifar10/cifar-10-batches-bin
 NFBENCH_PEER_FILES ?= $(abspath $(BUILD))/peer
+# Of Python, as scripts/python-packages.sh installs it.
+NFBENCH_PYTHON_PACKAGES ?= $(abspath $(BUILD))/python
 # These tests are of the CPU: they see no GPU where there is one.
 TEST_ENVIRONMENT = TEST_JOBS=$(TEST_JOBS) CUDA_VISIBLE_DEVICES= NFBENCH_BINARY=$(abspath $(BINARY)) BUILD=$(BUILD) SHARED=$(abspath $(SHARED)) PYTHON=$(PYTHON) \
-    NFBENCH_CIFAR10=$(NFBENCH_CIFAR10) NFBENCH_PEER_FILES=$(NFBENCH_PEER_FILES)
+    NFBENCH_CIFAR10=$(NFBENCH_CIFAR10) NFBENCH_PEER_FILES=$(NFBENCH_PEER_FILES) NFBENCH_PYTHON_PACKAGES=$(NFBENCH_PYTHON_PACKAGES)
 
 # The longest come first, so that no processor waits for one of them in the end.
 check: tests
@@ -294,7 +296,7 @@ sanitize:
 	@ASAN_OPTIONS=strict_string_checks=1:detect_stack_use_after_return=1 UBSAN_OPTIONS=print_stacktrace=1 \
 	    LSAN_OPTIONS=suppressions=$(CURDIR)/tests/support/lsan.supp:print_suppressions=0 TEST_TIMEOUT=600 \
 	    $(MAKE) check CUDA=0 BUILD=$(BUILD)/sanitize NFBENCH_CIFAR10=$(NFBENCH_CIFAR10) \
-	    NFBENCH_PEER_FILES=$(NFBENCH_PEER_FILES) \
+	    NFBENCH_PEER_FILES=$(NFBENCH_PEER_FILES) NFBENCH_PYTHON_PACKAGES=$(NFBENCH_PYTHON_PACKAGES) \
 	    CFLAGS='$(SANITIZE_COMMON) -fsanitize=address,undefined -fno-sanitize-recover=all'
 
 # One OpenMP thread: TSan cannot see libgomp's barriers. What it is for are our own threads: trainer, queues, loader.

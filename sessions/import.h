@@ -10,7 +10,7 @@ int import_classes(const char *path, int *classes, struct error *error);
 
 /* Loads all parameters of the network from the file; nothing is loaded unless all fit. The error lists what is missing,
  * unexpected or of another shape. Averages (EMA), where the network keeps them, start as the weights; "momentum." and
- * "ema." tensors of a checkpoint of our own are passed over. */
+ * "ema." tensors of a checkpoint of our own are passed over, and so is PyTorch's num_batches_tracked. */
 int import_weights(const char *path, struct network *network, struct error *error);
 
 /* import_weights, then a new session with a checkpoint at step 0. The network is made from settings->model. */

@@ -5,6 +5,7 @@
  *   commands.jsonl                what the person did, with the step (metrics.h)
  *   checkpoints/STEP.safetensors  (checkpoint.h); kept: the last 2, the best, and those with a name
  *   parent                        of a fork: the step and the session it comes from
+ *   input.json                    how images are normalised, and the names of the classes (session_write_input)
  *   images/                       what `export` makes
  *   lock                          held (flock) by the one writer; holds its process id
  *
@@ -14,6 +15,7 @@
 #ifndef NFBENCH_SESSIONS_SESSION_H
 #define NFBENCH_SESSIONS_SESSION_H
 
+#include "engine/data.h"
 #include "engine/trainer.h"
 #include "sessions/metrics.h"
 #include "sessions/settings.h"
@@ -132,6 +134,12 @@ int session_fork(const struct session *parent, const char *asked, const struct s
 
 /* What a trainer reads of a session, and nothing that writes: to come to any of its steps. */
 struct trainer_sink session_source(struct session *session);
+
+/* Writes input.json, where it is not there as it should be, for programs that load the network elsewhere
+ * (docs/load_session.py): {"data": "CIFAR-10", "normalize": "dataset" or "image", "classes": [names]} and, with
+ * "dataset", "mean" and "deviation" of the channels, of pixels in 0..1. */
+int session_write_input(const struct session *session, const struct dataset *dataset,
+                        const struct channel_statistics *statistics, struct error *error);
 
 /* Records how the run ended, for the list; call it after trainer_join. `message` may be empty. */
 int session_end(struct session *session, enum trainer_state state, long step, const char *message, struct error *error);

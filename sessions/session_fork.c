@@ -77,6 +77,12 @@ static int write_parent(const struct session *parent, const struct session_paths
     return file_replace(paths->parent, text, (size_t)length, error);
 }
 
+/* Sessions that are older than the file have none. */
+static int copy_input(const struct session *parent, const struct session_paths *paths, struct error *error)
+{
+    return access(parent->paths.input, F_OK) == 0 ? file_copy(parent->paths.input, paths->input, error) : 0;
+}
+
 static int fill(const struct session *parent, const struct session_paths *paths, const struct settings *settings,
                 struct network *network, const struct training_state *state, const struct session_changes *changes,
                 struct error *error)
@@ -86,7 +92,7 @@ static int fill(const struct session *parent, const struct session_paths *paths,
     return file_make_folders(paths->checkpoints, error) || file_make_folders(paths->images, error) ||
                    settings_write(settings, paths->settings, error) || copy_metrics(parent, paths, state, error) ||
                    copy_commands(parent, paths, state, changes, &commands, error) ||
-                   write_parent(parent, paths, state->step, error) ||
+                   write_parent(parent, paths, state->step, error) || copy_input(parent, paths, error) ||
                    session_write_checkpoint(&fork, network, state, false, commands, error)
                ? -1
                : 0;

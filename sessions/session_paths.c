@@ -61,7 +61,8 @@ int session_paths(const char *folder, struct session_paths *paths, struct error 
         path_format(paths->commands, error, "%s/commands.jsonl", folder) ||
         path_format(paths->checkpoints, error, "%s/checkpoints", folder) ||
         path_format(paths->images, error, "%s/images", folder) || path_format(paths->lock, error, "%s/lock", folder) ||
-        path_format(paths->parent, error, "%s/parent", folder))
+        path_format(paths->parent, error, "%s/parent", folder) ||
+        path_format(paths->input, error, "%s/input.json", folder))
         return -1;
     return 0;
 }

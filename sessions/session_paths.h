@@ -11,6 +11,7 @@
 struct session_paths {
     char folder[FILE_PATH_SIZE], settings[FILE_PATH_SIZE], metrics[FILE_PATH_SIZE], commands[FILE_PATH_SIZE];
     char checkpoints[FILE_PATH_SIZE], images[FILE_PATH_SIZE], lock[FILE_PATH_SIZE], parent[FILE_PATH_SIZE];
+    char input[FILE_PATH_SIZE];
 };
 
 int session_paths(const char *folder, struct session_paths *paths, struct error *error);

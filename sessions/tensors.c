@@ -153,7 +153,19 @@ static void check_parameter(const struct safetensors *file, const struct paramet
         complain(&complaints[3], name);
 }
 
-/* Whether the network has a parameter of that name, or the name is one of the optimizer's tensors. */
+/* PyTorch's batch norm counts its batches, which nothing here needs. */
+static bool is_batch_count(const struct network *network, const char *name)
+{
+    static const char ours[] = ".running_mean", theirs[] = ".num_batches_tracked";
+    const char *end = strrchr(name, '.');
+    char beside[128];
+    if (!end || strcmp(end, theirs) != 0 || (size_t)(end - name) >= sizeof beside - sizeof ours)
+        return false;
+    snprintf(beside, sizeof beside, "%.*s%s", (int)(end - name), name, ours);
+    return network_find(network, beside) != NULL;
+}
+
+/* Whether the network has a parameter of that name, or the name is one of the optimizer's tensors, or of no use. */
 static bool is_expected(const struct network *network, const char *name)
 {
     for (int part = 1; part < PARTS; part++) {
@@ -161,7 +173,7 @@ static bool is_expected(const struct network *network, const char *name)
         if (strncmp(name, part_table[part].prefix, length) == 0)
             return network_find(network, name + length) != NULL;
     }
-    return network_find(network, name) != NULL;
+    return network_find(network, name) != NULL || is_batch_count(network, name);
 }
 
 static int report(const struct complaint complaints[4], struct error *error)

@@ -287,6 +287,8 @@ static int build(struct run *run, const struct run_request *request, struct erro
                      session_create(&run->settings, &parts->session, error) != 0)
         return -1;
     run->made_session = !resume;
+    if (session_write_input(parts->session, parts->dataset, &run->partition.statistics, error) != 0)
+        return -1;
     const struct trainer_sink sink = session_sink(parts->session);
     if (trainer_create(parts->network, parts->dataset, &run->settings.train, resume ? &run->state : NULL, &sink,
                        &parts->trainer, error) != 0 ||

@@ -65,6 +65,7 @@ static void a_fork_goes_on_as_its_parent_did(void **state)
     assert_string_equal(json_string_value(json_object_get(made, "session")), "parent-at-11");
     assert_int_equal((int)json_number_at(made, "step"), 11);
     json_decref(made);
+    assert_true(file_has("nfbench/parent-at-11/input.json", "\"classes\""));
     run_expecting(0, "resume parent-at-11");
     assert_same_losses("parent", "parent-at-11");
     assert_non_null(strstr(run_expecting(0, "sessions")->out, "parent, step 11"));
