@@ -40,7 +40,7 @@ long faults_random(long limit)
     static bool begun;
     if (!begun) {
         const char *seed = getenv("NFBENCH_FAULTS_SEED");
-        srand48(seed ? strtol(seed, NULL, 10) : 1);
+        srand48(seed && *seed ? strtol(seed, NULL, 10) : 1);
         begun = true;
     }
     return limit > 0 ? lrand48() % limit : 0;

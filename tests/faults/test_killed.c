@@ -75,31 +75,33 @@ static void sleep_for(long microseconds)
     nanosleep(&span, NULL);
 }
 
-/* Whether it was killed before it came to its end. */
-static bool kill_after(const char *arguments, long span)
+/* Whether it was ended before it came to its end. */
+static bool end_after(const char *arguments, long span, int signal)
 {
     struct process process = process_start(arguments, NULL);
     sleep_for(span);
-    assert_int_equal(kill(process.pid, SIGKILL), 0);
+    assert_int_equal(kill(process.pid, signal), 0);
     const struct outcome *outcome = process_finish(&process);
-    if (outcome->status != 0 && outcome->status != 128 + SIGKILL)
+    if (outcome->status != 0 && outcome->status != 128 + signal && outcome->status != 130)
         fail_msg("%s: exit code %d: %s", arguments, outcome->status, outcome->err);
     return outcome->status != 0;
 }
 
-/* One run from its start to its end, killed on the way at most so many times; how often it was. */
+/* One run from its start to its end, killed on the way at most so many times; how often it was. Now and then it is only
+ * told to end, and saves: in the middle of an epoch's measurement, too. */
 static int try_run(long span, int most)
 {
     struct place before = {.saved = -1}, place = before;
     int kills = 0;
     while (kills < most) {
         const long after = faults_random(span);
+        const int signal = faults_random(4) ? SIGKILL : SIGTERM;
         const bool made = session_is_there("killed");
-        snprintf(trial, sizeof trial, "%s, from step %ld, killed after %ld us", made ? "resume" : "train", before.saved,
-                 after);
-        if (!kill_after(made ? "resume killed" : TRAIN, after))
+        snprintf(trial, sizeof trial, "%s, from step %ld, signal %d after %ld us", made ? "resume" : "train",
+                 before.saved, signal, after);
+        if (!end_after(made ? "resume killed" : TRAIN, after, signal))
             break;
-        kills++;
+        kills += signal == SIGKILL;
         if (!session_is_there("killed"))
             continue;
         place = session_place("killed");
