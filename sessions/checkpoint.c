@@ -113,6 +113,18 @@ int checkpoint_read_info(const char *path, struct checkpoint_info *info, struct 
     return result;
 }
 
+int checkpoint_verify(const char *path, struct checkpoint_info *info, struct error *error)
+{
+    struct safetensors *file;
+    if (safetensors_open(path, &file, error))
+        return -1;
+    const int result = parse_info(file, info, error) || safetensors_verify(file, error) ? -1 : 0;
+    if (result)
+        error_prefix(error, "cannot read %s", path);
+    safetensors_close(file);
+    return result;
+}
+
 int checkpoint_load(const char *path, struct network *network, struct checkpoint_info *info, struct error *error)
 {
     struct safetensors *file;

@@ -32,6 +32,9 @@ int checkpoint_save(const char *path, struct network *network, const struct chec
 /* Reads the metadata alone, without verifying the digest: cheap for any size. */
 int checkpoint_read_info(const char *path, struct checkpoint_info *info, struct error *error);
 
+/* Reads the metadata and verifies the digest; whether it fits a network is not asked. */
+int checkpoint_verify(const char *path, struct checkpoint_info *info, struct error *error);
+
 /* Verifies, then loads all of the network's parameters, with momentum and averages. The network is unchanged when
  * something does not fit. */
 int checkpoint_load(const char *path, struct network *network, struct checkpoint_info *info, struct error *error);

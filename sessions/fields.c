@@ -45,6 +45,15 @@ void text_add(struct text *text, const char *format, ...)
     va_end(again);
 }
 
+void text_add_bytes(struct text *text, const char *bytes, size_t count)
+{
+    if (!reserve(text, count))
+        return;
+    memcpy(text->data + text->length, bytes, count);
+    text->length += count;
+    text->data[text->length] = '\0';
+}
+
 /* Length of the UTF-8 sequence at `s`, 0 when it is not one (RFC 3629, roughly: jansson checks it fully on reading). */
 static int utf8_length(const unsigned char *s)
 {

@@ -43,6 +43,7 @@ struct text {
     bool failed; /* out of memory: everything after is dropped; check once at the end */
 };
 void text_add(struct text *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void text_add_bytes(struct text *text, const char *bytes, size_t count);
 /* A JSON string with its quotes; bytes that are not UTF-8 become '?'. */
 void text_add_string(struct text *text, const char *string);
 

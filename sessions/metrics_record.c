@@ -168,7 +168,7 @@ void record_write(enum record_kind kind, const void *record, struct text *line)
 }
 
 /* The checksum is a fixed number of bytes from the line's end. */
-static bool checksum_fits(const char *line, size_t length)
+bool record_checksum_fits(const char *line, size_t length)
 {
     static const char mark[] = ",\"crc\":\"";
     enum { MARK = sizeof mark - 1, TAIL = MARK + 8 + 2 };
@@ -182,7 +182,7 @@ static bool checksum_fits(const char *line, size_t length)
 bool record_read(const char *line, size_t length, bool whole, struct record *record)
 {
     bool ok = false;
-    if (!checksum_fits(line, length))
+    if (!record_checksum_fits(line, length))
         return false;
     json_t *json = json_loadb(line, length, JSON_REJECT_DUPLICATES, NULL);
     const char *kind = json_string_value(json_object_get(json, "kind"));

@@ -49,6 +49,8 @@ void record_write(enum record_kind kind, const void *record, struct text *line);
 /* Reads a line (without its newline); false when it is damaged or of no known kind. `whole`: of a probe everything, to
  * be destroyed by the caller. */
 bool record_read(const char *line, size_t length, bool whole, struct record *record);
+/* Whether a line is as it was written, of whatever kind. */
+bool record_checksum_fits(const char *line, size_t length);
 /* Told by its first bytes, without parsing it. */
 bool record_is_kind(enum record_kind kind, const char *line, size_t length);
 long record_step(const struct record *record);

@@ -1,0 +1,276 @@
+/* The checkpoints of a session under verify.h: each file by itself, and whether it agrees with settings and logs. */
+#include "sessions/verify_internal.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* "checkpoints/40.safetensors" */
+static const char *file_of(const struct verify *verify, const struct checkpoint_entry *entry)
+{
+    return entry->path + strlen(verify->paths.folder) + 1;
+}
+
+/* ---- One file ---- */
+
+/* "cannot read PATH: damaged": the finding says which file it is of. */
+static const char *reason(const struct error *error, const struct checkpoint_entry *entry)
+{
+    const char *path = strstr(error->message, entry->path), *behind = path ? path + strlen(entry->path) : NULL;
+    return behind && strncmp(behind, ": ", 2) == 0 ? behind + 2 : error->message;
+}
+
+static void tell_damaged(struct verify *verify, const struct checkpoint_entry *entry, const struct error *why)
+{
+    const char *file = file_of(verify, entry), *name = strrchr(file, '/') + 1;
+    struct error error = {""};
+    struct verify_finding *finding = verify_add(verify, VERIFY_WRONG, file, "%s", reason(why, entry));
+    if (*entry->name)
+        snprintf(finding->means, sizeof finding->means, "`load %s` and --checkpoint %s cannot go to it", entry->name,
+                 entry->name);
+    else
+        snprintf(finding->means, sizeof finding->means, "nothing can go on from it: a resume takes the one before it");
+    snprintf(finding->mend, sizeof finding->mend, "moves it aside, to %s.damaged", name);
+    verify_mended(verify, finding, verify->repair ? verify_move_aside(entry->path, &error) : 0, &error);
+}
+
+/* The settings are those that it was made with. Where they are not, it is they that are in doubt: a network of theirs
+ * may be of any size. */
+static bool settings_fit(const struct verify *verify, const struct checkpoint_info *info)
+{
+    char digest[SETTINGS_DIGEST_SIZE];
+    settings_digest(&verify->settings, digest);
+    return strcmp(digest, info->settings_digest) == 0;
+}
+
+static int open_network(struct verify *verify, struct backend **backend, struct error *error)
+{
+    const struct settings *settings = &verify->settings;
+    const struct network_options options = {
+        .batch = 1, .dtype = DTYPE_FP32, .seed = settings->train.seed, .ema = settings->train.ema > 0};
+    if (backend_cpu_create(1, backend, error))
+        return -1;
+    return network_create(*backend, &settings->model, &options, &verify->network, error);
+}
+
+static void tell_unfit(struct verify *verify, const struct checkpoint_entry *entry, const struct error *why)
+{
+    struct verify_finding *finding = verify_add(verify, VERIFY_WRONG, file_of(verify, entry), "%s", reason(why, entry));
+    snprintf(finding->means, sizeof finding->means,
+             "its checksum fits, so it is as it was written, but not by a run of this session");
+}
+
+/* ... beside the logs that it was saved with. */
+static void check_commands(struct verify *verify, const struct checkpoint_entry *entry,
+                           const struct checkpoint_info *info, const struct log_facts *commands)
+{
+    const long step = info->state.step, known = info->commands == LONG_MAX ? 0 : info->commands;
+    struct error why = {""};
+    if (known > commands->lines)
+        error_set(&why, "it was saved after %ld commands, and commands.jsonl has %ld", known, commands->lines);
+    for (long i = 0; i < commands->lines && !*why.message; i++) {
+        if (i < known && commands->steps[i] > step)
+            error_set(&why, "command %ld is of step %ld, but among the %ld that it was saved after", i + 1,
+                      commands->steps[i], known);
+        else if (i >= known && info->commands != LONG_MAX && commands->changes[i] && commands->steps[i] >= 0 &&
+                 commands->steps[i] < step)
+            error_set(&why, "command %ld, of step %ld, is not among the %ld that it was saved after", i + 1,
+                      commands->steps[i], known);
+    }
+    if (!*why.message)
+        return;
+    struct verify_finding *finding = verify_add(verify, VERIFY_WRONG, file_of(verify, entry), "%s", why.message);
+    snprintf(
+        finding->means, sizeof finding->means,
+        "it can be gone on from, but what was commanded before it is not known as a whole, and cannot be replayed");
+}
+
+/* False when it is not there any more. */
+static bool read_file(struct verify *verify, const struct checkpoint_entry *entry, struct checkpoint_info *info)
+{
+    struct error error = {""};
+    if (checkpoint_verify(entry->path, info, &error) == 0)
+        return true;
+    if (access(entry->path, F_OK) == 0) /* a run that goes on removes its older ones */
+        tell_damaged(verify, entry, &error);
+    return false;
+}
+
+static void check_entry(struct verify *verify, const struct checkpoint_entry *entry, const struct log_facts *commands,
+                        bool *other_settings)
+{
+    struct checkpoint_info info;
+    struct error error = {""};
+    if (!read_file(verify, entry, &info))
+        return;
+    verify->report->checkpoints++;
+    if (!*entry->name && (!verify->has_newest || info.state.step > verify->newest.state.step)) {
+        verify->newest = info;
+        verify->has_newest = true;
+    }
+    if (!*entry->name && info.state.step != entry->step) {
+        error_set(&error, "it is of step %ld", info.state.step);
+        tell_unfit(verify, entry, &error);
+        return;
+    }
+    if (verify->settings_known && !settings_fit(verify, &info))
+        *other_settings = true;
+    else if (verify->network && checkpoint_load(entry->path, verify->network, &info, &error))
+        tell_unfit(verify, entry, &error);
+    if (!verify->unfinished_back)
+        check_commands(verify, entry, &info, commands);
+}
+
+/* ---- The folder ---- */
+
+static void tell_other_settings(struct verify *verify)
+{
+    struct verify_finding *finding = verify_add(verify, VERIFY_WRONG, "settings.ini",
+                                                "the checkpoints were made with other settings than it has now");
+    snprintf(finding->means, sizeof finding->means,
+             "it was changed by hand or is damaged: a run that goes on would be another experiment");
+}
+
+/* A checkpoint with a name has its logs beside it; what `save NAME` began and a crash has ended has logs alone. */
+static void check_named(struct verify *verify, const struct checkpoint_entry *entry, bool *other_settings)
+{
+    static const char *const ends[] = {"metrics.jsonl", "commands.jsonl"};
+    struct log_facts facts[2] = {{.there = false}, {.there = false}};
+    char path[FILE_PATH_SIZE], file[160];
+    for (int i = 0; i < 2; i++) {
+        snprintf(file, sizeof file, "checkpoints/%s.%s", entry->name, ends[i]);
+        if (path_format(path, NULL, "%s/%s", verify->paths.folder, file))
+            continue;
+        verify_log(verify, path, file, i == 1, &facts[i]);
+        if (facts[i].there)
+            continue;
+        struct verify_finding *finding = verify_add(verify, VERIFY_WRONG, file, "it is missing");
+        snprintf(finding->means, sizeof finding->means,
+                 "`load %s` cannot bring its records back; `nfbench fork --at %s` can go on from it", entry->name,
+                 entry->name);
+    }
+    if (facts[0].there && facts[1].there)
+        check_entry(verify, entry, &facts[1], other_settings);
+    verify_facts_free(&facts[0]);
+    verify_facts_free(&facts[1]);
+}
+
+static void check_all(struct verify *verify)
+{
+    struct checkpoint_entry *entries = NULL, *named = NULL;
+    struct error error = {""};
+    int count = 0, named_count = 0;
+    bool other_settings = false;
+    if (checkpoint_list(verify->paths.checkpoints, &entries, &count, &error) ||
+        checkpoint_list_named(verify->paths.checkpoints, &named, &named_count, &error))
+        verify_add(verify, VERIFY_WRONG, "checkpoints", "%s", error.message);
+    for (int i = 0; i < count; i++)
+        check_entry(verify, &entries[i], &verify->commands, &other_settings);
+    for (int i = 0; i < named_count; i++)
+        check_named(verify, &named[i], &other_settings);
+    free(entries);
+    free(named);
+    if (other_settings)
+        tell_other_settings(verify);
+    verify->checkpoint_files = count;
+}
+
+/* A network of the settings, where a checkpoint says that they are those it was made with. */
+static bool wants_network(const struct verify *verify)
+{
+    struct checkpoint_entry *entries = NULL;
+    struct checkpoint_info info;
+    int count = 0;
+    bool wants = false;
+    if (verify->settings_known && checkpoint_list(verify->paths.checkpoints, &entries, &count, NULL) == 0)
+        for (int i = 0; i < count && !wants; i++)
+            wants = checkpoint_read_info(entries[i].path, &info, NULL) == 0 && settings_fit(verify, &info);
+    free(entries);
+    return wants;
+}
+
+void verify_checkpoints(struct verify *verify)
+{
+    struct backend *backend = NULL;
+    struct error error = {""};
+    if (wants_network(verify) && open_network(verify, &backend, &error)) {
+        struct verify_finding *finding =
+            verify_add(verify, VERIFY_NOTE, NULL, "its network cannot be made here: %.400s", error.message);
+        snprintf(finding->means, sizeof finding->means, "whether its checkpoints fit it was not looked at");
+    }
+    check_all(verify);
+    network_destroy(verify->network);
+    verify->network = NULL;
+    if (backend)
+        backend->destroy(backend);
+}
+
+/* ---- With the logs ---- */
+
+/* A repair has moved or copied it aside before: what that cost was told then. */
+static bool was_set_aside(const char *path)
+{
+    char aside[FILE_PATH_SIZE];
+    return path_format(aside, NULL, "%s.damaged", path) == 0 && access(aside, F_OK) == 0;
+}
+
+static void check_epochs(struct verify *verify)
+{
+    const struct training_state *state = &verify->newest.state;
+    if (verify->metrics.damaged || state->epoch <= verify->metrics.epochs)
+        return;
+    struct verify_finding *finding =
+        verify_add(verify, was_set_aside(verify->paths.metrics) ? VERIFY_NOTE : VERIFY_WRONG, "metrics.jsonl",
+                   "%d epochs had ended at the checkpoint of step %ld, it has %ld", state->epoch, state->step,
+                   verify->metrics.epochs);
+    snprintf(finding->means, sizeof finding->means,
+             "records are lost: charts end early; the run itself goes on from its checkpoint to the bit");
+}
+
+/* Where a run went back, or a fork began, the best may be one that was left behind there. */
+static void check_best(struct verify *verify)
+{
+    char parent[SESSION_NAME_SIZE], path[FILE_PATH_SIZE];
+    long forked, best = verify->metrics.best_step;
+    session_read_parent(&verify->paths, parent, &forked);
+    if (best < 0 || best <= forked || best > verify->newest.state.step || verify->commands.went_back ||
+        path_format(path, NULL, "%s/%ld.safetensors", verify->paths.checkpoints, best) || access(path, F_OK) == 0)
+        return;
+    struct verify_finding *finding = verify_add(verify, was_set_aside(path) ? VERIFY_NOTE : VERIFY_WRONG, "checkpoints",
+                                                "step %ld was the best, and its checkpoint is not there", best);
+    snprintf(finding->means, sizeof finding->means,
+             "--checkpoint best takes another; `nfbench fork --at %ld` makes it again", best);
+}
+
+static void check_behind(struct verify *verify)
+{
+    const long behind = verify->metrics.last_step - verify->newest.state.step;
+    if (behind <= 0 || verify->report->training)
+        return;
+    struct verify_finding *finding =
+        verify_add(verify, VERIFY_NOTE, "metrics.jsonl", "it has %ld steps behind the last checkpoint, of step %ld",
+                   behind, verify->newest.state.step);
+    snprintf(finding->means, sizeof finding->means, "the run did not end by itself; the next resume makes them again");
+}
+
+/* A run has one before its first step. */
+static void check_none(struct verify *verify)
+{
+    if (verify->report->training || (verify->metrics.last_step <= 0 && !verify->checkpoint_files && !verify->aside))
+        return;
+    struct verify_finding *finding = verify_add(verify, VERIFY_WRONG, "checkpoints", "there is none that is whole");
+    snprintf(finding->means, sizeof finding->means, "the session cannot be resumed; its records can be read");
+}
+
+void verify_agreement(struct verify *verify)
+{
+    if (!verify->has_newest) {
+        check_none(verify);
+        return;
+    }
+    check_epochs(verify);
+    check_best(verify);
+    check_behind(verify);
+}

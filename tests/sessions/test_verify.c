@@ -1,0 +1,420 @@
+/* What is wrong with a session is found, whatever bytes stand in it; a repair loses nothing, and leaves it fine. */
+#include "session_log.h"
+
+#include "sessions/verify.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+static struct error error;
+static struct settings settings;
+static struct verify_report report;
+
+/* Two epochs of ten steps with a command and a checkpoint each, the first the best and kept as "first". */
+static void make_session(const char *name)
+{
+    settings = small_settings();
+    struct rig rig = make_rig(&settings, 1);
+    struct session *session = create_session(&settings, name);
+    struct trainer_sink sink = session_sink(session);
+    for (int epoch = 1; epoch <= 2; epoch++) {
+        const long step = 10 * epoch;
+        struct command_record command = {
+            .step = step - 5, .ok = true, .command = {COMMAND_LEARNING_RATE, .value = 0.1}};
+        const struct epoch_record record = {.step = step, .epoch = epoch, .best = epoch == 1};
+        struct training_state state = {.step = step, .epoch = epoch, .best_accuracy = -1};
+        strcpy(command.command.text, "lr 0.1");
+        for (long i = step - 9; i <= step; i++) {
+            const struct step_record one = {.step = i, .epoch = epoch - 1, .loss = 1};
+            assert_ok(sink.on_step(sink.context, &one, &error), &error);
+        }
+        assert_ok(sink.on_command(sink.context, &command, &error), &error);
+        assert_ok(sink.on_epoch(sink.context, &record, &error), &error);
+        train_once(rig.network);
+        assert_ok(sink.on_checkpoint(sink.context, rig.network, &state, epoch == 1, &error), &error);
+        if (epoch == 1)
+            assert_ok(sink.on_name(sink.context, "first", step, &error), &error);
+    }
+    assert_ok(session_end(session, TRAINER_FINISHED, 20, "", &error), &error);
+    session_close(session);
+    free_rig(&rig);
+}
+
+static void verify(const char *name, bool repair)
+{
+    verify_free(&report);
+    assert_ok(session_verify(&settings, name, repair, &report, &error), &error);
+}
+
+/* The finding whose words hold `part`, of any severity; NULL: there is none. */
+static const struct verify_finding *find(const char *part)
+{
+    for (int i = 0; i < report.count; i++)
+        if (strstr(report.findings[i].what, part))
+            return &report.findings[i];
+    return NULL;
+}
+
+static const struct verify_finding *found(const char *file, const char *part)
+{
+    const struct verify_finding *finding = find(part);
+    if (!finding) {
+        for (int i = 0; i < report.count; i++)
+            print_error("found: %s: %s\n", report.findings[i].file, report.findings[i].what);
+        fail_msg("'%s' was not found", part);
+        return NULL;
+    }
+    assert_string_equal(finding->file, file);
+    assert_true(*finding->means != '\0');
+    return finding;
+}
+
+static char *path_in(const char *session, const char *file)
+{
+    static char paths[4][512];
+    static int next;
+    char *path = paths[next++ % 4];
+    snprintf(path, sizeof paths[0], "%s/%s/%s", folder, session, file);
+    return path;
+}
+
+/* In this file alone: one with a name may be a link to that of its step. */
+static void flip(const char *path, long at, int bit)
+{
+    size_t size;
+    char *data = read_file(path, &size);
+    data[at < 0 ? (size_t)((long)size + at) : (size_t)at % size] ^= (char)(1 << bit);
+    assert_int_equal(unlink(path), 0);
+    write_file(path, data, size);
+    free(data);
+}
+
+static void append(const char *path, const char *text)
+{
+    FILE *file = fopen(path, "a");
+    assert_non_null(file);
+    fputs(text, file);
+    assert_int_equal(fclose(file), 0);
+}
+
+static void a_whole_session_is_fine(void **state)
+{
+    (void)state;
+    make_session("whole");
+    verify("whole", false);
+    assert_int_equal(report.count, 0);
+    assert_int_equal(report.wrong, 0);
+    assert_int_equal(report.step, 20);
+    assert_int_equal(report.checkpoints, 3);
+    assert_int_equal(report.commands, 2);
+    assert_int_equal(report.records, 10 + 2 + 1); /* every other step, two epochs, the end */
+    assert_string_equal(report.name, "whole");
+    assert_error(session_verify(&settings, "nothing", false, &report, &error), &error, "there is no session");
+}
+
+static void damaged_checkpoints_are_moved_aside(void **state)
+{
+    (void)state;
+    make_session("flipped");
+    flip(path_in("flipped", "checkpoints/20.safetensors"), -1, 3);
+    flip(path_in("flipped", "checkpoints/first.safetensors"), 7, 7);
+    size_t size, moved;
+    char *before = read_file(path_in("flipped", "checkpoints/20.safetensors"), &size);
+    verify("flipped", false);
+    assert_int_equal(report.wrong, 2);
+    assert_int_equal(report.step, 10);
+    assert_non_null(strstr(found("checkpoints/20.safetensors", "damaged: its SHA-256 does not fit")->mend,
+                           "20.safetensors.damaged"));
+    found("checkpoints/first.safetensors", "not a safetensors file");
+    assert_true(exists(path_in("flipped", "checkpoints/20.safetensors")));
+    verify("flipped", true);
+    assert_int_equal(report.wrong, 0);
+    assert_true(find("damaged: its SHA-256 does not fit")->mended);
+    assert_false(exists(path_in("flipped", "checkpoints/20.safetensors")));
+    char *after = read_file(path_in("flipped", "checkpoints/20.safetensors.damaged"), &moved);
+    assert_int_equal(size, moved);
+    assert_memory_equal(before, after, size);
+    free(before);
+    free(after);
+    verify("flipped", false);
+    assert_int_equal(report.wrong, 0);
+    assert_int_equal(found("", "2 files")->severity, VERIFY_NOTE);
+    assert_int_equal(found("metrics.jsonl", "10 steps behind the last checkpoint")->severity, VERIFY_NOTE);
+}
+
+static void a_best_that_is_missing_is_told(void **state)
+{
+    (void)state;
+    make_session("bestless");
+    assert_int_equal(unlink(path_in("bestless", "checkpoints/10.safetensors")), 0);
+    verify("bestless", false);
+    assert_int_equal(report.wrong, 1);
+    found("checkpoints", "step 10 was the best");
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(
+            unlink(path_in("bestless", i ? "checkpoints/20.safetensors" : "checkpoints/first.commands.jsonl")), 0);
+    verify("bestless", false);
+    found("checkpoints/first.commands.jsonl", "it is missing");
+    found("checkpoints", "there is none that is whole");
+}
+
+/* A line that was damaged, a tail that was torn: what the log was stays beside it. */
+static void damaged_lines_are_left_out(void **state)
+{
+    (void)state;
+    make_session("lines");
+    flip(path_in("lines", "metrics.jsonl"), 40, 1);
+    append(path_in("lines", "metrics.jsonl"), "{\"kind\":\"st");
+    flip(path_in("lines", "commands.jsonl"), 20, 1);
+    size_t size, kept;
+    char *before = read_file(path_in("lines", "metrics.jsonl"), &size);
+    verify("lines", false);
+    assert_int_equal(report.wrong, 2);
+    found("metrics.jsonl", "1 of 13 lines is damaged, the first is line 1");
+    found("commands.jsonl", "1 of 2 lines is damaged");
+    assert_int_equal(found("metrics.jsonl", "torn (11 bytes)")->severity, VERIFY_NOTE);
+    verify("lines", true);
+    assert_int_equal(report.wrong, 0);
+    char *after = read_file(path_in("lines", "metrics.jsonl.damaged"), &kept);
+    assert_int_equal(size, kept);
+    assert_memory_equal(before, after, size);
+    free(before);
+    free(after);
+    verify("lines", false);
+    assert_int_equal(report.wrong, 0);
+    assert_int_equal(report.records, 12);
+    assert_int_equal(report.commands, 2); /* as many as the checkpoints have seen */
+    struct session *session;
+    struct metrics metrics;
+    assert_ok(session_open(&settings, "lines", SESSION_READ, &session, &error), &error);
+    assert_ok(session_metrics(session, &metrics, &error), &error);
+    assert_int_equal(metrics.damaged_lines, 0);
+    assert_false(metrics.commands[0].ok);
+    assert_int_equal(metrics.commands[1].step, 15);
+    metrics_free(&metrics);
+    session_close(session);
+}
+
+/* Swaps the first two lines of a file, or puts the first there once more. */
+static void tamper_lines(const char *path, bool again)
+{
+    size_t size;
+    char *data = read_file(path, &size), *text = malloc(2 * size);
+    const size_t first = (size_t)(strchr(data, '\n') - data) + 1;
+    const size_t second = (size_t)(strchr(data + first, '\n') - data) + 1 - first;
+    assert_non_null(text);
+    size_t used = 0;
+    memcpy(text, data + (again ? 0 : first), again ? first : second);
+    used += again ? first : second;
+    memcpy(text + used, data, first);
+    used += first;
+    const size_t rest = again ? first : first + second;
+    memcpy(text + used, data + rest, size - rest);
+    write_file(path, text, used + size - rest);
+    free(text);
+    free(data);
+}
+
+static void the_order_of_records_is_checked(void **state)
+{
+    (void)state;
+    make_session("twice");
+    tamper_lines(path_in("twice", "metrics.jsonl"), true);
+    verify("twice", false);
+    found("metrics.jsonl", "line 2: step 2 is there twice");
+    make_session("swapped");
+    tamper_lines(path_in("swapped", "metrics.jsonl"), false);
+    verify("swapped", false);
+    found("metrics.jsonl", "line 2: step 2 comes behind 4");
+    assert_int_equal(report.wrong, 1);
+}
+
+static void logs_and_checkpoints_must_agree(void **state)
+{
+    (void)state;
+    make_session("short");
+    assert_int_equal(truncate(path_in("short", "commands.jsonl"), 0), 0);
+    assert_int_equal(truncate(path_in("short", "metrics.jsonl"), 0), 0);
+    verify("short", false);
+    found("checkpoints/20.safetensors", "it was saved after 2 commands, and commands.jsonl has 0");
+    found("metrics.jsonl", "2 epochs had ended at the checkpoint of step 20, it has 0");
+    make_session("long");
+    tamper_lines(path_in("long", "commands.jsonl"), true);
+    verify("long", false);
+    found("checkpoints/20.safetensors", "command 3, of step 15, is not among the 2");
+}
+
+static void settings_must_be_those_of_the_checkpoints(void **state)
+{
+    (void)state;
+    make_session("changed");
+    size_t size;
+    char *text = read_file(path_in("changed", "settings.ini"), &size), *stem = strstr(text, "stem = 8");
+    stem[7] = '9';
+    write_file(path_in("changed", "settings.ini"), text, size);
+    verify("changed", true);
+    assert_int_equal(report.wrong, 1);
+    found("settings.ini", "other settings than it has now");
+    assert_true(exists(path_in("changed", "checkpoints/20.safetensors"))); /* it is not the one in doubt */
+    stem[7] = 'x';
+    write_file(path_in("changed", "settings.ini"), text, size);
+    free(text);
+    verify("changed", false);
+    assert_int_equal(report.wrong, 1);
+    found("settings.ini", "settings.ini, line");
+}
+
+static void a_checkpoint_of_another_step_is_told(void **state)
+{
+    (void)state;
+    make_session("renamed");
+    assert_int_equal(
+        rename(path_in("renamed", "checkpoints/20.safetensors"), path_in("renamed", "checkpoints/30.safetensors")), 0);
+    verify("renamed", true);
+    found("checkpoints/30.safetensors", "it is of step 20");
+    assert_true(exists(path_in("renamed", "checkpoints/30.safetensors")));
+}
+
+static void leftovers_are_removed(void **state)
+{
+    (void)state;
+    static const char *const left[] = {"settings.ini.tmp", "checkpoints/30.safetensors.tmp", "metrics.jsonl.tmp",
+                                       "socket"};
+    make_session("left");
+    for (int i = 0; i < 3; i++)
+        write_file(path_in("left", left[i]), "x", 1);
+    write_file(path_in("left", "mine.tmp"), "x", 1); /* nfbench gives no such name */
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    snprintf(address.sun_path, sizeof address.sun_path, "%s", path_in("left", "socket"));
+    const int listener = socket(AF_UNIX, SOCK_STREAM, 0);
+    assert_int_equal(bind(listener, (struct sockaddr *)&address, sizeof address), 0);
+    close(listener);
+    verify("left", false);
+    assert_int_equal(report.count, 4);
+    assert_int_equal(report.wrong, 0);
+    verify("left", true);
+    for (int i = 0; i < 4; i++)
+        assert_false(exists(path_in("left", left[i])));
+    assert_true(exists(path_in("left", "mine.tmp")));
+    verify("left", false);
+    assert_int_equal(report.count, 0);
+}
+
+static void a_way_back_is_brought_to_its_end(void **state)
+{
+    (void)state;
+    make_session("back");
+    write_file(path_in("back", "checkpoints/undone"), "10 10 \n", 7);
+    verify("back", false);
+    assert_int_equal(report.wrong, 0);
+    found("checkpoints/undone", "was going back");
+    verify("back", true);
+    assert_false(exists(path_in("back", "checkpoints/undone")));
+    assert_false(exists(path_in("back", "checkpoints/20.safetensors"))); /* it was void */
+    assert_int_equal(report.step, 10);
+    write_file(path_in("back", "checkpoints/undone"), "nonsense", 8);
+    verify("back", true);
+    assert_int_equal(report.wrong, 1);
+}
+
+static void a_fork_has_a_parent(void **state)
+{
+    (void)state;
+    make_session("orphan");
+    write_file(path_in("orphan", "parent"), "10 gone\n", 8);
+    verify("orphan", false);
+    assert_int_equal(report.wrong, 0);
+    assert_int_equal(found("parent", "gone, which this is a fork of")->severity, VERIFY_NOTE);
+    write_file(path_in("orphan", "parent"), "\xff\0x", 3);
+    verify("orphan", true);
+    assert_true(found("parent", "does not say which")->mended);
+    verify("orphan", false);
+    assert_int_equal(report.wrong, 0);
+}
+
+/* It is looked at while it trains, but not touched. */
+static void a_session_that_trains_is_left_alone(void **state)
+{
+    (void)state;
+    make_session("busy");
+    struct session *session;
+    assert_ok(session_open(&settings, "busy", SESSION_WRITE, &session, &error), &error);
+    append(path_in("busy", "metrics.jsonl"), "{\"kind\"");
+    write_file(path_in("busy", "checkpoints/30.safetensors.tmp"), "x", 1);
+    verify("busy", false);
+    assert_true(report.training);
+    assert_int_equal(report.count, 0);
+    assert_error(session_verify(&settings, "busy", true, &report, &error), &error, "in use by process");
+    session_close(session);
+}
+
+/* Every file of a session, a bit at a time: something is found in each case (settings have places where a bit says
+ * nothing), and a repair leaves nothing wrong that another could mend. */
+static void any_bytes_are_looked_at(void **state)
+{
+    (void)state;
+    static const char *const files[] = {"metrics.jsonl",
+                                        "commands.jsonl",
+                                        "checkpoints/20.safetensors",
+                                        "checkpoints/first.metrics.jsonl",
+                                        "checkpoints/first.safetensors",
+                                        "settings.ini",
+                                        "parent",
+                                        "checkpoints/undone"};
+    const char *asked = getenv("NFBENCH_TRIALS");
+    const int trials = asked ? atoi(asked) : 160;
+    uint32_t random = 1;
+    make_session("bytes");
+    write_file(path_in("bytes", "parent"), "5 other\n", 8);
+    for (int i = 0; i < trials; i++) {
+        const char *path = path_in("bytes", files[i % 8]);
+        const bool back = i % 8 == 7, settings_ini = i % 8 == 5;
+        size_t size;
+        if (back)
+            write_file(path, "20 20 first\n", 12);
+        char *before = read_file(path, &size);
+        random = random * 1664525u + 1013904223u;
+        flip(path, (long)(random >> 8), (int)(random >> 5 & 7));
+        verify("bytes", false);
+        if (i % 8 < 5 && report.count < 2) /* one is the parent's */
+            fail_msg("%s: a flipped bit is not found (%d)", files[i % 8], i);
+        assert_true(settings_ini || back || i % 8 == 6 || report.wrong > 0 || find("torn"));
+        write_file(path, before, size);
+        free(before);
+        if (back)
+            unlink(path);
+    }
+    verify("bytes", false);
+    assert_int_equal(report.wrong, 0);
+}
+
+static int tear_down(void **state)
+{
+    verify_free(&report);
+    return folder_teardown(state);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_whole_session_is_fine),
+        cmocka_unit_test(damaged_checkpoints_are_moved_aside),
+        cmocka_unit_test(a_best_that_is_missing_is_told),
+        cmocka_unit_test(damaged_lines_are_left_out),
+        cmocka_unit_test(the_order_of_records_is_checked),
+        cmocka_unit_test(logs_and_checkpoints_must_agree),
+        cmocka_unit_test(settings_must_be_those_of_the_checkpoints),
+        cmocka_unit_test(a_checkpoint_of_another_step_is_told),
+        cmocka_unit_test(leftovers_are_removed),
+        cmocka_unit_test(a_way_back_is_brought_to_its_end),
+        cmocka_unit_test(a_fork_has_a_parent),
+        cmocka_unit_test(a_session_that_trains_is_left_alone),
+        cmocka_unit_test(any_bytes_are_looked_at),
+    };
+    return cmocka_run_group_tests(tests, folder_setup, tear_down);
+}
