@@ -132,6 +132,14 @@ int session_fork(const struct session *parent, const char *asked, const struct s
                  struct network *network, const struct training_state *state, const struct session_changes *changes,
                  char name[SESSION_NAME_SIZE], struct error *error);
 
+/* What a session is a fork of, what that is a fork of, and so on, the nearest first: how many, at most `most`. The last
+ * may not be there any more. */
+struct session_ancestor {
+    char name[SESSION_NAME_SIZE];
+    long step; /* that it was left at */
+};
+int session_ancestors(const struct session *session, struct session_ancestor *out, int most);
+
 /* What a trainer reads of a session, and nothing that writes: to come to any of its steps. */
 struct trainer_sink session_source(struct session *session);
 
@@ -169,7 +177,7 @@ struct session_summary {
     long parent_step;
     time_t changed; /* last write */
     time_t started; /* when its folder was made, as far as the disk knows that */
-    bool locked;    /* some process trains it now */
+    bool locked;    /* some process has it open to train it; a screen keeps it open behind its end, too */
     struct session_stamp stamp;
 };
 /* The row of a session that is open for reading: the same state and step as in the list. */
@@ -179,5 +187,8 @@ int sessions_list(const struct settings *settings, struct session_summary **out,
 /* Brings a list (NULL and 0 at first) up to date; of sessions whose files have not been written since, the row stays
  * and nothing is read. On failure the list is as before. */
 int sessions_update(const struct settings *settings, struct session_summary **list, int *count, struct error *error);
+/* Puts the rows in the order of a tree: behind each those that are forks of it, in the order they had. `depths` (count):
+ * how far each is from the root of its family; that of a parent which is not in the list is the fork itself. */
+int sessions_family(struct session_summary *rows, int count, int *depths, struct error *error);
 
 #endif

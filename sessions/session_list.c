@@ -32,12 +32,13 @@ static float best_accuracy(const struct metrics *metrics, int classes)
     return validation >= 0 ? validation : test;
 }
 
+/* A run's end is recorded; the lock alone tells nothing of it: a screen that is looked at has it still. */
 static const char *state_name(const struct session_summary *summary, const struct metrics *metrics)
 {
-    if (summary->locked)
-        return "training";
     if (*metrics->end_state && strcmp(metrics->end_state, SESSION_STARTED))
         return metrics->end_state;
+    if (summary->locked)
+        return "training";
     return metrics->last_step > 0 || *metrics->end_state ? "interrupted" : "new";
 }
 

@@ -65,17 +65,22 @@ int cli_choice(const struct cli *cli, const char *option, long otherwise, struct
 int cli_checkpoint(const struct cli *cli, long otherwise, struct checkpoint_choice *out, struct error *error);
 /* Which images --split names: "test" (when it is not given), "validation" or "train". */
 int cli_split(const struct cli *cli, const char **out, struct error *error);
+/* -1 unless the name of a picture (NULL: none is wanted) ends in .png. */
+int cli_check_png(const char *path, struct error *error);
 /* True when the setting stands on this command line (a config file does not count). */
 bool cli_given(const struct cli *cli, const char *setting);
 /* Lays the settings of the command line over those of a session. */
 int cli_over_session(const struct cli *cli, struct settings *settings, struct error *error);
 bool cli_takes(const struct cli_command *command, const struct setting *row);
 void cli_help(const struct cli_command *command, FILE *file);
+
 /* ---- Output (cli_output.c). Standard output is for results, standard error for notes and progress ---- */
 
 /* "nfbench NAME: message" on standard error. Returns CLI_FAILED, or CLI_USAGE. */
 enum cli_status cli_failed(const struct cli *cli, const struct error *error);
 enum cli_status cli_usage(const struct cli *cli, const struct error *error);
+/* The width of the terminal that a stream goes to; `otherwise` when it goes to none. */
+int cli_columns(FILE *file, int otherwise);
 /* "note: text" on standard error; nothing when it is empty. */
 void cli_note(const char *text);
 /* The result of --json: one line. Takes the reference; NULL means that memory ran out while it was made. */

@@ -50,7 +50,6 @@ static int read_options(struct finding_run *run, struct error *error)
     struct trial_request *request = &run->request;
     struct train_options *train = &run->settings.train;
     const char *png = cli_value(cli, "png");
-    const size_t length = png ? strlen(png) : 0;
     *request = (struct trial_request){.setting = COMMAND_LEARNING_RATE, .values = {LR_FIND_FROM, LR_FIND_TO}};
     if (read_rate(cli, "from", &request->values[0], error) != 0 ||
         read_rate(cli, "to", &request->values[1], error) != 0 ||
@@ -59,8 +58,8 @@ static int read_options(struct finding_run *run, struct error *error)
         return -1;
     if (request->values[0] >= request->values[1])
         return error_set(error, "--from %g: must be below --to %g", request->values[0], request->values[1]);
-    if (png && (length < 5 || strcmp(png + length - 4, ".png") != 0))
-        return error_set(error, "--png %.200s: the figure is a PNG file: its name must end in .png", png);
+    if (cli_check_png(png, error) != 0)
+        return -1;
     train->steps = request->steps;
     train->epochs = (int)request->steps; /* no fewer than that */
     train->probe_every = 0;

@@ -11,7 +11,6 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 enum { MOST_OPTIONS = 128, OWN = 1000 };
@@ -297,6 +296,14 @@ int cli_split(const struct cli *cli, const char **out, struct error *error)
     return 0;
 }
 
+int cli_check_png(const char *path, struct error *error)
+{
+    const size_t length = path ? strlen(path) : 0;
+    return path && (length < 5 || strcmp(path + length - 4, ".png") != 0)
+               ? error_set(error, "--png %.200s: the figure is a PNG file: its name must end in .png", path)
+               : 0;
+}
+
 bool cli_given(const struct cli *cli, const char *setting)
 {
     size_t length = strlen(setting);
@@ -310,10 +317,8 @@ bool cli_given(const struct cli *cli, const char *setting)
 
 static int help_width(FILE *file)
 {
-    struct winsize size;
-    if (ioctl(fileno(file), TIOCGWINSZ, &size) == 0 && size.ws_col >= 40)
-        return size.ws_col;
-    return 100;
+    const int columns = cli_columns(file, 100);
+    return columns >= 40 ? columns : 100;
 }
 
 static void help_settings(const struct cli_command *command, FILE *file, int width)

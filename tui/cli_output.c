@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 static enum cli_status say(const struct cli *cli, const struct error *error, enum cli_status status)
@@ -26,6 +27,12 @@ enum cli_status cli_failed(const struct cli *cli, const struct error *error)
 enum cli_status cli_usage(const struct cli *cli, const struct error *error)
 {
     return say(cli, error, CLI_USAGE);
+}
+
+int cli_columns(FILE *file, int otherwise)
+{
+    struct winsize size;
+    return ioctl(fileno(file), TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : otherwise;
 }
 
 void cli_note(const char *text)

@@ -186,15 +186,14 @@ static int read_options(struct probing *probing, struct settings *settings, stru
 {
     const struct cli *cli = probing->cli;
     const char *input = cli_value(cli, "input"), *png = cli_value(cli, "png");
-    const size_t length = png ? strlen(png) : 0;
     *settings = cli->settings;
     probing->input.noise = input ? strcmp(input, "noise") == 0 : !cli_given(cli, "data");
     if (input && !probing->input.noise && strcmp(input, "images") != 0)
         return error_set(error, "--input %.60s: must be noise or images", input);
     if (probing->input.noise && cli_given(cli, "data"))
         return error_set(error, "--input noise needs no --data");
-    if (png && (length < 5 || strcmp(png + length - 4, ".png") != 0))
-        return error_set(error, "--png %.200s: the figure is a PNG file: its name must end in .png", png);
+    if (cli_check_png(png, error) != 0)
+        return -1;
     if (!settings_given(settings, "precision"))
         settings->train.precision = PRECISION_FP32; /* it is compared with theory to fractions of a percent */
     if (cli_number(cli, "scale", 2, 1, EXPORT_SCALE_MAX, &probing->scale, error) != 0)

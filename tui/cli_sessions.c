@@ -1,10 +1,11 @@
 /* `nfbench sessions`: what runs there are, and what became of one. */
-#include "tui/cli.h"
+#include "tui/cli_sessions.h"
 #include "tui/cli_table.h"
 #include "tui/words.h"
 
 #include "sessions/session.h"
 
+#include <langinfo.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -40,7 +41,21 @@ static json_t *list_json(const char *directory, const struct session_summary *ro
     return json_pack("{s:o, s:o}", "directory", cli_json_text(directory), "sessions", sessions);
 }
 
-static int print_list(const char *directory, const struct session_summary *rows, int count, struct error *error)
+/* Forks stand below what they come from, with a corner on a terminal; for programs the name is the line's first word.
+ */
+static void name_cell(struct table *table, const char *name, int depth)
+{
+    enum { DEEPEST = 16 }; /* shown */
+    const bool corners = cli_columns(stdout, 0) > 0 && strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
+    if (depth == 0)
+        table_cell(table, "%s", name);
+    else
+        table_cell(table, "%*s%s%s", 2 * ((depth < DEEPEST ? depth : DEEPEST) - 1), "", corners ? "\u2514 " : "  ",
+                   name);
+}
+
+static int print_list(const char *directory, const struct session_summary *rows, const int *depths, int count,
+                      struct error *error)
 {
     if (count == 0) {
         printf("no sessions in %s\n", directory);
@@ -57,7 +72,7 @@ static int print_list(const char *directory, const struct session_summary *rows,
         char percent[CLI_VALUE_SIZE], changed[CLI_VALUE_SIZE];
         words_percent(rows[i].best_accuracy, percent, sizeof percent);
         format_time(rows[i].changed, changed);
-        table_cell(table, "%s", rows[i].name);
+        name_cell(table, rows[i].name, depths[i]);
         table_cell(table, "%s", rows[i].preset);
         table_cell(table, "%s", rows[i].state);
         table_cell(table, "%ld", rows[i].step);
@@ -66,7 +81,7 @@ static int print_list(const char *directory, const struct session_summary *rows,
         if (forks && *rows[i].parent)
             table_cell(table, "%s, step %ld", rows[i].parent, rows[i].parent_step);
         else if (forks)
-            table_cell(table, " ");
+            table_cell(table, "%s", "");
     }
     int result = table_print(table, stdout, error);
     table_destroy(table);
@@ -75,7 +90,7 @@ static int print_list(const char *directory, const struct session_summary *rows,
 
 static enum cli_status list(struct cli *cli)
 {
-    struct error error;
+    struct error error = {"out of memory"};
     struct session_summary *rows = NULL;
     char directory[SETTINGS_PATH_SIZE];
     int count = 0;
@@ -83,10 +98,13 @@ static enum cli_status list(struct cli *cli)
         sessions_list(&cli->settings, &rows, &count, &error) != 0)
         return cli_failed(cli, &error);
     enum cli_status status = CLI_DONE;
+    int *depths = calloc((size_t)count + 1, sizeof *depths);
     if (cli->settings.json)
         status = cli_print_json(cli, list_json(directory, rows, count));
-    else if (print_list(directory, rows, count, &error) != 0)
+    else if (!depths || sessions_family(rows, count, depths, &error) != 0 ||
+             print_list(directory, rows, depths, count, &error) != 0)
         status = cli_failed(cli, &error);
+    free(depths);
     free(rows);
     return status;
 }
@@ -320,19 +338,52 @@ static enum cli_status show(struct cli *cli, const char *name)
     return status;
 }
 
+/* ---- The verbs ---- */
+
+static const struct verb {
+    const char *name;
+    int least, most;     /* operands behind it */
+    const char *wants;   /* what they are */
+    const char *options; /* its own, separated by blanks */
+} verbs[] = {{"list", 0, 0, "no name: `nfbench sessions show SESSION`?", ""},
+             {"show", 1, 1, "the name of one session", ""},
+             {"compare", 2, 8, "the names of 2 to 8 sessions", "png scale"},
+             {"verify", 0, 63, "names of sessions, or all", "repair"}};
+
+static const struct verb *find_verb(const char *name)
+{
+    for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++)
+        if (strcmp(verbs[i].name, name) == 0)
+            return &verbs[i];
+    return NULL;
+}
+
+static int check_verb(const struct cli *cli, const struct verb *verb, struct error *error)
+{
+    const int count = cli->operand_count > 0 ? cli->operand_count - 1 : 0;
+    if (!verb)
+        return error_set(error, "%.60s: must be list, show, compare or verify", cli->operands[0]);
+    if (count < verb->least || count > verb->most)
+        return error_set(error, "%s takes %s", verb->name, verb->wants);
+    for (int i = 0; i < CLI_OPTIONS && cli->command->options[i].name; i++)
+        if (cli->values[i] && !strstr(verb->options, cli->command->options[i].name))
+            return error_set(error, "--%s means nothing to sessions %s", cli->command->options[i].name, verb->name);
+    return 0;
+}
+
 enum cli_status cli_sessions(struct cli *cli)
 {
     struct error error;
-    const char *verb = cli->operand_count > 0 ? cli->operands[0] : "list";
-    if (strcmp(verb, "list") == 0 && cli->operand_count <= 1)
-        return list(cli);
-    if (strcmp(verb, "show") == 0 && cli->operand_count == 2)
-        return show(cli, cli->operands[1]);
-    if (strcmp(verb, "list") == 0)
-        error_set(&error, "list takes no name: `nfbench sessions show %.100s`?", cli->operands[1]);
-    else if (strcmp(verb, "show") == 0)
-        error_set(&error, "show needs the name of a session");
-    else
-        error_set(&error, "%.60s: must be list or show SESSION", verb);
-    return cli_usage(cli, &error);
+    const struct verb *verb = find_verb(cli->operand_count > 0 ? cli->operands[0] : "list");
+    if (check_verb(cli, verb, &error) != 0)
+        return cli_usage(cli, &error);
+    char **names = cli->operands + 1;
+    const int count = cli->operand_count - 1;
+    if (strcmp(verb->name, "show") == 0)
+        return show(cli, names[0]);
+    if (strcmp(verb->name, "compare") == 0)
+        return cli_sessions_compare(cli, names, count);
+    if (strcmp(verb->name, "verify") == 0)
+        return cli_sessions_verify(cli, names, count);
+    return list(cli);
 }

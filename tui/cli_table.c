@@ -90,16 +90,53 @@ static int text_width(const char *text)
     return width;
 }
 
-static void print_row(const struct table *table, const int *widths, int first, FILE *stream)
+/* Bytes of a text that fit into so many cells. */
+static int bytes_within(const char *text, int cells)
+{
+    char copy[64];
+    int bytes = 0;
+    for (const char *at = text; *at; at++) { /* ends of characters: bytes that do not begin with 10 in UTF-8 */
+        const int length = (int)(at - text) + 1;
+        if ((at[1] & 0xc0) == 0x80)
+            continue;
+        if (length - bytes >= (int)sizeof copy)
+            break;
+        snprintf(copy, sizeof copy, "%.*s", length - bytes, text + bytes);
+        cells -= text_width(copy);
+        if (cells < 0)
+            break;
+        bytes = length;
+    }
+    return bytes;
+}
+
+/* A cell, cut to its width; returns the cells that it takes. */
+static int print_cell(const char *text, int width, FILE *stream)
+{
+    static const char dots[] = "..";
+    if (text_width(text) <= width) {
+        fputs(text, stream);
+        return text_width(text);
+    }
+    const int bytes = bytes_within(text, width - (int)strlen(dots));
+    char *cut = strndup(text, (size_t)bytes);
+    const int taken = cut ? text_width(cut) : 0;
+    fprintf(stream, "%s%s", cut ? cut : "", dots);
+    free(cut);
+    return taken + (int)strlen(dots);
+}
+
+/* The first column, and those of [from, to). */
+static void print_row(const struct table *table, const int *widths, int first, int from, int to, FILE *stream)
 {
     int pending = 0; /* blanks that are owed when more text follows, so that no line ends in blanks */
-    for (int c = 0; c < table->column_count && first + c < table->count; c++) {
+    for (int c = 0; c < to && first + c < table->count; c = c == 0 ? from : c + 1) {
         const char *text = table->cells[first + c];
-        int gap = widths[c] - text_width(text);
+        int width = text_width(text), gap = widths[c] - (width < widths[c] ? width : widths[c]);
         int before = table->columns[c] == 'r' ? gap : 0;
         if (*text) {
-            fprintf(stream, "%*s%s", pending + before, "", text);
-            pending = gap - before + 2;
+            fprintf(stream, "%*s", pending + before, "");
+            pending = widths[c] - before - print_cell(text, widths[c], stream) + 2;
         } else {
             pending += gap + 2;
         }
@@ -107,7 +144,30 @@ static void print_row(const struct table *table, const int *widths, int first, F
     fputc('\n', stream);
 }
 
-int table_print(const struct table *table, FILE *stream, struct error *error)
+/* Columns from `from` on that fit, at least one: the end of the group. */
+static int group_end(const struct table *table, const int *widths, int from, int columns)
+{
+    int used = widths[0] + 2 + widths[from], end = from + 1;
+    while (end < table->column_count && used + 2 + widths[end] <= columns)
+        used += 2 + widths[end++];
+    return end;
+}
+
+/* Makes the columns behind the first narrower, where all of them then fit side by side; else none is wider than the
+ * whole. */
+static void narrow(const struct table *table, int *widths, int columns)
+{
+    enum { LEAST = 14 };
+    const int others = table->column_count - 1, room = columns - widths[0];
+    int share = others > 0 ? room / others - 2 : 0, most = 0;
+    if (others < 1 || group_end(table, widths, 1, columns) == table->column_count)
+        return;
+    most = share >= LEAST ? share : room - 2 > LEAST ? room - 2 : LEAST;
+    for (int c = 1; c < table->column_count; c++)
+        widths[c] = widths[c] < most ? widths[c] : most;
+}
+
+int table_print_within(const struct table *table, int columns, FILE *stream, struct error *error)
 {
     int *widths = table && !table->out_of_memory ? calloc((size_t)table->column_count, sizeof *widths) : NULL;
     if (!widths)
@@ -117,8 +177,22 @@ int table_print(const struct table *table, FILE *stream, struct error *error)
         if (width > widths[i % table->column_count])
             widths[i % table->column_count] = width;
     }
-    for (int first = 0; first < table->count; first += table->column_count)
-        print_row(table, widths, first, stream);
+    if (columns > 0)
+        narrow(table, widths, columns);
+    int from = 1, to;
+    do {
+        to = columns > 0 && table->column_count > 1 ? group_end(table, widths, from, columns) : table->column_count;
+        if (from > 1)
+            fputc('\n', stream);
+        for (int first = 0; first < table->count; first += table->column_count)
+            print_row(table, widths, first, from, to, stream);
+        from = to;
+    } while (from < table->column_count);
     free(widths);
     return 0;
+}
+
+int table_print(const struct table *table, FILE *stream, struct error *error)
+{
+    return table_print_within(table, 0, stream, error);
 }

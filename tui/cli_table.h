@@ -19,4 +19,8 @@ void table_cell(struct table *table, const char *format, ...) __attribute__((for
  * happened to the stream is for its owner to ask. */
 int table_print(const struct table *table, FILE *stream, struct error *error);
 
+/* The same within so many columns of a terminal (0: any number): columns that do not all fit beside the first are
+ * printed in groups below each other, each with the first; a cell that is still too wide ends in "..". */
+int table_print_within(const struct table *table, int columns, FILE *stream, struct error *error);
+
 #endif

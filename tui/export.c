@@ -87,8 +87,6 @@ bool export_needs_network(const struct export_set *set)
 
 /* ---- A session's pictures ---- */
 
-static const double SMOOTHING = 0.95; /* as on the screen at first */
-
 int export_open(struct export_source *source, struct session *session, const struct settings *settings,
                 struct error *error)
 {
@@ -99,7 +97,7 @@ int export_open(struct export_source *source, struct session *session, const str
                                      .probe_at = -1,
                                      .checkpoint = {.which = MEASURE_BEST},
                                      .part = "test"};
-    if (session_metrics(session, &source->metrics, error) || curves_create(SMOOTHING, &source->curves, error) ||
+    if (session_metrics(session, &source->metrics, error) || curves_create(EXPORT_SMOOTHING, &source->curves, error) ||
         curves_add_history(source->curves, &source->metrics, error))
         return -1;
     source->step = source->metrics.last_step;

@@ -7,6 +7,8 @@
 #include "tui/measure.h"
 #include "viz/theme.h"
 
+#define EXPORT_SMOOTHING 0.95 /* of the curves, as on the screen at first */
+
 enum { EXPORT_ROWS = 64, EXPORT_PATH_SIZE = 4096, EXPORT_SCALE_MAX = 4 };
 
 /* A session as its pictures need it. */

@@ -137,11 +137,18 @@ static const struct cli_command commands[] = {
      .options = {{"steps", "N", "steps a repeat (5)"}, {"repeats", "N", "repeats (5)"}},
      .main = cli_bench},
     {.name = "sessions",
-     .operands = "[list | show SESSION]",
-     .summary = "lists the sessions, or shows the settings and epochs of one",
-     .about = "",
+     .operands = "[list | show SESSION | compare SESSION... | verify [SESSION...]]",
+     .summary = "lists the sessions, shows one, compares some, or verifies what is on the disk",
+     .about =
+         "compare takes 2 to 8 sessions: the settings that differ, the commands that changed them, what came of it. "
+         "verify reads all of the sessions that are named, or of every one (all): checkpoints by their SHA-256, logs "
+         "line by line, and whether they agree; exit code 1 when something is wrong. --repair mends what can be mended "
+         "without losing anything: damaged files are moved aside, none is deleted.",
      .settings = "sessions-dir json",
-     .max_operands = 2,
+     .options = {{"png", "FILE", "compare: the curves of all as a picture"},
+                 {"scale", "N", "compare: pixels of the picture: 1 to 4 times its size (2)"},
+                 {"repair", NULL, "verify: mend what can be mended"}},
+     .max_operands = 64,
      .main = cli_sessions},
     {.name = "doctor",
      .operands = "",

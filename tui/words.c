@@ -71,6 +71,22 @@ void words_percent(double part, char *text, size_t size)
         snprintf(text, size, "-");
 }
 
+void words_cut(char *text, size_t size, int columns)
+{
+    const char *at = text, *keep = text;
+    int used = 0;
+
+    if (text_columns(text) <= columns)
+        return;
+    while (*at) {
+        used += code_columns(text_next(&at));
+        if (used > columns - 1 || (size_t)(at - text) + sizeof("\u2026") > size)
+            break;
+        keep = at;
+    }
+    memcpy(text + (keep - text), "\u2026", sizeof("\u2026"));
+}
+
 void words_rate(double rate, char *text, size_t size)
 {
     snprintf(text, size, "%.4g", rate);

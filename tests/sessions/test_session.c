@@ -247,6 +247,23 @@ static const struct session_summary *find(const struct session_summary *list, in
     return NULL;
 }
 
+/* A screen that is still looked at keeps the session open behind the end. */
+static void test_an_end_is_an_end_whoever_has_it_open(void **state)
+{
+    (void)state;
+    struct settings settings = small_settings();
+    struct session *session = create_session(&settings, "looked-at");
+    struct session_summary summary;
+    log_steps(session, 1, 2);
+    session_summarize(session, &summary);
+    assert_string_equal(summary.state, "training");
+    assert_ok(session_end(session, TRAINER_FINISHED, 2, "", &error), &error);
+    session_summarize(session, &summary);
+    assert_true(summary.locked);
+    assert_string_equal(summary.state, trainer_state_name(TRAINER_FINISHED));
+    session_close(session);
+}
+
 static void test_list(void **state)
 {
     (void)state;
@@ -352,6 +369,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_default_directory, folder_setup, folder_teardown),
         cmocka_unit_test_setup_teardown(test_one_writer, folder_setup, folder_teardown),
         cmocka_unit_test_setup_teardown(test_a_killed_owner_leaves_no_lock, folder_setup, folder_teardown),
+        cmocka_unit_test_setup_teardown(test_an_end_is_an_end_whoever_has_it_open, folder_setup, folder_teardown),
         cmocka_unit_test_setup_teardown(test_list, folder_setup, folder_teardown),
         cmocka_unit_test_setup_teardown(test_update, folder_setup, folder_teardown),
     };

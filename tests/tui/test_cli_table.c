@@ -84,6 +84,58 @@ static void test_width_is_in_cells_of_the_terminal(void **state)
     table_destroy(table);
 }
 
+static char *printed_within(const struct table *table, int columns)
+{
+    char *text = NULL;
+    size_t size = 0;
+    struct error error;
+    FILE *file = open_memstream(&text, &size);
+    assert_non_null(file);
+    assert_int_equal(table_print_within(table, columns, file, &error), 0);
+    assert_int_equal(fclose(file), 0);
+    return text;
+}
+
+/* Columns that have no room stand below, each group with the first column; no line is wider than the terminal. */
+static void test_columns_that_do_not_fit_stand_below(void **state)
+{
+    (void)state;
+    static const char *const cells[] = {"", "a one", "b two", "c three", "lr", "0.1, now 0.05", "0.2", "0.30000000"};
+    struct table *table = table_create("llll");
+    fill(table, cells, 8);
+    char *text = printed_within(table, 40);
+    assert_string_equal(text, "    a one          b two  c three\n"
+                              "lr  0.1, now 0.05  0.2    0.30000000\n");
+    free(text);
+    text = printed_within(table, 24);
+    assert_string_equal(text, "    a one          b two\n"
+                              "lr  0.1, now 0.05  0.2\n"
+                              "\n"
+                              "    c three\n"
+                              "lr  0.30000000\n");
+    free(text);
+    table_destroy(table);
+}
+
+static void test_cells_that_are_too_wide_are_cut(void **state)
+{
+    (void)state;
+    static const char *const cells[] = {"", "a", "b", "data", "/a/long/path/to/some/images", "/short"};
+    struct table *table = table_create("lll");
+    fill(table, cells, 6);
+    char *text = printed_within(table, 38);
+    assert_string_equal(text, "      a                b\n"
+                              "data  /a/long/path/..  /short\n");
+    free(text);
+    text = printed_within(table, 0);
+    assert_non_null(strstr(text, "/a/long/path/to/some/images"));
+    free(text);
+    text = printed_within(table, 3); /* narrower than any table */
+    assert_non_null(strstr(text, ".."));
+    free(text);
+    table_destroy(table);
+}
+
 static void test_no_table_is_an_error_not_a_crash(void **state)
 {
     (void)state;
@@ -101,6 +153,8 @@ int main(void)
         cmocka_unit_test(test_no_blanks_at_a_lines_end),
         cmocka_unit_test(test_unfinished_row),
         cmocka_unit_test(test_width_is_in_cells_of_the_terminal),
+        cmocka_unit_test(test_columns_that_do_not_fit_stand_below),
+        cmocka_unit_test(test_cells_that_are_too_wide_are_cut),
         cmocka_unit_test(test_no_table_is_an_error_not_a_crash),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,228 @@
+/* `nfbench sessions compare` and `verify`, and the families in the list: what is said is what the sessions have. */
+#include "tests/tui/process.h"
+
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+/* base; child, its fork at step 5 with another rate; grandchild, a fork of that at step 11; other, a run of its own. */
+static int make_family(void **state)
+{
+    if (process_setup(state) != 0)
+        return -1;
+    FILE *script = fopen(process_path("changes"), "w");
+    assert_non_null(script);
+    fputs("at 3 lr 0.01\nat 4 save\n", script);
+    assert_int_equal(fclose(script), 0);
+    run_expecting(0, "train " TINY "--epochs 2 --log-every 1 --script changes --session base");
+    run_expecting(0, "fork base --at 5 --name child --lr 0.02");
+    run_expecting(0, "resume child");
+    run_expecting(0, "fork child --at 11 --name grandchild");
+    run_expecting(0, "resume grandchild --epochs 3");
+    run_expecting(0, "train " TINY "--epochs 1 --momentum 0.5 --session other");
+    return 0;
+}
+
+static const json_t *at(const json_t *array, size_t index)
+{
+    const json_t *value = json_array_get(array, index);
+    assert_non_null(value);
+    return value;
+}
+
+static void sessions_stand_side_by_side(void **state)
+{
+    (void)state;
+    json_t *all = last_json(run_expecting(0, "sessions compare base child other --json"));
+    const json_t *sessions = json_object_get(all, "sessions"), *base = at(sessions, 0), *other = at(sessions, 2);
+    assert_int_equal(json_array_size(sessions), 3);
+    assert_string_equal(json_text_at(base, "session"), "base");
+    assert_int_equal((int)json_number_at(base, "step"), 16);
+    assert_int_equal((int)json_number_at(base, "commands"), 4); /* two that waited, two that were done */
+    assert_int_equal(json_array_size(json_object_get(base, "changes")), 1);
+    assert_int_equal((int)json_number_at(at(json_object_get(base, "changes"), 0), "step"), 3);
+    assert_int_equal(json_array_size(json_object_get(at(sessions, 1), "changes")), 2);
+    json_t *shown = last_json(run_expecting(0, "sessions show base --json"));
+    const json_t *epochs = json_object_get(shown, "epochs");
+    const char *const keys[] = {"train_loss", "validation_accuracy", "validation_loss", "test_accuracy", "test_loss"};
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
+        assert_true(json_number_at(base, keys[i]) == json_number_at(at(epochs, 1), keys[i]));
+    const double first = json_number_at(at(epochs, 0), "validation_loss"),
+                 last = json_number_at(at(epochs, 1), "validation_loss");
+    const json_t *best = json_object_get(json_object_get(base, "best"), "validation_loss");
+    assert_true(json_number_at(best, "value") == (first < last ? first : last));
+    assert_int_equal((int)json_number_at(best, "step"), first < last ? 8 : 16);
+    assert_true(json_number_at(base, "images_per_second") > 0 && json_number_at(base, "seconds") > 0);
+    assert_true(json_number_at(json_object_get(base, "signal_first"), "ratio") > 0);
+    assert_int_equal((int)json_number_at(json_object_get(base, "signal_first"), "step"), 0);
+    assert_true(json_is_null(json_object_get(all, "common_origin")));
+    assert_true(json_is_null(json_object_get(other, "test_accuracy")) == false);
+    json_decref(shown);
+    json_decref(all);
+}
+
+/* As they began, and as they are now. */
+static void settings_that_differ_are_told(void **state)
+{
+    (void)state;
+    json_t *all = last_json(run_expecting(0, "sessions compare base child other --json"));
+    const json_t *differences = json_object_get(all, "differences"), *row;
+    size_t index, found = 0;
+    json_array_foreach((json_t *)differences, index, row)
+    {
+        const json_t *began = json_object_get(row, "values"), *now = json_object_get(row, "values_now");
+        if (strcmp(json_text_at(row, "setting"), "lr") == 0) {
+            found++;
+            assert_string_equal(json_string_value(at(began, 0)), "0.05");
+            assert_string_equal(json_string_value(at(now, 0)), "0.01");
+            assert_string_equal(json_string_value(at(now, 1)), "0.02");
+            assert_string_equal(json_string_value(at(now, 2)), "0.05");
+        } else if (strcmp(json_text_at(row, "setting"), "momentum") == 0) {
+            found++;
+            assert_string_equal(json_string_value(at(began, 2)), "0.5");
+        }
+        assert_string_not_equal(json_text_at(row, "setting"), "batch");
+    }
+    assert_int_equal(found, 2);
+    json_decref(all);
+    const char *out = run_expecting(0, "sessions compare base child other")->out;
+    assert_non_null(strstr(out, "0.05, now 0.01"));
+    assert_non_null(strstr(out, "changes of b child:\n  step 3: lr 0.05 -> 0.01"));
+    assert_non_null(strstr(out, "common origin of a and b: base, the same up to step 5\n"));
+    assert_null(strstr(out, " \n")); /* plain for programs */
+}
+
+static void forks_have_a_common_origin(void **state)
+{
+    (void)state;
+    json_t *all = last_json(run_expecting(0, "sessions compare grandchild base child --json"));
+    assert_string_equal(json_text_at(json_object_get(all, "common_origin"), "session"), "base");
+    assert_int_equal((int)json_number_at(json_object_get(all, "common_origin"), "step"), 5);
+    json_decref(all);
+    all = last_json(run_expecting(0, "sessions compare grandchild child --json"));
+    assert_string_equal(json_text_at(json_object_get(all, "common_origin"), "session"), "child");
+    assert_int_equal((int)json_number_at(json_object_get(all, "common_origin"), "step"), 11);
+    json_decref(all);
+}
+
+static void curves_lie_over_each_other_in_a_picture(void **state)
+{
+    (void)state;
+    unsigned char head[24];
+    run_expecting(0, "sessions compare base child other --png over.png --scale 1");
+    FILE *file = fopen(process_path("over.png"), "rb");
+    assert_non_null(file);
+    assert_int_equal(fread(head, 1, sizeof head, file), sizeof head);
+    fclose(file);
+    assert_memory_equal(head + 1, "PNG", 3);
+    assert_int_equal(head[18] << 8 | head[19], 1200);
+    assert_non_null(strstr(run_expecting(2, "sessions compare base child --png over.jpg")->err, "must end in .png"));
+}
+
+static void what_cannot_be_compared_is_said(void **state)
+{
+    (void)state;
+    assert_non_null(strstr(run_expecting(2, "sessions compare base")->err, "takes the names of 2 to 8 sessions"));
+    assert_non_null(strstr(run_expecting(1, "sessions compare base nothing")->err, "there is no session"));
+    assert_non_null(strstr(run_expecting(1, "sessions compare base child base")->err, "session base is named twice"));
+    assert_non_null(strstr(run_expecting(2, "sessions list --repair")->err, "--repair means nothing to sessions list"));
+    assert_non_null(strstr(run_expecting(2, "sessions judge")->err, "must be list, show, compare or verify"));
+}
+
+/* ---- Families ---- */
+
+static void families_are_listed_as_trees(void **state)
+{
+    (void)state;
+    const char *out = run_expecting(0, "sessions")->out, *base = strstr(out, "\nbase ");
+    assert_non_null(base);
+    const char *child = strstr(base, "\n  child "), *grandchild = child ? strstr(child, "\n    grandchild ") : NULL;
+    assert_non_null(grandchild);
+    assert_ptr_equal(strchr(child + 1, '\n'), grandchild); /* right below it */
+    assert_non_null(strstr(out, "\nother "));
+}
+
+/* Folders that were removed, or that call each other parents, lose no session from the list. */
+static void broken_families_lose_nobody(void **state)
+{
+    (void)state;
+    const char *const names[] = {"one", "two", "three"};
+    const char *const parents[] = {"3 two\n", "3 one\n", "4 gone\n"};
+    for (int i = 0; i < 3; i++) {
+        char path[64];
+        run_expecting(0, "train " TINY "--steps 1 --session %s --sessions-dir broken", names[i]);
+        snprintf(path, sizeof path, "broken/%s/parent", names[i]);
+        FILE *file = fopen(process_path(path), "w");
+        assert_non_null(file);
+        fputs(parents[i], file);
+        assert_int_equal(fclose(file), 0);
+    }
+    const char *out = run_expecting(0, "sessions --sessions-dir broken")->out;
+    for (int i = 0; i < 3; i++) {
+        char line[32];
+        snprintf(line, sizeof line, "%s  ", names[i]); /* not the parent's of another */
+        assert_non_null(strstr(out, line));
+    }
+    assert_non_null(strstr(out, "\nthree "));
+    assert_non_null(strstr(out, "gone, step 4"));
+    run_expecting(0, "sessions compare broken/one broken/two broken/three");
+}
+
+/* ---- verify ---- */
+
+static void what_is_wrong_is_told_and_mended(void **state)
+{
+    (void)state;
+    run_expecting(0, "train " TINY "--epochs 2 --session hurt");
+    assert_non_null(strstr(run_expecting(0, "sessions verify hurt")->out, "hurt: fine, step 16, 2 checkpoints, "));
+    assert_int_equal(truncate(process_path("nfbench/hurt/checkpoints/16.safetensors"), 1000), 0);
+    const struct outcome *outcome = run_expecting(1, "sessions verify");
+    assert_non_null(strstr(outcome->out, "hurt: 1 wrong"));
+    assert_non_null(strstr(outcome->out, "wrong: checkpoints/16.safetensors: cut off"));
+    assert_non_null(strstr(outcome->out, "of 5 sessions fine"));
+    json_t *all = last_json(run_expecting(1, "sessions verify all --json"));
+    assert_true(json_is_false(json_object_get(all, "ok")));
+    assert_int_equal((int)json_number_at(all, "wrong"), 1);
+    assert_int_equal(json_array_size(json_object_get(all, "sessions")), 5);
+    json_decref(all);
+    assert_non_null(strstr(run_expecting(0, "sessions verify hurt base --repair")->out, "repaired: checkpoints/16"));
+    run_expecting(0, "sessions verify hurt");
+    assert_non_null(strstr(run_expecting(0, "resume hurt")->err, "steps 8 to 16"));
+    run_expecting(1, "sessions verify base nothing");
+}
+
+static void a_session_that_trains_is_not_mended(void **state)
+{
+    (void)state;
+    struct process process = process_start("train " TINY "--epochs 1000 --session busy", NULL);
+    wait_for_text("nfbench/busy/metrics.jsonl", "\"step\":2");
+    assert_non_null(strstr(run_expecting(0, "sessions verify busy")->out, "busy: fine"));
+    assert_non_null(strstr(run_expecting(1, "sessions verify busy --repair")->err, "in use by process"));
+    kill(process.pid, SIGINT);
+    process_finish(&process);
+    run_expecting(0, "sessions verify busy --repair");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(sessions_stand_side_by_side),
+        cmocka_unit_test(settings_that_differ_are_told),
+        cmocka_unit_test(forks_have_a_common_origin),
+        cmocka_unit_test(curves_lie_over_each_other_in_a_picture),
+        cmocka_unit_test(what_cannot_be_compared_is_said),
+        cmocka_unit_test(families_are_listed_as_trees),
+        cmocka_unit_test(what_is_wrong_is_told_and_mended),
+        cmocka_unit_test(broken_families_lose_nobody),
+        cmocka_unit_test(a_session_that_trains_is_not_mended),
+    };
+    return cmocka_run_group_tests(tests, make_family, process_teardown);
+}
