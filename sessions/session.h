@@ -187,8 +187,9 @@ int sessions_list(const struct settings *settings, struct session_summary **out,
 /* Brings a list (NULL and 0 at first) up to date; of sessions whose files have not been written since, the row stays
  * and nothing is read. On failure the list is as before. */
 int sessions_update(const struct settings *settings, struct session_summary **list, int *count, struct error *error);
-/* Puts the rows in the order of a tree: behind each those that are forks of it, in the order they had. `depths` (count):
- * how far each is from the root of its family; that of a parent which is not in the list is the fork itself. */
+/* Puts the rows in the order of a tree: behind each those that are forks of it, in the order they had. `depths`
+ * (count): how far each is from the root of its family; that of a parent which is not in the list is the fork itself.
+ */
 int sessions_family(struct session_summary *rows, int count, int *depths, struct error *error);
 
 #endif

@@ -127,7 +127,8 @@ static void write_commands(const struct compared *session, int figure, char text
 {
     (void)figure;
     const int changes = count_changes(session);
-    snprintf(text, CLI_VALUE_SIZE, "%d (%d change%s)", session->metrics.command_count, changes, changes == 1 ? "" : "s");
+    snprintf(text, CLI_VALUE_SIZE, "%d (%d change%s)", session->metrics.command_count, changes,
+             changes == 1 ? "" : "s");
 }
 
 static bool is_measured(const struct comparison *comparison, int figure)

@@ -345,7 +345,7 @@ static const struct verb {
     int least, most;     /* operands behind it */
     const char *wants;   /* what they are */
     const char *options; /* its own, separated by blanks */
-} verbs[] = {{"list", 0, 0, "no name: `nfbench sessions show SESSION`?", ""},
+} verbs[] = {{"list", 0, 0, "no name", ""},
              {"show", 1, 1, "the name of one session", ""},
              {"compare", 2, 8, "the names of 2 to 8 sessions", "png scale"},
              {"verify", 0, 63, "names of sessions, or all", "repair"}};
@@ -363,6 +363,8 @@ static int check_verb(const struct cli *cli, const struct verb *verb, struct err
     const int count = cli->operand_count > 0 ? cli->operand_count - 1 : 0;
     if (!verb)
         return error_set(error, "%.60s: must be list, show, compare or verify", cli->operands[0]);
+    if (count > 0 && verb->most == 0)
+        return error_set(error, "%s takes no name: `nfbench sessions show %.100s`?", verb->name, cli->operands[1]);
     if (count < verb->least || count > verb->most)
         return error_set(error, "%s takes %s", verb->name, verb->wants);
     for (int i = 0; i < CLI_OPTIONS && cli->command->options[i].name; i++)

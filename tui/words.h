@@ -12,7 +12,7 @@ void words_sentences(char *text);
 void words_percent(double part, char *text, size_t size); /* 0.7123 -> "71.23 %"; "-" when below 0 or NaN */
 /* Cuts a UTF-8 text to so many columns, the last of them an ellipsis; `size`: of its memory, at least 4 bytes. */
 void words_cut(char *text, size_t size, int columns);
-void words_rate(double rate, char *text, size_t size);    /* a learning rate in four digits: "0.01234", "1.2e-06" */
+void words_rate(double rate, char *text, size_t size); /* a learning rate in four digits: "0.01234", "1.2e-06" */
 
 /* The next line of a text that is wrapped at blanks to `columns`: its length in bytes; *next is where to go on, at the
  * text's end "". A word that is too long is cut. */

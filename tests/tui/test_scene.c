@@ -315,12 +315,9 @@ static void states_are_said(void **state)
     static const struct {
         enum trainer_state state;
         const char *words;
-    } cases[] = {{TRAINER_PAUSED, "paused"},
-                 {TRAINER_SAVING, "saving"},
-                 {TRAINER_WAITING, "waiting: disk full"},
-                 {TRAINER_FINISHED, "finished"},
-                 {TRAINER_DIVERGED, "diverged"},
-                 {TRAINER_EVALUATING, "evaluating  25 %"}};
+    } cases[] = {
+        {TRAINER_PAUSED, "paused"},     {TRAINER_SAVING, "saving"},     {TRAINER_WAITING, "waiting: disk full"},
+        {TRAINER_FINISHED, "finished"}, {TRAINER_DIVERGED, "diverged"}, {TRAINER_EVALUATING, "evaluating  25 %"}};
 
     (void)state;
     go_live(10);
