@@ -118,21 +118,29 @@ int app_source(struct app *app, const char *path, struct error *error)
     return script_run(path, &app->script_depth, source_line, app, error);
 }
 
-/* What went wrong stays to be read: the outcomes of the lines before it are still to come. */
+static int say_of_file(struct app *app, const struct action *action, const char *title, const struct error *error)
+{
+    app_log(app, JOURNAL_ERROR, "%s: %s", action->text, error->message);
+    app_message(app, ROLE_BAD, title, error->message);
+    return 0;
+}
+
+/* All of it is looked at before any of it is done. What went wrong all the same stays to be read: the outcomes of the
+ * lines before it are still to come. */
 static int act_source(struct app *app, const struct action *action, struct error *error)
 {
     FILE *file = script_open(action->word, error);
 
-    if (!file) /* nothing of it was run */
+    if (!file)
         return -1;
     fclose(file);
+    if (app->script_depth == 0 && script_check(action->word, true, error))
+        return say_of_file(app, action, "Nothing of the file was run", error);
     if (app_source(app, action->word, error) == 0)
         return 0;
     if (app->script_depth > 0) /* in another file, which says so, too */
         return -1;
-    app_log(app, JOURNAL_ERROR, "%s: %s", action->text, error->message);
-    app_message(app, ROLE_BAD, "The file was run up to a mistake", error->message);
-    return 0;
+    return say_of_file(app, action, "The file was run up to a mistake", error);
 }
 
 /* FILE; without one, a name of the step in the session's folder. */

@@ -201,15 +201,14 @@ static void files_of_commands(void **state)
     screen_key("Tab");
     wait_for("bad.nfb");
     screen_key("Enter");
-    wait_for("The file was run up to a mistake");
+    wait_for("Nothing of the file was run");
     wait_for("bad.nfb, line 3: no setting 'momentun'");
     screen_key("Escape");
-    wait_until_gone("The file was run up to a mistake");
+    wait_until_gone("Nothing of the file was run");
     screen_command("source absent.nfb");
     wait_for("cannot read absent.nfb");
-    assert_null(strstr(screen_text(), "run up to a mistake"));
-    wait_for("momentum 0.7 -> 0.6");
-    assert_null(strstr(screen_text(), "0.4"));
+    assert_null(strstr(screen_text(), "of the file was run"));
+    assert_null(strstr(screen_text(), "momentum 0.7 -> 0.6")); /* not even the lines before the mistake */
     leave();
 }
 
