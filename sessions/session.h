@@ -178,6 +178,7 @@ struct session_summary {
     time_t changed; /* last write */
     time_t started; /* when its folder was made, as far as the disk knows that */
     bool locked;    /* some process has it open to train it; a screen keeps it open behind its end, too */
+    int depth;      /* from the root of its family; see sessions_family */
     struct session_stamp stamp;
 };
 /* The row of a session that is open for reading: the same state and step as in the list. */
@@ -187,9 +188,8 @@ int sessions_list(const struct settings *settings, struct session_summary **out,
 /* Brings a list (NULL and 0 at first) up to date; of sessions whose files have not been written since, the row stays
  * and nothing is read. On failure the list is as before. */
 int sessions_update(const struct settings *settings, struct session_summary **list, int *count, struct error *error);
-/* Puts the rows in the order of a tree: behind each those that are forks of it, in the order they had. `depths`
- * (count): how far each is from the root of its family; that of a parent which is not in the list is the fork itself.
- */
-int sessions_family(struct session_summary *rows, int count, int *depths, struct error *error);
+/* Puts the rows in the order of a tree: behind each those that are forks of it, in the order they had, with its depth
+ * in each. One whose parent is not in the list is a root. On failure the list is as before. */
+int sessions_family(struct session_summary *rows, int count, struct error *error);
 
 #endif

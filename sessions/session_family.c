@@ -76,16 +76,16 @@ static bool has_root(const int *parent, int count, int row)
     return row < 0;
 }
 
-static void apply(struct tree *tree, struct session_summary *rows, struct session_summary *copy, int *depths)
+static void apply(const struct tree *tree, struct session_summary *rows, struct session_summary *copy)
 {
     memcpy(copy, rows, (size_t)tree->count * sizeof *rows);
     for (int i = 0; i < tree->count; i++) {
         rows[i] = copy[tree->order[i]];
-        depths[i] = tree->depth[i];
+        rows[i].depth = tree->depth[i];
     }
 }
 
-int sessions_family(struct session_summary *rows, int count, int *depths, struct error *error)
+int sessions_family(struct session_summary *rows, int count, struct error *error)
 {
     const size_t size = (size_t)(count > 0 ? count : 1);
     struct tree tree = {.rows = rows, .count = count};
@@ -108,7 +108,7 @@ int sessions_family(struct session_summary *rows, int count, int *depths, struct
     for (int i = 0; i < count; i++)
         if (parent[i] < 0)
             place(&tree, i);
-    apply(&tree, rows, copy, depths);
+    apply(&tree, rows, copy);
     result = 0;
 out:
     free(copy);

@@ -54,8 +54,7 @@ static void name_cell(struct table *table, const char *name, int depth)
                    name);
 }
 
-static int print_list(const char *directory, const struct session_summary *rows, const int *depths, int count,
-                      struct error *error)
+static int print_list(const char *directory, const struct session_summary *rows, int count, struct error *error)
 {
     if (count == 0) {
         printf("no sessions in %s\n", directory);
@@ -72,7 +71,7 @@ static int print_list(const char *directory, const struct session_summary *rows,
         char percent[CLI_VALUE_SIZE], changed[CLI_VALUE_SIZE];
         words_percent(rows[i].best_accuracy, percent, sizeof percent);
         format_time(rows[i].changed, changed);
-        name_cell(table, rows[i].name, depths[i]);
+        name_cell(table, rows[i].name, rows[i].depth);
         table_cell(table, "%s", rows[i].preset);
         table_cell(table, "%s", rows[i].state);
         table_cell(table, "%ld", rows[i].step);
@@ -90,7 +89,7 @@ static int print_list(const char *directory, const struct session_summary *rows,
 
 static enum cli_status list(struct cli *cli)
 {
-    struct error error = {"out of memory"};
+    struct error error;
     struct session_summary *rows = NULL;
     char directory[SETTINGS_PATH_SIZE];
     int count = 0;
@@ -98,13 +97,10 @@ static enum cli_status list(struct cli *cli)
         sessions_list(&cli->settings, &rows, &count, &error) != 0)
         return cli_failed(cli, &error);
     enum cli_status status = CLI_DONE;
-    int *depths = calloc((size_t)count + 1, sizeof *depths);
     if (cli->settings.json)
         status = cli_print_json(cli, list_json(directory, rows, count));
-    else if (!depths || sessions_family(rows, count, depths, &error) != 0 ||
-             print_list(directory, rows, depths, count, &error) != 0)
+    else if (sessions_family(rows, count, &error) != 0 || print_list(directory, rows, count, &error) != 0)
         status = cli_failed(cli, &error);
-    free(depths);
     free(rows);
     return status;
 }

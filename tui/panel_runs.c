@@ -116,10 +116,34 @@ static int by_name(const void *a, const void *b)
 static const struct order {
     const char *name;
     int (*compare)(const void *, const void *);
-} orders[] = {
-    {"newest first", by_start}, {"best accuracy first", by_best}, {"least loss first", by_loss}, {"by name", by_name}};
+    bool families; /* ... and forks below what they come from */
+} orders[] = {{"newest first", by_start, false},
+              {"best accuracy first", by_best, false},
+              {"least loss first", by_loss, false},
+              {"by name", by_name, false},
+              {"forks below what they come from", by_start, true}};
 
 enum { ORDERS = sizeof(orders) / sizeof(*orders) };
+
+static const struct order *order_of(const struct scene *scene)
+{
+    return &orders[scene->runs_order % ORDERS];
+}
+
+static void sort(const struct scene *scene, const struct run_list *list)
+{
+    qsort(list->rows, (size_t)list->count, sizeof(*list->rows), order_of(scene)->compare);
+    if (order_of(scene)->families)
+        sessions_family(list->rows, list->count, NULL); /* without memory the newest come first */
+}
+
+/* A fork's name stands to the right of its parent's. */
+static int indent_of(const struct scene *scene, const struct session_summary *row)
+{
+    enum { DEEPEST = 8 };
+
+    return order_of(scene)->families ? 2 * (row->depth < DEEPEST ? row->depth : DEEPEST) : 0;
+}
 
 /* ---- The marked row ---- */
 
@@ -148,13 +172,14 @@ struct table {
     int rows;
 };
 
-static struct table lay_out(const struct run_list *list, struct rect area)
+static struct table lay_out(const struct scene *scene, struct rect area)
 {
+    const struct run_list *list = &scene->runs;
     struct table table = {.name = NAME_LEAST, .rows = area.rows - 2};
     int room;
 
     for (int i = 0; i < list->count; i++) {
-        int width = text_columns(list->rows[i].name);
+        int width = text_columns(list->rows[i].name) + indent_of(scene, &list->rows[i]);
 
         table.name = width > table.name ? width : table.name;
     }
@@ -212,11 +237,14 @@ static void draw_row(const struct scene *scene, struct canvas *canvas, struct re
                      int index, bool marked)
 {
     const struct session_summary *row = &scene->runs.rows[index];
-    int column = area.column + MARK_COLUMNS;
+    int column = area.column + MARK_COLUMNS, indent = indent_of(scene, row);
     char text[CELL];
 
     draw_mark(scene, canvas, area.column + 1, area.row, row->name);
-    canvas_text_cut(canvas, column, area.row, table->name, STYLE(marked ? ROLE_SELECTED : ROLE_TEXT), row->name);
+    if (indent > 0)
+        canvas_text(canvas, column + indent - 2, area.row, STYLE(ROLE_DIM), "\u2514");
+    canvas_text_cut(canvas, column + indent, area.row, table->name - indent, STYLE(marked ? ROLE_SELECTED : ROLE_TEXT),
+                    row->name);
     column += table->name;
     for (int i = 0; i < table->count; i++) {
         columns[i].write(row, text);
@@ -229,7 +257,7 @@ static void draw_row(const struct scene *scene, struct canvas *canvas, struct re
 static void draw_table(struct scene *scene, struct canvas *canvas, struct rect area)
 {
     struct run_list *list = &scene->runs;
-    struct table table = lay_out(list, area);
+    struct table table = lay_out(scene, area);
     int marked = marked_index(scene), *top = &scene->runs_top;
     char text[128];
 
@@ -241,7 +269,7 @@ static void draw_table(struct scene *scene, struct canvas *canvas, struct rect a
         draw_row(scene, canvas, (struct rect){area.column, area.row + 1 + i, area.columns, 1}, &table, *top + i,
                  *top + i == marked);
     snprintf(text, sizeof(text), "%d of %d, %s; \u25b6 is this run, letters lie over its charts", marked + 1,
-             list->count, orders[scene->runs_order % ORDERS].name);
+             list->count, order_of(scene)->name);
     canvas_text_cut(canvas, area.column + MARK_COLUMNS, area.row + area.rows - 1, area.columns - MARK_COLUMNS,
                     STYLE(ROLE_DIM), text);
 }
@@ -338,7 +366,7 @@ static void draw(struct scene *scene, struct canvas *canvas, struct rect area)
                                          : "reading the folder of sessions ...");
         return;
     }
-    qsort(list->rows, (size_t)list->count, sizeof(*list->rows), orders[scene->runs_order % ORDERS].compare);
+    sort(scene, list);
     mark(scene, marked_index(scene));
     if (scene->run_opened)
         draw_details(scene, canvas, area);
@@ -348,7 +376,7 @@ static void draw(struct scene *scene, struct canvas *canvas, struct rect area)
 
 static bool walk(struct scene *scene, struct rect area, int key)
 {
-    int at = marked_index(scene), page = lay_out(&scene->runs, area).rows - 1;
+    int at = marked_index(scene), page = lay_out(scene, area).rows - 1;
 
     switch (key) {
     case KEY_CODE_UP:

@@ -127,6 +127,31 @@ static void one_walks_and_sorts_and_the_mark_stays(void **state)
     assert_string_equal(scene.run_marked, "session-35"); /* 0.56, the newest of them is 35 */
 }
 
+/* Below each other, whatever else their order was; one whose parent is gone stands by itself. */
+static void forks_stand_below_what_they_come_from(void **state)
+{
+    static const char *const parents[] = {"", "", "session-1", "session-3", "session-9"};
+
+    (void)state;
+    list_sessions(5);
+    for (int i = 0; i < 5; i++)
+        strcpy(scene.runs.rows[i].parent, parents[i]);
+    for (int i = 0; i < 4; i++) {
+        render(24, 80);
+        press('o');
+    }
+    render(24, 80);
+    must_show(24, "forks below what they come from");
+    assert_int_equal(row_of(24, "session-2"), row_of(24, "session-5") + 1);
+    assert_int_equal(row_of(24, "session-1"), row_of(24, "session-2") + 1);
+    assert_int_equal(row_of(24, "* session-3"), row_of(24, "session-1") + 1);
+    assert_int_equal(row_of(24, "  * session-4"), row_of(24, "session-1") + 2);
+    press('o');
+    render(24, 80);
+    must_show(24, "newest first");
+    assert_int_equal(row_of(24, "* session-3"), -1);
+}
+
 static void space_lays_up_to_eight_over_the_charts(void **state)
 {
     (void)state;
@@ -221,8 +246,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(before_the_list_is_read_it_says_so),        TEST(every_size_can_be_drawn),
         TEST(a_row_tells_of_a_session_as_there_is_room), TEST(one_walks_and_sorts_and_the_mark_stays),
-        TEST(space_lays_up_to_eight_over_the_charts),    TEST(this_run_does_not_lie_over_itself),
-        TEST(enter_shows_where_a_session_differs),       TEST(the_key_bar_names_the_views_keys),
+        TEST(forks_stand_below_what_they_come_from),     TEST(space_lays_up_to_eight_over_the_charts),
+        TEST(this_run_does_not_lie_over_itself),         TEST(enter_shows_where_a_session_differs),
+        TEST(the_key_bar_names_the_views_keys),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
