@@ -20,6 +20,8 @@ static const struct live_setting table[] = {
     {"augment", COMMAND_AUGMENT, LIVE_WORD, AT(augment), .words = augment_words},
     {"schedule", COMMAND_SCHEDULE, LIVE_WORD, AT(schedule), .words = schedule_words},
     {"batch", COMMAND_BATCH, LIVE_INT, AT(batch)},
+    {"epochs", COMMAND_EPOCHS, LIVE_INT, AT(epochs)},
+    {"steps", COMMAND_STEPS, LIVE_LONG, AT(steps)},
     {"probe-every", COMMAND_PROBE_EVERY, LIVE_LONG, AT(probe_every), .automatic = "auto", .of_session = true},
     {"log-every", COMMAND_LOG_EVERY, LIVE_INT, AT(log_every), .of_session = true},
     {"checkpoint-every", COMMAND_CHECKPOINT_EVERY, LIVE_LONG, AT(checkpoint_every), .of_session = true},

@@ -65,14 +65,24 @@ static enum progress loop(struct trainer *trainer)
     }
 }
 
+/* What is new is saved at once, a run as a change of it: whatever happens, there is something to resume. */
+static enum progress begin(struct trainer *trainer)
+{
+    for (int i = 0; i < trainer->change_count; i++) {
+        const struct event event = {.kind = EVENT_COMMAND, .command = trainer->changes[i]};
+        if (trainer_emit(trainer, &event) < 0)
+            return RUN_FAILED;
+    }
+    if (!trainer->resumed || trainer->change_count > 0)
+        return trainer_checkpoint(trainer, false);
+    return trainer_hold(trainer) == 0 ? RUN_ON : RUN_FAILED;
+}
+
 static void run(struct trainer *trainer)
 {
     trainer->mark = clock_measured();
     trainer_set_state(trainer, TRAINER_RUNNING);
-    /* saved at once when it is new: whatever happens, there is something to resume */
-    enum progress progress = !trainer->resumed            ? trainer_checkpoint(trainer, false)
-                             : trainer_hold(trainer) == 0 ? RUN_ON
-                                                          : RUN_FAILED;
+    enum progress progress = begin(trainer);
     if (progress == RUN_ON)
         progress = loop(trainer);
     if (progress == RUN_ENDED && !atomic_load(&trainer->abandon))

@@ -84,7 +84,9 @@ enum command_kind {
     COMMAND_EMA,
     COMMAND_AUGMENT,
     COMMAND_SCHEDULE,
-    COMMAND_BATCH, /* from the next epoch's start on */
+    COMMAND_BATCH,  /* from the next epoch's start on */
+    COMMAND_EPOCHS, /* how long the run is, on which schedules hang: by epochs, and ... */
+    COMMAND_STEPS,  /* ... by steps, 0: by epochs alone */
     COMMAND_PROBE_EVERY,
     COMMAND_LOG_EVERY,
     COMMAND_CHECKPOINT_EVERY,
@@ -97,8 +99,13 @@ enum command_kind {
     COMMAND_ACCEPT,  /* value: one that was tried, else count: its number from 1, 0: the best. It is recorded as the
                       * command that sets it, and the run goes on as it was before the trial */
     COMMAND_DROP,    /* ... none: the trial is forgotten */
+    COMMAND_REPLAY,  /* count: the step up to which; value: not 0: beyond the first difference. Makes recorded steps
+                      * again from where the trainer stands; of one that only looks (snapshot: `replay`) */
     COMMAND_KINDS
 };
+
+/* The name of the checkpoint, where there is one, with the weights that an imported run began with. */
+#define CHECKPOINT_IMPORTED "imported"
 
 /* Where COMMAND_BACK goes beside a step, which is made again from the newest state before it, to the bit. */
 enum {
@@ -151,7 +158,7 @@ struct undo_entry {
     double before;
 };
 
-enum { LIVE_SETTINGS = 13, PENDING_MOST = 16, CHANGES_MOST = 32 };
+enum { LIVE_SETTINGS = 15, PENDING_MOST = 16, CHANGES_MOST = 32 };
 
 /* What a checkpoint must hold beside the parameters (value, momentum, EMA) to go on to the bit. */
 struct training_state {
@@ -192,11 +199,27 @@ struct training_state training_state_first(float learning_rate);
 struct past {
     struct step_record *steps; /* every so many, by --log-every */
     struct epoch_record *epochs;
-    struct command_record *commands; /* that changed the training */
+    struct command_record *commands; /* that changed the training or measured it */
     int step_count, epoch_count, command_count;
     bool imported; /* the run began with weights from elsewhere, not with its network's initialisation */
 };
 void past_free(struct past *past);
+
+/* A recorded figure that was another when the step was made again. */
+struct difference {
+    long step;             /* 0: there is none */
+    const char *figure;    /* by its name in metrics.jsonl */
+    double recorded, made; /* NAN: not finite */
+    double relative;       /* to the recorded one; infinite where one of them is not finite */
+};
+
+/* What came of making a run again, so far. */
+struct replay {
+    long step;             /* the last one that was made */
+    long steps, epochs;    /* records compared */
+    struct difference first;
+    struct difference largest; /* of losses */
+};
 
 /* All optional. In on_step the network may be some steps ahead of the record, where the device has its own queue; in
  * the others it stands at the record's step. A non-zero return fails the run with the error's message; where errno is
@@ -259,6 +282,7 @@ struct snapshot {
     int evaluated, evaluate_total;  /* progress of an evaluation */
     long rehearsed, rehearse_total; /* ... of steps that are not the run's own (TRAINER_RECOMPUTING) */
     struct trial_progress trial;    /* ... of a trial */
+    struct replay replay;           /* of COMMAND_REPLAY */
     long saved_step;                /* of the last checkpoint of this process; 0: none */
     bool diverged;                  /* paused at a step that was not finite, or ended by one */
     long diverged_step;             /* ... that step */
@@ -353,6 +377,11 @@ void trainer_attend(struct trainer *trainer);
 /* Said before the start: this one only comes to a state of another run for its caller (COMMAND_BACK, COMMAND_FORK).
  * Commands that wait in the state stay there, due or not, and a step ahead of it is gone to as well. */
 void trainer_only_looks(struct trainer *trainer);
+
+/* Said before the start: a command that sets a setting is done at once, and saved when the run starts, so that no crash
+ * loses it. The sink hears of it here, on the caller's thread. -1 when it is refused. */
+enum { FIRST_CHANGES = 4 };
+int trainer_change(struct trainer *trainer, const struct command *command, struct error *error);
 
 /* Trains on a thread of its own (signals from outside blocked there), or here (returns when the run has ended; no
  * events are kept). `trainer_start` may begin paused. Once for a trainer, one of the two. */

@@ -1,21 +1,9 @@
 /* Steps made again: a run comes to any step of its past from the nearest state before it, with the commands that were
  * in force, and compares each loss with the recorded one. Until it stands there nothing is undone: whoever calls the
  * way off, a step that is not finite, or a loss that is another one, leaves the run where it was. */
-#include "engine/trainer_internal.h"
+#include "engine/again.h"
 
 #include <stdio.h>
-
-struct again {
-    struct trainer *trainer;
-    struct past past;
-    long from, until;
-    int compared; /* of past.steps, up to the last step made */
-    bool compared_any;
-    int commands; /* of past.commands, done again */
-    int epochs;   /* of past.epochs, whose results the state has */
-    bool anew;    /* from the network's initialisation */
-    long other;   /* the first step whose loss is not the recorded one; 0: all are */
-};
 
 /* What commands that waited come to is among the recorded ones; at the step itself it is undone, too. */
 static void forget_due(struct trainer *trainer)
@@ -25,42 +13,76 @@ static void forget_due(struct trainer *trainer)
         ;
 }
 
+/* What is recorded of a step; NULL: nothing. Asked for in their order. */
+static const struct step_record *recorded_step(struct again *again, long step)
+{
+    const struct past *past = &again->past;
+    while (again->compared < past->step_count && past->steps[again->compared].step < step)
+        again->compared++;
+    return again->compared < past->step_count && past->steps[again->compared].step == step
+               ? &past->steps[again->compared]
+               : NULL;
+}
+
 static int compare(void *context, const struct step_record *made)
 {
     struct again *again = context;
     struct trainer *trainer = again->trainer;
-    const struct past *past = &again->past;
-    while (again->compared < past->step_count && past->steps[again->compared].step < made->step)
-        again->compared++;
-    if (again->compared < past->step_count && past->steps[again->compared].step == made->step) {
-        again->compared_any = true;
-        if (past->steps[again->compared].loss != made->loss && again->other == 0)
-            again->other = made->step;
-    }
+    const struct step_record *recorded = recorded_step(again, made->step);
     forget_due(trainer);
     trainer->now.rehearsed = made->step - again->from;
+    if (again->replay)
+        return replay_step(again, made, recorded);
+    again->compared_any |= recorded != NULL;
+    if (recorded && recorded->loss != made->loss && again->other == 0)
+        again->other = made->step;
     snapshot_publish(&trainer->snapshots, &trainer->now);
     return again->other != 0; /* what comes out of it is not the run that was recorded */
 }
 
-/* The state has the results of the epochs and evaluations that were recorded up to its step. */
-static void take_results(struct again *again)
+/* The state has the results of an epoch or an evaluation. */
+static void take_result(struct trainer *trainer, const struct epoch_record *record)
 {
-    struct trainer *trainer = again->trainer;
     struct training_state *state = &trainer->state;
     const bool validation = trainer->parts.validation > 0;
-    for (; again->epochs < again->past.epoch_count; again->epochs++) {
-        const struct epoch_record *record = &again->past.epochs[again->epochs];
-        if (record->step > state->step)
-            return;
-        state->validation_loss = validation ? record->validation_loss : record->test_loss;
-        state->validation_accuracy = validation ? record->validation_accuracy : record->test_accuracy;
-        trainer->now.epoch = *record;
-        if (!record->best)
-            continue;
-        state->best_accuracy = state->validation_accuracy;
-        state->best_step = record->step;
-    }
+    state->validation_loss = validation ? record->validation_loss : record->test_loss;
+    state->validation_accuracy = validation ? record->validation_accuracy : record->test_accuracy;
+    trainer->now.epoch = *record;
+    if (!record->best)
+        return;
+    state->best_accuracy = state->validation_accuracy;
+    state->best_step = record->step;
+}
+
+/* The next record of an epoch or an evaluation up to the state's step; NULL: there is none. */
+static const struct epoch_record *next_result(const struct again *again)
+{
+    const struct past *past = &again->past;
+    const bool is_there =
+        again->epochs < past->epoch_count && past->epochs[again->epochs].step <= again->trainer->state.step;
+    return is_there ? &past->epochs[again->epochs] : NULL;
+}
+
+/* Takes the next one from its record; a replay measures it. */
+static enum progress take_next(struct again *again)
+{
+    const struct epoch_record *record = next_result(again);
+    enum progress progress = RUN_ON;
+    if (!record)
+        return RUN_ON;
+    if (again->replay)
+        progress = replay_epoch(again, record);
+    again->epochs++;
+    take_result(again->trainer, record);
+    return progress;
+}
+
+static enum progress take_results(struct again *again)
+{
+    enum progress progress = RUN_ON;
+    while (progress == RUN_ON && next_result(again))
+        progress = take_next(again);
+    return progress;
 }
 
 /* Whether the epoch that ends at the state's step was measured, so that the run had gone on into the next. */
@@ -76,19 +98,28 @@ static bool was_measured(const struct again *again)
 static enum progress pass_epoch_end(struct again *again)
 {
     struct trainer *trainer = again->trainer;
-    if (trainer->state.batch_in_epoch < trainer->steps_per_epoch || !was_measured(again))
+    const bool measured = was_measured(again);
+    enum progress progress = RUN_ON;
+    if (trainer->state.batch_in_epoch < trainer->steps_per_epoch)
         return RUN_ON;
+    if (again->replay && measured)
+        progress = take_next(again);
+    if (progress != RUN_ON || !(measured || (again->replay && trainer->state.step < again->until)))
+        return progress;
     const bool ends = trainer->state.step >= trainer->steps_total;
     trainer_roll_over(trainer);
     trainer->measured = ends;
     return ends ? RUN_ON : trainer_change_batch(trainer);
 }
 
-static enum progress do_again(struct trainer *trainer, const struct command_record *recorded, struct error *why)
+static enum progress do_again(struct again *again, const struct command_record *recorded, struct error *why)
 {
+    struct trainer *trainer = again->trainer;
     struct command_record record = {.step = trainer->state.step, .command = recorded->command, .ok = true};
     if (!recorded->ok)
         return RUN_ON;
+    if (record.command.kind == COMMAND_EVALUATE)
+        return again->replay ? take_next(again) : RUN_ON; /* else its result is taken from its record */
     if (record.command.kind == COMMAND_WAIT) {
         if (trainer_wait_again(trainer, &recorded->command) < 0)
             error_set(why, "the record of `%.60s` does not say what waits", recorded->command.text);
@@ -104,10 +135,15 @@ static enum progress do_again(struct trainer *trainer, const struct command_reco
     return progress == RUN_FAILED ? RUN_FAILED : RUN_ON;
 }
 
-/* The batch was passed over then, too. */
-static enum progress pass_over(struct trainer *trainer)
+/* The batch was passed over then, too: the run went on behind it, and recorded nothing of it. */
+static enum progress pass_over(struct again *again)
 {
-    if (trainer->options.on_divergence != DIVERGENCE_CONTINUE)
+    struct trainer *trainer = again->trainer;
+    const long step = trainer->state.step + 1;
+    const struct step_record *recorded = recorded_step(again, step);
+    if (again->replay && replay_lost_step(again, step, recorded))
+        return RUN_INTERRUPTED;
+    if (!again->replay && recorded)
         return RUN_AGAIN;
     trainer->state.step++;
     trainer->state.batch_in_epoch++;
@@ -144,20 +180,25 @@ static enum progress make_some(struct again *again, struct error *why)
     }
     const struct rehearsal rehearsal = {.until = until, .context = again, .on_step = compare};
     const enum progress progress = trainer_rehearse(trainer, &rehearsal);
-    return progress == RUN_AGAIN ? pass_over(trainer) : progress;
+    return progress == RUN_AGAIN ? pass_over(again) : progress;
 }
 
-static enum progress make_again(struct again *again, struct error *why)
+enum progress again_walk(struct again *again, struct error *why)
 {
     struct trainer *trainer = again->trainer;
     const struct past *past = &again->past;
     for (;;) {
         enum progress progress = pass_epoch_end(again);
-        take_results(again);
+        if (progress == RUN_ON && !again->replay)
+            progress = take_results(again);
         forget_due(trainer);
         while (progress == RUN_ON && !*why->message && again->commands < past->command_count &&
                past->commands[again->commands].step <= trainer->state.step)
-            progress = do_again(trainer, &past->commands[again->commands++], why);
+            progress = do_again(again, &past->commands[again->commands++], why);
+        if (progress == RUN_ON && again->replay) { /* what was measured there without a command: a run's end */
+            progress = take_results(again);
+            forget_due(trainer);
+        }
         if (progress != RUN_ON || *why->message || trainer->state.step >= again->until)
             return progress;
         progress = make_some(again, why);
@@ -190,6 +231,19 @@ static int stand_at_the_start(struct trainer *trainer)
     if (network_begin_anew(trainer->network, &trainer->failure) || kept_state_put_back(trainer, &first) < 0)
         return -1;
     trainer->now.step = trainer_record_now(trainer);
+    return 0;
+}
+
+/* What an imported run was made of. 0 with `why` where it is not there. */
+static int stand_at_imported(struct again *again, struct error *why)
+{
+    struct trainer *trainer = again->trainer;
+    struct kept_state at;
+    struct error lost;
+    if (trainer_load_state(trainer, CHECKPOINT_IMPORTED, -1, &at, &lost) == 0)
+        return kept_state_put_back(trainer, &at);
+    error_set(why, "the run began with imported weights, and no checkpoint of them is left from before step %ld",
+              again->until + 1);
     return 0;
 }
 
@@ -236,16 +290,15 @@ static enum progress reach(struct again *again, struct error *why)
     }
     if (sink->recall(sink->context, &trainer->state, again->until, &again->past, why) != 0)
         return RUN_ON;
-    if (again->anew && again->past.imported) {
-        error_set(why, "the run began with imported weights, and no checkpoint of them is left from before step %ld",
-                  again->until + 1);
+    if (again->anew && again->past.imported && stand_at_imported(again, why) < 0)
+        return RUN_FAILED;
+    if (*why->message)
         return RUN_ON;
-    }
     const double seconds = trainer->state.seconds;
     trainer->now.rehearsed = 0;
     trainer->now.rehearse_total = again->until - again->from;
     trainer_set_state(trainer, TRAINER_RECOMPUTING);
-    const enum progress progress = make_again(again, why);
+    const enum progress progress = again_walk(again, why);
     trainer->now.rehearsed = trainer->now.rehearse_total = 0;
     take_clock(again, seconds);
     trainer->state.commands = 0; /* those at the step itself are undone */

@@ -238,7 +238,7 @@ enum progress trainer_do(struct trainer *trainer, struct command_record *record)
         [COMMAND_UNDO] = trainer_undo,      [COMMAND_NOTE] = note,
         [COMMAND_CANCEL] = trainer_cancel,  [COMMAND_TRY] = trainer_try,
         [COMMAND_LR_FIND] = trainer_try,    [COMMAND_ACCEPT] = trainer_accept,
-        [COMMAND_DROP] = trainer_drop,
+        [COMMAND_DROP] = trainer_drop,      [COMMAND_REPLAY] = trainer_replay,
     };
     return (appliers[record->command.kind] ? appliers[record->command.kind] : trainer_set)(trainer, record);
 }
@@ -278,6 +278,23 @@ static enum progress apply(struct trainer *trainer, const struct command *comman
     /* a resume begins there, too */
     const bool moved = (command->kind == COMMAND_BACK || command->kind == COMMAND_LOAD) && record.ok && !waits;
     return moved ? trainer_checkpoint(trainer, false) : progress;
+}
+
+int trainer_change(struct trainer *trainer, const struct command *command, struct error *error)
+{
+    struct command_record *record = &trainer->changes[trainer->change_count];
+    const struct trainer_sink *sink = &trainer->sink;
+    if (trainer->change_count == FIRST_CHANGES)
+        return error_set(error, "too many changes before the start");
+    *record = (struct command_record){.step = trainer->state.step, .command = *command, .ok = true};
+    if (keep_before(trainer, command) < 0 || trainer_do(trainer, record) != RUN_ON)
+        return error_set(error, "%s", trainer->failure.message);
+    kept_ring_trim(trainer, &trainer->kept);
+    if (!record->ok)
+        return error_set(error, "%s", record->outcome);
+    trainer->change_count++;
+    trainer_set_state(trainer, trainer->now.state);
+    return sink->on_command && sink->on_command(sink->context, record, error) != 0 ? -1 : 0;
 }
 
 struct command_record trainer_too_late(const struct trainer *trainer, const struct command *command)

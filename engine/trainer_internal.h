@@ -1,6 +1,6 @@
 /* What the trainer's files share: trainer.c (the thread and its loop), trainer_flight.c (training steps),
  * trainer_probe.c (probes), trainer_look.c (looks), trainer_steps.c (an evaluation, a checkpoint), trainer_divergence.c
- * (what is not finite or not healthy), trainer_back.c (going back), trainer_again.c (steps that are made again),
+ * (what is not finite or not healthy), trainer_back.c (going back), trainer_again.c (steps that are made again), trainer_replay.c (the whole run again),
  * trainer_commands.c (what each command does), trainer_settings.c (settings that change), trainer_pending.c (commands
  * that wait), kept_state.c (states to go back to), trainer_rehearsal.c (steps that are not the run's own),
  * trainer_trial.c (what-if trials), trainer_tell.c (what the sink hears). Nobody else includes this. */
@@ -97,12 +97,15 @@ struct trainer {
     struct kept_ring kept;             /* what `back` goes to */
     const struct rehearsal *rehearsal; /* under way; else NULL */
     struct trial trial;
+    struct command_record changes[FIRST_CHANGES]; /* done before the start */
+    int change_count;
     int rollbacks;   /* so far */
     int skipped;     /* batches in a row that were passed over */
     long counted;    /* steps of this process that were finite */
     bool attended;   /* there is a person who can do something about a divergence */
     bool only_looks; /* has no records of its own */
     bool stuck;      /* paused at one */
+    bool replaying;  /* an evaluation that is not finite ends nothing */
     bool diverging;  /* a probe is being taken for a diagnosis */
     struct snapshot now;
     double mark;              /* the clock up to which training time was counted */
@@ -148,6 +151,7 @@ int trainer_emit(struct trainer *trainer, const struct event *event);
 int trainer_message(struct trainer *trainer, const char *text);
 double trainer_factor(const struct trainer *trainer, long step); /* the schedule's, for the step after `step` */
 double trainer_time_left(const struct trainer *trainer);         /* seconds; < 0: not known */
+double trainer_time_to(const struct trainer *trainer, long step); /* the same up to a step */
 
 /* trainer_tell.c: tell the sink, where it listens; -1 with the failure. The diagnosis is of now.diverged_step, `name`
  * as in on_rollback. */
@@ -251,6 +255,8 @@ int trainer_load_state(struct trainer *trainer, const char *name, long step, str
 int trainer_tell_place(struct trainer *trainer, const char *name);
 /* trainer_again.c: COMMAND_BACK to a step, which is made again. */
 enum progress trainer_make_again(struct trainer *trainer, struct command_record *record);
+/* trainer_replay.c: COMMAND_REPLAY. */
+enum progress trainer_replay(struct trainer *trainer, struct command_record *record);
 /* COMMAND_BACK, COMMAND_LOAD, and COMMAND_SAVE with a name. */
 enum progress trainer_back(struct trainer *trainer, struct command_record *record);
 enum progress trainer_load(struct trainer *trainer, struct command_record *record);
@@ -278,6 +284,9 @@ void trainer_roll_over(struct trainer *trainer);
 enum progress trainer_end_epoch(struct trainer *trainer);
 /* Behind the last step. */
 enum progress trainer_finish(struct trainer *trainer);
+/* Measures what a record was made of, at its place; RUN_AGAIN where it is not finite. */
+enum progress trainer_measure_again(struct trainer *trainer, const struct epoch_record *recorded,
+                                    struct epoch_record *record);
 enum progress trainer_evaluate_now(struct trainer *trainer, struct epoch_record *record);
 enum progress trainer_checkpoint(struct trainer *trainer, bool best);
 

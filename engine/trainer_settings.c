@@ -219,6 +219,10 @@ static enum progress follow(struct trainer *trainer, struct command_record *reco
             return RUN_FAILED;
         trainer_seek(trainer);
         break;
+    case COMMAND_EPOCHS:
+    case COMMAND_STEPS:
+        trainer_count_steps(trainer);
+        break;
     case COMMAND_PROBE_EVERY:
         if (trainer_schedule_probes(trainer, &why) < 0)
             return trainer_refuse(record, "%.150s", why.message);
@@ -227,6 +231,13 @@ static enum progress follow(struct trainer *trainer, struct command_record *reco
         break;
     }
     return RUN_ON;
+}
+
+static void add_end(const struct trainer *trainer, struct command_record *record)
+{
+    trainer_add_outcome(record, trainer->steps_total > trainer->state.step ? "; the run ends at step %ld"
+                                                                          : "; the run ends here, behind step %ld",
+                        trainer->steps_total);
 }
 
 static void add_next_rate(const struct trainer *trainer, struct command_record *record)
@@ -262,6 +273,8 @@ enum progress trainer_set(struct trainer *trainer, struct command_record *record
     trainer_outcome(record, "%s %s -> %s", setting->name, old, new);
     if (record->command.kind == COMMAND_SCHEDULE)
         add_next_rate(trainer, record);
+    if (record->command.kind == COMMAND_EPOCHS || record->command.kind == COMMAND_STEPS)
+        add_end(trainer, record);
     return progress;
 }
 

@@ -19,11 +19,11 @@ static double images_of_steps(const struct trainer *trainer, long steps)
     return (double)steps * trainer->parts.train / (double)trainer->steps_per_epoch;
 }
 
-/* Images of the evaluations that are still to come. */
-static double evaluations_left(const struct trainer *trainer)
+/* Images of the evaluations that are still to come up to a step. */
+static double evaluations_to(const struct trainer *trainer, long step)
 {
     const struct partition *parts = &trainer->parts;
-    const long steps = trainer->steps_total - trainer->state.extra_steps;
+    const long steps = step - trainer->state.extra_steps;
     const long epochs = steps / trainer->steps_per_epoch - trainer->state.epoch;
     const bool split_epoch = steps % trainer->steps_per_epoch != 0;
     const double each = parts->validation > 0 ? parts->validation : parts->test;
@@ -74,10 +74,15 @@ double trainer_factor(const struct trainer *trainer, long step)
     return schedule_factor(&trainer->options, step - extra, trainer->steps_total - extra, trainer->steps_per_epoch);
 }
 
+double trainer_time_to(const struct trainer *trainer, long step)
+{
+    return pace_left(&trainer->pace, images_of_steps(trainer, step - trainer->state.step),
+                     evaluations_to(trainer, step));
+}
+
 double trainer_time_left(const struct trainer *trainer)
 {
-    return pace_left(&trainer->pace, images_of_steps(trainer, trainer->steps_total - trainer->state.step),
-                     evaluations_left(trainer));
+    return trainer_time_to(trainer, trainer->steps_total);
 }
 
 /* ---- Checkpoints ---- */
@@ -156,7 +161,7 @@ static enum progress evaluate_part(struct trainer *trainer, enum split split, in
     if (status == EVALUATION_INTERRUPTED)
         return RUN_INTERRUPTED;
     if (!isfinite(evaluation.loss))
-        return trainer_diverge(trainer, DIVERGED_EVALUATION, trainer->state.step);
+        return trainer->replaying ? RUN_AGAIN : trainer_diverge(trainer, DIVERGED_EVALUATION, trainer->state.step);
     const double seconds = clock_measured() - start;
     pace_add_evaluation(&trainer->pace, seconds, count);
     trainer->now.evaluating_seconds += seconds;
@@ -165,12 +170,11 @@ static enum progress evaluate_part(struct trainer *trainer, enum split split, in
     return RUN_ON;
 }
 
-/* Fills the record's measured fields: the validation part; the test set at the run's end or for want of the other. */
-static enum progress measure(struct trainer *trainer, struct epoch_record *record)
+/* Fills the record's measured fields: the validation part, where there is one, and the test set. */
+static enum progress measure_parts(struct trainer *trainer, bool test, struct epoch_record *record)
 {
     const struct partition *parts = &trainer->parts;
     const bool validation = parts->validation > 0;
-    const bool test = record->run_end || !validation;
     const enum trainer_state before = trainer->now.state;
     enum progress progress = RUN_ON;
 
@@ -188,6 +192,12 @@ static enum progress measure(struct trainer *trainer, struct epoch_record *recor
         trainer_set_state(trainer, before);
     trainer_skip_time(trainer);
     return progress;
+}
+
+/* The test set at the run's end, or for want of a validation part. */
+static enum progress measure(struct trainer *trainer, struct epoch_record *record)
+{
+    return measure_parts(trainer, record->run_end || trainer->parts.validation == 0, record);
 }
 
 static enum progress report_epoch(struct trainer *trainer, const struct epoch_record *record)
@@ -231,6 +241,18 @@ static void judge(struct trainer *trainer, struct epoch_record *record)
         return;
     trainer->state.best_accuracy = accuracy;
     trainer->state.best_step = trainer->state.step;
+}
+
+enum progress trainer_measure_again(struct trainer *trainer, const struct epoch_record *recorded,
+                                    struct epoch_record *record)
+{
+    *record = record_so_far(trainer);
+    record->epoch = recorded->epoch;
+    record->epoch_end = recorded->epoch_end;
+    trainer->replaying = true;
+    const enum progress progress = measure_parts(trainer, recorded->test_accuracy >= 0, record);
+    trainer->replaying = false;
+    return progress;
 }
 
 enum progress trainer_evaluate_now(struct trainer *trainer, struct epoch_record *record)

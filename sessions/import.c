@@ -40,7 +40,8 @@ int import_session(const char *path, const struct settings *settings, struct net
     if (import_weights(path, network, error) || session_prepare(settings, &session, error))
         return -1;
     if (metrics_log_state(session->metrics, METRICS_IMPORTED, 0, path, error) ||
-        session_save(session, network, &state, false, error) || session_publish(session, error)) {
+        session_save(session, network, &state, false, error) ||
+        session_keep_name(session, CHECKPOINT_IMPORTED, state.step, error) || session_publish(session, error)) {
         session_abandon(session);
         return -1;
     }

@@ -146,6 +146,13 @@ int metrics_log_state(struct metrics_log *log, const char *state, long step, con
     return add_record(log, RECORD_STATE, &record, error);
 }
 
+int metrics_log_start(struct metrics_log *log, long step, const struct platform *platform, struct error *error)
+{
+    const struct state_record record = {
+        .step = step, .state = METRICS_STARTED, .has_platform = true, .platform = *platform};
+    return add_record(log, RECORD_STATE, &record, error);
+}
+
 /* ---- Reading ---- */
 
 /* Adds one element of `size` bytes to a growing array. */
@@ -183,6 +190,18 @@ static int keep_epoch(struct metrics *out, struct epoch_record epoch)
     return append(&out->epochs, &out->epoch_count, &epoch, sizeof epoch);
 }
 
+static int keep_state(struct metrics *out, const struct state_record *state)
+{
+    const struct start_record start = {state->step, state->platform};
+    if (strcmp(state->state, METRICS_IMPORTED) == 0) {
+        out->imported = true;
+        return 0;
+    }
+    memcpy(out->end_state, state->state, sizeof out->end_state);
+    memcpy(out->end_message, state->message, sizeof out->end_message);
+    return state->has_platform ? append(&out->starts, &out->start_count, &start, sizeof start) : 0;
+}
+
 static int keep_record(struct metrics *out, const struct record *record)
 {
     long step = record_step(record);
@@ -199,13 +218,7 @@ static int keep_record(struct metrics *out, const struct record *record)
     case RECORD_FINDING:
         return append(&out->findings, &out->finding_count, &record->finding, sizeof record->finding);
     default:
-        if (strcmp(record->state.state, METRICS_IMPORTED) == 0) {
-            out->imported = true;
-            return 0;
-        }
-        memcpy(out->end_state, record->state.state, sizeof out->end_state);
-        memcpy(out->end_message, record->state.message, sizeof out->end_message);
-        return 0;
+        return keep_state(out, &record->state);
     }
 }
 
@@ -291,6 +304,7 @@ void metrics_free(struct metrics *metrics)
         probe_destroy(metrics->probes[i]);
     free(metrics->probes);
     free(metrics->findings);
+    free(metrics->starts);
     memset(metrics, 0, sizeof *metrics);
 }
 

@@ -12,6 +12,22 @@
 
 enum { METRICS_MESSAGE_SIZE = sizeof((struct snapshot *)NULL)->message }; /* a diagnosis, whole */
 
+/* What a process trains on, beside the settings: the bits of its steps hang on it. */
+struct platform {
+    char device[16];    /* "cpu", "cuda", "cuda:1" */
+    char precision[16]; /* "fp32" */
+    int threads;
+    char processor[256]; /* which it is, and what it can do that matters; the GPU's, where that computes */
+    char library[64];    /* of the convolutions, with its version */
+    char program[128];   /* nfbench's version, and what it was built by */
+    char data[64];       /* the data set, and a checksum of some of its images */
+};
+/* From this step on, up to the next start's. */
+struct start_record {
+    long step;
+    struct platform platform;
+};
+
 /* A log read back. Steps in ascending order. */
 struct metrics {
     struct step_record *steps;
@@ -24,6 +40,8 @@ struct metrics {
     int probe_count;
     struct finding *findings; /* records of kind "health" */
     int finding_count;
+    struct start_record *starts; /* those that say what was trained on */
+    int start_count;
     char end_state[16]; /* how the last run of the session ended; empty: it did not say */
     char end_message[METRICS_MESSAGE_SIZE];
     bool imported;     /* the session says that its weights came from a file */
@@ -42,10 +60,12 @@ int metrics_log_epoch(struct metrics_log *log, const struct epoch_record *record
 int metrics_log_probe(struct metrics_log *log, const struct probe *probe, struct error *error);
 int metrics_log_command(struct metrics_log *log, const struct command_record *record, struct error *error);
 int metrics_log_finding(struct metrics_log *log, const struct finding *finding, struct error *error);
-/* A run starts (state "started") or ends; METRICS_IMPORTED: none did, but the session's weights came from the file that
+/* A run starts (state METRICS_STARTED), or ends; METRICS_IMPORTED: none did, but the session's weights came from the file that
  * the message names. */
+#define METRICS_STARTED "started"
 #define METRICS_IMPORTED "imported"
 int metrics_log_state(struct metrics_log *log, const char *state, long step, const char *message, struct error *error);
+int metrics_log_start(struct metrics_log *log, long step, const struct platform *platform, struct error *error);
 int metrics_log_sync(struct metrics_log *log, struct error *error);
 /* Lines written so far, damaged ones too. The file is read the first time alone. */
 int metrics_log_count(struct metrics_log *log, long *lines, struct error *error);

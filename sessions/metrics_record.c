@@ -53,6 +53,8 @@ const char *const command_words[] = {
     [COMMAND_AUGMENT] = "augment",
     [COMMAND_SCHEDULE] = "schedule",
     [COMMAND_BATCH] = "batch",
+    [COMMAND_EPOCHS] = "epochs",
+    [COMMAND_STEPS] = "steps",
     [COMMAND_PROBE_EVERY] = "probe-every",
     [COMMAND_LOG_EVERY] = "log-every",
     [COMMAND_CHECKPOINT_EVERY] = "checkpoint-every",
@@ -64,6 +66,7 @@ const char *const command_words[] = {
     [COMMAND_LR_FIND] = "lrfind",
     [COMMAND_ACCEPT] = "accept",
     [COMMAND_DROP] = "drop",
+    [COMMAND_REPLAY] = "replay", /* never written, either */
     NULL,
 };
 _Static_assert(sizeof command_words / sizeof *command_words == COMMAND_KINDS + 1, "each has a word");
@@ -120,6 +123,17 @@ static const struct field state_fields[] = {
     FIELD_CHARS(state_record, "message", message),
 };
 
+/* Of a start besides, as the member "platform". */
+static const struct field platform_fields[] = {
+    FIELD_CHARS(state_record, "device", platform.device),
+    FIELD_CHARS(state_record, "precision", platform.precision),
+    FIELD_NAMED(state_record, "threads", platform.threads, FIELD_INT),
+    FIELD_CHARS(state_record, "processor", platform.processor),
+    FIELD_CHARS(state_record, "library", platform.library),
+    FIELD_CHARS(state_record, "program", platform.program),
+    FIELD_CHARS(state_record, "data", platform.data),
+};
+
 static const struct field probe_fields[] = {FIELD(probe_place, step, FIELD_LONG)};
 
 #define COUNT(array) ((int)(sizeof(array) / sizeof *(array)))
@@ -145,6 +159,22 @@ static void write_wait(const struct command_record *record, struct text *line)
     text_add(line, "}");
 }
 
+static void write_platform(const struct state_record *record, struct text *line)
+{
+    if (!record->has_platform)
+        return;
+    text_add(line, ",\"platform\":{");
+    fields_write(platform_fields, COUNT(platform_fields), record, line);
+    text_add(line, "}");
+}
+
+static bool read_platform(const json_t *json, struct state_record *record)
+{
+    const json_t *platform = json_object_get(json, "platform");
+    record->has_platform = platform;
+    return !platform || fields_read(platform_fields, COUNT(platform_fields), platform, record, NULL) == 0;
+}
+
 /* Logs that are older than the member have none: then the command is not known. */
 static bool read_wait(const json_t *json, struct command_record *record)
 {
@@ -163,6 +193,8 @@ void record_write(enum record_kind kind, const void *record, struct text *line)
         fields_write(record_table[kind].fields, record_table[kind].field_count, record, line);
     if (kind == RECORD_COMMAND)
         write_wait(record, line);
+    if (kind == RECORD_STATE)
+        write_platform(record, line);
     if (!line->failed)
         text_add(line, ",\"crc\":\"%08x\"}\n", crc32c(line->data + start, line->length - start));
 }
@@ -195,6 +227,8 @@ bool record_read(const char *line, size_t length, bool whole, struct record *rec
     }
     if (ok && record->kind == RECORD_COMMAND)
         ok = read_wait(json, &record->command);
+    if (ok && record->kind == RECORD_STATE)
+        ok = read_platform(json, &record->state);
     if (ok && whole && record->kind == RECORD_PROBE) {
         record->whole = probe_record_read(json);
         ok = record->whole;

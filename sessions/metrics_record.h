@@ -24,6 +24,8 @@ struct state_record {
     long step;
     char state[16];
     char message[METRICS_MESSAGE_SIZE];
+    bool has_platform; /* a start that says it */
+    struct platform platform;
 };
 
 /* What is read of a probe where only its place in the log counts. */

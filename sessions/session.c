@@ -211,6 +211,23 @@ int session_update_settings(struct session *session, const struct settings *sett
     return 0;
 }
 
+void session_set_platform(struct session *session, const struct platform *platform)
+{
+    session->platform = *platform;
+    session->has_platform = true;
+}
+
+int session_log_start(const struct session *session, long step, struct error *error)
+{
+    return session->has_platform ? metrics_log_start(session->metrics, step, &session->platform, error)
+                                 : metrics_log_state(session->metrics, METRICS_STARTED, step, "", error);
+}
+
+int session_begin(struct session *session, struct error *error)
+{
+    return session_log_start(session, 0, error);
+}
+
 int session_end(struct session *session, enum trainer_state state, long step, const char *message, struct error *error)
 {
     const bool written = state == TRAINER_DIVERGED && session->diverged; /* when it happened */
@@ -368,7 +385,7 @@ int session_resume(struct session *session, long which, struct network *network,
     free(entries);
     if (result || metrics_log_cut(session->metrics, &info.state, 0, error) ||
         metrics_log_cut(session->commands, &info.state, info.commands, error) ||
-        metrics_log_state(session->metrics, SESSION_STARTED, info.state.step, "", error))
+        session_log_start(session, info.state.step, error))
         return -1;
     *state = info.state;
     return 0;

@@ -143,6 +143,11 @@ int session_ancestors(const struct session *session, struct session_ancestor *ou
 /* What a trainer reads of a session, and nothing that writes: to come to any of its steps. */
 struct trainer_sink session_source(struct session *session);
 
+/* What this process trains on: recorded with each start from now on. */
+void session_set_platform(struct session *session, const struct platform *platform);
+/* Records the start of a new session. */
+int session_begin(struct session *session, struct error *error);
+
 /* Writes input.json, where it is not there as it should be, for programs that load the network elsewhere
  * (docs/load_session.py): {"data": "CIFAR-10", "normalize": "dataset" or "image", "classes": [names]} and, with
  * "dataset", "mean" and "deviation" of the channels, of pixels in 0..1. */

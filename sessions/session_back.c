@@ -153,6 +153,12 @@ static int write_mark(struct session *session, struct error *error)
     return mark_path(session, path, error) ? -1 : file_replace(path, text, (size_t)length, error);
 }
 
+/* What the run is made on from there is this process's platform, whatever was recorded of the steps before. */
+static int log_platform(const struct session *session, long step, struct error *error)
+{
+    return session->has_platform ? session_log_start(session, step, error) : 0;
+}
+
 /* A log becomes what it was when the checkpoint got its name. */
 static int take_log(const struct session *session, struct metrics_log *log, const char *end, struct error *error)
 {
@@ -203,7 +209,8 @@ static int go_to_name(struct session *session, const struct training_state *stat
         return -1;
     snprintf(undone.name, sizeof undone.name, "%s", name);
     session->undone = begun ? session->undone : undone;
-    return write_mark(session, error) || take_name(session, error) ? -1 : 0;
+    return write_mark(session, error) || take_name(session, error) || log_platform(session, state->step, error) ? -1
+                                                                                                                : 0;
 }
 
 int session_go_back(struct session *session, struct network *network, const struct training_state *state,
@@ -215,7 +222,8 @@ int session_go_back(struct session *session, struct network *network, const stru
         return -1;
     session->undone = (struct undone){.on = true, .behind = state->step, .at = state->step};
     return write_mark(session, error) || metrics_log_cut(session->metrics, state, 0, error) ||
-                   metrics_log_cut(session->commands, state, state->commands, error)
+                   metrics_log_cut(session->commands, state, state->commands, error) ||
+                   log_platform(session, state->step, error)
                ? -1
                : 0;
 }
@@ -283,5 +291,5 @@ int session_resume_choice(struct session *session, const struct checkpoint_choic
     if (session_load_choice(session, choice, network, state, note, error) ||
         session_go_back(session, network, state, choice->name, error) || session_finish_back(session, error))
         return -1;
-    return metrics_log_state(session->metrics, SESSION_STARTED, state->step, "", error);
+    return session->has_platform ? 0 : session_log_start(session, state->step, error); /* else it was recorded */
 }

@@ -70,6 +70,22 @@ static int copy_commands(const struct session *parent, const struct session_path
     return metrics_log_close(log, result ? NULL : error) || result ? -1 : 0;
 }
 
+/* The weights that an imported run began with: its steps can be made again from them. */
+static int copy_imported(const struct session *parent, const struct session_paths *paths, struct error *error)
+{
+    static const char *const ends[] = {"safetensors", "metrics.jsonl", "commands.jsonl"};
+    char from[FILE_PATH_SIZE], to[FILE_PATH_SIZE];
+    int result = 0;
+    for (size_t i = 0; i < sizeof ends / sizeof *ends && result == 0; i++) {
+        if (path_format(from, error, "%s/" CHECKPOINT_IMPORTED ".%s", parent->paths.checkpoints, ends[i]) ||
+            path_format(to, error, "%s/" CHECKPOINT_IMPORTED ".%s", paths->checkpoints, ends[i]))
+            return -1;
+        if (access(from, F_OK) == 0)
+            result = file_copy(from, to, error);
+    }
+    return result;
+}
+
 static int write_parent(const struct session *parent, const struct session_paths *paths, long step, struct error *error)
 {
     char text[SESSION_NAME_SIZE + 32];
@@ -93,6 +109,7 @@ static int fill(const struct session *parent, const struct session_paths *paths,
                    settings_write(settings, paths->settings, error) || copy_metrics(parent, paths, state, error) ||
                    copy_commands(parent, paths, state, changes, &commands, error) ||
                    write_parent(parent, paths, state->step, error) || copy_input(parent, paths, error) ||
+                   copy_imported(parent, paths, error) ||
                    session_write_checkpoint(&fork, network, state, false, commands, error)
                ? -1
                : 0;

@@ -35,7 +35,7 @@ static float best_accuracy(const struct metrics *metrics, int classes)
 /* A run's end is recorded; the lock alone tells nothing of it: a screen that is looked at has it still. */
 static const char *state_name(const struct session_summary *summary, const struct metrics *metrics)
 {
-    if (*metrics->end_state && strcmp(metrics->end_state, SESSION_STARTED))
+    if (*metrics->end_state && strcmp(metrics->end_state, METRICS_STARTED))
         return metrics->end_state;
     if (summary->locked)
         return "training";

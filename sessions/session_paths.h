@@ -5,9 +5,6 @@
 #include "sessions/file.h"
 #include "sessions/session.h"
 
-/* The state that a resumed run begins with in the log, until session_end says how it went. */
-#define SESSION_STARTED "started"
-
 struct session_paths {
     char folder[FILE_PATH_SIZE], settings[FILE_PATH_SIZE], metrics[FILE_PATH_SIZE], commands[FILE_PATH_SIZE];
     char checkpoints[FILE_PATH_SIZE], images[FILE_PATH_SIZE], lock[FILE_PATH_SIZE], parent[FILE_PATH_SIZE];

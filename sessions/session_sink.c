@@ -8,7 +8,7 @@
 static int on_step(void *context, const struct step_record *record, struct error *error)
 {
     struct session *session = context;
-    if (session->diverged && metrics_log_state(session->metrics, SESSION_STARTED, record->step, "", error))
+    if (session->diverged && metrics_log_state(session->metrics, METRICS_STARTED, record->step, "", error))
         return -1;
     session->diverged = false; /* the person has changed something, and it goes on */
     if (record->step % session->kept.train.log_every)
@@ -131,7 +131,8 @@ static bool was_done_between(const struct command_record *record, long number, c
                              long until)
 {
     const bool after = record->step > from->step || (record->step == from->step && number >= from->commands);
-    return after && record->step < until && command_changes_state(record->command.kind);
+    const enum command_kind kind = record->command.kind;
+    return after && record->step < until && (command_changes_state(kind) || kind == COMMAND_EVALUATE);
 }
 
 /* Keeps of each list what lies between, in its place. */

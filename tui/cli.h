@@ -101,8 +101,11 @@ json_t *cli_json_findings(const struct metrics *metrics);
  * CLI_FAILED in place of `status`. */
 enum cli_status cli_finish(enum cli_status status);
 
-/* The run of the request on the live screen (cli_screen.c). */
+/* Adds what `resume` and `fork` change of the rate and the length to the request. */
 struct run_request;
+void cli_add_changes(const struct cli *cli, struct settings *settings, struct run_request *request);
+
+/* The run of the request on the live screen (cli_screen.c). */
 enum cli_status cli_show(struct cli *cli, const struct run_request *request);
 
 /* ---- The subcommands ---- */
@@ -110,6 +113,7 @@ enum cli_status cli_screen(struct cli *cli); /* cli_screen.c */
 enum cli_status cli_train(struct cli *cli);  /* cli_train.c */
 enum cli_status cli_resume(struct cli *cli); /* cli_train.c */
 enum cli_status cli_fork(struct cli *cli);   /* cli_fork.c */
+enum cli_status cli_replay(struct cli *cli); /* cli_replay.c */
 enum cli_status cli_test(struct cli *cli);   /* cli_test.c */
 enum cli_status cli_export(struct cli *cli); /* cli_export.c */
 enum cli_status cli_import(struct cli *cli); /* cli_import.c */

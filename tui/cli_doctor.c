@@ -1,6 +1,7 @@
 /* `nfbench doctor`: what this machine offers and what this nfbench will make of it. Every row says what was found; a
  * row that keeps a run from working ends the list with exit code 1. */
 #include "tui/cli.h"
+#include "tui/platform.h"
 #include "tui/cli_table.h"
 #include "tui/nvml.h"
 #include "tui/ops_check.h"
@@ -47,55 +48,16 @@ static void found(struct findings *findings, const char *key, const char *label,
 
 /* ---- The processor ---- */
 
-/* The value of a line of /proc/cpuinfo, of the first processor. */
-static bool cpuinfo(const char *key, char *value, size_t size)
-{
-    char line[8192];
-    bool is_there = false;
-    FILE *file = fopen("/proc/cpuinfo", "r");
-    if (!file)
-        return false;
-    while (!is_there && fgets(line, sizeof line, file)) {
-        char *colon = strchr(line, ':');
-        if (!colon || strncmp(line, key, strlen(key)) != 0)
-            continue;
-        colon += 1 + strspn(colon + 1, " ");
-        colon[strcspn(colon, "\n")] = '\0';
-        snprintf(value, size, "%s", colon);
-        is_there = true;
-    }
-    (void)fclose(file); /* only read */
-    return is_there;
-}
-
-static bool has_word(const char *words, const char *word)
-{
-    size_t length = strlen(word);
-    for (; *words; words += strspn(words, " ")) {
-        size_t this = strcspn(words, " ");
-        if (this == length && strncmp(words, word, length) == 0)
-            return true;
-        words += this;
-    }
-    return false;
-}
-
 static void look_at_processor(struct findings *findings)
 {
-    static const char *const matter[] = {"avx2", "fma", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16"};
-    char model[256] = "unknown", flags[8192] = "", sets[256] = "";
-    cpuinfo("model name", model, sizeof model);
-    cpuinfo("flags", flags, sizeof flags);
+    struct processor processor;
+    const char *sets = processor.sets;
+    processor_find(&processor);
     json_t *list = json_array();
-    for (size_t i = 0; i < sizeof matter / sizeof *matter; i++) {
-        size_t used = strlen(sets);
-        if (!has_word(flags, matter[i]))
-            continue;
-        snprintf(sets + used, sizeof sets - used, "%s%s", used ? " " : "", matter[i]);
-        json_array_append_new(list, json_string(matter[i])); /* a list cut short shows as a shorter list */
-    }
+    for (int i = 0; i < processor.set_count; i++) /* a list cut short shows as a shorter list */
+        json_array_append_new(list, json_string(processor.names[i]));
     long online = sysconf(_SC_NPROCESSORS_ONLN);
-    found(findings, "processor", "processor", NULL, "%s", model);
+    found(findings, "processor", "processor", NULL, "%s", processor.model);
     found(findings, "instruction_sets", "instruction sets", list, "%s", *sets ? sets : "none of those that matter");
     found(findings, "processors", "processors", json_integer(online), "%ld", online);
 }

@@ -1,6 +1,6 @@
 /* `nfbench fork`: another session that goes on from any step of one. The step is come to as the screen's `back STEP`
  * does it: from the nearest checkpoint before it, with the commands that were in force; the parent is only read. */
-#include "base/digits.h"
+#include "engine/live.h"
 #include "tui/cli.h"
 #include "tui/cli_progress.h"
 #include "tui/run.h"
@@ -14,7 +14,8 @@
 struct fork {
     struct cli *cli;
     struct session *session;
-    struct settings settings; /* the fork's */
+    struct settings settings;   /* the fork's: as its parent began */
+    struct run_request request; /* what it changes of them from its step on */
     struct dataset *dataset;
     struct backend *backend;
     struct network *network;
@@ -47,12 +48,12 @@ static int on_load(void *context, const char *name, long step, struct network *n
     return fork->source.on_load(fork->session, name, step, network, state, error);
 }
 
-/* The rate that was asked for is a command of the fork. */
+/* The rate and the length that were asked for are commands of the fork. */
 static int on_command(void *context, const struct command_record *record, struct error *error)
 {
     struct fork *fork = context;
     (void)error;
-    if (record->ok && record->command.kind == COMMAND_LEARNING_RATE && fork->changes.count < SESSION_CHANGES)
+    if (record->ok && live_of_command(record->command.kind) && fork->changes.count < SESSION_CHANGES)
         fork->changes.records[fork->changes.count++] = *record;
     return 0;
 }
@@ -74,8 +75,6 @@ static int on_fork(void *context, const char *name, struct network *network, con
 static int open_parts(struct fork *fork, const struct checkpoint_choice *from, struct error *error)
 {
     struct settings *settings = &fork->settings;
-    const struct train_options *then = &session_settings(fork->session)->train;
-    struct train_options train;
     struct partition parts;
     char device[DEVICE_TEXT_SIZE], note[DEVICE_NOTE_SIZE], warning[256];
     if (run_open_session_data(settings, &fork->dataset, error) != 0 ||
@@ -85,16 +84,13 @@ static int open_parts(struct fork *fork, const struct checkpoint_choice *from, s
         return -1;
     cli_note(note);
     cli_note(warning);
-    train = settings->train;
-    train.epochs = then->epochs; /* the length that was asked for is the fork's: schedules hang on it */
-    train.steps = then->steps;
     const struct trainer_sink sink = {.context = fork,
                                       .saved_step = saved_step,
                                       .recall = recall,
                                       .on_load = on_load,
                                       .on_command = on_command,
                                       .on_fork = on_fork};
-    if (trainer_create(fork->network, fork->dataset, &train, &fork->start, &sink, &fork->trainer, error) != 0)
+    if (trainer_create(fork->network, fork->dataset, &settings->train, &fork->start, &sink, &fork->trainer, error) != 0)
         return -1;
     trainer_only_looks(fork->trainer);
     return trainer_start(fork->trainer, true, error);
@@ -128,47 +124,47 @@ static int command(const struct fork *fork, const struct command *command, struc
     return result;
 }
 
-/* `at`: a step, or -1: the checkpoint that the trainer began with. `rate`: 0: as it was. */
-static int make(struct fork *fork, long at, float rate, const char *name, struct error *error)
+/* `at`: a step, or -1: the checkpoint that the trainer began with. */
+static int make(struct fork *fork, long at, const char *name, struct error *error)
 {
     struct command back = {.kind = COMMAND_BACK, .count = at, .text = "back"};
-    struct command change = {.kind = COMMAND_LEARNING_RATE, .value = (double)rate};
     struct command make = {.kind = COMMAND_FORK, .text = "fork"};
-    char digits[32];
-    digits_shortest(rate, digits, sizeof digits);
-    snprintf(change.text, sizeof change.text, "lr %s", digits);
     snprintf(make.name, sizeof make.name, "%s", name);
     if (at >= 0 && command(fork, &back, error) != 0)
         return -1;
-    if (rate > 0 && command(fork, &change, error) != 0)
-        return -1;
+    for (int i = 0; i < fork->request.change_count; i++)
+        if (command(fork, &fork->request.changes[i], error) != 0)
+            return -1;
     return command(fork, &make, error);
 }
 
 /* ---- The subcommand ---- */
 
-static int read_options(struct fork *fork, struct checkpoint_choice *from, long *at, float *rate, const char **name,
+static int read_options(struct fork *fork, struct checkpoint_choice *from, long *at, const char **name,
                         struct error *error)
 {
     const struct cli *cli = fork->cli;
-    const float before = fork->settings.train.learning_rate;
+    struct train_options *train = &fork->settings.train;
+    const struct train_options before = *train;
     struct session_summary summary;
     session_summarize(fork->session, &summary);
     *name = cli_value(cli, "name") ? cli_value(cli, "name") : "";
     if (cli_choice(cli, "at", CHECKPOINT_LATEST, from, error) != 0 ||
         cli_over_session(cli, &fork->settings, error) != 0)
         return -1;
-    *rate = cli_given(cli, "lr") ? fork->settings.train.learning_rate : 0;
-    fork->settings.train.learning_rate = before;
+    cli_add_changes(cli, &fork->settings, &fork->request);
+    const long end = cli_given(cli, "steps") ? train->steps : 0;
+    train->learning_rate = before.learning_rate;
+    train->epochs = before.epochs;
+    train->steps = before.steps;
     *at = from->which;
     if (*at < 0) {
         *at = -1;
         return 0;
     }
     from->which = CHECKPOINT_LATEST;
-    if (fork->settings.train.steps > 0 && *at > fork->settings.train.steps)
-        return error_set(error, "--steps %ld: a fork at step %ld would be behind its end",
-                         (long)fork->settings.train.steps, *at);
+    if (end > 0 && *at > end)
+        return error_set(error, "--steps %ld: a fork at step %ld would be behind its end", end, *at);
     return *at <= summary.step ? 0
                                : error_set(error, "--at %ld: session %s has come to step %ld", *at,
                                            session_name(fork->session), summary.step);
@@ -205,16 +201,15 @@ enum cli_status cli_fork(struct cli *cli)
     struct checkpoint_choice from;
     struct error error = {""};
     const char *name;
-    float rate;
     long at;
     if (session_open(&cli->settings, cli->operands[0], SESSION_READ, &fork.session, &error) != 0)
         return cli_failed(cli, &error);
     fork.settings = *session_settings(fork.session);
     fork.source = session_source(fork.session);
     enum cli_status status = CLI_DONE;
-    if (read_options(&fork, &from, &at, &rate, &name, &error) != 0)
+    if (read_options(&fork, &from, &at, &name, &error) != 0)
         status = cli_usage(cli, &error);
-    else if (open_parts(&fork, &from, &error) != 0 || make(&fork, at, rate, name, &error) != 0)
+    else if (open_parts(&fork, &from, &error) != 0 || make(&fork, at, name, &error) != 0)
         status = cli_failed(cli, &error);
     else
         status = report(cli, &fork);

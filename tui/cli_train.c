@@ -4,51 +4,16 @@
 #include "tui/cli.h"
 #include "tui/cli_progress.h"
 #include "tui/cli_script.h"
+#include "tui/cli_signals.h"
 #include "tui/run.h"
 #include "tui/words.h"
 
 #include <math.h>
-#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
-
-/* ---- Signals: blocked in all threads and waited for in this one, so that nothing runs inside a handler ---- */
-
-/* SIGHUP is left alone where someone (nohup) had it ignored. */
-static sigset_t block_signals(void)
-{
-    sigset_t signals;
-    struct sigaction hangup;
-    sigemptyset(&signals);
-    sigaddset(&signals, SIGINT);
-    sigaddset(&signals, SIGTERM);
-    if (sigaction(SIGHUP, NULL, &hangup) == 0 && hangup.sa_handler != SIG_IGN)
-        sigaddset(&signals, SIGHUP);
-    pthread_sigmask(SIG_BLOCK, &signals, NULL);
-    return signals;
-}
-
-/* The signal that comes within a tenth of a second; 0: none. */
-static int wait_signal(const sigset_t *signals)
-{
-    const struct timespec tick = {.tv_nsec = 100000000};
-    int signal = sigtimedwait(signals, NULL, &tick);
-    return signal > 0 ? signal : 0;
-}
-
-/* The second signal ends the process as if nobody had caught it: the person does not want to wait for the saving. */
-static void die_of(int number)
-{
-    sigset_t only;
-    sigemptyset(&only);
-    sigaddset(&only, number);
-    (void)sigaction(number, &(struct sigaction){.sa_handler = SIG_DFL}, NULL); /* it may have been ignored */
-    raise(number);
-    pthread_sigmask(SIG_UNBLOCK, &only, NULL);
-}
 
 /* ---- Starting ---- */
 
@@ -117,9 +82,9 @@ static void watch(struct progress *progress, struct trainer *trainer, struct cli
     struct snapshot snapshot;
     bool asked = false, deserted = false;
     do {
-        int signal = wait_signal(signals);
+        int signal = signals_wait(signals);
         if (signal && asked)
-            die_of(signal);
+            signals_die_of(signal);
         if (signal) {
             asked = true;
             trainer_request_stop(trainer);
@@ -295,7 +260,7 @@ static enum cli_status train(struct cli *cli, struct run_request request)
     enum cli_status status = CLI_FAILED;
     progress_open(&progress, STDERR_FILENO);
     struct cli_script script = {.path = request.script, .progress = &progress};
-    const sigset_t signals = block_signals();
+    const sigset_t signals = signals_block();
     struct start start = {.progress = &progress, .signals = &signals};
     request.progress = say_start;
     request.given_up = is_given_up;
@@ -340,8 +305,20 @@ enum cli_status cli_train(struct cli *cli)
     return train(cli, request);
 }
 
-/* The session's own settings, with those of the command line over them. The learning rate is not among what changes:
- * it becomes a command of the run, recorded with its step. */
+void cli_add_changes(const struct cli *cli, struct settings *settings, struct run_request *request)
+{
+    if (cli_given(cli, "epochs") && !cli_given(cli, "steps"))
+        settings->train.steps = 0; /* else the session's own --steps would end it first */
+    if (cli_given(cli, "epochs") || cli_given(cli, "steps"))
+        run_add_change(request, settings, "steps");
+    if (cli_given(cli, "epochs"))
+        run_add_change(request, settings, "epochs");
+    if (cli_given(cli, "lr"))
+        run_add_change(request, settings, "lr");
+}
+
+/* The session's own settings, with those of the command line over them. Rate and length become commands of the run,
+ * recorded with their step. */
 enum cli_status cli_resume(struct cli *cli)
 {
     struct error error;
@@ -359,10 +336,7 @@ enum cli_status cli_resume(struct cli *cli)
     float rate = settings.train.learning_rate;
     if (cli_over_session(cli, &settings, &error) != 0)
         return cli_usage(cli, &error);
-    if (cli_given(cli, "epochs") && !cli_given(cli, "steps"))
-        settings.train.steps = 0; /* else the session's own --steps would end it first */
-    if (cli_given(cli, "lr"))
-        request.learning_rate = settings.train.learning_rate;
+    cli_add_changes(cli, &settings, &request);
     settings.train.learning_rate = rate;
     request.keep_running = cli_value(cli, "keep-running") != NULL;
     if (request.keep_running && !cli_value(cli, "screen")) {

@@ -1,9 +1,10 @@
 /* Puts a run together and takes it apart; see run.h. One path for new and resumed runs, with and without a screen. */
 #include "tui/run.h"
 
-#include "base/digits.h"
 #include "engine/evaluate.h"
+#include "engine/live.h"
 #include "engine/synthetic.h"
+#include "tui/platform.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -225,26 +226,46 @@ static int load_session(struct run *run, const struct run_request *request, stru
         return -1;
     if (*note)
         add_note(run, note);
-    const struct train_options *before = &session_settings(parts->session)->train, *now = &run->settings.train;
+    const struct train_options *before = &session_settings(parts->session)->train;
+    struct train_options *now = &run->settings.train;
     if (before->device != now->device)
         add_note(run, "not on the device it was on before: results may differ in their last bits");
     else if (before->precision != now->precision)
         add_note(run, "not in the precision it was in before: results differ from those of a run in one");
     else if (now->device == DEVICE_CPU && before->threads != now->threads)
         add_note(run, "not as many threads as before: results may differ in their last bits");
+    now->epochs = before->epochs; /* as it began: another length is a change, with its step */
+    now->steps = before->steps;
     parts->resumed_step = run->state.step;
     parts->resumed_seconds = run->state.seconds;
     return session_update_settings(parts->session, &run->settings, error);
 }
 
-/* A new learning rate goes through the trainer as a command, so that the session records the step it took effect at. */
-static int command_learning_rate(struct run *run, float rate, struct error *error)
+void run_add_change(struct run_request *request, const struct settings *settings, const char *name)
 {
-    struct command command = {.kind = COMMAND_LEARNING_RATE, .value = rate};
-    char digits[32];
-    digits_shortest(rate, digits, sizeof digits);
-    snprintf(command.text, sizeof command.text, "lr %s", digits);
-    return trainer_command(run->parts.trainer, &command, error);
+    const struct live_setting *setting = live_find(name);
+    struct command *command = &request->changes[request->change_count++];
+    char value[SETTINGS_VALUE_SIZE];
+    const bool rate = setting->command == COMMAND_LEARNING_RATE;
+    *command = (struct command){.kind = setting->command, .value = live_get(setting, &settings->train)};
+    settings_get(settings, settings_row(settings_find(name)), value);
+    snprintf(command->text, sizeof command->text, "%s%s %.100s", rate ? "" : "set ", name, value);
+}
+
+/* Through the trainer as commands, so that the session records the step at which they took effect. */
+static int make_changes(struct run *run, const struct run_request *request, struct error *error)
+{
+    for (int i = 0; i < request->change_count; i++) {
+        const struct command *command = &request->changes[i];
+        struct snapshot now;
+        trainer_snapshot(run->parts.trainer, &now);
+        const bool is_so = live_get(live_of_command(command->kind), &now.options) == command->value;
+        if (is_so && command->kind != COMMAND_LEARNING_RATE) /* which a person may want to see in the log */
+            continue;
+        if (trainer_change(run->parts.trainer, command, error) != 0)
+            return -1;
+    }
+    return 0;
 }
 
 /* A run that is asked for no more steps than it has behind it, and has its results, has nothing left to do. */
@@ -267,6 +288,24 @@ static int look_whether_done(struct run *run, struct error *error)
     return 0;
 }
 
+/* What the session is to record of what it is trained on. */
+static void tell_platform(struct run *run)
+{
+    struct platform platform;
+    platform_find(&run->settings, run->parts.dataset, &platform);
+    session_set_platform(run->parts.session, &platform);
+}
+
+static int make_session(struct run *run, const struct run_request *request, struct error *error)
+{
+    if (tell(request, error, "making the session") != 0 ||
+        session_create(&run->settings, &run->parts.session, error) != 0)
+        return -1;
+    run->made_session = true;
+    tell_platform(run);
+    return session_begin(run->parts.session, error);
+}
+
 static int build(struct run *run, const struct run_request *request, struct error *error)
 {
     struct run_parts *parts = &run->parts;
@@ -282,19 +321,18 @@ static int build(struct run *run, const struct run_request *request, struct erro
         return -1;
     if (*note)
         add_note(run, note);
-    if (resume ? load_session(run, request, error) != 0
-               : tell(request, error, "making the session") != 0 ||
-                     session_create(&run->settings, &parts->session, error) != 0)
+    if (resume)
+        tell_platform(run);
+    if (resume ? load_session(run, request, error) != 0 : make_session(run, request, error) != 0)
         return -1;
-    run->made_session = !resume;
     if (session_write_input(parts->session, parts->dataset, &run->partition.statistics, error) != 0)
         return -1;
     const struct trainer_sink sink = session_sink(parts->session);
     if (trainer_create(parts->network, parts->dataset, &run->settings.train, resume ? &run->state : NULL, &sink,
                        &parts->trainer, error) != 0 ||
-        (resume && look_whether_done(run, error) != 0))
+        make_changes(run, request, error) != 0)
         return -1;
-    return resume && request->learning_rate > 0 ? command_learning_rate(run, request->learning_rate, error) : 0;
+    return resume ? look_whether_done(run, error) : 0;
 }
 
 int run_create(const struct run_request *request, struct run **out, struct error *error)

@@ -20,7 +20,8 @@ struct run_request {
     struct checkpoint_choice checkpoint; /* when resuming: from which one */
     bool keep_running;                   /* the screen alone: when its terminal goes, the run goes on */
     const char *script;                  /* a file of commands to begin with; NULL: none (the caller runs it) */
-    float learning_rate;                 /* when resuming: the peak rate from here on; 0: the one last in force */
+    struct command changes[FIRST_CHANGES]; /* when resuming: settings that are others from here on, by run_add_change */
+    int change_count;
 
     /* Told, in one line each, what is being done ("opening CIFAR-10 in data") while the run is put together: seconds
      * with a large network. Called on the thread that calls run_create; may be NULL. A non-zero return gives up. */
@@ -28,6 +29,9 @@ struct run_request {
     bool (*given_up)(void *context); /* asked often in between; may be NULL */
     void *context;
 };
+
+/* Adds `set NAME VALUE`, or `lr VALUE`, of a setting that may change while a run trains (live.h). */
+void run_add_change(struct run_request *request, const struct settings *settings, const char *name);
 
 /* What a run is made of, for reading and for the trainer's commands; owned by the run. */
 struct run_parts {
