@@ -215,8 +215,8 @@ struct difference {
 
 /* What came of making a run again, so far. */
 struct replay {
-    long step;             /* the last one that was made */
-    long steps, epochs;    /* records compared */
+    long step;          /* the last one that was made */
+    long steps, epochs; /* records compared */
     struct difference first;
     struct difference largest; /* of losses */
 };

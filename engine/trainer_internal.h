@@ -1,9 +1,10 @@
 /* What the trainer's files share: trainer.c (the thread and its loop), trainer_flight.c (training steps),
  * trainer_probe.c (probes), trainer_look.c (looks), trainer_steps.c (an evaluation, a checkpoint), trainer_divergence.c
- * (what is not finite or not healthy), trainer_back.c (going back), trainer_again.c (steps that are made again), trainer_replay.c (the whole run again),
- * trainer_commands.c (what each command does), trainer_settings.c (settings that change), trainer_pending.c (commands
- * that wait), kept_state.c (states to go back to), trainer_rehearsal.c (steps that are not the run's own),
- * trainer_trial.c (what-if trials), trainer_tell.c (what the sink hears). Nobody else includes this. */
+ * (what is not finite or not healthy), trainer_back.c (going back), trainer_again.c (steps that are made again),
+ * trainer_replay.c (the whole run again), trainer_commands.c (what each command does), trainer_settings.c (settings
+ * that change), trainer_pending.c (commands that wait), kept_state.c (states to go back to), trainer_rehearsal.c (steps
+ * that are not the run's own), trainer_trial.c (what-if trials), trainer_tell.c (what the sink hears). Nobody else
+ * includes this. */
 #ifndef NFBENCH_ENGINE_TRAINER_INTERNAL_H
 #define NFBENCH_ENGINE_TRAINER_INTERNAL_H
 
@@ -149,8 +150,8 @@ void trainer_set_state(struct trainer *trainer, enum trainer_state state);
 void trainer_note_state(struct trainer *trainer);
 int trainer_emit(struct trainer *trainer, const struct event *event);
 int trainer_message(struct trainer *trainer, const char *text);
-double trainer_factor(const struct trainer *trainer, long step); /* the schedule's, for the step after `step` */
-double trainer_time_left(const struct trainer *trainer);         /* seconds; < 0: not known */
+double trainer_factor(const struct trainer *trainer, long step);  /* the schedule's, for the step after `step` */
+double trainer_time_left(const struct trainer *trainer);          /* seconds; < 0: not known */
 double trainer_time_to(const struct trainer *trainer, long step); /* the same up to a step */
 
 /* trainer_tell.c: tell the sink, where it listens; -1 with the failure. The diagnosis is of now.diverged_step, `name`

@@ -235,8 +235,9 @@ static enum progress follow(struct trainer *trainer, struct command_record *reco
 
 static void add_end(const struct trainer *trainer, struct command_record *record)
 {
-    trainer_add_outcome(record, trainer->steps_total > trainer->state.step ? "; the run ends at step %ld"
-                                                                          : "; the run ends here, behind step %ld",
+    trainer_add_outcome(record,
+                        trainer->steps_total > trainer->state.step ? "; the run ends at step %ld"
+                                                                   : "; the run ends here, behind step %ld",
                         trainer->steps_total);
 }
 

@@ -60,8 +60,8 @@ int metrics_log_epoch(struct metrics_log *log, const struct epoch_record *record
 int metrics_log_probe(struct metrics_log *log, const struct probe *probe, struct error *error);
 int metrics_log_command(struct metrics_log *log, const struct command_record *record, struct error *error);
 int metrics_log_finding(struct metrics_log *log, const struct finding *finding, struct error *error);
-/* A run starts (state METRICS_STARTED), or ends; METRICS_IMPORTED: none did, but the session's weights came from the file that
- * the message names. */
+/* A run starts (state METRICS_STARTED), or ends; METRICS_IMPORTED: none did, but the session's weights came from the
+ * file that the message names. */
 #define METRICS_STARTED "started"
 #define METRICS_IMPORTED "imported"
 int metrics_log_state(struct metrics_log *log, const char *state, long step, const char *message, struct error *error);

@@ -365,7 +365,7 @@ static int begin_anew(struct session *session, struct network *network, struct t
     *state = training_state_first(session->settings.train.learning_rate);
     return metrics_log_cut(session->commands, state, 0, error) || session_save(session, network, state, false, error)
                ? -1
-               : metrics_log_state(session->metrics, SESSION_STARTED, 0, "", error);
+               : session_log_start(session, 0, error);
 }
 
 int session_resume(struct session *session, long which, struct network *network, struct training_state *state,

@@ -32,7 +32,7 @@ struct session {
  * session. What a process leaves that dies between them is none. */
 int session_prepare(const struct settings *settings, struct session **out, struct error *error);
 int session_publish(const struct session *session, struct error *error);
-/* session.c. Records that a run starts, or goes on from elsewhere, at a step. */
+/* Records that a run starts, or goes on from elsewhere, at a step. */
 int session_log_start(const struct session *session, long step, struct error *error);
 /* Writes the checkpoint of a state that has so many commands behind it. */
 int session_write_checkpoint(const struct session *session, struct network *network, const struct training_state *state,

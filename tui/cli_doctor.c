@@ -1,10 +1,10 @@
 /* `nfbench doctor`: what this machine offers and what this nfbench will make of it. Every row says what was found; a
  * row that keeps a run from working ends the list with exit code 1. */
 #include "tui/cli.h"
-#include "tui/platform.h"
 #include "tui/cli_table.h"
 #include "tui/nvml.h"
 #include "tui/ops_check.h"
+#include "tui/platform.h"
 #include "tui/run.h"
 
 #include <errno.h>

@@ -26,8 +26,8 @@ struct cli_replay {
     sigset_t signals;
     bool interrupted;
 
-    long from, to; /* steps */
-    char begin[256]; /* where it begins, in words; empty: at the run's beginning */
+    long from, to;                                        /* steps */
+    char begin[256];                                      /* where it begins, in words; empty: at the run's beginning */
     char clauses[PLATFORM_CLAUSES][PLATFORM_CLAUSE_SIZE]; /* why the bits may be others */
     int clause_count;
     struct replay found; /* over all stretches */
@@ -114,8 +114,9 @@ static void say_parent(struct cli_replay *replay)
     struct session_summary summary;
     session_summarize(replay->session, &summary);
     if (*summary.parent && !replay->metrics.imported)
-        snprintf(replay->begin, sizeof replay->begin, "from the beginning of %s, whose fork it is: up to step %ld its steps",
-                 summary.parent, summary.parent_step);
+        snprintf(replay->begin, sizeof replay->begin,
+                 "from the beginning of %s, whose fork it is: up to step %ld its steps", summary.parent,
+                 summary.parent_step);
 }
 
 /* ---- A stretch ---- */
@@ -302,19 +303,18 @@ static json_t *result_json(const struct cli_replay *replay)
     json_t *clauses = json_array();
     for (int i = 0; i < replay->clause_count; i++)
         json_array_append_new(clauses, cli_json_text(replay->clauses[i]));
-    return json_pack("{s:o, s:b, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:o}", "session",
-                     cli_json_text(session_name(replay->session)), "identical", found->first.step == 0, "from",
-                     (json_int_t)replay->from, "through", (json_int_t)found->step, "steps_compared",
-                     (json_int_t)found->steps, "epochs_compared", (json_int_t)found->epochs, "begin",
-                     *replay->begin ? cli_json_text(replay->begin) : json_null(), "platform_differs", clauses,
-                     "first_difference", difference_json(&found->first), "largest_difference",
-                     difference_json(&found->largest));
+    return json_pack(
+        "{s:o, s:b, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:o}", "session", cli_json_text(session_name(replay->session)),
+        "identical", found->first.step == 0, "from", (json_int_t)replay->from, "through", (json_int_t)found->step,
+        "steps_compared", (json_int_t)found->steps, "epochs_compared", (json_int_t)found->epochs, "begin",
+        *replay->begin ? cli_json_text(replay->begin) : json_null(), "platform_differs", clauses, "first_difference",
+        difference_json(&found->first), "largest_difference", difference_json(&found->largest));
 }
 
 static void print_difference(const char *what, const struct difference *difference)
 {
-    printf("%s: step %ld, %s %.9g logged, %.9g found", what, difference->step, difference->figure,
-           difference->recorded, difference->made);
+    printf("%s: step %ld, %s %.9g logged, %.9g found", what, difference->step, difference->figure, difference->recorded,
+           difference->made);
     if (isfinite(difference->relative))
         printf(" (relative difference %.2g)", difference->relative);
     putchar('\n');

@@ -299,7 +299,7 @@ enum cli_status cli_train(struct cli *cli)
 {
     struct run_request request = {.settings = &cli->settings, .script = cli_value(cli, "script")};
     struct error error;
-    (void)block_signals(); /* to look at the data takes a while */
+    (void)signals_block(); /* to look at the data takes a while */
     if (cli_script_check(request.script, &error) != 0 || run_check(&cli->settings, &error) != 0)
         return cli_usage(cli, &error);
     return train(cli, request);

@@ -64,9 +64,10 @@ static const struct cli_command commands[] = {
     {.name = "replay",
      .operands = "SESSION",
      .summary = "does a session's run again and compares every logged figure, to the bit",
-     .about = "From its settings and its recorded commands; the session is only read. Exit code 0: identical, 1: a figure "
-              "differs, which is told with its step. On another machine, device or library the bits may be others; then "
-              "it goes on to the end and tells the largest difference, too.",
+     .about =
+         "From its settings and its recorded commands; the session is only read. Exit code 0: identical, 1: a figure "
+         "differs, which is told with its step. On another machine, device or library the bits may be others; then "
+         "it goes on to the end and tells the largest difference, too.",
      .settings = "data device precision threads sessions-dir json",
      .options = {{"to", "STEP", "only up to this step (the last that is logged)"}},
      .min_operands = 1,

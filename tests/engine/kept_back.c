@@ -2,6 +2,7 @@
  * from it has the bits of one that was never anywhere else. */
 #include "tests/engine/kept_states.h"
 
+#include "engine/live.h"
 #include "engine/trainer_internal.h"
 
 #include <setjmp.h>
@@ -380,6 +381,19 @@ static void an_epoch_without_a_record_is_not_passed(void **state)
     assert_stays(&run, "step 11 cannot be made again: the record of epoch 1 is missing, or damaged");
 }
 
+/* The states from which a step can be made again, as of a shorter run. */
+static void shorten_past(struct tiny_run *run, long steps)
+{
+    struct kept_ring *kept = &run->trainer->kept;
+    int index = 0;
+    while (live_setting(index)->command != COMMAND_STEPS)
+        index++;
+    for (int i = 0; i < kept->count; i++)
+        kept->kept[(kept->first + i) % KEPT_SLOTS].before.state.values[index] = (double)steps;
+    for (int i = 0; i < run->checkpoint_count; i++)
+        run->checkpoints[i].state.values[index] = (double)steps;
+}
+
 /* As with fewer steps than the run was made with. */
 static void no_step_follows_the_last(void **state)
 {
@@ -389,7 +403,7 @@ static void no_step_follows_the_last(void **state)
     run.options.schedule = SCHEDULE_CONSTANT; /* its past is then the same */
     run.options.warmup_epochs = 0;
     change_at_4_and_19(&run);
-    run.trainer->options.steps = run.trainer->given.steps = 9; /* a paused trainer does not look at them */
+    shorten_past(&run, 9); /* a paused trainer does not look at it */
     const struct command_record back = command(&run, COMMAND_BACK, 0, 11);
     assert_false(back.ok);
     assert_string_equal(back.outcome, "step 11 cannot be made again: by its settings the run ends at step 9");

@@ -38,6 +38,8 @@ static struct training_state full_state(void)
     state.values[index_of("augment")] = AUGMENT_REPORT_TEXT;
     state.values[index_of("schedule")] = SCHEDULE_ONECYCLE;
     state.values[index_of("batch")] = 96;
+    state.values[index_of("epochs")] = 12;
+    state.values[index_of("steps")] = 3000;
     state.pending[0] = (struct command){.kind = COMMAND_SCALE_LEARNING_RATE,
                                         .value = 0.1,
                                         .count = 1,
@@ -91,6 +93,7 @@ static void test_round_trip(void **state)
     state_settings(&after, &settings);
     assert_true(settings.train.momentum == 0.7f && settings.train.batch == 96 && settings.train.learning_rate == 0.25f);
     assert_int_equal(settings.train.augment, AUGMENT_REPORT_TEXT);
+    assert_true(settings.train.epochs == 12 && settings.train.steps == 3000);
 }
 
 static void test_older_checkpoints(void **state)

@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -104,15 +105,32 @@ static void a_fork_may_be_longer(void **state)
     assert_same_losses("even", "same");
 }
 
-/* A run that was made longer has, by its schedule, another past: that past is not put in place of the real one. */
+/* The steps of before a resume that made the run longer were made by a schedule of another length. */
+static void a_longer_run_is_forked_as_it_was_then(void **state)
+{
+    (void)state;
+    double grown[LOSSES], then[LOSSES], now[LOSSES];
+    run_expecting(0, "train " TINY "--schedule cosine --epochs 2 --log-every 1 --session grown");
+    run_expecting(0, "resume grown --epochs 4");
+    assert_non_null(strstr(run_expecting(0, "fork grown --at 11")->err, "with the losses recorded then"));
+    run_expecting(0, "fork grown --at 20 --name late");
+    assert_non_null(strstr(run_expecting(0, "resume grown-at-11")->err, "steps 11 to 16"));
+    assert_non_null(strstr(run_expecting(0, "resume late")->err, "steps 20 to 32"));
+    assert_int_equal(read_losses("grown", grown), 32);
+    assert_int_equal(read_losses("grown-at-11", then), 16);
+    assert_int_equal(read_losses("late", now), 32);
+    for (int i = 0; i < 32; i++)
+        assert_true(grown[i] == now[i] && (i >= 16 || grown[i] == then[i]));
+}
+
+/* What would be made is not what was: it is not put in place of it. */
 static void a_past_that_is_another_is_not_forked(void **state)
 {
     (void)state;
-    run_expecting(0, "train " TINY "--schedule cosine --epochs 2 --log-every 1 --session grown");
-    run_expecting(0, "resume grown --epochs 4");
-    const struct outcome *outcome = run_expecting(1, "fork grown --at 11");
+    run_expecting(0, "train " TINY "--epochs 2 --log-every 1 --session exact");
+    const struct outcome *outcome = run_expecting(1, "fork exact --at 11 --precision bf16");
     assert_non_null(strstr(outcome->err, "has not the loss that was recorded"));
-    assert_null(strstr(run_expecting(0, "sessions")->out, "grown-at-11"));
+    assert_null(strstr(run_expecting(0, "sessions")->out, "exact-at-11"));
 }
 
 /* Commands that are due at the step are of what comes after it: the fork does none of them. */
@@ -139,21 +157,25 @@ static void what_waits_for_the_step_is_not_done(void **state)
     assert_false(file_has("nfbench/due-at-16/commands.jsonl", "peak lr"));
 }
 
-/* The first state of imported weights is theirs, not the initialisation; once its checkpoint is gone, it is gone. */
-static void imported_weights_are_not_made_again(void **state)
+/* The first state of imported weights is theirs, not the initialisation, and is kept for good, in a fork, too; once
+ * somebody has removed it, it is gone. */
+static void imported_weights_are_kept(void **state)
 {
     (void)state;
     run_expecting(0, "train " TINY "--epochs 1 --session source");
     run_expecting(0, "import nfbench/source/checkpoints/8.safetensors " TINY "--session foreign");
     assert_non_null(strstr(run_expecting(0, "sessions show foreign")->out, "step 0, new"));
     run_expecting(0, "fork foreign --at 0 --name first");
-    run_expecting(0, "resume foreign --epochs 3");
-    const char *why = "the run began with imported weights, and no checkpoint of them is left from before step";
-    assert_non_null(strstr(run_expecting(1, "fork foreign --at 0")->err, why));
-    assert_non_null(strstr(run_expecting(1, "fork foreign --at 3")->err, why));
+    run_expecting(0, "resume foreign --epochs 3 --log-every 1");
+    run_expecting(0, "fork foreign --at 0 --name again");
+    assert_non_null(strstr(run_expecting(0, "fork foreign --at 3")->err, "made again from step 0, with the losses"));
     run_expecting(0, "fork foreign --at 20 --name later");
     run_expecting(0, "resume later --epochs 6");
+    assert_non_null(strstr(run_expecting(0, "fork later --at 3")->err, "made again from step 0, with the losses"));
+    assert_int_equal(unlink(process_path("nfbench/later/checkpoints/imported.safetensors")), 0);
+    const char *why = "the run began with imported weights, and no checkpoint of them is left from before step";
     assert_non_null(strstr(run_expecting(1, "fork later --at 0")->err, why));
+    assert_non_null(strstr(run_expecting(1, "fork later --at 3")->err, why));
 }
 
 /* What waited when the step was made waits in the fork, although no checkpoint has it. */
@@ -207,9 +229,10 @@ int main(void)
         cmocka_unit_test(a_fork_goes_on_as_its_parent_did),
         cmocka_unit_test(a_fork_may_have_another_rate),
         cmocka_unit_test(a_fork_may_be_longer),
+        cmocka_unit_test(a_longer_run_is_forked_as_it_was_then),
         cmocka_unit_test(a_past_that_is_another_is_not_forked),
         cmocka_unit_test(what_waits_for_the_step_is_not_done),
-        cmocka_unit_test(imported_weights_are_not_made_again),
+        cmocka_unit_test(imported_weights_are_kept),
         cmocka_unit_test(what_waits_is_forked_too),
         cmocka_unit_test(names_stand_for_checkpoints),
         cmocka_unit_test(what_is_not_there_is_said),

@@ -342,7 +342,22 @@ static void test_a_new_learning_rate_is_recorded(void **state)
     const struct outcome *outcome = run_expecting(0, "resume rate --epochs 2 --lr 0.0125");
     assert_non_null(strstr(outcome->err, "0.0125"));
     assert_true(file_has("nfbench/rate/commands.jsonl", "lr 0.0125"));
-    assert_true(file_has("nfbench/rate/settings.ini", "epochs = 2"));
+}
+
+/* The settings are as the run began: its length is changed by a command with its step, and stays so. */
+static void test_a_new_length_is_recorded(void **state)
+{
+    (void)state;
+    run_expecting(0, "train " TINY "--epochs 1 --session length");
+    run_expecting(0, "resume length --epochs 2");
+    assert_true(file_has("nfbench/length/commands.jsonl", "epochs 1 -> 2; the run ends at step 16"));
+    assert_true(file_has("nfbench/length/settings.ini", "epochs = 1"));
+    json_t *shown = last_json(run_expecting(0, "sessions show length --json"));
+    assert_string_equal(json_text_at(json_object_get(shown, "settings_now"), "epochs"), "2");
+    json_decref(shown);
+    assert_non_null(strstr(run_expecting(0, "resume length")->out, "finished at step 16 of 16"));
+    run_expecting(0, "resume length --steps 20 --epochs 3");
+    assert_non_null(strstr(run_expecting(0, "resume length --epochs 3")->err, "steps 20 to 24"));
 }
 
 static void test_resume_keeps_what_the_session_is(void **state)
@@ -380,6 +395,7 @@ int main(void)
         cmocka_unit_test(test_resume_measures_what_was_not_measured),
         cmocka_unit_test(test_more_epochs_end_the_limit_of_steps),
         cmocka_unit_test(test_a_new_learning_rate_is_recorded),
+        cmocka_unit_test(test_a_new_length_is_recorded),
         cmocka_unit_test(test_resume_keeps_what_the_session_is),
     };
     return cmocka_run_group_tests(tests, process_setup, process_teardown);
