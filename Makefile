@@ -162,6 +162,14 @@ $(FAKE_NVML) $(SHIM): $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(Q)$(filter-out -fsanitize% -fno-sanitize%,$(COMPILE)) -fPIC -shared -o $@ $(filter %.c,$^)
 
+# The program, with what its own code asks for memory and threads led through failing.c.
+FAILING := $(BUILD)/tests/faults/nfbench-failing
+FAILING_CALLS := malloc calloc realloc reallocarray aligned_alloc posix_memalign strdup strndup realpath fopen fdopen opendir \
+    asprintf vasprintf pthread_create
+$(FAILING): $(BUILD)/tui/main.o $(BUILD)/tests/faults/allocations/failing.o $(call archives,tui)
+	@echo "  LINK    $@"
+	$(Q)$(COMPILE) $(LDFLAGS) $(addprefix -Wl$(comma)--wrap=,$(FAILING_CALLS)) -o $@ $^ $(call libraries,tui)
+
 # ---- CUDA under emulation: kernels/cuda as C++ on the CPU (tests/cuda_emulation), with or without a toolkit ----
 # tests/cuda/test_*.c and .cu are a program each; the other .c files there, and what tests/kernels shares, go into all.
 # ASan's search for uses of a stack after return costs much on 1,024 stacks.
@@ -196,7 +204,7 @@ TESTS += $(TESTS_cuda)
 
 TEST_SCRIPTS := $(wildcard tests/*/test_*.sh tests/*/test_*.py)
 
-ALL_OBJECTS := $(call objects,tui/main.c $(foreach m,$(MODULES),$(SOURCES_$(m)))) $(TEST_SUPPORT) \
+ALL_OBJECTS := $(call objects,tui/main.c tests/faults/allocations/failing.c $(foreach m,$(MODULES),$(SOURCES_$(m)))) $(TEST_SUPPORT) \
     $(foreach m,$(TEST_FOLDERS) cuda,$(TEST_HELPERS_$(m))) $(addsuffix .o,$(TESTS)) \
     $(call emulated,$(EMULATED_SOURCES) $(EMULATED_TESTS))
 -include $(ALL_OBJECTS:.o=.d)
@@ -206,7 +214,7 @@ EMULATED_BINARY := $(BUILD)/nfbench-emulated
 # tests/engine has the same runs, and other tests the kernels that they come by.
 NOT_SANITIZED := cuda_emulation/test_removed $(addprefix cuda/test_,on_divergence kept_state live trial)
 CHECKED_TESTS := $(if $(findstring sanitize,$(CFLAGS)),$(filter-out $(addprefix %/,$(NOT_SANITIZED)),$(TESTS)),$(TESTS))
-tests: $(BINARY) $(CHECKED_TESTS) $(FAKE_NVML) $(SHIM) $(EMULATED_BINARY)
+tests: $(BINARY) $(CHECKED_TESTS) $(FAKE_NVML) $(SHIM) $(FAILING) $(EMULATED_BINARY)
 
 # The whole program on the emulated GPU: what people see of a GPU is tested with it.
 $(EMULATED_BINARY): $(BUILD)/tui/main.o $(foreach m,$(filter-out cuda,$(LINK_tui)),$(BUILD)/$(m).a) $(BUILD)/cuda_emulated.a
@@ -268,7 +276,7 @@ clean:
 	rm -rf build nfbench
 
 FORMATTED := $(wildcard $(addsuffix /*.[ch],$(MODULES) $(FOLDERS_kernels) tests/support $(addprefix tests/,$(TEST_FOLDERS))) \
-    tests/gpu/*.[ch] tests/gpu/standin/*.[ch] tests/terminal/screenshots/*.c tests/faults/preload/*.c kernels/*.c $(addsuffix /*.cu,kernels/cuda tests/cuda) \
+    tests/gpu/*.[ch] tests/gpu/standin/*.[ch] tests/terminal/screenshots/*.c tests/faults/preload/*.c tests/faults/allocations/*.c kernels/*.c $(addsuffix /*.cu,kernels/cuda tests/cuda) \
     $(addsuffix /*.h,kernels/cuda kernels/cuda/hardware tests/cuda) kernels/cuda/*.cuh tests/cuda/*.c \
     $(addprefix tests/cuda_emulation/*,.c .h .cpp))
 

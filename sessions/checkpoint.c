@@ -31,7 +31,15 @@ static const struct field state_fields[] = {
 };
 enum { STATE_FIELDS = sizeof state_fields / sizeof *state_fields };
 
+/* Members and tensors may be added without a new number: who does not know them passes them over. */
+enum { CHECKPOINT_FORMAT = 1 };
+
 static const char suffix[] = ".safetensors";
+
+bool checkpoint_is_lost(int reason)
+{
+    return reason == EBADMSG || reason == EIO || reason == ENOENT;
+}
 
 /* ---- Saving ---- */
 
@@ -45,7 +53,8 @@ int checkpoint_save(const char *path, struct network *network, const struct chec
 {
     int result = -1;
     struct text state = {0}, run = {0};
-    char commands[24];
+    char commands[24], format[24];
+    snprintf(format, sizeof format, "%d", CHECKPOINT_FORMAT);
     snprintf(commands, sizeof commands, "%ld", info->commands);
     if (!state_is_finite(&info->state))
         return error_set(error, "cannot save %s: the training state is not finite", path);
@@ -59,7 +68,7 @@ int checkpoint_save(const char *path, struct network *network, const struct chec
     }
     const struct metadata metadata[] = {
         {"format", "pt"}, /* other programs want to know whose tensor layout it is */
-        {"nfbench", "1"},
+        {"nfbench", format},
         {"state", state.data},
         {"run", run.data},
         {"commands", commands},
@@ -76,23 +85,42 @@ out:
 
 /* ---- Loading ---- */
 
+/* Whose file it is, and whether this program knows its format. */
+static int check_format(const struct safetensors *file, struct error *error)
+{
+    const char *format = safetensors_metadata(file, "nfbench");
+    long number;
+    if (!format || !number_to_long(format, &number))
+        return file_damaged(error, "not a checkpoint of nfbench: use `nfbench import`");
+    if (number <= CHECKPOINT_FORMAT)
+        return 0;
+    error_set(error, "written by a newer nfbench (format %ld; this one knows %d)", number, CHECKPOINT_FORMAT);
+    errno = ENOTSUP;
+    return -1;
+}
+
 static int parse_info(const struct safetensors *file, struct checkpoint_info *info, struct error *error)
 {
     const char *text = safetensors_metadata(file, "state"), *best = safetensors_metadata(file, "best");
     const char *digest = safetensors_metadata(file, "settings"), *commands = safetensors_metadata(file, "commands");
     memset(info, 0, sizeof *info);
+    if (check_format(file, error))
+        return -1;
     if (!text || !best || !digest || strlen(digest) >= sizeof info->settings_digest)
-        return error_set(error, "not a checkpoint of nfbench: use `nfbench import`");
-    json_t *state = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
+        return file_damaged(error, "not a checkpoint of nfbench: use `nfbench import`");
+    json_error_t reason;
+    json_t *state = json_read(text, strlen(text), &reason);
+    if (!state)
+        return error_set(error, "its training state: %s", errno == ENOMEM ? "out of memory" : "not valid JSON");
     int result = fields_read(state_fields, STATE_FIELDS, state, &info->state, error);
     json_decref(state);
     if (result || state_record_read(safetensors_metadata(file, "run"), &info->state, error))
         return error_prefix(error, "its training state");
     if (info->state.step < 0 || info->state.epoch < 0 || !state_is_finite(&info->state))
-        return error_set(error, "its training state makes no sense");
+        return file_damaged(error, "its training state makes no sense");
     info->commands = LONG_MAX; /* a checkpoint made elsewhere need not say */
     if (commands && (!number_to_long(commands, &info->commands) || info->commands < 0))
-        return error_set(error, "its number of commands makes no sense");
+        return file_damaged(error, "its number of commands makes no sense");
     info->state.commands = info->commands;
     info->best = strcmp(best, "true") == 0;
     const char *unsound = safetensors_metadata(file, "unsound"); /* one made elsewhere need not say */
@@ -113,12 +141,18 @@ int checkpoint_read_info(const char *path, struct checkpoint_info *info, struct 
     return result;
 }
 
+/* In this order: a digit that has flipped in its format's number makes no newer file of it. */
+static int verify_info(const struct safetensors *file, struct checkpoint_info *info, struct error *error)
+{
+    return safetensors_verify(file, error) || parse_info(file, info, error) ? -1 : 0;
+}
+
 int checkpoint_verify(const char *path, struct checkpoint_info *info, struct error *error)
 {
     struct safetensors *file;
     if (safetensors_open(path, &file, error))
         return -1;
-    const int result = parse_info(file, info, error) || safetensors_verify(file, error) ? -1 : 0;
+    const int result = verify_info(file, info, error);
     if (result)
         error_prefix(error, "cannot read %s", path);
     safetensors_close(file);
@@ -132,8 +166,7 @@ int checkpoint_load(const char *path, struct network *network, struct checkpoint
     if (safetensors_open(path, &file, error))
         return -1;
     int result = -1;
-    if (parse_info(file, &found, error) || safetensors_verify(file, error) ||
-        tensors_load(file, network, TENSORS_ALL, error))
+    if (verify_info(file, &found, error) || tensors_load(file, network, TENSORS_ALL, error))
         error_prefix(error, "cannot load %s", path);
     else {
         *info = found;
@@ -290,15 +323,19 @@ int checkpoint_prune(const char *folder, struct error *error)
         checkpoint_list(folder, &entries, &count, error))
         return -1;
     for (int i = 0; result == 0 && i < count; i++) {
+        errno = 0;
         const bool known = checkpoint_read_info(entries[i].path, &info, NULL) == 0;
-        const bool unsound = known && info.state.unsound;
+        if (!known && !checkpoint_is_lost(errno))
+            continue; /* it may be the best */
+        const bool is_sound = known && !info.state.unsound;
         /* the newest of those that were the best so far is the best of all */
         const bool best = !best_seen && known && info.best;
-        const bool good = !unsound && sound < CHECKPOINTS_KEPT; /* lost weights never push out the last good ones */
+        /* neither lost weights nor damaged files push out the last good ones */
+        const bool good = is_sound && sound < CHECKPOINTS_KEPT;
         if (!best && !good && i >= CHECKPOINTS_KEPT)
             result = remove_file(entries[i].path, error);
         best_seen = best_seen || best;
-        sound += !unsound;
+        sound += is_sound;
     }
     free(entries);
     return result;

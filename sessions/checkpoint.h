@@ -2,6 +2,9 @@
  * names ("stem.weight", OIHW), so that other programs can load them; "momentum." and "ema." before a name mark the
  * optimizer's tensors. The metadata holds the training state, a digest of the settings and the SHA-256 of the file.
  *
+ * On failure of what reads one errno is EBADMSG when the file is damaged, ENOTSUP when a newer nfbench wrote it; else
+ * it is the machine that cannot read it now.
+ *
  * A checkpoint is written beside its final name, synced, read again, verified and renamed before an older one goes. */
 #ifndef NFBENCH_SESSIONS_CHECKPOINT_H
 #define NFBENCH_SESSIONS_CHECKPOINT_H
@@ -28,6 +31,10 @@ struct checkpoint_entry {
 
 /* Writes and verifies one file. Fails, leaving what was there, when a value is not finite. */
 int checkpoint_save(const char *path, struct network *network, const struct checkpoint_info *info, struct error *error);
+
+/* Whether a file that could not be read, errno being `reason`, is as good as not there: the one before it is taken.
+ * Else it may be whole, and its reader must fail. */
+bool checkpoint_is_lost(int reason);
 
 /* Reads the metadata alone, without verifying the digest: cheap for any size. */
 int checkpoint_read_info(const char *path, struct checkpoint_info *info, struct error *error);

@@ -1,8 +1,10 @@
 /* JSON members from structs and back; see fields.h. */
 #include "sessions/fields.h"
 
+#include "sessions/file.h"
 #include "sessions/number.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <math.h>
 #include <stdarg.h>
@@ -218,6 +220,15 @@ static bool read_value(const struct field *field, const json_t *json, void *valu
     return ok;
 }
 
+json_t *json_read(const char *text, size_t length, json_error_t *reason)
+{
+    errno = 0;
+    json_t *json = json_loadb(text, length, JSON_REJECT_DUPLICATES, reason);
+    if (!json) /* jansson itself often calls it an error of the text */
+        errno = errno == ENOMEM || json_error_code(reason) == json_error_out_of_memory ? ENOMEM : EBADMSG;
+    return json;
+}
+
 bool field_read(const struct field *field, const json_t *value, void *to)
 {
     return read_value(field, value, (char *)to + field->offset);
@@ -227,8 +238,9 @@ int fields_read(const struct field *fields, int count, const json_t *object, voi
 {
     for (int i = 0; i < count; i++) {
         const json_t *json = json_object_get(object, fields[i].name);
-        if (!json || !field_read(&fields[i], json, to))
-            return error_set(error, "%s is %s", fields[i].name, json ? "not a valid value" : "missing");
+        if (json && field_read(&fields[i], json, to))
+            continue;
+        return file_damaged(error, "%s is %s", fields[i].name, json ? "not a valid value" : "missing");
     }
     return 0;
 }

@@ -34,6 +34,18 @@ int file_failed(struct error *error, const char *doing, const char *path)
     return -1;
 }
 
+int file_damaged(struct error *error, const char *format, ...)
+{
+    char text[sizeof error->message];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    error_set(error, "%s", text);
+    errno = EBADMSG;
+    return -1;
+}
+
 int path_format(char path[FILE_PATH_SIZE], struct error *error, const char *format, ...)
 {
     va_list arguments;

@@ -12,6 +12,8 @@ enum { FILE_PATH_SIZE = 4096 };
 /* "cannot DOING PATH: REASON" of errno, with what a person can do about it; -1. errno stays: on failure, functions here
  * and all that write by them leave in it why, so that ENOSPC can be told from the rest. */
 int file_failed(struct error *error, const char *doing, const char *path);
+/* What a file holds is at fault, not the machine: the message, printf style, and EBADMSG in errno; -1. */
+int file_damaged(struct error *error, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* printf into a path; an error when it does not fit. */
 int path_format(char path[FILE_PATH_SIZE], struct error *error, const char *format, ...)

@@ -256,6 +256,8 @@ static int take_line(const char *line, size_t length, struct metrics *out)
     struct record record;
     if (record_read(line, length, true, &record))
         return keep_record(out, &record);
+    if (errno == ENOMEM)
+        return -1;
     out->damaged_lines++;
     return 0;
 }
@@ -337,12 +339,12 @@ static bool is_measured_behind(const struct record *record, const struct trainin
            (epoch->epoch > state->epoch || (epoch->best && state->best_step != epoch->step));
 }
 
-/* Whether a line belongs to the past of the state; see metrics_log_cut. */
-static bool is_past(const char *line, size_t length, bool known, const struct training_state *state)
+/* Whether a line belongs to the past of the state; see metrics_log_cut. -1: that cannot be known for want of memory. */
+static int is_past(const char *line, size_t length, bool known, const struct training_state *state)
 {
     struct record record;
     if (!record_read(line, length, false, &record))
-        return known;
+        return errno == ENOMEM ? -1 : known;
     const long step = record_step(&record);
     return step < state->step ||
            (step == state->step && !is_measured_behind(&record, state) && (known || !changes_training(&record)));
@@ -365,14 +367,18 @@ int metrics_log_cut(struct metrics_log *log, const struct training_state *state,
     if (load_lines(log->path, &lines, error))
         return -1;
     char *kept = lines.data; /* written over what was read */
-    for (long i = 0; (line = next_line(&lines, &length)); i++) {
-        if (!is_past(line, length, i < known, state))
+    int past = 0;
+    for (long i = 0; past >= 0 && (line = next_line(&lines, &length)); i++) {
+        past = is_past(line, length, i < known, state);
+        if (past <= 0)
             continue;
         memmove(kept, line, length + 1);
         kept += length + 1;
     }
     int result = 0;
-    if (kept != lines.end)
+    if (past < 0)
+        result = error_set(error, "cannot read %s: out of memory", log->path);
+    else if (kept != lines.end)
         result = metrics_log_replace(log, lines.data, (size_t)(kept - lines.data), error);
     free(lines.data);
     return result;
@@ -388,7 +394,10 @@ long metrics_common_step(const char *one, size_t one_size, const char *other, si
         struct record record;
         if (next > other_size || memcmp(one + at, other + at, next - at) != 0)
             break;
-        if (record_read(one + at, next - at - 1, false, &record) && record_step(&record) > step)
+        const bool read = record_read(one + at, next - at - 1, false, &record);
+        if (!read && errno == ENOMEM)
+            return -1;
+        if (read && record_step(&record) > step)
             step = record_step(&record);
         at = next;
     }

@@ -77,7 +77,7 @@ int metrics_log_cut(struct metrics_log *log, const struct training_state *state,
 
 /* The log becomes these lines (the file is replaced by a rename). */
 int metrics_log_replace(struct metrics_log *log, const char *data, size_t size, struct error *error);
-/* The last step that two logs have in common, by the lines they begin with. */
+/* The last step that two logs have in common, by the lines they begin with; -1 for want of memory. */
 long metrics_common_step(const char *one, size_t one_size, const char *other, size_t other_size);
 
 /* Adds the records of a file to `out`, which starts zeroed. An absent file has none. */

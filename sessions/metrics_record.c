@@ -4,6 +4,7 @@
 #include "sessions/crc32c.h"
 #include "sessions/probe_record.h"
 
+#include <errno.h>
 #include <string.h>
 
 static const struct field step_fields[] = {
@@ -214,9 +215,11 @@ bool record_checksum_fits(const char *line, size_t length)
 bool record_read(const char *line, size_t length, bool whole, struct record *record)
 {
     bool ok = false;
+    json_error_t reason;
+    errno = 0;
     if (!record_checksum_fits(line, length))
         return false;
-    json_t *json = json_loadb(line, length, JSON_REJECT_DUPLICATES, NULL);
+    json_t *json = json_read(line, length, &reason);
     const char *kind = json_string_value(json_object_get(json, "kind"));
     memset(record, 0, sizeof *record);
     for (int i = 0; kind && i < RECORD_KINDS; i++) {

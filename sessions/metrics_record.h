@@ -48,7 +48,8 @@ struct record {
 
 /* Adds the line of a record, its newline included; `record` is the struct of its kind, of RECORD_PROBE the probe. */
 void record_write(enum record_kind kind, const void *record, struct text *line);
-/* Reads a line (without its newline); false when it is damaged or of no known kind. `whole`: of a probe everything, to
+/* Reads a line (without its newline); false when it is damaged or of no known kind, or, with errno ENOMEM, for want of
+ * memory. `whole`: of a probe everything, to
  * be destroyed by the caller. */
 bool record_read(const char *line, size_t length, bool whole, struct record *record);
 /* Whether a line is as it was written, of whatever kind. */

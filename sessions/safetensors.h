@@ -27,14 +27,16 @@ struct tensor {
     enum tensor_type type;
     int64_t dims[SAFETENSORS_MAX_DIMS];
     int dim_count;
-    uint64_t count;    /* of values */
-    const void *bytes; /* in the mapped file, not aligned */
+    uint64_t count; /* of values */
+    uint64_t place; /* of its bytes in the file */
     uint64_t byte_count;
+    const struct safetensors *file;
 };
 
 struct safetensors;
 
-/* Maps and validates a file. The tensors live until it is closed. */
+/* Reads and validates a file's header. The tensors live until it is closed. On failure errno is EBADMSG when what the
+ * file holds is at fault, rather than the machine. So it is in all that reads here, and in checkpoint.h. */
 int safetensors_open(const char *path, struct safetensors **out, struct error *error);
 void safetensors_close(struct safetensors *file);
 

@@ -245,8 +245,10 @@ int session_write_checkpoint(const struct session *session, struct network *netw
     settings_digest(&session->settings, info.settings_digest);
     if (path_format(path, error, "%s/%ld.safetensors", session->paths.checkpoints, state->step))
         return -1;
-    if (!best && checkpoint_read_info(path, &old, NULL) == 0 && old.state.step == state->step)
-        info.best = old.best; /* `save` of a step that is saved already must not lose its mark */
+    if (!best && checkpoint_read_info(path, &old, error) == 0)
+        info.best = old.best && old.state.step == state->step; /* `save` of one that is saved already keeps its mark */
+    else if (!best && !checkpoint_is_lost(errno))
+        return -1;
     return checkpoint_save(path, network, &info, error);
 }
 
@@ -292,6 +294,20 @@ static void compare_settings(const struct session *session, const struct checkpo
                  info->state.step);
 }
 
+/* 1: loaded, 0: not one of those asked for, -1: it cannot be known. What it says of itself counts once it is verified.
+ */
+static int try_entry(const struct checkpoint_entry *entry, long which, struct network *network,
+                     struct checkpoint_info *info, struct error *error)
+{
+    const bool by_content = which == CHECKPOINT_BEST || which == CHECKPOINT_GOOD;
+    if (by_content && checkpoint_verify(entry->path, info, error))
+        return -1;
+    if (by_content ? !(which == CHECKPOINT_BEST ? info->best : !info->state.unsound)
+                   : which != CHECKPOINT_LATEST && entry->step != which)
+        return 0;
+    return checkpoint_load(entry->path, network, info, error) ? -1 : 1;
+}
+
 /* Loads the newest good one of those asked for. `damaged` (may be NULL) counts the newer ones passed over. */
 static int load_from(const struct session *session, const struct checkpoint_entry *entries, int count, long which,
                      struct network *network, struct checkpoint_info *info, int *damaged, char note[256],
@@ -301,16 +317,17 @@ static int load_from(const struct session *session, const struct checkpoint_entr
     int tried = 0;
     for (int i = 0; i < count; i++) {
         struct error reason = {""};
-        if (!session_entry_matches(&entries[i], which))
-            continue;
-        if (checkpoint_load(entries[i].path, network, info, &reason) == 0) {
+        const int found = try_entry(&entries[i], which, network, info, &reason);
+        if (found > 0) {
             if (tried)
                 snprintf(note, 256, "%.180s; step %ld taken instead", first.message, entries[i].step);
             compare_settings(session, info, note);
             *damaged = i;
             return 0;
         }
-        if (tried++ == 0)
+        if (found < 0 && !checkpoint_is_lost(errno))
+            return error_set(error, "%s", reason.message);
+        if (found < 0 && tried++ == 0)
             first = reason;
     }
     if (!tried)
@@ -399,11 +416,14 @@ int session_in_force(const struct session *session, struct settings *settings, s
     int count = 0, found = -1;
     if (checkpoint_list(session->paths.checkpoints, &entries, &count, error))
         return -1;
-    for (int i = 0; i < count && found < 0; i++)
+    bool lost = true;
+    for (int i = 0; i < count && found < 0 && lost; i++) {
         found = checkpoint_read_info(entries[i].path, &info, error);
+        lost = checkpoint_is_lost(errno);
+    }
     free(entries);
     if (found < 0)
-        return no_checkpoint(session, CHECKPOINT_LATEST, error);
+        return lost ? no_checkpoint(session, CHECKPOINT_LATEST, error) : -1;
     *state = info.state;
     *settings = session->settings;
     state_settings(state, settings);

@@ -193,7 +193,7 @@ static int common_step(const struct session *session, const char *name, long *st
     if (name_path(session, name, "metrics.jsonl", path, error) == 0 && file_read(path, &then, &then_size, error) == 0 &&
         file_read(session->paths.metrics, &now, &now_size, error) == 0) {
         *step = metrics_common_step(now, now_size, then, then_size);
-        result = 0;
+        result = *step < 0 ? error_set(error, "cannot read %s: out of memory", path) : 0;
     }
     free(now);
     free(then);

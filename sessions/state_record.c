@@ -2,8 +2,10 @@
 #include "sessions/state_record.h"
 
 #include "engine/live.h"
+#include "sessions/file.h"
 #include "sessions/metrics_record.h"
 
+#include <errno.h>
 #include <string.h>
 
 static const struct field figure_fields[] = {
@@ -81,7 +83,7 @@ static int read_list(const json_t *list, const struct field *fields, int field_c
                      size_t size, int *count, struct error *error)
 {
     if (!json_is_array(list) || json_array_size(list) > (size_t)most)
-        return error_set(error, "a list of commands makes no sense");
+        return file_damaged(error, "a list of commands makes no sense");
     *count = (int)json_array_size(list);
     for (int i = 0; i < *count; i++)
         if (fields_read(fields, field_count, json_array_get(list, (size_t)i), (char *)items + (size_t)i * size, error))
@@ -100,8 +102,8 @@ static int read_values(const json_t *object, struct training_state *state, struc
         if (!value || !is_kept(setting))
             continue;
         if (!json_is_string(value) ||
-            setting_number(row_of(setting), json_string_value(value), &state->values[i], error))
-            return error_prefix(error, "the setting %s", setting->name);
+            setting_number(row_of(setting), json_string_value(value), &state->values[i], NULL))
+            return file_damaged(error, "the setting %s makes no sense", setting->name);
     }
     return 0;
 }
@@ -135,7 +137,7 @@ static int check(const struct training_state *state, struct error *error)
         sound &= command->kind != COMMAND_WAIT && command->when.quantity != WHEN_NOW;
         sound &= is_allowed(command->kind, command->value);
     }
-    return sound ? 0 : error_set(error, "its settings make no sense");
+    return sound ? 0 : file_damaged(error, "its settings make no sense");
 }
 
 int state_record_read(const char *text, struct training_state *state, struct error *error)
@@ -143,7 +145,10 @@ int state_record_read(const char *text, struct training_state *state, struct err
     state->last_accuracy = state->last_gradient_norm = state->validation_loss = state->validation_accuracy = -1;
     if (!text)
         return 0;
-    json_t *json = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
+    json_error_t reason;
+    json_t *json = json_read(text, strlen(text), &reason);
+    if (!json)
+        return error_set(error, errno == ENOMEM ? "out of memory" : "not valid JSON");
     int result = fields_read(figure_fields, COUNT(figure_fields), json, state, error);
     if (!result)
         result = read_list(json_object_get(json, "changes"), change_fields, COUNT(change_fields), state->changes,

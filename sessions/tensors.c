@@ -1,6 +1,8 @@
 /* Parameters under the peer's names, with a prefix for the optimizer's tensors; see tensors.h. */
 #include "sessions/tensors.h"
 
+#include "sessions/file.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -188,7 +190,7 @@ static int report(const struct complaint complaints[4], struct error *error)
                               complaint->what, complaint->names, complaint->count > 3 ? ", ..." : "");
         used = used + (size_t)length < sizeof text ? used + (size_t)length : sizeof text - 1;
     }
-    return used ? error_set(error, "its tensors are not this network's: %s", text) : 0;
+    return used ? file_damaged(error, "its tensors are not this network's: %s", text) : 0;
 }
 
 static int check_all(const struct safetensors *file, const struct network *network, int parts, float *buffer,

@@ -1,0 +1,150 @@
+/* See scenarios.h. */
+#include "tests/faults/scenarios.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define MODEL "--family papers --stem 4 --stages 4/4x1 --threads 1 --precision fp32 --data synthetic "
+/* Two epochs of two steps, with a checkpoint and a probe at each second step. */
+#define RUN                                                                                                            \
+    MODEL "--limit 16 --batch 8 --validation 8 --normalize image --lr 0.05 --schedule cosine --ema 0.9 --agc 0.02 "    \
+          "--augment standard --log-every 1 --probe-every 2 --checkpoint-every 1 --epochs 2 "
+
+const struct scenario scenarios[SCENARIOS] = {
+    {"start", "train " RUN "--session s", NULL, "four", NULL, 1},
+    {"resume", "resume s", "half", "four", NULL, 1},
+    {"import", "import nfbench/four/checkpoints/4.safetensors " MODEL "--session s", NULL, "imported", "four", 1},
+    {"fork", "fork four --at 2 --name s", NULL, "forked", "four", 1},
+    {"export", "export s --what loss,signal,histograms", "four", "exported", NULL, 3},
+};
+
+static void shell(const char *format, ...) __attribute__((format(printf, 1, 2)));
+static void shell(const char *format, ...)
+{
+    char command[4096];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(command, sizeof command, format, arguments);
+    va_end(arguments);
+    if (system(command) != 0)
+        fail_msg("%s", command);
+}
+
+static void copy(const char *from, const char *to)
+{
+    char target[1024];
+    snprintf(target, sizeof target, "%s", process_path(to));
+    shell("rm -rf '%s' && cp -a '%s' '%s'", target, process_path(from), target);
+}
+
+int scenarios_setup(void **state)
+{
+    if (process_setup(state) != 0)
+        return -1;
+    FILE *script = fopen(process_path("half.nfb"), "w");
+    if (!script || fputs("at 2 quit\n", script) < 0 || fclose(script) != 0)
+        return -1;
+    run_expecting(0, "train " RUN "--session four");
+    run_expecting(130, "train " RUN "--session half --script half.nfb");
+    run_expecting(0, "import nfbench/four/checkpoints/4.safetensors " MODEL "--session imported");
+    run_expecting(0, "fork four --at 2 --name forked");
+    copy("nfbench/four", "nfbench/exported");
+    run_expecting(0, "export exported --what loss,signal,histograms");
+    copy("nfbench/four", "four-before");
+    return 0;
+}
+
+int scenarios_teardown(void **state)
+{
+    shim_unload();
+    return process_teardown(state);
+}
+
+void scenario_prepare(const struct scenario *scenario)
+{
+    shell("rm -rf '%s'", process_path("nfbench/s"));
+    if (scenario->from) {
+        char from[256];
+        snprintf(from, sizeof from, "nfbench/%s", scenario->from);
+        copy(from, "nfbench/s");
+    }
+}
+
+const struct outcome *scenario_run(const struct scenario *scenario)
+{
+    struct process process = process_start(scenario->arguments, NULL);
+    return process_finish(&process);
+}
+
+/* ---- What came of it ---- */
+
+static bool there_is(const char *name)
+{
+    return access(process_path(name), F_OK) == 0;
+}
+
+static int lines_of_failure(const char *text)
+{
+    int lines = 0;
+    for (const char *line = text; *line; line += strcspn(line, "\n"), line += *line == '\n')
+        lines += strncmp(line, "nfbench", 7) == 0;
+    return lines;
+}
+
+static void check_words(const struct scenario *scenario, const struct outcome *outcome, bool named, const char *trial)
+{
+    const int lines = lines_of_failure(outcome->err);
+    if (strstr(outcome->err, "Sanitizer") || strstr(outcome->err, "runtime error"))
+        fail_msg("%s: %s", trial, outcome->err);
+    if (outcome->status < 0 || outcome->status > 2)
+        fail_msg("%s: exit code %d\n%s", trial, outcome->status, outcome->err);
+    if (outcome->status && (lines < 1 || lines > scenario->lines))
+        fail_msg("%s: exit code %d, and not one line that says why:\n%s", trial, outcome->status, outcome->err);
+    if (outcome->status && named && !strstr(outcome->err, process_path("")))
+        fail_msg("%s: no file is named:\n%s", trial, outcome->err);
+}
+
+static void compare(const struct scenario *scenario, const char *trial)
+{
+    if (!there_is("nfbench/s/settings.ini"))
+        fail_msg("%s: exit code 0, and there is no session", trial);
+    assert_same_course("s", scenario->result);
+}
+
+static long checkpoints(void)
+{
+    struct checkpoint_entry *entries = NULL;
+    struct error error;
+    int count = 0;
+    assert_int_equal(checkpoint_list(process_path("nfbench/s/checkpoints"), &entries, &count, &error), 0);
+    free(entries);
+    return count;
+}
+
+/* A new session that was not begun is not there, or has nothing in it that could be lost. */
+static void check_failed(const struct scenario *scenario, const char *trial)
+{
+    const char *again = scenario->arguments;
+    if (!scenario->from && there_is("nfbench/s/settings.ini") && checkpoints() > 0)
+        again = strcmp(scenario->result, "four") == 0 ? "resume s" : "sessions show s";
+    else if (!scenario->from)
+        shell("rm -rf '%s'", process_path("nfbench/s"));
+    struct process process = process_start(again, NULL);
+    const struct outcome *outcome = process_finish(&process);
+    if (outcome->status != 0)
+        fail_msg("%s: %s afterwards: exit code %d\n%s", trial, again, outcome->status, outcome->err);
+    compare(scenario, trial);
+}
+
+void scenario_check(const struct scenario *scenario, const struct outcome *outcome, bool named, const char *trial)
+{
+    check_words(scenario, outcome, named, trial);
+    if (outcome->status == 0)
+        compare(scenario, trial);
+    else
+        check_failed(scenario, trial);
+    if (scenario->untouched)
+        shell("diff -r '%s' '%s' >&2", process_path("four-before"), process_path("nfbench/four"));
+}
