@@ -199,7 +199,7 @@ static int read_all(int descriptor, char *data, size_t *size, const char *path, 
     return 0;
 }
 
-int file_read(const char *path, char **data, size_t *size, struct error *error)
+int file_read_from(const char *path, off_t from, char **data, size_t *size, struct error *error)
 {
     int descriptor = open(path, O_RDONLY | O_CLOEXEC);
     if (descriptor < 0)
@@ -215,7 +215,11 @@ int file_read(const char *path, char **data, size_t *size, struct error *error)
         error_set(error, "cannot read %s: not a file", path);
         goto out;
     }
-    *size = (size_t)status.st_size;
+    *size = status.st_size > from ? (size_t)(status.st_size - from) : 0;
+    if (from > 0 && lseek(descriptor, from, SEEK_SET) < 0) {
+        file_failed(error, "read", path);
+        goto out;
+    }
     buffer = malloc(*size + 1);
     if (!buffer) {
         error_set(error, "cannot read %s: out of memory", path);
@@ -232,6 +236,11 @@ out:
     if (result)
         errno = EIO;
     return result;
+}
+
+int file_read(const char *path, char **data, size_t *size, struct error *error)
+{
+    return file_read_from(path, 0, data, size, error);
 }
 
 static int make_folder(const char *folder, struct error *error)

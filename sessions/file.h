@@ -37,6 +37,8 @@ int file_copy(const char *from, const char *to, struct error *error);
 
 /* The whole file, with a zero byte behind it; freed by the caller. -1 with errno kept when it cannot be opened. */
 int file_read(const char *path, char **data, size_t *size, struct error *error);
+/* The same from a byte on; nothing where the file is shorter. */
+int file_read_from(const char *path, off_t from, char **data, size_t *size, struct error *error);
 
 int file_sync_folder(const char *folder, struct error *error);
 /* Makes the folder and those above it; no error when it exists. */

@@ -186,7 +186,8 @@ static int keep_probe(struct metrics *out, struct probe *probe)
 /* An epoch's end is its first record: an evaluation in the middle of the next comes behind it. */
 static int keep_epoch(struct metrics *out, struct epoch_record epoch)
 {
-    epoch.epoch_end = epoch.epoch > (out->epoch_count > 0 ? out->epochs[out->epoch_count - 1].epoch : 0);
+    epoch.epoch_end =
+        epoch.epoch > (out->epoch_count > 0 ? out->epochs[out->epoch_count - 1].epoch : out->epochs_before);
     return append(&out->epochs, &out->epoch_count, &epoch, sizeof epoch);
 }
 
@@ -295,6 +296,50 @@ int metrics_read(const char *path, struct metrics *out, struct error *error)
 int metrics_read_summary(const char *path, struct metrics *out, struct error *error)
 {
     return read_records(path, false, out, error);
+}
+
+/* What was read up to here, with the line before it, when that still stands there. */
+static bool is_behind(const struct metrics_place *place, const struct lines *lines)
+{
+    return lines->end - lines->data >= place->line_size &&
+           memcmp(lines->data, place->line, (size_t)place->line_size) == 0;
+}
+
+static void move_behind(struct metrics_place *place, const struct lines *lines, const struct metrics *read)
+{
+    const long long size = lines->next - lines->data;
+    place->offset += size - place->line_size;
+    place->line_size = size < (long long)sizeof place->line ? (int)size : (int)sizeof place->line;
+    memcpy(place->line, lines->next - place->line_size, (size_t)place->line_size);
+    if (read->epoch_count > 0)
+        place->epochs = read->epochs[read->epoch_count - 1].epoch;
+}
+
+int metrics_read_on(const char *path, struct metrics_place *place, bool *replaced, struct metrics *out,
+                    struct error *error)
+{
+    struct lines lines = {.data = NULL};
+    const char *line;
+    size_t size = 0, length;
+    int result = 0;
+    *replaced = false;
+    if (file_read_from(path, place->offset - place->line_size, &lines.data, &size, error))
+        return errno == ENOENT && place->offset == 0 ? 0 : -1;
+    lines.end = lines.data + size;
+    lines.next = lines.data + place->line_size;
+    if (!is_behind(place, &lines)) {
+        *place = (struct metrics_place){.offset = 0};
+        *replaced = true;
+        free(lines.data);
+        return 0;
+    }
+    out->epochs_before = place->epochs;
+    while (result == 0 && (line = next_line(&lines, &length)))
+        result = take_line(line, length, out);
+    if (result == 0)
+        move_behind(place, &lines, out);
+    free(lines.data);
+    return result ? error_set(error, "cannot read %s: out of memory", path) : 0;
 }
 
 void metrics_free(struct metrics *metrics)

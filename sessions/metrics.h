@@ -30,6 +30,7 @@ struct start_record {
 
 /* A log read back. Steps in ascending order. */
 struct metrics {
+    int epochs_before; /* that had ended before its records; 0 unless they are those behind a place */
     struct step_record *steps;
     int step_count;
     struct epoch_record *epochs; /* `epoch_end` is told by their order, `run_end` not at all */
@@ -84,6 +85,16 @@ long metrics_common_step(const char *one, size_t one_size, const char *other, si
 int metrics_read(const char *path, struct metrics *out, struct error *error);
 /* The same, but of the steps only the newest, and no probes: quick for a log of any length. */
 int metrics_read_summary(const char *path, struct metrics *out, struct error *error);
+/* Where a reader of a log that grows has come to: behind this line. Zeroed: before the first. */
+struct metrics_place {
+    long long offset;
+    char line[64]; /* the end of the line before it: another one there means that the log was replaced */
+    int line_size, epochs;
+};
+/* The same of the records behind the place alone, which goes on behind them. `*replaced`: the log was, as when its run
+ * went back: nothing is read, and the place is before the first line. */
+int metrics_read_on(const char *path, struct metrics_place *place, bool *replaced, struct metrics *out,
+                    struct error *error);
 void metrics_free(struct metrics *metrics);
 
 #endif

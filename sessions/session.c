@@ -446,3 +446,35 @@ int session_metrics(const struct session *session, struct metrics *out, struct e
     }
     return 0;
 }
+
+static int read_on(const struct session *session, struct session_place *place, bool *replaced, struct metrics *out,
+                   struct error *error)
+{
+    bool first, second = false;
+    memset(out, 0, sizeof *out);
+    const int result = metrics_read_on(session->paths.metrics, &place->metrics, &first, out, error) ||
+                       metrics_read_on(session->paths.commands, &place->commands, &second, out, error);
+    *replaced = !result && (first || second);
+    if (result || *replaced)
+        metrics_free(out);
+    return result ? -1 : 0;
+}
+
+int session_metrics_on(const struct session *session, struct session_place *place, bool *anew, struct metrics *out,
+                       struct error *error)
+{
+    static const struct session_place start;
+    bool replaced = false;
+    *anew = memcmp(place, &start, sizeof start) == 0;
+    if (read_on(session, place, &replaced, out, error))
+        return -1;
+    if (!replaced)
+        return 0;
+    *anew = true;
+    *place = start;
+    if (read_on(session, place, &replaced, out, error))
+        return -1;
+    if (replaced) /* once more, meanwhile: the next time tells */
+        *place = start;
+    return 0;
+}

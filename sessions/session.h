@@ -163,6 +163,15 @@ int session_update_settings(struct session *session, const struct settings *sett
 /* All records so far, for the charts; free with metrics_free. */
 int session_metrics(const struct session *session, struct metrics *out, struct error *error);
 
+/* The records behind a place (zeroed: all), for whoever follows a session that trains. Where the run has gone back
+ * since, the place is before the first again, and `out` has all of them: `*anew` then says that those of before are
+ * void. */
+struct session_place {
+    struct metrics_place metrics, commands;
+};
+int session_metrics_on(const struct session *session, struct session_place *place, bool *anew, struct metrics *out,
+                       struct error *error);
+
 /* Tells whether a session's files were written since they were read. */
 struct session_stamp {
     struct timespec metrics, settings, checkpoints;

@@ -1,9 +1,8 @@
 /* See runs.h. The thread works on copies; the lock is held only while these change hands. */
-#include "tui/runs.h"
+#include "tui/runs_read.h"
 
 #include "base/clock.h"
 #include "base/thread.h"
-#include "engine/synthetic.h"
 
 #include <errno.h>
 #include <math.h>
@@ -35,8 +34,12 @@ struct finished {
     struct session_summary *rows;
     int count;
     char error[RUN_WORDS], said[RUN_WORDS];
-    struct run_overlay overlays[CURVES_OVERLAYS]; /* name empty: nothing new */
-    bool failed[CURVES_OVERLAYS];                 /* ... it could not be read */
+    struct overlay_news {
+        char name[SESSION_NAME_SIZE]; /* empty: nothing new */
+        long laid;                    /* as the session was, of which it is */
+        struct run_news news;
+        bool failed; /* it could not be read */
+    } overlays[CURVES_OVERLAYS];
     struct run_details of;
 };
 
@@ -63,6 +66,7 @@ struct runs {
     char told_error[RUN_WORDS];
     struct have have[CURVES_OVERLAYS], have_details;
     long have_laid[CURVES_OVERLAYS];
+    struct run_follow follow[CURVES_OVERLAYS];
     struct run_details details;
 };
 
@@ -160,150 +164,71 @@ static void now_have(struct have *have, const char *name, const struct session_s
         have->stamp = row->stamp;
 }
 
-/* Steps of the epoch that goes on behind the last record: as many as the last had, or as the settings say in the first.
- */
-static double epoch_steps(const struct train_options *options, const struct metrics *metrics)
+/* Whether what was read last has not been taken yet: more is read when it has. */
+static bool waits_to_be_taken(struct runs *runs, int place, long laid)
 {
-    const int images = SYNTHETIC_TRAIN - options->validation; /* all sets have as many */
-    struct epoch_record before = {0}, last = {0};
+    bool waits;
 
-    for (int i = 0; i < metrics->epoch_count; i++)
-        if (metrics->epochs[i].epoch_end) {
-            before = last;
-            last = metrics->epochs[i];
-        }
-    if (last.step > before.step)
-        return (double)(last.step - before.step) / (last.epoch - before.epoch);
-    return ceil((options->limit > 0 && options->limit < images ? options->limit : images) / (double)options->batch);
-}
-
-static int read_curves(const struct runs *runs, const char *name, double smoothing, struct curves **out,
-                       struct error *error)
-{
-    struct session *session = NULL;
-    struct metrics metrics = {0};
-    int result = -1;
-
-    if (session_open(&runs->settings, name, SESSION_READ, &session, error) == 0 &&
-        session_metrics(session, &metrics, error) == 0 && curves_create(smoothing, out, error) == 0) {
-        curves_set_epoch(*out, epoch_steps(&session_settings(session)->train, &metrics));
-        result = curves_add_history(*out, &metrics, error);
-    }
-    metrics_free(&metrics);
-    session_close(session);
-    return result;
+    pthread_mutex_lock(&runs->lock);
+    waits = *runs->finished.overlays[place].name && runs->finished.overlays[place].laid == laid;
+    pthread_mutex_unlock(&runs->lock);
+    return waits;
 }
 
 /* The curves of a place, when they were not read yet or there is more of them now. */
 static void read_overlay(struct runs *runs, const struct wanted *wanted, int place)
 {
     const char *name = wanted->overlays[place];
+    const long laid = wanted->laid[place];
     const struct session_summary *row = row_of(runs, name);
-    struct curves *curves = NULL;
+    struct overlay_news *finished = &runs->finished.overlays[place];
+    struct run_news news;
     struct error error = {""};
     int failed;
 
-    if (runs->have_laid[place] == wanted->laid[place] && is_current(&runs->have[place], name, row))
+    if (runs->have_laid[place] != laid)
+        memset(&runs->follow[place], 0, sizeof(runs->follow[place]));
+    else if (is_current(&runs->have[place], name, row) || waits_to_be_taken(runs, place, laid))
         return;
-    failed = read_curves(runs, name, wanted->smoothing, &curves, &error);
+    failed = runs_follow(&runs->settings, name, wanted->smoothing, &runs->follow[place], &news, &error);
     now_have(&runs->have[place], name, row);
-    runs->have_laid[place] = wanted->laid[place];
-    if (failed) {
-        curves_destroy(curves);
-        curves = NULL;
-    }
+    runs->have_laid[place] = laid;
     pthread_mutex_lock(&runs->lock);
-    curves_destroy(runs->finished.overlays[place].curves);
-    snprintf(runs->finished.overlays[place].name, SESSION_NAME_SIZE, "%s", name);
-    runs->finished.overlays[place].laid = wanted->laid[place];
-    runs->finished.overlays[place].curves = curves;
-    runs->finished.failed[place] = failed != 0;
+    runs_drop_news(&finished->news);
+    snprintf(finished->name, sizeof(finished->name), "%s", name);
+    finished->laid = laid;
+    finished->news = news;
+    finished->failed = failed != 0;
     if (failed)
         snprintf(runs->finished.said, sizeof(runs->finished.said), "%s", error.message);
     pthread_mutex_unlock(&runs->lock);
     wake(runs);
 }
 
-static void compare_settings(const struct settings *there, const struct settings *here, struct run_details *details)
-{
-    const struct setting *row;
-    char theirs[SETTINGS_VALUE_SIZE], ours[SETTINGS_VALUE_SIZE];
-
-    for (int i = 0; (row = settings_row(i)) && details->difference_count < RUN_DIFFERENCES; i++) {
-        if (!row->saved)
-            continue;
-        settings_get(there, row, theirs);
-        settings_get(here, row, ours);
-        if (strcmp(theirs, ours) == 0)
-            continue;
-        snprintf(details->differences[details->difference_count].name, RUN_VALUE, "%s", row->name);
-        snprintf(details->differences[details->difference_count].there, RUN_VALUE, "%s", theirs);
-        snprintf(details->differences[details->difference_count++].here, RUN_VALUE, "%s", ours);
-    }
-}
-
-/* "when accuracy > 1% note hi" notes "hi". */
-static const char *noted(const struct command *command)
-{
-    static const char word[] = "note ";
-    const char *at = strstr(command->text, word);
-
-    return at ? at + strlen(word) : command->text;
-}
-
-static void take_metrics(const struct metrics *metrics, struct run_details *details)
-{
-    snprintf(details->message, sizeof(details->message), "%s", metrics->end_message);
-    if (metrics->epoch_count > 0)
-        details->last = metrics->epochs[metrics->epoch_count - 1];
-    for (int i = 0; i < metrics->command_count; i++)
-        if (metrics->commands[i].command.kind == COMMAND_NOTE && metrics->commands[i].ok)
-            snprintf(details->note, sizeof(details->note), "%s", noted(&metrics->commands[i].command));
-}
-
 static void read_details(struct runs *runs, const char *name)
 {
-    struct run_details *details = &runs->details;
     const struct session_summary *row = row_of(runs, name);
-    struct session *session = NULL;
-    struct metrics metrics = {0};
-    struct error error = {""};
 
     if (is_current(&runs->have_details, name, row))
         return;
     now_have(&runs->have_details, name, row);
-    memset(details, 0, sizeof(*details));
-    snprintf(details->name, sizeof(details->name), "%s", name);
-    if (session_open(&runs->settings, name, SESSION_READ, &session, &error) ||
-        session_metrics(session, &metrics, &error)) {
-        details->failed = true;
-        snprintf(details->message, sizeof(details->message), "%s", error.message);
-    } else {
-        snprintf(details->path, sizeof(details->path), "%s", session_path(session));
-        compare_settings(session_settings(session), &runs->settings, details);
-        take_metrics(&metrics, details);
-    }
-    metrics_free(&metrics);
-    session_close(session);
+    runs_read_details(&runs->settings, name, &runs->details);
     pthread_mutex_lock(&runs->lock);
     runs->finished.details = true;
-    runs->finished.of = *details;
+    runs->finished.of = runs->details;
     pthread_mutex_unlock(&runs->lock);
     wake(runs);
 }
 
 static void read_parent(struct runs *runs)
 {
-    struct session_summary summary = {.parent = ""};
-    struct session *session = NULL;
+    char parent[SESSION_NAME_SIZE];
 
-    if (session_open(&runs->settings, runs->own, SESSION_READ, &session, NULL) == 0)
-        session_summarize(session, &summary);
-    session_close(session);
-    if (!*summary.parent)
+    runs_find_parent(&runs->settings, runs->own, parent);
+    if (!*parent)
         return;
     pthread_mutex_lock(&runs->lock);
-    memcpy(runs->finished.parent, summary.parent, sizeof(summary.parent));
+    memcpy(runs->finished.parent, parent, sizeof(parent));
     pthread_mutex_unlock(&runs->lock);
     wake(runs);
 }
@@ -381,7 +306,7 @@ static void release(struct runs *runs)
     free(runs->told);
     free(runs->finished.rows);
     for (int i = 0; i < CURVES_OVERLAYS; i++)
-        curves_destroy(runs->finished.overlays[i].curves);
+        runs_drop_news(&runs->finished.overlays[i].news);
     if (runs->wake >= 0)
         close(runs->wake);
     pthread_cond_destroy(&runs->changed);
@@ -460,17 +385,23 @@ void runs_want(struct runs *runs, bool shown, const struct run_list *list, const
     pthread_mutex_unlock(&runs->lock);
 }
 
-/* The curves of a place that is still that session's, as it was laid there. */
-static void take_overlay(struct run_overlay *from, bool failed, struct run_overlay *to)
+/* For a place that is still that session's, as it was laid there. */
+static void take_overlay(struct overlay_news *from, struct run_overlay *to, char said[RUN_WORDS])
 {
+    struct error error;
+
     if (*from->name && strcmp(from->name, to->name) == 0 && from->laid == to->laid) {
-        curves_destroy(to->curves);
-        to->curves = from->curves;
-        from->curves = NULL;
-        if (failed)
+        if (!from->failed && runs_take_news(&from->news, &to->curves, &error)) {
+            from->failed = true;
+            snprintf(said, RUN_WORDS, "%s", error.message);
+        }
+        if (from->failed) {
+            curves_destroy(to->curves);
+            to->curves = NULL;
             to->name[0] = 0;
+        }
     }
-    curves_destroy(from->curves);
+    runs_drop_news(&from->news);
     memset(from, 0, sizeof(*from));
 }
 
@@ -497,9 +428,9 @@ void runs_take(struct runs *runs, struct run_list *list, char said[RUN_WORDS])
     if (finished->details)
         list->details = finished->of;
     finished->details = false;
-    for (int i = 0; i < CURVES_OVERLAYS; i++)
-        take_overlay(&finished->overlays[i], finished->failed[i], &list->overlays[i]);
     memcpy(said, finished->said, RUN_WORDS);
     finished->said[0] = 0;
+    for (int i = 0; i < CURVES_OVERLAYS; i++)
+        take_overlay(&finished->overlays[i], &list->overlays[i], said);
     pthread_mutex_unlock(&runs->lock);
 }

@@ -162,6 +162,29 @@ static void curves_are_read_and_read_again_as_they_grow(void **state)
     session_close(a);
 }
 
+static bool has_fewer_steps(void)
+{
+    return has_curves() && curves_last_step(list.overlays[2].curves) == 10;
+}
+
+/* A log that was cut is another one: what was behind the cut goes from the curves, too. */
+static void curves_of_a_run_that_went_back_do_so(void **state)
+{
+    struct session *a = make("a", 0.5);
+    char path[256];
+
+    (void)state;
+    log_steps(a, 1, 60);
+    run_list_lay(&list, 2, "a");
+    runs_want(runs, false, &list, "", 0.5);
+    take_until(has_more_steps);
+    snprintf(path, sizeof(path), "%s/metrics.jsonl", session_path(a));
+    assert_int_equal(truncate(path, 0), 0);
+    log_steps(a, 1, 10);
+    take_until(has_fewer_steps);
+    session_close(a);
+}
+
 static void details_are_read_again_as_they_grow(void **state)
 {
     struct session *a = make("a", 0.5);
@@ -307,10 +330,15 @@ static void what_cannot_be_read_is_said_and_leaves_its_place(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(the_list_is_read_when_it_is_wanted),    TEST(curves_are_read_and_read_again_as_they_grow),
-        TEST(details_are_read_again_as_they_grow),   TEST(an_overlay_that_is_laid_again_is_read_again),
-        TEST(epochs_of_another_session_are_its_own), TEST(details_tell_what_differs),
-        TEST(the_parent_of_this_run_is_told),        TEST(what_cannot_be_read_is_said_and_leaves_its_place),
+        TEST(the_list_is_read_when_it_is_wanted),
+        TEST(curves_are_read_and_read_again_as_they_grow),
+        TEST(curves_of_a_run_that_went_back_do_so),
+        TEST(details_are_read_again_as_they_grow),
+        TEST(an_overlay_that_is_laid_again_is_read_again),
+        TEST(epochs_of_another_session_are_its_own),
+        TEST(details_tell_what_differs),
+        TEST(the_parent_of_this_run_is_told),
+        TEST(what_cannot_be_read_is_said_and_leaves_its_place),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
