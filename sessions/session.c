@@ -437,6 +437,21 @@ void session_summarize(const struct session *session, struct session_summary *ou
     session_paths_summarize(&session->paths, out);
 }
 
+int session_newest_step(const struct session *session, long *step, struct error *error)
+{
+    struct checkpoint_entry *entries = NULL;
+    struct metrics metrics = {0};
+    int count = 0;
+    if (checkpoint_list(session->paths.checkpoints, &entries, &count, error))
+        return -1;
+    *step = count ? entries[0].step : 0;
+    free(entries);
+    const int result = metrics_read_summary(session->paths.metrics, &metrics, error);
+    *step = metrics.last_step > *step ? metrics.last_step : *step;
+    metrics_free(&metrics);
+    return result;
+}
+
 int session_metrics(const struct session *session, struct metrics *out, struct error *error)
 {
     memset(out, 0, sizeof *out);

@@ -195,6 +195,8 @@ struct session_summary {
     int depth;      /* from the root of its family; see sessions_family */
     struct session_stamp stamp;
 };
+/* The newest step that the session's log or checkpoints know of. */
+int session_newest_step(const struct session *session, long *step, struct error *error);
 /* The row of a session that is open for reading: the same state and step as in the list. */
 void session_summarize(const struct session *session, struct session_summary *out);
 /* Newest first; *out is freed by the caller with free(). An absent folder is an empty list. */

@@ -3,6 +3,7 @@
 
 #include "sessions/file.h"
 
+#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -141,8 +142,9 @@ static bool shape_fits(const struct tensor *tensor, const struct parameter *para
     return tensor->count == parameter->count;
 }
 
-static void check_parameter(const struct safetensors *file, const struct parameter *parameter, int part, float *buffer,
-                            struct complaint complaints[4])
+/* -1 when the file cannot be read now; what does not fit is complained about. */
+static int read_parameter(const struct safetensors *file, const struct parameter *parameter, int part, float *values,
+                          struct complaint complaints[4], struct error *error)
 {
     char name[80];
     tensor_name(parameter, part, name);
@@ -151,8 +153,13 @@ static void check_parameter(const struct safetensors *file, const struct paramet
         complain(&complaints[0], name);
     else if (!shape_fits(tensor, parameter))
         complain(&complaints[2], name);
-    else if (tensor_read(tensor, buffer, NULL) || !all_finite(buffer, parameter->count))
+    else if (tensor_read(tensor, values, error)) {
+        if (errno != EBADMSG)
+            return -1;
         complain(&complaints[3], name);
+    } else if (!all_finite(values, parameter->count))
+        complain(&complaints[3], name);
+    return 0;
 }
 
 /* PyTorch's batch norm counts its batches, which nothing here needs. */
@@ -193,17 +200,21 @@ static int report(const struct complaint complaints[4], struct error *error)
     return used ? file_damaged(error, "its tensors are not this network's: %s", text) : 0;
 }
 
-static int check_all(const struct safetensors *file, const struct network *network, int parts, float *buffer,
-                     struct error *error)
+/* All values of the parts that the file is to have, one parameter behind the other. */
+static int read_all(const struct safetensors *file, const struct network *network, int parts, float *values,
+                    struct error *error)
 {
     struct complaint complaints[4] = {
         {.what = "missing"}, {.what = "unexpected"}, {.what = "of another shape"}, {.what = "with values not finite"}};
     int count;
     const struct parameter *parameters = network_parameters(network, &count);
-    for (int part = 0; part < parts; part++) {
-        for (int i = 0; i < count; i++) {
-            if (has_part(&parameters[i], part_table[part].part))
-                check_parameter(file, &parameters[i], part, buffer, complaints);
+    for (int i = 0; i < count; i++) {
+        for (int part = 0; part < parts; part++) {
+            if (!has_part(&parameters[i], part_table[part].part))
+                continue;
+            if (read_parameter(file, &parameters[i], part, values, complaints, error))
+                return -1;
+            values += parameters[i].count;
         }
     }
     for (int i = 0; i < safetensors_count(file); i++) {
@@ -214,19 +225,22 @@ static int check_all(const struct safetensors *file, const struct network *netwo
     return report(complaints, error);
 }
 
-/* One parameter: what the file has of it, and averages that start as the weights. */
-static int load_parameter(const struct safetensors *file, struct network *network, const struct parameter *parameter,
-                          enum tensors_wanted wanted, float *buffer, struct error *error)
+/* What read_all has read; averages that the file is not asked for start as the weights. */
+static int write_all(struct network *network, int parts, const float *values, struct error *error)
 {
-    char name[80];
-    for (int part = 0; part < PARTS; part++) {
-        if (!has_part(parameter, part_table[part].part) ||
-            (wanted == TENSORS_WEIGHTS && part_table[part].part == PART_MOMENTUM))
-            continue;
-        tensor_name(parameter, wanted == TENSORS_WEIGHTS ? 0 : part, name);
-        if (tensor_read(safetensors_find(file, name), buffer, error) ||
-            network_write(network, parameter, part_table[part].part, buffer, error))
+    int count;
+    const struct parameter *parameters = network_parameters(network, &count);
+    for (int i = 0; i < count; i++) {
+        const struct parameter *parameter = &parameters[i];
+        if (parts == 1 && has_part(parameter, PART_EMA) && network_write(network, parameter, PART_EMA, values, error))
             return -1;
+        for (int part = 0; part < parts; part++) {
+            if (!has_part(parameter, part_table[part].part))
+                continue;
+            if (network_write(network, parameter, part_table[part].part, values, error))
+                return -1;
+            values += parameter->count;
+        }
     }
     return 0;
 }
@@ -234,19 +248,18 @@ static int load_parameter(const struct safetensors *file, struct network *networ
 int tensors_load(const struct safetensors *file, struct network *network, enum tensors_wanted wanted,
                  struct error *error)
 {
-    int count, result = -1;
+    const int parts = wanted == TENSORS_ALL ? PARTS : 1;
+    int count;
+    size_t total = 1;
     const struct parameter *parameters = network_parameters(network, &count);
-    float *buffer = make_buffer(network);
-    if (!buffer)
+    for (int i = 0; i < count; i++)
+        for (int part = 0; part < parts; part++)
+            total += has_part(&parameters[i], part_table[part].part) ? parameters[i].count : 0;
+    float *values = malloc(total * sizeof *values);
+    if (!values)
         return error_set(error, "out of memory");
-    if (check_all(file, network, wanted == TENSORS_ALL ? PARTS : 1, buffer, error))
-        goto out;
-    for (int i = 0; i < count; i++) {
-        if (load_parameter(file, network, &parameters[i], wanted, buffer, error))
-            goto out;
-    }
-    result = 0;
-out:
-    free(buffer);
+    const int result =
+        read_all(file, network, parts, values, error) || write_all(network, parts, values, error) ? -1 : 0;
+    free(values);
     return result;
 }

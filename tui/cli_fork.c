@@ -146,8 +146,9 @@ static int read_options(struct fork *fork, struct checkpoint_choice *from, long 
     const struct cli *cli = fork->cli;
     struct train_options *train = &fork->settings.train;
     const struct train_options before = *train;
-    struct session_summary summary;
-    session_summarize(fork->session, &summary);
+    long newest;
+    if (session_newest_step(fork->session, &newest, error) != 0)
+        return -1;
     *name = cli_value(cli, "name") ? cli_value(cli, "name") : "";
     if (cli_choice(cli, "at", CHECKPOINT_LATEST, from, error) != 0 ||
         cli_over_session(cli, &fork->settings, error) != 0)
@@ -165,9 +166,9 @@ static int read_options(struct fork *fork, struct checkpoint_choice *from, long 
     from->which = CHECKPOINT_LATEST;
     if (end > 0 && *at > end)
         return error_set(error, "--steps %ld: a fork at step %ld would be behind its end", end, *at);
-    return *at <= summary.step ? 0
-                               : error_set(error, "--at %ld: session %s has come to step %ld", *at,
-                                           session_name(fork->session), summary.step);
+    return *at <= newest ? 0
+                         : error_set(error, "--at %ld: session %s has come to step %ld", *at,
+                                     session_name(fork->session), newest);
 }
 
 static enum cli_status report(struct cli *cli, const struct fork *fork)

@@ -38,6 +38,7 @@ struct shim {
     long at;
     int signal, error;
     bool torn, forever;
+    long patience;
     const char *log; /* a file below the folder; NULL: none */
     long clock;
     const char *clock_from; /* a file below the folder; NULL: from the start */

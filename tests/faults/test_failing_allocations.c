@@ -49,7 +49,7 @@ static long count_all(const struct scenario *scenario)
 static void sweep(void **state)
 {
     const struct scenario *scenario = *state;
-    const long count = count_all(scenario), wanted = faults_count(12, 1000000);
+    const long count = count_all(scenario), wanted = faults_count(8, 1000000);
     const long stride = count > wanted ? count / wanted : 1;
     long trials = 0;
     for (long at = 1 + faults_random(stride); at <= count; at += stride)

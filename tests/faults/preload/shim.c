@@ -7,13 +7,16 @@
  *   SHIM_SIGNAL=NUMBER   ... the process gets this signal before the call; with SHIM_TORN behind half of it, if it is a
  *                        write
  *   SHIM_ERROR=NUMBER    ... the call fails with this errno; with SHIM_FOREVER so do all behind it
+ *   SHIM_PATIENCE=N      what waits for room on the disk does not; the Nth time the process gets SIGTERM
  *   SHIM_LOG=FILE        gets a line for each call that counts: "write PATH"
  *   SHIM_CLOCK=SECONDS   the calendar is so far off, from the time on when SHIM_CLOCK_FROM is there, a file */
 #undef _FORTIFY_SOURCE /* its inline versions would be defined twice */
+#include <dirent.h>
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -28,7 +31,7 @@
 
 static struct {
     char under[PATH_MAX], calls[256], clock_from[PATH_MAX];
-    long at, clock;
+    long at, clock, patience;
     int signal, error, log;
     bool torn, forever;
 } shim = {.log = -1};
@@ -72,6 +75,7 @@ __attribute__((constructor)) static void read_environment(void)
     text_of("SHIM_CLOCK_FROM", shim.clock_from, sizeof shim.clock_from);
     shim.at = number_of("SHIM_AT");
     shim.clock = number_of("SHIM_CLOCK");
+    shim.patience = number_of("SHIM_PATIENCE");
     shim.signal = (int)number_of("SHIM_SIGNAL");
     shim.error = (int)number_of("SHIM_ERROR");
     shim.torn = number_of("SHIM_TORN") != 0;
@@ -136,6 +140,30 @@ int open(const char *path, int flags, ...)
     const mode_t mode = flags & O_CREAT ? va_arg(arguments, mode_t) : 0;
     va_end(arguments);
     return count(flags & O_CREAT ? "create" : "open", path) && strike() ? -1 : open_really(path, flags, mode);
+}
+
+FILE *fopen(const char *path, const char *mode)
+{
+    FIND(fopen);
+    return count(*mode == 'r' ? "open" : "create", path) && strike() ? NULL : real(path, mode);
+}
+
+DIR *opendir(const char *path)
+{
+    FIND(opendir);
+    return count("open", path) && strike() ? NULL : real(path);
+}
+
+ssize_t read(int fd, void *bytes, size_t size)
+{
+    FIND(read);
+    return count_open_file("read", fd) && strike() ? -1 : real(fd, bytes, size);
+}
+
+ssize_t pread(int fd, void *bytes, size_t size, off_t place)
+{
+    FIND(pread);
+    return count_open_file("read", fd) && strike() ? -1 : real(fd, bytes, size, place);
 }
 
 ssize_t write(int fd, const void *bytes, size_t size)
@@ -205,6 +233,20 @@ int mkdir(const char *path, mode_t mode)
 {
     FIND(mkdir);
     return count("mkdir", path) && strike() ? -1 : real(path, mode);
+}
+
+/* ---- What waits ---- */
+
+int sem_clockwait(sem_t *semaphore, clockid_t clock, const struct timespec *until)
+{
+    FIND(sem_clockwait);
+    if (!shim.patience)
+        return real(semaphore, clock, until);
+    static atomic_long waited;
+    if (atomic_fetch_add(&waited, 1) + 1 == shim.patience)
+        (void)kill(getpid(), SIGTERM);
+    errno = ETIMEDOUT;
+    return -1;
 }
 
 /* ---- The calendar ---- */
