@@ -229,6 +229,8 @@ struct replay {
  * stop and by `save`; never when a parameter is not finite. */
 struct trainer_sink {
     void *context;
+    void *
+        source; /* of those that only read what was recorded and saved (saved_step, recall, on_load); NULL: `context` */
     int (*on_step)(void *context, const struct step_record *record, struct error *error);
     int (*on_epoch)(void *context, const struct epoch_record *record, struct error *error);
     int (*on_command)(void *context, const struct command_record *record, struct error *error);

@@ -257,7 +257,7 @@ static int stand_before(struct again *again)
     struct kept_state at;
     struct error damaged;
     for (long saved = again->until + 1; sink->saved_step && saved > 0;) {
-        saved = sink->saved_step(sink->context, saved - 1);
+        saved = sink->saved_step(sink_source(sink), saved - 1);
         if (saved < 0 || (kept && kept->state.step >= saved))
             break;
         if (trainer_load_state(trainer, NULL, saved, &at, &damaged) < 0)
@@ -288,7 +288,7 @@ static enum progress reach(struct again *again, struct error *why)
         error_set(why, "nothing is recorded here of the steps from %ld to %ld", again->from, again->until);
         return RUN_ON;
     }
-    if (sink->recall(sink->context, &trainer->state, again->until, &again->past, why) != 0)
+    if (sink->recall(sink_source(sink), &trainer->state, again->until, &again->past, why) != 0)
         return RUN_ON;
     if (again->anew && again->past.imported && stand_at_imported(again, why) < 0)
         return RUN_FAILED;

@@ -43,7 +43,7 @@ int trainer_load_state(struct trainer *trainer, const char *name, long step, str
     *at = (struct kept_state){0};
     if (!sink->on_load)
         return error_set(why, "no checkpoints are kept here");
-    if (sink->on_load(sink->context, name, step, trainer->network, &at->state, why) != 0)
+    if (sink->on_load(sink_source(sink), name, step, trainer->network, &at->state, why) != 0)
         return -1;
     if (trainer->now.epoch.step <= at->state.step)
         at->now.epoch = trainer->now.epoch;

@@ -138,6 +138,12 @@ struct trainer {
     bool threaded;
 };
 
+/* Whose records and checkpoints the sink reads. */
+static inline void *sink_source(const struct trainer_sink *sink)
+{
+    return sink->source ? sink->source : sink->context;
+}
+
 static inline bool trainer_interrupted(struct trainer *trainer)
 {
     return atomic_load(&trainer->stop) || atomic_load(&trainer->abandon);

@@ -101,7 +101,7 @@ static enum progress walk(struct again *again, struct command_record *record)
     struct error why = {""};
     if (!sink->recall)
         return trainer_refuse(record, "nothing is recorded here");
-    if (sink->recall(sink->context, &trainer->state, again->until, &again->past, &why) != 0)
+    if (sink->recall(sink_source(sink), &trainer->state, again->until, &again->past, &why) != 0)
         return trainer_refuse(record, "%.150s", why.message);
     trainer_set_state(trainer, TRAINER_RECOMPUTING);
     const enum progress progress = again_walk(again, &why);

@@ -187,7 +187,8 @@ static int on_fork(void *context, const char *name, struct network *network, con
 
 struct trainer_sink session_source(struct session *session)
 {
-    return (struct trainer_sink){.context = session, .saved_step = saved_step, .recall = recall, .on_load = on_load};
+    return (struct trainer_sink){
+        .context = session, .source = session, .saved_step = saved_step, .recall = recall, .on_load = on_load};
 }
 
 struct trainer_sink session_sink(struct session *session)

@@ -22,31 +22,11 @@ struct fork {
     struct trainer *trainer;
     struct training_state start;
     struct session_changes changes;
-    struct trainer_sink source; /* of the session */
     char name[SESSION_NAME_SIZE], reference[FORK_REFERENCE_SIZE];
     long step;
 };
 
-/* ---- What the trainer reads, and makes ---- */
-
-static long saved_step(void *context, long limit)
-{
-    const struct fork *fork = context;
-    return fork->source.saved_step(fork->session, limit);
-}
-
-static int recall(void *context, const struct training_state *from, long until, struct past *out, struct error *error)
-{
-    const struct fork *fork = context;
-    return fork->source.recall(fork->session, from, until, out, error);
-}
-
-static int on_load(void *context, const char *name, long step, struct network *network, struct training_state *state,
-                   struct error *error)
-{
-    const struct fork *fork = context;
-    return fork->source.on_load(fork->session, name, step, network, state, error);
-}
+/* ---- What the trainer makes ---- */
 
 /* The rate and the length that were asked for are commands of the fork. */
 static int on_command(void *context, const struct command_record *record, struct error *error)
@@ -84,12 +64,10 @@ static int open_parts(struct fork *fork, const struct checkpoint_choice *from, s
         return -1;
     cli_note(note);
     cli_note(warning);
-    const struct trainer_sink sink = {.context = fork,
-                                      .saved_step = saved_step,
-                                      .recall = recall,
-                                      .on_load = on_load,
-                                      .on_command = on_command,
-                                      .on_fork = on_fork};
+    struct trainer_sink sink = session_source(fork->session);
+    sink.context = fork;
+    sink.on_command = on_command;
+    sink.on_fork = on_fork;
     if (trainer_create(fork->network, fork->dataset, &settings->train, &fork->start, &sink, &fork->trainer, error) != 0)
         return -1;
     trainer_only_looks(fork->trainer);
@@ -206,7 +184,6 @@ enum cli_status cli_fork(struct cli *cli)
     if (session_open(&cli->settings, cli->operands[0], SESSION_READ, &fork.session, &error) != 0)
         return cli_failed(cli, &error);
     fork.settings = *session_settings(fork.session);
-    fork.source = session_source(fork.session);
     enum cli_status status = CLI_DONE;
     if (read_options(&fork, &from, &at, &name, &error) != 0)
         status = cli_usage(cli, &error);

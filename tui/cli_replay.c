@@ -46,13 +46,7 @@ struct stretch {
     struct trainer *trainer;
 };
 
-/* ---- What the trainer reads, and hands over ---- */
-
-static int recall(void *context, const struct training_state *from, long until, struct past *out, struct error *error)
-{
-    const struct cli_replay *replay = context;
-    return replay->source.recall(replay->session, from, until, out, error);
-}
+/* ---- What the trainer hands over ---- */
 
 /* The end of a stretch, for the next. */
 static int on_fork(void *context, const char *name, struct network *network, const struct training_state *state,
@@ -162,7 +156,8 @@ static int choose_platform(struct cli_replay *replay, const struct platform *the
 static int open_stretch(struct stretch *stretch, const struct platform *then, long until, struct error *error)
 {
     struct cli_replay *replay = stretch->replay;
-    const struct trainer_sink sink = {.context = replay, .recall = recall, .on_fork = on_fork};
+    struct trainer_sink sink = {
+        .context = replay, .source = replay->source.source, .recall = replay->source.recall, .on_fork = on_fork};
     struct partition parts;
     char device[DEVICE_TEXT_SIZE], note[DEVICE_NOTE_SIZE];
     replay->settings.train.probe_every = 0;
