@@ -77,6 +77,7 @@ int file_begin(const char *path, struct error *error)
     char temporary[FILE_PATH_SIZE];
     if (path_format(temporary, error, "%s.tmp", path))
         return -1;
+    (void)unlink(temporary); /* what a crash has left may be another name of a file that is to stay */
     int descriptor = open(temporary, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
     if (descriptor < 0)
         return file_failed(error, "write", temporary);

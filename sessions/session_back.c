@@ -57,9 +57,11 @@ static int copy_file(const char *from, const char *to, struct error *error)
     if (path_format(temporary, error, "%s.tmp", to))
         return -1;
     (void)unlink(temporary); /* of a crash */
-    if (link(from, temporary) == 0)
-        return file_publish(to, error);
-    return file_copy(from, to, error);
+    if (link(from, temporary) != 0)
+        return file_copy(from, to, error);
+    const int result = file_publish(to, error);
+    (void)unlink(temporary); /* where `to` was the same file already, rename has left it */
+    return result;
 }
 
 /* Whether two checkpoints have the same weights, averages and momentum: what stands behind the head, the length of

@@ -206,6 +206,30 @@ static void a_name_is_not_given_to_another_course(void **state)
 }
 
 /* Whichever way the run went since: the records are those that the checkpoint was saved with. */
+/* It may be the same file as that of its step, under two names: what is saved there later is another file. */
+static void what_is_saved_later_leaves_the_name_alone(void **state)
+{
+    (void)state;
+    struct settings settings = small_settings();
+    struct rig rig = make_rig(&settings, 1), other = make_rig(&settings, 2);
+    struct session *session = six_steps(&settings, "linked", &rig);
+    size_t size, size_now;
+    name(session, "six", 6);
+    name(session, "six", 6);
+    char *before = read_file(inside(session, "checkpoints/six.safetensors"), &size);
+    load(session, &rig, "six");
+    save_step(session, &other, 6, false);
+    char *now = read_file(inside(session, "checkpoints/six.safetensors"), &size_now);
+    assert_int_equal(size, size_now);
+    assert_memory_equal(before, now, size);
+    assert_false(exists(inside(session, "checkpoints/six.safetensors.tmp")));
+    free(before);
+    free(now);
+    session_close(session);
+    free_rig(&rig);
+    free_rig(&other);
+}
+
 static void a_name_brings_its_records_along(void **state)
 {
     (void)state;
@@ -470,10 +494,11 @@ static void forking_survives_a_crash_anywhere(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(a_name_is_not_given_to_another_course), TEST(names_are_kept_listed_and_loaded),
-        TEST(a_name_brings_its_records_along),       TEST(going_back_survives_a_crash_anywhere),
-        TEST(naming_survives_a_crash_anywhere),      TEST(loading_survives_a_crash_anywhere),
-        TEST(a_fork_has_the_records_up_to_its_step), TEST(forking_survives_a_crash_anywhere),
+        TEST(a_name_is_not_given_to_another_course),     TEST(names_are_kept_listed_and_loaded),
+        TEST(what_is_saved_later_leaves_the_name_alone), TEST(a_name_brings_its_records_along),
+        TEST(going_back_survives_a_crash_anywhere),      TEST(naming_survives_a_crash_anywhere),
+        TEST(loading_survives_a_crash_anywhere),         TEST(a_fork_has_the_records_up_to_its_step),
+        TEST(forking_survives_a_crash_anywhere),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
