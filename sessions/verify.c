@@ -2,6 +2,8 @@
  * all is looked at. */
 #include "sessions/verify_internal.h"
 
+#include "sessions/fields.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -99,6 +101,29 @@ static void check_rights(struct verify *verify)
     }
 }
 
+/* For other programs; nfbench itself does not read it. */
+static void check_input(struct verify *verify)
+{
+    char *data = NULL;
+    size_t size = 0;
+    json_error_t why;
+    struct error error = {""};
+    if (file_read(verify->paths.input, &data, &size, NULL))
+        return;
+    json_t *json = json_read(data, size, &why);
+    const bool out_of_memory = !json && errno == ENOMEM;
+    verify->out_of_memory |= out_of_memory;
+    free(data);
+    if (!json && !out_of_memory) {
+        struct verify_finding *finding = verify_add(verify, VERIFY_WRONG, "input.json", "it is not JSON any more");
+        snprintf(finding->means, sizeof finding->means,
+                 "programs that load the network elsewhere cannot read it; the next resume writes it anew");
+        snprintf(finding->mend, sizeof finding->mend, "moves it aside, to input.json.damaged");
+        verify_mended(verify, finding, verify->repair ? verify_move_aside(verify->paths.input, &error) : 0, &error);
+    }
+    json_decref(json);
+}
+
 /* ---- What is left over ---- */
 
 static bool ends_in(const char *name, const char *end)
@@ -110,7 +135,7 @@ static bool ends_in(const char *name, const char *end)
 /* The temporary names that nfbench itself gives (file.h). */
 static bool is_half_written(const char *name)
 {
-    static const char *const ends[] = {".safetensors.tmp", ".jsonl.tmp", ".ini.tmp"};
+    static const char *const ends[] = {".safetensors.tmp", ".jsonl.tmp", ".ini.tmp", ".json.tmp"};
     for (size_t i = 0; i < sizeof ends / sizeof *ends; i++)
         if (ends_in(name, ends[i]))
             return true;
@@ -256,6 +281,7 @@ static void verify_all(struct verify *verify)
     struct verify_report *report = verify->report;
     check_settings(verify);
     check_rights(verify);
+    check_input(verify);
     check_back(verify);
     check_leftovers(verify);
     verify_log(verify, verify->paths.metrics, "metrics.jsonl", false, &verify->metrics);

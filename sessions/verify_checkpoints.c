@@ -1,6 +1,7 @@
 /* The checkpoints of a session under verify.h: each file by itself, and whether it agrees with settings and logs. */
 #include "sessions/verify_internal.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -87,15 +88,44 @@ static void check_commands(struct verify *verify, const struct checkpoint_entry 
         "it can be gone on from, but what was commanded before it is not known as a whole, and cannot be replayed");
 }
 
-/* False when it is not there any more. */
+/* By what reading it has left in errno (checkpoint.h). */
+static void tell_unread(struct verify *verify, const struct checkpoint_entry *entry, int why, const struct error *error)
+{
+    if (why == EBADMSG) {
+        tell_damaged(verify, entry, error);
+        return;
+    }
+    struct verify_finding *finding =
+        verify_add(verify, VERIFY_WRONG, file_of(verify, entry), "%s", reason(error, entry));
+    snprintf(finding->means, sizeof finding->means, "%s",
+             why == ENOTSUP ? "nothing is known to be wrong with it, but this nfbench cannot go on from it"
+                            : "it may be whole: this machine cannot read it now");
+}
+
+/* False when it cannot be read, or is not there any more: a run that goes on removes its older ones. */
 static bool read_file(struct verify *verify, const struct checkpoint_entry *entry, struct checkpoint_info *info)
 {
     struct error error = {""};
+    errno = 0;
     if (checkpoint_verify(entry->path, info, &error) == 0)
         return true;
-    if (access(entry->path, F_OK) == 0) /* a run that goes on removes its older ones */
-        tell_damaged(verify, entry, &error);
+    const int why = errno;
+    if (access(entry->path, F_OK) == 0)
+        tell_unread(verify, entry, why, &error);
     return false;
+}
+
+static void try_to_load(struct verify *verify, const struct checkpoint_entry *entry)
+{
+    struct checkpoint_info info;
+    struct error error = {""};
+    errno = 0;
+    if (!verify->network || checkpoint_load(entry->path, verify->network, &info, &error) == 0)
+        return;
+    if (errno == ENOMEM)
+        verify->out_of_memory = true;
+    else
+        tell_unfit(verify, entry, &error);
 }
 
 static void check_entry(struct verify *verify, const struct checkpoint_entry *entry, const struct log_facts *commands,
@@ -117,8 +147,8 @@ static void check_entry(struct verify *verify, const struct checkpoint_entry *en
     }
     if (verify->settings_known && !settings_fit(verify, &info))
         *other_settings = true;
-    else if (verify->network && checkpoint_load(entry->path, verify->network, &info, &error))
-        tell_unfit(verify, entry, &error);
+    else
+        try_to_load(verify, entry);
     if (!verify->unfinished_back)
         check_commands(verify, entry, &info, commands);
 }
@@ -250,8 +280,8 @@ static void check_behind(struct verify *verify)
     if (behind <= 0 || verify->report->training)
         return;
     struct verify_finding *finding =
-        verify_add(verify, VERIFY_NOTE, "metrics.jsonl", "it has %ld steps behind the last checkpoint, of step %ld",
-                   behind, verify->newest.state.step);
+        verify_add(verify, VERIFY_NOTE, "metrics.jsonl", "it has %ld step%s behind the last checkpoint, of step %ld",
+                   behind, behind == 1 ? "" : "s", verify->newest.state.step);
     snprintf(finding->means, sizeof finding->means, "the run did not end by itself; the next resume makes them again");
 }
 

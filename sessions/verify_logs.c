@@ -101,7 +101,11 @@ static void take_line(struct walk *walk, const char *line, size_t length)
     struct record record = {.whole = NULL};
     const bool read = record_read(line, length, true, &record);
     facts->lines++;
-    if (walk->commands && !walk->verify->out_of_memory)
+    if (!read && errno == ENOMEM) {
+        walk->verify->out_of_memory = true;
+        return;
+    }
+    if (walk->commands)
         keep_command(walk, read, &record);
     if (read)
         take_record(walk, &record);
@@ -211,13 +215,16 @@ void verify_log(struct verify *verify, const char *path, const char *file, bool 
         return;
     }
     facts->there = true;
-    for (const char *newline; (newline = memchr(walk.data + walk.whole, '\n', walk.size - walk.whole));) {
+    for (const char *newline;
+         !verify->out_of_memory && (newline = memchr(walk.data + walk.whole, '\n', walk.size - walk.whole));) {
         const char *line = walk.data + walk.whole;
         take_line(&walk, line, (size_t)(newline - line));
         walk.whole = (size_t)(newline - walk.data) + 1;
     }
-    tell_lines(&walk);
-    tell_order(&walk);
+    if (!verify->out_of_memory) {
+        tell_lines(&walk);
+        tell_order(&walk);
+    }
     free(walk.data);
 }
 

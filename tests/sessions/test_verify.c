@@ -1,6 +1,8 @@
 /* What is wrong with a session is found, whatever bytes stand in it; a repair loses nothing, and leaves it fine. */
 #include "session_log.h"
 
+#include "sessions/checkpoint.h"
+#include "sessions/safetensors.h"
 #include "sessions/verify.h"
 
 #include <stdio.h>
@@ -280,6 +282,24 @@ static void a_checkpoint_of_another_step_is_told(void **state)
     assert_true(exists(path_in("renamed", "checkpoints/30.safetensors")));
 }
 
+static void a_checkpoint_of_another_network_is_told(void **state)
+{
+    (void)state;
+    make_session("swapped-in");
+    struct settings wider = settings;
+    assert_ok(settings_set(&wider, "stages", "16/4x1/2", &error), &error);
+    struct rig rig = make_rig(&wider, 1);
+    struct checkpoint_info info;
+    char *path = path_in("swapped-in", "checkpoints/20.safetensors");
+    assert_ok(checkpoint_read_info(path, &info, &error), &error);
+    assert_ok(checkpoint_save(path, rig.network, &info, &error), &error);
+    free_rig(&rig);
+    verify("swapped-in", true);
+    assert_int_equal(report.wrong, 1);
+    found("checkpoints/20.safetensors", "its tensors are not this network's");
+    assert_true(exists(path));
+}
+
 static void leftovers_are_removed(void **state)
 {
     (void)state;
@@ -320,6 +340,37 @@ static void a_way_back_is_brought_to_its_end(void **state)
     write_file(path_in("back", "checkpoints/undone"), "nonsense", 8);
     verify("back", true);
     assert_int_equal(report.wrong, 1);
+}
+
+/* A file that other programs read. */
+static void what_the_network_reads_must_be_json(void **state)
+{
+    (void)state;
+    make_session("input");
+    write_file(path_in("input", "input.json"), "{\"data\":", 8);
+    verify("input", true);
+    assert_true(found("input.json", "not JSON")->mended);
+    verify("input", false);
+    assert_int_equal(report.wrong, 0);
+}
+
+/* It is whole, and not for this program to move away. */
+static void a_newer_checkpoint_is_left_alone(void **state)
+{
+    (void)state;
+    make_session("newer");
+    char *path = path_in("newer", "checkpoints/20.safetensors");
+    struct safetensors_writer *writer;
+    const struct tensor_shape shape = {.name = "stem.weight", .dims = {1}, .dim_count = 1};
+    const struct metadata format = {"nfbench", "1000"};
+    const float value = 1;
+    assert_ok(safetensors_create(path, &shape, 1, &format, 1, &writer, &error), &error);
+    assert_ok(safetensors_write(writer, &value, 1, &error), &error);
+    assert_ok(safetensors_commit(writer, &error), &error);
+    verify("newer", true);
+    assert_string_equal(found("checkpoints/20.safetensors", "written by a newer nfbench")->mend, "");
+    assert_int_equal(report.wrong, 1);
+    assert_true(exists(path));
 }
 
 static void a_fork_has_a_parent(void **state)
@@ -410,8 +461,11 @@ int main(void)
         cmocka_unit_test(logs_and_checkpoints_must_agree),
         cmocka_unit_test(settings_must_be_those_of_the_checkpoints),
         cmocka_unit_test(a_checkpoint_of_another_step_is_told),
+        cmocka_unit_test(a_checkpoint_of_another_network_is_told),
         cmocka_unit_test(leftovers_are_removed),
         cmocka_unit_test(a_way_back_is_brought_to_its_end),
+        cmocka_unit_test(what_the_network_reads_must_be_json),
+        cmocka_unit_test(a_newer_checkpoint_is_left_alone),
         cmocka_unit_test(a_fork_has_a_parent),
         cmocka_unit_test(a_session_that_trains_is_left_alone),
         cmocka_unit_test(any_bytes_are_looked_at),
