@@ -309,7 +309,7 @@ sanitize:
 
 # One OpenMP thread: TSan cannot see libgomp's barriers. What it is for are our own threads: trainer, queues, loader.
 TSAN_TESTS := $(filter $(foreach n,live trainer trainer_commands trainer_divergence trainer_probe trial on_divergence look loader queue ring \
-    control evaluate,%test_$(n)),$(TESTS_engine))
+    control evaluate port,%test_$(n)),$(TESTS_engine))
 tsan:
 	@scripts/deps.sh $(NEEDED) test
 	@OMP_THREAD_LIMIT=1 TEST_TIMEOUT=600 TSAN_OPTIONS=suppressions=$(CURDIR)/tests/support/tsan.supp:halt_on_error=1 \

@@ -1,6 +1,7 @@
-/* The queues between the trainer and its one viewer: commands in, events and probes out. Each has a single producer and
- * a single consumer, and neither side ever waits: a full command queue refuses, a full event ring makes the producer
- * keep what is left over on its own side, where step summaries are merged. */
+/* The queues between the trainer and a viewer: commands in, events and probes out. Each has one producer at a time (the
+ * trainer has a lock among those who give it commands) and a single consumer, and neither side ever waits for the
+ * other: a full command queue refuses, a full event ring makes the producer keep what is left over on its own side,
+ * where step summaries are merged. */
 #ifndef NFBENCH_ENGINE_CONTROL_H
 #define NFBENCH_ENGINE_CONTROL_H
 

@@ -8,7 +8,7 @@
 #include <string.h>
 
 static const double LOOK_SECONDS = 1;
-enum { LOOK_FRESH = 4, FILTER_WEIGHTS = 27 };
+enum { LOOK_FRESH = 4 };
 
 int look_create(const struct model_spec *spec, struct look **out, struct error *error)
 {
@@ -21,7 +21,7 @@ int look_create(const struct model_spec *spec, struct look **out, struct error *
     look->predictions = calloc(LOOK_IMAGES, sizeof *look->predictions);
     look->probabilities = calloc(LOOK_IMAGES * classes, sizeof *look->probabilities);
     look->confusion = calloc(classes * classes, sizeof *look->confusion);
-    look->filters = calloc((size_t)spec->stem * FILTER_WEIGHTS, sizeof *look->filters);
+    look->filters = calloc((size_t)spec->stem * LOOK_FILTER_WEIGHTS, sizeof *look->filters);
     *out = look;
     if (look->predictions && look->probabilities && look->confusion && look->filters)
         return 0;
@@ -38,6 +38,21 @@ void look_destroy(struct look *look)
     free(look->confusion);
     free(look->filters);
     free(look);
+}
+
+void look_copy(struct look *to, const struct look *from)
+{
+    const size_t classes = (size_t)from->classes;
+    const struct look own = *to;
+    *to = *from;
+    to->predictions = own.predictions;
+    to->probabilities = own.probabilities;
+    to->confusion = own.confusion;
+    to->filters = own.filters;
+    memcpy(to->predictions, from->predictions, LOOK_IMAGES * sizeof *to->predictions);
+    memcpy(to->probabilities, from->probabilities, LOOK_IMAGES * classes * sizeof *to->probabilities);
+    memcpy(to->confusion, from->confusion, classes * classes * sizeof *to->confusion);
+    memcpy(to->filters, from->filters, (size_t)from->filter_count * LOOK_FILTER_WEIGHTS * sizeof *to->filters);
 }
 
 /* ---- What is measured ---- */

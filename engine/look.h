@@ -9,6 +9,7 @@
 #include <stdatomic.h>
 
 enum { LOOK_IMAGES = 512 }; /* at most */
+enum { LOOK_FILTER_WEIGHTS = 27 };
 
 struct look {
     long number;           /* of the looks of this trainer, from 1 */
@@ -31,11 +32,13 @@ struct look {
 
     int filter_count; /* of the stem */
     bool standardized;
-    float *filters; /* (filter_count, 3, 3, 3), OIHW; as the convolution uses them */
+    float *filters; /* (filter_count, LOOK_FILTER_WEIGHTS): (3, 3, 3) each, OIHW; as the convolution uses them */
 };
 
 int look_create(const struct model_spec *spec, struct look **out, struct error *error);
 void look_destroy(struct look *look); /* NULL is fine */
+/* Between looks into networks of as many classes and filters. */
+void look_copy(struct look *to, const struct look *from);
 
 /* Fills the look's measured half, from `split` on, by the network as it is, with nothing of it in flight; the training
  * goes on to the bit as without. Of the images it takes as many as a second holds, a batch at least, so the trainer is

@@ -78,6 +78,34 @@ static enum progress begin(struct trainer *trainer)
     return trainer_hold(trainer) == 0 ? RUN_ON : RUN_FAILED;
 }
 
+/* From here on no command is taken. */
+static void close_commands(struct trainer *trainer)
+{
+    pthread_mutex_lock(&trainer->giving);
+    trainer->closed = true;
+    pthread_mutex_unlock(&trainer->giving);
+}
+
+/* Commands that came too late for the records are answered all the same. */
+static void answer_unseen(struct trainer *trainer)
+{
+    struct command command;
+    while (command_queue_pop(&trainer->commands, &command)) {
+        const struct event event = {.kind = EVENT_COMMAND, .command = trainer_too_late(trainer, &command)};
+        if (command.kind != COMMAND_LOOK)
+            (void)trainer_emit(trainer, &event); /* without memory nobody is told */
+    }
+}
+
+/* In this order: a viewer that sees the end in the snapshot can take all events that are left. */
+static void tell_end(struct trainer *trainer)
+{
+    port_end(&trainer->own);
+    if (trainer->guests)
+        port_end(trainer->guests);
+    trainer_set_state(trainer, trainer->now.state);
+}
+
 static void run(struct trainer *trainer)
 {
     trainer->mark = clock_measured();
@@ -85,17 +113,17 @@ static void run(struct trainer *trainer)
     enum progress progress = begin(trainer);
     if (progress == RUN_ON)
         progress = loop(trainer);
+    close_commands(trainer);
     if (progress == RUN_ENDED && !atomic_load(&trainer->abandon))
         progress = trainer_refuse_commands(trainer);
     if (progress == RUN_FAILED) {
         trainer->now.state = TRAINER_FAILED;
         memcpy(trainer->now.message, trainer->failure.message, sizeof trainer->now.message);
     }
+    answer_unseen(trainer);
     trainer_forget_flights(trainer);
     trainer->now.eta_seconds = trainer->now.state == TRAINER_FINISHED ? 0 : trainer->now.eta_seconds;
-    /* in this order: a viewer that sees the end can take all events that are left */
-    atomic_store_explicit(&trainer->ended, true, memory_order_release);
-    trainer_set_state(trainer, trainer->now.state);
+    tell_end(trainer);
 }
 
 static void *thread_main(void *argument)
@@ -204,6 +232,7 @@ int trainer_create(struct network *network, const struct dataset *dataset, const
         free(trainer);
         return -1;
     }
+    pthread_mutex_init(&trainer->giving, NULL);
     trainer->network = network;
     trainer->dataset = dataset;
     trainer->options = trainer->given = *options;
@@ -217,15 +246,16 @@ int trainer_create(struct network *network, const struct dataset *dataset, const
         goto fail;
     }
     if (partition_make(dataset, options, &trainer->parts, error) < 0 || set_position(trainer, start, error) < 0 ||
-        trainer_upload(trainer, error) < 0 || trainer_prepare_probes(trainer, error) < 0 ||
-        look_buffer_create(&trainer->looks, network_spec(network), error) < 0)
+        trainer_upload(trainer, error) < 0 || trainer_prepare_probes(trainer, error) < 0)
         goto fail;
 
     trainer->unsaved = true;
     trainer->now.eta_seconds = -1;
     trainer->now.step = trainer_record_now(trainer);
     trainer_note_state(trainer);
-    snapshot_init(&trainer->snapshots, &trainer->now);
+    trainer->own.producer = &trainer->wake;
+    if (port_create(&trainer->own, network_spec(network), &trainer->now, error) < 0)
+        goto fail;
     *out = trainer;
     return 0;
 fail:
@@ -250,14 +280,16 @@ void trainer_destroy(struct trainer *trainer)
     end_thread(trainer);
     loader_destroy(trainer->loader);
     device_data_destroy(trainer->device);
-    event_ring_free(&trainer->events);
-    probe_ring_free(&trainer->probes);
-    look_buffer_free(&trainer->looks);
+    port_free(&trainer->own);
+    if (trainer->guests)
+        port_free(trainer->guests);
+    free(trainer->guests);
     probe_destroy(trainer->probe);
     kept_state_free(&trainer->held);
     kept_ring_free(&trainer->kept);
     free(trainer->scratch);
     (void)sem_destroy(&trainer->wake);
+    pthread_mutex_destroy(&trainer->giving);
     free(trainer);
 }
 
@@ -273,7 +305,12 @@ static int start_thread(struct trainer *trainer, struct error *error)
 
 void trainer_attend(struct trainer *trainer)
 {
-    trainer->attended = true;
+    atomic_fetch_add(&trainer->attended, 1);
+}
+
+void trainer_desert(struct trainer *trainer)
+{
+    atomic_fetch_sub(&trainer->attended, 1);
 }
 
 void trainer_only_looks(struct trainer *trainer)
@@ -309,9 +346,13 @@ int trainer_join(struct trainer *trainer, struct error *error)
 
 int trainer_command(struct trainer *trainer, const struct command *command, struct error *error)
 {
-    if (atomic_load_explicit(&trainer->ended, memory_order_acquire))
+    pthread_mutex_lock(&trainer->giving);
+    const bool closed = trainer->closed;
+    const bool taken = !closed && command_queue_push(&trainer->commands, command);
+    pthread_mutex_unlock(&trainer->giving);
+    if (closed)
         return error_set(error, "too late: the run has ended");
-    if (!command_queue_push(&trainer->commands, command))
+    if (!taken)
         return error_set(error, "%d commands wait already: the last one was not taken", COMMAND_QUEUE_SIZE);
     if (command->kind == COMMAND_STOP && command->when.quantity == WHEN_NOW && !command->in_turn)
         trainer_request_stop(trainer);
@@ -328,8 +369,7 @@ bool trainer_has_room(struct trainer *trainer)
 bool trainer_is_settled(struct trainer *trainer)
 {
     const unsigned given = atomic_load_explicit(&trainer->commands.tail, memory_order_relaxed);
-    return atomic_load_explicit(&trainer->ended, memory_order_acquire) ||
-           atomic_load_explicit(&trainer->applied, memory_order_acquire) == given;
+    return port_has_ended(&trainer->own) || atomic_load_explicit(&trainer->applied, memory_order_acquire) == given;
 }
 
 bool trainer_waits(struct trainer *trainer)
@@ -347,47 +387,40 @@ void trainer_request_stop(struct trainer *trainer)
 
 void trainer_snapshot(struct trainer *trainer, struct snapshot *out)
 {
-    snapshot_read(&trainer->snapshots, out);
-}
-
-/* A command that came when the trainer had seen its queue for the last time. */
-static bool next_unseen(struct trainer *trainer, struct event *out)
-{
-    struct command command;
-    while (command_queue_pop(&trainer->commands, &command))
-        if (command.kind != COMMAND_LOOK) {
-            *out = (struct event){.kind = EVENT_COMMAND, .command = trainer_too_late(trainer, &command)};
-            return true;
-        }
-    return false;
+    port_snapshot(&trainer->own, out);
 }
 
 bool trainer_next_event(struct trainer *trainer, struct event *out)
 {
-    const bool ended = atomic_load_explicit(&trainer->ended, memory_order_acquire);
-    if (event_ring_pop(&trainer->events, out))
-        return true;
-    if (!event_ring_has_backlog(&trainer->events))
-        return ended && next_unseen(trainer, out);
-    if (!ended) {
-        (void)sem_post(&trainer->wake); /* a paused trainer moves what waits into the ring */
-        return false;
-    }
-    event_ring_flush(&trainer->events); /* its producer is gone */
-    return event_ring_pop(&trainer->events, out);
+    return port_next_event(&trainer->own, out);
 }
 
 bool trainer_next_probe(struct trainer *trainer, struct probe *into)
 {
-    if (probe_ring_pop(&trainer->probes, into))
-        return true;
-    if (!atomic_load_explicit(&trainer->ended, memory_order_acquire))
-        return false;
-    probe_ring_flush(&trainer->probes); /* its producer is gone */
-    return probe_ring_pop(&trainer->probes, into);
+    return port_next_probe(&trainer->own, into);
 }
 
 const struct look *trainer_newest_look(struct trainer *trainer)
 {
-    return look_buffer_read(&trainer->looks);
+    return port_newest_look(&trainer->own);
+}
+
+struct port *trainer_port(struct trainer *trainer)
+{
+    return &trainer->own;
+}
+
+int trainer_open_guests(struct trainer *trainer, struct port **out, struct error *error)
+{
+    struct port *port = calloc(1, sizeof *port);
+    if (!port)
+        return error_set(error, "out of memory for viewers of other processes");
+    if (port_create(port, network_spec(trainer->network), &trainer->now, error) < 0) {
+        port_free(port);
+        free(port);
+        return -1;
+    }
+    port->producer = &trainer->wake;
+    *out = trainer->guests = port;
+    return 0;
 }

@@ -360,6 +360,7 @@ struct event {
 };
 
 struct trainer;
+struct port;
 
 /* Fills in what a run on these parts of the data will take of the device beside the network, for network_create. */
 void trainer_needs(const struct partition *parts, struct network_options *network);
@@ -371,10 +372,11 @@ int trainer_create(struct network *network, const struct dataset *dataset, const
                    struct error *error);
 void trainer_destroy(struct trainer *trainer); /* ends the thread first, without saving */
 
-/* Said before the start: a person is there. A run that diverges then pauses with the weights before the step (snapshot:
- * `diverged` and the diagnosis), tries the step again after COMMAND_RESUME or COMMAND_STEP, and ends as diverged when
- * it is stopped instead. */
+/* A person is there, one more than before; and has gone again. Any thread, at any time. A run that diverges while
+ * somebody is there pauses with the weights before the step (snapshot: `diverged` and the diagnosis), tries the step
+ * again after COMMAND_RESUME or COMMAND_STEP, and ends as diverged when it is stopped instead. */
 void trainer_attend(struct trainer *trainer);
+void trainer_desert(struct trainer *trainer);
 
 /* Said before the start: this one only comes to a state of another run for its caller (COMMAND_BACK, COMMAND_FORK).
  * Commands that wait in the state stay there, due or not, and a step ahead of it is gone to as well. */
@@ -394,14 +396,14 @@ int trainer_join(struct trainer *trainer, struct error *error);
 
 enum { COMMAND_QUEUE_SIZE = 1024 };
 
-/* From any one other thread. Returns -1 when so many commands wait already, and when the run has ended. Never blocks.
- * One that comes while the run ends is answered, too, as too late. */
+/* From any other threads. Returns -1 when so many commands wait already, and when the run has ended. Never waits for
+ * the training. One that comes while the run ends is answered, too, as too late. */
 int trainer_command(struct trainer *trainer, const struct command *command, struct error *error);
-/* Whether there is room for another. The same thread. */
+/* Whether there is room for another. Any thread. */
 bool trainer_has_room(struct trainer *trainer);
-/* Whether all commands given so far were applied, and the snapshot shows it, or the run has ended. The same thread. */
+/* Whether all commands given so far were applied, and the snapshot shows it, or the run has ended. Any thread. */
 bool trainer_is_settled(struct trainer *trainer);
-/* Whether it is paused, with all of them applied: nothing happens before another one comes. The same thread. */
+/* Whether it is paused, with all of them applied: nothing happens before another one comes. Any thread. */
 bool trainer_waits(struct trainer *trainer);
 /* Asks for an end after the current step, with a checkpoint; interrupts an evaluation. Async-signal-safe, from any
  * thread. */
@@ -423,6 +425,10 @@ bool trainer_next_probe(struct trainer *trainer, struct probe *into);
 /* What COMMAND_LOOK, or the end of a run that is attended, saw last, the newest alone; the training is to the bit what
  * it is without. Valid until the next call; NULL before the first. The same viewer thread. */
 const struct look *trainer_newest_look(struct trainer *trainer);
+/* The same as one thing, for a viewer that is to know no trainer (port.h). */
+struct port *trainer_port(struct trainer *trainer);
+/* Said before the start: another viewer thread sees the same, by a port of its own, which the trainer keeps. */
+int trainer_open_guests(struct trainer *trainer, struct port **out, struct error *error);
 /* Takes one here, on the caller's thread: of a trainer that is not started, as where all steps were made before. */
 void trainer_look_now(struct trainer *trainer);
 /* Steps between the scheduled ones, "auto" worked out; 0: none are scheduled. */

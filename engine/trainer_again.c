@@ -36,7 +36,7 @@ static int compare(void *context, const struct step_record *made)
     again->compared_any |= recorded != NULL;
     if (recorded && recorded->loss != made->loss && again->other == 0)
         again->other = made->step;
-    snapshot_publish(&trainer->snapshots, &trainer->now);
+    trainer_publish(trainer);
     return again->other != 0; /* what comes out of it is not the run that was recorded */
 }
 

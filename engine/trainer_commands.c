@@ -376,8 +376,7 @@ enum progress trainer_apply_commands(struct trainer *trainer)
         const enum progress progress = drain(trainer);
         if (progress != RUN_ON)
             return progress;
-        event_ring_flush(&trainer->events);
-        probe_ring_flush(&trainer->probes);
+        trainer_flush(trainer);
         if (!trainer->paused || trainer_interrupted(trainer))
             break;
         if (trainer_probe_pause(trainer) == RUN_FAILED)

@@ -227,7 +227,7 @@ enum progress trainer_roll_back(struct trainer *trainer, long step, const char *
 /* Waits for the person with the weights before the step, where there is one and they are good; else it is over. */
 static enum progress give_up(struct trainer *trainer, enum divergence_cause cause, long step, const char *diagnosis)
 {
-    const bool waits = trainer->attended && cause != DIVERGED_PARAMETER;
+    const bool waits = atomic_load(&trainer->attended) > 0 && cause != DIVERGED_PARAMETER;
     struct snapshot *now = &trainer->now;
     struct finding finding = divergence_finding(trainer, FINDING_ALARM, step);
     snprintf(finding.text, sizeof finding.text, "%s", diagnosis);

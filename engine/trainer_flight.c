@@ -128,7 +128,7 @@ static enum progress report_step(struct trainer *trainer, const struct flight *f
     trainer->now.recent = step_time_mean(&recent, window.steps);
     trainer->now.trained = step_time_settle(&trainer->trained);
     trainer->now.eta_seconds = trainer_time_left(trainer);
-    snapshot_publish(&trainer->snapshots, &trainer->now);
+    trainer_publish(trainer);
 
     const struct event event = {.kind = EVENT_STEPS, .steps = step_summary_of(&record)};
     if (trainer_emit(trainer, &event) < 0)

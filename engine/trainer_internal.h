@@ -8,14 +8,13 @@
 #ifndef NFBENCH_ENGINE_TRAINER_INTERNAL_H
 #define NFBENCH_ENGINE_TRAINER_INTERNAL_H
 
-#include "engine/control.h"
 #include "engine/device_data.h"
 #include "engine/divergence.h"
 #include "engine/kept_state.h"
 #include "engine/loader.h"
 #include "engine/lr_find.h"
 #include "engine/pace.h"
-#include "engine/snapshot.h"
+#include "engine/port.h"
 #include "engine/trainer.h"
 
 #include <pthread.h>
@@ -103,7 +102,6 @@ struct trainer {
     int rollbacks;   /* so far */
     int skipped;     /* batches in a row that were passed over */
     long counted;    /* steps of this process that were finite */
-    bool attended;   /* there is a person who can do something about a divergence */
     bool only_looks; /* has no records of its own */
     bool stuck;      /* paused at one */
     bool replaying;  /* an evaluation that is not finite ends nothing */
@@ -125,14 +123,15 @@ struct trainer {
 
     /* shared */
     struct command_queue commands;
-    struct event_ring events;
-    struct probe_ring probes;
-    struct snapshot_buffer snapshots;
-    struct look_buffer looks;
+    pthread_mutex_t giving; /* among those who give commands; the training thread takes it at its end alone */
+    bool closed;            /* under it: no more are taken */
+    struct port own;        /* of the process's own viewer */
+    struct port *guests;    /* of the others; NULL: not opened */
     sem_t wake;
     atomic_uint applied; /* commands of the queue */
     atomic_bool waits;   /* paused, for another command */
-    atomic_bool stop, abandon, ended;
+    atomic_bool stop, abandon;
+    atomic_int attended; /* people who can do something about a divergence */
 
     pthread_t thread;
     bool threaded;
@@ -154,7 +153,10 @@ void trainer_skip_time(struct trainer *trainer);
 void trainer_set_state(struct trainer *trainer, enum trainer_state state);
 /* What the snapshot has of the state and the options; not yet published. */
 void trainer_note_state(struct trainer *trainer);
+/* To all viewers. */
 int trainer_emit(struct trainer *trainer, const struct event *event);
+void trainer_publish(struct trainer *trainer);
+void trainer_flush(struct trainer *trainer);
 int trainer_message(struct trainer *trainer, const char *text);
 double trainer_factor(const struct trainer *trainer, long step);  /* the schedule's, for the step after `step` */
 double trainer_time_left(const struct trainer *trainer);          /* seconds; < 0: not known */

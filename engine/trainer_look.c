@@ -8,7 +8,7 @@ void trainer_look(struct trainer *trainer)
     const struct training_state *state = &trainer->state;
     const struct train_options *options = &trainer->options;
     const bool epoch_end = state->batch_in_epoch == trainer->steps_per_epoch;
-    struct look *look = look_buffer_writing(&trainer->looks);
+    struct look *look = look_buffer_writing(&trainer->own.looks);
     look->step = state->step;
     look->epoch = (uint32_t)state->epoch + epoch_end;
     look->batch = epoch_end ? 0 : state->batch_in_epoch;
@@ -22,7 +22,9 @@ void trainer_look(struct trainer *trainer)
         look->count = 0; /* the viewer is told; the run needs it not */
     snprintf(look->failure, sizeof look->failure, "%s", error.message);
     look->number = ++trainer->looked;
-    look_buffer_publish(&trainer->looks);
+    if (trainer->guests)
+        port_show_look(trainer->guests, look);
+    look_buffer_publish(&trainer->own.looks);
     trainer_skip_time(trainer);
 }
 

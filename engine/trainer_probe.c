@@ -27,7 +27,7 @@ int trainer_prepare_probes(struct trainer *trainer, struct error *error)
 {
     const struct model_spec *spec = network_spec(trainer->network);
     trainer->probed = trainer->state.step < trainer->steps_total ? -1 : trainer->state.step; /* a run that was over */
-    if (probe_create(spec, &trainer->probe, error) || probe_ring_create(&trainer->probes, spec, error))
+    if (probe_create(spec, &trainer->probe, error))
         return -1;
     return trainer_schedule_probes(trainer, error);
 }
@@ -88,7 +88,9 @@ enum progress trainer_probe(struct trainer *trainer)
     trainer->probed = step;
     trainer->close_looks += !scheduled(trainer, step) && !loss_history_is_calm(&trainer->losses);
     if (trainer->keep_events)
-        probe_ring_push(&trainer->probes, trainer->probe);
+        port_probe(&trainer->own, trainer->probe);
+    if (trainer->keep_events && trainer->guests)
+        port_probe(trainer->guests, trainer->probe);
     return trainer_tell_probe(trainer) < 0 || trainer_judge_probe(trainer) < 0 ? RUN_FAILED : RUN_ON;
 }
 

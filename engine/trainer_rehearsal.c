@@ -10,7 +10,7 @@ static enum progress rehearse(struct trainer *trainer, long until)
 {
     enum progress progress = RUN_ON;
     while (progress == RUN_ON && trainer->state.step < until) {
-        event_ring_flush(&trainer->events);
+        trainer_flush(trainer);
         if (is_called_off(trainer))
             progress = RUN_INTERRUPTED;
         else if (trainer->state.batch_in_epoch < trainer->steps_per_epoch)

@@ -38,7 +38,7 @@ static void show(const struct again *again)
     struct trainer *trainer = again->trainer;
     trainer->now.steps_total = again->until;
     trainer->now.eta_seconds = trainer_time_to(trainer, again->until);
-    snapshot_publish(&trainer->snapshots, &trainer->now);
+    trainer_publish(trainer);
 }
 
 bool replay_step(struct again *again, const struct step_record *made, const struct step_record *recorded)

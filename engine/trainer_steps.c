@@ -51,14 +51,30 @@ void trainer_set_state(struct trainer *trainer, enum trainer_state state)
 {
     trainer->now.state = state;
     trainer_note_state(trainer);
-    snapshot_publish(&trainer->snapshots, &trainer->now);
+    trainer_publish(trainer);
 }
 
 int trainer_emit(struct trainer *trainer, const struct event *event)
 {
     if (!trainer->keep_events)
         return 0;
-    return event_ring_push(&trainer->events, event, &trainer->failure);
+    if (trainer->guests && port_emit(trainer->guests, event, &trainer->failure) < 0)
+        return -1;
+    return port_emit(&trainer->own, event, &trainer->failure);
+}
+
+void trainer_publish(struct trainer *trainer)
+{
+    port_publish(&trainer->own, &trainer->now);
+    if (trainer->guests)
+        port_publish(trainer->guests, &trainer->now);
+}
+
+void trainer_flush(struct trainer *trainer)
+{
+    port_flush(&trainer->own);
+    if (trainer->guests)
+        port_flush(trainer->guests);
 }
 
 int trainer_message(struct trainer *trainer, const char *text)
@@ -132,8 +148,8 @@ static int on_evaluated(void *context, int done, int total)
     const struct evaluation_watch *watch = context;
     struct trainer *trainer = watch->trainer;
     trainer->now.evaluated = watch->before + done;
-    snapshot_publish(&trainer->snapshots, &trainer->now);
-    event_ring_flush(&trainer->events);
+    trainer_publish(trainer);
+    trainer_flush(trainer);
     return trainer_interrupted(trainer);
 }
 
@@ -206,7 +222,7 @@ static enum progress report_epoch(struct trainer *trainer, const struct epoch_re
     trainer->state.validation_loss = held_out ? record->validation_loss : record->test_loss;
     trainer->state.validation_accuracy = held_out ? record->validation_accuracy : record->test_accuracy;
     trainer->now.epoch = *record;
-    snapshot_publish(&trainer->snapshots, &trainer->now);
+    trainer_publish(trainer);
     const struct event event = {.kind = EVENT_EPOCH, .epoch = *record};
     if (trainer_emit(trainer, &event) < 0)
         return RUN_FAILED;
@@ -315,7 +331,7 @@ enum progress trainer_finish(struct trainer *trainer)
         return progress;
     if (trainer->now.skipped_batches > trainer->counted)
         return trainer_end_skipped(trainer);
-    if (trainer->attended)
+    if (atomic_load(&trainer->attended) > 0)
         trainer_look(trainer);
     trainer->now.state = TRAINER_FINISHED;
     return RUN_ENDED;

@@ -33,8 +33,7 @@ static void wait_a_while(struct trainer *trainer)
     clock_gettime(CLOCK_MONOTONIC, &until);
     until.tv_sec += RETRY_SECONDS;
     for (;;) {
-        event_ring_flush(&trainer->events);
-        probe_ring_flush(&trainer->probes);
+        trainer_flush(trainer);
         if (trainer_interrupted(trainer) || command_queue_count(&trainer->commands, COMMAND_RESUME) > before)
             return;
         if (sem_clockwait(&trainer->wake, CLOCK_MONOTONIC, &until) != 0 && errno != EINTR)

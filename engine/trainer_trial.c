@@ -57,7 +57,7 @@ static void show_progress(struct trainer *trainer)
                                                  .count = trial->count,
                                                  .step = trial->results[trial->at].steps,
                                                  .steps = trial->request.steps};
-    snapshot_publish(&trainer->snapshots, &trainer->now);
+    trainer_publish(trainer);
 }
 
 /* ---- The steps of a value ---- */
