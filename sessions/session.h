@@ -8,6 +8,7 @@
  *   input.json                    how images are normalised, and the names of the classes (session_write_input)
  *   images/                       what `export` makes
  *   lock                          held (flock) by the one writer; holds its process id
+ *   socket                        while a process trains that can be attached to: of its owner alone
  *
  * Not thread safe: open it, then give its sink to the trainer; while the trainer's thread runs, only session_name,
  * session_path and session_settings may be used elsewhere. Readers of a session that trains open it with
@@ -25,6 +26,7 @@
 struct session;
 
 enum { SESSION_NAME_SIZE = 128 };
+#define SESSION_SOCKET "socket"
 
 enum session_mode {
     SESSION_READ, /* takes no lock, changes nothing */
@@ -189,14 +191,17 @@ struct session_summary {
     float learning_rate; /* the same step's; NAN, too */
     char parent[SESSION_NAME_SIZE]; /* of a fork; else empty */
     long parent_step;
-    time_t changed; /* last write */
-    time_t started; /* when its folder was made, as far as the disk knows that */
-    bool locked;    /* some process has it open to train it; a screen keeps it open behind its end, too */
-    int depth;      /* from the root of its family; see sessions_family */
+    time_t changed;  /* last write */
+    time_t started;  /* when its folder was made, as far as the disk knows that */
+    bool locked;     /* some process has it open to train it; a screen keeps it open behind its end, too */
+    bool attachable; /* ... and its run goes on, and other processes can attach to it */
+    int depth;       /* from the root of its family; see sessions_family */
     struct session_stamp stamp;
 };
 /* The newest step that the session's log or checkpoints know of. */
 int session_newest_step(const struct session *session, long *step, struct error *error);
+/* Whether some process has it open to train it. */
+bool session_is_trained(const struct session *session);
 /* The row of a session that is open for reading: the same state and step as in the list. */
 void session_summarize(const struct session *session, struct session_summary *out);
 /* Newest first; *out is freed by the caller with free(). An absent folder is an empty list. */

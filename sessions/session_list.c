@@ -83,6 +83,7 @@ void session_paths_summarize(const struct session_paths *paths, struct session_s
     last_change(paths->settings, &summary->changed);
     last_change(paths->metrics, &summary->changed);
     summary->locked = session_is_locked(paths);
+    summary->attachable = session_is_attachable(paths);
     summary->started = birth_of(paths);
     summary->best_accuracy = -1;
     session_read_parent(paths, summary->parent, &summary->parent_step);
@@ -120,14 +121,15 @@ struct known {
     int count;
 };
 
-/* The row of that name when nothing was written since; the lock is looked at in any case. */
+/* The row of that name when nothing was written since; lock and socket are looked at in any case. */
 static bool take_known(const struct known *known, const struct session_paths *paths, struct session_summary *row)
 {
     for (int i = 0; i < known->count; i++) {
         const struct session_summary *old = &known->rows[i];
         if (strcmp(old->name, row->name))
             continue;
-        if (memcmp(&old->stamp, &row->stamp, sizeof old->stamp) || session_is_locked(paths) != old->locked)
+        if (memcmp(&old->stamp, &row->stamp, sizeof old->stamp) || session_is_locked(paths) != old->locked ||
+            session_is_attachable(paths) != old->attachable)
             return false;
         *row = *old;
         return true;

@@ -1,5 +1,5 @@
 /* Names, folders and locks of sessions; see session_paths.h. */
-#include "sessions/session_paths.h"
+#include "sessions/session_internal.h"
 
 #include "base/clock.h"
 #include "base/line.h"
@@ -62,7 +62,8 @@ int session_paths(const char *folder, struct session_paths *paths, struct error 
         path_format(paths->checkpoints, error, "%s/checkpoints", folder) ||
         path_format(paths->images, error, "%s/images", folder) || path_format(paths->lock, error, "%s/lock", folder) ||
         path_format(paths->parent, error, "%s/parent", folder) ||
-        path_format(paths->input, error, "%s/input.json", folder))
+        path_format(paths->input, error, "%s/input.json", folder) ||
+        path_format(paths->socket, error, "%s/" SESSION_SOCKET, folder))
         return -1;
     return 0;
 }
@@ -330,4 +331,16 @@ bool session_is_locked(const struct session_paths *paths)
     bool locked = flock(lock, LOCK_SH | LOCK_NB) && errno == EWOULDBLOCK;
     close(lock);
     return locked;
+}
+
+/* A process that was killed leaves its socket, but no lock. */
+bool session_is_attachable(const struct session_paths *paths)
+{
+    struct stat status;
+    return stat(paths->socket, &status) == 0 && S_ISSOCK(status.st_mode) && session_is_locked(paths);
+}
+
+bool session_is_trained(const struct session *session)
+{
+    return session_is_locked(&session->paths);
 }

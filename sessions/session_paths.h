@@ -8,7 +8,7 @@
 struct session_paths {
     char folder[FILE_PATH_SIZE], settings[FILE_PATH_SIZE], metrics[FILE_PATH_SIZE], commands[FILE_PATH_SIZE];
     char checkpoints[FILE_PATH_SIZE], images[FILE_PATH_SIZE], lock[FILE_PATH_SIZE], parent[FILE_PATH_SIZE];
-    char input[FILE_PATH_SIZE];
+    char input[FILE_PATH_SIZE], socket[FILE_PATH_SIZE];
 };
 
 int session_paths(const char *folder, struct session_paths *paths, struct error *error);
@@ -36,6 +36,8 @@ int session_find(const struct settings *settings, const char *name, char found[S
 int session_lock(const struct session_paths *paths, const char *name, int *descriptor, struct error *error);
 /* Whether some process holds the lock. */
 bool session_is_locked(const struct session_paths *paths);
+/* ... and has put a socket there. */
+bool session_is_attachable(const struct session_paths *paths);
 
 /* Of a fork: the session it comes from, and the step; empty and -1 of any other. */
 void session_read_parent(const struct session_paths *paths, char name[SESSION_NAME_SIZE], long *step);

@@ -73,7 +73,7 @@ static void take_signal(struct app *app, enum terminal_signal signal)
         app_hang_up(app);
         break;
     case TERMINAL_END:
-        app->interrupted = true;
+        app->interrupted = !app->scene.facts.attached;
         app_leave(app);
         break;
     case TERMINAL_RESIZED:
@@ -245,7 +245,10 @@ static void say_goodbye(const struct app *app)
                reference, last->good_step);
     if (!*name || app->run_failed)
         return;
-    if (last->state == TRAINER_FINISHED)
+    if (app->scene.facts.attached && !trainer_has_ended(last->state))
+        printf("session %s: detached at step %ld; the run goes on. nfbench attach %s comes back.\n", name,
+               last->step.step, reference);
+    else if (last->state == TRAINER_FINISHED)
         printf("session %s: finished at step %ld. nfbench test %s measures it.\n", name, last->step.step, reference);
     else
         printf("session %s: stopped at step %ld and saved. nfbench resume --screen %s goes on.\n", name,

@@ -5,7 +5,7 @@
 static void take(struct app *app)
 {
     struct scene *scene = &app->scene;
-    const struct look *look = trainer_newest_look(run_parts(app->run)->trainer);
+    const struct look *look = port_newest_look(run_parts(app->run)->port);
     const struct look *before = images_look(scene->images);
 
     if (!look || (before && app->look_number == look->number))
@@ -21,7 +21,7 @@ static void ask(struct app *app)
     const struct command command = {.kind = COMMAND_LOOK, .text = "look"};
     struct error error;
 
-    if (trainer_command(run_parts(app->run)->trainer, &command, &error)) {
+    if (run_command(app->run, &command, &error)) {
         app_notice(app, ROLE_BAD, "%s", error.message);
         return;
     }

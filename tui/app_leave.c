@@ -20,7 +20,11 @@ void app_leave(struct app *app)
     terminal_leave_on_interrupt();
     if (app->launch)
         launch_cancel(app->launch);
-    if (app->run && !app->run_ended)
+    if (!app->run || app->run_ended)
+        return;
+    if (app->scene.facts.attached)
+        app->run_ended = true; /* for this screen: it goes on */
+    else
         trainer_request_stop(run_parts(app->run)->trainer);
 }
 
@@ -37,15 +41,20 @@ static void add(char text[LOST_SIZE], const char *sentence)
 static void list_lost(const struct app *app, char text[LOST_SIZE])
 {
     const struct snapshot *now = &app->scene.snapshot;
+    const bool goes_on = app->run && !app->run_ended, attached = app->scene.facts.attached;
 
     *text = 0;
-    if (app->run && !app->run_ended && now->diverged)
-        add(text,
-            "The run waits for a decision on a step that is not finite: leaving ends it as diverged. back goes to "
-            "the last good checkpoint, resume tries the step again.");
-    if (app->run && !app->run_ended && app->scene.undecided)
+    if (goes_on && now->diverged)
+        add(text, attached ? "The run waits for a decision on a step that is not finite: where nobody else watches it, "
+                             "detaching ends it as diverged. back goes to the last good checkpoint, resume tries the "
+                             "step again."
+                           : "The run waits for a decision on a step that is not finite: leaving ends it as diverged. "
+                             "back goes to the last good checkpoint, resume tries the step again.");
+    if (goes_on && !attached && app->scene.undecided)
         add(text, "What was tried is neither accepted nor dropped, and the futures are not saved. accept takes the "
                   "best, accept VALUE another, drop none.");
+    if (goes_on && run_viewers(app->run) > 0)
+        add(text, "Others have attached to this run and watch it: leaving ends it for them, too.");
     for (int i = 0; i < app->picture_count; i++)
         if (picture_measures(app->pictures[i])) {
             add(text, "Pictures of the network are still being made: those that are missing would stay so.");
@@ -62,7 +71,7 @@ void app_quit(struct app *app)
         app_leave(app);
         return;
     }
-    app_message(app, ROLE_WARNING, "Leave?", lost);
+    app_message(app, ROLE_WARNING, app->scene.facts.attached ? "Detach?" : "Leave?", lost);
     app->asked_to_leave = true;
 }
 
@@ -108,7 +117,7 @@ void app_hang_up(struct app *app)
     app->deaf = true;
     app->hidden = true;
     if (!app->keep_running || over) {
-        app->interrupted = true;
+        app->interrupted = !app->scene.facts.attached;
         app_leave(app);
         return;
     }
@@ -123,7 +132,8 @@ void app_go_on_alone(struct app *app)
         return;
     if (app->run_ended || app->scene.phase == PHASE_BROKEN) {
         app_leave(app);
-    } else if (app->scene.snapshot.state == TRAINER_PAUSED) { /* nobody could have it go on */
+    } else if (app->scene.snapshot.state == TRAINER_PAUSED &&
+               run_viewers(app->run) == 0) { /* nobody could have it go on */
         app_log(app, JOURNAL_WARNING, "paused with nobody there: saved and ended");
         app->interrupted = true;
         app_leave(app);

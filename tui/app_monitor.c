@@ -33,7 +33,10 @@ int app_open_monitor(struct app *app, struct error *error)
     const char *root = getenv("NFBENCH_MACHINE");
 
     open_gpu(app);
-    return machine_open(root ? root : "", &app->machine, error) || monitor_create(&app->scene.monitor, error) ? -1 : 0;
+    return machine_open(root ? root : "", run_process(app->run), &app->machine, error) ||
+                   monitor_create(&app->scene.monitor, error)
+               ? -1
+               : 0;
 }
 
 void app_close_monitor(struct app *app)

@@ -1,5 +1,5 @@
-/* The run as the screen sees it: its launch, what it reports while it goes on, and how it ended. All of it becomes
- * lines of the log, points of the curves and numbers of the header. */
+/* The run as the screen sees it: what it reports while it goes on, and how it ended. All of it becomes lines of the
+ * log, points of the curves and numbers of the header. */
 #include "tui/app_state.h"
 
 #include "base/clock.h"
@@ -39,46 +39,14 @@ void app_message(struct app *app, enum role role, const char *title, const char 
     app->dirty = true;
 }
 
-/* ---- Launch ---- */
-
-static void set_facts(struct app *app)
+void app_fail(struct app *app, const char *title)
 {
-    const struct run_parts *parts = run_parts(app->run);
-    struct facts *facts = &app->scene.facts;
-    struct network_work work[TIME_KINDS];
-    char words[1400];
-
-    snprintf(facts->session, sizeof(facts->session), "%s", session_name(parts->session));
-    snprintf(facts->reference, sizeof(facts->reference), "%s", session_reference(parts->session));
-    snprintf(facts->preset, sizeof(facts->preset), "%s", parts->settings->model.preset);
-    snprintf(facts->device, sizeof(facts->device), "%s", parts->device);
-    snprintf(facts->data, sizeof(facts->data), "%.*s", (int)sizeof(facts->data) - 1, parts->data);
-    facts->synthetic = strcmp(parts->settings->data, "synthetic") == 0;
-    facts->parameters = (double)network_parameter_count(parts->network);
-    network_work(parts->network, work);
-    for (int k = 0; k < TIME_KINDS; k++)
-        facts->image_flops += work[k].flops / network_batch(parts->network);
-    facts->resumed_step = parts->resumed_step;
-    app->scene.best_is_test = parts->settings->train.validation == 0;
-    snprintf(words, sizeof(words), "the last checkpoint stays: nfbench resume --screen %s", facts->reference);
-    terminal_set_last_words(words);
+    app->run_failed = true;
+    app_log(app, JOURNAL_ERROR, "%s: %s", title, app->error.message);
+    app_message(app, ROLE_BAD, title, app->error.message);
 }
 
-static void log_facts(struct app *app)
-{
-    const struct run_parts *parts = run_parts(app->run);
-    const struct facts *facts = &app->scene.facts;
-    char parameters[32], memory[32];
-
-    words_count(facts->parameters, parameters, sizeof(parameters));
-    words_bytes((double)network_memory(parts->network), memory, sizeof(memory));
-    app_log(app, JOURNAL_NOTE, "network %s: %s parameters, %s, on %s", facts->preset, parameters, memory,
-            facts->device);
-    app_log(app, JOURNAL_NOTE, "data: %s", parts->data);
-    app_log(app, JOURNAL_NOTE, "session %s", session_path(parts->session));
-    if (*parts->note)
-        app_log(app, JOURNAL_WARNING, "note: %s", parts->note);
-}
+/* ---- News of the run ---- */
 
 static void take_best(struct scene *scene, const struct epoch_record *epoch)
 {
@@ -89,7 +57,7 @@ static void take_best(struct scene *scene, const struct epoch_record *epoch)
 }
 
 /* Of a run with other records than before. */
-static void find_best(struct scene *scene, const struct metrics *history)
+void app_find_best(struct scene *scene, const struct metrics *history)
 {
     scene->best = -1;
     scene->best_step = 0;
@@ -97,121 +65,13 @@ static void find_best(struct scene *scene, const struct metrics *history)
         take_best(scene, &history->epochs[i]);
 }
 
-static int take_history(struct app *app, const struct metrics *history, struct error *error)
-{
-    struct scene *scene = &app->scene;
-    char label[64];
-
-    find_best(scene, history);
-    if (curves_add_history(scene->curves, history, error))
-        return -1;
-    if (scene->facts.resumed_step == 0)
-        return 0;
-    snprintf(label, sizeof(label), "resumed");
-    app_log(app, JOURNAL_NOTE, "resumed at step %ld", scene->facts.resumed_step);
-    return curves_mark(scene->curves, (double)scene->facts.resumed_step, label, error);
-}
-
-/* Names of checkpoints, for completion. */
-static void take_names(const struct session *session)
-{
-    struct session_name *names = NULL;
-    int count = 0;
-
-    command_forget_names();
-    if (session_names(session, &names, &count, NULL) == 0)
-        for (int i = 0; i < count; i++)
-            command_know_name(names[i].name);
-    free(names);
-}
-
-static void fail(struct app *app, const char *title)
-{
-    app->run_failed = true;
-    app_log(app, JOURNAL_ERROR, "%s: %s", title, app->error.message);
-    app_message(app, ROLE_BAD, title, app->error.message);
-}
-
-static int add_probes(struct app *app, const struct metrics *history, struct error *error)
+int app_add_probes(struct app *app, const struct metrics *history, struct error *error)
 {
     for (int i = 0; i < history->probe_count; i++)
         if (probes_add(app->scene.probes, history->probes[i], error))
             return -1;
     return 0;
 }
-
-/* The store of probes for this network, and in it those of a resumed session. */
-static int open_probes(struct app *app, const struct metrics *history, struct error *error)
-{
-    const struct settings *settings = run_parts(app->run)->settings;
-
-    app->scene.probe_every = trainer_probe_every(run_parts(app->run)->trainer);
-    if (probes_create(&settings->model, &app->scene.probes, error) ||
-        probe_create(&settings->model, &app->incoming, error))
-        return -1;
-    return add_probes(app, history, error);
-}
-
-static int begin_run(struct app *app, const struct metrics *history, struct error *error)
-{
-    set_facts(app);
-    log_facts(app);
-    take_names(run_parts(app->run)->session);
-    if (app_open_monitor(app, error) || take_history(app, history, error) || open_probes(app, history, error) ||
-        images_create(run_parts(app->run)->dataset, &app->scene.images, error))
-        return -1;
-    app_open_runs(app);
-    trainer_attend(run_parts(app->run)->trainer);
-    trainer_snapshot(run_parts(app->run)->trainer, &app->scene.snapshot);
-    curves_set_epoch(app->scene.curves, (double)app->scene.snapshot.steps_per_epoch);
-    if (run_parts(app->run)->done) {
-        if (app->script)
-            app_log(app, JOURNAL_ERROR, "--script %s was not run: all steps of the session are done", app->script);
-        return 0;
-    }
-    if (app->script && app_source(app, app->script, error)) /* before the first step */
-        return -1;
-    return trainer_start(run_parts(app->run)->trainer, false, error);
-}
-
-static void end_run(struct app *app);
-
-static void end_launch(struct app *app)
-{
-    struct metrics history = {0};
-    bool leaving = app->scene.phase == PHASE_LEAVING;
-    int result = launch_take(app->launch, &app->run, &history, &app->error);
-
-    if (result == 0 && !leaving)
-        result = begin_run(app, &history, &app->error);
-    metrics_free(&history);
-    launch_destroy(app->launch);
-    app->launch = NULL;
-    if (leaving || result) {
-        run_destroy(app->run);
-        app->run = NULL;
-    }
-    if (leaving)
-        return;
-    app->scene.phase = result ? PHASE_BROKEN : PHASE_LIVE;
-    app_keep_log(app);
-    if (result)
-        fail(app, "Cannot start");
-    else if (run_parts(app->run)->done)
-        end_run(app);
-}
-
-void app_follow_launch(struct app *app)
-{
-    bool ended = launch_ended(app->launch); /* before the lines, so that none is missed */
-
-    while (launch_next_line(app->launch, app->scene.progress, sizeof(app->scene.progress)))
-        app_log(app, JOURNAL_NOTE, "%s", app->scene.progress);
-    if (ended)
-        end_launch(app);
-}
-
-/* ---- News of the run ---- */
 
 static size_t append_measure(char *text, size_t size, const char *name, float loss, float accuracy)
 {
@@ -312,7 +172,7 @@ static void log_command(struct app *app, const struct command_record *record)
 }
 
 /* Paused at a step that is not finite: why, and what the person can do. */
-static void explain_divergence(struct app *app, const char *diagnosis)
+void app_explain_divergence(struct app *app, const char *diagnosis)
 {
     char text[JOURNAL_TEXT];
 
@@ -333,7 +193,7 @@ static void log_finding(struct app *app, const struct finding *finding)
 
     app_log(app, finding->over ? JOURNAL_GOOD : kinds[finding->severity], "%s", finding->text);
     if (finding->kind == FINDING_DIVERGENCE && finding->severity == FINDING_ALARM)
-        explain_divergence(app, finding->text);
+        app_explain_divergence(app, finding->text);
 }
 
 static int read_records(struct app *app, struct metrics *out, struct error *error)
@@ -363,8 +223,8 @@ static void read_course(struct app *app)
     }
     if (metrics.command_count > 0 && metrics.commands[metrics.command_count - 1].command.kind == COMMAND_ROLLBACK)
         metrics.command_count--; /* which brought it there: its event is to come */
-    find_best(&app->scene, &metrics);
-    if (curves_add_history(app->scene.curves, &metrics, &error) || add_probes(app, &metrics, &error))
+    app_find_best(&app->scene, &metrics);
+    if (curves_add_history(app->scene.curves, &metrics, &error) || app_add_probes(app, &metrics, &error))
         app_log(app, JOURNAL_ERROR, "the curves have a gap: %s", error.message);
     metrics_free(&metrics);
 }
@@ -382,7 +242,7 @@ static void go_back(struct app *app, long step)
         app_log(app, JOURNAL_ERROR, "the best so far is not known: %s", error.message);
         return;
     }
-    find_best(&app->scene, &metrics);
+    app_find_best(&app->scene, &metrics);
     metrics_free(&metrics);
 }
 
@@ -411,22 +271,22 @@ static void take_event(struct app *app, const struct event *event)
 
 static void take_events(struct app *app)
 {
-    struct trainer *trainer = run_parts(app->run)->trainer;
+    struct port *port = run_parts(app->run)->port;
     struct event event;
     struct error error;
 
     /* before the events: a rollback takes those away that were behind it */
-    while (trainer_next_probe(trainer, app->incoming)) {
+    while (port_next_probe(port, app->incoming)) {
         app->dirty = true;
         if (probes_add(app->scene.probes, app->incoming, &error))
             app_log(app, JOURNAL_ERROR, "a probe is not kept: %s", error.message);
     }
-    while (trainer_next_event(trainer, &event))
+    while (port_next_event(port, &event))
         take_event(app, &event);
 }
 
 /* The trainer's thread is at its end: what it left is taken, and the session told. */
-static void end_run(struct app *app)
+void app_end_run(struct app *app)
 {
     struct snapshot *last = &app->scene.snapshot;
 
@@ -442,7 +302,7 @@ static void end_run(struct app *app)
     if (last->state == TRAINER_DIVERGED)
         app_message(app, ROLE_BAD, "Training diverged", last->message);
     else if (app->run_failed)
-        fail(app, "The run failed");
+        app_fail(app, "The run failed");
     else
         app_log(app, JOURNAL_NOTE, "%s at step %ld; q leaves%s", trainer_state_name(last->state), last->step.step,
                 run_parts(app->run)->done ? ", nfbench resume --screen with --epochs M goes on further" : "");
@@ -456,7 +316,7 @@ void app_follow_run(struct app *app)
         return;
     memset(&now, 0, sizeof(now));
     take_events(app);
-    trainer_snapshot(run_parts(app->run)->trainer, &now); /* behind them: no answer is told of an older state */
+    port_snapshot(run_parts(app->run)->port, &now); /* behind them: no answer is told of an older state */
     app_sample(app);
     if (app->pause_step > 0 && now.state == TRAINER_PAUSED && now.step.step >= app->pause_step) {
         app_notice(app, ROLE_GOOD, "paused at step %ld; %s", now.step.step, look);
@@ -476,8 +336,8 @@ void app_follow_run(struct app *app)
         app->saved_step = now.saved_step;
         app_log(app, JOURNAL_NOTE, "checkpoint of step %ld saved", now.saved_step);
     }
-    if (trainer_has_ended(now.state))
-        end_run(app);
+    if (run_has_ended(app->run, &now))
+        app_end_run(app);
     else
         app_follow_images(app);
 }

@@ -1,6 +1,6 @@
 /* What the files of the live screen share: app.c (the loop), app_input.c (keys and bytes), app_actions.c (commands),
- * app_run.c (the run: its launch, its news, its end), app_leave.c (the ways out), app_images.c (looks into its
- * network), app_monitor.c (the machine). */
+ * app_launch.c (the run's beginning), app_run.c (its news, its end), app_leave.c (the ways out), app_images.c (looks
+ * into its network), app_monitor.c (the machine). */
 #ifndef NFBENCH_TUI_APP_STATE_H
 #define NFBENCH_TUI_APP_STATE_H
 
@@ -34,7 +34,7 @@ struct app {
     long saved_step;             /* last told in the log */
     char asked_text[256];        /* the newest command that the trainer was given */
     long pause_step;             /* where a `step` is to end; 0: none is under way */
-    struct probe *incoming;      /* the trainer copies into it */
+    struct probe *incoming;      /* the run's port copies into it */
     long look_number;            /* of the newest look; 0: none */
     bool images_open;            /* the view of images was shown at the last look at the run */
     struct machine *machine;     /* from the run's begin on */
@@ -89,8 +89,17 @@ void app_follow_runs(struct app *app);
 void app_log(struct app *app, enum journal_kind kind, const char *format, ...) __attribute__((format(printf, 3, 4)));
 /* A framed message over the charts, until the person closes it. */
 void app_message(struct app *app, enum role role, const char *title, const char *text);
-void app_follow_launch(struct app *app);
+/* The same of `error`, with which the run is over for the screen. */
+void app_fail(struct app *app, const char *title);
 void app_follow_run(struct app *app);
+void app_end_run(struct app *app);
+/* Paused at a step that is not finite: why, and what the person can do. */
+void app_explain_divergence(struct app *app, const char *diagnosis);
+/* Of a run with these records. */
+void app_find_best(struct scene *scene, const struct metrics *history);
+int app_add_probes(struct app *app, const struct metrics *history, struct error *error);
+/* app_launch.c */
+void app_follow_launch(struct app *app);
 /* True when nothing keeps the loop from ending. */
 bool app_may_end(const struct app *app);
 /* app_monitor.c: looks at the machine and the GPU, seldom, from the run's begin on. */

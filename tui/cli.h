@@ -110,6 +110,7 @@ enum cli_status cli_show(struct cli *cli, const struct run_request *request);
 
 /* ---- The subcommands ---- */
 enum cli_status cli_screen(struct cli *cli); /* cli_screen.c */
+enum cli_status cli_attach(struct cli *cli); /* cli_screen.c */
 enum cli_status cli_train(struct cli *cli);  /* cli_train.c */
 enum cli_status cli_resume(struct cli *cli); /* cli_train.c */
 enum cli_status cli_fork(struct cli *cli);   /* cli_fork.c */

@@ -1,5 +1,6 @@
-/* `nfbench` alone, and `nfbench resume --screen`: the live screen as a subcommand. */
+/* `nfbench` alone, `nfbench resume --screen` and `nfbench attach`: the live screen as a subcommand. */
 #include "tui/app.h"
+#include "tui/attach.h"
 #include "tui/cli.h"
 #include "tui/script.h"
 
@@ -20,7 +21,7 @@ enum cli_status cli_show(struct cli *cli, const struct run_request *request)
     }
     if (request->script && script_check(request->script, true, &error) != 0)
         return cli_usage(cli, &error);
-    if (!request->resume && run_check(request->settings, &error) != 0)
+    if (!request->resume && !request->attach && run_check(request->settings, &error) != 0)
         return cli_usage(cli, &error);
     if (app_run(request, &interrupted, &error) != 0)
         return cli_failed(cli, &error);
@@ -34,4 +35,19 @@ enum cli_status cli_screen(struct cli *cli)
                                         .keep_running = cli_value(cli, "keep-running") != NULL};
 
     return cli_show(cli, &request);
+}
+
+/* Connects first: what cannot be attached to needs no screen. */
+enum cli_status cli_attach(struct cli *cli)
+{
+    struct run_request request = {.settings = NULL};
+    struct error error = {""};
+    enum cli_status status;
+
+    if (attach_open(&cli->settings, cli->operands[0], &request.attach, &error) != 0)
+        return cli_failed(cli, &error);
+    request.settings = session_settings(attach_session(request.attach));
+    status = cli_show(cli, &request);
+    attach_close(request.attach);
+    return status;
 }

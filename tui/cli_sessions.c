@@ -23,10 +23,11 @@ static json_t *list_json(const char *directory, const struct session_summary *ro
 {
     json_t *sessions = json_array();
     for (int i = 0; sessions && i < count; i++) {
-        json_t *row = json_pack("{s:o, s:s, s:s, s:I, s:o, s:I, s:b}", "session", cli_json_text(rows[i].name), "preset",
-                                rows[i].preset, "state", rows[i].state, "step", (json_int_t)rows[i].step,
-                                "best_accuracy", cli_json_fraction(rows[i].best_accuracy), "changed",
-                                (json_int_t)rows[i].changed, "locked", rows[i].locked);
+        json_t *row =
+            json_pack("{s:o, s:s, s:s, s:I, s:o, s:I, s:b, s:b}", "session", cli_json_text(rows[i].name), "preset",
+                      rows[i].preset, "state", rows[i].state, "step", (json_int_t)rows[i].step, "best_accuracy",
+                      cli_json_fraction(rows[i].best_accuracy), "changed", (json_int_t)rows[i].changed, "locked",
+                      rows[i].locked, "attachable", rows[i].attachable);
         if (row && *rows[i].parent &&
             (json_object_set_new(row, "parent", cli_json_text(rows[i].parent)) != 0 ||
              json_object_set_new(row, "parent_step", json_integer(rows[i].parent_step)) != 0)) {
@@ -60,13 +61,19 @@ static int print_list(const char *directory, const struct session_summary *rows,
         printf("no sessions in %s\n", directory);
         return 0;
     }
-    static const char *const heads[] = {"session", "preset", "state", "step", "best", "changed", "fork of"};
-    bool forks = false;
-    for (int i = 0; i < count; i++)
+    static const char *const heads[] = {"session", "preset", "state", "step", "best", "changed"};
+    bool forks = false, attach = false;
+    for (int i = 0; i < count; i++) {
         forks |= *rows[i].parent != '\0';
-    struct table *table = table_create(forks ? "lllrrll" : "lllrrl");
-    for (size_t i = 0; i < sizeof heads / sizeof *heads - !forks; i++)
+        attach |= rows[i].attachable;
+    }
+    struct table *table = table_create(forks && attach ? "lllrrlll" : forks || attach ? "lllrrll" : "lllrrl");
+    for (size_t i = 0; i < sizeof heads / sizeof *heads; i++)
         table_cell(table, "%s", heads[i]);
+    if (attach)
+        table_cell(table, "now");
+    if (forks)
+        table_cell(table, "fork of");
     for (int i = 0; i < count; i++) {
         char percent[CLI_VALUE_SIZE], changed[CLI_VALUE_SIZE];
         words_percent(rows[i].best_accuracy, percent, sizeof percent);
@@ -77,6 +84,8 @@ static int print_list(const char *directory, const struct session_summary *rows,
         table_cell(table, "%ld", rows[i].step);
         table_cell(table, "%s", percent);
         table_cell(table, "%s", changed);
+        if (attach)
+            table_cell(table, "%s", rows[i].attachable ? "attach" : "");
         if (forks && *rows[i].parent)
             table_cell(table, "%s, step %ld", rows[i].parent, rows[i].parent_step);
         else if (forks)

@@ -39,8 +39,9 @@ static int say_start(void *context, const char *text)
     return is_given_up(start);
 }
 
-static void say_started(struct progress *progress, const struct run_parts *parts)
+static void say_started(struct progress *progress, const struct run *run)
 {
+    const struct run_parts *parts = run_parts(run);
     struct snapshot snapshot;
     trainer_snapshot(parts->trainer, &snapshot);
     if (*parts->note)
@@ -51,13 +52,17 @@ static void say_started(struct progress *progress, const struct run_parts *parts
                   parts->resumed_step, snapshot.steps_total, snapshot.steps_per_epoch);
     if (parts->resumed_step >= snapshot.steps_total)
         progress_line(progress, "note: all of its steps are done; what is left is to measure the results");
+    if (*run_not_served(run))
+        progress_line(progress, "note: nfbench attach cannot show this run: %s", run_not_served(run));
+    else
+        progress_line(progress, "nfbench attach %s shows it on a screen", session_reference(parts->session));
 }
 
 static int begin(struct progress *progress, struct run *run, struct cli_script *script, struct error *error)
 {
     if (run_parts(run)->done)
         return 0;
-    say_started(progress, run_parts(run));
+    say_started(progress, run);
     if (cli_script_begin(script, run_parts(run)->trainer, error) != 0)
         return -1;
     return trainer_start(run_parts(run)->trainer, false, error);
@@ -76,9 +81,17 @@ static void drain(struct progress *progress, struct trainer *trainer, struct cli
     }
 }
 
-static void watch(struct progress *progress, struct trainer *trainer, struct cli_script *script,
-                  const sigset_t *signals)
+/* The run waits, and nobody can have it go on: no line of a script, and nobody who is attached. Who has paused it from
+ * a screen may come back to it; but a step that is not finite needs somebody now. */
+static bool is_deserted(const struct run *run, const struct cli_script *script, const struct snapshot *now)
 {
+    return cli_script_has_ended(script) && trainer_waits(run_parts(run)->trainer) && run_viewers(run) == 0 &&
+           (!run_was_viewed(run) || now->diverged);
+}
+
+static void watch(struct progress *progress, const struct run *run, struct cli_script *script, const sigset_t *signals)
+{
+    struct trainer *trainer = run_parts(run)->trainer;
     struct snapshot snapshot;
     bool asked = false, deserted = false;
     do {
@@ -92,7 +105,7 @@ static void watch(struct progress *progress, struct trainer *trainer, struct cli
         }
         drain(progress, trainer, script, &snapshot);
         cli_script_read(script);
-        if (!deserted && cli_script_has_ended(script) && trainer_waits(trainer)) {
+        if (!deserted && is_deserted(run, script, &snapshot)) {
             deserted = true;
             trainer_request_stop(trainer);
             progress_line(progress, "stopping: the run is paused, and nobody is left who could resume it");
@@ -273,7 +286,7 @@ static enum cli_status train(struct cli *cli, struct run_request request)
     if (run_parts(run)->done)
         progress_close(&progress);
     else
-        watch(&progress, run_parts(run)->trainer, &script, &signals);
+        watch(&progress, run, &script, &signals);
     struct snapshot last;
     int finished = run_finish(run, &last, &error);
     status = report(cli, run_parts(run), &last);

@@ -57,6 +57,10 @@ static const struct command_entry table[] = {
      .example = "step 10",
      .help = "Train N steps (1 when left out), then pause",
      .keys = {{'s', "s", "step", "step"}}},
+    {.name = "stop",
+     .action = ACTION_STOP,
+     .trainer = true,
+     .help = "Save a checkpoint and end the run; the screen stays until quit"},
     {.name = "lr",
      .alias = "learning-rate",
      .action = ACTION_LEARNING_RATE,
@@ -318,7 +322,9 @@ static const struct command_entry table[] = {
     {.name = "quit",
      .alias = "exit",
      .action = ACTION_QUIT,
-     .help = "Save a checkpoint and leave; `nfbench resume --screen` goes on from it",
+     .help =
+         "Save a checkpoint and leave; `nfbench resume --screen` goes on from it. A screen that is attached to another "
+         "process's run leaves that as it is: stop ends it",
      .keys = {{'q', "q", "quit", "quit"}}},
 };
 

@@ -24,6 +24,7 @@ enum action_kind {
     ACTION_PAUSE,
     ACTION_RESUME,
     ACTION_STEP, /* count */
+    ACTION_STOP,
     ACTION_EVALUATE,
     ACTION_SAVE, /* word: a checkpoint's name, or empty */
     ACTION_LOAD, /* word: a checkpoint's name */

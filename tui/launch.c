@@ -58,7 +58,7 @@ static bool is_cancelled(void *context)
 
 static int read_history(struct launch *launch)
 {
-    if (run_parts(launch->run)->resumed_step == 0)
+    if (run_parts(launch->run)->resumed_step == 0 && run_process(launch->run) < 0)
         return 0;
     say(launch, "reading the session's records");
     return session_metrics(run_parts(launch->run)->session, &launch->history, &launch->error);

@@ -16,8 +16,8 @@ int launch_fd(const struct launch *launch);
 /* The next line; false when there is none. */
 bool launch_next_line(struct launch *launch, char *text, size_t size);
 bool launch_ended(struct launch *launch);
-/* Once it has ended: the run (the caller's from now on) and, of a resumed one, its records so far (freed by the caller
- * with metrics_free); or -1 and why there is none. */
+/* Once it has ended: the run (the caller's from now on) and, of one that is resumed or another process's, its records
+ * so far (freed by the caller with metrics_free); or -1 and why there is none. */
 int launch_take(struct launch *launch, struct run **run, struct metrics *history, struct error *error);
 /* Waits for its end; frees what was not taken. NULL is allowed. */
 void launch_destroy(struct launch *launch);

@@ -13,7 +13,7 @@
 enum { PATH_SIZE = 512, TEXT_SIZE = 32768, SENSOR_FOLDERS = 32, SENSORS_OF_ONE = 16, SENSORS = 32 };
 
 struct machine {
-    char root[PATH_SIZE];
+    char root[PATH_SIZE], process[24];
     char text[TEXT_SIZE]; /* of the file that is being read */
     double processors_most, memory_limit;
     char sensors[SENSORS][PATH_SIZE];
@@ -43,6 +43,15 @@ static const char *read_text(struct machine *machine, const char *path)
     (void)close(file); /* only read */
     machine->text[used] = '\0';
     return used > 0 ? machine->text : NULL;
+}
+
+/* One of /proc's files on the process. */
+static const char *read_process_text(struct machine *machine, const char *name)
+{
+    char path[PATH_SIZE];
+
+    snprintf(path, sizeof(path), "/proc/%s/%s", machine->process, name);
+    return read_text(machine, path);
 }
 
 /* ---- Limits of control groups ---- */
@@ -82,7 +91,7 @@ static double limit_of(struct machine *machine, const struct limit *limit, const
 static double least(struct machine *machine, const struct limit *limit)
 {
     char group[PATH_SIZE] = "";
-    const char *text = read_text(machine, "/proc/self/cgroup");
+    const char *text = read_process_text(machine, "cgroup");
     double found = INFINITY;
 
     if (!text || !proc_cgroup(text, limit->controller, group, sizeof(group)))
@@ -151,7 +160,7 @@ static double hottest(struct machine *machine)
 
 /* ---- Readings ---- */
 
-int machine_open(const char *root, struct machine **out, struct error *error)
+int machine_open(const char *root, pid_t process, struct machine **out, struct error *error)
 {
     struct machine *machine = calloc(1, sizeof(*machine));
 
@@ -159,6 +168,10 @@ int machine_open(const char *root, struct machine **out, struct error *error)
     if (!machine)
         return error_set(error, "out of memory");
     snprintf(machine->root, sizeof(machine->root), "%s", root);
+    if (process < 0)
+        snprintf(machine->process, sizeof(machine->process), "self");
+    else
+        snprintf(machine->process, sizeof(machine->process), "%ld", (long)process);
     machine->tick = 1.0 / (double)sysconf(_SC_CLK_TCK);
     machine->page = (double)sysconf(_SC_PAGESIZE);
     machine->time = machine->process_ticks = NAN;
@@ -195,7 +208,7 @@ static void read_processors(struct machine *machine, struct machine_reading *out
 
 static void read_process(struct machine *machine, double seconds, struct machine_reading *out)
 {
-    const char *text = read_text(machine, "/proc/self/stat");
+    const char *text = read_process_text(machine, "stat");
     struct proc_process process;
 
     out->process = out->resident = NAN;

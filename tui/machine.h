@@ -1,9 +1,11 @@
-/* The machine's and this process's load: processors, memory, temperature, as far as Linux tells. A reading takes some
+/* The machine's and a process's load: processors, memory, temperature, as far as Linux tells. A reading takes some
  * small files and well below a millisecond. */
 #ifndef NFBENCH_TUI_MACHINE_H
 #define NFBENCH_TUI_MACHINE_H
 
 #include "base/error.h"
+
+#include <sys/types.h>
 
 enum { MACHINE_PROCESSORS = 256 };
 
@@ -12,19 +14,19 @@ struct machine_reading {
     int processors;                                      /* of the machine; 0: not known */
     float load[MACHINE_PROCESSORS];                      /* of each of them, as far as there is room, 0..1 */
     double machine;                                      /* of all together, 0..1 */
-    double process;                                      /* of this process: 1.5 is one and a half processors */
+    double process;                                      /* of the process: 1.5 is one and a half processors */
     double processors_most;                              /* that the control group allows; INFINITY: all */
     double memory_total, memory_available, memory_limit; /* bytes; the limit is the control group's, INFINITY: none */
-    double resident;                                     /* bytes of this process */
-    int threads;                                         /* of this process; 0: not known */
+    double resident;                                     /* bytes of the process */
+    int threads;                                         /* of the process; 0: not known */
     double temperature;                                  /* degrees Celsius, of the processor: its hottest sensor */
 };
 
 struct machine;
 
-/* `root` stands before every path: "" but in tests. Limits and sensors are looked for now; what is not there is left
- * out. */
-int machine_open(const char *root, struct machine **out, struct error *error);
+/* `root` stands before every path: "" but in tests. `process`: whose load is read beside the machine's, -1 for this
+ * process, 0 for none. Limits and sensors are looked for now; what is not there is left out. */
+int machine_open(const char *root, pid_t process, struct machine **out, struct error *error);
 void machine_close(struct machine *machine); /* NULL is fine */
 
 /* `now` in seconds, of a clock that does not jump. */

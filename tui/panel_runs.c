@@ -338,6 +338,10 @@ static void draw_details(struct scene *scene, struct canvas *canvas, struct rect
              details->message);
     row = draw_pair(canvas, area, row, "state", text);
     row = draw_pair(canvas, area, row, "folder", details->path);
+    if (summary->attachable && strcmp(summary->name, scene->runs.own) != 0) {
+        snprintf(text, sizeof(text), "nfbench attach %s", details->path);
+        row = draw_pair(canvas, area, row, "in another shell", text);
+    }
     if (details->last.step > 0) {
         row = draw_measured(canvas, area, row, "last validation", details->last.validation_loss,
                             details->last.validation_accuracy);

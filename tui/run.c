@@ -1,16 +1,18 @@
-/* Puts a run together and takes it apart; see run.h. One path for new and resumed runs, with and without a screen. */
+/* Puts a run together and takes it apart; see run.h. One path for new and resumed runs, with and without a screen.
+ * Where its data come from is in run_data.c. */
 #include "tui/run.h"
 
 #include "engine/evaluate.h"
 #include "engine/live.h"
 #include "engine/synthetic.h"
+#include "tui/attach.h"
 #include "tui/platform.h"
+#include "tui/serve.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 struct run {
     struct settings settings;
@@ -19,117 +21,14 @@ struct run {
     struct training_state state;
     struct epoch_record results; /* of a run that was done before */
     bool made_session;           /* it was not there before */
+    struct attachment *attach;   /* the run is another process's; else NULL */
+    struct serve *serve;         /* shows it to others; NULL: there are none */
+    struct error not_served;     /* ... and why */
 };
 
 const struct run_parts *run_parts(const struct run *run)
 {
     return &run->parts;
-}
-
-/* ---- Data ---- */
-
-bool run_data_place(int index, char path[SETTINGS_PATH_SIZE])
-{
-    char home[SETTINGS_PATH_SIZE];
-    const char *value = NULL;
-    int length = 0;
-    switch (index) {
-    case 0:
-        value = getenv("NFBENCH_DATA");
-        length = snprintf(path, SETTINGS_PATH_SIZE, "%s", value ? value : "");
-        break;
-    case 1:
-        length = snprintf(path, SETTINGS_PATH_SIZE, "data");
-        break;
-    case 2:
-        if (session_data_home(home, NULL) == 0)
-            length = snprintf(path, SETTINGS_PATH_SIZE, "%s/data", home);
-        break;
-    default:
-        return false;
-    }
-    if (length <= 0 || length >= SETTINGS_PATH_SIZE)
-        path[0] = '\0';
-    return true;
-}
-
-/* The first place that holds a data set; the synthetic one when none does. A damaged one is an error: who has fetched
- * CIFAR does not want to find out later that the run was on other images. A folder without any is told. */
-static int search_data(char note[RUN_TEXT_SIZE], struct dataset **out, struct error *error)
-{
-    char path[SETTINGS_PATH_SIZE];
-    struct error why_not;
-    struct stat status;
-    note[0] = '\0';
-    for (int i = 0; run_data_place(i, path); i++) {
-        if (!*path)
-            continue;
-        if (dataset_open(path, out, &why_not) == 0)
-            return 0;
-        if (dataset_is_at(path))
-            return error_set(error, "%.400s; or say --data DIR, or --data synthetic", why_not.message);
-        const size_t told = strlen(note);
-        if (i == 0 || stat(path, &status) == 0)
-            snprintf(note + told, RUN_TEXT_SIZE - told, "%s is of no use (%.250s). ", i ? path : "$NFBENCH_DATA",
-                     why_not.message);
-    }
-    size_t used = strlen(note);
-    snprintf(note + used, RUN_TEXT_SIZE - used,
-             "no CIFAR data found, so the built-in synthetic images are used; --data DIR for CIFAR-10 or CIFAR-100");
-    return dataset_open("synthetic", out, error);
-}
-
-int run_open_data(struct settings *settings, char note[RUN_TEXT_SIZE], struct dataset **out, struct error *error)
-{
-    note[0] = '\0';
-    int result =
-        settings_given(settings, "data") ? dataset_open(settings->data, out, error) : search_data(note, out, error);
-    if (result != 0)
-        return -1;
-    const char *place = dataset_location(*out);
-    if (strcmp(place, "built in") == 0)
-        place = "synthetic";
-    if (settings_set(settings, "data", place, error) != 0) { /* what settings.ini cannot hold could not be resumed */
-        dataset_close(*out);
-        *out = NULL;
-        return -1;
-    }
-    settings->model.classes = dataset_classes(*out);
-    return 0;
-}
-
-int run_open_session_data(const struct settings *settings, struct dataset **out, struct error *error)
-{
-    int classes = settings->model.classes;
-    if (dataset_open(settings->data, out, error) != 0)
-        return error_prefix(error, "the session's data (--data DIR says where they are now)");
-    int found = dataset_classes(*out);
-    if (found == classes)
-        return 0;
-    error_set(error, "the session's network has %d classes, the data in %s have %d: name others by --data", classes,
-              dataset_location(*out), found);
-    dataset_close(*out);
-    *out = NULL;
-    return -1;
-}
-
-/* Opening the synthetic set takes seconds, and it is always there: its size is known. */
-int run_check(const struct settings *settings, struct error *error)
-{
-    struct dataset *dataset;
-    struct partition partition;
-    if (session_name_is_free(settings, error) != 0)
-        return -1;
-    if (!settings_given(settings, "data") || strcmp(settings->data, "synthetic") == 0)
-        return settings->train.validation < SYNTHETIC_TRAIN
-                   ? 0
-                   : error_set(error, "--validation %d: there are only %d training images", settings->train.validation,
-                               (int)SYNTHETIC_TRAIN);
-    if (dataset_open(settings->data, &dataset, error) != 0)
-        return error_prefix(error, "--data");
-    const int result = partition_make(dataset, &settings->train, &partition, error);
-    dataset_close(dataset);
-    return result;
 }
 
 /* ---- Back end and network ---- */
@@ -268,6 +167,35 @@ static int make_changes(struct run *run, const struct run_request *request, stru
     return 0;
 }
 
+/* What its viewers have of the network. */
+static void note_network(struct run_parts *parts)
+{
+    struct network_work work[TIME_KINDS];
+    parts->parameters = (double)network_parameter_count(parts->network);
+    parts->memory = (double)network_memory(parts->network);
+    network_work(parts->network, work);
+    for (int k = 0; k < TIME_KINDS; k++)
+        parts->image_flops += work[k].flops / network_batch(parts->network);
+}
+
+/* A run that nobody can attach to is trained all the same. */
+static void serve_run(struct run *run)
+{
+    const struct run_parts *parts = &run->parts;
+    struct wire_facts facts = {.parameters = parts->parameters,
+                               .image_flops = parts->image_flops,
+                               .memory = parts->memory,
+                               .resumed_step = parts->resumed_step};
+    const struct serve_options options = {.folder = session_path(parts->session),
+                                          .trainer = parts->trainer,
+                                          .spec = &run->settings.model,
+                                          .facts = &facts};
+    snprintf(facts.device, sizeof facts.device, "%s", parts->device);
+    snprintf(facts.data, sizeof facts.data, "%s", parts->data);
+    snprintf(facts.note, sizeof facts.note, "%s", parts->note);
+    (void)serve_open(&options, &run->serve, &run->not_served);
+}
+
 /* A run that is asked for no more steps than it has behind it, and has its results, has nothing left to do. */
 static int look_whether_done(struct run *run, struct error *error)
 {
@@ -332,8 +260,74 @@ static int build(struct run *run, const struct run_request *request, struct erro
                        &parts->trainer, error) != 0 ||
         make_changes(run, request, error) != 0)
         return -1;
-    return resume ? look_whether_done(run, error) : 0;
+    if (resume && look_whether_done(run, error) != 0)
+        return -1;
+    parts->port = trainer_port(parts->trainer);
+    note_network(parts);
+    if (!parts->done)
+        serve_run(run);
+    return 0;
 }
+
+/* ---- Other processes ---- */
+
+/* Its session, data set and port; where the data cannot be opened here, its images are not shown. */
+static int build_attached(struct run *run, const struct run_request *request, struct error *error)
+{
+    struct run_parts *parts = &run->parts;
+    const struct wire_facts *facts = attach_facts(request->attach);
+    struct error why;
+    run->attach = request->attach;
+    parts->session = attach_session(request->attach);
+    parts->port = attach_port(request->attach);
+    snprintf(parts->device, sizeof parts->device, "%s", facts->device);
+    snprintf(parts->data, sizeof parts->data, "%s", facts->data);
+    snprintf(parts->note, sizeof parts->note, "%s", facts->note);
+    parts->parameters = facts->parameters;
+    parts->memory = facts->memory;
+    parts->image_flops = facts->image_flops;
+    parts->resumed_step = facts->resumed_step;
+    if (tell(request, error, "opening the data") != 0)
+        return -1;
+    if (run_open_session_data(&run->settings, &parts->dataset, &why) == 0)
+        attach_show_looks(run->attach, parts->dataset);
+    else
+        parts->dataset = NULL;
+    return 0;
+}
+
+pid_t run_process(const struct run *run)
+{
+    return run->attach ? attach_process(run->attach) : -1;
+}
+
+int run_command(struct run *run, const struct command *command, struct error *error)
+{
+    return run->attach ? attach_command(run->attach, command, error)
+                       : trainer_command(run->parts.trainer, command, error);
+}
+
+bool run_has_ended(const struct run *run, const struct snapshot *now)
+{
+    return run->attach ? port_has_ended(run->parts.port) : trainer_has_ended(now->state);
+}
+
+int run_viewers(const struct run *run)
+{
+    return serve_viewers(run->serve);
+}
+
+bool run_was_viewed(const struct run *run)
+{
+    return serve_was_viewed(run->serve);
+}
+
+const char *run_not_served(const struct run *run)
+{
+    return run->not_served.message;
+}
+
+/* ---- The whole ---- */
 
 int run_create(const struct run_request *request, struct run **out, struct error *error)
 {
@@ -343,7 +337,7 @@ int run_create(const struct run_request *request, struct run **out, struct error
         return error_set(error, "out of memory");
     run->settings = *request->settings;
     run->parts.settings = &run->settings;
-    if (build(run, request, error) != 0) {
+    if ((request->attach ? build_attached : build)(run, request, error) != 0) {
         run_destroy(run);
         return -1;
     }
@@ -366,11 +360,12 @@ void run_destroy(struct run *run)
         return;
     struct run_parts *parts = &run->parts;
     const bool begun = training_begun(parts->trainer);
+    serve_close(run->serve);
     if (parts->trainer)
         trainer_destroy(parts->trainer);
     if (run->made_session && !begun)
         session_abandon(parts->session);
-    else
+    else if (!run->attach)
         session_close(parts->session);
     if (parts->network)
         network_destroy(parts->network);
@@ -381,7 +376,18 @@ void run_destroy(struct run *run)
     free(run);
 }
 
-int run_finish(struct run *run, struct snapshot *last, struct error *error)
+/* Of another process, whose last word came, or did not. */
+static int finish_attached(struct run *run, struct snapshot *last, struct error *error)
+{
+    bool lost;
+    const int result = attach_result(run->attach, &lost, error);
+    port_snapshot(run->parts.port, last);
+    if (lost)
+        last->state = TRAINER_FAILED;
+    return result;
+}
+
+static int finish_own(struct run *run, struct snapshot *last, struct error *error)
 {
     int result = trainer_join(run->parts.trainer, error);
     trainer_snapshot(run->parts.trainer, last);
@@ -392,5 +398,14 @@ int run_finish(struct run *run, struct snapshot *last, struct error *error)
     struct error unrecorded;
     if (session_end(run->parts.session, last->state, last->step.step, last->message, &unrecorded) != 0 && result == 0)
         return error_set(error, "%s", unrecorded.message);
+    return result;
+}
+
+int run_finish(struct run *run, struct snapshot *last, struct error *error)
+{
+    if (run->attach)
+        return finish_attached(run, last, error);
+    const int result = finish_own(run, last, error);
+    serve_end(run->serve, result ? error->message : "");
     return result;
 }

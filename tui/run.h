@@ -1,11 +1,13 @@
 /* A run put together: settings -> data set, back end, network, session, trainer. `nfbench train`, `nfbench resume` and
- * the screen share it, so a run without a screen is the same run. What is opened is owned by the run and freed by
- * run_destroy, in the right order. */
+ * the screen share it, so a run without a screen is the same run, and other processes may watch it (serve.h). Or a run
+ * of another process, of which only that is here which a viewer has (attach.h). What is opened is owned by the run and
+ * freed by run_destroy, in the right order. */
 #ifndef NFBENCH_TUI_RUN_H
 #define NFBENCH_TUI_RUN_H
 
 #include "engine/data.h"
 #include "engine/network.h"
+#include "engine/port.h"
 #include "engine/trainer.h"
 #include "sessions/session.h"
 #include "tui/device.h"
@@ -18,6 +20,8 @@ struct run_request {
     const struct settings *settings;     /* all of them; when resuming, the session's own with any overrides applied */
     const char *resume;                  /* name or folder of the session to go on with; NULL: start a new one */
     struct checkpoint_choice checkpoint; /* when resuming: from which one */
+    struct attachment *attach;           /* to the run of another process, which is the run then; it stays the caller's
+                                          * and must outlive it. NULL: train here */
     bool keep_running;                   /* the screen alone: when its terminal goes, the run goes on */
     const char *script;                  /* a file of commands to begin with; NULL: none (the caller runs it) */
     struct command changes[FIRST_CHANGES]; /* when resuming: settings that are others from here on, by run_add_change */
@@ -36,12 +40,15 @@ void run_add_change(struct run_request *request, const struct settings *settings
 /* What a run is made of, for reading and for the trainer's commands; owned by the run. */
 struct run_parts {
     const struct settings
-        *settings; /* as they are in force: device, precision, threads and classes are the real ones */
-    struct dataset *dataset;
-    struct backend *backend;
+        *settings;           /* as they are in force: device, precision, threads and classes are the real ones */
+    struct dataset *dataset; /* NULL in a run of another process whose data cannot be opened here */
+    struct backend *backend; /* NULL in a run of another process, as are the next and the trainer */
     struct network *network;
     struct session *session;
     struct trainer *trainer;       /* created, not started: trainer_start is the caller's */
+    struct port *port;             /* what its viewer sees */
+    double parameters, memory;     /* of the network: how many, bytes */
+    double image_flops;            /* of a training step, for each image */
     char device[DEVICE_TEXT_SIZE]; /* "CPU, 2 threads, bf16" */
     char data[RUN_TEXT_SIZE];      /* "CIFAR-10 in /work/data" or "synthetic images, built in" */
     char note[RUN_TEXT_SIZE];      /* what the person should know, or empty: no data found, a checkpoint passed over */
@@ -64,8 +71,21 @@ void run_destroy(struct run *run);
 
 const struct run_parts *run_parts(const struct run *run);
 
-/* Waits for the trainer's thread and records in the session how the run ended (of one that was `done`: as it was). -1
- * and the message when the run failed or diverged; *last holds the final state either way. */
+/* A run of another process: its process, 0 where that is not known; -1 when the run is this one's. */
+pid_t run_process(const struct run *run);
+/* Gives the run a command; see trainer_command. */
+int run_command(struct run *run, const struct command *command, struct error *error);
+/* Whether nothing more will come of it: `now` is its newest snapshot. */
+bool run_has_ended(const struct run *run, const struct snapshot *now);
+/* Viewers in other processes: how many there are, and whether there ever was one. */
+int run_viewers(const struct run *run);
+bool run_was_viewed(const struct run *run);
+/* Why no other process can attach to the run; empty: one can. */
+const char *run_not_served(const struct run *run);
+
+/* Waits for the trainer's thread and records in the session how the run ended (of one that was `done`: as it was), and
+ * tells the viewers. -1 and the message when the run failed or diverged, or its process is gone; *last holds the final
+ * state either way. */
 int run_finish(struct run *run, struct snapshot *last, struct error *error);
 
 /* Opens the data of settings->data; when that was never given, the first of $NFBENCH_DATA, ./data and

@@ -31,6 +31,7 @@ struct facts {
     char device[96];
     char data[512];
     bool synthetic; /* data */
+    bool attached;  /* another process trains */
     double parameters;
     double image_flops; /* of a training step, for each image */
     long resumed_step;

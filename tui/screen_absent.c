@@ -14,3 +14,8 @@ enum cli_status cli_screen(struct cli *cli)
 {
     return cli_show(cli, NULL);
 }
+
+enum cli_status cli_attach(struct cli *cli)
+{
+    return cli_show(cli, NULL);
+}

@@ -146,7 +146,7 @@ static struct machine *open_machine(const char *root)
     struct machine *machine;
     struct error error = {""};
 
-    if (machine_open(root, &machine, &error))
+    if (machine_open(root, -1, &machine, &error))
         fail_msg("%s", error.message);
     return machine;
 }

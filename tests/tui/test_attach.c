@@ -1,0 +1,331 @@
+/* A run that a real process trains, and viewers of it: what they see and command, and that nothing they do or fail to
+ * do harms the run. */
+#include "tests/tui/watcher.h"
+#include "tui/channel.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static bool has_socket(const char *session)
+{
+    struct stat status;
+    return stat(process_path(watcher_place(session, "socket")), &status) == 0;
+}
+
+static void viewers_see_the_run_and_each_others_commands(void **state)
+{
+    (void)state;
+    struct process process = watcher_start_run("seen", "--epochs 100000 --log-every 1");
+    struct watcher one, other;
+    struct metrics records;
+    struct error error = {""};
+    struct stat status;
+    bool lost;
+    assert_int_equal(stat(process_path(watcher_place("seen", "socket")), &status), 0);
+    assert_int_equal(status.st_mode & 07777, 0600);
+    watcher_attach(&one, "seen");
+    assert_int_equal(attach_process(one.attachment), process.pid);
+    assert_non_null(strstr(attach_facts(one.attachment)->device, "CPU"));
+    assert_true(attach_facts(one.attachment)->parameters > 100);
+    watcher_wait_step(&one, 20);
+    watcher_attach(&other, "seen");
+    watcher_tell(&one, "lr x0.5");
+    watcher_wait_answer(&one, "lr x0.5: lr 0.05 -> 0.025");
+    watcher_wait_answer(&other, "lr x0.5: lr 0.05 -> 0.025");
+    assert_true(file_has(watcher_place("seen", "commands.jsonl"), "\"command\":\"lr x0.5\",\"ok\":true"));
+    watcher_tell(&other, "pause");
+    watcher_wait_state(&one, TRAINER_PAUSED);
+    watcher_wait_state(&other, TRAINER_PAUSED);
+    watcher_wait_answer(&other, "pause: ");
+
+    assert_int_equal(session_metrics(attach_session(other.attachment), &records, &error), 0);
+    assert_int_equal(records.step_count, one.now.step.step);
+    metrics_free(&records);
+    watcher_tell(&one, "what");
+    watcher_wait_answer(&one, "what: ");
+    watcher_take(&other);
+    assert_memory_equal(other.answer, "pause", 5); /* who has not asked does not hear why it is not understood */
+
+    watcher_tell(&one, "resume");
+    watcher_tell(&one, "stop");
+    assert_int_equal(watcher_wait_end(&one, &lost, &error), 0);
+    assert_false(lost);
+    assert_int_equal(one.now.state, TRAINER_STOPPED);
+    assert_int_equal(watcher_wait_end(&other, &lost, &error), 0);
+    assert_false(lost);
+    assert_memory_equal(other.answer, "stop: stopped and saved at step ", 32);
+    const struct outcome *outcome = process_finish(&process);
+    assert_int_equal(outcome->status, 130);
+    assert_non_null(strstr(outcome->err, "nfbench attach seen shows it on a screen"));
+    assert_false(has_socket("seen"));
+    watcher_leave(&one);
+    watcher_leave(&other);
+}
+
+/* Each step comes as news, from the first that a viewer hears of to the last. */
+static void no_step_is_missed(void **state)
+{
+    (void)state;
+    struct process process = watcher_start_run("whole", "--epochs 100");
+    struct watcher watcher;
+    struct error error = {""};
+    bool lost;
+    watcher_attach(&watcher, "whole");
+    watcher_take(&watcher);
+    const long before = watcher.now.step.step;
+    assert_int_equal(watcher_wait_end(&watcher, &lost, &error), 0);
+    assert_int_equal(watcher.now.state, TRAINER_FINISHED);
+    assert_int_equal(watcher.now.step.step, 800);
+    assert_in_range(watcher.first, 1, before + 1);
+    assert_int_equal(watcher.steps, 800 - watcher.first + 1);
+    assert_int_equal(watcher.courses, 0);
+    assert_true(watcher.now.epoch.test_accuracy >= 0);
+    assert_int_equal(process_finish(&process)->status, 0);
+    watcher_leave(&watcher);
+}
+
+/* ---- Viewers that are of no use ---- */
+
+/* Says hello and reads nothing any more. */
+static int hang(const char *session)
+{
+    struct error error = {""};
+    struct channel channel;
+    char text[WIRE_TEXT];
+    pid_t process;
+    bool moved;
+    const int fd = channel_connect(process_path(watcher_place(session, "")), &process, &error);
+    if (fd < 0)
+        fail_msg("%s", error.message);
+    channel_open(&channel, dup(fd), WIRE_LARGE);
+    wire_version(text);
+    channel_say(&channel, WIRE_HELLO, text);
+    assert_int_equal(channel_send(&channel, &moved), 0);
+    channel_close(&channel);
+    return fd;
+}
+
+static void a_viewer_that_hangs_holds_nothing_up(void **state)
+{
+    (void)state;
+    enum { STEPS = 320 }; /* each with a probe: more than a socket holds */
+    struct process process = watcher_start_run("hung", "--epochs 40 --probe-every 1");
+    struct watcher watcher;
+    struct error error = {""};
+    bool lost;
+    const int hung = hang("hung");
+    watcher_attach(&watcher, "hung");
+    assert_int_equal(watcher_wait_end(&watcher, &lost, &error), 0);
+    assert_int_equal(watcher.now.state, TRAINER_FINISHED);
+    assert_int_equal(watcher.now.step.step, STEPS);
+    assert_int_equal(process_finish(&process)->status, 0);
+    watcher_leave(&watcher);
+    close(hung);
+}
+
+static void a_viewer_that_dies_is_forgotten(void **state)
+{
+    (void)state;
+    struct process process = watcher_start_run("left", "--epochs 100000");
+    struct watcher watcher;
+    struct error error = {""};
+    bool lost;
+    for (int i = 0; i < 20; i++) /* more than there is room for at one time */
+        close(hang("left"));
+    for (int i = 0; i < 20; i++) {
+        watcher_attach(&watcher, "left");
+        watcher_leave(&watcher);
+    }
+    watcher_attach(&watcher, "left");
+    watcher_tell(&watcher, "stop");
+    assert_int_equal(watcher_wait_end(&watcher, &lost, &error), 0);
+    watcher_leave(&watcher);
+    assert_int_equal(process_finish(&process)->status, 130);
+}
+
+/* ---- Ends ---- */
+
+static void a_killed_run_is_said_to_be_gone_and_its_socket_is_replaced(void **state)
+{
+    (void)state;
+    struct process process = watcher_start_run("killed", "--epochs 100000");
+    struct watcher watcher;
+    struct error error = {""};
+    bool lost;
+    watcher_attach(&watcher, "killed");
+    watcher_wait_step(&watcher, 10);
+    kill(process.pid, SIGKILL);
+    assert_int_equal(process_finish(&process)->status, 128 + SIGKILL);
+    assert_int_equal(watcher_wait_end(&watcher, &lost, &error), -1);
+    assert_true(lost);
+    assert_string_equal(error.message,
+                        "the process that trained session killed is gone: nfbench resume --screen killed "
+                        "goes on from its last checkpoint");
+    watcher_leave(&watcher);
+    assert_true(has_socket("killed"));
+    const struct outcome *outcome = run_expecting(1, "attach killed");
+    assert_string_equal(outcome->err, "nfbench attach: no process trains session killed now: nfbench resume --screen "
+                                      "killed goes on with it\n");
+    process = process_start("resume killed --epochs 100000", NULL);
+    for (int i = 0; i < WATCHER_MOMENTS; i++) { /* the old one may still be there */
+        struct settings settings;
+        settings_default(&settings, &error);
+        if (attach_open(&settings, "killed", &watcher.attachment, &error) == 0)
+            break;
+        watcher_moment();
+    }
+    watcher.port = attach_port(watcher.attachment);
+    watcher_tell(&watcher, "stop");
+    assert_int_equal(watcher_wait_end(&watcher, &lost, &error), 0);
+    watcher_leave(&watcher);
+    assert_int_equal(process_finish(&process)->status, 130);
+}
+
+static void what_nobody_trains_is_told_in_a_line(void **state)
+{
+    (void)state;
+    const struct outcome *outcome = run_expecting(1, "attach nothing");
+    assert_non_null(strstr(outcome->err, "nfbench attach: there is no session "));
+    run_expecting(0, "train " TINY "--session over --steps 1");
+    outcome = run_expecting(1, "attach over");
+    assert_non_null(strstr(outcome->err, "no process trains session over now"));
+    run_expecting(2, "attach");
+}
+
+static void the_list_says_what_can_be_attached_to(void **state)
+{
+    (void)state;
+    struct process process = watcher_start_run("listed", "--epochs 100000");
+    struct watcher watcher;
+    const struct outcome *outcome = run_expecting(0, "sessions");
+    const char *line = strstr(outcome->out, "listed ");
+    assert_non_null(line);
+    assert_true(strstr(line, " attach") < strchr(line, '\n'));
+    outcome = run_expecting(0, "sessions --json");
+    line = strstr(outcome->out, "\"listed\"");
+    assert_non_null(line);
+    assert_true(strstr(line, "\"attachable\": true") < strchr(line, '}'));
+    watcher_attach(&watcher, "listed");
+    watcher_tell(&watcher, "stop");
+    process_finish(&process);
+    watcher_leave(&watcher);
+    outcome = run_expecting(0, "sessions");
+    assert_null(strstr(outcome->out, " attach"));
+}
+
+/* ---- Who decides ---- */
+
+static void a_divergence_waits_for_who_is_attached(void **state)
+{
+    (void)state;
+    struct process process = watcher_start_run("wild", "--epochs 100000");
+    struct watcher watcher;
+    watcher_attach(&watcher, "wild");
+    watcher_wait_step(&watcher, 5);
+    watcher_tell(&watcher, "lr 1000");
+    for (int i = 0; i < WATCHER_MOMENTS && !(watcher.now.diverged && watcher.now.state == TRAINER_PAUSED); i++) {
+        watcher_take(&watcher);
+        watcher_moment();
+    }
+    assert_true(watcher.now.diverged);
+    watcher_tell(&watcher, "back good");
+    watcher_wait_answer(&watcher, "back good: ");
+    watcher_tell(&watcher, "lr 0.01");
+    watcher_tell(&watcher, "resume");
+    watcher_wait_state(&watcher, TRAINER_RUNNING);
+    watcher_tell(&watcher, "lr 1000");
+    watcher_wait_state(&watcher, TRAINER_PAUSED);
+    assert_true(watcher.now.diverged);
+    watcher_leave(&watcher); /* nobody is left who could decide */
+    const struct outcome *outcome = process_finish(&process);
+    assert_int_equal(outcome->status, 1);
+    assert_non_null(strstr(outcome->err, "diverged at step"));
+}
+
+static void a_pause_outlasts_who_asked_for_it(void **state)
+{
+    (void)state;
+    struct process process = watcher_start_run("paused", "--epochs 100000");
+    struct watcher watcher;
+    struct error error = {""};
+    bool lost;
+    watcher_attach(&watcher, "paused");
+    watcher_tell(&watcher, "pause");
+    watcher_wait_state(&watcher, TRAINER_PAUSED);
+    const long step = watcher.now.step.step;
+    watcher_leave(&watcher);
+    for (int i = 0; i < 100; i++) /* the run has time to end */
+        watcher_moment();
+    watcher_attach(&watcher, "paused");
+    watcher_take(&watcher);
+    assert_int_equal(watcher.now.state, TRAINER_PAUSED);
+    assert_int_equal(watcher.now.step.step, step);
+    watcher_tell(&watcher, "resume");
+    watcher_wait_step(&watcher, step + 10);
+    watcher_tell(&watcher, "stop");
+    assert_int_equal(watcher_wait_end(&watcher, &lost, &error), 0);
+    watcher_leave(&watcher);
+    assert_int_equal(process_finish(&process)->status, 130);
+}
+
+/* Who comes in the middle of a trial sees all of it. */
+static void a_trial_is_there_for_who_comes_later(void **state)
+{
+    (void)state;
+    struct process process = watcher_start_run("tried", "--epochs 100000");
+    struct watcher watcher;
+    struct event event;
+    struct error error = {""};
+    bool lost;
+    int begun = 0, ended = 0;
+    long steps = 0;
+    watcher_attach(&watcher, "tried");
+    watcher_tell(&watcher, "try lr x0.5 x2 for 30");
+    watcher_wait_answer(&watcher, "try lr x0.5 x2 for 30: ");
+    watcher_leave(&watcher);
+    watcher_attach(&watcher, "tried");
+    for (int i = 0; i < WATCHER_MOMENTS && ended < 2; i++) {
+        while (port_next_event(watcher.port, &event)) {
+            assert_int_equal(event.kind, EVENT_TRIAL);
+            begun += event.trial.news == TRIAL_BEGINS;
+            ended += event.trial.news == TRIAL_ENDS;
+            steps += event.trial.news == TRIAL_STEPS ? event.trial.taken.count : 0;
+        }
+        watcher_moment();
+    }
+    assert_int_equal(begun, 2);
+    assert_int_equal(steps, 60);
+    watcher_tell(&watcher, "drop");
+    watcher_wait_answer(&watcher, "drop: ");
+    watcher_tell(&watcher, "stop");
+    assert_int_equal(watcher_wait_end(&watcher, &lost, &error), 0);
+    watcher_leave(&watcher);
+    process_finish(&process);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(viewers_see_the_run_and_each_others_commands),
+        cmocka_unit_test(no_step_is_missed),
+        cmocka_unit_test(a_viewer_that_hangs_holds_nothing_up),
+        cmocka_unit_test(a_viewer_that_dies_is_forgotten),
+        cmocka_unit_test(a_killed_run_is_said_to_be_gone_and_its_socket_is_replaced),
+        cmocka_unit_test(what_nobody_trains_is_told_in_a_line),
+        cmocka_unit_test(the_list_says_what_can_be_attached_to),
+        cmocka_unit_test(a_divergence_waits_for_who_is_attached),
+        cmocka_unit_test(a_pause_outlasts_who_asked_for_it),
+        cmocka_unit_test(a_trial_is_there_for_who_comes_later),
+    };
+    return cmocka_run_group_tests(tests, process_setup, process_teardown);
+}
