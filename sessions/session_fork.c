@@ -115,8 +115,6 @@ static int fill(const struct session *parent, const struct session_paths *paths,
                : 0;
 }
 
-#define HIDDEN ".fork-"
-
 /* What a process has left that ended while it made a fork: nobody holds its lock. */
 static void discard_old(const char *folder)
 {
@@ -126,7 +124,7 @@ static void discard_old(const char *folder)
     const struct dirent *entry;
     while (directory && (entry = readdir(directory))) {
         int lock;
-        if (strncmp(entry->d_name, HIDDEN, strlen(HIDDEN)) != 0 ||
+        if (strncmp(entry->d_name, SESSION_HIDDEN_FORK, strlen(SESSION_HIDDEN_FORK)) != 0 ||
             path_format(path, NULL, "%s/%s", folder, entry->d_name) || session_paths(path, &paths, NULL) ||
             session_lock(&paths, entry->d_name, &lock, NULL))
             continue;
@@ -141,7 +139,7 @@ static void discard_old(const char *folder)
 static int make_hidden(const char *folder, char hidden[FILE_PATH_SIZE], struct error *error)
 {
     for (int i = 1;; i++) {
-        if (path_format(hidden, error, "%s/" HIDDEN "%ld-%d", folder, (long)getpid(), i))
+        if (path_format(hidden, error, "%s/" SESSION_HIDDEN_FORK "%ld-%d", folder, (long)getpid(), i))
             return -1;
         if (mkdir(hidden, 0777) == 0)
             return 0;

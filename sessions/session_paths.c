@@ -97,8 +97,7 @@ static bool is_empty(const char *folder)
     return empty;
 }
 
-/* Whether the folder is what a process may leave that dies while it makes a session: settings come last. */
-static bool is_unmade(const struct session_paths *paths)
+bool session_is_unmade(const struct session_paths *paths)
 {
     struct checkpoint_entry *entries = NULL;
     int count = 0;
@@ -133,7 +132,7 @@ int session_name_is_free(const struct settings *settings, struct error *error)
         return -1;
     if (path_format(folder, error, "%s/%s", directory, settings->session) || session_paths(folder, &paths, error))
         return -1;
-    if (access(folder, F_OK) == 0 && !is_unmade(&paths))
+    if (access(folder, F_OK) == 0 && !session_is_unmade(&paths))
         return error_set(error, "--session %.100s: there is one of that name in %.300s", settings->session, directory);
     return 0;
 }
@@ -182,7 +181,7 @@ int session_claim(const struct settings *settings, const char *directory, char n
         return 0;
     if (!taken)
         return -1;
-    if (is_unmade(paths) && discard_unmade(paths) && claim_name(directory, name, paths, &taken, error) == 0)
+    if (session_is_unmade(paths) && discard_unmade(paths) && claim_name(directory, name, paths, &taken, error) == 0)
         return 0;
     char reference[FILE_PATH_SIZE];
     session_shell_word(*settings->sessions_dir ? paths->folder : name, reference, sizeof reference);

@@ -19,6 +19,10 @@ int session_check_name(const char *name, struct error *error);
 /* Makes the new session's folder in `directory`: that decides who gets the name. */
 int session_claim(const struct settings *settings, const char *directory, char name[SESSION_NAME_SIZE],
                   struct session_paths *paths, struct error *error);
+/* Whether the folder is what a process may leave that dies while it makes a session: settings come last. */
+bool session_is_unmade(const struct session_paths *paths);
+/* How the folder of a fork begins that is not whole yet. */
+#define SESSION_HIDDEN_FORK ".fork-"
 /* Removes the folder of a session that has not begun, and all that is in it. */
 void session_discard(const struct session_paths *paths);
 

@@ -37,6 +37,10 @@ struct verify_report {
  */
 int session_verify(const struct settings *settings, const char *name, bool repair, struct verify_report *out,
                    struct error *error);
+/* The folder of all sessions: what is in it that is no session, as folders that have lost their settings. An absent one
+ * is fine. */
+int sessions_verify_directory(const struct settings *settings, bool repair, struct verify_report *out,
+                              struct error *error);
 void verify_free(struct verify_report *report);
 
 #endif

@@ -100,7 +100,7 @@ static void write_signal(const struct compare_signal *signal, char text[CLI_VALU
     }
     digits_significant(signal->ratio, 3, ratio, sizeof ratio);
     probe_point_name(signal->point, point, sizeof point);
-    snprintf(text, CLI_VALUE_SIZE, "%s (%s, step %ld)", ratio, point, signal->step);
+    snprintf(text, CLI_VALUE_SIZE, "%s (%s)", ratio, point);
 }
 
 static void write_signal_start(const struct compared *session, int figure, char text[CLI_VALUE_SIZE])
@@ -172,8 +172,8 @@ static struct table *make_table(const struct comparison *comparison)
     static const struct row rest[] = {{"commands", write_commands, 0},
                                       {"images/s", write_speed, 0},
                                       {"training time", write_time, 0},
-                                      {"variance/predicted, first", write_signal_start, 0},
-                                      {"  last", write_signal_now, 0}};
+                                      {"variance/predicted", write_signal_now, 0},
+                                      {"  in the first probe", write_signal_start, 0}};
     char columns[COMPARE_MOST + 2] = "lllllllll";
     columns[1 + comparison->count] = '\0';
     struct table *table = table_create(columns);

@@ -7,7 +7,7 @@
 #include <string.h>
 
 struct results {
-    json_t *sessions; /* of --json */
+    json_t *sessions, *directory; /* of --json; the latter NULL where single ones were asked for */
     int count, fine, wrong, mended;
 };
 
@@ -96,10 +96,11 @@ static int verify(struct cli *cli, const char *name, struct results *results)
 
 static enum cli_status finish(struct cli *cli, struct results *results)
 {
-    enum cli_status status = results->fine == results->count ? CLI_DONE : CLI_FAILED;
+    enum cli_status status = results->fine == results->count && results->wrong == 0 ? CLI_DONE : CLI_FAILED;
     if (cli->settings.json) {
-        json_t *object = json_pack("{s:b, s:i, s:i, s:O}", "ok", status == CLI_DONE, "wrong", results->wrong,
-                                   "repaired", results->mended, "sessions", results->sessions);
+        json_t *object =
+            json_pack("{s:b, s:i, s:i, s:O, s:O*}", "ok", status == CLI_DONE, "wrong", results->wrong, "repaired",
+                      results->mended, "sessions", results->sessions, "directory", results->directory);
         return cli_print_json(cli, object) == CLI_DONE ? status : CLI_FAILED;
     }
     if (results->count != 1)
@@ -114,10 +115,32 @@ static int by_name(const void *a, const void *b)
     return strcmp(left->name, right->name);
 }
 
+/* What is in their folder that is no session. */
+static int verify_directory(struct cli *cli, struct results *results, struct error *error)
+{
+    const bool repair = cli_value(cli, "repair") != NULL;
+    struct verify_report report;
+    const int result = sessions_verify_directory(&cli->settings, repair, &report, error);
+    if (report.count > 0 && !cli->settings.json)
+        printf("%s:\n", report.folder);
+    for (int i = 0; i < report.count; i++) {
+        if (!cli->settings.json)
+            print_finding(&report.findings[i], repair);
+        results->mended += report.findings[i].mended;
+    }
+    if (cli->settings.json)
+        results->directory = findings_json(&report);
+    results->wrong += report.wrong;
+    verify_free(&report);
+    return result;
+}
+
 static int verify_all(struct cli *cli, struct results *results, struct error *error)
 {
     struct session_summary *rows = NULL;
     int count = 0;
+    if (verify_directory(cli, results, error) != 0)
+        return -1;
     if (sessions_list(&cli->settings, &rows, &count, error) != 0)
         return -1;
     if (count > 0)
@@ -141,5 +164,6 @@ enum cli_status cli_sessions_verify(struct cli *cli, char **names, int count)
             verify(cli, names[i], &results);
     status = result != 0 ? cli_failed(cli, &error) : finish(cli, &results);
     json_decref(results.sessions);
+    json_decref(results.directory);
     return status;
 }

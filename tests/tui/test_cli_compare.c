@@ -199,6 +199,37 @@ static void what_is_wrong_is_told_and_mended(void **state)
     run_expecting(1, "sessions verify base nothing");
 }
 
+/* Beside them: what was never made goes, what has lost its settings is told and stays. */
+static void folders_that_are_no_sessions_are_told(void **state)
+{
+    (void)state;
+    const char *const made[] = {"beside", "beside/.fork-1-1", "beside/half", "beside/mine"};
+    run_expecting(0, "train " TINY "--steps 1 --session lost --sessions-dir beside");
+    assert_int_equal(unlink(process_path("beside/lost/settings.ini")), 0);
+    for (int i = 1; i < 4; i++)
+        assert_int_equal(mkdir(process_path(made[i]), 0777), 0);
+    for (int i = 1; i < 3; i++) {
+        char path[64];
+        snprintf(path, sizeof path, "%s/lock", made[i]);
+        FILE *lock = fopen(process_path(path), "w");
+        assert_non_null(lock);
+        assert_int_equal(fclose(lock), 0);
+    }
+    const char *out = run_expecting(1, "sessions verify --sessions-dir beside")->out;
+    assert_non_null(strstr(out, "wrong: lost: it has checkpoints, but its settings.ini is missing"));
+    assert_non_null(strstr(out, "note: .fork-1-1: a fork that was never finished"));
+    assert_non_null(strstr(out, "note: half: a session that was never finished"));
+    json_t *all = last_json(run_expecting(1, "sessions verify --repair --json --sessions-dir beside"));
+    assert_int_equal((int)json_number_at(all, "repaired"), 2);
+    assert_int_equal(json_array_size(json_object_get(all, "directory")), 3);
+    json_decref(all);
+    assert_int_equal(access(process_path(made[1]), F_OK), -1);
+    assert_int_equal(access(process_path(made[2]), F_OK), -1);
+    assert_int_equal(access(process_path(made[3]), F_OK), 0); /* not nfbench's */
+    assert_int_equal(access(process_path("beside/lost/metrics.jsonl"), F_OK), 0);
+    run_expecting(0, "sessions verify --sessions-dir nowhere");
+}
+
 static void a_session_that_trains_is_not_mended(void **state)
 {
     (void)state;
@@ -222,6 +253,7 @@ int main(void)
         cmocka_unit_test(families_are_listed_as_trees),
         cmocka_unit_test(what_is_wrong_is_told_and_mended),
         cmocka_unit_test(broken_families_lose_nobody),
+        cmocka_unit_test(folders_that_are_no_sessions_are_told),
         cmocka_unit_test(a_session_that_trains_is_not_mended),
     };
     return cmocka_run_group_tests(tests, make_family, process_teardown);

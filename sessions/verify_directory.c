@@ -1,0 +1,79 @@
+/* The folder that all sessions lie in, under verify.h: what is in it that is no session, but was to be one. */
+#include "sessions/verify_internal.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static bool is_gone(const struct session_paths *paths, bool repair, struct error *error)
+{
+    int lock;
+    if (session_lock(paths, "", &lock, error))
+        return false;
+    if (repair)
+        session_discard(paths); /* with the lock held: nobody has begun to use it */
+    close(lock);
+    return true;
+}
+
+/* Nobody makes it any more: what has its lock free and no settings was never a session. */
+static void tell_unmade(struct verify *verify, const struct session_paths *paths, const char *name, const char *what)
+{
+    struct error error = {""};
+    if (session_is_locked(paths) || !is_gone(paths, verify->repair, &error))
+        return;
+    struct verify_finding *finding = verify_add(verify, VERIFY_NOTE, name, "%s", what);
+    snprintf(finding->means, sizeof finding->means,
+             "the process that made it has died: there is nothing in it to go on from");
+    snprintf(finding->mend, sizeof finding->mend, "removes the folder");
+    verify_mended(verify, finding, 0, &error);
+}
+
+static void tell_lost(struct verify *verify, const char *name)
+{
+    struct verify_finding *finding =
+        verify_add(verify, VERIFY_WRONG, name, "it has checkpoints, but its settings.ini is missing");
+    snprintf(finding->means, sizeof finding->means,
+             "it is in no list, and cannot be opened: put settings.ini back; that of its parent or of a run with the "
+             "same settings does");
+}
+
+static void look_at(struct verify *verify, const char *directory, const char *name)
+{
+    char folder[FILE_PATH_SIZE];
+    struct session_paths paths;
+    if (path_format(folder, NULL, "%s/%s", directory, name) || session_paths(folder, &paths, NULL) ||
+        access(paths.lock, F_OK) != 0)
+        return;
+    if (strncmp(name, SESSION_HIDDEN_FORK, strlen(SESSION_HIDDEN_FORK)) == 0)
+        tell_unmade(verify, &paths, name, "a fork that was never finished");
+    else if (session_check_name(name, NULL) || access(paths.settings, F_OK) == 0)
+        return;
+    else if (session_is_unmade(&paths))
+        tell_unmade(verify, &paths, name, "a session that was never finished");
+    else
+        tell_lost(verify, name);
+}
+
+int sessions_verify_directory(const struct settings *settings, bool repair, struct verify_report *out,
+                              struct error *error)
+{
+    struct verify verify = {.report = out, .repair = repair};
+    char path[SETTINGS_PATH_SIZE];
+    memset(out, 0, sizeof *out);
+    if (sessions_directory(settings, path, error))
+        return -1;
+    memcpy(out->folder, path, sizeof path);
+    DIR *directory = opendir(path);
+    const struct dirent *entry;
+    if (!directory)
+        return errno == ENOENT ? 0 : error_set(error, "cannot list %s: %s", path, strerror(errno));
+    while ((entry = readdir(directory)))
+        look_at(&verify, path, entry->d_name);
+    closedir(directory);
+    for (int i = 0; i < out->count; i++)
+        out->wrong += out->findings[i].severity == VERIFY_WRONG;
+    return verify.out_of_memory ? error_set(error, "cannot verify %s: out of memory", path) : 0;
+}
