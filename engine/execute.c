@@ -118,7 +118,8 @@ static int global_pool_backward(const struct pass *pass, const struct op *op)
 
 static struct batch_norm batch_norm_of(const struct pass *pass, const struct op *op)
 {
-    float *statistics = pass->network->values; /* running statistics have no average of their own */
+    /* a training step's are kept when it has changed the weights: see network_keep_running */
+    float *statistics = pass->training ? pass->network->gradients : pass->network->values;
     const bool probing = pass->plan->probing;  /* which leaves them as they are */
     float *const spare = probing ? value(pass, pass->plan->scratch) : NULL;
     const size_t *offsets = pass->network->parameters.offsets + op->norm;

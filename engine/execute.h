@@ -122,6 +122,10 @@ int network_load_host(const struct pass *pass, const struct step_batch *batch, i
 /* Behind a forward pass of `count` images of a batch of `total`: the loss, added up in the network's report from chunk
  * to chunk, and the gradient of the logits. */
 int network_loss(const struct pass *pass, int count, int total, float label_smoothing);
+/* Running statistics of batch norm, which have no gradient, have their next values there: the training forward begins
+ * with those in force, and what it makes of them is kept when the update has changed the weights. */
+int network_begin_running(const struct pass *pass);
+int network_keep_running(const struct pass *pass);
 /* Turns the gradients of the effective weights into those of the raw ones. */
 int network_raw_gradients(const struct pass *pass);
 

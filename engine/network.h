@@ -103,7 +103,8 @@ int network_read_effective(struct network *network, const struct parameter *weig
                            struct error *error);
 
 /* Forward, loss and backward on images (n, 32, 32, 3) fp32 and labels (n), on the host, n <= batch: leaves the
- * gradients of the mean loss in the parameters. Does not change a weight (batch norm's running statistics apart). */
+ * gradients of the mean loss in the parameters. Changes no weight; batch norm's running statistics change with the
+ * update. */
 int network_train_step(struct network *network, const float *images, const uint8_t *labels, int n,
                        const struct step_options *options, struct step_result *result, struct error *error);
 
@@ -128,8 +129,7 @@ struct step_batch {
 
 /* A whole training step, queued: forward, loss, backward, update. `ticket` fetches its results, in the order of the
  * steps, with at most POST_SLOTS under way. A step that is not finite changes no parameter, momentum or
- * average, and nor do those queued behind it until all that are under way were collected (running statistics of batch
- * norm go on). */
+ * average, and nor do those queued behind it until all that are under way were collected. */
 int network_queue_step(struct network *network, const struct step_batch *batch, const struct step_options *options,
                        const struct optimizer_options *optimizer, uint64_t *ticket, struct error *error);
 /* 1 when the step is not done yet and `wait` is false. `n`: of its batch. */

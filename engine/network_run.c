@@ -168,10 +168,36 @@ static int lap(const struct pass *pass, enum step_lap which)
     return network->backend->lap(network->backend, &network->report->laps, which, pass->error);
 }
 
+int network_begin_running(const struct pass *pass)
+{
+    struct network *network = pass->network;
+    for (int i = 0; i < network->parameters.count; i++) {
+        const struct parameter *p = &network->parameters.items[i];
+        if (p->role == PARAMETER_BUFFER &&
+            network->backend->convert(network->backend, DTYPE_FP32, p->value, DTYPE_FP32, p->gradient, p->count,
+                                      pass->error))
+            return -1;
+    }
+    return 0;
+}
+
+int network_keep_running(const struct pass *pass)
+{
+    struct network *network = pass->network;
+    for (int i = 0; i < network->parameters.count; i++) {
+        const struct parameter *p = &network->parameters.items[i];
+        if (p->role == PARAMETER_BUFFER &&
+            network->backend->copy_unless_halted(network->backend, network->report, p->gradient, p->value, p->count,
+                                                 pass->error))
+            return -1;
+    }
+    return 0;
+}
+
 /* Forward, loss and backward of `count` images, which are there, of a batch of `total`. */
 static int train_loaded(const struct pass *pass, int count, int total, float label_smoothing)
 {
-    return plan_forward(pass) || network_loss(pass, count, total, label_smoothing) || lap(pass, LAP_FORWARD) ||
+    return network_begin_running(pass) || plan_forward(pass) || network_loss(pass, count, total, label_smoothing) || lap(pass, LAP_FORWARD) ||
                    plan_backward(pass)
                ? -1
                : 0;
@@ -201,7 +227,7 @@ static int finish_step(const struct pass *pass, bool update)
     const double begin = clock_seconds();
     network->packed = NULL;
     if (backend->update(backend, network->updater, network->step, network->report, pass->error) ||
-        network_settle(network, pass->error))
+        network_keep_running(pass) || network_settle(network, pass->error))
         return -1;
     network->seconds[TIME_UPDATE] += clock_seconds() - begin;
     return lap(pass, LAP_UPDATE);
@@ -414,9 +440,11 @@ int network_update(struct network *network, const struct optimizer_options *opti
 {
     struct backend *backend = network->backend;
     const struct step_values values = {.update = update_options_of(options), .resume = 1};
+    const struct pass pass = {.network = network, .error = error};
     network->packed = NULL;
     if (network_make_updater(network, options->decay_all, error) || network_write_values(network, &values, error) ||
-        backend->update(backend, network->updater, network->step, network->report, error))
+        backend->update(backend, network->updater, network->step, network->report, error) ||
+        network_keep_running(&pass))
         return -1;
     return backend->copy_out(backend, result, &network->report->update, sizeof *result, error);
 }

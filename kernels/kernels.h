@@ -338,6 +338,10 @@ struct backend {
     int (*update)(struct backend *, struct updater *updater, const struct step_values *values,
                   struct step_report *report, struct error *error);
 
+    /* to (count) becomes from, unless the step that the report (device memory) tells of changed nothing. */
+    int (*copy_unless_halted)(struct backend *, const struct step_report *report, const float *from, float *to,
+                              size_t count, struct error *error);
+
     /* Sums of squares over every unit, that is every row, of every parameter of the updater's list, in its order: of
      * value, gradient and momentum, as fp32 out (units, 3). `units` is the sum of the parameters' `rows`, biases and
      * gains included. Nothing is changed; the gradient is what lies there: clipped, after an update. */

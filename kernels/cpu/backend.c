@@ -157,6 +157,7 @@ static const struct backend cpu_table = {
     .updater_create = cpu_updater_create,
     .updater_destroy = cpu_updater_destroy,
     .update = cpu_update,
+    .copy_unless_halted = cpu_copy_unless_halted,
     .unit_squares = cpu_unit_squares,
     .statistics = cpu_statistics,
     .convert = cpu_convert,

@@ -121,6 +121,8 @@ int cpu_updater_create(struct backend *backend, const struct update_parameter *p
 void cpu_updater_destroy(struct backend *backend, struct updater *updater);
 int cpu_update(struct backend *backend, struct updater *updater, const struct step_values *values,
                struct step_report *report, struct error *error);
+int cpu_copy_unless_halted(struct backend *backend, const struct step_report *report, const float *from, float *to,
+                           size_t count, struct error *error);
 int cpu_unit_squares(struct backend *backend, struct updater *updater, float *out, struct error *error);
 
 /* convert.c */

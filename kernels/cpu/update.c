@@ -223,6 +223,16 @@ int cpu_update(struct backend *backend, struct updater *updater, const struct st
     return 0;
 }
 
+int cpu_copy_unless_halted(struct backend *backend, const struct step_report *report, const float *from, float *to,
+                           size_t count, struct error *error)
+{
+    (void)backend;
+    (void)error;
+    if (!report->halted)
+        memcpy(to, from, count * sizeof *to);
+    return 0;
+}
+
 static void squares_range(const void *arguments, size_t begin, size_t end)
 {
     const struct squares_job *job = arguments;

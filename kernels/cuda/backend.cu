@@ -274,6 +274,7 @@ static struct backend table()
     b.updater_create = cuda_updater_create;
     b.updater_destroy = cuda_updater_destroy;
     b.update = cuda_update;
+    b.copy_unless_halted = cuda_copy_unless_halted;
     b.unit_squares = cuda_unit_squares;
     b.statistics = cuda_statistics;
     b.convert = cuda_convert;

@@ -169,6 +169,8 @@ int cuda_updater_create(struct backend *backend, const struct update_parameter *
 void cuda_updater_destroy(struct backend *backend, struct updater *updater);
 int cuda_update(struct backend *backend, struct updater *updater, const struct step_values *values,
                 struct step_report *report, struct error *error);
+int cuda_copy_unless_halted(struct backend *backend, const struct step_report *report, const float *from, float *to,
+                            size_t count, struct error *error);
 int cuda_unit_squares(struct backend *backend, struct updater *updater, float *out, struct error *error);
 
 /* activation.cu */

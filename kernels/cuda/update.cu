@@ -378,6 +378,23 @@ static __global__ void __launch_bounds__(ROW_THREADS)
         square_row<1>(unit, row, group, shared, out);
 }
 
+/* ---- What goes with a step that changed something ---- */
+
+static __global__ void copy_kernel(const struct step_report *report, const float *from, float *to, size_t count)
+{
+    const size_t i = (size_t)blockIdx.x * FLAT_THREADS + threadIdx.x;
+    if (i < count && !report->halted)
+        to[i] = from[i];
+}
+
+int cuda_copy_unless_halted(struct backend *backend, const struct step_report *report, const float *from, float *to,
+                            size_t count, struct error *error)
+{
+    struct cuda_backend *cuda = cuda_of(backend);
+    CUDA_LAUNCH(copy_kernel, flat_grid(count, 1), dim3(FLAT_THREADS), 0, report, from, to, count);
+    return 0;
+}
+
 /* ---- The list ---- */
 
 static struct parameter parameter_of(const struct update_parameter *p)

@@ -402,14 +402,14 @@ static void commands_take_effect_at_their_step(void **state)
     tiny_free(&run);
 }
 
-/* The step that is not finite is the one that is named, and its weights are those of the step before, though others
- * were queued behind it. */
-static void a_run_that_diverges_stops_at_its_step(void **state)
+/* The step that is not finite is the one that is named, and its weights and running statistics are those of the step
+ * before, though others were queued behind it. */
+static void check_a_run_that_diverges(enum norm_kind norm)
 {
-    (void)state;
     static struct tiny_run run;
     struct error error = {""};
     begin(&run);
+    run.spec.norm = norm;
     run.options.learning_rate = 1e30f;
     run.options.agc = 0;
     tiny_create(&run, NULL);
@@ -424,6 +424,7 @@ static void a_run_that_diverges_stops_at_its_step(void **state)
 
     static struct tiny_run before; /* ... just the steps that were finite */
     begin(&before);
+    before.spec.norm = norm;
     before.options = run.options;
     tiny_create(&before, NULL);
     before.stop_at = run.step_count;
@@ -440,6 +441,13 @@ static void a_run_that_diverges_stops_at_its_step(void **state)
     free(values[1]);
     tiny_free(&before);
     tiny_free(&run);
+}
+
+static void a_run_that_diverges_stops_at_its_step(void **state)
+{
+    (void)state;
+    check_a_run_that_diverges(NORM_NONE);
+    check_a_run_that_diverges(NORM_BATCH);
 }
 
 int main(void)

@@ -447,6 +447,45 @@ static void test_the_first_block_out_of_range_is_named(void **state)
     }
 }
 
+static void queue_step(struct network *network, bool finite)
+{
+    const struct step_batch batch = {.n = BATCH, .images = images, .labels = labels};
+    const struct step_options options = {.step = 0};
+    const struct optimizer_options optimizer = {.learning_rate = 0.1f, .momentum = 0.9f, .ema = 0.9f};
+    struct step_result result;
+    struct update_result update;
+    uint64_t ticket;
+    assert_int_equal(network_queue_step(network, &batch, &options, &optimizer, &ticket, NULL), 0);
+    assert_int_equal(network_collect_step(network, ticket, BATCH, true, &result, &update, NULL), 0);
+    assert_int_equal(result.finite, finite);
+}
+
+/* Batch norm's running statistics neither, though the batch's own are finite: they are the loss's weights that are not.
+ */
+static void test_a_step_that_is_not_finite_changes_nothing(void **state)
+{
+    (void)state;
+    struct model_spec spec = tiny(FAMILY_PAPERS);
+    spec.norm = NORM_BATCH;
+    struct network *network = make(&spec, BATCH, DTYPE_FP32);
+    const size_t floats = network_state_floats(network);
+    float *before = malloc(floats * sizeof *before), *after = malloc(floats * sizeof *after);
+    assert_non_null(before);
+    assert_non_null(after);
+    assert_int_equal(network_read_state(network, before, NULL), 0);
+    queue_step(network, true);
+    assert_int_equal(network_read_state(network, after, NULL), 0);
+    assert_memory_not_equal(before, after, floats * sizeof *before);
+    spoil(network, "head.bias");
+    assert_int_equal(network_read_state(network, before, NULL), 0);
+    queue_step(network, false);
+    assert_int_equal(network_read_state(network, after, NULL), 0);
+    assert_memory_equal(before, after, floats * sizeof *before);
+    free(before);
+    free(after);
+    network_destroy(network);
+}
+
 /* What is applied, of trained and of averaged weights: papers' rows have mean 0 and squares that sum to gain^2; without
  * standardisation the stem's weights are the raw ones. */
 static void test_effective_weights_are_those_applied(void **state)
@@ -506,6 +545,7 @@ int main(void)
         cmocka_unit_test(test_bf16_follows_fp32),
         cmocka_unit_test(test_predictions_use_the_averages_when_asked),
         cmocka_unit_test(test_the_first_block_out_of_range_is_named),
+        cmocka_unit_test(test_a_step_that_is_not_finite_changes_nothing),
     };
     return cmocka_run_group_tests(tests, make_inputs, free_inputs);
 }
