@@ -171,7 +171,8 @@ $(FAILING): $(BUILD)/tui/main.o $(BUILD)/tests/faults/allocations/failing.o $(ca
 	$(Q)$(COMPILE) $(LDFLAGS) $(addprefix -Wl$(comma)--wrap=,$(FAILING_CALLS)) -o $@ $^ $(call libraries,tui)
 
 # ---- CUDA under emulation: kernels/cuda as C++ on the CPU (tests/cuda_emulation), with or without a toolkit ----
-# tests/cuda/test_*.c and .cu are a program each; the other .c files there, and what tests/kernels shares, go into all.
+# tests/cuda/test_*.c and .cu are a program each; the other .c files there, and what tests of other folders share, go
+# into all.
 # ASan's search for uses of a stack after return costs much on 1,024 stacks.
 COMPILE_EMULATED = $(CXX) -x c++ -std=gnu++17 -fno-strict-aliasing $(WARNINGS) -Wno-unknown-pragmas -Wno-maybe-uninitialized -D_GNU_SOURCE \
     -Itests/cuda_emulation -I. -DNFBENCH_CUDA_ARCHITECTURES='"75 80 86 89 90"' $(CPPFLAGS) $(CFLAGS) \
@@ -179,7 +180,8 @@ COMPILE_EMULATED = $(CXX) -x c++ -std=gnu++17 -fno-strict-aliasing $(WARNINGS) -
 EMULATED_SOURCES := $(wildcard kernels/cuda/*.cu tests/cuda_emulation/*.cpp)
 EMULATED_TESTS := $(wildcard tests/cuda/test_*.cu)
 TESTS_cuda := $(addprefix $(BUILD)/,$(basename $(wildcard tests/cuda/test_*.c tests/cuda_emulation/test_*.c) $(EMULATED_TESTS)))
-TEST_HELPERS_cuda := $(call objects,$(filter-out tests/cuda/test_%.c,$(wildcard tests/cuda/*.c))) $(TEST_HELPERS_kernels) $(TEST_HELPERS_engine)
+TEST_HELPERS_cuda := $(call objects,$(filter-out tests/cuda/test_%.c,$(wildcard tests/cuda/*.c))) $(TEST_HELPERS_kernels) $(TEST_HELPERS_engine) \
+    $(call objects,tests/sessions/resumes.c)
 emulated = $(addprefix $(BUILD)/emulated/,$(addsuffix .o,$(basename $(1))))
 
 define emulated_rule
@@ -196,10 +198,10 @@ $(BUILD)/cuda_emulated.a: $(call emulated,$(EMULATED_SOURCES))
 
 $(foreach t,$(EMULATED_TESTS),$(eval $(BUILD)/$(basename $(t)): $(call emulated,$(t))))
 $(foreach t,$(filter-out $(EMULATED_TESTS:.cu=),$(TESTS_cuda:$(BUILD)/%=%)),$(eval $(BUILD)/$(t): $(BUILD)/$(t).o))
-$(TESTS_cuda): $(TEST_HELPERS_cuda) $(TEST_SUPPORT) $(BUILD)/cuda_emulated.a $(call archives,engine)
+$(TESTS_cuda): $(TEST_HELPERS_cuda) $(TEST_SUPPORT) $(BUILD)/cuda_emulated.a $(call archives,sessions)
 	@echo "  LINK    $@"
 	$(Q)$(CXX) $(CFLAGS) -fopenmp -pthread $(LDFLAGS) -o $@ $(filter $@.o $(BUILD)/emulated/$(@:$(BUILD)/%=%).o,$^) \
-	    $(filter-out $@.o $(BUILD)/emulated/$(@:$(BUILD)/%=%).o,$^) $(call libraries,engine) $(LIBRARIES_TESTS)
+	    $(filter-out $@.o $(BUILD)/emulated/$(@:$(BUILD)/%=%).o,$^) $(call libraries,sessions) $(LIBRARIES_TESTS)
 TESTS += $(TESTS_cuda)
 
 TEST_SCRIPTS := $(wildcard tests/*/test_*.sh tests/*/test_*.py)
@@ -212,7 +214,7 @@ ALL_OBJECTS := $(call objects,tui/main.c tests/faults/allocations/failing.c $(fo
 EMULATED_BINARY := $(BUILD)/nfbench-emulated
 # Sanitizers would see nothing new in the first, which takes barriers away to see results change, and in the others:
 # tests/engine has the same runs, and other tests the kernels that they come by.
-NOT_SANITIZED := cuda_emulation/test_removed $(addprefix cuda/test_,on_divergence kept_state live trial)
+NOT_SANITIZED := cuda_emulation/test_removed $(addprefix cuda/test_,on_divergence kept_state live resume trial)
 CHECKED_TESTS := $(if $(findstring sanitize,$(CFLAGS)),$(filter-out $(addprefix %/,$(NOT_SANITIZED)),$(TESTS)),$(TESTS))
 tests: $(BINARY) $(CHECKED_TESTS) $(FAKE_NVML) $(SHIM) $(FAILING) $(EMULATED_BINARY)
 
@@ -337,8 +339,8 @@ header_is_there = $(wildcard $(addsuffix /$(1),/usr/include /usr/local/include /
 GPU_BUILD := $(BUILD)/gpu
 GPU_SETTINGS = BUILD=$(GPU_BUILD) $(if $(call header_is_there,oneapi/dnnl/dnnl.h),,ONEDNN=0) \
     $(if $(call header_is_there,cmocka.h),,CPPFLAGS='$(CPPFLAGS) -Itests/gpu/standin' LIBRARIES_TESTS=)
-# Tests of the emulation itself need it, and so do those that want a slow GPU.
-GPU_TEST_SOURCES := $(filter-out %/test_removed.c $(wildcard tests/cuda/test_emulation*.cu) %/test_flights.c,\
+# Tests of the emulation itself need it, and so do those that want a slow GPU; those of sessions need their libraries.
+GPU_TEST_SOURCES := $(filter-out %/test_removed.c $(wildcard tests/cuda/test_emulation*.cu) %/test_flights.c %/test_resume.c,\
     $(wildcard tests/gpu/test_*.c tests/cuda/test_*.c tests/cuda/test_*.cu))
 GPU_TESTS = $(addprefix $(1)/on-gpu/,$(basename $(GPU_TEST_SOURCES)))
 GPU_HELPERS := $(call objects,tests/gpu/no_emulation.c tests/gpu/both.c $(filter-out tests/cuda/test_%.c,$(wildcard tests/cuda/*.c)) \

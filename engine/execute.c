@@ -120,7 +120,7 @@ static struct batch_norm batch_norm_of(const struct pass *pass, const struct op 
 {
     /* a training step's are kept when it has changed the weights: see network_keep_running */
     float *statistics = pass->training ? pass->network->gradients : pass->network->values;
-    const bool probing = pass->plan->probing;  /* which leaves them as they are */
+    const bool probing = pass->plan->probing; /* which leaves them as they are */
     float *const spare = probing ? value(pass, pass->plan->scratch) : NULL;
     const size_t *offsets = pass->network->parameters.offsets + op->norm;
     return (struct batch_norm){.c = op->c,

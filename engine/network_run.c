@@ -173,9 +173,8 @@ int network_begin_running(const struct pass *pass)
     struct network *network = pass->network;
     for (int i = 0; i < network->parameters.count; i++) {
         const struct parameter *p = &network->parameters.items[i];
-        if (p->role == PARAMETER_BUFFER &&
-            network->backend->convert(network->backend, DTYPE_FP32, p->value, DTYPE_FP32, p->gradient, p->count,
-                                      pass->error))
+        if (p->role == PARAMETER_BUFFER && network->backend->convert(network->backend, DTYPE_FP32, p->value, DTYPE_FP32,
+                                                                     p->gradient, p->count, pass->error))
             return -1;
     }
     return 0;
@@ -197,8 +196,8 @@ int network_keep_running(const struct pass *pass)
 /* Forward, loss and backward of `count` images, which are there, of a batch of `total`. */
 static int train_loaded(const struct pass *pass, int count, int total, float label_smoothing)
 {
-    return network_begin_running(pass) || plan_forward(pass) || network_loss(pass, count, total, label_smoothing) || lap(pass, LAP_FORWARD) ||
-                   plan_backward(pass)
+    return network_begin_running(pass) || plan_forward(pass) || network_loss(pass, count, total, label_smoothing) ||
+                   lap(pass, LAP_FORWARD) || plan_backward(pass)
                ? -1
                : 0;
 }

@@ -316,8 +316,7 @@ static void say_why(const struct again *again, enum progress progress, const str
     else if (again->other)
         trainer_outcome(record, "made again from step %ld, step %ld has not the loss that was recorded%s%s",
                         again->from, again->other,
-                        again->anew ? "" : " (on another device, by another build, threads or length of the run?)",
-                        nothing);
+                        again->anew ? "" : " (on another device, by another build or threads?)", nothing);
     else if (progress == RUN_INTERRUPTED)
         trainer_outcome(record, "called off at step %ld of the way to step %ld%s", step, again->until, nothing);
     else

@@ -340,7 +340,7 @@ static void losses_that_are_not_the_recorded_ones_undo_nothing(void **state)
     change_at_4_and_19(&run);
     assert_stays(&run,
                  "made again from step 4, step 7 has not the loss that was recorded (on another device, by another "
-                 "build, threads or length of the run?): nothing was undone");
+                 "build or threads?): nothing was undone");
 }
 
 static int recall_the_last_loss_otherwise(void *context, const struct training_state *from, long until,
@@ -359,7 +359,7 @@ static void the_last_loss_counts_too(void **state)
     run.sink.recall = recall_the_last_loss_otherwise;
     change_at_4_and_19(&run);
     assert_stays(&run, "made again from step 4, step 11 has not the loss that was recorded (on another device, by "
-                       "another build, threads or length of the run?): nothing was undone");
+                       "another build or threads?): nothing was undone");
 }
 
 static int recall_no_epochs(void *context, const struct training_state *from, long until, struct past *out,
