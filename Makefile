@@ -238,6 +238,10 @@ check: tests
 	@$(TEST_ENVIRONMENT) scripts/run-tests.sh $(filter $(TESTS_cuda),$(CHECKED_TESTS)) $(filter-out $(TESTS_cuda),$(CHECKED_TESTS)) \
 	    $(TEST_SCRIPTS)
 
+# ---- Faults: what tests/faults does at random or in part, in full; SEED=N draws other instants ----
+faults: $(BINARY) $(TESTS_faults) $(SHIM) $(FAILING)
+	@NFBENCH_FAULTS=all NFBENCH_FAULTS_SEED='$(SEED)' TEST_TIMEOUT=7200 $(TEST_ENVIRONMENT) scripts/run-tests.sh $(TESTS_faults)
+
 # ---- What the screen looks like: as text, compared by test_golden_screens, and as pictures for the README ----
 golden-screens: $(BINARY) $(BUILD)/tests/terminal/test_golden_screens
 	@$(TEST_ENVIRONMENT) NFBENCH_WRITE_GOLDEN=1 $(BUILD)/tests/terminal/test_golden_screens
@@ -392,6 +396,7 @@ help:
 	@echo "make clean              remove what was built"
 	@echo "make lint | format | format-check   cppcheck and the arrows between folders | clang-format"
 	@echo "make sanitize | tsan    tests under ASan and UBSan | trainer, queues and loader under TSan"
+	@echo "make faults [SEED=N]    tests/faults in full: kills by the thousand, every call and every byte in turn (hours)"
 	@echo "make golden-screens | screenshots   the screens that tests compare with, anew | pictures of all views (docs/views)"
 	@echo "make peer               golden files anew from PyTorch, and the full comparison with it"
 	@echo "make cuda-check         compile the GPU's kernels for all architectures; registers and spills of each"
@@ -399,5 +404,5 @@ help:
 	@echo "Settings: CUDA=0 (leave it out) CUDA_HOME=$(CUDA_HOME) CUDA_ARCHITECTURES='80 90' HEADLESS=1 (no screen)"
 	@echo "  BUILD=$(BUILD) CC=$(CC) MARCH=$(MARCH) (x86-64-v3 for other machines' use) CFLAGS= WERROR= V=1 -jN TEST_JOBS=$(TEST_JOBS)"
 
-.PHONY: golden-screens screenshots all announce always binary check clean cuda-check cuda-table gpu-bench gpu-possible gpu-programs gpu-test deps format format-check help install lint peer run sanitize test tests tsan \
+.PHONY: faults golden-screens screenshots all announce always binary check clean cuda-check cuda-table gpu-bench gpu-possible gpu-programs gpu-test deps format format-check help install lint peer run sanitize test tests tsan \
     tsan-check uninstall

@@ -45,8 +45,11 @@ struct shim {
 };
 void shim_load(const struct shim *shim);
 void shim_unload(void);
-/* Lines of the log that begin with `call` and hold `part`; the last call's number when both are empty. */
-long shim_count(const char *log, const char *call, const char *part);
+/* The log: the calls that counted, in their order; freed by the caller. */
+struct call {
+    char name[16], path[496];
+};
+struct call *shim_calls(const char *log, long *count);
 
 /* ---- What a session is ---- */
 
@@ -60,7 +63,24 @@ struct place session_place(const char *session);
 /* Fails the test unless both have the same losses and all else that was measured, and the same weights, momentum and
  * averages in their last checkpoints, to the bit. */
 void assert_same_course(const char *session, const char *expected);
-/* Takes the session to its end, and compares it with "whole". */
-void assert_resumes(const char *session);
+/* Takes the session, which is at the place, to its end, and compares it with "whole": no step before the last
+ * checkpoint is made again. */
+void assert_resumes(const char *session, struct place place);
+
+bool session_is_there(const char *session);
+void session_copy(const char *from, const char *to);
+void session_remove(const char *session);
+
+/* Monotonic. */
+long faults_microseconds(void);
+void faults_sleep(long microseconds);
+/* Starts nfbench with these arguments and sends it the signal after so many microseconds. Whether it was ended before
+ * it came to its end; by the signal, or saved (130). */
+bool faults_end_after(const char *arguments, long microseconds, int signal);
+
+/* What is being tried, for when it fails: the teardown of a test that tries many things prints it, unless it was
+ * emptied at the end. */
+extern char trial[256];
+int trial_teardown(void **state);
 
 #endif
