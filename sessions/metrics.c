@@ -3,6 +3,7 @@
 
 #include "engine/live.h"
 #include "sessions/file.h"
+#include "sessions/log_lines.h"
 #include "sessions/metrics_record.h"
 
 #include <errno.h>
@@ -17,6 +18,7 @@ struct metrics_log {
     int descriptor;
     struct text line; /* kept between records */
     long lines;       /* in the file; -1: not counted yet */
+    long damaged;     /* lines seen by metrics_log_cut */
 };
 
 /* ---- Writing ---- */
@@ -223,35 +225,6 @@ static int keep_record(struct metrics *out, const struct record *record)
     }
 }
 
-/* A log in memory, taken line by line. */
-struct lines {
-    char *data, *next, *end;
-};
-
-/* -1 on error; an absent file is empty. */
-static int load_lines(const char *path, struct lines *lines, struct error *error)
-{
-    size_t size = 0;
-    lines->data = NULL;
-    if (file_read(path, &lines->data, &size, error) && errno != ENOENT)
-        return -1;
-    lines->next = lines->data;
-    lines->end = lines->data ? lines->data + size : NULL;
-    return 0;
-}
-
-/* The next line without its newline; NULL at the end. A last line without a newline is still being written. */
-static const char *next_line(struct lines *lines, size_t *length)
-{
-    char *line = lines->next;
-    char *newline = line ? memchr(line, '\n', (size_t)(lines->end - line)) : NULL;
-    if (!newline)
-        return NULL;
-    lines->next = newline + 1;
-    *length = (size_t)(newline - line);
-    return line;
-}
-
 static int take_line(const char *line, size_t length, struct metrics *out)
 {
     struct record record;
@@ -259,20 +232,20 @@ static int take_line(const char *line, size_t length, struct metrics *out)
         return keep_record(out, &record);
     if (errno == ENOMEM)
         return -1;
-    out->damaged_lines++;
+    out->damaged_lines += !record_is_unknown(line, length); /* else a newer nfbench knows it */
     return 0;
 }
 
 /* Adds the records; unless all are wanted, of the steps only the newest and no probes. */
 static int read_records(const char *path, bool all, struct metrics *out, struct error *error)
 {
-    struct lines lines;
+    struct log_lines lines;
     const char *line, *newest = NULL;
     size_t length, newest_length = 0;
     int result = 0;
-    if (load_lines(path, &lines, error))
+    if (log_lines_load(path, &lines, error))
         return -1;
-    while (result == 0 && (line = next_line(&lines, &length))) {
+    while (result == 0 && (line = log_lines_next(&lines, &length))) {
         if (all || !(record_is_kind(RECORD_STEP, line, length) || record_is_kind(RECORD_PROBE, line, length))) {
             result = take_line(line, length, out);
         } else if (record_is_kind(RECORD_STEP, line, length)) {
@@ -299,13 +272,13 @@ int metrics_read_summary(const char *path, struct metrics *out, struct error *er
 }
 
 /* What was read up to here, with the line before it, when that still stands there. */
-static bool is_behind(const struct metrics_place *place, const struct lines *lines)
+static bool is_behind(const struct metrics_place *place, const struct log_lines *lines)
 {
     return lines->end - lines->data >= place->line_size &&
            memcmp(lines->data, place->line, (size_t)place->line_size) == 0;
 }
 
-static void move_behind(struct metrics_place *place, const struct lines *lines, const struct metrics *read)
+static void move_behind(struct metrics_place *place, const struct log_lines *lines, const struct metrics *read)
 {
     const long long size = lines->next - lines->data;
     place->offset += size - place->line_size;
@@ -318,7 +291,7 @@ static void move_behind(struct metrics_place *place, const struct lines *lines, 
 int metrics_read_on(const char *path, struct metrics_place *place, bool *replaced, struct metrics *out,
                     struct error *error)
 {
-    struct lines lines = {.data = NULL};
+    struct log_lines lines = {.data = NULL};
     const char *line;
     size_t size = 0, length;
     int result = 0;
@@ -334,7 +307,7 @@ int metrics_read_on(const char *path, struct metrics_place *place, bool *replace
         return 0;
     }
     out->epochs_before = place->epochs;
-    while (result == 0 && (line = next_line(&lines, &length)))
+    while (result == 0 && (line = log_lines_next(&lines, &length)))
         result = take_line(line, length, out);
     if (result == 0)
         move_behind(place, &lines, out);
@@ -357,12 +330,12 @@ void metrics_free(struct metrics *metrics)
 
 int metrics_log_count(struct metrics_log *log, long *count, struct error *error)
 {
-    struct lines lines;
+    struct log_lines lines;
     size_t length;
     if (log->lines < 0) {
-        if (load_lines(log->path, &lines, error))
+        if (log_lines_load(log->path, &lines, error))
             return -1;
-        for (log->lines = 0; next_line(&lines, &length); log->lines++)
+        for (log->lines = 0; log_lines_next(&lines, &length); log->lines++)
             ;
         free(lines.data);
     }
@@ -388,8 +361,12 @@ static bool is_measured_behind(const struct record *record, const struct trainin
 static int is_past(const char *line, size_t length, bool known, const struct training_state *state)
 {
     struct record record;
-    if (!record_read(line, length, false, &record))
-        return errno == ENOMEM ? -1 : known;
+    if (!record_read(line, length, false, &record)) {
+        if (errno == ENOMEM || !record_checksum_fits(line, length))
+            return errno == ENOMEM ? -1 : known;
+        const long unknown = record_unknown_step(line, length);
+        return unknown < 0 ? -1 : unknown <= state->step;
+    }
     const long step = record_step(&record);
     return step < state->step ||
            (step == state->step && !is_measured_behind(&record, state) && (known || !changes_training(&record)));
@@ -406,18 +383,20 @@ int metrics_log_replace(struct metrics_log *log, const char *data, size_t size, 
 
 int metrics_log_cut(struct metrics_log *log, const struct training_state *state, long known, struct error *error)
 {
-    struct lines lines;
+    struct log_lines lines;
     const char *line;
     size_t length;
-    if (load_lines(log->path, &lines, error))
+    if (log_lines_load(log->path, &lines, error))
         return -1;
     char *kept = lines.data; /* written over what was read */
     int past = 0;
-    for (long i = 0; past >= 0 && (line = next_line(&lines, &length)); i++) {
+    for (long i = 0; past >= 0 && (line = log_lines_next(&lines, &length)); i++) {
         past = is_past(line, length, i < known, state);
+        log->damaged += !record_checksum_fits(line, length);
         if (past <= 0)
             continue;
-        memmove(kept, line, length + 1);
+        memmove(kept, line, length);
+        kept[length] = '\n';
         kept += length + 1;
     }
     int result = 0;
@@ -427,6 +406,11 @@ int metrics_log_cut(struct metrics_log *log, const struct training_state *state,
         result = metrics_log_replace(log, lines.data, (size_t)(kept - lines.data), error);
     free(lines.data);
     return result;
+}
+
+long metrics_log_damaged(const struct metrics_log *log)
+{
+    return log->damaged;
 }
 
 long metrics_common_step(const char *one, size_t one_size, const char *other, size_t other_size)

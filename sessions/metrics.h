@@ -76,6 +76,9 @@ int metrics_log_count(struct metrics_log *log, long *lines, struct error *error)
  * stay, so that older checkpoints count right. */
 int metrics_log_cut(struct metrics_log *log, const struct training_state *state, long known, struct error *error);
 
+/* Damaged lines that metrics_log_cut has come across. */
+long metrics_log_damaged(const struct metrics_log *log);
+
 /* The log becomes these lines (the file is replaced by a rename). */
 int metrics_log_replace(struct metrics_log *log, const char *data, size_t size, struct error *error);
 /* The last step that two logs have in common, by the lines they begin with; -1 for want of memory. */

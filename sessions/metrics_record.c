@@ -209,7 +209,7 @@ bool record_checksum_fits(const char *line, size_t length)
     if (length < TAIL || memcmp(line + length - TAIL, mark, MARK))
         return false;
     snprintf(expected, sizeof expected, "%08x", crc32c(line, length - TAIL));
-    return memcmp(line + length - 10, expected, 8) == 0;
+    return memcmp(line + length - 10, expected, 8) == 0 && memcmp(line + length - 2, "\"}", 2) == 0;
 }
 
 bool record_read(const char *line, size_t length, bool whole, struct record *record)
@@ -238,6 +238,23 @@ bool record_read(const char *line, size_t length, bool whole, struct record *rec
     }
     json_decref(json);
     return ok;
+}
+
+bool record_is_unknown(const char *line, size_t length)
+{
+    for (int kind = 0; kind < RECORD_KINDS; kind++)
+        if (record_is_kind((enum record_kind)kind, line, length))
+            return false;
+    return record_checksum_fits(line, length);
+}
+
+long record_unknown_step(const char *line, size_t length)
+{
+    json_error_t reason;
+    json_t *json = json_read(line, length, &reason);
+    const long step = json ? (long)json_integer_value(json_object_get(json, "step")) : errno == ENOMEM ? -1 : 0;
+    json_decref(json);
+    return step;
 }
 
 long record_step(const struct record *record)

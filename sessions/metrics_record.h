@@ -54,6 +54,10 @@ void record_write(enum record_kind kind, const void *record, struct text *line);
 bool record_read(const char *line, size_t length, bool whole, struct record *record);
 /* Whether a line is as it was written, of whatever kind. */
 bool record_checksum_fits(const char *line, size_t length);
+/* Whether it is, and of a kind that this nfbench does not know. */
+bool record_is_unknown(const char *line, size_t length);
+/* The step of such a line that record_read does not know; 0 when it has none, -1 for want of memory. */
+long record_unknown_step(const char *line, size_t length);
 /* Told by its first bytes, without parsing it. */
 bool record_is_kind(enum record_kind kind, const char *line, size_t length);
 long record_step(const struct record *record);

@@ -385,6 +385,15 @@ static int begin_anew(struct session *session, struct network *network, struct t
                : session_log_start(session, 0, error);
 }
 
+static void note_damaged_lines(const struct session *session, char note[256])
+{
+    const long damaged = metrics_log_damaged(session->metrics) + metrics_log_damaged(session->commands);
+    const size_t used = strlen(note);
+    if (damaged)
+        snprintf(note + used, 256 - used, "%s%ld damaged line%s of its logs passed over", used ? "; " : "", damaged,
+                 damaged == 1 ? "" : "s");
+}
+
 int session_resume(struct session *session, long which, struct network *network, struct training_state *state,
                    char note[256], struct error *error)
 {
@@ -404,6 +413,7 @@ int session_resume(struct session *session, long which, struct network *network,
         metrics_log_cut(session->commands, &info.state, info.commands, error) ||
         session_log_start(session, info.state.step, error))
         return -1;
+    note_damaged_lines(session, note);
     *state = info.state;
     return 0;
 }

@@ -4,6 +4,7 @@
 
 #include "base/array.h"
 #include "engine/live.h"
+#include "sessions/log_lines.h"
 #include "sessions/metrics_record.h"
 
 #include <errno.h>
@@ -22,6 +23,7 @@ struct walk {
     size_t size, whole; /* bytes; ... up to the last newline */
     size_t room, changes_room;
     long first_damaged, unknown, first_unknown; /* lines, from 1 */
+    long unended;                               /* lines whose newline is another byte */
     long step, epoch;                           /* of the last step, or command; of the last epoch record */
     struct error disorder;                      /* the first that was found */
     long disorders;
@@ -135,16 +137,16 @@ static int rewrite(const struct walk *walk, struct error *error)
     long step = 0;
     if (verify_copy_aside(walk->path, error))
         return -1;
-    for (size_t at = 0, next; at < walk->whole; at = next) {
-        const char *line = walk->data + at;
-        const size_t length = (size_t)((const char *)memchr(line, '\n', walk->whole - at) - line);
+    struct log_lines lines = {walk->data, walk->data, walk->data + walk->whole};
+    const char *line;
+    for (size_t length; (line = log_lines_next(&lines, &length));) {
         struct record record;
-        next = at + length + 1;
         if (record_read(line, length, false, &record))
             step = record_step(&record);
-        if (record_checksum_fits(line, length))
-            text_add_bytes(&text, line, length + 1);
-        else if (walk->commands)
+        if (record_checksum_fits(line, length)) {
+            text_add_bytes(&text, line, length);
+            text_add(&text, "\n");
+        } else if (walk->commands)
             add_substitute(&text, step);
     }
     const int result = text.failed ? error_set(error, "cannot write %s: out of memory", walk->path)
@@ -161,7 +163,7 @@ static void tell_lines(struct walk *walk)
     const size_t torn = walk->verify->report->training ? 0 : walk->size - walk->whole;
     struct error error = {""};
     int result = 0;
-    if (walk->verify->repair && (facts->damaged || torn))
+    if (walk->verify->repair && (facts->damaged || walk->unended || torn))
         result = rewrite(walk, &error);
     if (facts->damaged) {
         struct verify_finding *finding =
@@ -175,6 +177,13 @@ static void tell_lines(struct walk *walk)
                  walk->commands ? "puts a remark in their places, so that checkpoints count right, and keeps the file"
                                 : "leaves them out and keeps the file",
                  walk->file);
+        verify_mended(walk->verify, finding, result, &error);
+    }
+    if (walk->unended) {
+        struct verify_finding *finding = verify_add(walk->verify, VERIFY_WRONG, walk->file,
+                                                    "another byte stands in the place of %ld line ends", walk->unended);
+        snprintf(finding->means, sizeof finding->means, "the lines before and behind are read all the same");
+        snprintf(finding->mend, sizeof finding->mend, "ends these lines, and keeps the file as %s.damaged", walk->file);
         verify_mended(walk->verify, finding, result, &error);
     }
     if (torn) {
@@ -215,12 +224,13 @@ void verify_log(struct verify *verify, const char *path, const char *file, bool 
         return;
     }
     facts->there = true;
-    for (const char *newline;
-         !verify->out_of_memory && (newline = memchr(walk.data + walk.whole, '\n', walk.size - walk.whole));) {
-        const char *line = walk.data + walk.whole;
-        take_line(&walk, line, (size_t)(newline - line));
-        walk.whole = (size_t)(newline - walk.data) + 1;
+    struct log_lines lines = {walk.data, walk.data, walk.data + walk.size};
+    const char *line;
+    for (size_t length; !verify->out_of_memory && (line = log_lines_next(&lines, &length));) {
+        take_line(&walk, line, length);
+        walk.unended += line[length] != '\n';
     }
+    walk.whole = (size_t)(lines.next - walk.data);
     if (!verify->out_of_memory) {
         tell_lines(&walk);
         tell_order(&walk);
