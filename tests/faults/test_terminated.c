@@ -39,27 +39,11 @@ static void write_script(const char *name, const char *text)
     assert_int_equal(fclose(file), 0);
 }
 
-/* "stopped": told to end at its 60th record, a few of which are of probes. */
-static void make_stopped(void)
-{
-    long count, at = 0, records = 0;
-    shim_load(&(struct shim){.log = "calls", .calls = "write"});
-    run_expecting(0, "train " STEPS "--session stopped");
-    session_remove("stopped");
-    struct call *calls = shim_calls("calls", &count);
-    while (at < count && records < 60)
-        records += strstr(calls[at++].path, "/metrics.jsonl") != NULL;
-    free(calls);
-    shim_load(&(struct shim){.at = at, .calls = "write", .signal = SIGTERM});
-    run_expecting(130, "train " STEPS "--session stopped");
-    shim_unload();
-    assert_in_range(session_place("stopped").saved, 41, 149);
-}
-
 static int set_up(void **state)
 {
     if (faults_setup(state) != 0 || pty_set_up(state) != 0)
         return -1;
+    write_script("stop", "step 60\n"); /* and then a pause with nobody there */
     write_script("try", "try lr 0.01 0.02 0.05 0.1 for 100\n");
     write_script("find", "lrfind 1e-5 1 for 140\n");
     write_script("back", "back 40\n");
@@ -67,7 +51,7 @@ static int set_up(void **state)
     run_expecting(0, "train " EVALUATIONS "--session evaluations");
     run_expecting(0, "train " FAULTS_RUN "--checkpoint-every 1 --session saves");
     run_expecting(0, "train " PROBES "--session probes");
-    make_stopped();
+    run_expecting(130, "train " STEPS "--script stop --session stopped");
     return 0;
 }
 
