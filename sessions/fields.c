@@ -90,6 +90,15 @@ void text_add_string(struct text *text, const char *string)
     text_add(text, "\"");
 }
 
+void text_add_utf8(struct text *text, const char *string)
+{
+    for (const unsigned char *s = (const unsigned char *)string; *s;) {
+        const int length = utf8_length(s);
+        text_add(text, "%.*s", length ? length : 1, length ? (const char *)s : "?");
+        s += length ? length : 1;
+    }
+}
+
 static void write_real(double value, bool single, struct text *text)
 {
     char number[NUMBER_SIZE];

@@ -36,6 +36,12 @@ struct field {
         name, FIELD_WORD, offsetof(struct struct_type, member), 0, words                                               \
     }
 
+/* All of a struct's. */
+struct fields {
+    const struct field *fields;
+    int count;
+};
+
 /* A growing text, for JSON that is written by hand to keep numbers short. Starts zeroed; free `data`. */
 struct text {
     char *data;
@@ -46,6 +52,8 @@ void text_add(struct text *text, const char *format, ...) __attribute__((format(
 void text_add_bytes(struct text *text, const char *bytes, size_t count);
 /* A JSON string with its quotes; bytes that are not UTF-8 become '?'. */
 void text_add_string(struct text *text, const char *string);
+/* The text as it is but for bytes that are not UTF-8, which become '?'. */
+void text_add_utf8(struct text *text, const char *string);
 
 /* The value of one field of the struct at `from`, and back: false when it is of another type or out of range. */
 void field_write(const struct field *field, const void *from, struct text *text);

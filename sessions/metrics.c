@@ -328,6 +328,13 @@ void metrics_free(struct metrics *metrics)
     memset(metrics, 0, sizeof *metrics);
 }
 
+const char *command_noted(const struct command *command)
+{
+    static const char word[] = "note ";
+    const char *at = strstr(command->text, word); /* "at 100 note ..." */
+    return at ? at + strlen(word) : command->text;
+}
+
 int metrics_log_count(struct metrics_log *log, long *count, struct error *error)
 {
     struct log_lines lines;

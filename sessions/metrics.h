@@ -99,5 +99,7 @@ struct metrics_place {
 int metrics_read_on(const char *path, struct metrics_place *place, bool *replaced, struct metrics *out,
                     struct error *error);
 void metrics_free(struct metrics *metrics);
+/* The remark of a COMMAND_NOTE. */
+const char *command_noted(const struct command *command);
 
 #endif

@@ -2,6 +2,7 @@
 #include "sessions/session_internal.h"
 
 #include "sessions/state_record.h"
+#include "sessions/tensorboard.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -28,6 +29,7 @@ void session_close(struct session *session)
         return;
     metrics_log_close(session->metrics, NULL);
     metrics_log_close(session->commands, NULL);
+    tensorboard_close(session->board);
     if (session->lock >= 0)
         close(session->lock); /* releases it */
     free(session);
@@ -234,6 +236,8 @@ int session_end(struct session *session, enum trainer_state state, long step, co
     if ((!written && metrics_log_state(session->metrics, trainer_state_name(state), step, message, error)) ||
         metrics_log_sync(session->commands, error))
         return -1;
+    if (!written)
+        session_board_state(session, step, trainer_state_name(state), message);
     return metrics_log_sync(session->metrics, error);
 }
 

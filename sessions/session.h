@@ -6,6 +6,7 @@
  *   checkpoints/STEP.safetensors  (checkpoint.h); kept: the last 2, the best, and those with a name
  *   parent                        of a fork: the step and the session it comes from
  *   input.json                    how images are normalised, and the names of the classes (session_write_input)
+ *   events.out.tfevents.*         for TensorBoard (tensorboard.h): a file for each process that trained it
  *   images/                       what `export` makes
  *   lock                          held (flock) by the one writer; holds its process id
  *   socket                        while a process trains that can be attached to: of its owner alone
@@ -141,6 +142,16 @@ struct session_ancestor {
     long step; /* that it was left at */
 };
 int session_ancestors(const struct session *session, struct session_ancestor *out, int most);
+
+/* Before the training begins or goes on behind `step`, for a session opened for writing: from now on what is recorded
+ * goes to TensorBoard's events, too, where the settings say so; first what these lack of the logs. A failure ends the
+ * events and nothing else: session_take_warning then has one line to tell, once; from any thread. */
+void session_begin_events(struct session *session, long step);
+enum { SESSION_WARNING_SIZE = 640 };
+bool session_take_warning(struct session *session, char text[SESSION_WARNING_SIZE]);
+/* A picture for them; before the training begins. */
+struct tensorboard_picture;
+void session_show_picture(struct session *session, const struct tensorboard_picture *picture, long step);
 
 /* What a trainer reads of a session, and nothing that writes: to come to any of its steps. */
 struct trainer_sink session_source(struct session *session);

@@ -1,10 +1,12 @@
 /* Inside sessions/: what the files of a session share: session.c (the folder), session_sink.c (what the trainer
- * reports, and reads back), session_back.c (going back, and checkpoints with a name). */
+ * reports, and reads back), session_back.c (going back, and checkpoints with a name), session_board.c (TensorBoard). */
 #ifndef NFBENCH_SESSIONS_SESSION_INTERNAL_H
 #define NFBENCH_SESSIONS_SESSION_INTERNAL_H
 
 #include "sessions/checkpoint.h"
 #include "sessions/session_paths.h"
+
+#include <stdatomic.h>
 
 /* The run goes back, or to a checkpoint with a name: until the next checkpoint is saved this stands in a file, too, so
  * that whoever opens the session after a crash can bring it to its end. */
@@ -26,6 +28,9 @@ struct session {
     struct metrics_log *metrics, *commands;
     bool has_platform; /* what this process trains on is known */
     struct platform platform;
+    struct tensorboard *board; /* NULL: no events are written */
+    char warning[SESSION_WARNING_SIZE];
+    atomic_bool warned; /* and nobody has taken the warning yet */
 };
 
 /* session.c. The two halves of session_create: the folder with its lock and logs; and settings.ini, which makes it a
@@ -53,5 +58,15 @@ int session_load_name(const struct session *session, const char *name, struct ne
                       struct checkpoint_info *info, struct error *error);
 /* Keeps the step's checkpoint and the logs under a name. */
 int session_keep_name(struct session *session, const char *name, long step, struct error *error);
+
+/* session_board.c. What was recorded, for TensorBoard. */
+void session_board_step(struct session *session, const struct step_record *record);
+void session_board_epoch(struct session *session, const struct epoch_record *record);
+void session_board_probe(struct session *session, const struct probe *probe);
+void session_board_command(struct session *session, const struct command_record *record);
+void session_board_finding(struct session *session, const struct finding *finding);
+void session_board_state(struct session *session, long step, const char *state, const char *message);
+/* The logs from `step` on are not what they were. */
+void session_board_go_back(struct session *session, long step);
 
 #endif

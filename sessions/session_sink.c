@@ -13,19 +13,28 @@ static int on_step(void *context, const struct step_record *record, struct error
     session->diverged = false; /* the person has changed something, and it goes on */
     if (record->step % session->kept.train.log_every)
         return 0;
-    return metrics_log_step(session->metrics, record, error);
+    if (metrics_log_step(session->metrics, record, error))
+        return -1;
+    session_board_step(session, record);
+    return 0;
 }
 
 static int on_epoch(void *context, const struct epoch_record *record, struct error *error)
 {
     struct session *session = context;
-    return metrics_log_epoch(session->metrics, record, error);
+    if (metrics_log_epoch(session->metrics, record, error))
+        return -1;
+    session_board_epoch(session, record);
+    return 0;
 }
 
 static int on_probe(void *context, const struct probe *probe, struct error *error)
 {
     struct session *session = context;
-    return metrics_log_probe(session->metrics, probe, error);
+    if (metrics_log_probe(session->metrics, probe, error))
+        return -1;
+    session_board_probe(session, probe);
+    return 0;
 }
 
 /* Some of what a person changes holds for the session, whatever checkpoint it goes on from. */
@@ -41,9 +50,10 @@ static int keep_setting(struct session *session, const struct command_record *re
 static int on_command(void *context, const struct command_record *record, struct error *error)
 {
     struct session *session = context;
-    if (keep_setting(session, record, error))
+    if (keep_setting(session, record, error) || metrics_log_command(session->commands, record, error))
         return -1;
-    return metrics_log_command(session->commands, record, error);
+    session_board_command(session, record);
+    return 0;
 }
 
 static int on_checkpoint(void *context, struct network *network, const struct training_state *state, bool best,
@@ -56,13 +66,19 @@ static int on_divergence(void *context, const char *diagnosis, long step, struct
 {
     struct session *session = context;
     session->diverged = true;
-    return metrics_log_state(session->metrics, trainer_state_name(TRAINER_DIVERGED), step, diagnosis, error);
+    if (metrics_log_state(session->metrics, trainer_state_name(TRAINER_DIVERGED), step, diagnosis, error))
+        return -1;
+    session_board_state(session, step, trainer_state_name(TRAINER_DIVERGED), diagnosis);
+    return 0;
 }
 
 static int on_finding(void *context, const struct finding *finding, struct error *error)
 {
     struct session *session = context;
-    return metrics_log_finding(session->metrics, finding, error);
+    if (metrics_log_finding(session->metrics, finding, error))
+        return -1;
+    session_board_finding(session, finding);
+    return 0;
 }
 
 static int on_rollback(void *context, struct network *network, const struct training_state *state, const char *name,
@@ -70,7 +86,10 @@ static int on_rollback(void *context, struct network *network, const struct trai
 {
     struct session *session = context;
     session->diverged = false; /* its record is cut */
-    return session_go_back(session, network, state, name, error);
+    if (session_go_back(session, network, state, name, error))
+        return -1;
+    session_board_go_back(session, name ? 0 : state->step); /* with a name: to other records */
+    return 0;
 }
 
 /* The newest checkpoint of those asked for that is not behind `limit`; -1: there is none. */

@@ -341,6 +341,7 @@ int settings_default(struct settings *settings, struct error *error)
 {
     memset(settings, 0, sizeof *settings);
     strcpy(settings->data, "synthetic");
+    settings->tensorboard = true;
     return set_preset(settings, SETTINGS_PRESET, error);
 }
 

@@ -35,6 +35,7 @@ struct settings {
     char session[SETTINGS_PATH_SIZE];      /* name of a new session; empty: made up */
     char sessions_dir[SETTINGS_PATH_SIZE]; /* empty: the default (see sessions_directory) */
     char config[SETTINGS_PATH_SIZE];       /* empty: none */
+    bool tensorboard;                      /* write its events while a run trains */
     bool json, help;
     uint64_t given; /* bit i: row i was set by a config file or an option, not by the preset */
 };

@@ -108,6 +108,7 @@ const struct setting settings_table[] = {
     {"on-divergence", RUN, AT(train.on_divergence), CHOICE(divergence_words, "pause|rollback|continue"),
      .help = "at a step that is not finite: wait, go back at half the lr, or pass over its batch"},
     {"log-every", RUN, AT(train.log_every), NUMBER(INT, 1, 1000000), .help = "steps between records of the metrics"},
+    {"tensorboard", RUN, AT(tensorboard), SWITCH, .help = "write events for TensorBoard into the session's folder"},
 
     {"session", UNSAVED(SETTING_FIXED), TEXT(session, "NAME"),
      .help = "name of the new session (else date, preset and a number)"},

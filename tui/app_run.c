@@ -274,6 +274,7 @@ static void take_events(struct app *app)
     struct port *port = run_parts(app->run)->port;
     struct event event;
     struct error error;
+    char warning[SESSION_WARNING_SIZE];
 
     /* before the events: a rollback takes those away that were behind it */
     while (port_next_probe(port, app->incoming)) {
@@ -283,6 +284,8 @@ static void take_events(struct app *app)
     }
     while (port_next_event(port, &event))
         take_event(app, &event);
+    if (session_take_warning(run_parts(app->run)->session, warning))
+        app_log(app, JOURNAL_WARNING, "%s", warning);
 }
 
 /* The trainer's thread is at its end: what it left is taken, and the session told. */

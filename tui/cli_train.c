@@ -70,15 +70,19 @@ static int begin(struct progress *progress, struct run *run, struct cli_script *
 
 /* ---- Running ---- */
 
-static void drain(struct progress *progress, struct trainer *trainer, struct cli_script *script,
+static void drain(struct progress *progress, const struct run_parts *parts, struct cli_script *script,
                   struct snapshot *snapshot)
 {
+    struct trainer *trainer = parts->trainer;
     struct event event;
+    char warning[SESSION_WARNING_SIZE];
     trainer_snapshot(trainer, snapshot);
     while (trainer_next_event(trainer, &event)) {
         progress_event(progress, &event, snapshot);
         cli_script_hear(script, &event);
     }
+    if (session_take_warning(parts->session, warning))
+        progress_line(progress, "warning: %s", warning);
 }
 
 /* The run waits, and nobody can have it go on: no line of a script, and nobody who is attached. Who has paused it from
@@ -103,7 +107,7 @@ static void watch(struct progress *progress, const struct run *run, struct cli_s
             trainer_request_stop(trainer);
             progress_line(progress, "stopping: saving after this step (again: leave at once, without saving)");
         }
-        drain(progress, trainer, script, &snapshot);
+        drain(progress, run_parts(run), script, &snapshot);
         cli_script_read(script);
         if (!deserted && is_deserted(run, script, &snapshot)) {
             deserted = true;
@@ -112,7 +116,7 @@ static void watch(struct progress *progress, const struct run *run, struct cli_s
         }
         progress_show(progress, &snapshot);
     } while (!trainer_has_ended(snapshot.state));
-    drain(progress, trainer, script, &snapshot);
+    drain(progress, run_parts(run), script, &snapshot);
     cli_script_read(script);
     progress_close(progress);
 }

@@ -7,6 +7,7 @@
 #include "engine/synthetic.h"
 #include "tui/attach.h"
 #include "tui/platform.h"
+#include "tui/run_events.h"
 #include "tui/serve.h"
 
 #include <stdarg.h>
@@ -264,8 +265,10 @@ static int build(struct run *run, const struct run_request *request, struct erro
         return -1;
     parts->port = trainer_port(parts->trainer);
     note_network(parts);
-    if (!parts->done)
+    if (!parts->done) {
+        run_begin_events(parts, run->partition.train);
         serve_run(run);
+    }
     return 0;
 }
 

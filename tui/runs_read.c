@@ -103,15 +103,6 @@ static void compare_settings(const struct settings *there, const struct settings
     }
 }
 
-/* "when accuracy > 1% note hi" notes "hi". */
-static const char *noted(const struct command *command)
-{
-    static const char word[] = "note ";
-    const char *at = strstr(command->text, word);
-
-    return at ? at + strlen(word) : command->text;
-}
-
 static void take_metrics(const struct metrics *metrics, struct run_details *details)
 {
     snprintf(details->message, sizeof(details->message), "%s", metrics->end_message);
@@ -119,7 +110,7 @@ static void take_metrics(const struct metrics *metrics, struct run_details *deta
         details->last = metrics->epochs[metrics->epoch_count - 1];
     for (int i = 0; i < metrics->command_count; i++)
         if (metrics->commands[i].command.kind == COMMAND_NOTE && metrics->commands[i].ok)
-            snprintf(details->note, sizeof(details->note), "%s", noted(&metrics->commands[i].command));
+            snprintf(details->note, sizeof(details->note), "%s", command_noted(&metrics->commands[i].command));
 }
 
 void runs_read_details(const struct settings *settings, const char *name, struct run_details *details)

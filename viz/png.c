@@ -122,3 +122,18 @@ int png_write_canvas(const char *path, const struct canvas *canvas, const struct
         return error_set(error, "%s: only a canvas of pixels can be written as a PNG", path);
     return png_write(path, rgb, width, height, texts, text_count, error);
 }
+
+int png_encode(const uint8_t *rgb, int width, int height, char **data, size_t *size, struct error *error)
+{
+    FILE *file = open_memstream(data, size);
+    if (!file)
+        return error_set(error, "out of memory for a PNG");
+    int result = write_image(file, rgb, width, height, NULL, 0, error);
+    if (fclose(file) && !result)
+        result = error_set(error, "out of memory for a PNG");
+    if (result) {
+        free(*data);
+        *data = NULL;
+    }
+    return result;
+}

@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 
+#include <stddef.h>
 #include <stdint.h>
 
 struct canvas;
@@ -20,5 +21,8 @@ int png_write(const char *path, const uint8_t *rgb, int width, int height, const
 /* The same of a pixel canvas. */
 int png_write_canvas(const char *path, const struct canvas *canvas, const struct png_caption *texts, int text_count,
                      struct error *error);
+
+/* The bytes of such a file without texts, to be freed by the caller. */
+int png_encode(const uint8_t *rgb, int width, int height, char **data, size_t *size, struct error *error);
 
 #endif
