@@ -76,7 +76,7 @@ int checkpoint_save(const char *path, struct network *network, const struct chec
         {"unsound", info->state.unsound ? "true" : "false"},
         {"settings", info->settings_digest},
     };
-    result = tensors_save(path, network, metadata, sizeof metadata / sizeof *metadata, error);
+    result = tensors_save(path, network, TENSORS_STATE, metadata, sizeof metadata / sizeof *metadata, error);
 out:
     free(state.data);
     free(run.data);

@@ -151,6 +151,21 @@ static const struct {
     [RECORD_PROBE] = {"probe", probe_fields, COUNT(probe_fields)}, /* the rest: probe_record.h */
 };
 
+struct fields record_fields(enum record_kind kind)
+{
+    return (struct fields){record_table[kind].fields, record_table[kind].field_count};
+}
+
+struct fields record_wait_fields(void)
+{
+    return (struct fields){wait_fields, COUNT(wait_fields)};
+}
+
+struct fields record_platform_fields(void)
+{
+    return (struct fields){platform_fields, COUNT(platform_fields)};
+}
+
 static void write_wait(const struct command_record *record, struct text *line)
 {
     if (record->command.kind != COMMAND_WAIT || !record->ok)

@@ -62,4 +62,10 @@ long record_unknown_step(const char *line, size_t length);
 bool record_is_kind(enum record_kind kind, const char *line, size_t length);
 long record_step(const struct record *record);
 
+/* The members of a kind but for RECORD_PROBE (probe_record.h); those of what a command waits for, and of what a start
+ * tells of the machine, in their structs. */
+struct fields record_fields(enum record_kind kind);
+struct fields record_wait_fields(void);
+struct fields record_platform_fields(void);
+
 #endif

@@ -30,6 +30,16 @@ static const struct field point_fields[] = {
     FIELD(probe_point, clipped, FIELD_FLOAT),
 };
 
+struct fields probe_head_fields(void)
+{
+    return (struct fields){head_fields, COUNT(head_fields)};
+}
+
+struct fields probe_point_fields(void)
+{
+    return (struct fields){point_fields, COUNT(point_fields)};
+}
+
 /* ---- Counts ---- */
 
 static const char alphabet[] = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-_";

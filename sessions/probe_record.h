@@ -14,5 +14,8 @@
 void probe_record_write(const struct probe *probe, struct text *text);
 /* NULL when a member is absent or not valid, or there is no memory. The caller destroys it. */
 struct probe *probe_record_read(const json_t *object);
+/* The members of a probe that are one number, and those of its points that are a list with one for each. */
+struct fields probe_head_fields(void);
+struct fields probe_point_fields(void);
 
 #endif

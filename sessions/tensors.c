@@ -48,63 +48,73 @@ static float *make_buffer(const struct network *network)
 
 /* ---- Saving ---- */
 
-/* The list of what is saved; freed by the caller. */
-static struct tensor_shape *make_shapes(const struct network *network, int *shape_count)
+/* One tensor of the file. */
+struct saved {
+    const struct parameter *parameter;
+    enum parameter_part part;
+    struct tensor_shape shape;
+};
+
+static void add_saved(struct saved *saved, int *count, const struct parameter *parameter, int part, const char *prefix)
 {
-    int count, used = 0;
-    const struct parameter *parameters = network_parameters(network, &count);
-    struct tensor_shape *shapes = calloc((size_t)count * PARTS + 1, sizeof *shapes);
-    if (!shapes)
-        return NULL;
-    for (int part = 0; part < PARTS; part++) {
-        for (int i = 0; i < count; i++) {
-            if (!has_part(&parameters[i], part_table[part].part))
-                continue;
-            struct tensor_shape *shape = &shapes[used++];
-            tensor_name(&parameters[i], part, shape->name);
-            memcpy(shape->dims, parameters[i].dims, sizeof shape->dims);
-            shape->dim_count = parameters[i].dim_count;
-        }
-    }
-    *shape_count = used;
-    return shapes;
+    struct saved *next = &saved[(*count)++];
+    next->parameter = parameter;
+    next->part = part_table[part].part;
+    snprintf(next->shape.name, sizeof next->shape.name, "%s%s", prefix, parameter->name);
+    memcpy(next->shape.dims, parameter->dims, sizeof next->shape.dims);
+    next->shape.dim_count = parameter->dim_count;
 }
 
-/* In the order of make_shapes. */
-static int write_values(struct safetensors_writer *writer, struct network *network, float *buffer, struct error *error)
+/* The list of what is saved; freed by the caller. */
+static struct saved *list_saved(const struct network *network, enum tensors_saved what, int *saved_count)
 {
-    int count;
+    enum { VALUE = 0, EMA = PARTS - 1 };
+    int count, used = 0;
     const struct parameter *parameters = network_parameters(network, &count);
-    for (int part = 0; part < PARTS; part++) {
+    struct saved *saved = calloc((size_t)count * PARTS + 1, sizeof *saved);
+    for (int part = 0; saved && part < (what == TENSORS_STATE ? PARTS : 1); part++) {
         for (int i = 0; i < count; i++) {
-            const struct parameter *parameter = &parameters[i];
-            if (!has_part(parameter, part_table[part].part))
-                continue;
-            if (network_read(network, parameter, part_table[part].part, buffer, error))
-                return -1;
-            if (!all_finite(buffer, parameter->count))
-                return error_set(error, "%s%s is not finite: nothing saved", part_table[part].prefix, parameter->name);
-            if (safetensors_write(writer, buffer, parameter->count, error))
-                return -1;
+            const bool averaged = what == TENSORS_AVERAGED && has_part(&parameters[i], part_table[EMA].part);
+            if (has_part(&parameters[i], part_table[part].part))
+                add_saved(saved, &used, &parameters[i], averaged ? EMA : part, part_table[part].prefix);
         }
+    }
+    *saved_count = used;
+    return saved;
+}
+
+static int write_values(struct safetensors_writer *writer, struct network *network, const struct saved *saved,
+                        int count, float *buffer, struct error *error)
+{
+    for (int i = 0; i < count; i++) {
+        const struct parameter *parameter = saved[i].parameter;
+        if (network_read(network, parameter, saved[i].part, buffer, error))
+            return -1;
+        if (!all_finite(buffer, parameter->count))
+            return error_set(error, "%s is not finite: nothing saved", saved[i].shape.name);
+        if (safetensors_write(writer, buffer, parameter->count, error))
+            return -1;
     }
     return 0;
 }
 
-int tensors_save(const char *path, struct network *network, const struct metadata *metadata, int metadata_count,
-                 struct error *error)
+int tensors_save(const char *path, struct network *network, enum tensors_saved what, const struct metadata *metadata,
+                 int metadata_count, struct error *error)
 {
     int result = -1, count = 0;
     struct safetensors_writer *writer = NULL;
-    struct tensor_shape *shapes = make_shapes(network, &count);
+    struct saved *saved = list_saved(network, what, &count);
+    struct tensor_shape *shapes = calloc((size_t)count + 1, sizeof *shapes);
     float *buffer = make_buffer(network);
-    if (!shapes || !buffer) {
+    if (!saved || !shapes || !buffer) {
         error_set(error, "cannot save %s: out of memory", path);
         goto out;
     }
+    for (int i = 0; i < count; i++)
+        shapes[i] = saved[i].shape;
     if (safetensors_create(path, shapes, count, metadata, metadata_count, &writer, error))
         goto out;
-    if (write_values(writer, network, buffer, error)) {
+    if (write_values(writer, network, saved, count, buffer, error)) {
         safetensors_abandon(writer);
         goto out;
     }
@@ -112,6 +122,7 @@ int tensors_save(const char *path, struct network *network, const struct metadat
 out:
     free(buffer);
     free(shapes);
+    free(saved);
     return result;
 }
 

@@ -10,9 +10,15 @@ enum tensors_wanted {
     TENSORS_WEIGHTS /* values alone; averages start as the values */
 };
 
-/* All values, momenta and averages of the network. Fails when one is not finite. */
-int tensors_save(const char *path, struct network *network, const struct metadata *metadata, int metadata_count,
-                 struct error *error);
+enum tensors_saved {
+    TENSORS_STATE,   /* values, momenta and averages, by the prefixes of their names */
+    TENSORS_VALUES,  /* values alone */
+    TENSORS_AVERAGED /* the averages in their place, where there are some, without a prefix */
+};
+
+/* Fails when a value is not finite. */
+int tensors_save(const char *path, struct network *network, enum tensors_saved what, const struct metadata *metadata,
+                 int metadata_count, struct error *error);
 
 /* Checks every name, shape and value first: on error the network is unchanged, and the message lists what is missing,
  * unexpected or of another shape. "momentum." and "ema." tensors that the network does not want are passed over. */

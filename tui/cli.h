@@ -13,7 +13,7 @@
 /* Exit codes of the program. */
 enum cli_status { CLI_DONE = 0, CLI_FAILED = 1, CLI_USAGE = 2, CLI_INTERRUPTED = 130 };
 
-enum { CLI_OPTIONS = 8, CLI_VALUE_SIZE = 64 };
+enum { CLI_OPTIONS = 12, CLI_VALUE_SIZE = 64 };
 
 /* An option of one subcommand alone; the others are settings. */
 struct cli_option {

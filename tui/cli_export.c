@@ -1,23 +1,27 @@
-/* `nfbench export`: a session's pictures as PNG files. */
+/* `nfbench export`: a session's pictures as PNG files, and what other programs read of it. */
+#include "sessions/tensorboard.h"
 #include "tui/cli.h"
 #include "tui/cli_progress.h"
-#include "tui/export.h"
+#include "tui/export_data.h"
 
 #include <limits.h>
 #include <string.h>
 #include <unistd.h>
 
-/* What came of the rows that were asked for. */
+/* What came of what was asked for. */
 struct results {
+    const struct cli *cli;
     json_t *files, *skipped; /* arrays; of --json */
     int written, failed;
-    bool named; /* each row was asked for by its name: none may be missing */
+    bool named;                /* each row was asked for by its name: none may be missing */
+    struct tensorboard *board; /* to which the pictures go; NULL: into files of their own */
 };
 
 static int read_options(const struct cli *cli, struct export_source *source, struct export_set *set,
                         struct error *error)
 {
     const char *what = cli_value(cli, "what"), *theme = cli_value(cli, "theme");
+    const bool data = cli_value(cli, "csv") || cli_value(cli, "tensorboard") || cli_value(cli, "safetensors");
     long scale;
     if (what && cli_value(cli, "all"))
         return error_set(error, "--all is every picture, --what some of them: give one of the two");
@@ -29,6 +33,8 @@ static int read_options(const struct cli *cli, struct export_source *source, str
         cli_number(cli, "step", -1, 0, LONG_MAX, &source->probe_at, error) != 0 ||
         cli_checkpoint(cli, MEASURE_BEST, &source->checkpoint, error) != 0 || cli_split(cli, &source->part, error) != 0)
         return -1;
+    if (data && !what && !cli_value(cli, "all"))
+        *set = (struct export_set){{false}};
     source->scale = (int)scale;
     source->theme = theme_find(theme ? theme : "light");
     if (!source->theme)
@@ -36,8 +42,10 @@ static int read_options(const struct cli *cli, struct export_source *source, str
     return 0;
 }
 
-static void tell_written(const struct cli *cli, struct results *results, const char *name, const char *path)
+static void tell_written(void *context, const char *name, const char *path)
 {
+    struct results *results = context;
+    const struct cli *cli = results->cli;
     results->written++;
     if (cli->settings.json)
         json_array_append_new(results->files, json_pack("{s:s, s:o}", "name", name, "path", cli_json_text(path)));
@@ -46,8 +54,9 @@ static void tell_written(const struct cli *cli, struct results *results, const c
     fflush(stdout); /* a network's pictures take a while: each is told as it is there */
 }
 
-static void tell_failed(const struct cli *cli, struct results *results, const char *name, const struct error *error)
+static void tell_failed(struct results *results, const char *name, const struct error *error)
 {
+    const struct cli *cli = results->cli;
     results->failed++;
     if (cli->settings.json)
         json_array_append_new(results->skipped,
@@ -61,35 +70,55 @@ static int show_progress(void *context, int done, int total)
     return 0;
 }
 
-/* One picture; of the network's, the first measures the images and shows how far it is. */
-static int write_picture(const struct cli *cli, struct export_source *source, int row, char path[EXPORT_PATH_SIZE],
+/* One picture; of the network's, the first measures the images and shows how far it is. `path` stays empty where it
+ * goes to TensorBoard. */
+static int write_picture(struct results *results, struct export_source *source, int row, char path[EXPORT_PATH_SIZE],
                          struct error *error)
 {
     struct progress progress;
     progress_open(&progress, STDERR_FILENO);
     source->progress = show_progress;
     source->context = &progress;
-    int status = export_write(source, row, cli_value(cli, "to"), path, error);
+    int status = results->board ? export_write_event(source, row, results->board, error)
+                                : export_write(source, row, cli_value(results->cli, "to"), path, error);
     progress_close(&progress);
     source->progress = NULL;
     source->context = NULL;
     return status;
 }
 
-static void write_set(struct cli *cli, struct export_source *source, const struct export_set *set,
-                      struct results *results)
+static void write_set(struct export_source *source, const struct export_set *set, struct results *results)
 {
     const struct export_row *row;
     for (int i = 0; (row = export_row(i)); i++) {
-        char path[EXPORT_PATH_SIZE];
+        char path[EXPORT_PATH_SIZE] = "";
         struct error error = {""};
         if (!set->rows[i])
             continue;
-        if (write_picture(cli, source, i, path, &error) == 0)
-            tell_written(cli, results, row->name, path);
-        else
-            tell_failed(cli, results, row->name, &error);
+        if (write_picture(results, source, i, path, &error) != 0)
+            tell_failed(results, row->name, &error);
+        else if (*path)
+            tell_written(results, row->name, path);
     }
+}
+
+/* For other programs. */
+static int write_data(struct export_source *source, struct results *results, struct error *error)
+{
+    const char *csv = cli_value(results->cli, "csv"), *logdir = cli_value(results->cli, "tensorboard"),
+               *weights = cli_value(results->cli, "safetensors");
+    char path[EXPORT_PATH_SIZE];
+    if (csv && export_csv(source, csv, tell_written, results, error) != 0)
+        return -1;
+    if (weights && export_weights_file(source, weights, error) != 0)
+        return -1;
+    if (weights)
+        tell_written(results, "safetensors", weights);
+    if (logdir && export_open_events(source, logdir, &results->board, path, error) != 0)
+        return -1;
+    if (logdir)
+        tell_written(results, "tensorboard", path);
+    return 0;
 }
 
 /* Of all pictures some may have nothing to show, of those named none. */
@@ -114,7 +143,8 @@ enum cli_status cli_export(struct cli *cli)
     struct session *session = NULL;
     struct export_source source = {.session = NULL}, options = source;
     struct export_set set;
-    struct results results = {json_array(), json_array(), 0, 0, cli_value(cli, "what") != NULL};
+    struct results results = {
+        .cli = cli, .files = json_array(), .skipped = json_array(), .named = cli_value(cli, "what") != NULL};
     enum cli_status status = CLI_FAILED;
     if (read_options(cli, &options, &set, &error) != 0) {
         status = cli_usage(cli, &error);
@@ -138,11 +168,16 @@ enum cli_status cli_export(struct cli *cli)
     source.probe_at = options.probe_at;
     source.checkpoint = options.checkpoint;
     source.part = options.part;
-    write_set(cli, &source, &set, &results);
+    if (write_data(&source, &results, &error) != 0) {
+        cli_failed(cli, &error);
+        goto out;
+    }
+    write_set(&source, &set, &results);
     cli_note(source.measure.device_note);
     cli_note(source.measure.note);
     status = finish(cli, &source, &results);
 out:
+    tensorboard_close(results.board);
     export_close(&source);
     session_close(session);
     json_decref(results.files);

@@ -129,16 +129,15 @@ char *export_caption(const char *session, long step, const struct settings *sett
     return text;
 }
 
-/* The step that a row's picture is of. */
-static long step_of(const struct export_source *source, const struct export_row *row)
+long export_step_of(const struct export_source *source, int row)
 {
-    const struct probe *probe = row->probes ? export_probe(source) : NULL;
-    return probe ? probe->step : row->network && source->opened ? source->measure.state.step : source->step;
+    const struct probe *probe = table[row].probes ? export_probe(source) : NULL;
+    return probe ? probe->step : table[row].network && source->opened ? source->measure.state.step : source->step;
 }
 
 /* Where the row's picture goes; the folder is there then. */
-static int find_path(const struct export_source *source, const struct export_row *row, const char *folder,
-                     char path[EXPORT_PATH_SIZE], struct error *error)
+static int find_path(const struct export_source *source, int row, const char *folder, char path[EXPORT_PATH_SIZE],
+                     struct error *error)
 {
     char images[EXPORT_PATH_SIZE];
     if (!folder) {
@@ -148,7 +147,7 @@ static int find_path(const struct export_source *source, const struct export_row
     }
     if (file_make_folders(folder, error))
         return -1;
-    return path_format(path, error, "%s/step-%06ld-%s.png", folder, step_of(source, row), row->name);
+    return path_format(path, error, "%s/step-%06ld-%s.png", folder, export_step_of(source, row), table[row].name);
 }
 
 int export_write(struct export_source *source, int row, const char *folder, char path[EXPORT_PATH_SIZE],
@@ -158,11 +157,11 @@ int export_write(struct export_source *source, int row, const char *folder, char
     char *caption = NULL;
     int status = table[row].draw(source, &canvas, error);
     if (status == 0) {
-        caption = export_caption(session_name(source->session), step_of(source, &table[row]), &source->settings);
+        caption = export_caption(session_name(source->session), export_step_of(source, row), &source->settings);
         status = caption ? 0 : error_set(error, "out of memory");
     }
     if (status == 0)
-        status = find_path(source, &table[row], folder, path, error);
+        status = find_path(source, row, folder, path, error);
     if (status == 0) {
         const struct png_caption text = {.key = "nfbench:session", .value = caption};
         status = png_write_canvas(path, canvas, &text, 1, error);

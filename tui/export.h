@@ -60,6 +60,9 @@ int export_open(struct export_source *source, struct session *session, const str
                 struct error *error);
 void export_close(struct export_source *source);
 
+/* The step that a row's picture is of. */
+long export_step_of(const struct export_source *source, int row);
+
 /* Writes FOLDER/step-STEP-NAME.png, with the session, the step and its settings as text in it (iTXt); the folder is
  * made. `folder` NULL: the session's images. */
 int export_write(struct export_source *source, int row, const char *folder, char path[EXPORT_PATH_SIZE],

@@ -40,7 +40,7 @@ static const struct cli_command commands[] = {
      .about = "SESSION is a name that `nfbench sessions` lists, or the path of its folder. What is not given stays as "
               "the session has it.",
      .settings = "epochs steps lr data device precision threads checkpoint-every log-every probe-every on-divergence "
-                 "sessions-dir json",
+                 "tensorboard sessions-dir json",
      .options = {{"screen", NULL, "on the live screen, with its curves from the beginning"},
                  {"keep-running", NULL, KEEP_RUNNING},
                  {"script", "FILE|-", "commands, as of `nfbench train`"},
@@ -64,7 +64,7 @@ static const struct cli_command commands[] = {
          "The step is made again from the nearest checkpoint before it, to the bit. The other session is only read, "
          "and may be training. `nfbench resume` goes on with the fork, which has the curves of before.",
      .settings = "epochs steps lr data device precision threads checkpoint-every log-every probe-every on-divergence "
-                 "sessions-dir json",
+                 "tensorboard sessions-dir json",
      .options = {{"at", "last|best|good|STEP|NAME", "from this step or checkpoint (last)"},
                  {"name", "NAME", "of the fork (made of the session's and the step)"}},
      .min_operands = 1,
@@ -95,10 +95,12 @@ static const struct cli_command commands[] = {
      .main = cli_test},
     {.name = "export",
      .operands = "SESSION",
-     .summary = "writes a session's pictures as PNG files: curves, signal propagation, histograms",
+     .summary = "writes a session's pictures as PNG files, or its records and weights for other programs",
      .about = "Of the session's log, without more being said: loss, accuracy, signal, gradients, weights, histograms, "
               "variances, density, learning-rate, gradient-norm. Of its network and images, with --all or by --what: "
-              "augmentation, samples, classes, mistakes, losses, confusion, filters. Each picture's path is printed.",
+              "augmentation, samples, classes, mistakes, losses, confusion, filters. Each file's path is printed. With "
+              "--csv, --tensorboard or --safetensors no pictures but those that --all or --what ask for; with "
+              "--tensorboard these become part of the events.",
      .settings = "data device precision threads sessions-dir json",
      .options = {{"all", NULL, "every picture, those of the network and the images, too"},
                  {"what", "LIST", "these pictures, by their names with commas between them"},
@@ -107,7 +109,10 @@ static const struct cli_command commands[] = {
                  {"to", "DIR", "into this folder (the session's images)"},
                  {"theme", "light|dark|mono", "their colours (light)"},
                  {"checkpoint", "last|best|good|STEP|NAME", "of the network's pictures (best, else last)"},
-                 {"split", "test|validation|train", "images of the network's pictures (test)"}},
+                 {"split", "test|validation|train", "images of the network's pictures (test)"},
+                 {"csv", "DIR", "the records as tables, into this folder"},
+                 {"tensorboard", "LOGDIR", "events for TensorBoard, into LOGDIR/SESSION"},
+                 {"safetensors", "FILE", "the weights for PyTorch: of --checkpoint, averaged where there are such"}},
      .min_operands = 1,
      .max_operands = 1,
      .main = cli_export},
@@ -141,7 +146,7 @@ static const struct cli_command commands[] = {
          "which it is lowest: both are known as good starts. Nothing is saved; `lrfind` on the screen does the "
          "same from where a run is.",
      .settings = "* -lr -epochs -steps -schedule -warmup -step-epochs -step-factor -checkpoint-every -probe-every "
-                 "-log-every -on-divergence -session -sessions-dir",
+                 "-log-every -on-divergence -tensorboard -session -sessions-dir",
      .options = {{"from", "X", "the first rate (1e-05)"},
                  {"to", "X", "the last rate (1)"},
                  {"for", "N", "steps, 20 to 1000 (100)"},

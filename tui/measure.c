@@ -6,6 +6,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+int measure_load(struct session *session, const struct checkpoint_choice *checkpoint, struct network *network,
+                 struct training_state *state, char note[256], struct error *error)
+{
+    if (checkpoint->which != MEASURE_BEST)
+        return session_load_choice(session, checkpoint, network, state, note, error);
+    if (session_load(session, CHECKPOINT_BEST, network, state, note, error) == 0)
+        return 0;
+    return session_load(session, CHECKPOINT_LATEST, network, state, note, error);
+}
+
 int measure_open(struct measure *measure, struct session *session, const struct settings *settings,
                  const struct checkpoint_choice *checkpoint, struct error *error)
 {
@@ -15,11 +25,7 @@ int measure_open(struct measure *measure, struct session *session, const struct 
                          measure->device_note, error) != 0)
         return -1;
     measure->averaged = measure->settings.train.ema > 0;
-    if (checkpoint->which != MEASURE_BEST)
-        return session_load_choice(session, checkpoint, measure->network, &measure->state, measure->note, error);
-    if (session_load(session, CHECKPOINT_BEST, measure->network, &measure->state, measure->note, error) == 0)
-        return 0;
-    return session_load(session, CHECKPOINT_LATEST, measure->network, &measure->state, measure->note, error);
+    return measure_load(session, checkpoint, measure->network, &measure->state, measure->note, error);
 }
 
 /* The images of the part, as the training split them. */

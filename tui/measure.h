@@ -34,6 +34,10 @@ struct measure {
 int measure_open(struct measure *measure, struct session *session, const struct settings *settings,
                  const struct checkpoint_choice *checkpoint, struct error *error);
 
+/* Loads a checkpoint of those (MEASURE_BEST, too) into a network of the session. */
+int measure_load(struct session *session, const struct checkpoint_choice *checkpoint, struct network *network,
+                 struct training_state *state, char note[256], struct error *error);
+
 /* Measures the images of a part ("test", "validation", "train"), settings.train.batch at a time; fills what stands
  * behind `part`. As evaluate() returns. */
 int measure_run(struct measure *measure, const char *part, int (*progress)(void *context, int done, int total),

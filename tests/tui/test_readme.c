@@ -1,6 +1,8 @@
-/* The README's tables of presets, commands and settings are what the program's own tables say. To write them anew:
- * NFBENCH_WRITE_GOLDEN=1 and run this test. */
+/* The README's tables of presets, commands, settings and records are what the program's own tables say. To write them
+ * anew: NFBENCH_WRITE_GOLDEN=1 and run this test. */
 #include "engine/model.h"
+#include "sessions/metrics_record.h"
+#include "sessions/probe_record.h"
 #include "sessions/settings.h"
 #include "tui/command.h"
 
@@ -53,10 +55,52 @@ static void write_settings(FILE *file)
     }
 }
 
+static void write_members(FILE *file, struct fields fields)
+{
+    for (int i = 0; i < fields.count; i++)
+        fprintf(file, "%s`%s`", i ? ", " : "", fields.fields[i].name);
+}
+
+/* What is in the logs (metrics.jsonl, commands.jsonl). */
+static void write_records(FILE *file)
+{
+    static const struct {
+        const char *name, *what;
+        enum record_kind kind;
+    } rows[] = {{"step", "a training step, counted from 1", RECORD_STEP},
+                {"epoch", "an epoch's end, the run's, or `eval`", RECORD_EPOCH},
+                {"probe", "the signal in every block, after so many steps", RECORD_PROBE},
+                {"health", "something began or is over", RECORD_FINDING},
+                {"state", "a run starts or ends", RECORD_STATE},
+                {"command", "done between this step and the next", RECORD_COMMAND}};
+    fputs("| kind | what | members |\n|---|---|---|\n", file);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        fprintf(file, "| `%s` | %s | ", rows[i].name, rows[i].what);
+        write_members(file, rows[i].kind == RECORD_PROBE ? probe_head_fields() : record_fields(rows[i].kind));
+        if (rows[i].kind == RECORD_PROBE) {
+            fputs("; ", file);
+            write_members(file, probe_point_fields());
+            fputs("; `values`, `variances`", file);
+        }
+        if (rows[i].kind == RECORD_COMMAND) {
+            fputs("; `waits`: ", file);
+            write_members(file, record_wait_fields());
+        }
+        if (rows[i].kind == RECORD_STATE) {
+            fputs("; `platform`: ", file);
+            write_members(file, record_platform_fields());
+        }
+        fputs(" |\n", file);
+    }
+}
+
 static const struct table {
     const char *name;
     void (*write)(FILE *file);
-} tables[] = {{"presets", write_presets}, {"commands", command_markdown}, {"settings", write_settings}};
+} tables[] = {{"presets", write_presets},
+              {"commands", command_markdown},
+              {"settings", write_settings},
+              {"records", write_records}};
 
 static char *expected_table(const struct table *table)
 {

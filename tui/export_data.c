@@ -1,0 +1,108 @@
+/* See export_data.h. */
+#include "tui/export_data.h"
+
+#include "sessions/csv.h"
+#include "sessions/tensorboard.h"
+#include "sessions/tensors.h"
+#include "tui/run.h"
+#include "viz/png.h"
+
+#include <stdlib.h>
+#include <sys/stat.h>
+
+/* ---- Tables ---- */
+
+int export_csv(const struct export_source *source, const char *folder, export_told *told, void *context,
+               struct error *error)
+{
+    const char *name;
+    for (int i = 0; (name = csv_table(i)); i++) {
+        char path[FILE_PATH_SIZE];
+        if (csv_write(i, &source->metrics, folder, path, error) != 0)
+            return -1;
+        told(context, name, path);
+    }
+    return 0;
+}
+
+/* ---- Weights ---- */
+
+static int save_weights(const struct export_source *source, struct network *network, const char *path,
+                        struct error *error)
+{
+    struct training_state state;
+    char note[256];
+    if (measure_load(source->session, &source->checkpoint, network, &state, note, error) != 0)
+        return -1;
+    char *caption = export_caption(session_name(source->session), state.step, &source->settings);
+    const bool averaged = source->settings.train.ema > 0;
+    const struct metadata metadata[] = {
+        {"format", "pt"}, {"nfbench:session", caption}, {"weights", averaged ? "averaged" : "raw"}};
+    const int result = caption ? tensors_save(path, network, averaged ? TENSORS_AVERAGED : TENSORS_VALUES, metadata,
+                                              sizeof metadata / sizeof *metadata, error)
+                               : error_set(error, "out of memory");
+    free(caption);
+    return result;
+}
+
+int export_weights_file(const struct export_source *source, const char *path, struct error *error)
+{
+    struct settings settings = source->settings;
+    struct backend *backend = NULL;
+    struct network *network = NULL;
+    char device[DEVICE_TEXT_SIZE], note[DEVICE_NOTE_SIZE];
+    if (run_open_network(&settings, NULL, &backend, &network, device, note, error) != 0)
+        return -1;
+    const int result = save_weights(source, network, path, error);
+    network_destroy(network);
+    backend->destroy(backend);
+    return result;
+}
+
+/* ---- TensorBoard ---- */
+
+/* When the session's last record was written. */
+static double last_record(const struct session *session)
+{
+    char path[FILE_PATH_SIZE];
+    struct stat status;
+    if (path_format(path, NULL, "%s/metrics.jsonl", session_path(session)) || stat(path, &status) != 0)
+        return 0;
+    return (double)status.st_mtim.tv_sec;
+}
+
+int export_open_events(const struct export_source *source, const char *logdir, struct tensorboard **out,
+                       char path[EXPORT_PATH_SIZE], struct error *error)
+{
+    const struct metrics *metrics = &source->metrics;
+    *out = NULL;
+    if (path_format(path, error, "%s/%s", logdir, session_name(source->session)) || file_make_folders(path, error) ||
+        tensorboard_open(path, out, error))
+        return -1;
+    if (tensorboard_start(*out, metrics, 0, last_record(source->session), error) == 0 &&
+        tensorboard_settings(*out, &source->settings, 0, error) == 0 &&
+        (!*metrics->end_state ||
+         tensorboard_state(*out, metrics->last_step, metrics->end_state, metrics->end_message, error) == 0))
+        return 0;
+    tensorboard_close(*out);
+    *out = NULL;
+    return -1;
+}
+
+int export_write_event(struct export_source *source, int row, struct tensorboard *board, struct error *error)
+{
+    struct tensorboard_picture picture = {.name = export_row(row)->name};
+    struct canvas *canvas = NULL;
+    char *png = NULL;
+    if (export_row(row)->draw(source, &canvas, error) != 0)
+        return -1;
+    const uint8_t *rgb = canvas_pixels(canvas, &picture.width, &picture.height);
+    int status = png_encode(rgb, picture.width, picture.height, &png, &picture.size, error);
+    if (status == 0) {
+        picture.png = png;
+        status = tensorboard_picture(board, &picture, export_step_of(source, row), error);
+    }
+    free(png);
+    canvas_destroy(canvas);
+    return status;
+}
