@@ -48,7 +48,7 @@ void app_fail(struct app *app, const char *title)
 
 /* ---- News of the run ---- */
 
-static void take_best(struct scene *scene, const struct epoch_record *epoch)
+void app_take_best(struct scene *scene, const struct epoch_record *epoch)
 {
     if (!epoch->best)
         return;
@@ -62,7 +62,7 @@ void app_find_best(struct scene *scene, const struct metrics *history)
     scene->best = -1;
     scene->best_step = 0;
     for (int i = 0; i < history->epoch_count; i++)
-        take_best(scene, &history->epochs[i]);
+        app_take_best(scene, &history->epochs[i]);
 }
 
 int app_add_probes(struct app *app, const struct metrics *history, struct error *error)
@@ -90,7 +90,7 @@ static void log_epoch(struct app *app, const struct epoch_record *epoch)
     char text[256];
     size_t used;
 
-    take_best(scene, epoch);
+    app_take_best(scene, epoch);
     if (epoch->run_end)
         scene->results = *epoch;
     if (epoch->epoch_end)
@@ -196,73 +196,24 @@ static void log_finding(struct app *app, const struct finding *finding)
         app_explain_divergence(app, finding->text);
 }
 
-static int read_records(struct app *app, struct metrics *out, struct error *error)
-{
-    const struct run_parts *parts = run_parts(app->run);
-    struct session *session;
-    int result;
-
-    if (session_open(parts->settings, session_path(parts->session), SESSION_READ, &session, error))
-        return -1;
-    result = session_metrics(session, out, error);
-    session_close(session);
-    return result;
-}
-
-/* The run has other records than those on the screen. */
-static void read_course(struct app *app)
-{
-    struct metrics metrics;
-    struct error error;
-
-    curves_cut(app->scene.curves, -1);
-    probes_cut(app->scene.probes, -1);
-    if (read_records(app, &metrics, &error)) {
-        app_log(app, JOURNAL_ERROR, "the curves are not there: %s", error.message);
-        return;
-    }
-    if (metrics.command_count > 0 && metrics.commands[metrics.command_count - 1].command.kind == COMMAND_ROLLBACK)
-        metrics.command_count--; /* which brought it there: its event is to come */
-    app_find_best(&app->scene, &metrics);
-    if (curves_add_history(app->scene.curves, &metrics, &error) || app_add_probes(app, &metrics, &error))
-        app_log(app, JOURNAL_ERROR, "the curves have a gap: %s", error.message);
-    metrics_free(&metrics);
-}
-
-/* Steps are undone, and with them the best of the run perhaps: an earlier one is it then. */
-static void go_back(struct app *app, long step)
-{
-    struct metrics metrics;
-    struct error error;
-
-    probes_cut(app->scene.probes, step);
-    if (app->scene.best_step <= step)
-        return;
-    if (read_records(app, &metrics, &error)) {
-        app_log(app, JOURNAL_ERROR, "the best so far is not known: %s", error.message);
-        return;
-    }
-    app_find_best(&app->scene, &metrics);
-    metrics_free(&metrics);
-}
-
 static void take_event(struct app *app, const struct event *event)
 {
     struct error error;
 
     app->dirty = true;
-    if (curves_add_event(app->scene.curves, event, &error))
+    app_keep_event(app, event);
+    if (!app_knows_command(app, event) && curves_add_event(app->scene.curves, event, &error))
         app_log(app, JOURNAL_ERROR, "the curves have a gap: %s", error.message);
     if (event->kind == EVENT_EPOCH)
         log_epoch(app, &event->epoch);
     else if (event->kind == EVENT_COMMAND)
         log_command(app, &event->command);
     else if (event->kind == EVENT_ROLLBACK)
-        go_back(app, event->rollback);
+        app_go_back(app, event->rollback);
     else if (event->kind == EVENT_TRIAL)
         app_follow_trial(app, &event->trial);
     else if (event->kind == EVENT_COURSE)
-        read_course(app);
+        app_read_course(app);
     else if (event->kind == EVENT_FINDING)
         log_finding(app, &event->finding);
     else if (event->kind == EVENT_MESSAGE)

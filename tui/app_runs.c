@@ -40,6 +40,7 @@ void app_close_runs(struct app *app)
     listed = NULL;
     command_know_sessions(NULL);
     run_list_clear(&app->scene.runs);
+    app_drop_events(app);
 }
 
 void app_want_runs(struct app *app)
@@ -72,6 +73,7 @@ void app_follow_runs(struct app *app)
     if (!had_parent && *app->scene.runs.parent)
         overlay_parent(app);
     charts_list_overlays(&app->scene);
+    app_take_course(app);
     if (*said)
         app_notice(app, ROLE_BAD, "%s", said);
     app->dirty = true;

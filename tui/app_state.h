@@ -18,31 +18,37 @@ struct app {
     struct launch *launch;
     struct picture *pictures[PICTURES_MOST]; /* being written, the oldest first */
     int picture_count;
-    struct run *run;             /* NULL until launched */
-    const char *script;          /* a file of commands that the run begins with; NULL: none */
-    int script_depth;            /* files that are being run, within each other */
-    bool run_ended;              /* run_finish was called */
-    bool run_failed;             /* ... or the run could not be put together: `error` says why */
-    bool interrupted;            /* by a signal */
-    bool hidden;                 /* the shell has the terminal */
-    bool deaf;                   /* the terminal's input has ended */
-    bool keep_running;           /* when the terminal goes */
-    bool alone;                  /* it has gone, and the run goes on */
-    bool asked_to_leave;         /* the newest message says what would be lost */
-    FILE *kept;                  /* screen.log, while alone; else NULL */
-    bool dirty;                  /* the scene has changed since it was drawn */
-    long saved_step;             /* last told in the log */
-    char asked_text[256];        /* the newest command that the trainer was given */
-    long pause_step;             /* where a `step` is to end; 0: none is under way */
-    struct probe *incoming;      /* the run's port copies into it */
-    long look_number;            /* of the newest look; 0: none */
-    bool images_open;            /* the view of images was shown at the last look at the run */
-    struct machine *machine;     /* from the run's begin on */
-    struct runs *runs;           /* reads the other sessions; NULL until the run is there */
-    struct nvml *nvml;           /* while training on a GPU, where its library is; else NULL */
-    double sample_time;          /* when they were last read; 0: not yet */
-    double screen_seconds;       /* ... the processor time of this thread then */
-    long frames, frames_sampled; /* drawn; ... of these by then */
+    struct run *run;           /* NULL until launched */
+    const char *script;        /* a file of commands that the run begins with; NULL: none */
+    int script_depth;          /* files that are being run, within each other */
+    bool run_ended;            /* run_finish was called */
+    bool run_failed;           /* ... or the run could not be put together: `error` says why */
+    bool interrupted;          /* by a signal */
+    bool hidden;               /* the shell has the terminal */
+    bool deaf;                 /* the terminal's input has ended */
+    bool keep_running;         /* when the terminal goes */
+    bool alone;                /* it has gone, and the run goes on */
+    bool asked_to_leave;       /* the newest message says what would be lost */
+    FILE *kept;                /* screen.log, while alone; else NULL */
+    bool dirty;                /* the scene has changed since it was drawn */
+    long saved_step;           /* last told in the log */
+    char asked_text[256];      /* the newest command that the trainer was given */
+    long pause_step;           /* where a `step` is to end; 0: none is under way */
+    struct probe *incoming;    /* the run's port copies into it */
+    long look_number;          /* of the newest look; 0: none */
+    bool images_open;          /* the view of images was shown at the last look at the run */
+    struct machine *machine;   /* from the run's begin on */
+    struct runs *runs;         /* reads the other sessions; NULL until the run is there */
+    struct event *kept_events; /* that came while the run's records are read */
+    size_t kept_room;
+    int kept_count;
+    bool course_is_another;              /* ... for the curves, too, not for the best alone */
+    long course_taken;                   /* number of the records that were read last */
+    struct command_record last_recorded; /* the last of these, whose event may be still to come */
+    struct nvml *nvml;                   /* while training on a GPU, where its library is; else NULL */
+    double sample_time;                  /* when they were last read; 0: not yet */
+    double screen_seconds;               /* ... the processor time of this thread then */
+    long frames, frames_sampled;         /* drawn; ... of these by then */
     struct error error;
     unsigned char input[INPUT_SIZE]; /* not yet understood: an escape sequence may go on */
     size_t input_count;
@@ -85,6 +91,16 @@ void app_close_runs(struct app *app);
 void app_want_runs(struct app *app);
 void app_follow_runs(struct app *app);
 
+/* app_course.c: the run has other records than those on the screen (app_read_course), or fewer; what is read is taken
+ * when it is there. */
+void app_read_course(struct app *app);
+void app_go_back(struct app *app, long step);
+void app_keep_event(struct app *app, const struct event *event);
+/* Whether a command stands on the curves already: it was recorded before its event came. */
+bool app_knows_command(struct app *app, const struct event *event);
+void app_take_course(struct app *app);
+void app_drop_events(struct app *app);
+
 /* app_run.c: the run */
 void app_log(struct app *app, enum journal_kind kind, const char *format, ...) __attribute__((format(printf, 3, 4)));
 /* A framed message over the charts, until the person closes it. */
@@ -96,6 +112,7 @@ void app_end_run(struct app *app);
 /* Paused at a step that is not finite: why, and what the person can do. */
 void app_explain_divergence(struct app *app, const char *diagnosis);
 /* Of a run with these records. */
+void app_take_best(struct scene *scene, const struct epoch_record *epoch);
 void app_find_best(struct scene *scene, const struct metrics *history);
 int app_add_probes(struct app *app, const struct metrics *history, struct error *error);
 /* app_launch.c */

@@ -25,6 +25,7 @@ struct wanted {
     long laid[CURVES_OVERLAYS];
     char details[SESSION_NAME_SIZE];
     double smoothing;
+    long course;
 };
 
 /* What the thread has read and nobody has taken. */
@@ -41,6 +42,7 @@ struct finished {
         bool failed; /* it could not be read */
     } overlays[CURVES_OVERLAYS];
     struct run_details of;
+    struct run_course course; /* read 0: nothing new */
 };
 
 /* A session that was read, as it was then. */
@@ -68,6 +70,7 @@ struct runs {
     long have_laid[CURVES_OVERLAYS];
     struct run_follow follow[CURVES_OVERLAYS];
     struct run_details details;
+    long have_course;
 };
 
 void run_list_clear(struct run_list *list)
@@ -75,6 +78,7 @@ void run_list_clear(struct run_list *list)
     free(list->rows);
     for (int i = 0; i < CURVES_OVERLAYS; i++)
         curves_destroy(list->overlays[i].curves);
+    metrics_free(&list->course.records);
     memset(list, 0, sizeof(*list));
 }
 
@@ -220,6 +224,26 @@ static void read_details(struct runs *runs, const char *name)
     wake(runs);
 }
 
+/* Before all else: the charts wait for it. */
+static void read_course(struct runs *runs, long number)
+{
+    struct run_course course = {.read = number};
+    struct error error = {""};
+
+    if (number == runs->have_course)
+        return;
+    runs->have_course = number;
+    if (runs_read_records(&runs->settings, runs->own, &course.records, &error)) {
+        course.failed = true;
+        snprintf(course.message, sizeof(course.message), "%s", error.message);
+    }
+    pthread_mutex_lock(&runs->lock);
+    metrics_free(&runs->finished.course.records);
+    runs->finished.course = course;
+    pthread_mutex_unlock(&runs->lock);
+    wake(runs);
+}
+
 static void read_parent(struct runs *runs)
 {
     char parent[SESSION_NAME_SIZE];
@@ -245,6 +269,7 @@ static bool wants_something(const struct wanted *wanted)
 
 static void look(struct runs *runs, const struct wanted *wanted)
 {
+    read_course(runs, wanted->course);
     if (!wants_something(wanted))
         return;
     read_list(runs);
@@ -307,6 +332,7 @@ static void release(struct runs *runs)
     free(runs->finished.rows);
     for (int i = 0; i < CURVES_OVERLAYS; i++)
         runs_drop_news(&runs->finished.overlays[i].news);
+    metrics_free(&runs->finished.course.records);
     if (runs->wake >= 0)
         close(runs->wake);
     pthread_cond_destroy(&runs->changed);
@@ -372,6 +398,7 @@ void runs_want(struct runs *runs, bool shown, const struct run_list *list, const
     memset(&wanted, 0, sizeof(wanted)); /* it is compared as bytes */
     wanted.shown = shown;
     wanted.smoothing = smoothing;
+    wanted.course = list->course.wanted;
     snprintf(wanted.details, sizeof(wanted.details), "%s", details);
     for (int i = 0; i < CURVES_OVERLAYS; i++) {
         snprintf(wanted.overlays[i], SESSION_NAME_SIZE, "%s", list->overlays[i].name);
@@ -405,6 +432,18 @@ static void take_overlay(struct overlay_news *from, struct run_overlay *to, char
     memset(from, 0, sizeof(*from));
 }
 
+static void take_course(struct run_course *from, struct run_course *to)
+{
+    const long wanted = to->wanted;
+
+    if (from->read == 0)
+        return;
+    metrics_free(&to->records);
+    *to = *from;
+    to->wanted = wanted;
+    memset(from, 0, sizeof(*from));
+}
+
 void runs_take(struct runs *runs, struct run_list *list, char said[RUN_WORDS])
 {
     struct finished *finished = &runs->finished;
@@ -425,6 +464,7 @@ void runs_take(struct runs *runs, struct run_list *list, char said[RUN_WORDS])
     if (*finished->parent)
         memcpy(list->parent, finished->parent, sizeof(list->parent));
     finished->parent[0] = 0;
+    take_course(&finished->course, &list->course);
     if (finished->details)
         list->details = finished->of;
     finished->details = false;

@@ -38,6 +38,13 @@ struct run_list {
     } overlays[CURVES_OVERLAYS];
     long laid; /* so many overlays so far */
     struct run_details details;
+    /* The records of this run's own session, which whoever wants them anew asks for by the next number. */
+    struct run_course {
+        long wanted, read; /* the number that was asked for last; that of those here */
+        struct metrics records;
+        bool failed;
+        char message[RUN_WORDS]; /* why there are none */
+    } course;
 };
 
 /* Frees what a list holds. */
@@ -56,9 +63,9 @@ int runs_open(const struct settings *settings, const char *own, struct runs **ou
 void runs_close(struct runs *runs);
 /* Readable (an eventfd) when there is something to take. */
 int runs_fd(const struct runs *runs);
-/* What is wanted: the list, while it is looked at; the sessions laid over the charts, by the places in `list`; details
- * of a session (empty: of none). `smoothing` is that of their curves. Cheap: call it whenever something may have
- * changed. */
+/* What is wanted: this run's records, when there is a number that was not read yet; the list, while it is looked at;
+ * the sessions laid over the charts, by the places in `list`; details of a session (empty: of none). `smoothing` is
+ * that of their curves. Cheap: call it whenever something may have changed. */
 void runs_want(struct runs *runs, bool shown, const struct run_list *list, const char *details, double smoothing);
 /* Moves what was read into the list. A session that cannot be read leaves its place; `said` then tells of it, and is
  * empty otherwise. */

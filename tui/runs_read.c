@@ -133,6 +133,19 @@ void runs_read_details(const struct settings *settings, const char *name, struct
     session_close(session);
 }
 
+int runs_read_records(const struct settings *settings, const char *name, struct metrics *out, struct error *error)
+{
+    struct session *session = NULL;
+    int result;
+
+    memset(out, 0, sizeof(*out));
+    if (session_open(settings, name, SESSION_READ, &session, error))
+        return -1;
+    result = session_metrics(session, out, error);
+    session_close(session);
+    return result;
+}
+
 void runs_find_parent(const struct settings *settings, const char *name, char parent[SESSION_NAME_SIZE])
 {
     struct session_ancestor nearest;

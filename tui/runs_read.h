@@ -25,6 +25,8 @@ void runs_drop_news(struct run_news *news);
 
 /* Beside the settings of this run. */
 void runs_read_details(const struct settings *settings, const char *name, struct run_details *details);
+/* All records of a session; free them with metrics_free. */
+int runs_read_records(const struct settings *settings, const char *name, struct metrics *out, struct error *error);
 /* What a session is a fork of; empty: of none. */
 void runs_find_parent(const struct settings *settings, const char *name, char parent[SESSION_NAME_SIZE]);
 

@@ -74,6 +74,12 @@ static void a_name_is_loaded_from_behind_and_from_ahead(void **state)
     command_waiting("step 5", "paused at step 45");
     command_waiting("load forty", "at step 40 as saved in forty, from step 45; paused");
     command_waiting("load fifty", "has no checkpoint fifty");
+    screen_key("2"); /* the curves are those of then, read from the records */
+    wait_for("all steps");
+    screen_key("Home");
+    wait_for("gradient ");
+    screen_key("Escape");
+    wait_until_gone("gradient ");
     leave();
 }
 
