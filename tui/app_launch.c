@@ -46,10 +46,7 @@ static void log_facts(struct app *app)
     app_log(app, JOURNAL_NOTE, "session %s", session_path(parts->session));
     if (*parts->note)
         app_log(app, JOURNAL_WARNING, "note: %s", parts->note);
-    if (facts->attached)
-        app_log(app, JOURNAL_NOTE, "attached to process %ld, which trains: q detaches, stop ends the run",
-                (long)run_process(app->run));
-    else if (*run_not_served(app->run))
+    if (*run_not_served(app->run))
         app_log(app, JOURNAL_WARNING, "note: nfbench attach cannot show this run: %s", run_not_served(app->run));
 }
 
@@ -120,6 +117,9 @@ static int begin_run(struct app *app, const struct metrics *history, struct erro
     if (open_views(app, history, error))
         return -1;
     if (!trainer) { /* another process's, which has begun */
+        app_log_past(app, history);
+        app_log(app, JOURNAL_NOTE, "attached to process %ld, which trains: q detaches, stop ends the run",
+                (long)run_process(app->run));
         if (now->diverged)
             app_explain_divergence(app, now->message);
         return 0;

@@ -7,6 +7,7 @@
 #include "tui/terminal.h"
 #include "tui/words.h"
 
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,7 +22,7 @@ void app_log(struct app *app, enum journal_kind kind, const char *format, ...)
     va_start(arguments, format);
     vsnprintf(text, sizeof(text), format, arguments);
     va_end(arguments);
-    journal_add(app->scene.journal, kind, clock_calendar(), "%s", text);
+    journal_add(app->scene.journal, kind, app->past ? 0 : clock_calendar(), "%s", text);
     app_keep_newest(app);
     app->dirty = true;
 }
@@ -153,7 +154,13 @@ static void answer(struct app *app, enum role role, const char *text)
         app_notice(app, role, "%s", text);
 }
 
-static void log_command(struct app *app, const struct command_record *record)
+static void log_outcome(struct app *app, const struct command_record *record, const char *more)
+{
+    app_log(app, record->ok ? JOURNAL_COMMAND : JOURNAL_ERROR, *more ? "%s: %s; %s" : "%s: %s%s", record->command.text,
+            record->outcome, more);
+}
+
+static void take_command(struct app *app, const struct command_record *record)
 {
     char text[sizeof(record->outcome) + 128];
     const char *more = way_on(record);
@@ -163,8 +170,7 @@ static void log_command(struct app *app, const struct command_record *record)
     note_step(app, record);
     if (record->ok && record->command.kind == COMMAND_SAVE && *record->command.name)
         command_know_name(record->command.name);
-    app_log(app, record->ok ? JOURNAL_COMMAND : JOURNAL_ERROR, *more ? "%s: %s; %s" : "%s: %s%s", record->command.text,
-            record->outcome, more);
+    log_outcome(app, record, more);
     snprintf(text, sizeof(text), *more ? "%s; %s" : "%s%s", record->outcome, more);
     if (more == choose) /* what was tried is on the chart and in the log */
         snprintf(text, sizeof(text), "%s", choose);
@@ -192,8 +198,34 @@ static void log_finding(struct app *app, const struct finding *finding)
         [FINDING_NOTE] = JOURNAL_NOTE, [FINDING_WARNING] = JOURNAL_WARNING, [FINDING_ALARM] = JOURNAL_ERROR};
 
     app_log(app, finding->over ? JOURNAL_GOOD : kinds[finding->severity], "%s", finding->text);
+}
+
+static void take_finding(struct app *app, const struct finding *finding)
+{
+    log_finding(app, finding);
     if (finding->kind == FINDING_DIVERGENCE && finding->severity == FINDING_ALARM)
         app_explain_divergence(app, finding->text);
+}
+
+/* The records of epochs, commands and findings, in the order of their steps. */
+void app_log_past(struct app *app, const struct metrics *history)
+{
+    int epoch = 0, command = 0, finding = 0;
+
+    app->past = true;
+    while (epoch < history->epoch_count || command < history->command_count || finding < history->finding_count) {
+        const long none = LONG_MAX, of_epoch = epoch < history->epoch_count ? history->epochs[epoch].step : none;
+        const long of_command = command < history->command_count ? history->commands[command].step : none;
+        const long of_finding = finding < history->finding_count ? history->findings[finding].step : none;
+
+        if (of_finding <= of_epoch && of_finding <= of_command)
+            log_finding(app, &history->findings[finding++]);
+        else if (of_epoch <= of_command)
+            log_epoch(app, &history->epochs[epoch++]);
+        else
+            log_outcome(app, &history->commands[command++], "");
+    }
+    app->past = false;
 }
 
 static void take_event(struct app *app, const struct event *event)
@@ -207,7 +239,7 @@ static void take_event(struct app *app, const struct event *event)
     if (event->kind == EVENT_EPOCH)
         log_epoch(app, &event->epoch);
     else if (event->kind == EVENT_COMMAND)
-        log_command(app, &event->command);
+        take_command(app, &event->command);
     else if (event->kind == EVENT_ROLLBACK)
         app_go_back(app, event->rollback);
     else if (event->kind == EVENT_TRIAL)
@@ -215,7 +247,7 @@ static void take_event(struct app *app, const struct event *event)
     else if (event->kind == EVENT_COURSE)
         app_read_course(app);
     else if (event->kind == EVENT_FINDING)
-        log_finding(app, &event->finding);
+        take_finding(app, &event->finding);
     else if (event->kind == EVENT_MESSAGE)
         app_log(app, JOURNAL_WARNING, "%s", event->message);
 }

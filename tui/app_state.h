@@ -32,6 +32,7 @@ struct app {
     FILE *kept;                /* screen.log, while alone; else NULL */
     bool dirty;                /* the scene has changed since it was drawn */
     long saved_step;           /* last told in the log */
+    bool past;                 /* what is told in the log was before: when is not known */
     char asked_text[256];      /* the newest command that the trainer was given */
     long pause_step;           /* where a `step` is to end; 0: none is under way */
     struct probe *incoming;    /* the run's port copies into it */
@@ -115,6 +116,8 @@ void app_explain_divergence(struct app *app, const char *diagnosis);
 void app_take_best(struct scene *scene, const struct epoch_record *epoch);
 void app_find_best(struct scene *scene, const struct metrics *history);
 int app_add_probes(struct app *app, const struct metrics *history, struct error *error);
+/* Lines of the log for what was recorded before the screen was there. */
+void app_log_past(struct app *app, const struct metrics *history);
 /* app_launch.c */
 void app_follow_launch(struct app *app);
 /* True when nothing keeps the loop from ending. */

@@ -21,7 +21,7 @@ enum journal_kind {
 
 struct journal_line {
     enum journal_kind kind;
-    time_t time;
+    time_t time; /* 0: not known */
     char text[JOURNAL_TEXT];
 };
 

@@ -37,7 +37,7 @@ static void draw_line(struct canvas *canvas, struct rect area, int row, const st
     char stamp[16] = "";
     const char *text = line->text, *next;
 
-    if (localtime_r(&line->time, &when))
+    if (line->time && localtime_r(&line->time, &when))
         strftime(stamp, sizeof(stamp), "%H:%M:%S", &when);
     canvas_text(canvas, area.column + 1, row, STYLE(ROLE_DIM), stamp);
     do {

@@ -125,6 +125,11 @@ static void it_shows_the_run_and_its_keys_are_the_runs(void **state)
     assert_non_null(strstr(pty_text(), "detached at step"));
     assert_non_null(strstr(pty_text(), "the run goes on"));
     assert_true(trains());
+    pty_start(100, 30, "", "attach run"); /* who comes later finds in the log what was before */
+    pty_wait("q detach");
+    pty_keys("0");
+    pty_wait("lr x0.5: lr 0.02 -> 0.01");
+    pty_wait("attached to process");
 }
 
 static void a_screen_that_ends_otherwise_leaves_the_run_too(void **state)
