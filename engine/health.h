@@ -62,7 +62,8 @@ struct health_run {
     const struct model_spec *spec;
     const struct train_options *options;
     float learning_rate;  /* the peak in force */
-    long steps_per_epoch; /* how long a loss must stand at chance level */
+    long steps_per_epoch; /* how long a loss must stand at chance level ... */
+    long steps_total;     /* ... behind the schedule's rise */
     bool diverging;       /* the probe is of a step that was not finite: that is known, and not judged */
 };
 

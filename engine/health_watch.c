@@ -2,6 +2,7 @@
 #include "engine/health_limits.h"
 
 #include "base/line.h"
+#include "engine/schedule.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -291,8 +292,8 @@ int health_watch_loss(struct health_watch *watch, const struct health_run *run, 
     watch->half_mean = mean;
     if (chance && watch->halves++ == 0)
         watch->chance_since = step - half + 1;
-    const double warmup = (double)run->options->warmup_epochs * (double)run->steps_per_epoch;
-    if (!chance || (double)(step - half) < warmup) /* the low rates of a warm-up teach little */
+    /* the low rates of a warm-up teach little */
+    if (!chance || step - half < schedule_rise(run->options, run->steps_total, run->steps_per_epoch))
         watch->halves = 0;
     watch->half_sum = 0;
     watch->half_count = 0;

@@ -10,7 +10,7 @@ static const double onecycle_start = 1.0 / 25.0;
  * gains of 0 make these networks tame at first and want the high rate to grow. */
 static const double onecycle_rise = 0.1;
 
-static long warmup_steps(const struct train_options *options, long total, long per_epoch)
+long schedule_rise(const struct train_options *options, long total, long per_epoch)
 {
     double steps = (double)options->warmup_epochs * (double)per_epoch;
     if (options->schedule == SCHEDULE_ONECYCLE && steps <= 0)
@@ -31,7 +31,7 @@ double schedule_factor(const struct train_options *options, long step, long tota
         step = total - 1;
     if (step < 0)
         step = 0;
-    long warmup = warmup_steps(options, total, per_epoch);
+    long warmup = schedule_rise(options, total, per_epoch);
     if (options->schedule == SCHEDULE_ONECYCLE)
         return onecycle(step, warmup, total);
 

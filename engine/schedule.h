@@ -10,4 +10,7 @@
  * Warm-up of w steps of the other three: times (step + 1) / w, so that no step is wasted on a rate of 0. */
 double schedule_factor(const struct train_options *options, long step, long total, long per_epoch);
 
+/* Steps until the factor has risen to 1: those of the warm-up, or onecycle's own; 0: it begins there. */
+long schedule_rise(const struct train_options *options, long total, long per_epoch);
+
 #endif

@@ -25,6 +25,7 @@ static struct health_run health_run_of(const struct trainer *trainer)
                                .options = &trainer->options,
                                .learning_rate = trainer->state.learning_rate,
                                .steps_per_epoch = trainer->steps_per_epoch,
+                               .steps_total = trainer->steps_total - trainer->state.extra_steps,
                                .diverging = trainer->diverging};
 }
 

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "tui/app_state.h"
 #include "tui/frames.h"
+#include "tui/graphics.h"
 #include "tui/repl.h"
 #include "tui/screen.h"
 #include "tui/terminal.h"
@@ -217,6 +218,17 @@ static int open_scene(struct scene *scene, struct error *error)
                : 0;
 }
 
+/* A terminal that cannot do it gets cells. */
+static void choose_graphics(struct app *app, enum graphics_mode mode)
+{
+    struct error error;
+
+    if (graphics_choose(mode, NULL, &error) == 0)
+        return;
+    error_prefix(&error, "--graphics %s", graphics_word((int)mode));
+    app_refuse(app, &error);
+}
+
 /* The first frame is there before anything else is begun. */
 static int open_all(struct app *app, const struct run_request *request, struct error *error)
 {
@@ -229,6 +241,7 @@ static int open_all(struct app *app, const struct run_request *request, struct e
         return -1;
     if (*note)
         app_log(app, JOURNAL_WARNING, "%s", note);
+    choose_graphics(app, (enum graphics_mode)request->graphics);
     draw(app);
     app->script = request->script;
     return launch_start(request, &app->launch, error);

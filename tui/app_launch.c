@@ -104,6 +104,7 @@ static int open_views(struct app *app, const struct metrics *history, struct err
     app_open_runs(app);
     port_snapshot(parts->port, &app->scene.snapshot);
     curves_set_epoch(app->scene.curves, (double)app->scene.snapshot.steps_per_epoch);
+    scene_take_figures(&app->scene);
     app->scene.probe_every = app->scene.snapshot.probe_every;
     app->saved_step = app->scene.snapshot.saved_step; /* of another process, known from the records */
     return 0;

@@ -14,6 +14,8 @@
 #include <string.h>
 #include <time.h>
 
+static const double FIGURES_SECONDS = 0.5;
+
 void app_log(struct app *app, enum journal_kind kind, const char *format, ...)
 {
     char text[JOURNAL_TEXT];
@@ -294,6 +296,20 @@ void app_end_run(struct app *app)
                 run_parts(app->run)->done ? ", nfbench resume --screen with --epochs M goes on further" : "");
 }
 
+/* While it trains they are taken so often that an eye can follow: over a slow line they cost more than the step. What
+ * has come to rest shows what it came to. */
+static void take_figures(struct app *app)
+{
+    const double now = clock_seconds();
+
+    if (app->scene.snapshot.state == TRAINER_RUNNING && now - app->figures_time < FIGURES_SECONDS)
+        return;
+    if (!scene_take_figures(&app->scene))
+        return;
+    app->figures_time = now;
+    app->dirty = true;
+}
+
 void app_follow_run(struct app *app)
 {
     struct snapshot now;
@@ -326,6 +342,7 @@ void app_follow_run(struct app *app)
         app_end_run(app);
     else
         app_follow_images(app);
+    take_figures(app);
 }
 
 bool app_may_end(const struct app *app)

@@ -48,6 +48,7 @@ struct app {
     struct command_record last_recorded; /* the last of these, whose event may be still to come */
     struct nvml *nvml;                   /* while training on a GPU, where its library is; else NULL */
     double sample_time;                  /* when they were last read; 0: not yet */
+    double figures_time;                 /* when those of the header were last taken */
     double screen_seconds;               /* ... the processor time of this thread then */
     long frames, frames_sampled;         /* drawn; ... of these by then */
     struct error error;

@@ -2,15 +2,22 @@
 #include "tui/app.h"
 #include "tui/attach.h"
 #include "tui/cli.h"
+#include "tui/graphics.h"
 #include "tui/script.h"
 
 #include <string.h>
 
 enum cli_status cli_show(struct cli *cli, const struct run_request *request)
 {
+    const char *graphics = cli_value(cli, "graphics");
+    struct run_request wanted = *request;
     struct error error = {""};
     bool interrupted = false;
 
+    if (graphics && graphics_named(graphics, &wanted.graphics, &error) != 0) {
+        error_prefix(&error, "--graphics %.60s", graphics);
+        return cli_usage(cli, &error);
+    }
     if (!app_can_run(&error)) {
         error_prefix(&error, "%s", "no screen here (`nfbench train` trains without one)");
         return cli_usage(cli, &error);
@@ -23,7 +30,7 @@ enum cli_status cli_show(struct cli *cli, const struct run_request *request)
         return cli_usage(cli, &error);
     if (!request->resume && !request->attach && run_check(request->settings, &error) != 0)
         return cli_usage(cli, &error);
-    if (app_run(request, &interrupted, &error) != 0)
+    if (app_run(&wanted, &interrupted, &error) != 0)
         return cli_failed(cli, &error);
     return interrupted ? CLI_INTERRUPTED : CLI_DONE;
 }

@@ -338,6 +338,7 @@ void cli_add_changes(const struct cli *cli, struct settings *settings, struct ru
  * recorded with their step. */
 enum cli_status cli_resume(struct cli *cli)
 {
+    static const char *const of_screen[] = {"keep-running", "graphics"};
     struct error error;
     struct session *session;
     const char *name = cli->operands[0];
@@ -356,9 +357,10 @@ enum cli_status cli_resume(struct cli *cli)
     cli_add_changes(cli, &settings, &request);
     settings.train.learning_rate = rate;
     request.keep_running = cli_value(cli, "keep-running") != NULL;
-    if (request.keep_running && !cli_value(cli, "screen")) {
-        error_set(&error, "--keep-running is of the screen: add --screen, or leave it out");
-        return cli_usage(cli, &error);
-    }
+    for (int i = 0; i < 2 && !cli_value(cli, "screen"); i++)
+        if (cli_value(cli, of_screen[i])) {
+            error_set(&error, "--%s is of the screen: add --screen, or leave it out", of_screen[i]);
+            return cli_usage(cli, &error);
+        }
     return cli_value(cli, "screen") ? cli_show(cli, &request) : train(cli, request);
 }

@@ -44,6 +44,14 @@ const char *graphics_word(int index)
     return words[index];
 }
 
+int graphics_named(const char *word, int *mode, struct error *error)
+{
+    for (*mode = 0; graphics_word(*mode); ++*mode)
+        if (strcmp(graphics_word(*mode), word) == 0)
+            return 0;
+    return error_set(error, "must be auto, kitty, sixel or cells");
+}
+
 /* ---- Asking ---- */
 
 static bool begins(const char *variable, const char *with)

@@ -12,6 +12,9 @@
 enum graphics_mode { GRAPHICS_AUTO, GRAPHICS_KITTY, GRAPHICS_SIXEL, GRAPHICS_CELLS };
 const char *graphics_word(int index); /* "auto", ... as the command takes it; NULL behind the last */
 
+/* The mode of a word, in `mode`; -1 and the message when there is none. */
+int graphics_named(const char *word, int *mode, struct error *error);
+
 /* For a terminal that has just been opened; it must outlive graphics_close. Asks it behind the first frame. */
 void graphics_open(FILE *terminal);
 /* Takes all pictures away; an answer that is under way is waited for, a quarter of a second at most, so that it is not

@@ -15,6 +15,8 @@
 #define RUN_SETTINGS "*"
 
 #define KEEP_RUNNING "when the screen's terminal goes away, train on to the end (else save and end)"
+#define GRAPHICS_WORDS "auto|kitty|sixel|cells"
+#define GRAPHICS "how the screen draws images (auto: in pixels where the terminal says that it can)"
 
 static const struct cli_command commands[] = {
     {.name = "",
@@ -23,6 +25,7 @@ static const struct cli_command commands[] = {
      .about = "",
      .settings = RUN_SETTINGS " -json",
      .options = {{"keep-running", NULL, KEEP_RUNNING},
+                 {"graphics", GRAPHICS_WORDS, GRAPHICS},
                  {"script", "FILE", "run the commands of this file before the first step"}},
      .main = cli_screen},
     {.name = "train",
@@ -43,6 +46,7 @@ static const struct cli_command commands[] = {
                  "tensorboard sessions-dir json",
      .options = {{"screen", NULL, "on the live screen, with its curves from the beginning"},
                  {"keep-running", NULL, KEEP_RUNNING},
+                 {"graphics", GRAPHICS_WORDS, GRAPHICS},
                  {"script", "FILE|-", "commands, as of `nfbench train`"},
                  {"checkpoint", "last|best|good|STEP|NAME", "from this one; good: before the loss rose (last)"}},
      .min_operands = 1,

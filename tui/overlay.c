@@ -65,27 +65,36 @@ static void key_list(const struct command_entry *entry, char *text, size_t size)
         used += (size_t)snprintf(text + used, size - used, "%s%s", k ? " " : "", entry->keys[k].name);
 }
 
-enum { KEY_COLUMNS = 12, USAGE_COLUMNS = 20, HELP_COLUMNS = 110 };
+enum { KEY_COLUMNS = 12, USAGE_COLUMNS = 24, HELP_COLUMNS = 110, BESIDE_FROM = 72, INDENT = 2 };
 
-static int help_rows(const struct command_entry *entry, int columns)
+/* Where the text of a command stands: beside its name, or below where room is short. */
+static struct rect help_text(struct rect area)
 {
-    int rows = words_wrapped_lines(entry->help, columns - KEY_COLUMNS - USAGE_COLUMNS);
+    const bool beside = area.columns >= BESIDE_FROM;
+    const int left = beside ? KEY_COLUMNS + USAGE_COLUMNS : INDENT;
 
-    return rows < 1 ? 1 : rows;
+    return (struct rect){area.column + left, area.row + !beside, area.columns - left, area.rows - !beside};
+}
+
+static int help_rows(const struct command_entry *entry, struct rect area)
+{
+    const struct rect text = help_text(area);
+    const int rows = words_wrapped_lines(entry->help, text.columns);
+
+    return text.row - area.row + (rows < 1 ? 1 : rows);
 }
 
 static void draw_help_row(struct canvas *canvas, struct rect area, const struct command_entry *entry)
 {
     char keys[64], usage[64];
-    struct rect text = {area.column + KEY_COLUMNS + USAGE_COLUMNS, area.row, area.columns - KEY_COLUMNS - USAGE_COLUMNS,
-                        area.rows};
 
     key_list(entry, keys, sizeof(keys));
     command_usage(entry, usage, sizeof(usage));
     canvas_text_cut(canvas, area.column, area.row, KEY_COLUMNS - 1, STYLE(ROLE_KEY), keys);
-    canvas_text_cut(canvas, area.column + KEY_COLUMNS, area.row, USAGE_COLUMNS - 1, STYLE(ROLE_TEXT, STYLE_BOLD),
-                    usage);
-    panel_draw_wrapped(canvas, text, STYLE(ROLE_LABEL), entry->help);
+    canvas_text_cut(canvas, area.column + KEY_COLUMNS, area.row,
+                    (area.columns >= BESIDE_FROM ? KEY_COLUMNS + USAGE_COLUMNS : area.columns + 1) - KEY_COLUMNS - 1,
+                    STYLE(ROLE_TEXT, STYLE_BOLD), usage);
+    panel_draw_wrapped(canvas, help_text(area), STYLE(ROLE_LABEL), entry->help);
 }
 
 /* What writes the help, or only counts its rows. */
@@ -112,7 +121,7 @@ static void write_command(struct pen *pen, const struct command_entry *entry)
 {
     if (pen->canvas)
         draw_help_row(pen->canvas, pen->area, entry);
-    move_pen(pen, help_rows(entry, pen->area.columns));
+    move_pen(pen, help_rows(entry, pen->area));
 }
 
 /* One command, with an example. */

@@ -131,11 +131,11 @@ static bool has_log(const struct scene *scene)
                                             .mouse = mouse_##name_,                                                    \
                                             .keys = {{"\u2190\u2192", "read"},                                         \
                                                      {"[]", "x zoom"},                                                 \
-                                                     {"{}", "pan"},                                                    \
-                                                     {"f", "fit"},                                                     \
                                                      {",.", "smooth"},                                                 \
                                                      {"l", "log", has_log},                                            \
-                                                     {"x", "axis"}},                                                   \
+                                                     {"f", "fit"},                                                     \
+                                                     {"x", "axis"},                                                    \
+                                                     {"{}", "pan"}},                                                   \
                                             __VA_ARGS__}
 
 CHART(LOSS, loss, "Loss",

@@ -10,11 +10,11 @@
 enum { FIELDS = 10, BAR_LEAST = 10, CHANGED_LEAST = 12 };
 
 struct field {
-    const char *label;
+    const char *label, *shorter; /* where room is short */
     char value[64];
-    int width; /* kept for the value */
-    enum role role;
-    int rank; /* the highest rank goes first where room is short */
+    int width;      /* kept for the value */
+    enum role role; /* of the label: values change often, and in one colour they are fewer bytes */
+    int rank;       /* the highest rank goes first where room is short */
 };
 
 static int field_columns(const struct field *field)
@@ -24,22 +24,30 @@ static int field_columns(const struct field *field)
     return text_columns(field->label) + (*field->label ? 1 : 0) + (value > field->width ? value : field->width);
 }
 
-/* Takes fields away until the rest fits with two columns between; returns the columns they take without gaps. */
+static int all_columns(const struct field *fields, int count)
+{
+    int total = 0;
+
+    for (int i = 0; i < count; i++)
+        total += field_columns(&fields[i]);
+    return total;
+}
+
+/* Shortens labels, then takes fields away, until the rest fits with two columns between; returns the columns they take
+ * without gaps. */
 static int fit_fields(struct field *fields, int *count, int columns)
 {
-    for (;;) {
-        int total = 0, worst = 0;
+    for (int i = 0; i < *count && all_columns(fields, *count) + 2 * (*count - 1) > columns; i++)
+        fields[i].label = fields[i].shorter;
+    while (*count > 1 && all_columns(fields, *count) + 2 * (*count - 1) > columns) {
+        int worst = 0;
 
-        for (int i = 0; i < *count; i++) {
-            total += field_columns(&fields[i]);
-            if (fields[i].rank > fields[worst].rank)
-                worst = i;
-        }
-        if (*count <= 1 || total + 2 * (*count - 1) <= columns)
-            return total;
+        for (int i = 0; i < *count; i++)
+            worst = fields[i].rank > fields[worst].rank ? i : worst;
         memmove(&fields[worst], &fields[worst + 1], (size_t)(*count - 1 - worst) * sizeof(*fields));
         --*count;
     }
+    return all_columns(fields, *count);
 }
 
 static void draw_fields(struct canvas *canvas, struct rect line, struct field *fields, int count)
@@ -52,8 +60,8 @@ static void draw_fields(struct canvas *canvas, struct rect line, struct field *f
         const struct field *field = &fields[i];
         int width = field_columns(field), value = text_columns(field->value);
 
-        canvas_text(canvas, column, line.row, STYLE(ROLE_LABEL), field->label);
-        canvas_text(canvas, column + width - value, line.row, STYLE(field->role), field->value);
+        canvas_text(canvas, column, line.row, STYLE(field->role), field->label);
+        canvas_text(canvas, column + width - value, line.row, STYLE(ROLE_TEXT), field->value);
         column += width + gap;
     }
 }
@@ -62,59 +70,59 @@ static struct field *add_field(struct field *fields, int *count, const char *lab
 {
     struct field *field = &fields[(*count)++];
 
-    *field = (struct field){.label = label, .role = role, .width = width, .rank = rank};
+    *field = (struct field){.label = label, .shorter = label, .role = role, .width = width, .rank = rank};
     return field;
 }
 
-static void add_step(const struct snapshot *now, struct field *fields, int *count)
+static void add_step(const struct scene *scene, struct field *fields, int *count)
 {
+    const struct snapshot *now = &scene->snapshot;
     char step[24], total[24];
     struct field *field;
 
-    words_count((double)now->step.step, step, sizeof(step));
+    words_count((double)scene->figures.step, step, sizeof(step));
     words_count((double)now->steps_total, total, sizeof(total));
-    field = add_field(fields, count, "step", ROLE_TEXT, 2 * (int)strlen(total) + 1, 0);
+    field = add_field(fields, count, "step", ROLE_LABEL, 2 * (int)strlen(total) + 1, 0);
     snprintf(field->value, sizeof(field->value), "%s/%s", step, total);
-    if (now->steps_per_epoch > 0) {
-        double epoch = (double)(now->step.step - now->extra_steps) / (double)now->steps_per_epoch;
-
-        field = add_field(fields, count, "epoch", ROLE_TEXT, 2 * snprintf(NULL, 0, "%d", now->epochs_total) + 4, 4);
-        snprintf(field->value, sizeof(field->value), "%.2f/%d", epoch, now->epochs_total);
-    }
+    if (isnan(scene->figures.epoch))
+        return;
+    field = add_field(fields, count, "epoch", ROLE_LABEL, 2 * snprintf(NULL, 0, "%d", now->epochs_total) + 4, 4);
+    snprintf(field->value, sizeof(field->value), "%.2f/%d", scene->figures.epoch, now->epochs_total);
 }
 
-static void speed_words(const struct snapshot *now, char *text, size_t size)
+static void add_speed(const struct scene *scene, struct field *fields, int *count)
 {
-    if (now->step.images_per_second > 0)
-        words_count(now->step.images_per_second, text, size);
+    struct field *field = add_field(fields, count, "images/s", ROLE_LABEL, 7, 6);
+
+    if (scene->figures.images_per_second > 0)
+        words_count(scene->figures.images_per_second, field->value, sizeof(field->value));
     else
-        snprintf(text, size, "-");
+        snprintf(field->value, sizeof(field->value), "-");
+}
+
+static void add_duration(const char *label, double seconds, int rank, struct field *fields, int *count)
+{
+    struct field *field = add_field(fields, count, label, ROLE_LABEL, 7, rank);
+
+    words_duration(seconds, field->value, sizeof(field->value));
 }
 
 static void add_quality(const struct scene *scene, struct field *fields, int *count)
 {
-    double loss = curves_latest(scene->curves, QUANTITY_LOSS);
-    struct field *field = add_field(fields, count, "loss", ROLE_SERIES_1, 7, 1);
+    const double loss = scene->figures.loss;
+    struct field *field = add_field(fields, count, "smoothed loss", ROLE_SERIES_1, 7, 1);
 
+    field->shorter = "loss";
     snprintf(field->value, sizeof(field->value), isfinite(loss) ? "%.4g" : "-", loss);
     field = add_field(fields, count, "training", ROLE_SERIES_1, 7, 7);
-    words_percent(curves_latest(scene->curves, QUANTITY_ACCURACY), field->value, sizeof(field->value));
+    words_percent(scene->figures.accuracy, field->value, sizeof(field->value));
     field = add_field(fields, count, scene->best_is_test ? "best test" : "best", ROLE_SERIES_2, 7, 3);
     words_percent((double)scene->best, field->value, sizeof(field->value));
-}
-
-/* Of the newest step; while paused, when the person may just have changed it, of the next one. */
-static double rate_in_force(const struct snapshot *now)
-{
-    if (now->state == TRAINER_PAUSED || now->state == TRAINER_DIVERGED)
-        return (double)now->next_learning_rate;
-    return (double)(now->step.step ? now->step.learning_rate : now->peak_learning_rate);
 }
 
 /* With all that a progress bar below would say, where there is none. */
 static void draw_numbers(const struct scene *scene, struct canvas *canvas, struct rect line, bool bar)
 {
-    const struct snapshot *now = &scene->snapshot;
     struct field fields[FIELDS], *field;
     int count = 0;
 
@@ -122,14 +130,12 @@ static void draw_numbers(const struct scene *scene, struct canvas *canvas, struc
         canvas_text_cut(canvas, line.column, line.row, line.columns, STYLE(ROLE_DIM), scene->progress);
         return;
     }
-    add_step(now, fields, &count);
-    field = add_field(fields, &count, "lr", ROLE_TEXT, 8, 2);
-    words_rate(rate_in_force(now), field->value, sizeof(field->value));
+    add_step(scene, fields, &count);
+    field = add_field(fields, &count, "lr", ROLE_LABEL, 9, 2);
+    words_rate(scene->figures.learning_rate, field->value, sizeof(field->value));
     if (!bar) {
-        field = add_field(fields, &count, "images/s", ROLE_TEXT, 7, 6);
-        speed_words(now, field->value, sizeof(field->value));
-        field = add_field(fields, &count, "ETA", ROLE_TEXT, 7, 5);
-        words_duration(now->eta_seconds, field->value, sizeof(field->value));
+        add_speed(scene, fields, &count);
+        add_duration("ETA", scene->figures.eta_seconds, 5, fields, &count);
     }
     add_quality(scene, fields, &count);
     draw_fields(canvas, line, fields, count);
@@ -272,9 +278,9 @@ static void draw_bar(struct canvas *canvas, struct rect bar, double part, enum r
 static void draw_progress(const struct scene *scene, struct canvas *canvas, struct rect line)
 {
     const struct snapshot *now = &scene->snapshot;
-    char elapsed[32], eta[32], speed[32], text[128];
+    struct field fields[FIELDS], *field;
+    int count = 0, width;
     double part;
-    int width;
 
     if (scene->phase == PHASE_STARTING || scene->phase == PHASE_BROKEN)
         return;
@@ -282,18 +288,16 @@ static void draw_progress(const struct scene *scene, struct canvas *canvas, stru
         draw_results(scene, canvas, line);
         return;
     }
-    part = now->steps_total > 0 ? (double)now->step.step / (double)now->steps_total : 0;
-    words_duration(now->step.seconds, elapsed, sizeof(elapsed));
-    words_duration(now->eta_seconds, eta, sizeof(eta));
-    speed_words(now, speed, sizeof(speed));
-    snprintf(text, sizeof(text), "%3.0f %%  images/s %7s  elapsed %7s  ETA %7s", floor(100 * part), speed, elapsed,
-             eta);
-    width = text_columns(text);
-    if (width + BAR_LEAST > line.columns)
-        width = snprintf(text, sizeof(text), "%3.0f %%  elapsed %7s  ETA %7s", floor(100 * part), elapsed, eta);
+    part = now->steps_total > 0 ? (double)scene->figures.step / (double)now->steps_total : 0;
+    field = add_field(fields, &count, "", ROLE_LABEL, 5, 0);
+    snprintf(field->value, sizeof(field->value), "%.0f %%", floor(100 * part));
+    add_speed(scene, fields, &count);
+    add_duration("elapsed", scene->figures.seconds, 2, fields, &count);
+    add_duration("ETA", scene->figures.eta_seconds, 1, fields, &count);
+    width = fit_fields(fields, &count, line.columns - BAR_LEAST - 2) + 2 * (count - 1);
     draw_bar(canvas, (struct rect){line.column, line.row, line.columns - width - 2, 1}, part,
              now->state == TRAINER_PAUSED ? ROLE_WARNING : ROLE_ACCENT);
-    canvas_text(canvas, line.column + line.columns - width, line.row, STYLE(ROLE_LABEL), text);
+    draw_fields(canvas, (struct rect){line.column + line.columns - width, line.row, width, 1}, fields, count);
 }
 
 static void draw(struct scene *scene, struct canvas *canvas, struct rect area)

@@ -23,6 +23,7 @@ struct run_request {
     struct attachment *attach;           /* to the run of another process, which is the run then; it stays the caller's
                                           * and must outlive it. NULL: train here */
     bool keep_running;                   /* the screen alone: when its terminal goes, the run goes on */
+    int graphics;                        /* the screen alone: enum graphics_mode, how it draws images */
     const char *script;                  /* a file of commands to begin with; NULL: none (the caller runs it) */
     struct command changes[FIRST_CHANGES]; /* when resuming: settings that are others from here on, by run_add_change */
     int change_count;

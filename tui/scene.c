@@ -4,6 +4,7 @@
 #include "tui/panel.h"
 #include "tui/words.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -75,6 +76,32 @@ static void draw_frame(const struct scene *scene, struct canvas *canvas, const s
     for (int column = 0; column < area.columns; column++)
         canvas_put(canvas, area.column + column, area.row, style, 0x2500);
     canvas_printf(canvas, area.column + 1, area.row, STYLE(ROLE_TITLE), " %s ", title);
+}
+
+/* Of the newest step; while paused, when the person may just have changed it, of the next one. */
+static double rate_in_force(const struct snapshot *now)
+{
+    if (now->state == TRAINER_PAUSED || now->state == TRAINER_DIVERGED)
+        return (double)now->next_learning_rate;
+    return (double)(now->step.step ? now->step.learning_rate : now->peak_learning_rate);
+}
+
+bool scene_take_figures(struct scene *scene)
+{
+    const struct snapshot *now = &scene->snapshot;
+    const struct figures before = scene->figures;
+
+    scene->figures = (struct figures){.step = now->step.step,
+                                      .epoch = now->steps_per_epoch > 0 ? (double)(now->step.step - now->extra_steps) /
+                                                                              (double)now->steps_per_epoch
+                                                                        : NAN,
+                                      .learning_rate = rate_in_force(now),
+                                      .loss = curves_latest(scene->curves, QUANTITY_LOSS),
+                                      .accuracy = curves_latest(scene->curves, QUANTITY_ACCURACY),
+                                      .images_per_second = now->step.images_per_second,
+                                      .seconds = now->step.seconds,
+                                      .eta_seconds = now->eta_seconds};
+    return memcmp(&before, &scene->figures, sizeof(before)) != 0;
 }
 
 bool scene_is_over(const struct scene *scene)

@@ -61,14 +61,24 @@ struct chart_range {
     bool follows;    /* the newest step stays in sight */
 };
 
+/* Figures of the header that jitter with each step; taken together, so that they belong to one moment. */
+struct figures {
+    long step;
+    double epoch; /* NAN: not known */
+    double learning_rate;
+    double loss, accuracy; /* of the training, smoothed; NAN: none yet */
+    double images_per_second, seconds, eta_seconds;
+};
+
 struct scene {
     enum phase phase;
     struct facts facts;
     char gauge[64];   /* of the GPU now: "98 %, 61 °C, 540 W, 12.3/141 GB"; empty: none */
     char changed[96]; /* settings that are not as the run began: "momentum 0.8, agc 0.02"; empty: none */
     struct snapshot snapshot;
-    char progress[256]; /* what is being done while starting */
-    float best;         /* accuracy; below 0: none yet */
+    struct figures figures; /* of the snapshot, or of one a moment ago: see scene_take_figures */
+    char progress[256];     /* what is being done while starting */
+    float best;             /* accuracy; below 0: none yet */
     long best_step;
     bool best_is_test;           /* no validation part: measured on the test set */
     struct epoch_record results; /* at the run's end; step 0: not yet */
@@ -137,6 +147,9 @@ enum place scene_focus(const struct scene *scene);
 /* The next one takes them. */
 void scene_focus_next(struct scene *scene);
 struct layout scene_layout(const struct scene *scene, int rows, int columns);
+
+/* Takes the figures of the snapshot and the curves as they stand. True when one of them has changed. */
+bool scene_take_figures(struct scene *scene);
 
 /* No trainer will ever take a step or a command again. */
 bool scene_is_over(const struct scene *scene);

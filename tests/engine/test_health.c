@@ -315,6 +315,14 @@ static void a_loss_is_given_time_to_leave_chance_level(void **state)
     tear_down(NULL);
     set_up("micro");
     bench.options.warmup_epochs = 2;
+    bench.run.steps_total = 20000;
+    assert_int_equal(feed(1, 599, 2.31f, &found), 0);
+    assert_int_equal(feed(600, 600, 2.31f, &found), 1);
+    assert_int_equal(found.since, 401);
+    tear_down(NULL);
+    set_up("micro"); /* onecycle rises over a tenth of the run */
+    assert_int_equal(bench.options.schedule, SCHEDULE_ONECYCLE);
+    bench.run.steps_total = 4000;
     assert_int_equal(feed(1, 599, 2.31f, &found), 0);
     assert_int_equal(feed(600, 600, 2.31f, &found), 1);
     assert_int_equal(found.since, 401);

@@ -165,16 +165,46 @@ static int by_size(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* A step that takes longer than a frame: each burst is one point more on the chart, and all the header's numbers with
- * it, colours and moves of the cursor included. Where an axis grows, more is drawn: the median counts. */
+/* What of the header is taken anew seldom: the numbers behind the step's, and how fast it is. */
+static void copy_figures(char figures[256])
+{
+    int row, column;
+
+    assert_true(pty_find(" epoch ", &row, &column));
+    snprintf(figures, 256, "%.120s", strstr(pty_row(row), " epoch "));
+    assert_true(pty_find("images/s ", &row, &column));
+    snprintf(figures + strlen(figures), 128, "%.100s", strstr(pty_row(row), "images/s "));
+}
+
+/* Costs of so many drawings, the dearest last. */
+struct costs {
+    long of[64];
+    int count;
+};
+
+static void assert_median(struct costs *costs, const char *what, long budget)
+{
+    if (costs->count == 0)
+        return;
+    qsort(costs->of, (size_t)costs->count, sizeof *costs->of, by_size);
+    print_message("%s: %ld bytes, from %ld to %ld, %d times\n", what, costs->of[costs->count / 2], costs->of[0],
+                  costs->of[costs->count - 1], costs->count);
+    assert_true(costs->count < 5 || costs->of[costs->count / 2] <= budget);
+}
+
+/* A step that takes longer than a frame: each burst is one point more on the chart and the step's number, moves of the
+ * cursor and colours included. The other figures of the header, which stand a while, come with some of them: with all
+ * where a step takes longer than they stand. Where an axis grows, more is drawn: the medians count. */
 static void a_point_more_costs_few_bytes(void **state)
 {
-    enum { POINTS = 25, BUDGET = 350 };
-    long costs[POINTS], before;
+    enum { POINTS = 25, ALONE = 130, WITH_FIGURES = 200 };
+    struct costs alone = {.count = 0}, with_figures = {.count = 0}, *costs;
+    char figures[256], before_figures[256];
+    long before;
 
     (void)state;
     pty_start(100, 30, CLOCK,
-              "--data synthetic --stem 32 --stages 64/32x4 --limit 9000 --validation 200 --batch 128 --threads 1 "
+              "--data synthetic --stem 32 --stages 64/32x4 --limit 9000 --validation 200 --batch 32 --threads 1 "
               "--precision fp32 --lr 0.005 --probe-every 0");
     pty_wait(" training ");
     pty_command("view loss");
@@ -182,14 +212,16 @@ static void a_point_more_costs_few_bytes(void **state)
     for (int i = 0; i < POINTS; i++) {
         pty_take_until_quiet(120);
         before = pty_bytes();
+        copy_figures(before_figures);
         while (!pty_take(1000))
             assert_true(pty_runs());
         pty_take_until_quiet(120);
-        costs[i] = pty_bytes() - before;
+        copy_figures(figures);
+        costs = strcmp(figures, before_figures) == 0 ? &alone : &with_figures;
+        costs->of[costs->count++] = pty_bytes() - before;
     }
-    qsort(costs, POINTS, sizeof *costs, by_size);
-    print_message("a point more: %ld bytes, from %ld to %ld\n", costs[POINTS / 2], costs[0], costs[POINTS - 1]);
-    assert_true(costs[POINTS / 2] <= BUDGET);
+    assert_median(&alone, "a point more", ALONE);
+    assert_median(&with_figures, "a point more and all figures", WITH_FIGURES);
 }
 
 /* A drawing of a letter more is one piece that the terminal reads. */
