@@ -1,5 +1,6 @@
 /* The header: what is trained, with what, on what, how far it is and how well it does. Every number has a field of
  * fixed width, so that nothing moves while it counts. */
+#include "base/digits.h"
 #include "tui/panel.h"
 #include "tui/words.h"
 
@@ -113,7 +114,10 @@ static void add_quality(const struct scene *scene, struct field *fields, int *co
     struct field *field = add_field(fields, count, "smoothed loss", ROLE_SERIES_1, 7, 1);
 
     field->shorter = "loss";
-    snprintf(field->value, sizeof(field->value), isfinite(loss) ? "%.4g" : "-", loss);
+    if (isfinite(loss))
+        digits_steady(loss, 4, field->value, sizeof(field->value));
+    else
+        snprintf(field->value, sizeof(field->value), "-");
     field = add_field(fields, count, "training", ROLE_SERIES_1, 7, 7);
     words_percent(scene->figures.accuracy, field->value, sizeof(field->value));
     field = add_field(fields, count, scene->best_is_test ? "best test" : "best", ROLE_SERIES_2, 7, 3);

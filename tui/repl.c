@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <wchar.h>
 
 #include <readline/history.h>
 #include <readline/readline.h>
@@ -247,6 +248,48 @@ static void forget_edits_of_history(void)
         lines[i]->data = NULL;
 }
 
+static bool in_vi_mode(void)
+{
+    return rl_editing_mode == 0;
+}
+
+/* Bytes of the letter at the front; 0: there is none, or it has no width. */
+static size_t letter_bytes(const char *text, size_t count)
+{
+    mbstate_t fresh = {0};
+    wchar_t letter = 0;
+    const size_t length = mbrtowc(&letter, text, count, &fresh);
+
+    return length >= (size_t)-2 || (length > 1 && wcwidth(letter) <= 0) ? 0 : length;
+}
+
+/* In vi mode the line shall hold letters alone that have a width: at the end of others, and of a 0, which its own
+ * commands leave there, readline 8.2 goes round for ever. */
+static void mend_line(void)
+{
+    const size_t count = (size_t)rl_end;
+    size_t kept = 0, point = 0;
+    char *letters;
+
+    if (!in_vi_mode())
+        return;
+    for (size_t length; kept < count && (length = letter_bytes(rl_line_buffer + kept, count - kept)) > 0;)
+        kept += length;
+    if (kept == count || !(letters = malloc(count + 1)))
+        return;
+    kept = 0;
+    for (size_t at = 0, length; at<count; at += length> 0 ? length : 1) {
+        length = letter_bytes(rl_line_buffer + at, count - at);
+        memcpy(letters + kept, rl_line_buffer + at, length);
+        kept += length;
+        point = at < (size_t)rl_point ? kept : point;
+    }
+    letters[kept] = 0;
+    rl_replace_line(letters, 1);
+    rl_point = (int)point;
+    free(letters);
+}
+
 bool repl_feed(const unsigned char *bytes, size_t count)
 {
     drop_matches();
@@ -261,6 +304,7 @@ bool repl_feed(const unsigned char *bytes, size_t count)
         }
         rl_callback_read_char();
         forget_edits_of_history();
+        mend_line();
         take_back();
     }
     return !repl.ended;
@@ -275,6 +319,8 @@ void repl_set_text(const char *text)
     forget_edits_of_history();
     rl_replace_line(text, 1);
     rl_point = rl_end;
+    if (in_vi_mode())
+        rl_vi_insertion_mode(1, 'i'); /* as each new line begins */
 }
 
 const char *repl_text(void)
@@ -289,7 +335,7 @@ bool repl_busy(void)
 
 bool repl_wants_escape(void)
 {
-    return rl_editing_mode == 0 || (repl_busy() && !RL_ISSTATE(RL_STATE_NSEARCH));
+    return in_vi_mode() || (repl_busy() && !RL_ISSTATE(RL_STATE_NSEARCH));
 }
 
 char *const *repl_matches(int *count)

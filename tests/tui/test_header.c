@@ -125,10 +125,10 @@ static void the_loss_stands_in_the_header_of_a_usual_terminal(void **state)
     live.snapshot.epochs_total = 100;
     live.best_is_test = true;
     render_live(24, 80, GLYPHS_BRAILLE);
-    assert_non_null(strstr(shown_text[2], "loss   0.769"));
+    assert_non_null(strstr(shown_text[2], "loss  0.7690"));
     assert_non_null(strstr(shown_text[2], "step 123,456/391,000"));
     render_live(10, 40, GLYPHS_BRAILLE);
-    assert_non_null(strstr(shown_text[1], "loss   0.769"));
+    assert_non_null(strstr(shown_text[1], "loss  0.7690"));
 }
 
 /* What changes from step to step stands until it is taken anew, all of it at once. */
