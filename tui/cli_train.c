@@ -342,6 +342,11 @@ enum cli_status cli_resume(struct cli *cli)
     struct error error;
     struct session *session;
     const char *name = cli->operands[0];
+    for (int i = 0; i < 2 && !cli_value(cli, "screen"); i++)
+        if (cli_value(cli, of_screen[i])) {
+            error_set(&error, "--%s is of the screen: add --screen, or leave it out", of_screen[i]);
+            return cli_usage(cli, &error);
+        }
     if (session_open(&cli->settings, name, SESSION_READ, &session, &error) != 0)
         return cli_failed(cli, &error);
     struct settings settings = *session_settings(session);
@@ -357,10 +362,5 @@ enum cli_status cli_resume(struct cli *cli)
     cli_add_changes(cli, &settings, &request);
     settings.train.learning_rate = rate;
     request.keep_running = cli_value(cli, "keep-running") != NULL;
-    for (int i = 0; i < 2 && !cli_value(cli, "screen"); i++)
-        if (cli_value(cli, of_screen[i])) {
-            error_set(&error, "--%s is of the screen: add --screen, or leave it out", of_screen[i]);
-            return cli_usage(cli, &error);
-        }
     return cli_value(cli, "screen") ? cli_show(cli, &request) : train(cli, request);
 }

@@ -58,6 +58,7 @@ static const struct cli_command commands[] = {
      .about = "That process may be any `nfbench train` or screen of yours on this machine, under nohup, tmux or Slurm; "
               "several screens may watch one run. `quit` detaches and leaves the run as it is, `stop` ends it.",
      .settings = "sessions-dir",
+     .options = {{"graphics", GRAPHICS_WORDS, GRAPHICS}},
      .min_operands = 1,
      .max_operands = 1,
      .main = cli_attach},

@@ -275,6 +275,21 @@ static void sixels_need_the_size_of_cells(void **state)
     leave();
 }
 
+static void how_images_are_drawn_may_be_said_at_the_start(void **state)
+{
+    (void)state;
+    picture_terminal(YES, PLAIN, 0, 0);
+    pty_start(100, 30, CLOCK "TERM=xterm-256color", RUN " --graphics cells");
+    pty_wait(" training ");
+    pty_keys("6");
+    pty_wait(HALF_BLOCKS);
+    assert_int_equal(pictures_sent, 0);
+    pty_end();
+    picture_terminal(NULL, SIXELS, 0, 0);
+    pty_start(100, 30, CLOCK "TERM=xterm-256color", RUN " --graphics sixel");
+    pty_wait("--graphics sixel: this terminal does not say how many pixels");
+}
+
 static void a_terminal_that_never_answers_has_half_blocks(void **state)
 {
     (void)state;
@@ -333,6 +348,7 @@ int main(void)
         TEST(sixels_fill_their_cells),
         TEST(sixels_need_the_size_of_cells),
         TEST(a_terminal_that_never_answers_has_half_blocks),
+        TEST(how_images_are_drawn_may_be_said_at_the_start),
         TEST(a_late_answer_is_no_key),
         TEST(tmux_is_asked_for_its_attributes_alone),
     };

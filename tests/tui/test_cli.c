@@ -120,6 +120,8 @@ static void test_unknown_options(void **state)
     expect_usage_error("train --zzzzzzzz", "nfbench train --help");
     expect_usage_error("train -z", "-z");
     expect_usage_error("--epcohs 3", "--epochs?");
+    expect_usage_error("--graphics pixels", "--graphics pixels: must be auto, kitty, sixel or cells");
+    expect_usage_error("resume x --graphics cells", "--graphics is of the screen: add --screen");
 }
 
 static void test_options_of_other_commands_are_refused(void **state)
