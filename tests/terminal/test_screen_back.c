@@ -83,7 +83,7 @@ static void a_name_is_loaded_from_behind_and_from_ahead(void **state)
     leave();
 }
 
-/* The fork opens with the curves of before, and the run goes on. */
+/* The fork opens with the curves of before and those of its parent, and the run goes on. */
 static void a_fork_is_a_session_of_its_own(void **state)
 {
     char again[512];
@@ -99,6 +99,10 @@ static void a_fork_is_a_session_of_its_own(void **state)
     screen_start(160, 40, "", again);
     wait_for("resumed at step 40");
     wait_for_step_above(40);
+    screen_key("0");
+    wait_for("a fork of root, whose curves lie over this run's");
+    screen_key("1");
+    wait_for("a root "); /* in the chart's legend */
     leave();
 }
 

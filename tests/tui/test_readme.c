@@ -154,10 +154,64 @@ static void table_is_the_programs(void **state)
     free(readme);
 }
 
+/* ---- Promises ---- */
+
+static char *read_source(const char *path)
+{
+    FILE *file = fopen(path, "rb");
+    char *text = NULL;
+    size_t size = 0;
+    if (!file)
+        fail_msg("the README names %s, which is not there", path);
+    assert_true(getdelim(&text, &size, '\0', file) > 0);
+    fclose(file);
+    return text;
+}
+
+/* A test of that name is defined there, and run. */
+static void assert_has_test(const char *path, const char *source, const char *name)
+{
+    char definition[128], use[128];
+    snprintf(definition, sizeof definition, "static void %s(void **state)", name);
+    snprintf(use, sizeof use, "(%s", name);
+    if (!strstr(source, definition) || !strstr(source, use))
+        fail_msg("the README says that %s keeps a promise, and %s has no such test", name, path);
+}
+
+/* Each row names tests: a file, or a file and some of what is in it. */
+static void promises_are_kept(void **state)
+{
+    (void)state;
+    char *readme = read_readme(), *source = NULL, path[128] = "";
+    const char *at, *end;
+    int files = 0, tests = 0;
+    find_table(readme, "promises", &at, &end);
+    while ((at = strchr(at, '`')) && at < end) {
+        const int length = (int)strcspn(at + 1, "`\n");
+        char name[128];
+        snprintf(name, sizeof name, "%.*s", length, at + 1);
+        at += length + 2;
+        if (strncmp(name, "tests/", 6) == 0) {
+            free(source);
+            source = read_source(name);
+            snprintf(path, sizeof path, "%s", name);
+            assert_non_null(strstr(source, "int main(void)"));
+            files++;
+        } else if (source && strchr(name, '_')) { /* else a command, of the first column */
+            assert_has_test(path, source, name);
+            tests++;
+        }
+    }
+    assert_true(files > 20 && tests > 20);
+    free(source);
+    free(readme);
+}
+
 int main(void)
 {
-    struct CMUnitTest tests[sizeof tables / sizeof *tables];
+    struct CMUnitTest tests[sizeof tables / sizeof *tables + 1];
     for (size_t i = 0; i < sizeof tables / sizeof *tables; i++)
         tests[i] = (struct CMUnitTest){tables[i].name, table_is_the_programs, NULL, NULL, (void *)&tables[i]};
+    tests[sizeof tables / sizeof *tables] = (struct CMUnitTest)cmocka_unit_test(promises_are_kept);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
