@@ -20,7 +20,8 @@ ONEDNN ?= 1
 SHARED ?= ../shared
 PYTHON ?= $(firstword $(wildcard /usr/bin/python3) python3)
 PROCESSORS := $(shell getconf _NPROCESSORS_ONLN)
-TEST_JOBS ?= $(PROCESSORS)
+# Some of the tests wait more than they compute.
+TEST_JOBS ?= $(shell echo $$(($(PROCESSORS) * 3 / 2)))
 V ?=
 WERROR ?= -Werror
 
@@ -214,7 +215,7 @@ ALL_OBJECTS := $(call objects,tui/main.c tests/faults/allocations/failing.c $(fo
 EMULATED_BINARY := $(BUILD)/nfbench-emulated
 # Sanitizers would see nothing new in the first, which takes barriers away to see results change, and in the others:
 # tests/engine has the same runs, and other tests the kernels that they come by.
-NOT_SANITIZED := cuda_emulation/test_removed $(addprefix cuda/test_,on_divergence kept_state live resume trial)
+NOT_SANITIZED := cuda_emulation/test_removed $(addprefix cuda/test_,flights kept_state live look on_divergence resume trial)
 CHECKED_TESTS := $(if $(findstring sanitize,$(CFLAGS)),$(filter-out $(addprefix %/,$(NOT_SANITIZED)),$(TESTS)),$(TESTS))
 tests: $(BINARY) $(CHECKED_TESTS) $(FAKE_NVML) $(SHIM) $(FAILING) $(EMULATED_BINARY)
 
@@ -233,10 +234,12 @@ NFBENCH_PYTHON_PACKAGES ?= $(abspath $(BUILD))/python
 TEST_ENVIRONMENT = TEST_JOBS=$(TEST_JOBS) CUDA_VISIBLE_DEVICES= NFBENCH_BINARY=$(abspath $(BINARY)) BUILD=$(BUILD) SHARED=$(abspath $(SHARED)) PYTHON=$(PYTHON) \
     NFBENCH_CIFAR10=$(NFBENCH_CIFAR10) NFBENCH_PEER_FILES=$(NFBENCH_PEER_FILES) NFBENCH_PYTHON_PACKAGES=$(NFBENCH_PYTHON_PACKAGES)
 
-# The longest come first, so that no processor waits for one of them in the end.
+# The longest come first, so that no processor waits for one of them in the end: in turn one of those that mostly wait,
+# of a screen, and one that computes.
+WAITING_TESTS := $(filter $(TESTS_terminal),$(CHECKED_TESTS))
+COMPUTING_TESTS := $(filter $(TESTS_cuda),$(CHECKED_TESTS)) $(filter-out $(TESTS_cuda) $(TESTS_terminal),$(CHECKED_TESTS))
 check: tests
-	@$(TEST_ENVIRONMENT) scripts/run-tests.sh $(filter $(TESTS_cuda),$(CHECKED_TESTS)) $(filter-out $(TESTS_cuda),$(CHECKED_TESTS)) \
-	    $(TEST_SCRIPTS)
+	@$(TEST_ENVIRONMENT) scripts/run-tests.sh $(subst |, ,$(join $(addsuffix |,$(WAITING_TESTS)),$(COMPUTING_TESTS))) $(TEST_SCRIPTS)
 
 # ---- Faults: what tests/faults does at random or in part, in full; SEED=N draws other instants ----
 faults: $(BINARY) $(TESTS_faults) $(SHIM) $(FAILING)
@@ -314,8 +317,8 @@ sanitize:
 	    CFLAGS='$(SANITIZE_COMMON) -fsanitize=address,undefined -fno-sanitize-recover=all'
 
 # One OpenMP thread: TSan cannot see libgomp's barriers. What it is for are our own threads: trainer, queues, loader.
-TSAN_TESTS := $(filter $(foreach n,live trainer trainer_commands trainer_divergence trainer_probe trial on_divergence look loader queue ring \
-    control evaluate port,%test_$(n)),$(TESTS_engine))
+TSAN_TESTS := $(filter $(foreach n,live trainer trainer_commands trainer_divergence trainer_probe trainer_waits trial on_divergence kept_state lr_find \
+    step_time look loader queue ring control evaluate port,%test_$(n)),$(TESTS_engine))
 tsan:
 	@scripts/deps.sh $(NEEDED) test
 	@OMP_THREAD_LIMIT=1 TEST_TIMEOUT=600 TSAN_OPTIONS=suppressions=$(CURDIR)/tests/support/tsan.supp:halt_on_error=1 \

@@ -59,13 +59,18 @@ const char *emulation_order_name(enum emulation_order which)
     return names[which];
 }
 
-int emulation_orders(void)
+bool emulation_is_sanitized(void)
 {
 #if defined(__SANITIZE_ADDRESS__)
-    return 1;
+    return true;
 #else
-    return EMULATION_ORDERS;
+    return false;
 #endif
+}
+
+int emulation_orders(void)
+{
+    return emulation_is_sanitized() ? 1 : EMULATION_ORDERS;
 }
 
 const struct kernel_launch *block_kernel()

@@ -39,6 +39,8 @@ const char *emulation_order_name(enum emulation_order order);
 /* In so many of them, from the first on, a test runs a kernel: in all; in one where ASan looks at its accesses, since
  * what the others change are results, and those are compared without ASan. */
 int emulation_orders(void);
+/* Whether ASan does so: kernels take ten times as long, and whole runs that are compared bit by bit show it nothing. */
+bool emulation_is_sanitized(void);
 
 /* The machine that the runtime describes. Set it while nothing is allocated. */
 struct emulation_machine {

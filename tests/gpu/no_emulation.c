@@ -16,6 +16,11 @@ void emulation_set_order(enum emulation_order order, uint32_t seed)
     (void)seed;
 }
 
+bool emulation_is_sanitized(void)
+{
+    return false;
+}
+
 int emulation_orders(void)
 {
     return EMULATION_ORDERS; /* runs, whose bits must agree */

@@ -14,7 +14,6 @@
 
 #define ON_ANY "--family papers --stem 8 --stages 8/4x1,16/8x1/2 --threads 1 "
 #define ONE ON_ANY "--limit 4 --batch 4 --epochs 1 "
-#define FEW ON_ANY "--limit 16 --batch 8 --epochs 1 "
 
 /* The emulated program in the place of the real one. */
 static int setup(void **state)
@@ -71,33 +70,33 @@ static void a_gpu_is_chosen_by_its_number(void **state)
         run_expecting(0, "resume second --epochs 2 --device cuda"); /* where it has been is told */
     assert_non_null(strstr(outcome->err, "not on the device it was on before"));
     assert_true(file_has("nfbench/second/settings.ini", "device = cuda\n"));
-    outcome = run_expecting(1, "train " FEW "--device cuda:2");
+    outcome = run_expecting(1, "train " ONE "--device cuda:2");
     assert_non_null(strstr(outcome->err, "there is no GPU 2; this machine has 2, numbered from 0"));
-    outcome = run_expecting(2, "train " FEW "--device cuda:64");
+    outcome = run_expecting(2, "train " ONE "--device cuda:64");
     assert_non_null(strstr(outcome->err, "wanted auto|cpu|cuda[:N]"));
-    run_expecting(2, "train " FEW "--device cuda:");
-    run_expecting(2, "train " FEW "--device cpu:1");
+    run_expecting(2, "train " ONE "--device cuda:");
+    run_expecting(2, "train " ONE "--device cpu:1");
     assert_int_equal(unsetenv("EMULATED_DEVICES"), 0);
 }
 
 static void a_run_takes_the_gpu(void **state)
 {
     (void)state;
-    const struct outcome *outcome = run_expecting(0, "train " FEW "--session gpu --json");
+    const struct outcome *outcome = run_expecting(0, "train " ONE "--session gpu --json");
     assert_non_null(strstr(outcome->err, "on emulated GPU, bf16"));
     json_t *results = last_json(outcome);
     assert_string_equal(json_string_value(json_object_get(results, "state")), "finished");
     json_decref(results);
     outcome = run_expecting(0, "resume gpu --epochs 2 --device cpu"); /* where there is no GPU, it can go on */
     assert_non_null(strstr(outcome->err, "not on the device it was on before"));
-    outcome = run_expecting(0, "train " FEW "--device cpu --session cpu");
+    outcome = run_expecting(0, "train " ONE "--device cpu --session cpu");
     assert_non_null(strstr(outcome->err, "on CPU, 1 thread"));
 }
 
 static void a_run_computes_in_tf32(void **state)
 {
     (void)state;
-    const struct outcome *outcome = run_expecting(0, "train " FEW "--precision tf32 --session tf32");
+    const struct outcome *outcome = run_expecting(0, "train " ONE "--precision tf32 --session tf32");
     assert_non_null(strstr(outcome->err, "on emulated GPU, tf32"));
     assert_true(file_has("nfbench/tf32/settings.ini", "precision = tf32"));
     run_expecting(0, "resume tf32 --epochs 2");
@@ -115,10 +114,10 @@ static void an_older_gpu_has_no_tf32(void **state)
 {
     (void)state;
     assert_int_equal(setenv("EMULATED_CAPABILITY", "7.5", 1), 0);
-    const struct outcome *outcome = run_expecting(2, "train " FEW "--precision tf32");
+    const struct outcome *outcome = run_expecting(2, "train " ONE "--precision tf32");
     assert_non_null(strstr(outcome->err, "--precision tf32 needs compute capability 8.0 or later, and emulated GPU has "
                                          "7.5: take fp32\n"));
-    outcome = run_expecting(0, "train " FEW "--session old");
+    outcome = run_expecting(0, "train " ONE "--session old");
     assert_non_null(strstr(outcome->err, "on emulated GPU, fp32"));
     assert_int_equal(unsetenv("EMULATED_CAPABILITY"), 0);
 }
