@@ -14,5 +14,5 @@ int main(void)
 {
     tiny_backend_open = open_cuda;
     emulation_set_polls(20);
-    return kept_states_run() + kept_back_run();
+    return kept_states_run() + kept_back_run(true);
 }

@@ -4,8 +4,10 @@
 
 #include "tests/engine/tiny_run.h"
 
-/* Run as a group between tiny_open and tiny_close; 0 when all pass. */
+/* Run as a group between tiny_open and tiny_close; 0 when all pass. Brief: a few that show it all, for a slow device.
+ */
 int kept_states_run(void);
-int kept_back_run(void);
+int kept_back_run(bool brief);
+int kept_refused_run(void);
 
 #endif

@@ -3,5 +3,5 @@
 
 int main(void)
 {
-    return kept_states_run() + kept_back_run();
+    return kept_states_run() + kept_back_run(false) + kept_refused_run();
 }
