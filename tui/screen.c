@@ -241,6 +241,7 @@ int screen_open(struct error *error)
                          type ? type : "");
     }
     typeahead(-1); /* input is read beside curses */
+    endwin();      /* until it has come back from one, ncurses 6.4 writes each move of the cursor by itself */
     set_modes();
     screen.depth = find_depth();
     screen.theme = first_theme();
