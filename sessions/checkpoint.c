@@ -52,7 +52,7 @@ static bool state_is_finite(const struct training_state *state)
 int checkpoint_save(const char *path, struct network *network, const struct checkpoint_info *info, struct error *error)
 {
     int result = -1;
-    struct text state = {0}, run = {0};
+    struct text state = {0}, run = {0}, settings = {0};
     char commands[24], format[24];
     snprintf(format, sizeof format, "%d", CHECKPOINT_FORMAT);
     snprintf(commands, sizeof commands, "%ld", info->commands);
@@ -62,7 +62,9 @@ int checkpoint_save(const char *path, struct network *network, const struct chec
     fields_write(state_fields, STATE_FIELDS, &info->state, &state);
     text_add(&state, "}");
     state_record_write(&info->state, &run);
-    if (state.failed || run.failed) {
+    if (info->settings && settings_format(info->settings, &settings, error))
+        goto out;
+    if (state.failed || run.failed || settings.failed) {
         error_set(error, "cannot save %s: out of memory", path);
         goto out;
     }
@@ -75,11 +77,14 @@ int checkpoint_save(const char *path, struct network *network, const struct chec
         {"best", info->best ? "true" : "false"},
         {"unsound", info->state.unsound ? "true" : "false"},
         {"settings", info->settings_digest},
+        {"settings.ini", settings.data},
     };
-    result = tensors_save(path, network, TENSORS_STATE, metadata, sizeof metadata / sizeof *metadata, error);
+    const int count = sizeof metadata / sizeof *metadata - (info->settings ? 0 : 1);
+    result = tensors_save(path, network, TENSORS_STATE, metadata, count, error);
 out:
     free(state.data);
     free(run.data);
+    free(settings.data);
     return result;
 }
 
@@ -92,11 +97,7 @@ static int check_format(const struct safetensors *file, struct error *error)
     long number;
     if (!format || !number_to_long(format, &number))
         return file_damaged(error, "not a checkpoint of nfbench: use `nfbench import`");
-    if (number <= CHECKPOINT_FORMAT)
-        return 0;
-    error_set(error, "written by a newer nfbench (format %ld; this one knows %d)", number, CHECKPOINT_FORMAT);
-    errno = ENOTSUP;
-    return -1;
+    return number <= CHECKPOINT_FORMAT ? 0 : file_newer(error, number, CHECKPOINT_FORMAT);
 }
 
 static int parse_info(const struct safetensors *file, struct checkpoint_info *info, struct error *error)
@@ -155,6 +156,29 @@ int checkpoint_verify(const char *path, struct checkpoint_info *info, struct err
     const int result = verify_info(file, info, error);
     if (result)
         error_prefix(error, "cannot read %s", path);
+    safetensors_close(file);
+    return result;
+}
+
+int checkpoint_read_settings(const char *path, struct settings *settings, struct error *error)
+{
+    struct checkpoint_info info;
+    struct safetensors *file;
+    FILE *text = NULL;
+    int result = -1;
+    if (safetensors_open(path, &file, error))
+        return -1;
+    const char *kept = safetensors_metadata(file, "settings.ini");
+    if (verify_info(file, &info, error))
+        error_prefix(error, "cannot read %s", path);
+    else if (!kept)
+        file_damaged(error, "%s has no settings: it is older than that", path);
+    else if (!(text = fmemopen((void *)kept, strlen(kept), "r")))
+        file_failed(error, "read", path);
+    else
+        result = settings_read_stream(settings, text, path, error);
+    if (text)
+        fclose(text);
     safetensors_close(file);
     return result;
 }

@@ -20,6 +20,7 @@ struct checkpoint_info {
     long commands; /* recorded in the session so far */
     bool best;     /* was the best so far when it was written */
     char settings_digest[SETTINGS_DIGEST_SIZE];
+    const struct settings *settings; /* to be saved with it; NULL: none. Not read back: see checkpoint_read_settings */
 };
 
 /* One file of a folder of checkpoints. */
@@ -41,6 +42,10 @@ int checkpoint_read_info(const char *path, struct checkpoint_info *info, struct 
 
 /* Reads the metadata and verifies the digest; whether it fits a network is not asked. */
 int checkpoint_verify(const char *path, struct checkpoint_info *info, struct error *error);
+
+/* The settings that were saved with it, once it is verified, over what is there: for a session that has lost its own.
+ */
+int checkpoint_read_settings(const char *path, struct settings *settings, struct error *error);
 
 /* Verifies, then loads all of the network's parameters, with momentum and averages. The network is unchanged when
  * something does not fit. */

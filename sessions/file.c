@@ -46,6 +46,13 @@ int file_damaged(struct error *error, const char *format, ...)
     return -1;
 }
 
+int file_newer(struct error *error, long format, int known)
+{
+    error_set(error, "written by a newer nfbench (format %ld; this one knows %d)", format, known);
+    errno = ENOTSUP;
+    return -1;
+}
+
 int path_format(char path[FILE_PATH_SIZE], struct error *error, const char *format, ...)
 {
     va_list arguments;

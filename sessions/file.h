@@ -14,6 +14,8 @@ enum { FILE_PATH_SIZE = 4096 };
 int file_failed(struct error *error, const char *doing, const char *path);
 /* What a file holds is at fault, not the machine: the message, printf style, and EBADMSG in errno; -1. */
 int file_damaged(struct error *error, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* The file is of a format that a later nfbench has brought: the message, and ENOTSUP in errno; -1. */
+int file_newer(struct error *error, long format, int known);
 
 /* printf into a path; an error when it does not fit. */
 int path_format(char path[FILE_PATH_SIZE], struct error *error, const char *format, ...)

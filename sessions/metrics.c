@@ -196,6 +196,7 @@ static int keep_epoch(struct metrics *out, struct epoch_record epoch)
 static int keep_state(struct metrics *out, const struct state_record *state)
 {
     const struct start_record start = {state->step, state->platform};
+    out->format = state->format > out->format ? state->format : out->format;
     if (strcmp(state->state, METRICS_IMPORTED) == 0) {
         out->imported = true;
         return 0;
@@ -258,7 +259,12 @@ static int read_records(const char *path, bool all, struct metrics *out, struct 
     if (result == 0 && lines.next < lines.end)
         out->damaged_lines++;
     free(lines.data);
-    return result ? error_set(error, "cannot read %s: out of memory", path) : 0;
+    if (result)
+        return error_set(error, "cannot read %s: out of memory", path);
+    if (out->format <= METRICS_FORMAT)
+        return 0;
+    file_newer(error, out->format, METRICS_FORMAT);
+    return error_prefix(error, "cannot read %s", path);
 }
 
 int metrics_read(const char *path, struct metrics *out, struct error *error)

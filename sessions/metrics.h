@@ -28,6 +28,10 @@ struct start_record {
     struct platform platform;
 };
 
+/* Said by the record of each start. Members and kinds of records may be added without a new number: who does not know
+ * them passes them over. */
+enum { METRICS_FORMAT = 1 };
+
 /* A log read back. Steps in ascending order. */
 struct metrics {
     int epochs_before; /* that had ended before its records; 0 unless they are those behind a place */
@@ -48,6 +52,7 @@ struct metrics {
     bool imported;     /* the session says that its weights came from a file */
     long last_step;    /* the newest record's */
     int damaged_lines; /* passed over */
+    int format;        /* the highest that a start tells of */
 };
 
 struct metrics_log;
@@ -84,7 +89,8 @@ int metrics_log_replace(struct metrics_log *log, const char *data, size_t size, 
 /* The last step that two logs have in common, by the lines they begin with; -1 for want of memory. */
 long metrics_common_step(const char *one, size_t one_size, const char *other, size_t other_size);
 
-/* Adds the records of a file to `out`, which starts zeroed. An absent file has none. */
+/* Adds the records of a file to `out`, which starts zeroed. An absent file has none. -1 with errno ENOTSUP when a newer
+ * nfbench wrote it. */
 int metrics_read(const char *path, struct metrics *out, struct error *error);
 /* The same, but of the steps only the newest, and no probes: quick for a log of any length. */
 int metrics_read_summary(const char *path, struct metrics *out, struct error *error);

@@ -179,7 +179,7 @@ static void write_platform(const struct state_record *record, struct text *line)
 {
     if (!record->has_platform)
         return;
-    text_add(line, ",\"platform\":{");
+    text_add(line, ",\"format\":%d,\"platform\":{", METRICS_FORMAT);
     fields_write(platform_fields, COUNT(platform_fields), record, line);
     text_add(line, "}");
 }
@@ -187,6 +187,7 @@ static void write_platform(const struct state_record *record, struct text *line)
 static bool read_platform(const json_t *json, struct state_record *record)
 {
     const json_t *platform = json_object_get(json, "platform");
+    record->format = (int)json_integer_value(json_object_get(json, "format"));
     record->has_platform = platform;
     return !platform || fields_read(platform_fields, COUNT(platform_fields), platform, record, NULL) == 0;
 }

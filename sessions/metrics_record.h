@@ -24,6 +24,7 @@ struct state_record {
     long step;
     char state[16];
     char message[METRICS_MESSAGE_SIZE];
+    int format;        /* of the log, as its writer calls it; 0: it does not say */
     bool has_platform; /* a start that says it */
     struct platform platform;
 };

@@ -79,12 +79,6 @@ static int fill(struct session *session, struct error *error)
     return 0;
 }
 
-static void name_reference(struct session *session)
-{
-    session_shell_word(*session->settings.sessions_dir ? session->paths.folder : session->name, session->reference,
-                       sizeof session->reference);
-}
-
 int session_prepare(const struct settings *settings, struct session **out, struct error *error)
 {
     char directory[SETTINGS_PATH_SIZE];
@@ -97,7 +91,7 @@ int session_prepare(const struct settings *settings, struct session **out, struc
         session_close(session);
         return -1;
     }
-    name_reference(session);
+    session_name_reference(session);
     if (fill(session, error) || file_sync_folder(directory, error)) {
         session_abandon(session);
         return -1;
@@ -124,42 +118,6 @@ int session_create(const struct settings *settings, struct session **out, struct
     return 0;
 }
 
-/* Into settings.sessions_dir: that of a session opened by its path is where the path says, whatever else was asked. */
-static int find_sessions_dir(struct session *session, const struct settings *given, const char *name,
-                             struct error *error)
-{
-    char *own = session->settings.sessions_dir, usual[SETTINGS_PATH_SIZE], folder[FILE_PATH_SIZE];
-    memcpy(own, given->sessions_dir, sizeof given->sessions_dir);
-    if (!strchr(name, '/'))
-        return 0;
-    if (session_folder_above(&session->paths, folder, error))
-        return -1;
-    char *above = realpath(folder, NULL);
-    if (!above)
-        return file_failed(error, "find folder", folder);
-    *own = '\0';
-    const bool known = sessions_directory(&session->settings, usual, NULL) == 0;
-    char *there = known ? realpath(usual, NULL) : NULL;
-    const bool is_usual = there && strcmp(above, there) == 0, fits = strlen(above) < SETTINGS_PATH_SIZE;
-    if (!is_usual && fits)
-        strcpy(own, above);
-    free(above);
-    free(there);
-    return is_usual || fits ? 0 : error_set(error, "the path of its folder is too long");
-}
-
-static int read_settings(struct session *session, const struct settings *settings, const char *name,
-                         struct error *error)
-{
-    if (settings_default(&session->settings, error) ||
-        settings_read(&session->settings, session->paths.settings, error) ||
-        find_sessions_dir(session, settings, name, error))
-        return -1;
-    name_reference(session);
-    session->kept = session->settings;
-    return 0;
-}
-
 int session_open(const struct settings *settings, const char *name, enum session_mode mode, struct session **out,
                  struct error *error)
 {
@@ -170,7 +128,7 @@ int session_open(const struct settings *settings, const char *name, enum session
         goto fail;
     if (mode == SESSION_WRITE && session_lock(&session->paths, session->name, &session->lock, error))
         goto fail;
-    if (read_settings(session, settings, name, error)) {
+    if (session_read_settings(session, settings, name, error)) {
         error_prefix(error, "session %s", session->name);
         goto fail;
     }
@@ -187,6 +145,11 @@ fail:
 const char *session_name(const struct session *session)
 {
     return session->name;
+}
+
+const char *session_note(const struct session *session)
+{
+    return session->note;
 }
 
 const char *session_reference(const struct session *session)
@@ -247,6 +210,7 @@ int session_write_checkpoint(const struct session *session, struct network *netw
     char path[FILE_PATH_SIZE];
     struct checkpoint_info info = {.state = *state, .best = best, .commands = commands}, old;
     settings_digest(&session->settings, info.settings_digest);
+    info.settings = &session->kept;
     if (path_format(path, error, "%s/%ld.safetensors", session->paths.checkpoints, state->step))
         return -1;
     if (!best && checkpoint_read_info(path, &old, error) == 0)

@@ -58,6 +58,8 @@ void session_close(struct session *session);
 void session_abandon(struct session *session);
 
 const char *session_name(const struct session *session);
+/* What a person should know of its settings.ini: that it is damaged, or was changed by hand; else empty. */
+const char *session_note(const struct session *session);
 /* What a command of the shell takes for it: its name, or its path when it does not lie in the usual folder, in quotes
  * where it needs them. */
 const char *session_reference(const struct session *session);
@@ -195,7 +197,8 @@ struct session_stamp {
 struct session_summary {
     char name[SESSION_NAME_SIZE];
     char preset[32];
-    char state[16];      /* "training", "finished", "stopped", "diverged", "failed", "interrupted", "new", "damaged" */
+    char state[16];      /* "training", "finished", "stopped", "diverged", "failed", "interrupted", "new", "damaged", or
+                          * "newer": written by a later nfbench */
     long step;           /* of the newest record or checkpoint */
     float best_accuracy; /* validation, else test; 0..1, -1: not measured */
     float last_loss;     /* of the newest step; NAN before the first */

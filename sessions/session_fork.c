@@ -103,7 +103,7 @@ static int fill(const struct session *parent, const struct session_paths *paths,
                 struct network *network, const struct training_state *state, const struct session_changes *changes,
                 struct error *error)
 {
-    struct session fork = {.paths = *paths, .settings = *settings};
+    struct session fork = {.paths = *paths, .settings = *settings, .kept = *settings};
     long commands = 0;
     return file_make_folders(paths->checkpoints, error) || file_make_folders(paths->images, error) ||
                    settings_write(settings, paths->settings, error) || copy_metrics(parent, paths, state, error) ||

@@ -24,6 +24,7 @@ struct session {
     struct settings kept; /* as settings.ini is to have them: the writer's, while others may read `settings` */
     int lock;             /* -1: opened for reading */
     bool diverged;        /* and its record is written */
+    char note[256];       /* see session_note */
     struct undone undone; /* while the run goes back */
     struct metrics_log *metrics, *commands;
     bool has_platform; /* what this process trains on is known */
@@ -32,6 +33,10 @@ struct session {
     char warning[SESSION_WARNING_SIZE];
     atomic_bool warned; /* and nobody has taken the warning yet */
 };
+
+/* session_settings.c. Reads them; `given` and `name` are those of session_open. */
+int session_read_settings(struct session *session, const struct settings *given, const char *name, struct error *error);
+void session_name_reference(struct session *session);
 
 /* session.c. The two halves of session_create: the folder with its lock and logs; and settings.ini, which makes it a
  * session. What a process leaves that dies between them is none. */

@@ -89,8 +89,12 @@ void session_paths_summarize(const struct session_paths *paths, struct session_s
     session_read_parent(paths, summary->parent, &summary->parent_step);
     summary->last_loss = summary->learning_rate = NAN;
     strcpy(summary->state, "damaged");
-    if (settings_default(&settings, NULL) || settings_read(&settings, paths->settings, NULL))
+    if (settings_default(&settings, NULL))
         return;
+    if (settings_read(&settings, paths->settings, NULL)) {
+        strcpy(summary->state, errno == ENOTSUP ? "newer" : "damaged");
+        return;
+    }
     strcpy(summary->preset, settings.model.preset);
     if (checkpoint_list(paths->checkpoints, &entries, &count, NULL) == 0 && count)
         summary->step = entries[0].step;
@@ -103,7 +107,8 @@ void session_paths_summarize(const struct session_paths *paths, struct session_s
             summary->learning_rate = metrics.steps[metrics.step_count - 1].learning_rate;
         }
         snprintf(summary->state, sizeof summary->state, "%s", state_name(summary, &metrics));
-    }
+    } else if (errno == ENOTSUP)
+        strcpy(summary->state, "newer");
     metrics_free(&metrics);
 }
 

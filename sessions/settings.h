@@ -115,8 +115,15 @@ bool settings_given(const struct settings *settings, const char *name);
 /* Checks what no single row can (model_validate). */
 int settings_validate(const struct settings *settings, struct error *error);
 
-/* Reads an INI file over what is there, its preset (if any) first. Errors name file and line. */
+/* Reads an INI file over what is there, its preset (if any) first. Errors name file and line; errno is EBADMSG when the
+ * file's content is at fault, ENOTSUP when a newer nfbench wrote it. */
 int settings_read(struct settings *settings, const char *path, struct error *error);
+int settings_read_stream(struct settings *settings, FILE *file, const char *path, struct error *error);
+/* False when the file has a checksum that does not fit: it was changed by hand, or is damaged. */
+bool settings_are_as_written(const char *path);
+/* The text of such a file: all settings that a session keeps, with a format number and a checksum. */
+struct text;
+int settings_format(const struct settings *settings, struct text *text, struct error *error);
 /* Writes all saved rows as an INI file, by a temporary file and rename. */
 int settings_write(const struct settings *settings, const char *path, struct error *error);
 /* SHA-256 in hexadecimal of the saved rows that are SETTING_FIXED: equal for sessions that are the same experiment. */

@@ -3,8 +3,10 @@
  * inih holds a line of at most 199 bytes, less than a path may have, and ends a value at " ;". So long values are
  * written over several lines, the later ones indented (which inih hands over one by one), and longer lines are an error
  * rather than silently cut. */
+#include "sessions/crc32c.h"
 #include "sessions/fields.h"
 #include "sessions/file.h"
+#include "sessions/number.h"
 #include "sessions/settings_table.h"
 
 #include <ctype.h>
@@ -14,7 +16,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LONGEST_CHUNK = 120 };
+/* What is written first: the checksum is of all behind its line. */
+#define HEAD "[nfbench]\nchecksum = "
+enum { LONGEST_CHUNK = 120, SETTINGS_FORMAT = 1, CHECKSUM = 8 };
 
 struct reader {
     const char *path;
@@ -24,6 +28,7 @@ struct reader {
     int last;                            /* row of the last value, -1 before the first */
     int lines[64];                       /* where each row was set; 0: it was not */
     char (*values)[SETTINGS_VALUE_SIZE]; /* (settings_count) */
+    bool newer;
     struct error error;
 };
 
@@ -59,9 +64,23 @@ static int append(struct reader *reader, const char *value)
     return 1;
 }
 
+/* Of the file itself: other members than these may be added without a new number. */
+static int on_own_value(struct reader *reader, const char *name, const char *value)
+{
+    long format;
+    if (strcmp(name, "format") || !number_to_long(value, &format) || format <= SETTINGS_FORMAT)
+        return 1;
+    file_newer(&reader->error, format, SETTINGS_FORMAT);
+    error_prefix(&reader->error, "%s", reader->path);
+    reader->newer = true;
+    return 0;
+}
+
 static int on_value(void *context, const char *section, const char *name, const char *value)
 {
     struct reader *reader = context;
+    if (strcmp(section, "nfbench") == 0)
+        return on_own_value(reader, name, value);
     int row = settings_find(name);
     if (row < 0 || settings_table[row].type == SETTING_FLAG) {
         const char *nearest = settings_nearest(name);
@@ -101,40 +120,60 @@ static int apply(struct settings *settings, struct reader *reader)
     return 0;
 }
 
-int settings_read(struct settings *settings, const char *path, struct error *error)
+int settings_read_stream(struct settings *settings, FILE *file, const char *path, struct error *error)
 {
-    int result = -1;
     struct settings changed = *settings;
-    struct reader reader = {.path = path, .last = -1};
-    reader.file = fopen(path, "re");
-    if (!reader.file)
-        return file_failed(error, "read", path);
+    struct reader reader = {.path = path, .file = file, .last = -1};
+    int reason = EBADMSG, result = -1;
     reader.values = calloc((size_t)settings_count, SETTINGS_VALUE_SIZE);
     if (!reader.values) {
-        error_set(&reader.error, "cannot read %s: out of memory", path);
-        goto out;
+        errno = ENOMEM;
+        return error_set(error, "cannot read %s: out of memory", path);
     }
-    int line = ini_parse_stream(read_line, &reader, on_value, &reader);
-    if (*reader.error.message)
-        goto out;
-    if (ferror(reader.file)) {
+    const int line = ini_parse_stream(read_line, &reader, on_value, &reader);
+    if (ferror(file)) {
+        reason = errno;
         file_failed(&reader.error, "read", path);
-        goto out;
-    }
-    if (line) {
+    } else if (*reader.error.message)
+        reason = reader.newer ? ENOTSUP : EBADMSG;
+    else if (line)
         error_set(&reader.error, "%s, line %d: wanted `key = value` or `[section]`", path, line);
-        goto out;
-    }
-    if (apply(&changed, &reader))
-        goto out;
-    *settings = changed;
-    result = 0;
-out:
-    if (result && error)
+    else
+        result = apply(&changed, &reader);
+    if (result == 0)
+        *settings = changed;
+    else if (error)
         *error = reader.error;
     free(reader.values);
-    fclose(reader.file);
+    errno = reason;
     return result;
+}
+
+int settings_read(struct settings *settings, const char *path, struct error *error)
+{
+    FILE *file = fopen(path, "re");
+    if (!file)
+        return file_failed(error, "read", path);
+    const int result = settings_read_stream(settings, file, path, error), reason = errno;
+    fclose(file);
+    errno = reason;
+    return result;
+}
+
+bool settings_are_as_written(const char *path)
+{
+    char *text = NULL, expected[CHECKSUM + 1];
+    size_t size = 0;
+    const size_t head = strlen(HEAD), behind = head + CHECKSUM + 1;
+    if (file_read(path, &text, &size, NULL))
+        return true; /* whoever reads it will say so */
+    bool same = true;
+    if (size >= behind && memcmp(text, HEAD, head) == 0) {
+        snprintf(expected, sizeof expected, "%08x", crc32c(text + behind, size - behind));
+        same = memcmp(text + head, expected, CHECKSUM) == 0;
+    }
+    free(text);
+    return same;
 }
 
 /* Where to break a long value: the later line must not begin, nor the earlier end, with what inih takes away. */
@@ -162,29 +201,38 @@ static int add_value(struct text *text, const struct setting *row, const char *v
     return 0;
 }
 
-int settings_write(const struct settings *settings, const char *path, struct error *error)
+int settings_format(const struct settings *settings, struct text *text, struct error *error)
 {
-    int result = -1;
-    struct text text = {0};
-    char value[SETTINGS_VALUE_SIZE];
+    char value[SETTINGS_VALUE_SIZE], checksum[CHECKSUM + 1];
     const char *section = "";
+    const size_t begin = text->length + strlen(HEAD), behind = begin + CHECKSUM + 1;
+    text_add(text, HEAD "00000000\nformat = %d\n", SETTINGS_FORMAT);
     for (int i = 0; i < settings_count; i++) {
         const struct setting *row = &settings_table[i];
         if (!row->saved)
             continue;
         if (strcmp(section, row->section))
-            text_add(&text, "%s[%s]\n", *section ? "\n" : "", row->section);
+            text_add(text, "\n[%s]\n", row->section);
         section = row->section;
         settings_get(settings, row, value);
-        if (add_value(&text, row, value, error))
-            goto out;
+        if (add_value(text, row, value, error))
+            return -1;
     }
-    if (text.failed) {
-        error_set(error, "cannot write %s: out of memory", path);
-        goto out;
-    }
-    result = file_replace(path, text.data, text.length, error);
-out:
+    if (text->failed)
+        return error_set(error, "out of memory");
+    snprintf(checksum, sizeof checksum, "%08x", crc32c(text->data + behind, text->length - behind));
+    memcpy(text->data + begin, checksum, CHECKSUM);
+    return 0;
+}
+
+int settings_write(const struct settings *settings, const char *path, struct error *error)
+{
+    struct text text = {0};
+    int result = settings_format(settings, &text, error);
+    if (result)
+        error_prefix(error, "cannot write %s", path);
+    else
+        result = file_replace(path, text.data, text.length, error);
     free(text.data);
     return result;
 }

@@ -330,6 +330,7 @@ static enum cli_status show(struct cli *cli, const char *name)
     if (session_open(&cli->settings, name, SESSION_READ, &session, &error) != 0)
         return cli_failed(cli, &error);
     struct in_force now;
+    cli_note(session_note(session));
     read_in_force(session, &now);
     session_summarize(session, &summary);
     if (session_metrics(session, &metrics, &error) != 0)

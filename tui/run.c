@@ -126,6 +126,8 @@ static int load_session(struct run *run, const struct run_request *request, stru
         return -1;
     if (*note)
         add_note(run, note);
+    if (*session_note(parts->session))
+        add_note(run, session_note(parts->session));
     const struct train_options *before = &session_settings(parts->session)->train;
     struct train_options *now = &run->settings.train;
     if (before->device != now->device)

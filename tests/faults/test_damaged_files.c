@@ -221,6 +221,41 @@ static void a_damaged_line_of_a_log_costs_that_line(void **state)
     sweep_log("nfbench/commanded/commands.jsonl", faults_count(600, 10000));
 }
 
+/* ---- settings.ini ---- */
+
+/* A session opens with the settings that it had, or says that it may not. */
+static void damaged_settings_are_as_they_were_or_it_is_said(void **state)
+{
+    (void)state;
+    char *whole, note[16];
+    size_t size;
+    struct settings usual;
+    const char *path = process_path("nfbench/commanded/settings.ini");
+    const int trials = faults_count(300, 5000);
+    must(settings_default(&usual, &error));
+    must(file_read(path, &whole, &size, &error));
+    struct settings before = {0};
+    for (int i = -1; i < trials; i++) { /* at first it is whole */
+        struct session *opened;
+        char *bytes = malloc(size + 64);
+        assert_non_null(bytes);
+        memcpy(bytes, whole, size);
+        write_bytes(path, bytes, i < 0 ? size : damage(bytes, size));
+        must(session_open(&usual, "commanded", SESSION_READ, &opened, &error));
+        struct settings now = *session_settings(opened);
+        before = i < 0 ? now : before;
+        before.given = now.given = 0;
+        snprintf(note, sizeof note, "%s", session_note(opened));
+        if (i < 0 ? *note != 0 : memcmp(&now, &before, sizeof now) != 0 && !*note)
+            fail_msg("trial %d: other settings than before, and nothing is said", i);
+        session_close(opened);
+        free(bytes);
+    }
+    print_message("%d trials over the %zu bytes of settings.ini\n", trials, size);
+    write_bytes(path, whole, size);
+    free(whole);
+}
+
 /* The log goes on where it was damaged, and a resume says what it has passed over. */
 static void a_resume_says_what_it_passes_over(void **state)
 {
@@ -243,6 +278,7 @@ int main(void)
         cmocka_unit_test(the_checkpoint_before_a_damaged_one_is_taken),
         cmocka_unit_test(what_a_damaged_checkpoint_says_of_itself_does_not_count),
         cmocka_unit_test(a_damaged_line_of_a_log_costs_that_line),
+        cmocka_unit_test(damaged_settings_are_as_they_were_or_it_is_said),
         cmocka_unit_test(a_resume_says_what_it_passes_over),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
