@@ -241,9 +241,10 @@ COMPUTING_TESTS := $(filter $(TESTS_cuda),$(CHECKED_TESTS)) $(filter-out $(TESTS
 check: tests
 	@$(TEST_ENVIRONMENT) scripts/run-tests.sh $(subst |, ,$(join $(addsuffix |,$(WAITING_TESTS)),$(COMPUTING_TESTS))) $(TEST_SCRIPTS)
 
-# ---- Faults: what tests/faults does at random or in part, in full; SEED=N draws other instants ----
-faults: $(BINARY) $(TESTS_faults) $(SHIM) $(FAILING)
-	@NFBENCH_FAULTS=all NFBENCH_FAULTS_SEED='$(SEED)' TEST_TIMEOUT=7200 $(TEST_ENVIRONMENT) scripts/run-tests.sh $(TESTS_faults)
+# ---- Faults: what tests/faults does at random or in part, in full, and resumes; SEED=N draws other instants ----
+FAULTS := $(TESTS_faults) $(BUILD)/tests/sessions/test_resume
+faults: $(BINARY) $(FAULTS) $(SHIM) $(FAILING)
+	@NFBENCH_FAULTS=all NFBENCH_FAULTS_SEED='$(SEED)' TEST_TIMEOUT=7200 $(TEST_ENVIRONMENT) scripts/run-tests.sh $(FAULTS)
 
 # ---- What the screen looks like: as text, compared by test_golden_screens, and as pictures for the README ----
 golden-screens: $(BINARY) $(BUILD)/tests/terminal/test_golden_screens

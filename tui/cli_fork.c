@@ -3,6 +3,7 @@
 #include "engine/live.h"
 #include "tui/cli.h"
 #include "tui/cli_progress.h"
+#include "tui/platform.h"
 #include "tui/run.h"
 
 #include <limits.h>
@@ -52,12 +53,33 @@ static int on_fork(void *context, const char *name, struct network *network, con
 
 /* ---- Coming to the step ---- */
 
-static int open_parts(struct fork *fork, const struct checkpoint_choice *from, struct error *error)
+/* What the step was made on, where that is recorded: its bits hang on it. */
+static int choose_platform(const struct fork *fork, long at, struct settings *settings, struct error *error)
 {
-    struct settings *settings = &fork->settings;
+    struct metrics metrics;
+    const struct platform *then = NULL;
+    if (session_metrics(fork->session, &metrics, error) != 0)
+        return -1;
+    for (int i = 0; i < metrics.start_count; i++)
+        if (metrics.starts[i].step < at)
+            then = &metrics.starts[i].platform;
+    const struct settings given = *settings; /* rate and length are the session's, whatever the fork is to have */
+    const int result = then ? platform_choose(fork->cli, then, settings, error) : 0;
+    settings->train.learning_rate = given.train.learning_rate;
+    settings->train.epochs = given.train.epochs;
+    settings->train.steps = given.train.steps;
+    metrics_free(&metrics);
+    return result;
+}
+
+/* `at`: the step that is to be made; -1: none is. */
+static int open_parts(struct fork *fork, const struct checkpoint_choice *from, long at, struct error *error)
+{
+    struct settings looks = fork->settings, *settings = &looks;
     struct partition parts;
     char device[DEVICE_TEXT_SIZE], note[DEVICE_NOTE_SIZE], warning[256];
-    if (run_open_session_data(settings, &fork->dataset, error) != 0 ||
+    if (choose_platform(fork, at, settings, error) != 0 ||
+        run_open_session_data(settings, &fork->dataset, error) != 0 ||
         partition_make(fork->dataset, &settings->train, &parts, error) != 0 ||
         run_open_network(settings, &parts, &fork->backend, &fork->network, device, note, error) != 0 ||
         session_load_choice(fork->session, from, fork->network, &fork->start, warning, error) != 0)
@@ -187,7 +209,7 @@ enum cli_status cli_fork(struct cli *cli)
     enum cli_status status = CLI_DONE;
     if (read_options(&fork, &from, &at, &name, &error) != 0)
         status = cli_usage(cli, &error);
-    else if (open_parts(&fork, &from, &error) != 0 || make(&fork, at, name, &error) != 0)
+    else if (open_parts(&fork, &from, at, &error) != 0 || make(&fork, at, name, &error) != 0)
         status = cli_failed(cli, &error);
     else
         status = report(cli, &fork);

@@ -133,26 +133,6 @@ static void compare_platform(struct cli_replay *replay, const struct platform *t
     }
 }
 
-/* As it was trained then, where the command line says nothing else and the machine has it. */
-static int choose_platform(struct cli_replay *replay, const struct platform *then, struct error *error)
-{
-    struct train_options *train = &replay->settings.train;
-    struct device_choice choice;
-    char threads[24];
-    snprintf(threads, sizeof threads, "%d", then->threads);
-    if (settings_set(&replay->settings, "device", then->device, error) != 0 ||
-        settings_set(&replay->settings, "precision", then->precision, error) != 0 ||
-        settings_set(&replay->settings, "threads", threads, error) != 0 ||
-        cli_over_session(replay->cli, &replay->settings, error) != 0)
-        return -1;
-    if (device_is_gpu(train->device) && !cli_given(replay->cli, "device") &&
-        device_choose(train->device, &choice, NULL) != 0)
-        train->device = DEVICE_AUTO;
-    if (!cli_given(replay->cli, "precision") && device_check_precision(train, NULL) != 0)
-        train->precision = PRECISION_FP32;
-    return 0;
-}
-
 static int open_stretch(struct stretch *stretch, const struct platform *then, long until, struct error *error)
 {
     struct cli_replay *replay = stretch->replay;
@@ -161,7 +141,7 @@ static int open_stretch(struct stretch *stretch, const struct platform *then, lo
     struct partition parts;
     char device[DEVICE_TEXT_SIZE], note[DEVICE_NOTE_SIZE];
     replay->settings.train.probe_every = 0;
-    if ((then && choose_platform(replay, then, error) != 0) ||
+    if ((then && platform_choose(replay->cli, then, &replay->settings, error) != 0) ||
         partition_make(replay->dataset, &replay->settings.train, &parts, error) != 0 ||
         run_open_network(&replay->settings, &parts, &stretch->backend, &stretch->network, device, note, error) != 0 ||
         load_start(replay, stretch->network, error) != 0)

@@ -111,7 +111,24 @@ void platform_find(const struct settings *settings, const struct dataset *datase
     snprintf(out->data, sizeof out->data, "%s %08x", dataset_name(dataset), data_checksum(dataset));
 }
 
-/* ---- Comparing ---- */
+/* ---- Then and now ---- */
+
+int platform_choose(const struct cli *cli, const struct platform *then, struct settings *settings, struct error *error)
+{
+    struct train_options *train = &settings->train;
+    struct device_choice choice;
+    char threads[24];
+    snprintf(threads, sizeof threads, "%d", then->threads);
+    if (settings_set(settings, "device", then->device, error) != 0 ||
+        settings_set(settings, "precision", then->precision, error) != 0 ||
+        settings_set(settings, "threads", threads, error) != 0 || cli_over_session(cli, settings, error) != 0)
+        return -1;
+    if (device_is_gpu(train->device) && !cli_given(cli, "device") && device_choose(train->device, &choice, NULL) != 0)
+        train->device = DEVICE_AUTO;
+    if (!cli_given(cli, "precision") && device_check_precision(train, NULL) != 0)
+        train->precision = PRECISION_FP32;
+    return 0;
+}
 
 int platform_compare(const struct platform *then, const struct platform *now,
                      char clauses[PLATFORM_CLAUSES][PLATFORM_CLAUSE_SIZE])

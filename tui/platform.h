@@ -19,6 +19,11 @@ void processor_find(struct processor *out);
 /* `settings` with the real device, precision and threads (device_open). */
 void platform_find(const struct settings *settings, const struct dataset *dataset, struct platform *out);
 
+/* Puts device, precision and threads into the settings as they were then, where the command line says nothing else and
+ * the machine has them. */
+struct cli;
+int platform_choose(const struct cli *cli, const struct platform *then, struct settings *settings, struct error *error);
+
 /* What of them is another, in words, a clause each: "2 threads then, 1 now". Returns how many. */
 enum { PLATFORM_CLAUSES = 8, PLATFORM_CLAUSE_SIZE = 640 };
 int platform_compare(const struct platform *then, const struct platform *now,

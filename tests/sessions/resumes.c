@@ -286,11 +286,11 @@ static void stopped_at_every_step_it_is_the_same(void **state)
     assert_same_course(&whole, "chain");
 }
 
-/* ... and the second one all that are left: at some steps, or, where NFBENCH_RESUME_EACH is set, at each. */
+/* ... and the second one all that are left: at some steps, or, where NFBENCH_FAULTS is set, at each. */
 static void stopped_at_a_step_it_goes_on_to_the_end(void **state)
 {
     (void)state;
-    const long stride = getenv("NFBENCH_RESUME_EACH") ? 1 : 17;
+    const long stride = getenv("NFBENCH_FAULTS") ? 1 : 17;
     for (long step = 1; step <= steps; step += stride) {
         char name[32];
         snprintf(name, sizeof name, "at-%ld", step);

@@ -123,6 +123,22 @@ static void a_longer_run_is_forked_as_it_was_then(void **state)
         assert_true(grown[i] == now[i] && (i >= 16 || grown[i] == then[i]));
 }
 
+/* ... and so are those that were made on another platform, whatever the session is resumed on by now. */
+static void a_step_is_made_again_on_what_it_was_made_on(void **state)
+{
+    (void)state;
+    double moved[LOSSES], then[LOSSES];
+    run_expecting(0, "train " TINY "--epochs 2 --log-every 1 --session moved");
+    run_expecting(0, "resume moved --epochs 4 --precision bf16 --threads 2");
+    assert_non_null(strstr(run_expecting(0, "fork moved --at 11 --epochs 2")->err, "with the losses recorded then"));
+    assert_true(file_has("nfbench/moved-at-11/settings.ini", "precision = bf16")); /* as the session goes on */
+    run_expecting(0, "resume moved-at-11 --precision fp32 --threads 1");
+    read_losses("moved", moved);
+    assert_int_equal(read_losses("moved-at-11", then), 16);
+    for (int i = 0; i < 16; i++)
+        assert_true(moved[i] == then[i]);
+}
+
 /* What would be made is not what was: it is not put in place of it. */
 static void a_past_that_is_another_is_not_forked(void **state)
 {
@@ -230,6 +246,7 @@ int main(void)
         cmocka_unit_test(a_fork_may_have_another_rate),
         cmocka_unit_test(a_fork_may_be_longer),
         cmocka_unit_test(a_longer_run_is_forked_as_it_was_then),
+        cmocka_unit_test(a_step_is_made_again_on_what_it_was_made_on),
         cmocka_unit_test(a_past_that_is_another_is_not_forked),
         cmocka_unit_test(what_waits_for_the_step_is_not_done),
         cmocka_unit_test(imported_weights_are_kept),
