@@ -215,7 +215,7 @@ ALL_OBJECTS := $(call objects,tui/main.c tests/faults/allocations/failing.c $(fo
 EMULATED_BINARY := $(BUILD)/nfbench-emulated
 # Sanitizers would see nothing new in the first, which takes barriers away to see results change, and in the others:
 # tests/engine has the same runs, and other tests the kernels that they come by.
-NOT_SANITIZED := cuda_emulation/test_removed $(addprefix cuda/test_,flights kept_state live look on_divergence resume trial)
+NOT_SANITIZED := cuda_emulation/test_removed peer/test_interchange $(addprefix cuda/test_,flights kept_state live look on_divergence resume trial)
 CHECKED_TESTS := $(if $(findstring sanitize,$(CFLAGS)),$(filter-out $(addprefix %/,$(NOT_SANITIZED)),$(TESTS)),$(TESTS))
 tests: $(BINARY) $(CHECKED_TESTS) $(FAKE_NVML) $(SHIM) $(FAILING) $(EMULATED_BINARY)
 

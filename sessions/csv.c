@@ -26,20 +26,21 @@ static void add_text(const char *cell, struct text *text)
 /* Numbers as in the log; `measured`: one below 0 means that it was not. */
 static void add_number(const struct field *field, const void *row, bool measured, struct text *text)
 {
-    const double value = field->type == FIELD_FLOAT ? (double)*(const float *)((const char *)row + field->offset)
-                                                    : *(const double *)((const char *)row + field->offset);
+    const void *at = (const char *)row + field->offset;
+    const double value = field->type == FIELD_FLOAT ? (double)*(const float *)at : *(const double *)at;
     if (isfinite(value) && !(measured && value < 0))
         field_write(field, row, text);
 }
 
 static void add_cell(const struct field *field, const void *row, bool measured, struct text *text)
 {
+    const void *at = (const char *)row + field->offset;
     switch (field->type) {
     case FIELD_TEXT:
-        add_text((const char *)row + field->offset, text);
+        add_text(at, text);
         break;
     case FIELD_WORD:
-        add_text(field->words[*(const int *)((const char *)row + field->offset)], text);
+        add_text(field->words[*(const int *)at], text);
         break;
     case FIELD_FLOAT:
     case FIELD_DOUBLE:
