@@ -70,19 +70,24 @@ static int begin(struct progress *progress, struct run *run, struct cli_script *
 
 /* ---- Running ---- */
 
+static void say_warning(struct progress *progress, struct session *session)
+{
+    char warning[SESSION_WARNING_SIZE];
+    if (session_take_warning(session, warning))
+        progress_line(progress, "warning: %s", warning);
+}
+
 static void drain(struct progress *progress, const struct run_parts *parts, struct cli_script *script,
                   struct snapshot *snapshot)
 {
     struct trainer *trainer = parts->trainer;
     struct event event;
-    char warning[SESSION_WARNING_SIZE];
     trainer_snapshot(trainer, snapshot);
     while (trainer_next_event(trainer, &event)) {
         progress_event(progress, &event, snapshot);
         cli_script_hear(script, &event);
     }
-    if (session_take_warning(parts->session, warning))
-        progress_line(progress, "warning: %s", warning);
+    say_warning(progress, parts->session);
 }
 
 /* The run waits, and nobody can have it go on: no line of a script, and nobody who is attached. Who has paused it from
@@ -293,6 +298,7 @@ static enum cli_status train(struct cli *cli, struct run_request request)
         watch(&progress, run, &script, &signals);
     struct snapshot last;
     int finished = run_finish(run, &last, &error);
+    say_warning(&progress, run_parts(run)->session);
     status = report(cli, run_parts(run), &last);
     if (finished != 0) {
         words_sentences(error.message);
