@@ -1,0 +1,90 @@
+/* input.json: what another program must know of the images to use a session's network. */
+#include "fixture.h"
+#include "session_log.h"
+
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+static struct error error;
+
+static const struct channel_statistics statistics = {{0.5f, 0.25f, 0.125f}, {0.1f, 0.2f, 0.3f}};
+
+static struct session *write_input(struct settings *settings, const char *name)
+{
+    struct dataset *dataset;
+    struct session *session = create_session(settings, name);
+    assert_ok(dataset_open("synthetic", &dataset, &error), &error);
+    assert_ok(session_write_input(session, dataset, &statistics, &error), &error);
+    dataset_close(dataset);
+    return session;
+}
+
+static json_t *read_input(const struct session *session)
+{
+    json_t *json = json_load_file(inside(session, "input.json"), JSON_REJECT_DUPLICATES, NULL);
+    assert_non_null(json);
+    return json;
+}
+
+static void assert_channels(const json_t *json, const char *name, const float values[3])
+{
+    const json_t *list = json_object_get(json, name);
+    assert_int_equal(json_array_size(list), 3);
+    for (size_t c = 0; c < 3; c++)
+        assert_true((float)json_number_value(json_array_get(list, c)) == values[c]);
+}
+
+static void it_says_how_images_are_normalised(void **state)
+{
+    (void)state;
+    struct settings settings = small_settings();
+    struct session *session = write_input(&settings, "by-set");
+    json_t *json = read_input(session);
+    assert_string_equal(json_string_value(json_object_get(json, "normalize")), "dataset");
+    assert_string_equal(json_string_value(json_object_get(json, "data")), "synthetic");
+    assert_channels(json, "mean", statistics.mean);
+    assert_channels(json, "deviation", statistics.deviation);
+    assert_int_equal(json_array_size(json_object_get(json, "classes")), 10);
+    json_decref(json);
+    session_close(session);
+    assert_ok(settings_set(&settings, "normalize", "image", &error), &error);
+    session = write_input(&settings, "by-image");
+    json = read_input(session);
+    assert_string_equal(json_string_value(json_object_get(json, "normalize")), "image");
+    assert_null(json_object_get(json, "mean"));
+    json_decref(json);
+    session_close(session);
+}
+
+/* Each start writes it, but not what is there already: a resume on a disk without room goes on. */
+static void it_is_written_where_it_is_not_as_it_should_be(void **state)
+{
+    (void)state;
+    struct settings settings = small_settings();
+    struct session *session = write_input(&settings, "run");
+    struct dataset *dataset;
+    struct stat before, after;
+    char path[512];
+    snprintf(path, sizeof path, "%s", inside(session, "input.json"));
+    assert_int_equal(stat(path, &before), 0);
+    assert_ok(dataset_open("synthetic", &dataset, &error), &error);
+    assert_ok(session_write_input(session, dataset, &statistics, &error), &error);
+    assert_int_equal(stat(path, &after), 0);
+    assert_int_equal(before.st_ino, after.st_ino);
+    write_file(path, "{", 1);
+    assert_ok(session_write_input(session, dataset, &statistics, &error), &error);
+    json_decref(read_input(session));
+    dataset_close(dataset);
+    session_close(session);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(it_says_how_images_are_normalised, folder_setup, folder_teardown),
+        cmocka_unit_test_setup_teardown(it_is_written_where_it_is_not_as_it_should_be, folder_setup, folder_teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
