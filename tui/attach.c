@@ -17,7 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { LINES = 64, FLUSH_MILLISECONDS = 50 };
+enum { LINES = COMMAND_QUEUE_SIZE, FLUSH_MILLISECONDS = 50 };
 static const double HELLO_SECONDS = 5, GONE_SECONDS = 1;
 
 struct line {
@@ -237,7 +237,9 @@ static int connect_to_run(struct attachment *attachment, struct error *error)
                          session_name(session), session_reference(session));
     fd = channel_connect(session_path(session), &attachment->process, &why);
     if (fd < 0)
-        return error_set(error, "session %s is in use by a process that cannot be attached to (%.300s)",
+        return error_set(error,
+                         "session %s: its process cannot be attached to now (%.200s): it has not begun to train, its "
+                         "run has ended, or it is on another machine",
                          session_name(session), why.message);
     channel_open(&attachment->channel, fd, WIRE_LARGE);
     return greet(attachment, error);

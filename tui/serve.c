@@ -23,7 +23,7 @@
 enum { TICK_MILLISECONDS = 50, IDLE_MILLISECONDS = 500 };
 enum { MOST_WAITING = 1 << 16 }; /* bytes that are put into words ahead */
 enum { MOST_EVENTS = 4096 };     /* that wait for a slow viewer */
-static const double HELLO_SECONDS = 5, LAST_SECONDS = 1;
+static const double HELLO_SECONDS = 5, LAST_SECONDS = 1, REST_SECONDS = 1;
 
 struct viewer {
     struct channel channel;
@@ -42,6 +42,7 @@ struct serve {
     double patience;
     struct port *port;
     int listener, wake;
+    double rest; /* nobody is let in before: there was no descriptor left */
     pthread_t thread;
     bool started;
     atomic_bool ending, closing, viewed;
@@ -109,6 +110,8 @@ static void accept_all(struct serve *serve)
         channel_open(&viewer->channel, fd, WIRE_SMALL);
         serve->count++;
     }
+    if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) /* whoever waits still does */
+        serve->rest = clock_seconds() + REST_SECONDS;
 }
 
 static int welcome(struct serve *serve, struct viewer *viewer)
@@ -356,8 +359,9 @@ enum { POLL_WAKE, POLL_LISTENER, POLL_VIEWERS };
 
 static void wait_for_something(struct serve *serve)
 {
-    struct pollfd polls[POLL_VIEWERS + SERVE_VIEWERS] = {[POLL_WAKE] = {.fd = serve->wake, .events = POLLIN},
-                                                         [POLL_LISTENER] = {.fd = serve->listener, .events = POLLIN}};
+    const int listener = clock_seconds() < serve->rest ? -1 : serve->listener;
+    struct pollfd polls[POLL_VIEWERS + SERVE_VIEWERS] = {
+        [POLL_WAKE] = {.fd = serve->wake, .events = POLLIN}, [POLL_LISTENER] = {.fd = listener, .events = POLLIN}};
     const int milliseconds = serve->count > 0 ? TICK_MILLISECONDS : IDLE_MILLISECONDS;
     uint64_t wakes;
 
