@@ -203,5 +203,5 @@ int main(void)
         cmocka_unit_test(who_has_gone_is_not_waited_for),
         cmocka_unit_test(who_comes_later_is_waited_for),
     };
-    return cmocka_run_group_tests(tests, tiny_open, tiny_close);
+    return cmocka_run_group_tests(tests, tiny_open, tiny_close_reference);
 }

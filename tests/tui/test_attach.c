@@ -76,7 +76,7 @@ static void viewers_see_the_run_and_each_others_commands(void **state)
 static void no_step_is_missed(void **state)
 {
     (void)state;
-    struct process process = watcher_start_run("whole", "--epochs 100");
+    struct process process = watcher_start_run("whole", "--epochs 20");
     struct watcher watcher;
     struct error error = {""};
     bool lost;
@@ -85,9 +85,9 @@ static void no_step_is_missed(void **state)
     const long before = watcher.now.step.step;
     assert_int_equal(watcher_wait_end(&watcher, &lost, &error), 0);
     assert_int_equal(watcher.now.state, TRAINER_FINISHED);
-    assert_int_equal(watcher.now.step.step, 800);
+    assert_int_equal(watcher.now.step.step, 160);
     assert_in_range(watcher.first, 1, before + 1);
-    assert_int_equal(watcher.steps, 800 - watcher.first + 1);
+    assert_int_equal(watcher.steps, 160 - watcher.first + 1);
     assert_int_equal(watcher.courses, 0);
     assert_true(watcher.now.epoch.test_accuracy >= 0);
     assert_int_equal(process_finish(&process)->status, 0);
@@ -118,8 +118,8 @@ static int hang(const char *session)
 static void a_viewer_that_hangs_holds_nothing_up(void **state)
 {
     (void)state;
-    enum { STEPS = 320 }; /* each with a probe: more than a socket holds */
-    struct process process = watcher_start_run("hung", "--epochs 40 --probe-every 1");
+    enum { STEPS = 160 }; /* each with a probe: more than a socket holds */
+    struct process process = watcher_start_run("hung", "--epochs 20 --probe-every 1");
     struct watcher watcher;
     struct error error = {""};
     bool lost;
@@ -316,16 +316,16 @@ static void a_trial_is_there_for_who_comes_later(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(viewers_see_the_run_and_each_others_commands),
-        cmocka_unit_test(no_step_is_missed),
-        cmocka_unit_test(a_viewer_that_hangs_holds_nothing_up),
-        cmocka_unit_test(a_viewer_that_dies_is_forgotten),
-        cmocka_unit_test(a_killed_run_is_said_to_be_gone_and_its_socket_is_replaced),
-        cmocka_unit_test(what_nobody_trains_is_told_in_a_line),
-        cmocka_unit_test(the_list_says_what_can_be_attached_to),
-        cmocka_unit_test(a_divergence_waits_for_who_is_attached),
-        cmocka_unit_test(a_pause_outlasts_who_asked_for_it),
-        cmocka_unit_test(a_trial_is_there_for_who_comes_later),
+        cmocka_unit_test_teardown(viewers_see_the_run_and_each_others_commands, watcher_tear_down),
+        cmocka_unit_test_teardown(no_step_is_missed, watcher_tear_down),
+        cmocka_unit_test_teardown(a_viewer_that_hangs_holds_nothing_up, watcher_tear_down),
+        cmocka_unit_test_teardown(a_viewer_that_dies_is_forgotten, watcher_tear_down),
+        cmocka_unit_test_teardown(a_killed_run_is_said_to_be_gone_and_its_socket_is_replaced, watcher_tear_down),
+        cmocka_unit_test_teardown(what_nobody_trains_is_told_in_a_line, watcher_tear_down),
+        cmocka_unit_test_teardown(the_list_says_what_can_be_attached_to, watcher_tear_down),
+        cmocka_unit_test_teardown(a_divergence_waits_for_who_is_attached, watcher_tear_down),
+        cmocka_unit_test_teardown(a_pause_outlasts_who_asked_for_it, watcher_tear_down),
+        cmocka_unit_test_teardown(a_trial_is_there_for_who_comes_later, watcher_tear_down),
     };
     return cmocka_run_group_tests(tests, process_setup, process_teardown);
 }

@@ -266,9 +266,9 @@ static void a_run_without_a_socket_says_so_once_and_trains(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_run_goes_on_whatever_is_written_to_its_socket),
-        cmocka_unit_test(a_viewer_outlives_whatever_it_reads),
-        cmocka_unit_test(a_run_without_a_socket_says_so_once_and_trains),
+        cmocka_unit_test_teardown(a_run_goes_on_whatever_is_written_to_its_socket, watcher_tear_down),
+        cmocka_unit_test_teardown(a_viewer_outlives_whatever_it_reads, watcher_tear_down),
+        cmocka_unit_test_teardown(a_run_without_a_socket_says_so_once_and_trains, watcher_tear_down),
     };
     return cmocka_run_group_tests(tests, process_setup, process_teardown);
 }

@@ -7,9 +7,11 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <time.h>
 
 void watcher_moment(void)
@@ -24,12 +26,26 @@ const char *watcher_place(const char *session, const char *name)
     return path;
 }
 
+static pid_t trainer;
+
+int watcher_tear_down(void **state)
+{
+    (void)state;
+    if (trainer > 0 && waitpid(trainer, NULL, WNOHANG) == 0) {
+        kill(trainer, SIGKILL);
+        waitpid(trainer, NULL, 0);
+    }
+    trainer = 0;
+    return 0;
+}
+
 struct process watcher_start_run(const char *session, const char *more)
 {
     char words[1024];
     struct stat status;
     snprintf(words, sizeof words, "train " TINY "--session %s %s", session, more);
     const struct process process = process_start(words, NULL);
+    trainer = process.pid;
     for (int i = 0; i < WATCHER_MOMENTS; i++) {
         if (stat(process_path(watcher_place(session, "socket")), &status) == 0)
             return process;

@@ -17,6 +17,8 @@ const char *watcher_place(const char *session, const char *name);
 
 /* `nfbench train` of a tiny network as this session; returns when it can be attached to. */
 struct process watcher_start_run(const char *session, const char *more);
+/* A test's teardown: a run that a failed test has left behind ends. */
+int watcher_tear_down(void **state);
 
 struct watcher {
     struct attachment *attachment;
