@@ -189,6 +189,8 @@ static void draw_help(struct scene *scene, struct canvas *canvas, struct rect bo
     int columns = body.columns - 4 < HELP_COLUMNS ? body.columns - 4 : HELP_COLUMNS;
     struct pen pen = {.area = {.columns = columns}};
     struct rect inside, before;
+    const char *scrolls =
+        body.columns < BESIDE_FROM ? "Up and Down scroll" : "Up and Down scroll, any other key closes";
     char title[64];
 
     if (topic)
@@ -197,7 +199,7 @@ static void draw_help(struct scene *scene, struct canvas *canvas, struct rect bo
         write_help(&pen, scene->view);
     snprintf(title, sizeof(title), "Keys and commands: %s", view_name(scene->view));
     inside = draw_frame(canvas, body, pen.rows, columns, ROLE_ACCENT, topic ? topic->name : title,
-                        pen.rows + 2 > body.rows ? "Up and Down scroll, any other key closes" : "any key closes");
+                        pen.rows + 2 > body.rows ? scrolls : "any key closes");
     inside = scroll_inside(scene, canvas, inside, pen.rows, &before);
     pen = (struct pen){canvas, inside, 0};
     if (topic)

@@ -138,6 +138,23 @@ static void help_names_all_and_scrolls(void **state)
     assert_false(live_shows(24, "Draw the whole screen"));
 }
 
+/* Below its name, where there is no room beside it. */
+static void help_is_whole_on_the_smallest_screen(void **state)
+{
+    bool found = false;
+
+    (void)state;
+    go_live(10);
+    live.overlay = OVERLAY_HELP;
+    for (int scroll = 0; scroll < 100 && !found; scroll++) {
+        live.overlay_scroll = scroll;
+        render_live(10, 40, GLYPHS_BRAILLE);
+        assert_true(live_shows(10, "Up and Down scroll"));
+        found = live_shows(10, "Stop before the next step and wait");
+    }
+    assert_true(found);
+}
+
 static void the_log_scrolls_and_stops_at_its_ends(void **state)
 {
     (void)state;
@@ -227,6 +244,7 @@ int main(void)
         TEST(a_small_terminal_says_what_it_needs),
         TEST(a_diagnosis_stands_over_the_charts),
         TEST(help_names_all_and_scrolls),
+        TEST(help_is_whole_on_the_smallest_screen),
         TEST(the_log_scrolls_and_stops_at_its_ends),
         TEST(the_axis_ends_with_the_run),
         TEST(the_cursor_walks_along_the_curve),
