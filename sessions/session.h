@@ -214,8 +214,9 @@ struct session_summary {
 };
 /* The newest step that the session's log or checkpoints know of. */
 int session_newest_step(const struct session *session, long *step, struct error *error);
-/* Whether some process has it open to train it. */
+/* Whether some process has it open to train it; and whether other processes can attach to that. */
 bool session_is_trained(const struct session *session);
+bool session_takes_viewers(const struct session *session);
 /* The row of a session that is open for reading: the same state and step as in the list. */
 void session_summarize(const struct session *session, struct session_summary *out);
 /* Newest first; *out is freed by the caller with free(). An absent folder is an empty list. */

@@ -343,3 +343,8 @@ bool session_is_trained(const struct session *session)
 {
     return session_is_locked(&session->paths);
 }
+
+bool session_takes_viewers(const struct session *session)
+{
+    return session_is_attachable(&session->paths);
+}

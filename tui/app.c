@@ -268,7 +268,7 @@ static void say_goodbye(const struct app *app)
                last->step.step, reference);
 }
 
-int app_run(const struct run_request *request, bool *interrupted, struct error *error)
+int app_run(const struct run_request *request, bool *interrupted, struct app_next *next, struct error *error)
 {
     struct app *app = calloc(1, sizeof(*app));
     int result;
@@ -296,6 +296,8 @@ int app_run(const struct run_request *request, bool *interrupted, struct error *
     }
     if (interrupted)
         *interrupted = app->interrupted && app->scene.snapshot.state != TRAINER_FINISHED;
+    if (next)
+        *next = result || app->interrupted ? (struct app_next){.attach = false} : app->next;
     run_destroy(app->run);
     app_close_monitor(app);
     app_close_runs(app);

@@ -6,6 +6,12 @@
 #include "base/error.h"
 #include "tui/run.h"
 
+/* What a person wants to see when a run was left. */
+struct app_next {
+    char session[SETTINGS_PATH_SIZE]; /* its folder; empty: nothing more */
+    bool attach;                      /* another process trains it; else it is to be resumed */
+};
+
 /* True when standard input and output are a terminal that the screen can drive; else false and the reason. */
 bool app_can_run(struct error *error);
 
@@ -13,7 +19,8 @@ bool app_can_run(struct error *error);
  * and trains until the person leaves; a run that has ended stays on screen until then. Leaving saves a checkpoint.
  * Returns 0 when the run ended well or was left; -1 with the message when it could not be put together, failed or
  * diverged, or when the terminal cannot be used. `interrupted` (may be NULL) is set when SIGINT, SIGTERM or SIGHUP
- * ended a run that was not finished. The terminal is as it was before, on every way out. */
-int app_run(const struct run_request *request, bool *interrupted, struct error *error);
+ * ended a run that was not finished. `next` (may be NULL) is what `open` has asked for. The terminal is as it was
+ * before, on every way out. */
+int app_run(const struct run_request *request, bool *interrupted, struct app_next *next, struct error *error);
 
 #endif

@@ -254,6 +254,11 @@ static int act_overlay(struct app *app, const struct action *action, struct erro
     return 0;
 }
 
+static int act_open(struct app *app, const struct action *action, struct error *error)
+{
+    return app_open(app, action->word, error);
+}
+
 static int act_zoom(struct app *app, const struct action *action, struct error *error)
 {
     if ((double)action->count >= charts_end(&app->scene))
@@ -372,19 +377,20 @@ static int act_quit(struct app *app, const struct action *action, struct error *
 int app_do(struct app *app, const struct action *action, struct error *error)
 {
     static int (*const acts[ACTION_COUNT])(struct app *, const struct action *, struct error *) = {
-        [ACTION_LEARNING_RATE] = act_trainer, [ACTION_SET] = act_set,           [ACTION_UNDO] = act_trainer,
-        [ACTION_PENDING] = act_pending,       [ACTION_CANCEL] = act_trainer,    [ACTION_NOTE] = act_trainer,
-        [ACTION_SOURCE] = act_source,         [ACTION_TOGGLE] = act_toggle,     [ACTION_PAUSE] = act_trainer,
-        [ACTION_RESUME] = act_trainer,        [ACTION_STEP] = act_trainer,      [ACTION_STOP] = act_trainer,
-        [ACTION_EVALUATE] = act_trainer,      [ACTION_SAVE] = act_trainer,      [ACTION_LOAD] = act_trainer,
-        [ACTION_FORK] = act_trainer,          [ACTION_PROBE] = act_trainer,     [ACTION_BACK] = act_trainer,
-        [ACTION_ON_DIVERGENCE] = act_trainer, [ACTION_TRY] = act_trainer,       [ACTION_LR_FIND] = act_trainer,
-        [ACTION_ACCEPT] = act_trainer,        [ACTION_DROP] = act_trainer,      [ACTION_EXPORT] = act_export,
-        [ACTION_SMOOTH] = act_smooth,         [ACTION_LOG_AXIS] = act_log_axis, [ACTION_AXIS] = act_axis,
-        [ACTION_OVERLAY] = act_overlay,       [ACTION_ZOOM] = act_zoom,         [ACTION_FIT] = act_fit,
-        [ACTION_THEME] = act_theme,           [ACTION_GLYPHS] = act_glyphs,     [ACTION_GRAPHICS] = act_graphics,
-        [ACTION_IMAGES] = act_images,         [ACTION_VIEW] = act_view,         [ACTION_HELP] = act_help,
-        [ACTION_MOUSE] = act_mouse,           [ACTION_REDRAW] = act_redraw,     [ACTION_QUIT] = act_quit};
+        [ACTION_OPEN] = act_open,         [ACTION_LEARNING_RATE] = act_trainer, [ACTION_SET] = act_set,
+        [ACTION_UNDO] = act_trainer,      [ACTION_PENDING] = act_pending,       [ACTION_CANCEL] = act_trainer,
+        [ACTION_NOTE] = act_trainer,      [ACTION_SOURCE] = act_source,         [ACTION_TOGGLE] = act_toggle,
+        [ACTION_PAUSE] = act_trainer,     [ACTION_RESUME] = act_trainer,        [ACTION_STEP] = act_trainer,
+        [ACTION_STOP] = act_trainer,      [ACTION_EVALUATE] = act_trainer,      [ACTION_SAVE] = act_trainer,
+        [ACTION_LOAD] = act_trainer,      [ACTION_FORK] = act_trainer,          [ACTION_PROBE] = act_trainer,
+        [ACTION_BACK] = act_trainer,      [ACTION_ON_DIVERGENCE] = act_trainer, [ACTION_TRY] = act_trainer,
+        [ACTION_LR_FIND] = act_trainer,   [ACTION_ACCEPT] = act_trainer,        [ACTION_DROP] = act_trainer,
+        [ACTION_EXPORT] = act_export,     [ACTION_SMOOTH] = act_smooth,         [ACTION_LOG_AXIS] = act_log_axis,
+        [ACTION_AXIS] = act_axis,         [ACTION_OVERLAY] = act_overlay,       [ACTION_ZOOM] = act_zoom,
+        [ACTION_FIT] = act_fit,           [ACTION_THEME] = act_theme,           [ACTION_GLYPHS] = act_glyphs,
+        [ACTION_GRAPHICS] = act_graphics, [ACTION_IMAGES] = act_images,         [ACTION_VIEW] = act_view,
+        [ACTION_HELP] = act_help,         [ACTION_MOUSE] = act_mouse,           [ACTION_REDRAW] = act_redraw,
+        [ACTION_QUIT] = act_quit};
 
     app->dirty = true;
     return (action->when.quantity == WHEN_NOW ? acts[action->kind] : act_trainer)(app, action, error);

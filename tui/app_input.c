@@ -43,6 +43,7 @@ bool app_line(void *context, const char *line)
 static void close_overlay(struct app *app)
 {
     app->asked_to_leave = false;
+    app->next.session[0] = 0;
     app->scene.overlay = OVERLAY_NONE;
     app->scene.help_topic = NULL;
     app->scene.overlay_scroll = 0;

@@ -75,6 +75,39 @@ void app_quit(struct app *app)
     app->asked_to_leave = true;
 }
 
+/* It is looked for before the run is left: a screen that ends with "no such session" would be no answer. */
+static int find_next(const struct app *app, const char *name, struct app_next *next, struct error *error)
+{
+    const struct run_parts *parts = run_parts(app->run);
+    struct session *session;
+    bool trained;
+
+    if (session_open(parts->settings, name, SESSION_READ, &session, error))
+        return -1;
+    trained = session_is_trained(session);
+    next->attach = session_takes_viewers(session);
+    snprintf(next->session, sizeof(next->session), "%s", session_path(session));
+    session_close(session);
+    if (strcmp(next->session, session_path(parts->session)) == 0)
+        return error_set(error, "open: %s is the session on this screen", name);
+    if (trained && !next->attach)
+        return error_set(error, "open: %s is in use by another process, which cannot be attached to", name);
+    return 0;
+}
+
+int app_open(struct app *app, const char *session, struct error *error)
+{
+    struct app_next next;
+
+    if (!app->run)
+        return error_set(error, "open: the run is not there yet");
+    if (find_next(app, session, &next, error))
+        return -1;
+    app_quit(app);
+    app->next = next; /* behind the question whether to leave: no forgets it */
+    return 0;
+}
+
 /* ---- The terminal is gone ---- */
 
 static void keep_line(struct app *app, const struct journal_line *line)

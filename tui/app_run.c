@@ -34,6 +34,7 @@ void app_message(struct app *app, enum role role, const char *title, const char 
     struct scene *scene = &app->scene;
 
     app->asked_to_leave = false;
+    app->next.session[0] = 0;
     scene->overlay = OVERLAY_MESSAGE;
     scene->overlay_scroll = 0;
     scene->message_role = role;
@@ -162,16 +163,32 @@ static void log_outcome(struct app *app, const struct command_record *record, co
             record->outcome, more);
 }
 
+/* The last word of "forked at step 40: nfbench resume --screen 'FOLDER/NAME'". */
+static void name_fork(const char *outcome, char name[SESSION_NAME_SIZE])
+{
+    const char *begin = outcome + strlen(outcome);
+
+    while (begin > outcome && begin[-1] != ' ' && begin[-1] != '/')
+        begin--;
+    snprintf(name, SESSION_NAME_SIZE, "%.*s", (int)strcspn(begin, "'"), begin);
+}
+
 static void take_command(struct app *app, const struct command_record *record)
 {
     char text[sizeof(record->outcome) + 128];
     const char *more = way_on(record);
+    char name[SESSION_NAME_SIZE], open[sizeof(name) + 32];
 
     if (strcmp(record->command.text, app->asked_text) == 0)
         app->scene.asked = false;
     note_step(app, record);
     if (record->ok && record->command.kind == COMMAND_SAVE && *record->command.name)
         command_know_name(record->command.name);
+    if (record->ok && record->command.kind == COMMAND_FORK) {
+        name_fork(record->outcome, name);
+        snprintf(open, sizeof(open), "open %s goes on with it here", name);
+        more = open;
+    }
     log_outcome(app, record, more);
     snprintf(text, sizeof(text), *more ? "%s; %s" : "%s%s", record->outcome, more);
     if (more == choose) /* what was tried is on the chart and in the log */

@@ -4,6 +4,7 @@
 #ifndef NFBENCH_TUI_APP_STATE_H
 #define NFBENCH_TUI_APP_STATE_H
 
+#include "tui/app.h"
 #include "tui/command.h"
 #include "tui/launch.h"
 #include "tui/machine.h"
@@ -28,6 +29,7 @@ struct app {
     bool deaf;                 /* the terminal's input has ended */
     bool keep_running;         /* when the terminal goes */
     bool alone;                /* it has gone, and the run goes on */
+    struct app_next next;      /* to be shown behind this run */
     bool asked_to_leave;       /* the newest message says what would be lost */
     FILE *kept;                /* screen.log, while alone; else NULL */
     bool dirty;                /* the scene has changed since it was drawn */
@@ -79,6 +81,8 @@ void app_finish_picture(struct app *app, int index);
 void app_leave(struct app *app);
 /* The same, asked for by a person: where something would be lost only when it is asked for twice. */
 void app_quit(struct app *app);
+/* The same, and then another session is shown. */
+int app_open(struct app *app, const char *session, struct error *error);
 /* The terminal is gone. The run ends, saved, or goes on alone where that was wished. */
 void app_hang_up(struct app *app);
 /* While the run is alone: what is in the log also goes into the session's screen.log, from the first line on. */

@@ -5,12 +5,37 @@
 #include "tui/graphics.h"
 #include "tui/script.h"
 
+#include <errno.h>
+#include <stdio.h>
 #include <string.h>
+#include <unistd.h>
+
+/* A program of its own in place of this one: nothing of the run that was left stays behind. Comes back when it fails.
+ */
+static int show_next(const struct cli *cli, const struct app_next *next, struct error *error)
+{
+    const char *graphics = cli_value(cli, "graphics");
+    const char *arguments[8] = {"nfbench", next->attach ? "attach" : "resume", next->session};
+    int count = 3;
+
+    if (!next->attach)
+        arguments[count++] = "--screen";
+    if (!next->attach && cli_value(cli, "keep-running"))
+        arguments[count++] = "--keep-running";
+    if (graphics) {
+        arguments[count++] = "--graphics";
+        arguments[count++] = graphics;
+    }
+    fflush(stdout);
+    execv("/proc/self/exe", (char **)arguments);
+    return error_set(error, "cannot start for %s: %s", next->session, strerror(errno));
+}
 
 enum cli_status cli_show(struct cli *cli, const struct run_request *request)
 {
     const char *graphics = cli_value(cli, "graphics");
     struct run_request wanted = *request;
+    struct app_next next;
     struct error error = {""};
     bool interrupted = false;
 
@@ -30,7 +55,7 @@ enum cli_status cli_show(struct cli *cli, const struct run_request *request)
         return cli_usage(cli, &error);
     if (!request->resume && !request->attach && run_check(request->settings, &error) != 0)
         return cli_usage(cli, &error);
-    if (app_run(&wanted, &interrupted, &error) != 0)
+    if (app_run(&wanted, &interrupted, &next, &error) != 0 || (*next.session && show_next(cli, &next, &error) != 0))
         return cli_failed(cli, &error);
     return interrupted ? CLI_INTERRUPTED : CLI_DONE;
 }

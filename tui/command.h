@@ -40,6 +40,7 @@ enum action_kind {
     ACTION_SMOOTH, /* number in 0..1 */
     ACTION_LOG_AXIS,
     ACTION_AXIS,    /* choice: an enum curves_axis; -1: the next one */
+    ACTION_OPEN,    /* word: a session's name or folder */
     ACTION_OVERLAY, /* word: a session's name; `on` false: none of them */
     ACTION_ZOOM,    /* count and number: the first and the last step */
     ACTION_FIT,

@@ -427,6 +427,9 @@ static bool key(struct scene *scene, struct rect area, int key)
         turn_overlay(scene);
     else if (key == 'o')
         scene->runs_order = (scene->runs_order + 1) % ORDERS;
+    else if (key == 'g') /* to be entered: it leaves this run */
+        snprintf(scene->prepared, sizeof(scene->prepared), "open %.*s", (int)sizeof(scene->prepared) - 6,
+                 scene->runs.rows[marked_index(scene)].name);
     else if (key == KEY_CODE_ENTER)
         scene->run_opened = true;
     else if (key == KEY_CODE_ESCAPE && scene->run_opened)
@@ -481,6 +484,8 @@ const struct panel_ops panel_runs = {
              {"space", "overlay"},
              {"Enter", "detail", is_listed},
              {"Esc", "back", is_opened},
+             {"g", "go to"},
              {"o", "order", is_listed}},
     .help = "Runs: the arrows, Page Up and Down, Home and End choose a session, space lays its curves over this run's "
-            "charts or takes them away, Enter shows where it differs, Esc goes back; o sorts in another way."};
+            "charts or takes them away, Enter shows where it differs, Esc goes back; o sorts in another way, g goes to "
+            "it by `open`."};

@@ -123,7 +123,7 @@ struct scene {
     bool run_opened;                    /* its details are shown */
     int runs_top;                       /* first one that the table shows */
     int runs_order;                     /* by what it is sorted */
-    char prepared[64];                  /* by a key, for the command line; the app takes it */
+    char prepared[160];                 /* by a key, for the command line; the app takes it */
     bool command_focused;
     struct notice notice;
     enum overlay overlay;

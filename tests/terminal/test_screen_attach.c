@@ -236,6 +236,37 @@ static void a_screen_that_is_stopped_holds_nothing_up_and_comes_back(void **stat
     assert_true(trains());
 }
 
+/* One screen after the other: the run that is left is saved, that of the other process goes on. */
+static void open_goes_to_another_session_and_back(void **state)
+{
+    (void)state;
+    start_training();
+    pty_start(100, 30, "",
+              "--data synthetic --stem 8 --stages 16/8x1 --limit 2000 --validation 200 --batch 8 --threads 1 "
+              "--precision fp32 --session mine --epochs 4000");
+    pty_wait(" training ");
+    pty_command("open mine");
+    pty_wait("mine is the session on this screen");
+    pty_command("open nothing");
+    pty_wait("there is no session");
+    pty_command("view runs");
+    pty_wait("is this run");
+    pty_wait(" run ");
+    pty_keys("\033[B");
+    pty_keys("g");
+    pty_wait(":open run");
+    pty_keys("\r");
+    pty_wait("q detach");
+    pty_wait("nfbench  run ");
+    pty_command("open mine");
+    pty_wait("nfbench  mine ");
+    pty_wait("resumed at step");
+    pty_keys("q");
+    assert_exit(0);
+    assert_non_null(strstr(pty_text(), "session mine: stopped at step"));
+    assert_true(trains());
+}
+
 /* The run's own screen; the other viewer is this process. */
 static void leaving_a_run_that_others_watch_is_asked_about(void **state)
 {
@@ -271,6 +302,7 @@ int main(void)
         cmocka_unit_test_teardown(stop_ends_the_run_and_the_screen_stays, tear_down_test),
         cmocka_unit_test_teardown(a_run_that_is_killed_is_said_to_be_gone, tear_down_test),
         cmocka_unit_test_teardown(a_screen_that_is_stopped_holds_nothing_up_and_comes_back, tear_down_test),
+        cmocka_unit_test_teardown(open_goes_to_another_session_and_back, tear_down_test),
         cmocka_unit_test_teardown(leaving_a_run_that_others_watch_is_asked_about, tear_down_test),
     };
 

@@ -91,6 +91,7 @@ static void a_fork_is_a_session_of_its_own(void **state)
     (void)state;
     start_at_40("root");
     command_waiting("fork branch", "forked at step 40: nfbench resume --screen ");
+    wait_for("open branch goes on with it here");
     command_waiting("fork branch", "session branch exists already");
     command_waiting("step 2", "paused at step 42");
     leave();
