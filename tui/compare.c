@@ -270,7 +270,7 @@ bool compare_ancestor(const struct compared *one, const struct compared *other, 
 
 bool compare_common(const struct comparison *comparison, struct session_ancestor *out)
 {
-    const struct compared *all[COMPARE_MOST];
+    const struct compared *all[COMPARE_MOST] = {&comparison->sessions[0]};
     for (int i = 0; i < comparison->count; i++)
         all[i] = &comparison->sessions[i];
     return find_common(all, comparison->count, out);
