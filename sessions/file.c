@@ -82,9 +82,11 @@ int file_write_all(int descriptor, const void *data, size_t size, const char *pa
 int file_begin(const char *path, struct error *error)
 {
     char temporary[FILE_PATH_SIZE];
+    struct stat left;
     if (path_format(temporary, error, "%s.tmp", path))
         return -1;
-    (void)unlink(temporary); /* what a crash has left may be another name of a file that is to stay */
+    if (lstat(temporary, &left) == 0 && left.st_nlink > 1) /* by a crash: another name of a file that is to stay */
+        (void)unlink(temporary);
     int descriptor = open(temporary, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
     if (descriptor < 0)
         return file_failed(error, "write", temporary);
@@ -209,7 +211,7 @@ static int read_all(int descriptor, char *data, size_t *size, const char *path, 
 
 int file_read_from(const char *path, off_t from, char **data, size_t *size, struct error *error)
 {
-    int descriptor = open(path, O_RDONLY | O_CLOEXEC);
+    int descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a pipe of that name would wait */
     if (descriptor < 0)
         return file_failed(error, "read", path);
     int result = -1;

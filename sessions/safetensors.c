@@ -225,7 +225,7 @@ static int read_header(struct safetensors *file, struct error *error)
 static int open_file(const char *path, struct safetensors *file, struct error *error)
 {
     struct stat status;
-    file->descriptor = open(path, O_RDONLY | O_CLOEXEC);
+    file->descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* no pipe is waited for */
     if (file->descriptor < 0 || fstat(file->descriptor, &status))
         return error_set(error, "%s", strerror(errno));
     if (!S_ISREG(status.st_mode))

@@ -36,8 +36,7 @@ static int find_sessions_dir(struct session *session, const struct settings *giv
     return is_usual || fits ? 0 : error_set(error, "the path of its folder is too long");
 }
 
-/* Those of the newest checkpoint that has them; -1 with the reason that settings.ini is of no use when none does. */
-static int restore(struct session *session, const struct error *why, struct error *error)
+int session_restore_settings(struct session *session, const struct error *why, struct error *error)
 {
     struct checkpoint_entry *entries = NULL;
     int count = 0, result = -1;
@@ -65,8 +64,7 @@ static int count_missing(const struct settings *settings)
     return missing;
 }
 
-/* -1, errno EBADMSG, when the file cannot be what nfbench wrote; what a person has changed in it holds. */
-static int read_file(struct session *session, struct error *error)
+int session_read_settings_file(struct session *session, struct error *error)
 {
     const char *path = session->paths.settings;
     const bool as_written = settings_are_as_written(path);
@@ -89,10 +87,10 @@ int session_read_settings(struct session *session, const struct settings *given,
     struct error why = {""};
     if (settings_default(&session->settings, error))
         return -1;
-    const bool read = read_file(session, &why) == 0;
+    const bool read = session_read_settings_file(session, &why) == 0;
     if (!read && errno != EBADMSG)
         return error_set(error, "%s", why.message);
-    if ((!read && restore(session, &why, error)) || find_sessions_dir(session, given, name, error))
+    if ((!read && session_restore_settings(session, &why, error)) || find_sessions_dir(session, given, name, error))
         return -1;
     session_name_reference(session);
     session->kept = session->settings;

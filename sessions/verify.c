@@ -74,16 +74,63 @@ int verify_copy_aside(const char *path, struct error *error)
 
 /* ---- Settings and rights ---- */
 
-static void check_settings(struct verify *verify)
+/* Moves the file aside, where there is one, and writes what the newest checkpoint has. */
+int verify_restore_settings(const struct session_paths *paths, struct settings *settings, struct error *error)
+{
+    struct session session = {.paths = *paths};
+    const struct error why = {"no checkpoint has settings"};
+    if (session_restore_settings(&session, &why, error) ||
+        (access(paths->settings, F_OK) == 0 && verify_move_aside(paths->settings, error)) ||
+        settings_write(&session.settings, paths->settings, error))
+        return -1;
+    *settings = session.settings;
+    return 0;
+}
+
+bool verify_can_restore(const struct session_paths *paths)
+{
+    struct session session = {.paths = *paths};
+    const struct error why = {""};
+    return session_restore_settings(&session, &why, NULL) == 0;
+}
+
+static void tell_damaged_settings(struct verify *verify, const struct error *why)
 {
     struct error error = {""};
-    verify->settings_known = settings_default(&verify->settings, &error) == 0 &&
-                             settings_read(&verify->settings, verify->paths.settings, &error) == 0;
-    if (verify->settings_known)
+    struct verify_finding *finding = verify_add(verify, VERIFY_WRONG, "settings.ini", "%s", why->message);
+    if (!verify_can_restore(&verify->paths)) {
+        snprintf(finding->means, sizeof finding->means,
+                 "the session cannot be opened until it is set right; a fork's parent may have the same");
         return;
-    struct verify_finding *finding = verify_add(verify, VERIFY_WRONG, "settings.ini", "%s", error.message);
-    snprintf(finding->means, sizeof finding->means,
-             "the session cannot be opened until it is set right; a fork's parent may have the same");
+    }
+    snprintf(finding->means, sizeof finding->means, "the settings are taken from the newest checkpoint");
+    snprintf(finding->mend, sizeof finding->mend, "writes them anew from there, and keeps it as settings.ini.damaged");
+    const int result = verify->repair ? verify_restore_settings(&verify->paths, &verify->settings, &error) : 0;
+    verify_mended(verify, finding, result, &error);
+    verify->settings_known = finding->mended;
+}
+
+static void check_settings(struct verify *verify)
+{
+    struct session session = {.paths = verify->paths};
+    struct error error = {""};
+    errno = 0;
+    verify->settings_known =
+        settings_default(&session.settings, &error) == 0 && session_read_settings_file(&session, &error) == 0;
+    verify->settings = session.settings;
+    verify->settings_changed = *session.note != '\0';
+    if (!verify->settings_known && errno == EBADMSG)
+        tell_damaged_settings(verify, &error);
+    else if (!verify->settings_known) {
+        struct verify_finding *finding = verify_add(verify, VERIFY_WRONG, "settings.ini", "%s", error.message);
+        snprintf(finding->means, sizeof finding->means,
+                 "nothing is known to be wrong with it, but it cannot be used here");
+    } else if (verify->settings_changed) {
+        struct verify_finding *finding = verify_add(verify, VERIFY_NOTE, "settings.ini",
+                                                    "it is not as nfbench wrote it: changed by hand, or damaged");
+        snprintf(finding->means, sizeof finding->means,
+                 "its values are taken as they stand; the next resume writes it anew");
+    }
 }
 
 static void check_rights(struct verify *verify)

@@ -160,7 +160,14 @@ static void tell_other_settings(struct verify *verify)
     struct verify_finding *finding = verify_add(verify, VERIFY_WRONG, "settings.ini",
                                                 "the checkpoints were made with other settings than it has now");
     snprintf(finding->means, sizeof finding->means,
-             "it was changed by hand or is damaged: a run that goes on would be another experiment");
+             "a run that goes on would be another experiment than the one that made them");
+    if (!verify->settings_changed || !verify_can_restore(&verify->paths))
+        return; /* nfbench wrote it: who knows which is right? */
+    struct error error = {""};
+    snprintf(finding->mend, sizeof finding->mend,
+             "takes those of the newest checkpoint, and keeps it as settings.ini.damaged");
+    const int result = verify->repair ? verify_restore_settings(&verify->paths, &verify->settings, &error) : 0;
+    verify_mended(verify, finding, result, &error);
 }
 
 /* A checkpoint with a name has its logs beside it; what `save NAME` began and a crash has ended has logs alone. */

@@ -31,10 +31,19 @@ static void tell_unmade(struct verify *verify, const struct session_paths *paths
     verify_mended(verify, finding, 0, &error);
 }
 
-static void tell_lost(struct verify *verify, const char *name)
+static void tell_lost(struct verify *verify, const struct session_paths *paths, const char *name)
 {
+    struct settings settings;
+    struct error error = {""};
     struct verify_finding *finding =
         verify_add(verify, VERIFY_WRONG, name, "it has checkpoints, but its settings.ini is missing");
+    if (verify_can_restore(paths)) {
+        snprintf(finding->means, sizeof finding->means, "it is in no list, and cannot be opened");
+        snprintf(finding->mend, sizeof finding->mend, "writes it anew from the newest checkpoint");
+        const int result = verify->repair ? verify_restore_settings(paths, &settings, &error) : 0;
+        verify_mended(verify, finding, result, &error);
+        return;
+    }
     snprintf(finding->means, sizeof finding->means,
              "it is in no list, and cannot be opened: put settings.ini back; that of its parent or of a run with the "
              "same settings does");
@@ -54,7 +63,7 @@ static void look_at(struct verify *verify, const char *directory, const char *na
     else if (session_is_unmade(&paths))
         tell_unmade(verify, &paths, name, "a session that was never finished");
     else
-        tell_lost(verify, name);
+        tell_lost(verify, &paths, name);
 }
 
 int sessions_verify_directory(const struct settings *settings, bool repair, struct verify_report *out,
@@ -74,6 +83,6 @@ int sessions_verify_directory(const struct settings *settings, bool repair, stru
         look_at(&verify, path, entry->d_name);
     closedir(directory);
     for (int i = 0; i < out->count; i++)
-        out->wrong += out->findings[i].severity == VERIFY_WRONG;
+        out->wrong += out->findings[i].severity == VERIFY_WRONG && !out->findings[i].mended;
     return verify.out_of_memory ? error_set(error, "cannot verify %s: out of memory", path) : 0;
 }

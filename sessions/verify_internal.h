@@ -21,7 +21,7 @@ struct verify {
     struct verify_report *report;
     struct session_paths paths;
     bool repair;
-    bool settings_known, unfinished_back;
+    bool settings_known, settings_changed /* since they were written */, unfinished_back;
     struct settings settings;
     struct network *network; /* to try checkpoints with; NULL: none fits the settings, or none was wanted */
     struct checkpoint_info newest;
@@ -41,6 +41,9 @@ void verify_mended(struct verify *verify, struct verify_finding *finding, int re
 int verify_aside(const char *path, char aside[FILE_PATH_SIZE], struct error *error);
 int verify_move_aside(const char *path, struct error *error);
 int verify_copy_aside(const char *path, struct error *error);
+/* Settings from the newest checkpoint: whether it has any; and written anew, what was there moved aside. */
+bool verify_can_restore(const struct session_paths *paths);
+int verify_restore_settings(const struct session_paths *paths, struct settings *settings, struct error *error);
 
 /* verify_logs.c. Looks at a log line by line; `file`: its name for the findings. */
 void verify_log(struct verify *verify, const char *path, const char *file, bool commands, struct log_facts *facts);

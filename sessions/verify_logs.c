@@ -27,6 +27,7 @@ struct walk {
     long step, epoch;                           /* of the last step, or command; of the last epoch record */
     struct error disorder;                      /* the first that was found */
     long disorders;
+    int format; /* the highest that a start tells of */
 };
 
 static void note_disorder(struct walk *walk, const char *text, long number, long before)
@@ -77,6 +78,8 @@ static void take_record(struct walk *walk, const struct record *record)
         take_epoch(walk, &record->epoch);
     else if (record->kind == RECORD_COMMAND)
         take_command(walk, &record->command);
+    else if (record->kind == RECORD_STATE && record->state.format > walk->format)
+        walk->format = record->state.format;
 }
 
 /* What checkpoints are compared with: the step of each command. */
@@ -199,11 +202,11 @@ static void tell_order(struct walk *walk)
 {
     if (walk->unknown) {
         struct verify_finding *finding =
-            verify_add(walk->verify, VERIFY_WRONG, walk->file,
+            verify_add(walk->verify, VERIFY_NOTE, walk->file,
                        "%ld records of a kind or with values that this nfbench does not know, the first in line %ld",
                        walk->unknown, walk->first_unknown);
         snprintf(finding->means, sizeof finding->means,
-                 "their checksums fit: a newer nfbench has written them, which reads them");
+                 "their checksums fit: a newer nfbench has written them; this one passes them over");
     }
     if (walk->disorders) {
         struct verify_finding *finding = verify_add(walk->verify, VERIFY_WRONG, walk->file, "%s%s",
@@ -231,7 +234,11 @@ void verify_log(struct verify *verify, const char *path, const char *file, bool 
         walk.unended += line[length] != '\n';
     }
     walk.whole = (size_t)(lines.next - walk.data);
-    if (!verify->out_of_memory) {
+    if (walk.format > METRICS_FORMAT) {
+        file_newer(&error, walk.format, METRICS_FORMAT);
+        struct verify_finding *finding = verify_add(verify, VERIFY_WRONG, file, "%s", error.message);
+        snprintf(finding->means, sizeof finding->means, "it cannot be read here, and is left as it is");
+    } else if (!verify->out_of_memory) {
         tell_lines(&walk);
         tell_order(&walk);
     }

@@ -251,24 +251,60 @@ static void logs_and_checkpoints_must_agree(void **state)
     found("checkpoints/20.safetensors", "command 3, of step 15, is not among the 2");
 }
 
+static void change_settings(const char *session, const char *from, char to)
+{
+    size_t size;
+    char *path = path_in(session, "settings.ini"), *text = read_file(path, &size), *at = strstr(text, from);
+    assert_non_null(at);
+    at[strlen(from) - 1] = to;
+    write_file(path, text, size);
+    free(text);
+}
+
+/* What was changed by hand may be meant; where it makes another network of it, the checkpoints are not in doubt. */
 static void settings_must_be_those_of_the_checkpoints(void **state)
 {
     (void)state;
     make_session("changed");
-    size_t size;
-    char *text = read_file(path_in("changed", "settings.ini"), &size), *stem = strstr(text, "stem = 8");
-    stem[7] = '9';
-    write_file(path_in("changed", "settings.ini"), text, size);
+    change_settings("changed", "log-every = 2", '3');
     verify("changed", true);
-    assert_int_equal(report.wrong, 1);
-    found("settings.ini", "other settings than it has now");
-    assert_true(exists(path_in("changed", "checkpoints/20.safetensors"))); /* it is not the one in doubt */
-    stem[7] = 'x';
-    write_file(path_in("changed", "settings.ini"), text, size);
-    free(text);
+    assert_int_equal(report.wrong, 0);
+    assert_int_equal(found("settings.ini", "not as nfbench wrote it")->severity, VERIFY_NOTE);
+    assert_false(exists(path_in("changed", "settings.ini.damaged")));
+    change_settings("changed", "stem = 8", '9');
     verify("changed", false);
     assert_int_equal(report.wrong, 1);
+    assert_true(*found("settings.ini", "other settings than it has now")->mend);
+    verify("changed", true);
+    assert_int_equal(report.wrong, 0);
+    assert_true(exists(path_in("changed", "checkpoints/20.safetensors")));
+    assert_true(exists(path_in("changed", "settings.ini.damaged")));
+    verify("changed", false);
+    assert_null(find("not as nfbench wrote it"));
+    assert_null(find("other settings"));
+}
+
+/* Each checkpoint has a copy. */
+static void damaged_settings_are_written_anew(void **state)
+{
+    (void)state;
+    make_session("unread");
+    change_settings("unread", "stem = 8", 'x');
+    verify("unread", false);
+    assert_int_equal(report.wrong, 1);
     found("settings.ini", "settings.ini, line");
+    verify("unread", true);
+    assert_int_equal(report.wrong, 0);
+    verify("unread", false);
+    assert_int_equal(report.count, 1); /* what was set aside */
+    change_settings("unread", "stem = 8", 'x');
+    for (int step = 10; step <= 20; step += 10) {
+        char file[64];
+        snprintf(file, sizeof file, "checkpoints/%d.safetensors", step);
+        assert_int_equal(unlink(path_in("unread", file)), 0);
+    }
+    verify("unread", true);
+    assert_string_equal(found("settings.ini", "settings.ini, line")->mend, "");
 }
 
 static void a_checkpoint_of_another_step_is_told(void **state)
@@ -388,6 +424,23 @@ static void a_fork_has_a_parent(void **state)
     assert_int_equal(report.wrong, 0);
 }
 
+/* Where a file is to be there may be anything: a folder, a link to itself, a pipe that nobody writes into. */
+static void what_is_no_file_is_told(void **state)
+{
+    (void)state;
+    make_session("odd");
+    const char *const files[] = {"metrics.jsonl", "commands.jsonl", "checkpoints/20.safetensors", "parent",
+                                 "input.json"};
+    for (int i = 0; i < 3; i++)
+        for (size_t k = 0; k < sizeof files / sizeof *files; k++) {
+            char *path = path_in("odd", files[k]);
+            (void)remove(path);
+            assert_int_equal(i == 0 ? mkdir(path, 0777) : i == 1 ? symlink(path, path) : mkfifo(path, 0666), 0);
+            verify("odd", false);
+            assert_true(report.count > 0);
+        }
+}
+
 /* It is looked at while it trains, but not touched. */
 static void a_session_that_trains_is_left_alone(void **state)
 {
@@ -460,6 +513,7 @@ int main(void)
         cmocka_unit_test(the_order_of_records_is_checked),
         cmocka_unit_test(logs_and_checkpoints_must_agree),
         cmocka_unit_test(settings_must_be_those_of_the_checkpoints),
+        cmocka_unit_test(damaged_settings_are_written_anew),
         cmocka_unit_test(a_checkpoint_of_another_step_is_told),
         cmocka_unit_test(a_checkpoint_of_another_network_is_told),
         cmocka_unit_test(leftovers_are_removed),
@@ -467,6 +521,7 @@ int main(void)
         cmocka_unit_test(what_the_network_reads_must_be_json),
         cmocka_unit_test(a_newer_checkpoint_is_left_alone),
         cmocka_unit_test(a_fork_has_a_parent),
+        cmocka_unit_test(what_is_no_file_is_told),
         cmocka_unit_test(a_session_that_trains_is_left_alone),
         cmocka_unit_test(any_bytes_are_looked_at),
     };
