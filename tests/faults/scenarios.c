@@ -85,11 +85,22 @@ static bool there_is(const char *name)
     return access(process_path(name), F_OK) == 0;
 }
 
+/* "nfbench: ..." or "nfbench COMMAND: ..." */
+static bool is_failure(const char *line)
+{
+    static const char name[] = "nfbench";
+    if (strncmp(line, name, strlen(name)) != 0)
+        return false;
+    line += strlen(name);
+    line += *line == ' ' ? 1 + strspn(line + 1, "abcdefghijklmnopqrstuvwxyz") : 0;
+    return *line == ':';
+}
+
 static int lines_of_failure(const char *text)
 {
     int lines = 0;
     for (const char *line = text; *line; line += strcspn(line, "\n"), line += *line == '\n')
-        lines += strncmp(line, "nfbench", 7) == 0;
+        lines += is_failure(line);
     return lines;
 }
 

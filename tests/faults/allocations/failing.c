@@ -1,31 +1,71 @@
 /* Linked into a second nfbench (nfbench-failing), by the linker's --wrap: of the allocations of our own code, and of
- * jansson for it, and of the threads that it starts, some fail. Those of other libraries are their own affair.
+ * jansson for it, and of the threads that it starts, some fail. Those of other libraries are their own affair. A place
+ * is a stack of callers in nfbench; its number is the same in each run of the program.
  *
- *   FAIL_AT=N         the Nth of them fails, from 1 on
- *   FAIL_FOREVER=1    ... and so do all behind it
- *   FAIL_COUNT=FILE   gets their number, at the program's end */
+ *   FAIL_PLACE=HEX       that place's ...
+ *   FAIL_AT=N            ... Nth allocation fails, from 1 on
+ *   FAIL_FOREVER=1       ... and so do all behind it, wherever
+ *   FAIL_COUNT=FILE      gets a line for each place: "HEX N", N allocations, at the program's end */
 #include <dirent.h>
 #include <errno.h>
+#include <execinfo.h>
 #include <jansson.h>
 #include <pthread.h>
 #include <stdarg.h>
-#include <stdatomic.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-static atomic_long counted;
-static long at;
-static bool forever;
+enum { PLACES = 1 << 14, FRAMES = 24 };
+
+static struct {
+    pthread_mutex_t lock;
+    uint32_t places[PLACES]; /* by their hash; 0: free */
+    long counts[PLACES];
+    long at;
+    uint32_t place;
+    bool forever, failing;
+} plan = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+extern const char __executable_start, etext;
+
+/* FNV-1a over the return addresses in the program itself. */
+static uint32_t find_place(void)
+{
+    void *frames[FRAMES];
+    const int count = backtrace(frames, FRAMES);
+    uint32_t hash = 2166136261u;
+    for (int i = 0; i < count; i++) {
+        const char *frame = frames[i];
+        if (frame >= &__executable_start && frame < &etext)
+            hash = (hash ^ (uint32_t)(frame - &__executable_start)) * 16777619u;
+    }
+    return hash ? hash : 1;
+}
+
+/* How often the place was come by, this time included. */
+static long count_place(uint32_t place)
+{
+    uint32_t slot = place % PLACES;
+    while (plan.places[slot] && plan.places[slot] != place)
+        slot = (slot + 1) % PLACES;
+    plan.places[slot] = place;
+    return ++plan.counts[slot];
+}
 
 /* ... and none do in what stands here. */
 static bool fails(void)
 {
-    const long number = atomic_fetch_add(&counted, 1) + 1;
-    const bool hit = at > 0 && (number == at || (forever && number > at));
-    if (hit)
+    const uint32_t place = find_place();
+    pthread_mutex_lock(&plan.lock);
+    const bool hit = count_place(place) == plan.at && place == plan.place;
+    const bool failing = hit || plan.failing;
+    plan.failing = failing && plan.forever;
+    pthread_mutex_unlock(&plan.lock);
+    if (failing)
         errno = ENOMEM;
-    return hit;
+    return failing;
 }
 
 /* Each function that hands out memory, with the names of its arguments. */
@@ -80,21 +120,26 @@ int __wrap_asprintf(char **out, const char *format, ...)
     return length;
 }
 
-static void tell_count(void)
+static void tell_places(void)
 {
     const char *path = getenv("FAIL_COUNT");
     FILE *file = path ? __real_fopen(path, "w") : NULL;
     if (!file)
         return;
-    fprintf(file, "%ld\n", (long)counted);
+    for (int i = 0; i < PLACES; i++)
+        if (plan.places[i])
+            fprintf(file, "%x %ld\n", plan.places[i], plan.counts[i]);
     fclose(file);
 }
 
 __attribute__((constructor)) static void begin(void)
 {
-    const char *which = getenv("FAIL_AT");
-    at = which ? strtol(which, NULL, 10) : 0;
-    forever = getenv("FAIL_FOREVER");
+    const char *place = getenv("FAIL_PLACE"), *at = getenv("FAIL_AT");
+    void *frame;
+    plan.place = place ? (uint32_t)strtoul(place, NULL, 16) : 0;
+    plan.at = at ? strtol(at, NULL, 10) : 0;
+    plan.forever = getenv("FAIL_FOREVER");
+    (void)backtrace(&frame, 1); /* loads what it needs */
     json_set_alloc_funcs(__wrap_malloc, free);
-    (void)atexit(tell_count);
+    (void)atexit(tell_places);
 }
