@@ -22,9 +22,10 @@ int look_create(const struct model_spec *spec, struct look **out, struct error *
     look->probabilities = calloc(LOOK_IMAGES * classes, sizeof *look->probabilities);
     look->confusion = calloc(classes * classes, sizeof *look->confusion);
     look->filters = calloc((size_t)spec->stem * LOOK_FILTER_WEIGHTS, sizeof *look->filters);
-    *out = look;
-    if (look->predictions && look->probabilities && look->confusion && look->filters)
+    if (look->predictions && look->probabilities && look->confusion && look->filters) {
+        *out = look;
         return 0;
+    }
     look_destroy(look);
     return error_set(error, "out of memory for a look into the network");
 }
