@@ -191,7 +191,7 @@ static struct badge state_badge(const struct scene *scene)
     return badge;
 }
 
-/* "nfbench  SESSION   set momentum 0.8       [state]" */
+/* "nfbench  SESSION attached   set momentum 0.8       [state]" */
 static void draw_name(const struct scene *scene, struct canvas *canvas, struct rect line)
 {
     struct badge badge = state_badge(scene);
@@ -199,6 +199,8 @@ static void draw_name(const struct scene *scene, struct canvas *canvas, struct r
 
     column += canvas_text(canvas, column, line.row, STYLE(ROLE_ACCENT, STYLE_BOLD), "nfbench") + 2;
     column += canvas_text_cut(canvas, column, line.row, right - column - 1, STYLE(ROLE_TITLE), scene->facts.session);
+    if (scene->facts.attached && right - column > CHANGED_LEAST)
+        column += 1 + canvas_text(canvas, column + 1, line.row, STYLE(ROLE_LABEL), "attached");
     if (*scene->changed && right - column > CHANGED_LEAST) {
         column += 3 + canvas_text(canvas, column + 3, line.row, STYLE(ROLE_LABEL), "set ");
         canvas_text_cut(canvas, column, line.row, right - column - 1, STYLE(ROLE_ACCENT), scene->changed);

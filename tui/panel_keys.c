@@ -22,7 +22,7 @@ static const char *hint_of(const struct scene *scene, const struct command_entry
     bool paused = scene->snapshot.state == TRAINER_PAUSED || scene->snapshot.state == TRAINER_WAITING ||
                   (scene->asked && scene->asked_for == COMMAND_PAUSE);
 
-    if (entry->action == ACTION_QUIT && scene->facts.attached)
+    if (entry->action == ACTION_QUIT && scene->facts.attached && !scene_is_over(scene))
         return "detach";
     return entry->action == ACTION_TOGGLE && paused ? "resume" : key->hint;
 }

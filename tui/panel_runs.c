@@ -338,6 +338,11 @@ static void draw_details(struct scene *scene, struct canvas *canvas, struct rect
              details->message);
     row = draw_pair(canvas, area, row, "state", text);
     row = draw_pair(canvas, area, row, "folder", details->path);
+    if (*summary->parent) {
+        words_count((double)summary->parent_step, steps, sizeof(steps));
+        snprintf(text, sizeof(text), "%s at step %s", summary->parent, steps);
+        row = draw_pair(canvas, area, row, "fork of", text);
+    }
     if (summary->attachable && strcmp(summary->name, scene->runs.own) != 0) {
         snprintf(text, sizeof(text), "nfbench attach %s", details->path);
         row = draw_pair(canvas, area, row, "in another shell", text);

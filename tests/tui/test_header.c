@@ -106,6 +106,11 @@ static void what_was_set_stands_in_the_header(void **state)
     go_live(2000);
     render_live(24, 80, GLYPHS_BRAILLE);
     assert_null(strstr(shown_text[0], "set "));
+    assert_null(strstr(shown_text[0], "attached"));
+    live.facts.attached = true; /* to another process */
+    render_live(24, 80, GLYPHS_BRAILLE);
+    assert_non_null(strstr(shown_text[0], "20260131-micro-1 attached "));
+    live.facts.attached = false;
     snprintf(live.changed, sizeof(live.changed), "momentum 0.8, agc 0.02");
     render_live(24, 80, GLYPHS_BRAILLE);
     assert_non_null(strstr(shown_text[0], "20260131-micro-1   set momentum 0.8, agc 0.02 "));

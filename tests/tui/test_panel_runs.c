@@ -199,6 +199,8 @@ static void enter_shows_where_a_session_differs(void **state)
 
     (void)state;
     list_sessions(3);
+    strcpy(scene.runs.rows[2].parent, "session-1");
+    scene.runs.rows[2].parent_step = 1250;
     render(24, 80);
     press(KEY_CODE_ENTER);
     render(24, 80);
@@ -213,6 +215,7 @@ static void enter_shows_where_a_session_differs(void **state)
     render(24, 80);
     must_show(24, "finished at step 3,000");
     must_show(24, "/there/session-3");
+    must_show(24, "fork of              session-1 at step 1,250");
     must_show(24, "50.00 %, loss 1.5000");
     must_show(24, "lr                   0.25");
     press(KEY_CODE_DOWN); /* the next one's */
