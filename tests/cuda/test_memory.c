@@ -143,6 +143,7 @@ static void probes_count(void **state)
     for (int probes = 0; probes < 2; probes++) {
         tiny_init(&run, "micro");
         run.options.probe_every = probes;
+        run.options.steps = 1; /* and two probes */
         run.options.batch = 4096;
         assert_int_equal(try_run(&run, cuda, &error), -1);
         print_message("%s\n", error.message);

@@ -199,7 +199,7 @@ static void a_step_has_the_same_bits_in_every_order(void **state)
 
 /* The losses of a few queued steps, full batches and a smaller one in turn: on the GPU each is replayed from its third
  * time on. */
-enum { QUEUED = 8 };
+enum { QUEUED = 6 };
 
 static void queue_steps(struct backend *backend, const struct variant *variant, float losses[QUEUED])
 {

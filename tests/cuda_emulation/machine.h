@@ -18,7 +18,7 @@ enum { POISON = 0xFF, WARP = 32, MOST_THREADS = 1024, USUAL_SHARED = 48 << 10, M
 /* ---- runtime.cpp: the machine, error codes, and the lock that every entry point holds ---- */
 
 extern struct emulation_machine machine;
-extern thread_local int machine_device; /* the calling thread's own */
+extern __thread int machine_device; /* the calling thread's own */
 enum { MOST_DEVICES = 8 };
 void machine_lock();
 void machine_unlock();

@@ -25,7 +25,7 @@ struct emulation_machine machine = machine_asked_for();
 
 static pthread_mutex_t mutex = PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP;
 static thread_local cudaError_t last;
-thread_local int machine_device;
+__thread int machine_device;
 
 void machine_lock()
 {
