@@ -168,12 +168,19 @@ static char *read_source(const char *path)
     return text;
 }
 
+static bool is_script(const char *path)
+{
+    const char *end = strrchr(path, '.');
+    return end && strcmp(end, ".sh") == 0;
+}
+
 /* A test of that name is defined there, and run. */
 static void assert_has_test(const char *path, const char *source, const char *name)
 {
     char definition[128], use[128];
-    snprintf(definition, sizeof definition, "static void %s(void **state)", name);
-    snprintf(use, sizeof use, "(%s", name);
+    const bool script = is_script(path);
+    snprintf(definition, sizeof definition, script ? "\n%s() {" : "static void %s(void **state)", name);
+    snprintf(use, sizeof use, script ? "check %s\n" : "(%s", name);
     if (!strstr(source, definition) || !strstr(source, use))
         fail_msg("the README says that %s keeps a promise, and %s has no such test", name, path);
 }
@@ -195,7 +202,7 @@ static void promises_are_kept(void **state)
             free(source);
             source = read_source(name);
             snprintf(path, sizeof path, "%s", name);
-            assert_non_null(strstr(source, "int main(void)"));
+            assert_non_null(strstr(source, is_script(name) ? "#!/usr/bin/env bash" : "int main(void)"));
             files++;
         } else if (source && strchr(name, '_')) { /* else a command, of the first column */
             assert_has_test(path, source, name);
