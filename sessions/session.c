@@ -39,7 +39,7 @@ void session_abandon(struct session *session)
 {
     if (!session)
         return;
-    if (session->lock >= 0) /* nobody else can have begun to use it */
+    if (session->lock >= 0 || !session_is_locked(&session->paths)) /* nobody else has begun to use it */
         session_discard(&session->paths);
     session_close(session);
 }

@@ -2,6 +2,7 @@
 #include "tests/faults/faults.h"
 
 #include "sessions/safetensors.h"
+#include "sessions/verify.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -160,6 +161,20 @@ static long newest_checkpoint(const struct session *session)
     return step;
 }
 
+/* `nfbench sessions verify` has nothing to say that costs anything. */
+static void assert_verified(const char *name)
+{
+    struct settings settings;
+    struct verify_report report;
+    assert_int_equal(settings_default(&settings, &error), 0);
+    if (session_verify(&settings, name, false, &report, &error) != 0)
+        fail_msg("session %s: %s", name, error.message);
+    for (int i = 0; i < report.count; i++)
+        if (report.findings[i].severity == VERIFY_WRONG)
+            fail_msg("session %s: %s: %s", name, report.findings[i].file, report.findings[i].what);
+    verify_free(&report);
+}
+
 struct place session_place(const char *name)
 {
     struct session *session = open_session(name);
@@ -171,7 +186,7 @@ struct place session_place(const char *name)
     place.logged = metrics.step_count ? metrics.steps[metrics.step_count - 1].step : 0;
     for (int i = 0; i < metrics.step_count; i++)
         assert_int_equal(metrics.steps[i].step, i + 1);
-    assert_true(place.logged <= place.saved + FAULTS_EVERY);
+    assert_verified(name);
     metrics_free(&metrics);
     session_close(session);
     return place;
@@ -248,6 +263,7 @@ void assert_same_course(const char *name, const char *expected)
 void assert_resumes(const char *session, struct place place)
 {
     char begin[64];
+    assert_true(place.logged <= place.saved + FAULTS_EVERY);
     const struct outcome *outcome = run_expecting(0, "resume %s", session);
     snprintf(begin, sizeof begin, ": steps %ld to ", place.saved > 0 ? place.saved : 0);
     if (!strstr(outcome->err, begin) && !strstr(outcome->out, ": finished at step"))

@@ -53,8 +53,9 @@ struct call *shim_calls(const char *log, long *count);
 
 /* ---- What a session is ---- */
 
-/* The newest checkpoint that is whole, and the last step of the log. Fails the test unless the session can be opened
- * and read, with no line damaged and no step more than FAULTS_EVERY behind the checkpoint. -1: it has no checkpoint. */
+/* The newest checkpoint, -1: there is none, and the last step of the log. Fails the test unless the session can be
+ * opened and read, all checkpoints are whole, no line but a torn last one is damaged, and verify finds nothing wrong.
+ */
 struct place {
     long saved, logged;
 };
@@ -63,8 +64,8 @@ struct place session_place(const char *session);
 /* Fails the test unless both have the same losses and all else that was measured, and the same weights, momentum and
  * averages in their last checkpoints, to the bit. */
 void assert_same_course(const char *session, const char *expected);
-/* Takes the session, which is at the place, to its end, and compares it with "whole": no step before the last
- * checkpoint is made again. */
+/* Takes the session, which is at the place, to its end, and compares it with "whole". Fails the test when more steps
+ * than the FAULTS_EVERY behind the last checkpoint are made again. */
 void assert_resumes(const char *session, struct place place);
 
 bool session_is_there(const char *session);

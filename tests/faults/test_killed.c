@@ -78,7 +78,7 @@ static int try_run(long span, int most)
         if (!session_is_there("killed"))
             continue;
         place = session_place("killed");
-        assert_true(place.saved >= before.saved);
+        assert_true(place.saved >= before.saved && place.logged <= place.saved + FAULTS_EVERY);
         before = place;
     }
     if (!session_is_there("killed"))

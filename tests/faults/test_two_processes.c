@@ -45,6 +45,7 @@ static void the_second_writer_is_refused_and_told_who_is_there(void **state)
     assert_refused(run_expecting(1, "resume taken --checkpoint best --lr 0.01"), owner);
     assert_refused(run_expecting(2, "train " FAULTS_RUN "--session taken"), "taken");
     assert_refused(run_expecting(1, "fork whole --name taken"), "session taken exists already");
+    assert_refused(run_expecting(1, "sessions verify taken --repair"), owner);
     end(&process, SIGINT, 130);
     run_expecting(0, "resume taken --steps 1");
 }
@@ -71,12 +72,30 @@ static void the_lock_of_a_dead_process_is_no_obstacle(void **state)
     run_expecting(0, "resume left --steps 1");
 }
 
+/* As on network file systems of some kinds. */
+static void without_locks_no_session_is_written(void **state)
+{
+    (void)state;
+    static const int reasons[] = {ENOLCK, EOPNOTSUPP};
+    for (size_t i = 0; i < sizeof reasons / sizeof *reasons; i++) {
+        shim_load(&(struct shim){.calls = "flock", .at = 1, .forever = true, .error = reasons[i]});
+        assert_refused(run_expecting(1, "resume whole"), "this file system has no locks");
+        const struct outcome *outcome = run_expecting(1, "train " FAULTS_RUN "--session unlocked");
+        assert_non_null(strstr(outcome->err, "this file system has no locks"));
+        assert_false(session_is_there("unlocked"));
+        run_expecting(0, "sessions show whole");
+        run_expecting(0, "test whole");
+        shim_unload();
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_second_writer_is_refused_and_told_who_is_there),
         cmocka_unit_test(readers_and_forks_are_not_in_each_others_way),
         cmocka_unit_test(the_lock_of_a_dead_process_is_no_obstacle),
+        cmocka_unit_test(without_locks_no_session_is_written),
     };
     return cmocka_run_group_tests(tests, faults_setup, faults_teardown);
 }
