@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -444,4 +445,26 @@ long metrics_common_step(const char *one, size_t one_size, const char *other, si
         at = next;
     }
     return step;
+}
+
+/* The step of the line that begins there; LONG_MAX: none does that can be read. */
+static long step_at(const char *log, size_t size, size_t at)
+{
+    const char *newline = at < size ? memchr(log + at, '\n', size - at) : NULL;
+    struct record record;
+    errno = 0;
+    if (!newline || !record_read(log + at, (size_t)(newline - log) - at, false, &record))
+        return newline && errno == ENOMEM ? -1 : LONG_MAX;
+    return record_step(&record);
+}
+
+long metrics_first_difference(const char *one, size_t one_size, const char *other, size_t other_size)
+{
+    const size_t least = one_size < other_size ? one_size : other_size;
+    size_t same = 0;
+    for (size_t at = 0; at < least && one[at] == other[at]; at++)
+        if (one[at] == '\n')
+            same = at + 1;
+    const long left = step_at(one, one_size, same), right = step_at(other, other_size, same);
+    return left < right ? left : right;
 }

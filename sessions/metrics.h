@@ -88,6 +88,9 @@ long metrics_log_damaged(const struct metrics_log *log);
 int metrics_log_replace(struct metrics_log *log, const char *data, size_t size, struct error *error);
 /* The last step that two logs have in common, by the lines they begin with; -1 for want of memory. */
 long metrics_common_step(const char *one, size_t one_size, const char *other, size_t other_size);
+/* The step of the first record that only one of two logs has there; LONG_MAX: they are the same; -1 for want of memory.
+ */
+long metrics_first_difference(const char *one, size_t one_size, const char *other, size_t other_size);
 
 /* Adds the records of a file to `out`, which starts zeroed. An absent file has none. -1 with errno ENOTSUP when a newer
  * nfbench wrote it. */

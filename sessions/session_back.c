@@ -186,20 +186,34 @@ static int take_name(const struct session *session, struct error *error)
                : 0;
 }
 
-/* The last step up to which the session and a checkpoint with a name have run the same course. */
-static int common_step(const struct session *session, const char *name, long *step, struct error *error)
+/* The log and that of the checkpoint with a name are compared: the step is what `find` says of them. */
+static int compare_log(const struct session *session, const char *log, const char *name, const char *end,
+                       long (*find)(const char *one, size_t one_size, const char *other, size_t other_size), long *step,
+                       struct error *error)
 {
     char path[FILE_PATH_SIZE], *now = NULL, *then = NULL;
     size_t now_size = 0, then_size = 0;
     int result = -1;
-    if (name_path(session, name, "metrics.jsonl", path, error) == 0 && file_read(path, &then, &then_size, error) == 0 &&
-        file_read(session->paths.metrics, &now, &now_size, error) == 0) {
-        *step = metrics_common_step(now, now_size, then, then_size);
+    if (name_path(session, name, end, path, error) == 0 && file_read(path, &then, &then_size, error) == 0 &&
+        file_read(log, &now, &now_size, error) == 0) {
+        *step = find(now, now_size, then, then_size);
         result = *step < 0 ? error_set(error, "cannot read %s: out of memory", path) : 0;
     }
     free(now);
     free(then);
     return result;
+}
+
+/* The last step up to which the session and a checkpoint with a name have run the same course: one at which they were
+ * commanded differently is none, since a checkpoint there knows how many commands came before it. */
+static int common_step(const struct session *session, const char *name, long *step, struct error *error)
+{
+    long other;
+    if (compare_log(session, session->paths.metrics, name, "metrics.jsonl", metrics_common_step, step, error) ||
+        compare_log(session, session->paths.commands, name, "commands.jsonl", metrics_first_difference, &other, error))
+        return -1;
+    *step = *step < other ? *step : other - 1;
+    return 0;
 }
 
 static int go_to_name(struct session *session, const struct training_state *state, const char *name,

@@ -244,7 +244,7 @@ static void a_name_brings_its_records_along(void **state)
     save_step(session, &rig, 5, false);
     load(session, &rig, "six"); /* ahead of the run */
     assert_records(session, 6, "one four five back");
-    assert_true(exists(inside(session, "checkpoints/4.safetensors")));
+    assert_false(exists(inside(session, "checkpoints/4.safetensors"))); /* saved behind the first `back` */
     assert_false(exists(inside(session, "checkpoints/5.safetensors"))); /* of the other course */
     log_other(session, 7);
     log_other(session, 8);
