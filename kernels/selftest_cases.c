@@ -170,7 +170,7 @@ static void run_update(struct trial *t, const struct selftest_case *what)
     struct update_parameter parameters[2] = {{.rows = ROWS, .row_length = LENGTH, .clip = true, .decay = true},
                                              {.rows = ROWS, .row_length = 1}};
     struct updater *updater = NULL;
-    float *squares = blanks(t, 3 * 2 * ROWS);
+    float *squares = blanks(t, 3 * 2 * ROWS), *copy = blanks(t, ROWS);
     (void)what;
     for (int i = 0; i < 2; i++) {
         const size_t count = i ? ROWS : COUNT_ALL;
@@ -182,6 +182,7 @@ static void run_update(struct trial *t, const struct selftest_case *what)
     TRIAL_DO(t, b->updater_create(b, parameters, 2, &updater, &t->error));
     TRIAL_DO(t, b->unit_squares(b, updater, squares, &t->error));
     TRIAL_DO(t, b->update(b, updater, device_values, device_report, &t->error));
+    TRIAL_DO(t, b->copy_unless_halted(b, device_report, parameters[1].value, copy, ROWS, &t->error));
     for (int i = 0; i < 2; i++) {
         const size_t count = i ? ROWS : COUNT_ALL;
         trial_output(t, DTYPE_FP32, parameters[i].value, count);
@@ -191,6 +192,7 @@ static void run_update(struct trial *t, const struct selftest_case *what)
     if (!t->failed)
         trial_output(t, DTYPE_FP32, &device_report->update.gradient_norm, 1);
     trial_output(t, DTYPE_FP32, squares, 3 * 2 * ROWS);
+    trial_output(t, DTYPE_FP32, copy, ROWS);
     if (updater)
         b->updater_destroy(b, updater);
 }
