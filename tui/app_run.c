@@ -204,8 +204,8 @@ void app_explain_divergence(struct app *app, const char *diagnosis)
     snprintf(text, sizeof(text),
              "%s. Training is paused with the weights before that step. :back goes to the last good checkpoint and "
              "waits there: change something (:lr x0.1), then resume. Without it resume tries the same step again; "
-             "quit ends the run.",
-             diagnosis);
+             "%s ends the run.",
+             diagnosis, app->scene.facts.attached ? "stop" : "quit");
     words_sentences(text);
     app_message(app, ROLE_BAD, "Training diverged", text);
     app_notice(app, ROLE_BAD, "diverged; back goes to the last good checkpoint, resume tries the step again");

@@ -163,8 +163,10 @@ static void *attach_main(void *argument)
 {
     struct attachment *attachment = argument;
 
-    while (!attachment->closing) {
-        if (take_all(attachment) || send_lines(attachment))
+    for (;;) {
+        const bool closing = attachment->closing; /* before the lines: the last ones go, too */
+
+        if (take_all(attachment) || send_lines(attachment) || closing)
             break;
         port_flush(&attachment->port);
         wait_for_something(attachment);

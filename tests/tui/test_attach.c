@@ -40,8 +40,8 @@ static void viewers_see_the_run_and_each_others_commands(void **state)
     watcher_wait_step(&one, 20);
     watcher_attach(&other, "seen");
     watcher_tell(&one, "lr x0.5");
-    watcher_wait_answer(&one, "lr x0.5: lr 0.05 -> 0.025");
-    watcher_wait_answer(&other, "lr x0.5: lr 0.05 -> 0.025");
+    watcher_wait_answer(&one, "lr x0.5: lr 0.002 -> 0.001");
+    watcher_wait_answer(&other, "lr x0.5: lr 0.002 -> 0.001");
     assert_true(file_has(watcher_place("seen", "commands.jsonl"), "\"command\":\"lr x0.5\",\"ok\":true"));
     watcher_tell(&other, "pause");
     watcher_wait_state(&one, TRAINER_PAUSED);

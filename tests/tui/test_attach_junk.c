@@ -19,6 +19,8 @@
 #include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -152,6 +154,76 @@ static void a_run_goes_on_whatever_is_written_to_its_socket(void **state)
     assert_int_equal(process_finish(&process)->status, 130);
 }
 
+/* ---- Of other people, whom only root can be ---- */
+
+enum { NOBODY = 65534 };
+
+/* In a process of its own: 0 when it was told why it may not watch. */
+static int ask_as_nobody(void)
+{
+    const struct sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = SESSION_SOCKET};
+    unsigned char bytes[1024];
+    enum wire_kind kind;
+    struct wire fields;
+    size_t length;
+    char text[WIRE_TEXT];
+    const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0 || chdir(process_path(watcher_place("mine", ""))) || seteuid(NOBODY) ||
+        connect(fd, (const struct sockaddr *)&address, sizeof address))
+        return 1;
+    wire_version(text);
+    greet(fd, text);
+    const size_t count = hear_out(fd, bytes, sizeof bytes);
+    if (wire_take(bytes, count, sizeof bytes, &kind, &fields, &length) != WIRE_WHOLE || kind != WIRE_REFUSED)
+        return 2;
+    wire_text(&fields, text, sizeof text);
+    return strcmp(text, "the run is another user's") == 0 ? 0 : 3;
+}
+
+static void other_people_may_not_watch(void **state)
+{
+    (void)state;
+    if (geteuid() != 0)
+        skip();
+    struct process process = watcher_start_run("mine", "--epochs 100000");
+    struct watcher watcher;
+    int status;
+    assert_int_equal(chmod(process_path(watcher_place("mine", "socket")), 0666), 0); /* they can, and may not */
+    const pid_t child = fork();
+    if (child == 0)
+        _exit(ask_as_nobody());
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+    watcher_attach(&watcher, "mine");
+    watcher_tell(&watcher, "stop");
+    watcher_leave(&watcher); /* what was said before counts */
+    assert_int_equal(process_finish(&process)->status, 130);
+}
+
+/* What listens there in another one's name. */
+static void other_peoples_runs_are_not_shown(void **state)
+{
+    (void)state;
+    struct settings settings;
+    struct attachment *attachment;
+    struct error error = {""};
+    if (geteuid() != 0)
+        skip();
+    run_expecting(0, "train " TINY "--session theirs --steps 1");
+    const int lock = open(process_path(watcher_place("theirs", "lock")), O_RDWR | O_CLOEXEC);
+    const int listener = channel_listen(process_path(watcher_place("theirs", "")), &error);
+    assert_int_equal(flock(lock, LOCK_EX), 0);
+    assert_true(listener >= 0);
+    assert_int_equal(seteuid(NOBODY), 0);
+    assert_int_equal(listen(listener, 1), 0); /* from now on it is nobody's */
+    assert_int_equal(seteuid(0), 0);
+    assert_int_equal(settings_default(&settings, &error), 0);
+    assert_int_equal(attach_open(&settings, "theirs", &attachment, &error), -1);
+    assert_non_null(strstr(error.message, "another user's process is at its other end"));
+    close(listener);
+    close(lock);
+}
+
 /* ---- To a viewer ---- */
 
 struct liar {
@@ -267,6 +339,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(a_run_goes_on_whatever_is_written_to_its_socket, watcher_tear_down),
+        cmocka_unit_test_teardown(other_people_may_not_watch, watcher_tear_down),
+        cmocka_unit_test_teardown(other_peoples_runs_are_not_shown, watcher_tear_down),
         cmocka_unit_test_teardown(a_viewer_outlives_whatever_it_reads, watcher_tear_down),
         cmocka_unit_test_teardown(a_run_without_a_socket_says_so_once_and_trains, watcher_tear_down),
     };

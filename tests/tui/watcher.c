@@ -43,7 +43,7 @@ struct process watcher_start_run(const char *session, const char *more)
 {
     char words[1024];
     struct stat status;
-    snprintf(words, sizeof words, "train " TINY "--session %s %s", session, more);
+    snprintf(words, sizeof words, "train " TINY "--lr 0.002 --session %s %s", session, more);
     const struct process process = process_start(words, NULL);
     trainer = process.pid;
     for (int i = 0; i < WATCHER_MOMENTS; i++) {

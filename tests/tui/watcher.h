@@ -15,7 +15,8 @@ void watcher_moment(void);
 /* NAME in the folder of a session below the process's folder: for process_path. */
 const char *watcher_place(const char *session, const char *name);
 
-/* `nfbench train` of a tiny network as this session; returns when it can be attached to. */
+/* `nfbench train` of a tiny network as this session, at a rate of 0.002, which it bears for long; returns when it can
+ * be attached to. */
 struct process watcher_start_run(const char *session, const char *more);
 /* A test's teardown: a run that a failed test has left behind ends. */
 int watcher_tear_down(void **state);
