@@ -47,7 +47,7 @@ void verify_mended(struct verify *verify, struct verify_finding *finding, int re
 
 /* ---- Aside ---- */
 
-int verify_aside(const char *path, char aside[FILE_PATH_SIZE], struct error *error)
+static int find_aside(const char *path, char aside[FILE_PATH_SIZE], struct error *error)
 {
     struct stat status;
     if (path_format(aside, error, "%s.damaged", path))
@@ -61,7 +61,7 @@ int verify_aside(const char *path, char aside[FILE_PATH_SIZE], struct error *err
 int verify_move_aside(const char *path, struct error *error)
 {
     char aside[FILE_PATH_SIZE];
-    if (verify_aside(path, aside, error))
+    if (find_aside(path, aside, error))
         return -1;
     return rename(path, aside) ? error_set(error, "cannot rename %s: %s", path, strerror(errno)) : 0;
 }
@@ -69,7 +69,7 @@ int verify_move_aside(const char *path, struct error *error)
 int verify_copy_aside(const char *path, struct error *error)
 {
     char aside[FILE_PATH_SIZE];
-    return verify_aside(path, aside, error) || file_copy(path, aside, error) ? -1 : 0;
+    return find_aside(path, aside, error) || file_copy(path, aside, error) ? -1 : 0;
 }
 
 /* ---- Settings and rights ---- */

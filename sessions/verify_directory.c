@@ -7,13 +7,13 @@
 #include <string.h>
 #include <unistd.h>
 
-static bool is_gone(const struct session_paths *paths, bool repair, struct error *error)
+/* False when some process has begun to use it. */
+static bool discard(const struct session_paths *paths)
 {
     int lock;
-    if (session_lock(paths, "", &lock, error))
+    if (session_lock(paths, "", &lock, NULL))
         return false;
-    if (repair)
-        session_discard(paths); /* with the lock held: nobody has begun to use it */
+    session_discard(paths); /* with the lock held */
     close(lock);
     return true;
 }
@@ -21,14 +21,13 @@ static bool is_gone(const struct session_paths *paths, bool repair, struct error
 /* Nobody makes it any more: what has its lock free and no settings was never a session. */
 static void tell_unmade(struct verify *verify, const struct session_paths *paths, const char *name, const char *what)
 {
-    struct error error = {""};
-    if (session_is_locked(paths) || !is_gone(paths, verify->repair, &error))
+    if (session_is_locked(paths) || (verify->repair && !discard(paths)))
         return;
     struct verify_finding *finding = verify_add(verify, VERIFY_NOTE, name, "%s", what);
     snprintf(finding->means, sizeof finding->means,
              "the process that made it has died: there is nothing in it to go on from");
     snprintf(finding->mend, sizeof finding->mend, "removes the folder");
-    verify_mended(verify, finding, 0, &error);
+    verify_mended(verify, finding, 0, NULL);
 }
 
 static void tell_lost(struct verify *verify, const struct session_paths *paths, const char *name)

@@ -37,8 +37,7 @@ struct verify_finding *verify_add(struct verify *verify, enum verify_severity se
                                   const char *format, ...) __attribute__((format(printf, 4, 5)));
 /* The finding has a repair, which was just done (0) or has failed; says so. */
 void verify_mended(struct verify *verify, struct verify_finding *finding, int result, const struct error *error);
-/* FILE.damaged, or the first of FILE.damaged.2, ... that is free. */
-int verify_aside(const char *path, char aside[FILE_PATH_SIZE], struct error *error);
+/* To FILE.damaged, or the first of FILE.damaged.2, ... that is free. */
 int verify_move_aside(const char *path, struct error *error);
 int verify_copy_aside(const char *path, struct error *error);
 /* Settings from the newest checkpoint: whether it has any; and written anew, what was there moved aside. */

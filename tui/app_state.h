@@ -1,6 +1,6 @@
 /* What the files of the live screen share: app.c (the loop), app_input.c (keys and bytes), app_actions.c (commands),
- * app_launch.c (the run's beginning), app_run.c (its news, its end), app_leave.c (the ways out), app_images.c (looks
- * into its network), app_monitor.c (the machine). */
+ * app_launch.c (the run's beginning), app_run.c (its news, its end), app_course.c (its records, read anew),
+ * app_leave.c (the ways out), app_images.c (looks into its network), app_monitor.c (the machine). */
 #ifndef NFBENCH_TUI_APP_STATE_H
 #define NFBENCH_TUI_APP_STATE_H
 
