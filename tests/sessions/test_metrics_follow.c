@@ -108,6 +108,11 @@ static void a_run_that_went_back_is_read_anew(void **state)
         assert_int_equal(anew, last == 5);
         assert_int_equal(news.steps[0].step, last == 5 ? 2 : 6);
     }
+    assert_ok(session_resume(session, 4, rig.network, &at, note, &error), &error);
+    log_steps(session, 5, 40); /* the log is longer than what was read when it is looked at */
+    read_on(session);
+    assert_true(anew);
+    assert_int_equal(news.step_count, 20);
     session_close(session);
     free_rig(&rig);
 }
