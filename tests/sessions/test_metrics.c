@@ -1,5 +1,5 @@
 /* The logs: CRC-32C, records back to the bit, torn and damaged lines, and the cut on resume. */
-#include "fixture.h"
+#include "metrics_log.h"
 
 #include "sessions/crc32c.h"
 #include "sessions/metrics.h"
@@ -11,19 +11,6 @@
 #include <unistd.h>
 
 static struct error error;
-
-static struct step_record step_of(long step)
-{
-    return (struct step_record){.step = step,
-                                .epoch = (int)step / 10,
-                                .loss = 2.3f / (float)(step + 1),
-                                .accuracy = 1.0f / 3,
-                                .learning_rate = 0.1f,
-                                .gradient_norm = 1e-30f,
-                                .clipped_units = 5,
-                                .seconds = (double)step / 7,
-                                .images_per_second = 1e9 / 3};
-}
 
 static const struct epoch_record epoch_example = {.step = 30,
                                                   .epoch = 3,
@@ -41,149 +28,6 @@ static const struct command_record command_example = {
     .ok = true,
     .outcome = "lr 0.1 -> 0.01"};
 
-/* A new log with step records 1..steps. */
-static struct metrics_log *make_log(const char *path, long steps)
-{
-    struct metrics_log *log;
-    unlink(path);
-    assert_ok(metrics_log_open(path, &log, &error), &error);
-    for (long i = 1; i <= steps; i++) {
-        struct step_record record = step_of(i);
-        assert_ok(metrics_log_step(log, &record, &error), &error);
-    }
-    return log;
-}
-
-static struct metrics read_log(const char *path)
-{
-    struct metrics metrics = {0};
-    assert_ok(metrics_read(path, &metrics, &error), &error);
-    return metrics;
-}
-
-/* A probe whose every number is another. */
-static struct probe *probe_of(long step, int count)
-{
-    struct probe *probe;
-    assert_ok(probe_create_summary(count, &probe, &error), &error);
-    probe->step = step;
-    probe->images = 128;
-    probe->loss = 1.0f / 3;
-    probe->gradients = true;
-    for (int i = 0; i < count; i++) {
-        struct probe_point *point = &probe->points[i];
-        float *const numbers[] = {&point->predicted,
-                                  &point->squared_mean,
-                                  &point->variance,
-                                  &point->shortcut_variance,
-                                  &point->branch_variance,
-                                  &point->least,
-                                  &point->most,
-                                  &point->dead,
-                                  &point->gradient_norm,
-                                  &point->gradient_variance,
-                                  &point->weight_norm,
-                                  &point->weight_gradient_norm,
-                                  &point->update_ratio,
-                                  &point->clipped};
-        for (size_t j = 0; j < sizeof numbers / sizeof *numbers; j++)
-            *numbers[j] = ((float)step + (float)(i + 1) / 7) * (float)(j + 1) / 3;
-        point->channels = 16 << i % 4;
-        point->finite = i % 2 == 0;
-        for (int bin = 1 + i; bin < VALUE_BINS && i > 0; bin += i)
-            point->values[bin] = (uint32_t)bin * (uint32_t)bin * 17u;
-        point->variances[i] = 31;
-        point->variances[VALUE_BINS - 1 - i] = 32;
-    }
-    if (count > 1)
-        probe->points[1].values[7] = UINT32_MAX;
-    return probe;
-}
-
-static void assert_same_probe(const struct probe *a, const struct probe *b)
-{
-    assert_int_equal(a->step, b->step);
-    assert_int_equal(a->images, b->images);
-    assert_true(a->loss == b->loss);
-    assert_true(a->gradients == b->gradients);
-    assert_int_equal(a->count, b->count);
-    for (int i = 0; i < a->count; i++)
-        assert_memory_equal(&a->points[i], &b->points[i], sizeof *a->points);
-}
-
-static void test_probes_come_back(void **state)
-{
-    (void)state;
-    const char *path = path_of("probes.jsonl");
-    struct probe *probes[] = {probe_of(0, 16), probe_of(1, 16), probe_of(100, 16), probe_of(100, 16)};
-    probes[2]->loss = 9; /* taken again by a resumed run, which it stands for */
-    struct metrics_log *log = make_log(path, 2);
-    for (int i = 0; i < 4; i++)
-        assert_ok(metrics_log_probe(log, probes[i], &error), &error);
-    assert_ok(metrics_log_close(log, &error), &error);
-    struct metrics metrics = read_log(path);
-    assert_int_equal(metrics.probe_count, 3);
-    assert_int_equal(metrics.step_count, 2);
-    assert_int_equal(metrics.damaged_lines, 0);
-    assert_int_equal(metrics.last_step, 100);
-    assert_same_probe(metrics.probes[0], probes[0]);
-    assert_same_probe(metrics.probes[1], probes[1]);
-    assert_same_probe(metrics.probes[2], probes[3]);
-    assert_null(metrics.probes[0]->points[3].channel_mean);
-    metrics_free(&metrics);
-    assert_ok(metrics_read_summary(path, &metrics, &error), &error);
-    assert_int_equal(metrics.probe_count, 0);
-    assert_int_equal(metrics.last_step, 2);
-    metrics_free(&metrics);
-    for (int i = 0; i < 4; i++)
-        probe_destroy(probes[i]);
-}
-
-/* What diverged is read back as such; a count that does not fit its bin's place is no record. */
-static void test_probes_that_are_not_finite(void **state)
-{
-    (void)state;
-    const char *path = path_of("nan.jsonl");
-    struct probe *probe = probe_of(3, 2);
-    probe->points[1].variance = NAN;
-    probe->points[1].most = INFINITY;
-    struct metrics_log *log = make_log(path, 0);
-    assert_ok(metrics_log_probe(log, probe, &error), &error);
-    assert_ok(metrics_log_close(log, &error), &error);
-    struct metrics metrics = read_log(path);
-    assert_int_equal(metrics.probe_count, 1);
-    assert_true(isnan(metrics.probes[0]->points[1].variance));
-    assert_true(isnan(metrics.probes[0]->points[1].most));
-    assert_true(metrics.probes[0]->points[0].variance == probe->points[0].variance);
-    metrics_free(&metrics);
-    probe_destroy(probe);
-}
-
-static int cut(struct metrics_log *log, long step, long known)
-{
-    const struct training_state state = {.step = step};
-    return metrics_log_cut(log, &state, known, &error);
-}
-
-static void test_the_cut_takes_probes_along(void **state)
-{
-    (void)state;
-    const char *path = path_of("cut-probes.jsonl");
-    struct metrics_log *log = make_log(path, 4);
-    for (long step = 0; step <= 4; step++) {
-        struct probe *probe = probe_of(step, 3);
-        assert_ok(metrics_log_probe(log, probe, &error), &error);
-        probe_destroy(probe);
-    }
-    assert_ok(cut(log, 2, 0), &error);
-    assert_ok(metrics_log_close(log, &error), &error);
-    struct metrics metrics = read_log(path);
-    assert_int_equal(metrics.probe_count, 3);
-    assert_int_equal(metrics.step_count, 2);
-    assert_int_equal(metrics.last_step, 2);
-    metrics_free(&metrics);
-}
-
 static void test_crc32c(void **state)
 {
     (void)state;
@@ -197,16 +41,16 @@ static void test_records_come_back(void **state)
 {
     (void)state;
     const char *path = path_of("m.jsonl");
-    struct metrics_log *log = make_log(path, 5);
+    struct metrics_log *log = log_make(path, 5);
     assert_ok(metrics_log_epoch(log, &epoch_example, &error), &error);
     assert_ok(metrics_log_command(log, &command_example, &error), &error);
     assert_ok(metrics_log_state(log, "finished", 30, "all done", &error), &error);
     assert_ok(metrics_log_close(log, &error), &error);
 
-    struct metrics metrics = read_log(path);
+    struct metrics metrics = log_read(path);
     assert_int_equal(metrics.step_count, 5);
     for (int i = 0; i < 5; i++) {
-        struct step_record expected = step_of(i + 1);
+        struct step_record expected = log_step_of(i + 1);
         const struct step_record *got = &metrics.steps[i];
         assert_true(got->step == expected.step && got->epoch == expected.epoch && got->loss == expected.loss);
         assert_true(got->accuracy == expected.accuracy && got->learning_rate == expected.learning_rate);
@@ -232,7 +76,7 @@ static void test_the_summary_has_one_step(void **state)
 {
     (void)state;
     const char *path = path_of("summary.jsonl");
-    struct metrics_log *log = make_log(path, 50);
+    struct metrics_log *log = log_make(path, 50);
     struct metrics metrics = {0};
     assert_ok(metrics_log_state(log, "stopped", 50, "", &error), &error);
     assert_ok(metrics_log_close(log, &error), &error);
@@ -248,7 +92,7 @@ static void test_findings_come_back(void **state)
 {
     (void)state;
     const char *path = path_of("findings.jsonl");
-    struct metrics_log *log = make_log(path, 0);
+    struct metrics_log *log = log_make(path, 0);
     struct finding findings[FINDING_KINDS];
     memset(findings, 0, sizeof findings);
     for (int i = 0; i < FINDING_KINDS; i++) {
@@ -265,7 +109,7 @@ static void test_findings_come_back(void **state)
         assert_ok(metrics_log_finding(log, &findings[i], &error), &error);
     }
     assert_ok(metrics_log_close(log, &error), &error);
-    struct metrics metrics = read_log(path);
+    struct metrics metrics = log_read(path);
     assert_int_equal(metrics.finding_count, FINDING_KINDS);
     for (int i = 0; i < FINDING_KINDS; i++) {
         const struct finding *got = &metrics.findings[i], *put = &findings[i];
@@ -280,9 +124,9 @@ static void test_findings_come_back(void **state)
     assert_non_null(strstr(text, "{\"kind\":\"health\",\"step\":12,\"finding\":\"variance\",\"severity\":\"alarm\""));
     free(text);
     assert_ok(metrics_log_open(path, &log, &error), &error);
-    assert_ok(cut(log, 12, 0), &error);
+    assert_ok(log_cut(log, 12, 0, &error), &error);
     assert_ok(metrics_log_close(log, &error), &error);
-    metrics = read_log(path);
+    metrics = log_read(path);
     assert_int_equal(metrics.finding_count, 3);
     metrics_free(&metrics);
 }
@@ -291,8 +135,8 @@ static void test_not_finite_is_null(void **state)
 {
     (void)state;
     const char *path = path_of("nan.jsonl");
-    struct metrics_log *log = make_log(path, 0);
-    struct step_record record = step_of(1);
+    struct metrics_log *log = log_make(path, 0);
+    struct step_record record = log_step_of(1);
     size_t size;
     record.loss = NAN;
     record.gradient_norm = INFINITY;
@@ -301,7 +145,7 @@ static void test_not_finite_is_null(void **state)
     char *text = read_file(path, &size);
     assert_non_null(strstr(text, "\"loss\":null"));
     free(text);
-    struct metrics metrics = read_log(path);
+    struct metrics metrics = log_read(path);
     assert_int_equal(metrics.step_count, 1);
     assert_true(isnan(metrics.steps[0].loss));
     metrics_free(&metrics);
@@ -310,7 +154,7 @@ static void test_not_finite_is_null(void **state)
 static void test_an_absent_log_is_empty(void **state)
 {
     (void)state;
-    struct metrics metrics = read_log(path_of("absent.jsonl"));
+    struct metrics metrics = log_read(path_of("absent.jsonl"));
     assert_int_equal(metrics.step_count, 0);
     metrics_free(&metrics);
     struct metrics_log *log;
@@ -325,21 +169,21 @@ static void test_a_torn_tail_costs_one_line(void **state)
     (void)state;
     const char *path = path_of("torn.jsonl");
     size_t size;
-    assert_ok(metrics_log_close(make_log(path, 3), &error), &error);
+    assert_ok(metrics_log_close(log_make(path, 3), &error), &error);
     char *text = read_file(path, &size);
     size_t last = (size_t)((char *)memrchr(text, '\n', size - 1) - text) + 1;
     for (size_t cut = last; cut < size; cut++) {
         struct metrics_log *log;
-        struct step_record record = step_of(3);
+        struct step_record record = log_step_of(3);
         write_file(path, text, cut);
-        struct metrics metrics = read_log(path);
+        struct metrics metrics = log_read(path);
         assert_int_equal(metrics.step_count, 2);
         assert_int_equal(metrics.damaged_lines, cut > last);
         metrics_free(&metrics);
         assert_ok(metrics_log_open(path, &log, &error), &error);
         assert_ok(metrics_log_step(log, &record, &error), &error);
         assert_ok(metrics_log_close(log, &error), &error);
-        metrics = read_log(path);
+        metrics = log_read(path);
         assert_int_equal(metrics.step_count, 3);
         assert_int_equal(metrics.damaged_lines, 0);
         metrics_free(&metrics);
@@ -352,14 +196,14 @@ static void test_every_flipped_byte_costs_its_line_alone(void **state)
     (void)state;
     const char *path = path_of("flip.jsonl");
     size_t size;
-    assert_ok(metrics_log_close(make_log(path, 3), &error), &error);
+    assert_ok(metrics_log_close(log_make(path, 3), &error), &error);
     char *text = read_file(path, &size);
     size_t start = (size_t)(strchr(text, '\n') - text) + 1, end = (size_t)(strchr(text + start, '\n') - text);
     for (size_t i = start; i < end; i++) {
         text[i] ^= 1;
         write_file(path, text, size);
         text[i] ^= 1;
-        struct metrics metrics = read_log(path);
+        struct metrics metrics = log_read(path);
         if (metrics.step_count != 2)
             fail_msg("the change in byte %zu was not found: %.*s", i, (int)(end - start), text + start);
         assert_int_equal(metrics.steps[1].step, 3);
@@ -396,16 +240,16 @@ static void test_cut(void **state)
 {
     (void)state;
     const char *path = path_of("cut.jsonl");
-    struct metrics_log *log = make_log(path, 8);
+    struct metrics_log *log = log_make(path, 8);
     assert_ok(metrics_log_state(log, "stopped", 8, "", &error), &error);
-    assert_ok(cut(log, 5, 0), &error);
+    assert_ok(log_cut(log, 5, 0, &error), &error);
     for (long i = 6; i <= 7; i++) {
-        struct step_record record = step_of(i);
+        struct step_record record = log_step_of(i);
         assert_ok(metrics_log_step(log, &record, &error), &error);
     }
-    assert_ok(cut(log, 7, 0), &error); /* nothing to cut */
+    assert_ok(log_cut(log, 7, 0, &error), &error); /* nothing to cut */
     assert_ok(metrics_log_close(log, &error), &error);
-    struct metrics metrics = read_log(path);
+    struct metrics metrics = log_read(path);
     assert_int_equal(metrics.step_count, 7);
     for (int i = 0; i < 7; i++)
         assert_int_equal(metrics.steps[i].step, i + 1);
@@ -430,12 +274,12 @@ static void test_the_cut_of_epochs(void **state)
                  {{.step = 7, .epoch = 1, .best_step = 8}, 2}};
     const char *path = path_of("cut-epochs.jsonl");
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        struct metrics_log *log = make_log(path, 0);
+        struct metrics_log *log = log_make(path, 0);
         for (size_t k = 0; k < sizeof records / sizeof *records; k++)
             assert_ok(metrics_log_epoch(log, &records[k], &error), &error);
         assert_ok(metrics_log_cut(log, &cases[i].state, 0, &error), &error);
         assert_ok(metrics_log_close(log, &error), &error);
-        struct metrics metrics = read_log(path);
+        struct metrics metrics = log_read(path);
         assert_int_equal(metrics.epoch_count, cases[i].kept);
         metrics_free(&metrics);
     }
@@ -447,7 +291,7 @@ static void test_lines_are_counted(void **state)
     (void)state;
     const char *path = path_of("counted.jsonl");
     const struct command_record record = {.step = 4, .command.kind = COMMAND_MOMENTUM, .ok = true};
-    struct metrics_log *log = make_log(path, 0);
+    struct metrics_log *log = log_make(path, 0);
     long count = -1;
     assert_ok(metrics_log_count(log, &count, &error), &error);
     assert_int_equal(count, 0);
@@ -459,7 +303,7 @@ static void test_lines_are_counted(void **state)
     assert_ok(metrics_log_count(log, &count, &error), &error);
     assert_int_equal(count, 3);
     assert_int_equal(rename(moved, path), 0);
-    assert_ok(cut(log, 4, 1), &error);
+    assert_ok(log_cut(log, 4, 1, &error), &error);
     assert_ok(metrics_log_count(log, &count, &error), &error);
     assert_int_equal(count, 1);
     assert_ok(metrics_log_close(log, &error), &error);
@@ -474,7 +318,7 @@ static void test_a_wait_is_kept_whole(void **state)
 {
     (void)state;
     const char *path = path_of("waits.jsonl");
-    struct metrics_log *log = make_log(path, 0);
+    struct metrics_log *log = log_make(path, 0);
     const struct command_record record = {
         .step = 4,
         .ok = true,
@@ -486,7 +330,7 @@ static void test_a_wait_is_kept_whole(void **state)
                     .when = {.quantity = WHEN_LOSS, .relation = RELATION_BELOW, .value = 0.5}}};
     assert_ok(metrics_log_command(log, &record, &error), &error);
     assert_ok(metrics_log_close(log, &error), &error);
-    struct metrics metrics = read_log(path);
+    struct metrics metrics = log_read(path);
     assert_int_equal(metrics.command_count, 1);
     const struct command *command = &metrics.commands[0].command;
     assert_int_equal(command->kind, COMMAND_WAIT);
@@ -507,14 +351,14 @@ static void test_the_cut_of_commands(void **state)
                                               COMMAND_NOTE,     COMMAND_SAVE,     COMMAND_LOG_EVERY, COMMAND_CANCEL};
     static const enum command_kind kept[] = {COMMAND_MOMENTUM, COMMAND_NOTE, COMMAND_SAVE, COMMAND_LOG_EVERY};
     const char *path = path_of("cut-commands.jsonl");
-    struct metrics_log *log = make_log(path, 0);
+    struct metrics_log *log = log_make(path, 0);
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
         const struct command_record record = {.step = 4, .command.kind = kinds[i], .ok = true};
         assert_ok(metrics_log_command(log, &record, &error), &error);
     }
-    assert_ok(cut(log, 4, 1), &error); /* it knew the first alone */
+    assert_ok(log_cut(log, 4, 1, &error), &error); /* it knew the first alone */
     assert_ok(metrics_log_close(log, &error), &error);
-    struct metrics metrics = read_log(path);
+    struct metrics metrics = log_read(path);
     assert_int_equal(metrics.command_count, sizeof kept / sizeof *kept);
     for (int i = 0; i < metrics.command_count; i++)
         assert_int_equal(metrics.commands[i].command.kind, kept[i]);
@@ -528,7 +372,7 @@ static void test_commands_are_kept_by_name(void **state)
     static const char *const words[] = {"lr",   "scale-lr", "pause", "resume", "step",
                                         "eval", "save",     "probe", "look",   "stop"};
     const char *path = path_of("names.jsonl");
-    struct metrics_log *log = make_log(path, 0);
+    struct metrics_log *log = log_make(path, 0);
     for (int kind = 0; kind <= COMMAND_STOP; kind++) {
         const struct command_record record = {.command = {.kind = (enum command_kind)kind}};
         assert_ok(metrics_log_command(log, &record, &error), &error);
@@ -548,7 +392,7 @@ static void test_commands_are_kept_by_name(void **state)
         assert_non_null(strstr(text, member));
     }
     free(text);
-    struct metrics metrics = read_log(path);
+    struct metrics metrics = log_read(path);
     assert_int_equal(metrics.command_count, COMMAND_STOP + 1);
     for (int kind = 0; kind <= COMMAND_STOP; kind++)
         assert_int_equal(metrics.commands[kind].command.kind, kind);
@@ -560,13 +404,13 @@ static void test_a_diagnosis_is_kept_whole(void **state)
 {
     (void)state;
     const char *path = path_of("diagnosis.jsonl");
-    struct metrics_log *log = make_log(path, 0);
+    struct metrics_log *log = log_make(path, 0);
     char diagnosis[sizeof((struct snapshot *)NULL)->message];
     memset(diagnosis, 'x', sizeof diagnosis - 1);
     diagnosis[sizeof diagnosis - 1] = '\0';
     assert_ok(metrics_log_state(log, "diverged", 1, diagnosis, &error), &error);
     assert_ok(metrics_log_close(log, &error), &error);
-    struct metrics metrics = read_log(path);
+    struct metrics metrics = log_read(path);
     assert_string_equal(metrics.end_message, diagnosis);
     metrics_free(&metrics);
 }
@@ -575,7 +419,7 @@ static void test_full_disk(void **state)
 {
     (void)state;
     struct metrics_log *log;
-    struct step_record record = step_of(1);
+    struct step_record record = log_step_of(1);
     const char *path = path_of("full.jsonl");
     assert_int_equal(symlink("/dev/full", path), 0);
     if (metrics_log_open(path, &log, &error) == 0) {
@@ -590,9 +434,6 @@ int main(void)
         cmocka_unit_test(test_crc32c),
         cmocka_unit_test(test_records_come_back),
         cmocka_unit_test(test_the_summary_has_one_step),
-        cmocka_unit_test(test_probes_come_back),
-        cmocka_unit_test(test_probes_that_are_not_finite),
-        cmocka_unit_test(test_the_cut_takes_probes_along),
         cmocka_unit_test(test_findings_come_back),
         cmocka_unit_test(test_not_finite_is_null),
         cmocka_unit_test(test_an_absent_log_is_empty),
