@@ -296,8 +296,8 @@ int app_run(const struct run_request *request, bool *interrupted, struct app_nex
     }
     if (interrupted)
         *interrupted = app->interrupted && app->scene.snapshot.state != TRAINER_FINISHED;
-    if (next)
-        *next = result || app->interrupted ? (struct app_next){.attach = false} : app->next;
+    if (next && !app->interrupted)
+        *next = app->next;
     run_destroy(app->run);
     app_close_monitor(app);
     app_close_runs(app);

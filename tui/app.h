@@ -19,8 +19,8 @@ bool app_can_run(struct error *error);
  * and trains until the person leaves; a run that has ended stays on screen until then. Leaving saves a checkpoint.
  * Returns 0 when the run ended well or was left; -1 with the message when it could not be put together, failed or
  * diverged, or when the terminal cannot be used. `interrupted` (may be NULL) is set when SIGINT, SIGTERM or SIGHUP
- * ended a run that was not finished. `next` (may be NULL) is what `open` has asked for. The terminal is as it was
- * before, on every way out. */
+ * ended a run that was not finished. `next` (may be NULL) is set where `open` has asked for one. The terminal is as it
+ * was before, on every way out. */
 int app_run(const struct run_request *request, bool *interrupted, struct app_next *next, struct error *error);
 
 #endif

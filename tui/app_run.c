@@ -34,7 +34,8 @@ void app_message(struct app *app, enum role role, const char *title, const char 
     struct scene *scene = &app->scene;
 
     app->asked_to_leave = false;
-    app->next.session[0] = 0;
+    if (scene->phase != PHASE_LEAVING)
+        app->next.session[0] = 0;
     scene->overlay = OVERLAY_MESSAGE;
     scene->overlay_scroll = 0;
     scene->message_role = role;

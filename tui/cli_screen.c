@@ -31,33 +31,39 @@ static int show_next(const struct cli *cli, const struct app_next *next, struct 
     return error_set(error, "cannot start for %s: %s", next->session, strerror(errno));
 }
 
+/* What can be said before the screen opens. */
+static int check(const struct cli *cli, struct run_request *request, struct error *error)
+{
+    const char *graphics = cli_value(cli, "graphics"), *script = request->script;
+
+    if (graphics && graphics_named(graphics, &request->graphics, error) != 0)
+        return error_prefix(error, "--graphics %.60s", graphics);
+    if (!app_can_run(error))
+        return error_prefix(error, "%s", "no screen here (`nfbench train` trains without one)");
+    if (script && strcmp(script, "-") == 0)
+        return error_set(error, "--script -: standard input is the keyboard here: name a file, or use `nfbench train`");
+    if (script && script_check(script, true, error) != 0)
+        return -1;
+    return request->resume || request->attach ? 0 : run_check(request->settings, error);
+}
+
 enum cli_status cli_show(struct cli *cli, const struct run_request *request)
 {
-    const char *graphics = cli_value(cli, "graphics");
     struct run_request wanted = *request;
-    struct app_next next;
+    struct app_next next = {.attach = false};
+    enum cli_status status = CLI_DONE;
     struct error error = {""};
     bool interrupted = false;
 
-    if (graphics && graphics_named(graphics, &wanted.graphics, &error) != 0) {
-        error_prefix(&error, "--graphics %.60s", graphics);
+    if (check(cli, &wanted, &error) != 0)
         return cli_usage(cli, &error);
-    }
-    if (!app_can_run(&error)) {
-        error_prefix(&error, "%s", "no screen here (`nfbench train` trains without one)");
-        return cli_usage(cli, &error);
-    }
-    if (request->script && strcmp(request->script, "-") == 0) {
-        error_set(&error, "--script -: standard input is the keyboard here: name a file, or use `nfbench train`");
-        return cli_usage(cli, &error);
-    }
-    if (request->script && script_check(request->script, true, &error) != 0)
-        return cli_usage(cli, &error);
-    if (!request->resume && !request->attach && run_check(request->settings, &error) != 0)
-        return cli_usage(cli, &error);
-    if (app_run(&wanted, &interrupted, &next, &error) != 0 || (*next.session && show_next(cli, &next, &error) != 0))
-        return cli_failed(cli, &error);
-    return interrupted ? CLI_INTERRUPTED : CLI_DONE;
+    if (app_run(&wanted, &interrupted, &next, &error) != 0)
+        status = cli_failed(cli, &error);
+    else if (interrupted)
+        status = CLI_INTERRUPTED;
+    if (*next.session && show_next(cli, &next, &error) != 0)
+        status = cli_failed(cli, &error);
+    return status;
 }
 
 enum cli_status cli_screen(struct cli *cli)
