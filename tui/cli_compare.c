@@ -127,8 +127,11 @@ static void write_commands(const struct compared *session, int figure, char text
 {
     (void)figure;
     const int changes = count_changes(session);
-    snprintf(text, CLI_VALUE_SIZE, "%d (%d change%s)", session->metrics.command_count, changes,
-             changes == 1 ? "" : "s");
+    if (session->metrics.command_count == 0)
+        snprintf(text, CLI_VALUE_SIZE, "none");
+    else
+        snprintf(text, CLI_VALUE_SIZE, "%d (%d change%s)", session->metrics.command_count, changes,
+                 changes == 1 ? "" : "s");
 }
 
 static bool is_measured(const struct comparison *comparison, int figure)
