@@ -111,8 +111,9 @@ struct call *shim_calls(const char *log, long *count)
     FILE *file = fopen(process_path(log), "r");
     assert_non_null(file);
     while (fscanf(file, "%15s %495s", call.name, call.path) == 2) {
-        calls = reallocarray(calls, (size_t)*count + 1, sizeof *calls);
-        assert_non_null(calls);
+        struct call *grown = reallocarray(calls, (size_t)*count + 1, sizeof *calls);
+        assert_non_null(grown);
+        calls = grown;
         calls[(*count)++] = call;
     }
     fclose(file);
