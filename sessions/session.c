@@ -39,7 +39,7 @@ void session_abandon(struct session *session)
 {
     if (!session)
         return;
-    if (session->lock >= 0 || !session_is_locked(&session->paths)) /* nobody else has begun to use it */
+    if (session->lock >= 0) /* nobody else can have begun to use it */
         session_discard(&session->paths);
     session_close(session);
 }
@@ -71,12 +71,24 @@ static int make_data_absolute(struct settings *settings, struct error *error)
 static int fill(struct session *session, struct error *error)
 {
     struct session_paths *paths = &session->paths;
-    if (session_lock(paths, session->name, &session->lock, error) || make_data_absolute(&session->settings, error) ||
-        file_make_folders(paths->checkpoints, error) || file_make_folders(paths->images, error) ||
-        open_logs(session, error))
+    if (make_data_absolute(&session->settings, error) || file_make_folders(paths->checkpoints, error) ||
+        file_make_folders(paths->images, error) || open_logs(session, error))
         return -1;
     session->kept = session->settings;
     return 0;
+}
+
+/* The folder and its lock, or nothing. */
+static int claim(struct session *session, const char *directory, struct error *error)
+{
+    const int guard = session_guard(directory);
+    int result = session_claim(&session->settings, directory, session->name, &session->paths, error);
+    if (result == 0 && session_lock(&session->paths, session->name, &session->lock, error)) {
+        session_discard(&session->paths);
+        result = -1;
+    }
+    session_unguard(guard);
+    return result;
 }
 
 int session_prepare(const struct settings *settings, struct session **out, struct error *error)
@@ -87,7 +99,7 @@ int session_prepare(const struct settings *settings, struct session **out, struc
         return -1;
     session->settings = *settings;
     if (sessions_directory(settings, directory, error) || file_make_folders(directory, error) ||
-        session_claim(settings, directory, session->name, &session->paths, error)) {
+        claim(session, directory, error)) {
         session_close(session);
         return -1;
     }

@@ -148,29 +148,39 @@ static int make_hidden(const char *folder, char hidden[FILE_PATH_SIZE], struct e
     }
 }
 
+static int make_hidden_and_lock(const char *folder, const char *name, struct session_paths *paths, int *lock,
+                                struct error *error)
+{
+    char hidden[FILE_PATH_SIZE];
+    const int guard = session_guard(folder);
+    discard_old(folder);
+    int result = make_hidden(folder, hidden, error) || session_paths(hidden, paths, error) ? -1 : 0;
+    if (result == 0 && session_lock(paths, name, lock, error)) {
+        session_discard(paths);
+        result = -1;
+    }
+    session_unguard(guard);
+    return result;
+}
+
 int session_fork(const struct session *parent, const char *asked, const struct settings *settings,
                  struct network *network, const struct training_state *state, const struct session_changes *changes,
                  char name[SESSION_NAME_SIZE], struct error *error)
 {
     static const struct session_changes none = {0};
-    char folder[FILE_PATH_SIZE], hidden[FILE_PATH_SIZE], whole[FILE_PATH_SIZE];
+    char folder[FILE_PATH_SIZE], whole[FILE_PATH_SIZE];
     struct session_paths paths;
-    int lock = -1, result;
+    int lock;
     if (session_folder_above(&parent->paths, folder, error) ||
         choose_name(parent, folder, asked, state->step, name, error) ||
-        path_format(whole, error, "%s/%s", folder, name))
+        path_format(whole, error, "%s/%s", folder, name) || make_hidden_and_lock(folder, name, &paths, &lock, error))
         return -1;
-    discard_old(folder);
-    if (make_hidden(folder, hidden, error) || session_paths(hidden, &paths, error))
-        return -1;
-    result = session_lock(&paths, name, &lock, error) ||
-             fill(parent, &paths, settings, network, state, changes ? changes : &none, error);
-    if (result == 0 && rename(hidden, whole) != 0)
+    int result = fill(parent, &paths, settings, network, state, changes ? changes : &none, error);
+    if (result == 0 && rename(paths.folder, whole) != 0)
         result = file_failed(error, "give its name to the fork", whole);
     if (result != 0)
         session_discard(&paths);
-    if (lock >= 0)
-        close(lock);
+    close(lock);
     return result != 0 ? -1 : file_sync_folder(folder, error);
 }
 

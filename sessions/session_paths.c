@@ -297,6 +297,20 @@ static int lock_error(const struct session_paths *paths, const char *name, int d
                      *owner ? owner : "(unknown)");
 }
 
+int session_guard(const char *directory)
+{
+    const int guard = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (guard >= 0)
+        (void)try_lock(guard, directory);
+    return guard;
+}
+
+void session_unguard(int guard)
+{
+    if (guard >= 0)
+        close(guard);
+}
+
 int session_lock(const struct session_paths *paths, const char *name, int *descriptor, struct error *error)
 {
     char owner[24];

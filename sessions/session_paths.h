@@ -35,6 +35,11 @@ void session_shell_word(const char *text, char *word, size_t size);
 int session_find(const struct settings *settings, const char *name, char found[SESSION_NAME_SIZE],
                  struct session_paths *paths, struct error *error);
 
+/* Held by whoever makes a session's folder until it is locked, and by whoever removes what a dead process has left: a
+ * folder that is new and not locked yet must not be taken for that. Where it cannot be had, things go on without. */
+int session_guard(const char *directory);
+void session_unguard(int guard);
+
 /* Takes the lock; the error names the process that has it. Closing the descriptor releases it, so does the process's
  * end: a lock file without a lock means nothing. */
 int session_lock(const struct session_paths *paths, const char *name, int *descriptor, struct error *error);

@@ -72,6 +72,48 @@ static void the_lock_of_a_dead_process_is_no_obstacle(void **state)
     run_expecting(0, "resume left --steps 1");
 }
 
+/* Starts both at once. How many of them end with 0; the others are refused in one line. */
+static int race(const char *one, const char *other)
+{
+    struct process processes[] = {process_start(one, NULL), process_start(other, NULL)};
+    int done = 0;
+    for (int i = 0; i < 2; i++) {
+        const struct outcome *outcome = process_finish(&processes[i]);
+        done += outcome->status == 0;
+        if (outcome->status == 0)
+            continue;
+        assert_in_range(outcome->status, 1, 2);
+        assert_refused(outcome, "race");
+    }
+    return done;
+}
+
+/* Of two that want the same name or session one has it at least, whole; the other may come when that has ended. */
+static void two_that_start_at_once_do_not_mix(void **state)
+{
+    (void)state;
+    FILE *script = fopen(process_path("nine"), "w");
+    assert_non_null(script);
+    fputs("step 9\n", script); /* and then a pause with nobody there */
+    assert_int_equal(fclose(script), 0);
+    for (int i = faults_count(3, 100); i > 0; i--) {
+        assert_int_equal(race("train " FAULTS_RUN "--session race", "train " FAULTS_RUN "--session race"), 1);
+        assert_same_course("race", "whole");
+        session_remove("race");
+        run_expecting(130, "train " FAULTS_RUN "--script nine --session race");
+        assert_in_range(race("resume race", "resume race"), 1, 2);
+        assert_same_course("race", "whole");
+        session_remove("race");
+    }
+}
+
+static void two_without_a_name_get_one_each(void **state)
+{
+    (void)state;
+    for (int i = faults_count(2, 50); i > 0; i--)
+        assert_int_equal(race("train " FAULTS_RUN "--steps 2", "train " FAULTS_RUN "--steps 2"), 2);
+}
+
 /* As on network file systems of some kinds. */
 static void without_locks_no_session_is_written(void **state)
 {
@@ -95,6 +137,8 @@ int main(void)
         cmocka_unit_test(the_second_writer_is_refused_and_told_who_is_there),
         cmocka_unit_test(readers_and_forks_are_not_in_each_others_way),
         cmocka_unit_test(the_lock_of_a_dead_process_is_no_obstacle),
+        cmocka_unit_test(two_that_start_at_once_do_not_mix),
+        cmocka_unit_test(two_without_a_name_get_one_each),
         cmocka_unit_test(without_locks_no_session_is_written),
     };
     return cmocka_run_group_tests(tests, faults_setup, faults_teardown);
