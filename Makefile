@@ -354,7 +354,7 @@ GPU_TEST_SOURCES := $(filter-out %/test_removed.c $(wildcard tests/cuda/test_emu
 GPU_TESTS = $(addprefix $(1)/on-gpu/,$(basename $(GPU_TEST_SOURCES)))
 GPU_HELPERS := $(call objects,tests/gpu/no_emulation.c tests/gpu/both.c $(filter-out tests/cuda/test_%.c,$(wildcard tests/cuda/*.c)) \
     $(filter-out tests/kernels/test_%.c,$(wildcard tests/kernels/*.c)) tests/engine/tiny_run.c tests/engine/tiny_reference.c \
-    tests/engine/probe_rig.c $(wildcard tests/engine/live_*.c tests/engine/divergences*.c tests/engine/kept_*.c) tests/engine/trials.c \
+    tests/engine/probe_rig.c $(wildcard $(addprefix tests/engine/,live_*.c divergences*.c kept_*.c trials*.c)) \
     tests/engine/looks.c)
 GPU_ARCHIVES := $(addprefix $(BUILD)/,cuda.a engine.a kernels.a base.a)
 
