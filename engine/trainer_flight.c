@@ -265,6 +265,8 @@ enum progress trainer_step(struct trainer *trainer)
         const double begin = clock_measured();
         progress = trainer_probe(trainer);
         trainer->probe_seconds = clock_measured() - begin;
+        if (progress == RUN_ON && trainer_interrupted(trainer))
+            return RUN_ON; /* whoever has the run stopped need not wait for a step besides */
     }
     if (progress == RUN_ON)
         progress = trainer_train(trainer);

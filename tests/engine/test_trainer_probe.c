@@ -97,6 +97,33 @@ static void test_a_resumed_run_goes_on_as_one_that_was_not_cut(void **state)
     tiny_free(&second);
 }
 
+static void stop_at_four(struct tiny_run *run, const struct probe *probe)
+{
+    if (probe->step == 4)
+        trainer_request_stop(run->trainer);
+}
+
+/* A step may take long: none is made behind a probe in which a stop was asked for. */
+static void test_a_stop_in_a_probe_needs_no_step(void **state)
+{
+    (void)state;
+    static struct tiny_run whole, first, second;
+    tiny_init(&whole, "micro");
+    tiny_init(&first, "micro");
+    tiny_init(&second, "micro");
+    whole.options.probe_every = first.options.probe_every = second.options.probe_every = 4;
+    first.probed = stop_at_four;
+    tiny_run_to_end(&whole, NULL);
+    tiny_run_to_end(&first, NULL);
+    assert_int_equal(first.step_count, 4);
+    assert_int_equal(tiny_last(&first)->state.step, 4);
+    tiny_run_to_end(&second, tiny_last(&first));
+    tiny_assert_same_end(&whole, &second);
+    tiny_free(&whole);
+    tiny_free(&first);
+    tiny_free(&second);
+}
+
 /* Takes all that wait; returns the step of the last, -1 for none. */
 static long drain(struct tiny_run *run, struct probe *into)
 {
@@ -203,6 +230,7 @@ int main(void)
         cmocka_unit_test(test_probing_leaves_the_bits_alone),
         cmocka_unit_test(test_when_and_of_which_batch),
         cmocka_unit_test(test_a_resumed_run_goes_on_as_one_that_was_not_cut),
+        cmocka_unit_test(test_a_stop_in_a_probe_needs_no_step),
         cmocka_unit_test(test_a_pause_takes_a_probe),
         cmocka_unit_test(test_a_pause_where_none_are_scheduled),
         cmocka_unit_test(test_a_sleeping_viewer_gets_the_newest),

@@ -176,6 +176,8 @@ static int on_probe(void *context, const struct probe *probe, struct error *erro
     if (probe_create(&run->spec, &run->probes[run->probe_count], error))
         return -1;
     probe_copy(run->probes[run->probe_count++], probe);
+    if (run->probed)
+        run->probed(run, probe);
     return 0;
 }
 

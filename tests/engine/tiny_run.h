@@ -44,6 +44,7 @@ struct tiny_run {
     long spoil_at;                                  /* on_step makes a momentum infinite behind this step; 0: never */
     bool refuse_saves;                              /* on_checkpoint fails */
     void (*saved)(struct tiny_run *run, long step); /* called behind on_checkpoint; may be NULL */
+    void (*probed)(struct tiny_run *run, const struct probe *probe);       /* called in on_probe; may be NULL */
     void (*found)(struct tiny_run *run, const struct finding *finding);    /* called in on_finding; may be NULL */
     void (*watch)(struct tiny_run *run, const struct step_record *record); /* called in on_step; may be NULL */
 };
