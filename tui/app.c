@@ -259,8 +259,8 @@ static void say_goodbye(const struct app *app)
     if (!*name || app->run_failed)
         return;
     if (app->scene.facts.attached && !trainer_has_ended(last->state))
-        printf("session %s: detached at step %ld; the run goes on. nfbench attach %s comes back.\n", name,
-               last->step.step, reference);
+        printf("session %s: detached at step %ld; the run %s. nfbench attach %s comes back.\n", name, last->step.step,
+               last->state == TRAINER_PAUSED ? "stays paused" : "goes on", reference);
     else if (last->state == TRAINER_FINISHED)
         printf("session %s: finished at step %ld. nfbench test %s measures it.\n", name, last->step.step, reference);
     else

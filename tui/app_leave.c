@@ -50,9 +50,11 @@ static void list_lost(const struct app *app, char text[LOST_SIZE])
                              "step again."
                            : "The run waits for a decision on a step that is not finite: leaving ends it as diverged. "
                              "back goes to the last good checkpoint, resume tries the step again.");
-    if (goes_on && !attached && app->scene.undecided)
-        add(text, "What was tried is neither accepted nor dropped, and the futures are not saved. accept takes the "
-                  "best, accept VALUE another, drop none.");
+    if (goes_on && app->scene.undecided)
+        add(text, attached ? "What was tried is neither accepted nor dropped: the run waits for that until somebody "
+                             "attaches again. accept takes the best, accept VALUE another, drop none."
+                           : "What was tried is neither accepted nor dropped, and the futures are not saved. accept "
+                             "takes the best, accept VALUE another, drop none.");
     if (goes_on && run_viewers(app->run) > 0)
         add(text, "Others have attached to this run and watch it: leaving ends it for them, too.");
     for (int i = 0; i < app->picture_count; i++)

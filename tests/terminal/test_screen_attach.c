@@ -119,7 +119,7 @@ static void it_shows_the_run_and_its_keys_are_the_runs(void **state)
     pty_resize(80, 24);
     pty_wait("q detach");
     pty_keys(" ");
-    pty_wait(" training ");
+    pty_wait("space pause");
     pty_keys("q");
     assert_exit(0);
     assert_non_null(strstr(pty_text(), "detached at step"));
@@ -130,6 +130,29 @@ static void it_shows_the_run_and_its_keys_are_the_runs(void **state)
     pty_keys("0");
     pty_wait("lr x0.5: lr 0.02 -> 0.01");
     pty_wait("attached to process");
+}
+
+static void what_a_run_is_left_in_is_told(void **state)
+{
+    (void)state;
+    start_training();
+    pty_start(100, 30, "", "attach run");
+    pty_wait(" training ");
+    pty_keys(" ");
+    pty_wait(" paused ");
+    pty_keys("q");
+    assert_exit(0);
+    assert_non_null(strstr(pty_text(), "the run stays paused"));
+    pty_start(100, 30, "", "attach run");
+    pty_wait(" paused ");
+    pty_command("try lr x0.5 x2 for 5");
+    pty_wait("accept takes the best");
+    pty_keys("q");
+    pty_wait("Detach?");
+    pty_wait("attaches again");
+    pty_keys("q");
+    assert_exit(0);
+    assert_true(trains());
 }
 
 static void a_screen_that_ends_otherwise_leaves_the_run_too(void **state)
@@ -300,6 +323,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(it_shows_the_run_and_its_keys_are_the_runs, tear_down_test),
+        cmocka_unit_test_teardown(what_a_run_is_left_in_is_told, tear_down_test),
         cmocka_unit_test_teardown(a_screen_that_ends_otherwise_leaves_the_run_too, tear_down_test),
         cmocka_unit_test_teardown(stop_ends_the_run_and_the_screen_stays, tear_down_test),
         cmocka_unit_test_teardown(a_run_that_is_killed_is_said_to_be_gone, tear_down_test),
