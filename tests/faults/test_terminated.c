@@ -11,8 +11,8 @@
 #include <sys/wait.h>
 
 /* In whose time most is spent at one thing. */
-#define STEPS FAULTS_RUN "--limit 1200 --epochs 1 --checkpoint-every 0 "
-#define EVALUATIONS FAULTS_RUN "--limit 1200 --validation 1150 --epochs 2 "
+#define STEPS FAULTS_RUN "--limit 800 --epochs 1 --checkpoint-every 0 "
+#define EVALUATIONS FAULTS_RUN "--limit 600 --validation 560 --epochs 2 "
 #define PROBES FAULTS_RUN "--probe-every 1 "
 
 static const struct phase {
@@ -44,8 +44,8 @@ static int set_up(void **state)
     if (faults_setup(state) != 0 || pty_set_up(state) != 0)
         return -1;
     write_script("stop", "step 60\n"); /* and then a pause with nobody there */
-    write_script("try", "try lr 0.01 0.02 0.05 0.1 for 100\n");
-    write_script("find", "lrfind 1e-5 1 for 140\n");
+    write_script("try", "try lr 0.01 0.02 0.05 0.1 for 90\n");
+    write_script("find", "lrfind 1e-5 1 for 90\n");
     write_script("back", "back 40\n");
     run_expecting(0, "train " STEPS "--session steps");
     run_expecting(0, "train " EVALUATIONS "--session evaluations");
