@@ -1,5 +1,5 @@
-/* What is done to sessions while something fails: to start, resume, import, fork and export one. Whatever it was, the
- * program ends in order, says what is wrong in one line, and nothing is lost; or it says nothing, and all is as it
+/* What is done to sessions while something fails: to start, resume, import, fork, export, read one. Whatever it was,
+ * the program ends in order, says what is wrong in one line, and nothing is lost; or it says nothing, and all is as it
  * would have been. */
 #ifndef NFBENCH_TESTS_FAULTS_SCENARIOS_H
 #define NFBENCH_TESTS_FAULTS_SCENARIOS_H
@@ -11,9 +11,10 @@ struct scenario {
     const char *from;             /* the session that "s" is a copy of before; NULL: there is none */
     const char *result;           /* what "s" is in the end, when nothing fails */
     const char *untouched;        /* a session that is only read; NULL: none */
-    int lines;                    /* of a failure, at most */
+    bool once;                    /* what a person commanded behind the last checkpoint is not done again */
+    int lines;                    /* of a failure, at most; -1: a report says it */
 };
-enum { SCENARIOS = 5 };
+enum { SCENARIOS = 10 };
 extern const struct scenario scenarios[SCENARIOS];
 
 /* As a group's fixtures: the sessions that the table names. */

@@ -44,7 +44,8 @@ static void forget_calls(long count)
 static void try(const struct scenario *scenario, long at, int number, bool forever)
 {
     char trial[8400];
-    const struct shim shim = {.at = at, .error = number, .forever = forever, .patience = PATIENCE};
+    const struct shim shim = {
+        .at = at, .error = number, .forever = forever, .torn = number == ENOSPC, .patience = PATIENCE};
     snprintf(trial, sizeof trial, "%s, call %ld (%s) fails%s: %s", scenario->name, at, calls[at - 1],
              forever ? " with all behind it" : "", strerror(number));
     scenario_prepare(scenario);
@@ -57,7 +58,7 @@ static void try(const struct scenario *scenario, long at, int number, bool forev
 static void sweep(void **state)
 {
     const struct scenario *scenario = *state;
-    const long count = list_calls(scenario), most = count * NUMBERS * 2, wanted = faults_count(12, CALLS_MOST * 8);
+    const long count = list_calls(scenario), most = count * NUMBERS * 2, wanted = faults_count(8, CALLS_MOST * 8);
     const long stride = most > wanted ? most / wanted : 1;
     long trials = 0;
     for (long i = faults_random(stride); i < most; i += stride, trials++)
