@@ -116,7 +116,8 @@ static const struct row runs_rows[] = {{"\u2191", END, "1 of 2, ", NULL, NULL},
                                        {"space", END, "a  first", " ", "!a  first"},
                                        {"Enter", NULL, "folder ", ESCAPE, "newest first"},
                                        {"Esc", ENTER, "newest first", NULL, NULL},
-                                       {"o", NULL, "best accuracy first", "ooo", "newest first"},
+                                       {"g", END, ">:open first", ESCAPE, "!:open first"},
+                                       {"o", NULL, "best accuracy first", "oooo", "newest first"},
                                        {0}};
 
 static const struct row *const panel_rows[PLACE_COUNT] = {[PLACE_LOSS] = chart_rows,
