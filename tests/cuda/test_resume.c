@@ -14,5 +14,5 @@ int main(void)
 {
     resumes_backend_open = open_cuda;
     emulation_set_polls(20);
-    return resumes_run(26);
+    return resumes_run(40);
 }
