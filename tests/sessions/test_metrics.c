@@ -5,9 +5,12 @@
 #include "sessions/metrics.h"
 
 #include <math.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static struct error error;
@@ -428,6 +431,34 @@ static void test_full_disk(void **state)
     }
 }
 
+/* Half of it fits: what is written next, when there is room, stands on a line of its own. */
+static void test_a_line_that_does_not_fit_leaves_nothing(void **state)
+{
+    (void)state;
+    const char *path = path_of("half.jsonl");
+    struct metrics_log *log = log_make(path, 2);
+    const struct step_record record = log_step_of(3);
+    struct rlimit before, small;
+    struct stat status;
+    assert_int_equal(stat(path, &status), 0);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+    small = (struct rlimit){(rlim_t)status.st_size + 30, before.rlim_max};
+    void (*handler)(int) = signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+    const int result = metrics_log_step(log, &record, &error);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+    signal(SIGXFSZ, handler);
+    assert_error(result, &error, "half.jsonl");
+    assert_int_equal(stat(path, &status), 0);
+    assert_int_equal(status.st_size, small.rlim_cur - 30);
+    assert_ok(metrics_log_step(log, &record, &error), &error);
+    assert_ok(metrics_log_close(log, &error), &error);
+    struct metrics metrics = log_read(path);
+    assert_int_equal(metrics.step_count, 3);
+    assert_int_equal(metrics.damaged_lines, 0);
+    metrics_free(&metrics);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -448,6 +479,7 @@ int main(void)
         cmocka_unit_test(test_commands_are_kept_by_name),
         cmocka_unit_test(test_a_diagnosis_is_kept_whole),
         cmocka_unit_test(test_full_disk),
+        cmocka_unit_test(test_a_line_that_does_not_fit_leaves_nothing),
     };
     return cmocka_run_group_tests(tests, folder_setup, folder_teardown);
 }
