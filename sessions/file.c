@@ -36,12 +36,12 @@ int file_failed(struct error *error, const char *doing, const char *path)
 
 int file_damaged(struct error *error, const char *format, ...)
 {
-    char text[sizeof error->message];
+    struct error damage;
     va_list arguments;
     va_start(arguments, format);
-    vsnprintf(text, sizeof text, format, arguments);
+    vsnprintf(damage.message, sizeof damage.message, format, arguments);
     va_end(arguments);
-    error_set(error, "%s", text);
+    error_set(error, "%s", damage.message);
     errno = EBADMSG;
     return -1;
 }

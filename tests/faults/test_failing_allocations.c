@@ -22,7 +22,8 @@ static void set(const char *name, const char *format, long value)
 }
 
 struct spot {
-    long number, allocations;
+    unsigned long number;
+    long allocations;
 };
 enum { PLACES_MOST = 8192 };
 
@@ -49,9 +50,9 @@ static void try(const struct scenario *scenario, const struct spot *spot, long a
 {
     char trial[200];
     snprintf(trial, sizeof trial, "%s, allocation %ld of %ld at place %lx fails%s", scenario->name, at,
-             spot->allocations, (unsigned long)spot->number, forever ? ", and all behind it" : "");
+             spot->allocations, spot->number, forever ? ", and all behind it" : "");
     scenario_prepare(scenario);
-    set("FAIL_PLACE", "%lx", spot->number);
+    set("FAIL_PLACE", "%lx", (long)spot->number);
     set("FAIL_AT", "%ld", at);
     set("FAIL_FOREVER", "%ld", forever);
     const struct outcome *outcome = scenario_run(scenario);
