@@ -1,4 +1,4 @@
-/* Networks to be probed, and their input: unit Gaussian noise with made-up labels. */
+/* Networks that tests look into, and their input: unit Gaussian noise with made-up labels. */
 #ifndef NFBENCH_TESTS_ENGINE_PROBE_RIG_H
 #define NFBENCH_TESTS_ENGINE_PROBE_RIG_H
 
@@ -10,7 +10,7 @@ extern struct backend *rig_backend;
 extern float *rig_images; /* (RIG_IMAGES, 32, 32, 3) */
 extern uint8_t rig_labels[RIG_IMAGES];
 
-/* Group fixtures of cmocka: the CPU's back end with two threads, and the images. */
+/* Group fixtures of cmocka: the CPU's back end with one thread, and the images. */
 int probe_rig_open(void **state);
 int probe_rig_close(void **state);
 
@@ -18,7 +18,7 @@ struct model_spec rig_preset(const char *name);
 /* Three narrow blocks: a transition, a plain one, a transition that strides; skip gains 1. */
 struct model_spec rig_narrow(enum model_family family);
 struct network *rig_network(const struct model_spec *spec, int batch, uint64_t seed);
-/* Moves biases, gains and the head off their initial values. */
+/* Moves biases, gains and the head off their initial values, where some gradients vanish. */
 void rig_stir(struct network *network);
 /* A probe of the first `n` images, to be destroyed by the caller; `options` NULL: with gradients. */
 struct probe *rig_probe(struct network *network, int n, const struct probe_options *options);

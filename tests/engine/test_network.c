@@ -1,7 +1,7 @@
 /* Whole networks: gradients of every option against finite differences, chunks, memory, determinism, bf16, divergence.
  */
 #include "engine/execute.h"
-#include "kernels/philox.h"
+#include "tests/engine/probe_rig.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -14,34 +14,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { IMAGE = 32 * 32 * 3, BATCH = 3 };
+enum { BATCH = 3 };
 
 /* ---- A small network on made-up images ---- */
-
-static struct backend *backend;
-static float images[64 * IMAGE];
-static uint8_t labels[64];
-
-static int make_inputs(void **state)
-{
-    (void)state;
-    struct error error = {""};
-    for (int i = 0; i < 64 * IMAGE; i += 4) {
-        const struct philox draw = philox_draw(5, PHILOX_SYNTHETIC, 0, (uint64_t)i, 0);
-        philox_normal(draw.word[0], draw.word[1], images + i);
-        philox_normal(draw.word[2], draw.word[3], images + i + 2);
-    }
-    for (int i = 0; i < 64; i++)
-        labels[i] = (uint8_t)(i * 7 % 10);
-    return backend_cpu_create(1, &backend, &error);
-}
-
-static int free_inputs(void **state)
-{
-    (void)state;
-    backend->destroy(backend);
-    return 0;
-}
 
 /* Three narrow blocks: a transition, a plain one, a transition that strides. */
 static struct model_spec tiny(enum model_family family)
@@ -64,7 +39,7 @@ static struct network *make(const struct model_spec *spec, int batch, enum dtype
     struct error error = {""};
     struct network *network = NULL;
     const struct network_options options = {.batch = batch, .dtype = dtype, .seed = 3, .ema = true};
-    if (network_create(backend, spec, &options, &network, &error))
+    if (network_create(rig_backend, spec, &options, &network, &error))
         fail_msg("%s", error.message);
     return network;
 }
@@ -74,7 +49,7 @@ static float step(struct network *network, int n)
     struct error error = {""};
     struct step_result result;
     const struct step_options options = {.label_smoothing = 0.1f, .step = 7};
-    if (network_train_step(network, images, labels, n, &options, &result, &error))
+    if (network_train_step(network, rig_images, rig_labels, n, &options, &result, &error))
         fail_msg("%s", error.message);
     assert_true(result.finite);
     return result.loss;
@@ -89,25 +64,6 @@ static void update(struct network *network)
     if (network_update(network, &options, &result, &error))
         fail_msg("%s", error.message);
     assert_true(result.finite);
-}
-
-/* Moves biases, gains and the head off their initial values, where some gradients vanish. */
-static void stir(struct network *network)
-{
-    int count;
-    const struct parameter *parameters = network_parameters(network, &count);
-    for (int i = 0; i < count; i++) {
-        const struct parameter *p = &parameters[i];
-        if (p->role == PARAMETER_BUFFER)
-            continue;
-        float *values = malloc(p->count * sizeof *values);
-        assert_non_null(values);
-        assert_int_equal(network_read(network, p, PART_VALUE, values, NULL), 0);
-        for (size_t j = 0; j < p->count; j++)
-            values[j] += 0.2f * (philox_uniform(philox_draw(9, PHILOX_INITIALISE, (uint32_t)i, j, 0).word[0]) - 0.5f);
-        assert_int_equal(network_write(network, p, PART_VALUE, values, NULL), 0);
-        free(values);
-    }
 }
 
 /* All values of one part, in order. */
@@ -187,7 +143,7 @@ static void check_gradients(const char *what, const struct model_spec *spec)
     struct network *network = make(spec, BATCH, DTYPE_FP32);
     int count;
     const struct parameter *parameters = network_parameters(network, &count);
-    stir(network);
+    rig_stir(network);
     for (int i = 0; i < count; i += EACH) {
         /* batch norm takes out the mean that a bias before it adds: those gradients are zero, not wrong */
         const bool idle = spec->norm == NORM_BATCH && parameters[i].role == PARAMETER_BIAS &&
@@ -283,8 +239,8 @@ static void test_a_batch_is_the_sum_of_its_chunks(void **state)
     struct network *whole = make(&spec, WHOLE, DTYPE_FP32), *single = make(&spec, 1, DTYPE_FP32);
     assert_in_range(whole->chunk, 2, WHOLE - 1);
     assert_int_not_equal(WHOLE % whole->chunk, 0);
-    stir(whole);
-    stir(single);
+    rig_stir(whole);
+    rig_stir(single);
     step(whole, WHOLE);
     size_t count;
     float *gradient = gather(whole, PART_GRADIENT, &count), *sum = calloc(count, sizeof *sum);
@@ -292,7 +248,8 @@ static void test_a_batch_is_the_sum_of_its_chunks(void **state)
     for (int i = 0; i < WHOLE; i++) {
         struct step_result result;
         const struct step_options options = {.label_smoothing = 0.1f, .step = 7};
-        assert_int_equal(network_train_step(single, images + i * IMAGE, labels + i, 1, &options, &result, NULL), 0);
+        assert_int_equal(
+            network_train_step(single, rig_images + i * RIG_IMAGE, rig_labels + i, 1, &options, &result, NULL), 0);
         float *one = gather(single, PART_GRADIENT, &count);
         for (size_t j = 0; j < count; j++)
             sum[j] += one[j] / WHOLE;
@@ -382,8 +339,8 @@ static void test_bf16_follows_fp32(void **state)
     for (int family = FAMILY_PAPERS; family <= FAMILY_REPORT; family++) {
         const struct model_spec spec = tiny((enum model_family)family);
         struct network *exact = make(&spec, BATCH, DTYPE_FP32), *half = make(&spec, BATCH, DTYPE_BF16);
-        stir(exact);
-        stir(half);
+        rig_stir(exact);
+        rig_stir(half);
         const float expected = step(exact, BATCH);
         assert_float_equal(step(half, BATCH), expected, 0.02 * (double)expected);
         size_t count;
@@ -404,30 +361,18 @@ static void test_predictions_use_the_averages_when_asked(void **state)
     const struct model_spec spec = tiny(FAMILY_PAPERS);
     struct network *network = make(&spec, BATCH, DTYPE_FP32);
     float first[BATCH * 10], now[BATCH * 10], average[BATCH * 10], again[BATCH * 10];
-    assert_int_equal(network_predict(network, images, BATCH, true, first, NULL), 0);
+    assert_int_equal(network_predict(network, rig_images, BATCH, true, first, NULL), 0);
     for (int i = 0; i < 3; i++) {
         step(network, BATCH);
         update(network);
     }
-    assert_int_equal(network_predict(network, images, BATCH, false, now, NULL), 0);
-    assert_int_equal(network_predict(network, images, BATCH, true, average, NULL), 0);
-    assert_int_equal(network_predict(network, images, BATCH, false, again, NULL), 0);
+    assert_int_equal(network_predict(network, rig_images, BATCH, false, now, NULL), 0);
+    assert_int_equal(network_predict(network, rig_images, BATCH, true, average, NULL), 0);
+    assert_int_equal(network_predict(network, rig_images, BATCH, false, again, NULL), 0);
     assert_memory_equal(now, again, sizeof now);
     assert_memory_not_equal(now, average, sizeof now);
     assert_true(difference(average, first, BATCH * 10) < difference(now, first, BATCH * 10));
     network_destroy(network);
-}
-
-static void spoil(struct network *network, const char *name)
-{
-    const struct parameter *p = network_find(network, name);
-    assert_non_null(p);
-    float *values = malloc(p->count * sizeof *values);
-    assert_non_null(values);
-    assert_int_equal(network_read(network, p, PART_VALUE, values, NULL), 0);
-    values[0] = INFINITY;
-    assert_int_equal(network_write(network, p, PART_VALUE, values, NULL), 0);
-    free(values);
 }
 
 static void test_the_first_block_out_of_range_is_named(void **state)
@@ -441,14 +386,14 @@ static void test_the_first_block_out_of_range_is_named(void **state)
     struct divergence found;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct network *network = make(&spec, BATCH, DTYPE_FP32);
-        assert_int_equal(network_find_divergence(network, images, BATCH, &found, NULL), 0);
+        assert_int_equal(network_find_divergence(network, rig_images, BATCH, &found, NULL), 0);
         assert_int_equal(found.block, -2);
-        spoil(network, cases[i].parameter);
-        assert_int_equal(network_find_divergence(network, images, BATCH, &found, NULL), 0);
+        rig_set(network, cases[i].parameter, PART_VALUE, INFINITY, 1);
+        assert_int_equal(network_find_divergence(network, rig_images, BATCH, &found, NULL), 0);
         assert_int_equal(found.block, cases[i].block);
         struct step_result result;
         const struct step_options options = {.step = 0};
-        assert_int_equal(network_train_step(network, images, labels, BATCH, &options, &result, NULL), 0);
+        assert_int_equal(network_train_step(network, rig_images, rig_labels, BATCH, &options, &result, NULL), 0);
         assert_false(result.finite);
         network_destroy(network);
     }
@@ -456,7 +401,7 @@ static void test_the_first_block_out_of_range_is_named(void **state)
 
 static void queue_step(struct network *network, bool finite)
 {
-    const struct step_batch batch = {.n = BATCH, .images = images, .labels = labels};
+    const struct step_batch batch = {.n = BATCH, .images = rig_images, .labels = rig_labels};
     const struct step_options options = {.step = 0};
     const struct optimizer_options optimizer = {.learning_rate = 0.1f, .momentum = 0.9f, .ema = 0.9f};
     struct step_result result;
@@ -483,7 +428,7 @@ static void test_a_step_that_is_not_finite_changes_nothing(void **state)
     queue_step(network, true);
     assert_int_equal(network_read_state(network, after, NULL), 0);
     assert_memory_not_equal(before, after, floats * sizeof *before);
-    spoil(network, "head.bias");
+    rig_set(network, "head.bias", PART_VALUE, INFINITY, 1);
     assert_int_equal(network_read_state(network, before, NULL), 0);
     queue_step(network, false);
     assert_int_equal(network_read_state(network, after, NULL), 0);
@@ -505,7 +450,7 @@ static void test_effective_weights_are_those_applied(void **state)
         struct model_spec spec = tiny(FAMILY_PAPERS);
         spec.weight_standardization = standardized;
         struct network *network = make(&spec, BATCH, DTYPE_FP32);
-        stir(network);
+        rig_stir(network);
         const struct parameter *weight = network_find(network, "stem.weight");
         const struct parameter *gain = network_find(network, "stem.gain");
         for (int averaged = 0; averaged < 2; averaged++) {
@@ -554,5 +499,5 @@ int main(void)
         cmocka_unit_test(test_the_first_block_out_of_range_is_named),
         cmocka_unit_test(test_a_step_that_is_not_finite_changes_nothing),
     };
-    return cmocka_run_group_tests(tests, make_inputs, free_inputs);
+    return cmocka_run_group_tests(tests, probe_rig_open, probe_rig_close);
 }
