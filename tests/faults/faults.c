@@ -88,6 +88,7 @@ void shim_load(const struct shim *shim)
     set_text("SHIM_UNDER", process_path(""));
     set_text("SHIM_CALLS", shim->calls);
     set_text("SHIM_LOG", shim->log ? process_path(shim->log) : NULL);
+    set_text("SHIM_DURING", shim->during ? process_path(shim->during) : NULL);
     set_text("SHIM_CLOCK_FROM", shim->clock_from ? process_path(shim->clock_from) : NULL);
     set_number("SHIM_AT", shim->at);
     set_number("SHIM_SIGNAL", shim->signal);

@@ -38,6 +38,7 @@ struct shim {
     long at;
     int signal, error;
     bool torn, forever;
+    const char *during; /* a file below the folder; NULL: always */
     long patience;
     const char *log; /* a file below the folder; NULL: none */
     long clock;

@@ -7,6 +7,7 @@
  *   SHIM_SIGNAL=NUMBER   ... the process gets this signal before the call; with SHIM_TORN behind half of it, if it is a
  *                        write
  *   SHIM_ERROR=NUMBER    ... the call fails with this errno; with SHIM_FOREVER so do all behind it
+ *   SHIM_DURING=FILE     ... and only while that is there, a file
  *   SHIM_PATIENCE=N      what waits for room on the disk does not; the Nth time the process gets SIGTERM
  *   SHIM_LOG=FILE        gets a line for each call that counts: "write PATH"
  *   SHIM_CLOCK=SECONDS   the calendar is so far off, from the time on when SHIM_CLOCK_FROM is there, a file */
@@ -30,7 +31,7 @@
 #include <unistd.h>
 
 static struct {
-    char under[PATH_MAX], calls[256], clock_from[PATH_MAX];
+    char under[PATH_MAX], calls[256], clock_from[PATH_MAX], during[PATH_MAX];
     long at, clock, patience;
     int signal, error, log;
     bool torn, forever;
@@ -73,6 +74,7 @@ __attribute__((constructor)) static void read_environment(void)
     text_of("SHIM_UNDER", shim.under, sizeof shim.under);
     text_of("SHIM_CALLS", shim.calls, sizeof shim.calls);
     text_of("SHIM_CLOCK_FROM", shim.clock_from, sizeof shim.clock_from);
+    text_of("SHIM_DURING", shim.during, sizeof shim.during);
     shim.at = number_of("SHIM_AT");
     shim.clock = number_of("SHIM_CLOCK");
     shim.patience = number_of("SHIM_PATIENCE");
@@ -111,7 +113,8 @@ static enum happens count(const char *call, const char *path)
         return NOTHING;
     const long number = atomic_fetch_add(&counted, 1) + 1;
     add_to_log(call, path);
-    return shim.at > 0 && (number == shim.at || (shim.forever && number > shim.at)) ? HAPPENS : NOTHING;
+    const bool hit = shim.at > 0 && (number == shim.at || (shim.forever && number > shim.at));
+    return hit && (!*shim.during || access(shim.during, F_OK) == 0) ? HAPPENS : NOTHING;
 }
 
 static enum happens count_open_file(const char *call, int fd)
