@@ -35,6 +35,16 @@ static void take_picture(const char *view, int columns, int rows)
     print_message("%s\n", path);
 }
 
+/* What comes behind the first drawing: images, the other sessions, and a sample of the machine, which goes on. */
+static void wait_for_all(void)
+{
+    pty_settle();
+    pty_wait_gone("being measured");
+    pty_wait_gone("reading the folder");
+    for (const long until = pty_now() + 1500; pty_now() < until;)
+        pty_take(100);
+}
+
 static void every_view(void **state)
 {
     int row, column;
@@ -43,8 +53,8 @@ static void every_view(void **state)
     pty_start(sizes[0].columns, sizes[0].rows, "COLORTERM=truecolor", arguments);
     for (long limit = pty_now() + 600000; !pty_find("epoch 2 ", &row, &column) && pty_runs(); pty_take(100))
         assert_true(pty_now() < limit);
-    pty_keys(" "); /* on the way: what comes next can be shown, too */
-    pty_wait("space resume");
+    pty_keys(" ");         /* on the way: what comes next can be shown, too */
+    pty_wait("  paused "); /* in the header: the log and the command line tell of it before */
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         pty_resize(sizes[i].columns, sizes[i].rows);
         for (int view = 0; view < VIEW_COUNT; view++) {
@@ -52,8 +62,7 @@ static void every_view(void **state)
 
             snprintf(command, sizeof command, "view %s", view_name((enum view)view));
             pty_command(command);
-            pty_settle();
-            pty_take_until_quiet(1500); /* images are measured first */
+            wait_for_all();
             take_picture(view_name((enum view)view), sizes[i].columns, sizes[i].rows);
         }
     }
