@@ -11,6 +11,7 @@
 #include <cmocka.h>
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* ---- Steps that are not finite ---- */
 
@@ -192,6 +193,60 @@ static void every_figure_is_compared(void **state)
     tiny_free(&again);
 }
 
+static const char *forged; /* the figure that the record of step 4, or of the first epoch, has otherwise */
+
+static int recall_forged(void *context, const struct training_state *from, long until, struct past *out,
+                         struct error *error)
+{
+    const int status = real_recall(context, from, until, out, error);
+    struct step_record *step = &out->steps[3];
+    struct epoch_record *epoch = &out->epochs[0];
+    const struct {
+        const char *name;
+        float *figure;
+    } figures[] = {{"loss", &step->loss},
+                   {"accuracy", &step->accuracy},
+                   {"lr", &step->learning_rate},
+                   {"gradient_norm", &step->gradient_norm},
+                   {"train_loss", &epoch->train_loss},
+                   {"train_accuracy", &epoch->train_accuracy},
+                   {"validation_loss", &epoch->validation_loss},
+                   {"validation_accuracy", &epoch->validation_accuracy},
+                   {"test_loss", &epoch->test_loss},
+                   {"test_accuracy", &epoch->test_accuracy}};
+    for (size_t i = 0; i < sizeof figures / sizeof *figures; i++)
+        if (strcmp(forged, figures[i].name) == 0)
+            *figures[i].figure += 0.25f;
+    step->clipped_units += strcmp(forged, "clipped_units") == 0;
+    return status;
+}
+
+static void none_is_left_out(void **state)
+{
+    (void)state;
+    static const char *const steps[] = {"loss", "accuracy", "lr", "gradient_norm", "clipped_units"};
+    static const char *const epochs[] = {"train_loss",          "train_accuracy", "validation_loss",
+                                         "validation_accuracy", "test_loss",      "test_accuracy"};
+    enum { STEPS = sizeof steps / sizeof *steps, EPOCHS = sizeof epochs / sizeof *epochs };
+    static struct tiny_run run, again;
+    spoil(1, 0, 0);
+    init(&run);
+    run.options.epochs = 1; /* at whose end both parts are measured */
+    tiny_run_to_end(&run, NULL);
+    real_recall = run.sink.recall;
+    run.sink.recall = recall_forged;
+    for (int i = 0; i < STEPS + EPOCHS; i++) {
+        forged = i < STEPS ? steps[i] : epochs[i - STEPS];
+        const struct replay found = replay(&run, &again, TINY_EPOCH, false);
+        if (found.first.step == 0)
+            fail_msg("%s is not compared", forged);
+        assert_string_equal(found.first.figure, forged);
+        assert_int_equal(found.first.step, i < STEPS ? 4 : TINY_EPOCH);
+        tiny_free(&again);
+    }
+    tiny_free(&run);
+}
+
 /* A loss was logged of it: then it was finite. */
 static void a_step_that_is_not_finite_now_is_a_difference(void **state)
 {
@@ -231,6 +286,7 @@ int main(void)
         cmocka_unit_test(batches_passed_over_are_passed_over_again),
         cmocka_unit_test(a_step_that_was_tried_again_is_made_once),
         cmocka_unit_test(every_figure_is_compared),
+        cmocka_unit_test(none_is_left_out),
         cmocka_unit_test(a_step_that_is_not_finite_now_is_a_difference),
         cmocka_unit_test(a_run_that_trains_is_not_replayed),
     };
