@@ -1,5 +1,6 @@
 /* A sink whose disk is full: the run waits with everything as it is, and comes to the bits of one that never lacked
  * room. */
+#include "tests/engine/divergences_fixture.h"
 #include "tests/engine/tiny_reference.h"
 
 #include <setjmp.h>
@@ -13,7 +14,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum news { STEP, EPOCH, COMMAND, CHECKPOINT, PROBE, KINDS };
+enum news { STEP, EPOCH, COMMAND, CHECKPOINT, PROBE, ROLLBACK, FINDING, DIVERGENCE };
 
 /* The sink of a tiny run on a disk that is full for one kind of news, from its nth piece on. */
 static struct {
@@ -60,12 +61,26 @@ static int on_checkpoint(void *context, struct network *network, const struct tr
     return refuse(CHECKPOINT, error) ? -1 : disk.inner.on_checkpoint(context, network, state, best, error);
 }
 
-static void begin(struct tiny_run *run, enum news kind, int before, int number)
+static int on_rollback(void *context, struct network *network, const struct training_state *state, const char *name,
+                       struct error *error)
+{
+    return refuse(ROLLBACK, error) ? -1 : disk.inner.on_rollback(context, network, state, name, error);
+}
+
+static int on_finding(void *context, const struct finding *finding, struct error *error)
+{
+    return refuse(FINDING, error) ? -1 : disk.inner.on_finding(context, finding, error);
+}
+
+static int on_divergence(void *context, const char *diagnosis, long step, struct error *error)
+{
+    return refuse(DIVERGENCE, error) ? -1 : disk.inner.on_divergence(context, diagnosis, step, error);
+}
+
+/* Of a run that has its options. */
+static void start(struct tiny_run *run, enum news kind, int before, int number)
 {
     struct error error = {""};
-    tiny_init(run, "micro");
-    run->options.checkpoint_every = 1;
-    run->options.probe_every = 4;
     disk.inner = run->sink;
     disk.kind = kind;
     disk.before = before;
@@ -77,10 +92,21 @@ static void begin(struct tiny_run *run, enum news kind, int before, int number)
     run->sink.on_command = on_command;
     run->sink.on_probe = on_probe;
     run->sink.on_checkpoint = on_checkpoint;
+    run->sink.on_rollback = on_rollback;
+    run->sink.on_finding = on_finding;
+    run->sink.on_divergence = on_divergence;
     tiny_create(run, NULL);
     if (trainer_start(run->trainer, true, &error))
         fail_msg("%s", error.message);
     tiny_command(run, COMMAND_RESUME, 0, 0);
+}
+
+static void begin(struct tiny_run *run, enum news kind, int before, int number)
+{
+    tiny_init(run, "micro");
+    run->options.checkpoint_every = 1;
+    run->options.probe_every = 4;
+    start(run, kind, before, number);
 }
 
 /* The messages of the run so far, one after the other. */
@@ -124,6 +150,41 @@ static void test_a_run_waits_for_room_and_loses_nothing(void **state)
         tiny_assert_same_steps(&run, tiny_reference());
         tiny_assert_same_end(&run, tiny_reference());
         tiny_free(&run);
+    }
+}
+
+/* What is told of a step that is not finite: that the run goes back, that it has, or that it ends there. */
+static void test_news_of_a_divergence_wait_too(void **state)
+{
+    (void)state;
+    static const struct {
+        enum news kind;
+        enum divergence_policy policy;
+    } cases[] = {{ROLLBACK, DIVERGENCE_ROLLBACK}, {FINDING, DIVERGENCE_ROLLBACK}, {DIVERGENCE, DIVERGENCE_PAUSE}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        static struct tiny_run run, reference;
+        struct error error = {""};
+        const bool ends = cases[i].policy == DIVERGENCE_PAUSE;
+        diverging_init(&reference, cases[i].policy);
+        tiny_create(&reference, NULL);
+        assert_int_equal(trainer_run(reference.trainer, &error), ends ? -1 : 0);
+        diverging_init(&run, cases[i].policy);
+        start(&run, cases[i].kind, 0, ENOSPC);
+        while (disk.refused == 0)
+            ;
+        disk.room = true;
+        tiny_command(&run, COMMAND_RESUME, 0, 0);
+        assert_int_equal(trainer_join(run.trainer, &error), ends ? -1 : 0);
+        assert_string_equal(run.diagnosis, reference.diagnosis);
+        assert_int_equal(run.diverged_step, reference.diverged_step);
+        assert_int_equal(run.rollback_count, reference.rollback_count);
+        assert_int_equal(run.finding_count, reference.finding_count);
+        assert_int_equal(run.step_count, reference.step_count);
+        tiny_assert_same_steps(&run, &reference);
+        if (!ends)
+            tiny_assert_same_end(&run, &reference);
+        tiny_free(&run);
+        tiny_free(&reference);
     }
 }
 
@@ -191,6 +252,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_run_waits_for_room_and_loses_nothing),
+        cmocka_unit_test(test_news_of_a_divergence_wait_too),
         cmocka_unit_test(test_resume_tries_at_once),
         cmocka_unit_test(test_who_stops_meanwhile_is_told_what_was_not_saved),
         cmocka_unit_test(test_a_run_that_waits_can_be_abandoned),
