@@ -1,4 +1,4 @@
-/* The logs of a session; see metrics.h. */
+/* The logs of a session as they are written and cut; see metrics.h. */
 #include "sessions/metrics.h"
 
 #include "engine/live.h"
@@ -18,6 +18,7 @@ struct metrics_log {
     char path[FILE_PATH_SIZE];
     int descriptor;
     struct text line; /* kept between records */
+    bool unsure;      /* a sync has failed: what the disk has of it is not known */
     long lines;       /* in the file; -1: not counted yet */
     long damaged;     /* lines seen by metrics_log_cut */
 };
@@ -54,6 +55,8 @@ static int repair_tail(const struct metrics_log *log, struct error *error)
 
 static int open_log(struct metrics_log *log, struct error *error)
 {
+    if (log->descriptor >= 0)
+        close(log->descriptor);
     log->descriptor = open(log->path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
     if (log->descriptor < 0)
         return file_failed(error, "write", log->path);
@@ -75,11 +78,28 @@ int metrics_log_open(const char *path, struct metrics_log **out, struct error *e
     return 0;
 }
 
+/* A sync that has failed is not tried again: the next may succeed without what was lost. The whole log is written anew
+ * then, of what the system still has in its memory. */
+static int write_anew(struct metrics_log *log, struct error *error)
+{
+    char *data = NULL;
+    size_t size = 0;
+    if (file_read(log->path, &data, &size, error))
+        return -1;
+    const int result = metrics_log_replace(log, data, size, error);
+    free(data);
+    return result;
+}
+
 int metrics_log_sync(struct metrics_log *log, struct error *error)
 {
+    if (log->unsure || log->descriptor < 0)
+        return write_anew(log, error);
     while (fsync(log->descriptor)) {
-        if (errno != EINTR)
-            return file_failed(error, "write", log->path);
+        if (errno == EINTR)
+            continue;
+        log->unsure = true;
+        return file_failed(error, "write", log->path);
     }
     return 0;
 }
@@ -106,6 +126,8 @@ static int add_record(struct metrics_log *log, enum record_kind kind, const void
     record_write(kind, record, line);
     if (line->failed)
         return error_set(error, "cannot write %s: out of memory", log->path);
+    if (log->descriptor < 0 && open_log(log, error))
+        return -1;
     if (file_write_all(log->descriptor, line->data, line->length, log->path, error)) {
         const int reason = errno;
         (void)repair_tail(log, NULL); /* else the half is one damaged line */
@@ -156,191 +178,7 @@ int metrics_log_start(struct metrics_log *log, long step, const struct platform 
     return add_record(log, RECORD_STATE, &record, error);
 }
 
-/* ---- Reading ---- */
-
-/* Adds one element of `size` bytes to a growing array. */
-static int append(void *array, int *count, const void *element, size_t size)
-{
-    void *items;
-    memcpy(&items, array, sizeof items);
-    if ((*count & (*count - 1)) == 0) { /* full at the powers of two */
-        void *grown = reallocarray(items, *count ? 2 * (size_t)*count : 1, size);
-        if (!grown)
-            return -1;
-        items = grown;
-        memcpy(array, &items, sizeof items);
-    }
-    memcpy((char *)items + (size_t)*count * size, element, size);
-    (*count)++;
-    return 0;
-}
-
-/* One that a resumed run has taken again stands for the first. */
-static int keep_probe(struct metrics *out, struct probe *probe)
-{
-    if (out->probe_count > 0 && out->probes[out->probe_count - 1]->step == probe->step)
-        probe_destroy(out->probes[--out->probe_count]);
-    if (append(&out->probes, &out->probe_count, &probe, sizeof probe) == 0)
-        return 0;
-    probe_destroy(probe);
-    return -1;
-}
-
-/* An epoch's end is its first record: an evaluation in the middle of the next comes behind it. */
-static int keep_epoch(struct metrics *out, struct epoch_record epoch)
-{
-    epoch.epoch_end =
-        epoch.epoch > (out->epoch_count > 0 ? out->epochs[out->epoch_count - 1].epoch : out->epochs_before);
-    return append(&out->epochs, &out->epoch_count, &epoch, sizeof epoch);
-}
-
-static int keep_state(struct metrics *out, const struct state_record *state)
-{
-    const struct start_record start = {state->step, state->platform};
-    out->format = state->format > out->format ? state->format : out->format;
-    if (strcmp(state->state, METRICS_IMPORTED) == 0) {
-        out->imported = true;
-        return 0;
-    }
-    memcpy(out->end_state, state->state, sizeof out->end_state);
-    memcpy(out->end_message, state->message, sizeof out->end_message);
-    return state->has_platform ? append(&out->starts, &out->start_count, &start, sizeof start) : 0;
-}
-
-static int keep_record(struct metrics *out, const struct record *record)
-{
-    long step = record_step(record);
-    out->last_step = step > out->last_step ? step : out->last_step;
-    switch (record->kind) {
-    case RECORD_STEP:
-        return append(&out->steps, &out->step_count, &record->step, sizeof record->step);
-    case RECORD_EPOCH:
-        return keep_epoch(out, record->epoch);
-    case RECORD_COMMAND:
-        return append(&out->commands, &out->command_count, &record->command, sizeof record->command);
-    case RECORD_PROBE:
-        return keep_probe(out, record->whole);
-    case RECORD_FINDING:
-        return append(&out->findings, &out->finding_count, &record->finding, sizeof record->finding);
-    default:
-        return keep_state(out, &record->state);
-    }
-}
-
-static int take_line(const char *line, size_t length, struct metrics *out)
-{
-    struct record record;
-    if (record_read(line, length, true, &record))
-        return keep_record(out, &record);
-    if (errno == ENOMEM)
-        return -1;
-    out->damaged_lines += !record_is_unknown(line, length); /* else a newer nfbench knows it */
-    return 0;
-}
-
-/* Adds the records; unless all are wanted, of the steps only the newest and no probes. */
-static int read_records(const char *path, bool all, struct metrics *out, struct error *error)
-{
-    struct log_lines lines;
-    const char *line, *newest = NULL;
-    size_t length, newest_length = 0;
-    int result = 0;
-    if (log_lines_load(path, &lines, error))
-        return -1;
-    while (result == 0 && (line = log_lines_next(&lines, &length))) {
-        if (all || !(record_is_kind(RECORD_STEP, line, length) || record_is_kind(RECORD_PROBE, line, length))) {
-            result = take_line(line, length, out);
-        } else if (record_is_kind(RECORD_STEP, line, length)) {
-            newest = line;
-            newest_length = length;
-        }
-    }
-    if (result == 0 && newest)
-        result = take_line(newest, newest_length, out);
-    if (result == 0 && lines.next < lines.end)
-        out->damaged_lines++;
-    free(lines.data);
-    if (result)
-        return error_set(error, "cannot read %s: out of memory", path);
-    if (out->format <= METRICS_FORMAT)
-        return 0;
-    file_newer(error, out->format, METRICS_FORMAT);
-    return error_prefix(error, "cannot read %s", path);
-}
-
-int metrics_read(const char *path, struct metrics *out, struct error *error)
-{
-    return read_records(path, true, out, error);
-}
-
-int metrics_read_summary(const char *path, struct metrics *out, struct error *error)
-{
-    return read_records(path, false, out, error);
-}
-
-/* What was read up to here, with the line before it, when that still stands there. */
-static bool is_behind(const struct metrics_place *place, const struct log_lines *lines)
-{
-    return lines->end - lines->data >= place->line_size &&
-           memcmp(lines->data, place->line, (size_t)place->line_size) == 0;
-}
-
-static void move_behind(struct metrics_place *place, const struct log_lines *lines, const struct metrics *read)
-{
-    const long long size = lines->next - lines->data;
-    place->offset += size - place->line_size;
-    place->line_size = size < (long long)sizeof place->line ? (int)size : (int)sizeof place->line;
-    memcpy(place->line, lines->next - place->line_size, (size_t)place->line_size);
-    if (read->epoch_count > 0)
-        place->epochs = read->epochs[read->epoch_count - 1].epoch;
-}
-
-int metrics_read_on(const char *path, struct metrics_place *place, bool *replaced, struct metrics *out,
-                    struct error *error)
-{
-    struct log_lines lines = {.data = NULL};
-    const char *line;
-    size_t size = 0, length;
-    int result = 0;
-    *replaced = false;
-    if (file_read_from(path, place->offset - place->line_size, &lines.data, &size, error))
-        return errno == ENOENT && place->offset == 0 ? 0 : -1;
-    lines.end = lines.data + size;
-    lines.next = lines.data + place->line_size;
-    if (!is_behind(place, &lines)) {
-        *place = (struct metrics_place){.offset = 0};
-        *replaced = true;
-        free(lines.data);
-        return 0;
-    }
-    out->epochs_before = place->epochs;
-    while (result == 0 && (line = log_lines_next(&lines, &length)))
-        result = take_line(line, length, out);
-    if (result == 0)
-        move_behind(place, &lines, out);
-    free(lines.data);
-    return result ? error_set(error, "cannot read %s: out of memory", path) : 0;
-}
-
-void metrics_free(struct metrics *metrics)
-{
-    free(metrics->steps);
-    free(metrics->epochs);
-    free(metrics->commands);
-    for (int i = 0; i < metrics->probe_count; i++)
-        probe_destroy(metrics->probes[i]);
-    free(metrics->probes);
-    free(metrics->findings);
-    free(metrics->starts);
-    memset(metrics, 0, sizeof *metrics);
-}
-
-const char *command_noted(const struct command *command)
-{
-    static const char word[] = "note ";
-    const char *at = strstr(command->text, word); /* "at 100 note ..." */
-    return at ? at + strlen(word) : command->text;
-}
+/* ---- Counting, cutting, replacing ---- */
 
 int metrics_log_count(struct metrics_log *log, long *count, struct error *error)
 {
@@ -386,13 +224,27 @@ static int is_past(const char *line, size_t length, bool known, const struct tra
            (step == state->step && !is_measured_behind(&record, state) && (known || !changes_training(&record)));
 }
 
+/* Whether the path is another file by now than the one that is written to. */
+static bool is_replaced(const struct metrics_log *log)
+{
+    struct stat ours, there;
+    return log->descriptor < 0 || fstat(log->descriptor, &ours) || stat(log->path, &there) ||
+           ours.st_ino != there.st_ino || ours.st_dev != there.st_dev;
+}
+
+/* Where the rename was done and its folder could not be synced, all that follows belongs in the new file all the same.
+ */
 int metrics_log_replace(struct metrics_log *log, const char *data, size_t size, struct error *error)
 {
-    if (file_replace(log->path, data, size, error))
-        return -1;
-    close(log->descriptor);
-    log->lines = -1;
-    return open_log(log, error);
+    const int result = file_replace(log->path, data, size, error), reason = errno;
+    if (result == 0 || is_replaced(log)) {
+        log->lines = -1;
+        log->unsure = result != 0;
+        if (open_log(log, result ? NULL : error))
+            return -1;
+    }
+    errno = reason;
+    return result;
 }
 
 int metrics_log_cut(struct metrics_log *log, const struct training_state *state, long known, struct error *error)
@@ -416,7 +268,7 @@ int metrics_log_cut(struct metrics_log *log, const struct training_state *state,
     int result = 0;
     if (past < 0)
         result = error_set(error, "cannot read %s: out of memory", log->path);
-    else if (kept != lines.end)
+    else if (kept != lines.end || log->unsure)
         result = metrics_log_replace(log, lines.data, (size_t)(kept - lines.data), error);
     free(lines.data);
     return result;
