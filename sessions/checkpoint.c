@@ -38,7 +38,7 @@ static const char suffix[] = ".safetensors";
 
 bool checkpoint_is_lost(int reason)
 {
-    return reason == EBADMSG || reason == EIO || reason == ENOENT;
+    return reason == EBADMSG || reason == ENOENT;
 }
 
 /* ---- Saving ---- */

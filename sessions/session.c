@@ -227,7 +227,7 @@ int session_write_checkpoint(const struct session *session, struct network *netw
         return -1;
     if (!best && checkpoint_read_info(path, &old, error) == 0)
         info.best = old.best && old.state.step == state->step; /* `save` of one that is saved already keeps its mark */
-    else if (!best && !checkpoint_is_lost(errno))
+    else if (!best && !checkpoint_is_lost(errno) && errno != EIO) /* what the disk has lost is written anew */
         return -1;
     return checkpoint_save(path, network, &info, error);
 }
@@ -276,8 +276,8 @@ static void compare_settings(const struct session *session, const struct checkpo
 
 /* 1: loaded, 0: not one of those asked for, -1: it cannot be known. What it says of itself counts once it is verified.
  */
-static int try_entry(const struct checkpoint_entry *entry, long which, struct network *network,
-                     struct checkpoint_info *info, struct error *error)
+static int try_once(const struct checkpoint_entry *entry, long which, struct network *network,
+                    struct checkpoint_info *info, struct error *error)
 {
     const bool by_content = which == CHECKPOINT_BEST || which == CHECKPOINT_GOOD;
     if (by_content && checkpoint_verify(entry->path, info, error))
@@ -286,6 +286,14 @@ static int try_entry(const struct checkpoint_entry *entry, long which, struct ne
                    : which != CHECKPOINT_LATEST && entry->step != which)
         return 0;
     return checkpoint_load(entry->path, network, info, error) ? -1 : 1;
+}
+
+/* A network's file system may have a moment's trouble. */
+static int try_entry(const struct checkpoint_entry *entry, long which, struct network *network,
+                     struct checkpoint_info *info, struct error *error)
+{
+    const int result = try_once(entry, which, network, info, error);
+    return result < 0 && errno == EIO ? try_once(entry, which, network, info, error) : result;
 }
 
 /* Loads the newest good one of those asked for. `damaged` (may be NULL) counts the newer ones passed over. */
@@ -306,7 +314,9 @@ static int load_from(const struct session *session, const struct checkpoint_entr
             return 0;
         }
         if (found < 0 && !checkpoint_is_lost(errno))
-            return error_set(error, "%s", reason.message);
+            return error_set(error, "%s%s", reason.message,
+                             errno == EIO ? ". It may be whole: nothing was changed; `--checkpoint STEP` takes another"
+                                          : "");
         if (found < 0 && tried++ == 0)
             first = reason;
     }

@@ -123,9 +123,6 @@ static void check_words(const struct scenario *scenario, const struct outcome *o
     const int lines = lines_of_failure(outcome->err);
     if (strstr(outcome->err, "Sanitizer") || strstr(outcome->err, "runtime error"))
         fail_msg("%s: %s", trial, outcome->err);
-    if (outcome->status == 130 && strstr(outcome->err, "Input/output error; step ") &&
-        strstr(outcome->err, "taken instead"))
-        return; /* the disk has lost a checkpoint: from the one before, it has stopped where the run had once stopped */
     if (outcome->status < 0 || outcome->status > 2)
         fail_msg("%s: exit code %d\n%s", trial, outcome->status, outcome->err);
     if (outcome->status && scenario->lines >= 0 && (lines < 1 || lines > scenario->lines))

@@ -5,9 +5,11 @@
 #include "engine/network.h"
 #include "sessions/file.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static struct error error;
 static struct session *session;
@@ -272,6 +274,51 @@ static void a_resume_says_what_it_passes_over(void **state)
     free(bytes);
 }
 
+/* Which of a resume's reads is the first of the newest checkpoint. */
+static long read_of_checkpoint(void)
+{
+    const struct shim shim = {.calls = "read", .log = "calls"};
+    long count = 0, at = 0;
+    session_copy("whole", "s");
+    shim_load(&shim);
+    run_expecting(0, "resume s --epochs 6");
+    shim_unload();
+    struct call *calls = shim_calls("calls", &count);
+    while (at < count && !strstr(calls[at].path, "/30.safetensors"))
+        at++;
+    assert_true(at < count);
+    free(calls);
+    return at + 1;
+}
+
+static const struct outcome *resume_with_failing_reads(long at, bool forever, int status)
+{
+    const struct shim shim = {.calls = "read", .at = at, .error = EIO, .forever = forever};
+    session_remove("s");
+    session_copy("whole", "s");
+    shim_load(&shim);
+    const struct outcome *outcome = run_expecting(status, "resume s --epochs 6");
+    shim_unload();
+    assert_null(strstr(outcome->err, "taken instead"));
+    assert_int_not_equal(access(process_path("nfbench/s/checkpoints/30.safetensors.damaged"), F_OK), 0);
+    return outcome;
+}
+
+/* It may be whole, and what is recorded behind the one before it would be cut. */
+static void a_checkpoint_that_the_disk_does_not_give_is_not_taken_for_damaged(void **state)
+{
+    (void)state;
+    const long at = read_of_checkpoint();
+    (void)resume_with_failing_reads(at, false, 0);
+    const struct outcome *outcome = resume_with_failing_reads(at, true, 1);
+    assert_non_null(strstr(outcome->err, "30.safetensors: Input/output error. It may be whole: nothing was changed; "
+                                         "`--checkpoint STEP` takes another"));
+    const struct place place = session_place("s");
+    assert_int_equal(place.saved, FAULTS_STEPS);
+    assert_int_equal(place.logged, FAULTS_STEPS);
+    session_remove("s");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -279,6 +326,7 @@ int main(void)
         cmocka_unit_test(what_a_damaged_checkpoint_says_of_itself_does_not_count),
         cmocka_unit_test(a_damaged_line_of_a_log_costs_that_line),
         cmocka_unit_test(damaged_settings_are_as_they_were_or_it_is_said),
+        cmocka_unit_test(a_checkpoint_that_the_disk_does_not_give_is_not_taken_for_damaged),
         cmocka_unit_test(a_resume_says_what_it_passes_over),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

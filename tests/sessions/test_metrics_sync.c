@@ -1,5 +1,5 @@
-/* A log whose disk fails to sync: nothing that is recorded behind that is lost, and no sync is believed that comes after
- * one that failed. */
+/* A log whose disk fails to sync: nothing that is recorded behind that is lost, and no sync is believed that comes
+ * after one that failed. */
 #include "metrics_log.h"
 
 #include "sessions/metrics.h"
@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 static struct error error;
-static const char path[] = "log.jsonl";
+static const char *path;
 
 /* In place of the C library's: the next of a folder, or of a file, fails; and how often each was called. */
 static bool fail_folder, fail_file;
@@ -52,6 +52,7 @@ static void assert_steps(long count)
 static void test_a_folder_that_cannot_be_synced_loses_no_record(void **state)
 {
     (void)state;
+    path = path_of("log.jsonl");
     for (int again = 0; again < 2; again++) {
         struct metrics_log *log = log_make(path, 6);
         const struct step_record next = log_step_of(4);
@@ -73,6 +74,7 @@ static void test_a_folder_that_cannot_be_synced_loses_no_record(void **state)
 static void test_after_a_sync_that_failed_the_log_is_written_anew(void **state)
 {
     (void)state;
+    path = path_of("anew.jsonl");
     struct metrics_log *log = log_make(path, 3);
     const ino_t before = inode();
     fail_file = true;
