@@ -39,7 +39,7 @@ int session_read_settings(struct session *session, const struct settings *given,
 void session_name_reference(struct session *session);
 /* The two halves of it. The file alone, over what is there: -1, errno EBADMSG, when it cannot be what nfbench wrote;
  * what a person has changed in it holds, and session->note says so. And the settings of the newest checkpoint that has
- * them: -1 with the reason that settings.ini is of no use when none does. */
+ * them, of those with a name where no other has: -1 with the reason that settings.ini is of no use when none does. */
 int session_read_settings_file(struct session *session, struct error *error);
 int session_restore_settings(struct session *session, const struct error *why, struct error *error);
 

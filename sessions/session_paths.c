@@ -97,18 +97,47 @@ static bool is_empty(const char *folder)
     return empty;
 }
 
+/* Of a log that cannot be read it is not known. */
+static bool has_records(const char *path)
+{
+    struct metrics metrics = {0};
+    const bool read = metrics_read_summary(path, &metrics, NULL) == 0;
+    const bool any = metrics.last_step > 0 || metrics.step_count > 0 || metrics.epoch_count > 0 ||
+                     metrics.command_count > 0 || metrics.damaged_lines > 0;
+    metrics_free(&metrics);
+    return any || !read;
+}
+
+/* One that a person has named; an import names its own before the session is made whole. */
+static bool has_named(const struct checkpoint_entry *entries, int count)
+{
+    for (int i = 0; i < count; i++)
+        if (strcmp(entries[i].name, CHECKPOINT_IMPORTED) != 0)
+            return true;
+    return false;
+}
+
+/* Whether a run was there: nobody has trained in a session that is still being made. Where that cannot be read, it may
+ * have been. */
+static bool was_trained(const struct session_paths *paths)
+{
+    struct checkpoint_entry *entries = NULL, *named = NULL;
+    int count = 0, names = 0;
+    bool trained = true;
+    if (checkpoint_list(paths->checkpoints, &entries, &count, NULL) == 0 &&
+        checkpoint_list_named(paths->checkpoints, &named, &names, NULL) == 0)
+        trained = (count > 0 && entries[0].step > 0) || has_named(named, names) || has_records(paths->metrics) ||
+                  has_records(paths->commands);
+    free(entries);
+    free(named);
+    return trained;
+}
+
 bool session_is_unmade(const struct session_paths *paths)
 {
-    struct checkpoint_entry *entries = NULL;
-    int count = 0;
     if (is_empty(paths->folder))
         return true;
-    if (access(paths->settings, F_OK) == 0 || access(paths->lock, F_OK) != 0 ||
-        checkpoint_list(paths->checkpoints, &entries, &count, NULL))
-        return false;
-    const bool trained = count > 0 && entries[0].step > 0; /* it has lost its settings since */
-    free(entries);
-    return !trained;
+    return access(paths->settings, F_OK) != 0 && access(paths->lock, F_OK) == 0 && !was_trained(paths);
 }
 
 /* Removes that, unless the process still makes it. */
@@ -252,7 +281,10 @@ int session_find(const struct settings *settings, const char *name, char found[S
         return file_failed(error, "open session", folder);
     if (stat(folder, &status))
         return error_set(error, "there is no session %s: `nfbench sessions` lists them", folder);
-    return error_set(error, "%s is not a session: it has no settings.ini", folder);
+    if (access(paths->lock, F_OK) != 0)
+        return error_set(error, "%s is not a session: it has no settings.ini", folder);
+    return error_set(error, "%s has lost its settings.ini: `nfbench sessions verify --repair` may write it anew",
+                     folder);
 }
 
 /* ---- The lock ---- */

@@ -19,7 +19,8 @@ int session_check_name(const char *name, struct error *error);
 /* Makes the new session's folder in `directory`: that decides who gets the name. */
 int session_claim(const struct settings *settings, const char *directory, char name[SESSION_NAME_SIZE],
                   struct session_paths *paths, struct error *error);
-/* Whether the folder is what a process may leave that dies while it makes a session: settings come last. */
+/* Whether the folder is what a process may leave that dies while it makes a session: settings come last. One that has
+ * been trained in, as its checkpoints and records tell, has lost them. */
 bool session_is_unmade(const struct session_paths *paths);
 /* How the folder of a fork begins that is not whole yet. */
 #define SESSION_HIDDEN_FORK ".fork-"

@@ -36,22 +36,35 @@ static int find_sessions_dir(struct session *session, const struct settings *giv
     return is_usual || fits ? 0 : error_set(error, "the path of its folder is too long");
 }
 
-int session_restore_settings(struct session *session, const struct error *why, struct error *error)
+/* Of the first of these checkpoints that has them. */
+static bool restore_from(struct session *session, const struct checkpoint_entry *entries, int count,
+                         const struct error *why)
 {
-    struct checkpoint_entry *entries = NULL;
-    int count = 0, result = -1;
-    if (checkpoint_list(session->paths.checkpoints, &entries, &count, error))
-        return -1;
-    for (int i = 0; i < count && result; i++) {
-        if (settings_default(&session->settings, error) ||
+    for (int i = 0; i < count; i++) {
+        if (settings_default(&session->settings, NULL) ||
             checkpoint_read_settings(entries[i].path, &session->settings, NULL))
             continue;
-        result = 0;
         snprintf(session->note, sizeof session->note, "%.160s; settings taken from the checkpoint of step %ld",
                  why->message, entries[i].step);
+        return true;
     }
-    free(entries);
-    return result ? error_set(error, "%s", why->message) : 0;
+    return false;
+}
+
+int session_restore_settings(struct session *session, const struct error *why, struct error *error)
+{
+    int (*const lists[])(const char *, struct checkpoint_entry **, int *, struct error *) = {checkpoint_list,
+                                                                                             checkpoint_list_named};
+    bool restored = false;
+    for (size_t i = 0; i < sizeof lists / sizeof *lists && !restored; i++) {
+        struct checkpoint_entry *entries = NULL;
+        int count = 0;
+        if (lists[i](session->paths.checkpoints, &entries, &count, error))
+            return -1;
+        restored = restore_from(session, entries, count, why);
+        free(entries);
+    }
+    return restored ? 0 : error_set(error, "%s", why->message);
 }
 
 /* nfbench writes all of them: where one is missing, the file was cut off, unless it is older than the setting. */

@@ -7,23 +7,30 @@
 #include <string.h>
 #include <unistd.h>
 
-/* False when some process has begun to use it. */
-static bool discard(const struct session_paths *paths)
+/* False when some process has begun to use it, or has used it meanwhile. */
+static bool discard(const char *directory, const struct session_paths *paths, bool fork)
 {
+    const int guard = session_guard(directory); /* one that is new may not be locked yet */
+    bool done = false;
     int lock;
-    if (session_lock(paths, "", &lock, NULL))
-        return false;
-    session_discard(paths); /* with the lock held */
-    close(lock);
-    return true;
+    if (session_lock(paths, "", &lock, NULL) == 0) {
+        done = fork || session_is_unmade(paths);
+        if (done)
+            session_discard(paths); /* with the lock held */
+        close(lock);
+    }
+    session_unguard(guard);
+    return done;
 }
 
 /* Nobody makes it any more: what has its lock free and no settings was never a session. */
-static void tell_unmade(struct verify *verify, const struct session_paths *paths, const char *name, const char *what)
+static void tell_unmade(struct verify *verify, const char *directory, const struct session_paths *paths,
+                        const char *name, bool fork)
 {
-    if (session_is_locked(paths) || (verify->repair && !discard(paths)))
+    if (session_is_locked(paths) || (verify->repair && !discard(directory, paths, fork)))
         return;
-    struct verify_finding *finding = verify_add(verify, VERIFY_NOTE, name, "%s", what);
+    struct verify_finding *finding =
+        verify_add(verify, VERIFY_NOTE, name, "a %s that was never finished", fork ? "fork" : "session");
     snprintf(finding->means, sizeof finding->means,
              "the process that made it has died: there is nothing in it to go on from");
     snprintf(finding->mend, sizeof finding->mend, "removes the folder");
@@ -35,7 +42,7 @@ static void tell_lost(struct verify *verify, const struct session_paths *paths, 
     struct settings settings;
     struct error error = {""};
     struct verify_finding *finding =
-        verify_add(verify, VERIFY_WRONG, name, "it has checkpoints, but its settings.ini is missing");
+        verify_add(verify, VERIFY_WRONG, name, "a run was there, but its settings.ini is missing");
     if (verify_can_restore(paths)) {
         snprintf(finding->means, sizeof finding->means, "it is in no list, and cannot be opened");
         snprintf(finding->mend, sizeof finding->mend, "writes it anew from the newest checkpoint");
@@ -56,11 +63,11 @@ static void look_at(struct verify *verify, const char *directory, const char *na
         access(paths.lock, F_OK) != 0)
         return;
     if (strncmp(name, SESSION_HIDDEN_FORK, strlen(SESSION_HIDDEN_FORK)) == 0)
-        tell_unmade(verify, &paths, name, "a fork that was never finished");
+        tell_unmade(verify, directory, &paths, name, true);
     else if (session_check_name(name, NULL) || access(paths.settings, F_OK) == 0)
         return;
     else if (session_is_unmade(&paths))
-        tell_unmade(verify, &paths, name, "a session that was never finished");
+        tell_unmade(verify, directory, &paths, name, false);
     else
         tell_lost(verify, &paths, name);
 }

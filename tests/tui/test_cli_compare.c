@@ -216,7 +216,7 @@ static void folders_that_are_no_sessions_are_told(void **state)
         assert_int_equal(fclose(lock), 0);
     }
     const char *out = run_expecting(1, "sessions verify --sessions-dir beside")->out;
-    assert_non_null(strstr(out, "wrong: lost: it has checkpoints, but its settings.ini is missing"));
+    assert_non_null(strstr(out, "wrong: lost: a run was there, but its settings.ini is missing"));
     assert_non_null(strstr(out, "note: .fork-1-1: a fork that was never finished"));
     assert_non_null(strstr(out, "note: half: a session that was never finished"));
     json_t *all = last_json(run_expecting(0, "sessions verify --repair --json --sessions-dir beside"));
