@@ -95,6 +95,7 @@ void shim_load(const struct shim *shim)
     set_number("SHIM_ERROR", shim->error);
     set_number("SHIM_TORN", shim->torn);
     set_number("SHIM_FOREVER", shim->forever);
+    set_number("SHIM_FLIP", shim->flip);
     set_number("SHIM_CLOCK", shim->clock);
     set_number("SHIM_PATIENCE", shim->patience);
     free(absolute);

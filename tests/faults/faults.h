@@ -37,7 +37,7 @@ struct shim {
     const char *calls; /* NULL: all */
     long at;
     int signal, error;
-    bool torn, forever;
+    bool torn, forever, flip;
     const char *during; /* a file below the folder; NULL: always */
     long patience;
     const char *log; /* a file below the folder; NULL: none */

@@ -7,6 +7,7 @@
  *   SHIM_SIGNAL=NUMBER   ... the process gets this signal before the call; with SHIM_TORN behind half of it, if it is a
  *                        write
  *   SHIM_ERROR=NUMBER    ... the call fails with this errno; with SHIM_FOREVER so do all behind it
+ *   SHIM_FLIP=1          ... and if it is a write, one bit of what it writes is another
  *   SHIM_DURING=FILE     ... and only while that is there, a file
  *   SHIM_PATIENCE=N      what waits for room on the disk does not; the Nth time the process gets SIGTERM
  *   SHIM_LOG=FILE        gets a line for each call that counts: "write PATH"
@@ -34,7 +35,7 @@ static struct {
     char under[PATH_MAX], calls[256], clock_from[PATH_MAX], during[PATH_MAX];
     long at, clock, patience;
     int signal, error, log;
-    bool torn, forever;
+    bool torn, forever, flip;
 } shim = {.log = -1};
 static atomic_long counted;
 
@@ -82,6 +83,7 @@ __attribute__((constructor)) static void read_environment(void)
     shim.error = (int)number_of("SHIM_ERROR");
     shim.torn = number_of("SHIM_TORN") != 0;
     shim.forever = number_of("SHIM_FOREVER") != 0;
+    shim.flip = number_of("SHIM_FLIP") != 0;
     if (log)
         shim.log = open_really(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
 }
@@ -169,6 +171,18 @@ ssize_t pread(int fd, void *bytes, size_t size, off_t place)
     return count_open_file("read", fd) && strike() ? -1 : real(fd, bytes, size, place);
 }
 
+static ssize_t write_flipped(int fd, const void *bytes, size_t size)
+{
+    char *copy = malloc(size);
+    if (!copy)
+        return -1;
+    memcpy(copy, bytes, size);
+    copy[size / 2] ^= 1;
+    const ssize_t written = write_really(fd, copy, size);
+    free(copy);
+    return written;
+}
+
 ssize_t write(int fd, const void *bytes, size_t size)
 {
     const int before = errno;
@@ -176,7 +190,9 @@ ssize_t write(int fd, const void *bytes, size_t size)
     errno = before;
     if (happens && shim.torn)
         (void)!write_really(fd, bytes, size / 2);
-    return happens && strike() ? -1 : write_really(fd, bytes, size);
+    if (happens && strike())
+        return -1;
+    return happens && shim.flip ? write_flipped(fd, bytes, size) : write_really(fd, bytes, size);
 }
 
 int fsync(int fd)
