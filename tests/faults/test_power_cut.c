@@ -3,6 +3,7 @@
  * it was written. */
 #include "tests/faults/faults.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -230,12 +231,69 @@ static void a_checkpoint_that_reads_otherwise_than_it_was_written_replaces_none(
     trial[0] = '\0';
 }
 
+/* ---- A disk that is full in the middle of a way back ---- */
+
+/* What needs room; and unlink, which ends it. */
+#define CHANGES "create write fsync rename ftruncate unlink"
+
+static bool needs_room(const struct call *call)
+{
+    return strcmp(call->name, "unlink") != 0 && is_for_good(call->path);
+}
+
+/* From the mark on that says that the run goes back, until it is taken away. */
+static void find_way_back(const struct call *calls, long count, long *first, long *last)
+{
+    for (*first = 0; *first < count && !ends_in(calls[*first].path, "/undone.tmp"); ++*first)
+        ;
+    for (*last = *first;
+         *last < count && (strcmp(calls[*last].name, "unlink") != 0 || !ends_in(calls[*last].path, "/undone")); ++*last)
+        ;
+    assert_true(*first < *last && *last < count);
+}
+
+#define BACK "train " FAULTS_RUN "--session s --script back"
+
+static void a_way_back_that_lacks_room_is_gone_to_its_end(void **state)
+{
+    (void)state;
+    long count, first, last, tried = 0;
+    const struct call *before = NULL;
+    shim_load(&(struct shim){.log = "calls", .calls = CHANGES});
+    run_expecting(130, BACK);
+    shim_unload();
+    assert_int_equal(rename(process_path("nfbench/s"), process_path("nfbench/expected")), 0);
+    struct call *calls = shim_calls("calls", &count);
+    find_way_back(calls, count, &first, &last);
+    for (long i = first; i < last; i++) {
+        const struct call *call = &calls[i];
+        const bool again = before && strcmp(call->name, before->name) == 0 && strcmp(call->path, before->path) == 0;
+        if (!needs_room(call) || again)
+            continue;
+        before = call;
+        snprintf(trial, sizeof trial, "no room at call %ld, %s %.200s", i + 1, call->name, call->path);
+        shim_load(&(struct shim){.at = i + 1, .calls = CHANGES, .error = ENOSPC, .patience = 1000});
+        const struct outcome *outcome = run_expecting(130, BACK);
+        shim_unload();
+        if (!strstr(outcome->err, "there is room again"))
+            fail_msg("nothing is said of it: %s", outcome->err);
+        assert_same_course("s", "expected");
+        run_expecting(0, "sessions verify s");
+        session_remove("s");
+        tried++;
+    }
+    assert_true(tried >= 10);
+    free(calls);
+    trial[0] = '\0';
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(what_is_done_survives_a_power_cut, remove_session, trial_teardown),
         cmocka_unit_test_setup_teardown(a_checkpoint_that_reads_otherwise_than_it_was_written_replaces_none,
                                         remove_session, trial_teardown),
+        cmocka_unit_test_setup_teardown(a_way_back_that_lacks_room_is_gone_to_its_end, remove_session, trial_teardown),
     };
     return cmocka_run_group_tests(tests, set_up, faults_teardown);
 }
