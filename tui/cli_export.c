@@ -23,6 +23,10 @@ static int read_options(const struct cli *cli, struct export_source *source, str
     const char *what = cli_value(cli, "what"), *theme = cli_value(cli, "theme");
     const bool data = cli_value(cli, "csv") || cli_value(cli, "tensorboard") || cli_value(cli, "safetensors");
     long scale;
+    const bool pictures = !data || what || cli_value(cli, "all");
+    if (cli_value(cli, "to") && (!pictures || cli_value(cli, "tensorboard")))
+        return error_set(error, "--to is the folder of pictures, and none goes there: %s",
+                         pictures ? "--tensorboard takes them" : "--what or --all asks for some");
     if (what && cli_value(cli, "all"))
         return error_set(error, "--all is every picture, --what some of them: give one of the two");
     if (export_parse(what                    ? what
@@ -33,7 +37,7 @@ static int read_options(const struct cli *cli, struct export_source *source, str
         cli_number(cli, "step", -1, 0, LONG_MAX, &source->probe_at, error) != 0 ||
         cli_checkpoint(cli, MEASURE_BEST, &source->checkpoint, error) != 0 || cli_split(cli, &source->part, error) != 0)
         return -1;
-    if (data && !what && !cli_value(cli, "all"))
+    if (!pictures)
         *set = (struct export_set){{false}};
     source->scale = (int)scale;
     source->theme = theme_find(theme ? theme : "light");

@@ -2,23 +2,27 @@
  * tested and trained on. */
 #include "sessions/import.h"
 
+#include "engine/evaluate.h"
 #include "tui/cli.h"
 #include "tui/run.h"
 
 #include <string.h>
 
-/* The data that `test` and `resume` will use: those found, where their classes are the network's. */
-static int choose_data(struct settings *settings, int classes, char note[RUN_TEXT_SIZE], struct error *error)
+/* The data that `test` and `resume` will use: those found, where their classes are the network's; else NULL. */
+static int choose_data(struct settings *settings, int classes, char note[RUN_TEXT_SIZE], struct dataset **out,
+                       struct error *error)
 {
     struct dataset *dataset;
     bool asked = settings_given(settings, "data");
     if (run_open_data(settings, note, &dataset, error) != 0)
         return -1;
     int found = dataset_classes(dataset);
-    dataset_close(dataset);
     settings->model.classes = classes;
-    if (found == classes)
+    if (found == classes) {
+        *out = dataset;
         return 0;
+    }
+    dataset_close(dataset);
     if (asked)
         return error_set(error, "the file's network has %d classes, the data in %s have %d", classes, settings->data,
                          found);
@@ -48,14 +52,20 @@ static int import(struct cli *cli, struct backend **backend, struct network **ne
     struct settings *settings = &cli->settings;
     const char *path = cli->operands[0];
     char device[DEVICE_TEXT_SIZE], device_note[DEVICE_NOTE_SIZE], note[RUN_TEXT_SIZE];
-    int classes;
-    if (import_classes(path, &classes, error) != 0 || choose_data(settings, classes, note, error) != 0 ||
-        run_open_network(settings, NULL, backend, network, device, device_note, error) != 0 ||
-        import_session(path, settings, *network, session, error) != 0)
-        return -1;
-    cli_note(note);
-    cli_note(device_note);
-    return 0;
+    struct dataset *dataset = NULL;
+    struct partition partition = {0};
+    int classes, result = -1;
+    if (import_classes(path, &classes, error) == 0 && choose_data(settings, classes, note, &dataset, error) == 0 &&
+        (!dataset || partition_make(dataset, &settings->train, &partition, error) == 0) &&
+        run_open_network(settings, NULL, backend, network, device, device_note, error) == 0 &&
+        import_session(path, settings, *network, session, error) == 0 &&
+        (!dataset || session_write_input(*session, dataset, &partition.statistics, error) == 0)) {
+        cli_note(note);
+        cli_note(device_note);
+        result = 0;
+    }
+    dataset_close(dataset);
+    return result;
 }
 
 enum cli_status cli_import(struct cli *cli)

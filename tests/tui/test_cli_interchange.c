@@ -264,6 +264,9 @@ static void exported_weights_are_imported_as_they_were(void **state)
     assert_true(json_number_at(ours, "correct") == json_number_at(theirs, "correct"));
     json_decref(ours);
     json_decref(theirs);
+    static char out[1 << 18];
+    const char *folder = process_path("nfbench"); /* both read the same images */
+    assert_int_equal(shell(out, "cmp %s/seen/input.json %s/back/input.json 2>&1", folder, folder), 0);
 }
 
 static void tables_are_written_and_told(void **state)
@@ -278,6 +281,10 @@ static void tables_are_written_and_told(void **state)
     assert_true(file_has("tables/commands.csv", "\"at 7 note what *a* remark, \"\"this\"\"\""));
     assert_true(file_has("tables/probes.csv", "\r\n20,16,"));
     assert_int_not_equal(access(process_path("nfbench/seen/images/step-000020-loss.png"), F_OK), 0);
+    const char *none = run_expecting(2, "export seen --csv %s --to pictures", process_path("tables"))->err;
+    assert_non_null(strstr(none, "--to is the folder of pictures, and none goes there: --what or --all asks for some"));
+    none = run_expecting(2, "export seen --tensorboard %s --all --to pictures", process_path("board"))->err;
+    assert_non_null(strstr(none, "none goes there: --tensorboard takes them"));
 }
 
 int main(void)
