@@ -182,7 +182,7 @@ static struct table *make_table(const struct comparison *comparison)
     struct table *table = table_create(columns);
     table_cell(table, "%s", "");
     for (int i = 0; i < comparison->count; i++)
-        table_cell(table, "%c %s", 'a' + i, session_name(comparison->sessions[i].session));
+        table_cell(table, "%c: %s", 'a' + i, session_name(comparison->sessions[i].session));
     for (size_t i = 0; i < sizeof head / sizeof *head; i++)
         print_cells(table, comparison, &head[i]);
     add_settings(table, comparison);
@@ -204,7 +204,7 @@ static void print_changes(const struct compared *session, char letter)
         if (!compare_is_change(record))
             continue;
         if (shown++ == 0)
-            printf("\nchanges of %c %s:\n", letter, session_name(session->session));
+            printf("\nchanges of %c (%s):\n", letter, session_name(session->session));
         printf("  step %ld: %s\n", record->step, record->outcome);
     }
 }

@@ -95,7 +95,8 @@ static void settings_that_differ_are_told(void **state)
     json_decref(all);
     const char *out = run_expecting(0, "sessions compare base child other")->out;
     assert_non_null(strstr(out, "0.05, now 0.01"));
-    assert_non_null(strstr(out, "changes of b child:\n  step 3: lr 0.05 -> 0.01"));
+    assert_non_null(strstr(out, "a: base "));
+    assert_non_null(strstr(out, "changes of b (child):\n  step 3: lr 0.05 -> 0.01"));
     assert_non_null(strstr(out, "common origin of a and b: base, the same up to step 5\n"));
     assert_null(strstr(out, " \n")); /* plain for programs */
 }
