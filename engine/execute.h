@@ -129,7 +129,11 @@ int network_keep_running(const struct pass *pass);
 /* Turns the gradients of the effective weights into those of the raw ones. */
 int network_raw_gradients(const struct pass *pass);
 
+/* ---- The update, in network_update.c ---- */
+
 /* The list of what the optimizer changes; made anew, and recorded passes dropped, when `decay_all` changes. */
 int network_make_updater(struct network *network, bool decay_all, struct error *error);
+/* The step's rule, with the averages' decay as it is at that step. */
+struct update_options network_update_options(const struct optimizer_options *options);
 
 #endif

@@ -1,13 +1,12 @@
-/* Runs a network: the training step (whole, or in cache-sized chunks), the update, prediction. Where the back end can
- * record work, a pass is recorded at its second run and replayed from then on; what differs from step to step goes by
- * `struct step_values` in device memory. */
+/* Runs a network: the training step (whole, or in cache-sized chunks) and prediction. Where the back end can record
+ * work, a pass is recorded at its second run and replayed from then on; what differs from step to step goes by `struct
+ * step_values` in device memory. */
 #include "engine/network.h"
 
 #include "base/clock.h"
 #include "engine/execute.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 static const size_t image_floats = (size_t)MODEL_IMAGE_SIZE * MODEL_IMAGE_SIZE * 3;
@@ -324,55 +323,6 @@ static int run_step(struct network *network, const struct step_work *work, struc
     return work->update ? run_recorded(&pass, &key, whole_step, work) : whole_step(&pass, work);
 }
 
-/* ---- What changes from step to step ---- */
-
-int network_make_updater(struct network *network, bool decay_all, struct error *error)
-{
-    struct backend *backend = network->backend;
-    if (network->updater && network->decay_all == decay_all)
-        return 0;
-    if (network->updater) {
-        network_drop_graphs(network, NULL);
-        backend->updater_destroy(backend, network->updater);
-        network->updater = NULL;
-    }
-    struct update_parameter *list = calloc((size_t)network->parameters.count, sizeof *list);
-    if (!list)
-        return error_set(error, "out of memory");
-    int count = 0;
-    for (int i = 0; i < network->parameters.count; i++) {
-        const struct parameter *p = &network->parameters.items[i];
-        if (p->role == PARAMETER_BUFFER)
-            continue;
-        const int rows = parameter_units(p);
-        list[count++] = (struct update_parameter){
-            .rows = rows,
-            .row_length = (int)p->count / rows,
-            .clip = p->role == PARAMETER_WEIGHT,
-            .decay = decay_all || p->role == PARAMETER_WEIGHT || p->role == PARAMETER_HEAD_WEIGHT,
-            .value = p->value,
-            .gradient = p->gradient,
-            .momentum = p->momentum,
-            .ema = p->ema,
-        };
-    }
-    const int result = backend->updater_create(backend, list, count, &network->updater, error);
-    free(list);
-    network->decay_all = decay_all;
-    return result;
-}
-
-static struct update_options update_options_of(const struct optimizer_options *options)
-{
-    const float warm = (1 + (float)options->ema_step) / (10 + (float)options->ema_step);
-    return (struct update_options){.learning_rate = options->learning_rate,
-                                   .momentum = options->momentum,
-                                   .weight_decay = options->weight_decay,
-                                   .agc = options->agc,
-                                   .ema_decay = options->ema < warm ? options->ema : warm,
-                                   .nesterov = options->nesterov};
-}
-
 int network_write_values(struct network *network, const struct step_values *values, struct error *error)
 {
     return network->backend->copy_in(network->backend, network->step, values, sizeof *values, error);
@@ -388,7 +338,7 @@ void network_profile(struct network *network, bool on)
 int network_queue_step(struct network *network, const struct step_batch *batch, const struct step_options *options,
                        const struct optimizer_options *optimizer, uint64_t *ticket, struct error *error)
 {
-    const struct step_values values = {.update = update_options_of(optimizer),
+    const struct step_values values = {.update = network_update_options(optimizer),
                                        .step = options->step,
                                        .epoch = batch->epoch,
                                        .start = batch->start,
@@ -432,20 +382,6 @@ int network_train_step(struct network *network, const float *images, const uint8
     *result = (struct step_result){.loss = loss.loss / (float)n, .correct = loss.correct};
     result->finite = isfinite(result->loss);
     return 0;
-}
-
-int network_update(struct network *network, const struct optimizer_options *options, struct update_result *result,
-                   struct error *error)
-{
-    struct backend *backend = network->backend;
-    const struct step_values values = {.update = update_options_of(options), .resume = 1};
-    const struct pass pass = {.network = network, .error = error};
-    network->packed = NULL;
-    if (network_make_updater(network, options->decay_all, error) || network_write_values(network, &values, error) ||
-        backend->update(backend, network->updater, network->step, network->report, error) ||
-        network_keep_running(&pass))
-        return -1;
-    return backend->copy_out(backend, result, &network->report->update, sizeof *result, error);
 }
 
 static int forward_source(const struct pass *pass, const void *arguments)
