@@ -16,14 +16,19 @@
 
 /* ---- The choice ---- */
 
+static void try_two_rates(struct tiny_run *run)
+{
+    tiny_init(run, "micro");
+    trial_begin(run);
+    trial_send(run, COMMAND_TRY, &trial_two_rates);
+    trial_wait_for(run, COMMAND_TRY);
+}
+
 /* Accepted, it is a command at the step, and the run then makes the trial's steps itself. */
 static void accept_and_compare(double value, long count, int chosen)
 {
     static struct tiny_run run;
-    tiny_init(&run, "micro");
-    trial_begin(&run);
-    trial_send(&run, COMMAND_TRY, &trial_two_rates);
-    trial_wait_for(&run, COMMAND_TRY);
+    try_two_rates(&run);
     const struct trial_result results[] = {trial_news(TRIAL_ENDS, 0, 0)->result, trial_news(TRIAL_ENDS, 1, 0)->result};
     if (chosen < 0)
         chosen = trial_best(results, 2, TRIAL_STEPS_MADE);
@@ -55,10 +60,7 @@ static void what_is_accepted_can_be_taken_back(void **state)
 {
     (void)state;
     static struct tiny_run run;
-    tiny_init(&run, "micro");
-    trial_begin(&run);
-    trial_send(&run, COMMAND_TRY, &trial_two_rates);
-    trial_wait_for(&run, COMMAND_TRY);
+    try_two_rates(&run);
     tiny_command(&run, COMMAND_ACCEPT, (double)NAN, 2);
     assert_true(trial_wait_for(&run, COMMAND_LEARNING_RATE)->ok);
     tiny_command(&run, COMMAND_STEP, 0, 2);
@@ -76,10 +78,7 @@ static void what_was_not_tried_cannot_be_accepted(void **state)
 {
     (void)state;
     static struct tiny_run run;
-    tiny_init(&run, "micro");
-    trial_begin(&run);
-    trial_send(&run, COMMAND_TRY, &trial_two_rates);
-    trial_wait_for(&run, COMMAND_TRY);
+    try_two_rates(&run);
     tiny_command(&run, COMMAND_ACCEPT, 3, 3);
     assert_string_equal(trial_wait_for(&run, COMMAND_ACCEPT)->outcome,
                         "that was not tried: there are 0.05, 0.3, numbered from 1");

@@ -6,6 +6,7 @@
 #include "sessions/import.h"
 #include "sessions/safetensors.h"
 #include "tests/peer/draw.h"
+#include "tests/peer/must.h"
 
 #include <ftw.h>
 #include <math.h>
@@ -46,12 +47,6 @@ enum { VARIANTS = sizeof variants / sizeof *variants };
 
 static char folder[] = "/tmp/nfbench-interchange-XXXXXX";
 static struct error error;
-
-#define must(call)                                                                                                     \
-    do {                                                                                                               \
-        if ((call) != 0)                                                                                               \
-            fail_msg("%s: %s", #call, error.message);                                                                  \
-    } while (0)
 
 /* ---- The sessions ---- */
 

@@ -6,6 +6,7 @@
 #include "sessions/safetensors.h"
 #include "sessions/settings.h"
 #include "tests/peer/draw.h"
+#include "tests/peer/must.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -45,12 +46,6 @@ struct worst {
 };
 
 static struct error error;
-
-#define must(call)                                                                                                     \
-    do {                                                                                                               \
-        if ((call) != 0)                                                                                               \
-            fail_msg("%s: %s", #call, error.message);                                                                  \
-    } while (0)
 
 static void *allocate(size_t count, size_t size)
 {
