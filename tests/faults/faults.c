@@ -290,21 +290,42 @@ bool session_is_there(const char *session)
     return access(path, F_OK) == 0;
 }
 
-static void shell(const char *format, const char *one, const char *other)
+void shell(const char *format, ...)
 {
-    char line[2048];
-    snprintf(line, sizeof line, format, one, other);
-    assert_int_equal(system(line), 0);
+    char command[4096];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(command, sizeof command, format, arguments);
+    va_end(arguments);
+    if (system(command) != 0)
+        fail_msg("%s", command);
+}
+
+void folder_copy(const char *from, const char *to)
+{
+    const char *target = process_path(to);
+    shell("rm -rf '%s' && cp -a '%s' '%s'", target, process_path(from), target);
+}
+
+void write_script(const char *name, const char *text)
+{
+    FILE *script = fopen(process_path(name), "w");
+    assert_non_null(script);
+    assert_true(fputs(text, script) >= 0);
+    assert_int_equal(fclose(script), 0);
 }
 
 void session_copy(const char *from, const char *to)
 {
-    shell("cp -a %s %s", session_folder(from), session_folder(to));
+    char folder[256], target[256];
+    snprintf(folder, sizeof folder, "nfbench/%s", from);
+    snprintf(target, sizeof target, "nfbench/%s", to);
+    folder_copy(folder, target);
 }
 
 void session_remove(const char *session)
 {
-    shell("rm -rf %s%s", session_folder(session), "");
+    shell("rm -rf '%s'", session_folder(session));
 }
 
 long faults_microseconds(void)

@@ -73,6 +73,12 @@ bool session_is_there(const char *session);
 void session_copy(const char *from, const char *to);
 void session_remove(const char *session);
 
+/* Fails the test when the command does. */
+void shell(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* A folder below that of the tests; in place of what is at `to`. */
+void folder_copy(const char *from, const char *to);
+void write_script(const char *name, const char *text);
+
 /* Monotonic. */
 long faults_microseconds(void);
 void faults_sleep(long microseconds);

@@ -26,33 +26,6 @@ const struct scenario scenarios[SCENARIOS] = {
     {"replay", "replay s", "commanded", "commanded", "four", false, 1},
 };
 
-static void shell(const char *format, ...) __attribute__((format(printf, 1, 2)));
-static void shell(const char *format, ...)
-{
-    char command[4096];
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(command, sizeof command, format, arguments);
-    va_end(arguments);
-    if (system(command) != 0)
-        fail_msg("%s", command);
-}
-
-static void copy(const char *from, const char *to)
-{
-    char target[1024];
-    snprintf(target, sizeof target, "%s", process_path(to));
-    shell("rm -rf '%s' && cp -a '%s' '%s'", target, process_path(from), target);
-}
-
-static void write_script(const char *name, const char *text)
-{
-    FILE *script = fopen(process_path(name), "w");
-    assert_non_null(script);
-    assert_true(fputs(text, script) >= 0);
-    assert_int_equal(fclose(script), 0);
-}
-
 int scenarios_setup(void **state)
 {
     if (process_setup(state) != 0)
@@ -64,9 +37,9 @@ int scenarios_setup(void **state)
     run_expecting(0, "import nfbench/four/checkpoints/4.safetensors " MODEL "--session imported");
     run_expecting(0, "fork four --at 2 --name forked");
     run_expecting(0, "train " RUN "--session commanded --script commands.nfb");
-    copy("nfbench/four", "nfbench/exported");
+    session_copy("four", "exported");
     run_expecting(0, "export exported --what loss,signal,histograms");
-    copy("nfbench/four", "four-before");
+    folder_copy("nfbench/four", "four-before");
     return 0;
 }
 
@@ -79,11 +52,8 @@ int scenarios_teardown(void **state)
 void scenario_prepare(const struct scenario *scenario)
 {
     shell("rm -rf '%s' '%s'", process_path("nfbench/s"), process_path("nfbench/side"));
-    if (scenario->from) {
-        char from[256];
-        snprintf(from, sizeof from, "nfbench/%s", scenario->from);
-        copy(from, "nfbench/s");
-    }
+    if (scenario->from)
+        session_copy(scenario->from, "s");
 }
 
 const struct outcome *scenario_run(const struct scenario *scenario)

@@ -27,14 +27,6 @@ static const struct deed {
     {"save and load", "half", "resume victim --script load", "whole"},
 };
 
-static void write_script(const char *name, const char *text)
-{
-    FILE *file = fopen(process_path(name), "w");
-    assert_non_null(file);
-    fputs(text, file);
-    assert_int_equal(fclose(file), 0);
-}
-
 /* "half": killed at a step of its middle, its log's last line torn. */
 static void make_half(void)
 {

@@ -8,14 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void write_script(const char *name, const char *text)
-{
-    FILE *file = fopen(process_path(name), "w");
-    assert_non_null(file);
-    fputs(text, file);
-    assert_int_equal(fclose(file), 0);
-}
-
 static int set_up(void **state)
 {
     if (faults_setup(state) != 0)

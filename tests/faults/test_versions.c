@@ -13,26 +13,12 @@
 
 static struct error error;
 
-static void shell(const char *format, ...) __attribute__((format(printf, 1, 2)));
-static void shell(const char *format, ...)
-{
-    char command[4096];
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(command, sizeof command, format, arguments);
-    va_end(arguments);
-    if (system(command) != 0)
-        fail_msg("%s", command);
-}
-
 /* "half", stopped at step 12 of the run; each test changes a copy of it, "s". */
 static int setup(void **state)
 {
     if (faults_setup(state) != 0)
         return -1;
-    FILE *script = fopen(process_path("half.nfb"), "w");
-    if (!script || fputs("at 12 quit\n", script) < 0 || fclose(script) != 0)
-        return -1;
+    write_script("half.nfb", "at 12 quit\n");
     run_expecting(130, "train " FAULTS_RUN "--session half --script half.nfb");
     return 0;
 }
@@ -40,9 +26,8 @@ static int setup(void **state)
 static int copy_half(void **state)
 {
     (void)state;
-    char to[512];
-    snprintf(to, sizeof to, "%s", process_path("nfbench/s"));
-    shell("rm -rf '%s' '%s.before' && cp -a '%s' '%s'", to, to, process_path("nfbench/half"), to);
+    shell("rm -rf '%s'", process_path("nfbench/s.before"));
+    session_copy("half", "s");
     return 0;
 }
 
@@ -128,7 +113,7 @@ static void assert_refused(const char *arguments, const char *words)
 
 static void keep_before(void)
 {
-    shell("cp -a '%s' '%s'", process_path("nfbench/s"), process_path("nfbench/s.before"));
+    session_copy("s", "s.before");
 }
 
 static void assert_untouched(void)
