@@ -247,31 +247,56 @@ int metrics_log_replace(struct metrics_log *log, const char *data, size_t size, 
     return result;
 }
 
-int metrics_log_cut(struct metrics_log *log, const struct training_state *state, long known, struct error *error)
+/* Of the log's lines those that are past, or those that are not, each with its newline; freed by the caller. `all`: the
+ * size of the whole log; `damaged`: how many there are of these. */
+static int pick_lines(const struct metrics_log *log, const struct training_state *state, long known, bool past,
+                      char **picked, size_t *size, size_t *all, long *damaged, struct error *error)
 {
     struct log_lines lines;
     const char *line;
     size_t length;
+    int is = 0;
     if (log_lines_load(log->path, &lines, error))
         return -1;
-    char *kept = lines.data; /* written over what was read */
-    int past = 0;
-    for (long i = 0; past >= 0 && (line = log_lines_next(&lines, &length)); i++) {
-        past = is_past(line, length, i < known, state);
-        log->damaged += !record_checksum_fits(line, length);
-        if (past <= 0)
+    char *to = lines.data; /* written over what was read */
+    *damaged = 0;
+    for (long i = 0; is >= 0 && (line = log_lines_next(&lines, &length)); i++) {
+        is = is_past(line, length, i < known, state);
+        *damaged += !record_checksum_fits(line, length);
+        if (is < 0 || (is > 0) != past)
             continue;
-        memmove(kept, line, length);
-        kept[length] = '\n';
-        kept += length + 1;
+        memmove(to, line, length);
+        to[length] = '\n';
+        to += length + 1;
     }
-    int result = 0;
-    if (past < 0)
-        result = error_set(error, "cannot read %s: out of memory", log->path);
-    else if (kept != lines.end || log->unsure)
-        result = metrics_log_replace(log, lines.data, (size_t)(kept - lines.data), error);
+    *picked = lines.data;
+    *size = (size_t)(to - lines.data);
+    *all = (size_t)(lines.end - lines.data);
+    if (is >= 0)
+        return 0;
     free(lines.data);
+    return error_set(error, "cannot read %s: out of memory", log->path);
+}
+
+int metrics_log_cut(struct metrics_log *log, const struct training_state *state, long known, struct error *error)
+{
+    char *kept;
+    size_t size, all;
+    long damaged;
+    if (pick_lines(log, state, known, true, &kept, &size, &all, &damaged, error))
+        return -1;
+    log->damaged += damaged;
+    const int result = size != all || log->unsure ? metrics_log_replace(log, kept, size, error) : 0;
+    free(kept);
     return result;
+}
+
+int metrics_log_behind(const struct metrics_log *log, const struct training_state *state, long known, char **lines,
+                       size_t *size, struct error *error)
+{
+    size_t all;
+    long damaged;
+    return pick_lines(log, state, known, false, lines, size, &all, &damaged, error);
 }
 
 long metrics_log_damaged(const struct metrics_log *log)

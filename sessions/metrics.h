@@ -80,6 +80,9 @@ int metrics_log_count(struct metrics_log *log, long *lines, struct error *error)
  * `known`, of the epochs' records those whose results the state does not have. Damaged lines among the first `known`
  * stay, so that older checkpoints count right. */
 int metrics_log_cut(struct metrics_log *log, const struct training_state *state, long known, struct error *error);
+/* The lines that it would drop, freed by the caller. */
+int metrics_log_behind(const struct metrics_log *log, const struct training_state *state, long known, char **lines,
+                       size_t *size, struct error *error);
 
 /* Damaged lines that metrics_log_cut has come across. */
 long metrics_log_damaged(const struct metrics_log *log);

@@ -366,11 +366,11 @@ static bool has_not_begun(const struct session *session)
     return !begun;
 }
 
-static int begin_anew(struct session *session, struct network *network, struct training_state *state,
+static int begin_anew(struct session *session, struct network *network, struct training_state *state, char note[256],
                       struct error *error)
 {
     *state = training_state_first(session->settings.train.learning_rate);
-    return metrics_log_cut(session->commands, state, 0, error) || session_save(session, network, state, false, error)
+    return session_undo_commands(session, state, 0, note, error) || session_save(session, network, state, false, error)
                ? -1
                : session_log_start(session, 0, error);
 }
@@ -394,13 +394,13 @@ int session_resume(struct session *session, long which, struct network *network,
     if (checkpoint_list(session->paths.checkpoints, &entries, &count, error))
         return -1;
     if (count == 0 && which == CHECKPOINT_LATEST && has_not_begun(session))
-        return begin_anew(session, network, state, error);
+        return begin_anew(session, network, state, note, error);
     int result = load_from(session, entries, count, which, network, &info, &damaged, note, error);
     for (int i = 0; result == 0 && i < damaged; i++)
         result = which == CHECKPOINT_LATEST ? set_aside(&entries[i], error) : remove_entry(&entries[i], error);
     free(entries);
     if (result || metrics_log_cut(session->metrics, &info.state, 0, error) ||
-        metrics_log_cut(session->commands, &info.state, info.commands, error) ||
+        session_undo_commands(session, &info.state, info.commands, note, error) ||
         session_log_start(session, info.state.step, error))
         return -1;
     note_damaged_lines(session, note);

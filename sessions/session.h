@@ -4,6 +4,7 @@
  *   metrics.jsonl                 a record a line (metrics.h)
  *   commands.jsonl                what the person did, with the step (metrics.h)
  *   checkpoints/STEP.safetensors  (checkpoint.h); kept: the last 2, the best, and those with a name
+ *   undone.jsonl                  lines of commands.jsonl that a resume has taken back
  *   parent                        of a fork: the step and the session it comes from
  *   input.json                    how images are normalised, and the names of the classes (session_write_input)
  *   events.out.tfevents.*         for TensorBoard (tensorboard.h): a file for each process that trained it
@@ -102,9 +103,9 @@ int session_load(struct session *session, long which, struct network *network, s
                  char note[256], struct error *error);
 
 /* To go on training: loads a checkpoint, and cuts the records of metrics and commands behind its step, so that no step
- * is in the logs twice. A session that died before its first checkpoint begins with the network as it is, at step 0.
- * For CHECKPOINT_LATEST damaged newer ones are set aside (*.damaged); for the others newer ones are removed: the run
- * has gone back. Opened for writing. */
+ * is in the logs twice; commands among them are kept in undone.jsonl, and `note` tells them. A session that died before
+ * its first checkpoint begins with the network as it is, at step 0. For CHECKPOINT_LATEST damaged newer ones are set
+ * aside (*.damaged); for the others newer ones are removed: the run has gone back. Opened for writing. */
 int session_resume(struct session *session, long which, struct network *network, struct training_state *state,
                    char note[256], struct error *error);
 

@@ -55,6 +55,13 @@ int session_write_checkpoint(const struct session *session, struct network *netw
 /* Whether a checkpoint is one of those asked for: CHECKPOINT_LATEST, ... or a step. */
 bool session_entry_matches(const struct checkpoint_entry *entry, long which);
 
+/* session_undone.c. Takes back the commands behind a state that so many had been recorded before: they are kept in
+ * SESSION_UNDONE, cut out of the log, and `note` says so, behind what it says already. */
+enum { SESSION_NOTE_SIZE = 256 };
+#define SESSION_UNDONE "undone.jsonl"
+int session_undo_commands(struct session *session, const struct training_state *state, long known,
+                          char note[SESSION_NOTE_SIZE], struct error *error);
+
 /* session_back.c. Begins to go to a state: its checkpoint stands on the disk, and the logs are what they were there.
  * `name`: see trainer_sink's on_rollback. */
 int session_go_back(struct session *session, struct network *network, const struct training_state *state,

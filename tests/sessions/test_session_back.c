@@ -309,7 +309,8 @@ static void going_back_survives_a_crash_anywhere(void **state)
         session_close(six_steps(&dying_settings, session_name, &dying_rig));
         died = dies_in(die_going_back, deaths);
         resume_after(&step, note);
-        assert_string_equal(note, "");
+        if (*note) /* it brings the way back to its end, and says what that undoes */
+            assert_true(step == 4 && strstr(note, " behind step 4 ") && strstr(note, "kept in undone.jsonl"));
         struct session *session = open_dying();
         assert_true(step == 6 || step == 4);
         assert_true(step == 4 || died);
