@@ -1,7 +1,6 @@
 /* The list of sessions; see sessions_list in session.h. */
 #include "base/clock.h"
-#include "sessions/checkpoint.h"
-#include "sessions/session_paths.h"
+#include "sessions/session_internal.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -74,9 +73,20 @@ static time_t birth_of(const struct session_paths *paths)
     return born < now ? born : now;
 }
 
+/* As the session is opened: what is damaged comes from a checkpoint. */
+static int read_settings(struct session *session)
+{
+    struct error why = {""};
+    if (settings_default(&session->settings, NULL))
+        return -1;
+    if (session_read_settings_file(session, &why) == 0)
+        return 0;
+    return errno == EBADMSG ? session_restore_settings(session, &why, NULL) : -1;
+}
+
 void session_paths_summarize(const struct session_paths *paths, struct session_summary *summary)
 {
-    struct settings settings;
+    struct session session = {.paths = *paths};
     struct metrics metrics = {0};
     struct checkpoint_entry *entries = NULL;
     int count = 0;
@@ -89,19 +99,17 @@ void session_paths_summarize(const struct session_paths *paths, struct session_s
     session_read_parent(paths, summary->parent, &summary->parent_step);
     summary->last_loss = summary->learning_rate = NAN;
     strcpy(summary->state, "damaged");
-    if (settings_default(&settings, NULL))
-        return;
-    if (settings_read(&settings, paths->settings, NULL)) {
+    if (read_settings(&session)) {
         strcpy(summary->state, errno == ENOTSUP ? "newer" : "damaged");
         return;
     }
-    strcpy(summary->preset, settings.model.preset);
+    strcpy(summary->preset, session.settings.model.preset);
     if (checkpoint_list(paths->checkpoints, &entries, &count, NULL) == 0 && count)
         summary->step = entries[0].step;
     free(entries);
     if (metrics_read_summary(paths->metrics, &metrics, NULL) == 0) {
         summary->step = metrics.last_step > summary->step ? metrics.last_step : summary->step;
-        summary->best_accuracy = best_accuracy(&metrics, settings.model.classes);
+        summary->best_accuracy = best_accuracy(&metrics, session.settings.model.classes);
         if (metrics.step_count) {
             summary->last_loss = metrics.steps[metrics.step_count - 1].loss;
             summary->learning_rate = metrics.steps[metrics.step_count - 1].learning_rate;

@@ -284,6 +284,11 @@ static void test_list(void **state)
     write_file(inside(broken, "settings.ini"), "nonsense\n", 9);
     session_close(finished);
     session_close(broken);
+    struct session *restored = create_session(&settings, "restored");
+    log_epoch(restored, 10, 0.5f, 0.9f);
+    save_step(restored, &rig, 10, false);
+    write_file(inside(restored, "settings.ini"), "nonsense\n", 9);
+    session_close(restored);
     struct session *interrupted = create_session(&settings, "interrupted");
     log_steps(interrupted, 1, 5);
     log_epoch(interrupted, 5, -1, 0.25f);
@@ -299,13 +304,17 @@ static void test_list(void **state)
     write_file(path_of("not-a-session"), "", 0);
 
     assert_ok(sessions_list(&settings, &list, &count, &error), &error);
-    assert_int_equal(count, 6);
+    assert_int_equal(count, 7);
     assert_string_equal(find(list, count, "new")->state, "new");
     assert_string_equal(find(list, count, "finished")->state, trainer_state_name(TRAINER_FINISHED));
     assert_true(find(list, count, "finished")->best_accuracy == 0.5f);
     assert_int_equal(find(list, count, "finished")->step, 10);
     assert_string_equal(find(list, count, "finished")->preset, "custom");
     assert_string_equal(find(list, count, "broken")->state, "damaged");
+    assert_string_equal(find(list, count, "restored")->state, "interrupted"); /* it goes on, from its checkpoint */
+    assert_int_equal(find(list, count, "restored")->step, 10);
+    assert_true(find(list, count, "restored")->best_accuracy == 0.5f);
+    assert_string_equal(find(list, count, "restored")->preset, "custom");
     assert_string_equal(find(list, count, "interrupted")->state, "interrupted");
     assert_true(find(list, count, "interrupted")->best_accuracy == 0.25f);
     assert_string_equal(find(list, count, "open")->state, "training");
