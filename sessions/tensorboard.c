@@ -25,7 +25,9 @@ static const char prefix[] = "events.out.tfevents.";
 /* The number in the name of an events file, seconds since 1970 at first; -1 of any other name. */
 static long number_of(const char *name)
 {
-    return strncmp(name, prefix, sizeof prefix - 1) == 0 ? strtol(name + sizeof prefix - 1, NULL, 10) : -1;
+    const long most = 9999999998; /* the next has ten digits, too */
+    const long number = strncmp(name, prefix, sizeof prefix - 1) == 0 ? strtol(name + sizeof prefix - 1, NULL, 10) : -1;
+    return number <= most ? number : -1;
 }
 
 /* The name of the newest file, and its number: -1 when there is none. */

@@ -229,6 +229,21 @@ static void a_clock_that_was_set_back_does_not_hide_a_file(void **state)
     assert_string_equal(files[1], "events.out.tfevents.4000000001.nfbench");
 }
 
+/* There is none behind it. */
+static void a_file_with_the_highest_number_is_none_of_ours(void **state)
+{
+    (void)state;
+    struct settings settings = small_settings();
+    struct session *session = create_session(&settings, "run");
+    write_file(path_of("run/events.out.tfevents.9223372036854775807"), "", 0);
+    session_begin_events(session, 0);
+    log_steps(session, 1, 2);
+    session_close(session);
+    assert_string_equal(steps_of("run", "train/loss"), "2");
+    assert_int_equal(file_count, 2);
+    assert_null(strchr(files[0] + strlen("events.out.tfevents."), '-'));
+}
+
 static void off_writes_none(void **state)
 {
     (void)state;
@@ -305,6 +320,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(going_back_takes_away_what_is_undone, folder_setup, folder_teardown),
         cmocka_unit_test_setup_teardown(going_to_a_name_shows_its_records, folder_setup, folder_teardown),
         cmocka_unit_test_setup_teardown(what_is_missing_is_made_up, folder_setup, folder_teardown),
+        cmocka_unit_test_setup_teardown(a_file_with_the_highest_number_is_none_of_ours, folder_setup, folder_teardown),
         cmocka_unit_test_setup_teardown(a_clock_that_was_set_back_does_not_hide_a_file, folder_setup, folder_teardown),
         cmocka_unit_test_setup_teardown(off_writes_none, folder_setup, folder_teardown),
         cmocka_unit_test_setup_teardown(a_failure_is_told_once_and_the_run_goes_on, folder_setup, folder_teardown),
