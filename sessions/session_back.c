@@ -264,23 +264,40 @@ int session_finish_back(struct session *session, struct error *error)
     return result;
 }
 
-int session_recover_back(struct session *session, struct error *error)
+/* What stands there removes checkpoints: it must be what write_mark writes. */
+static bool read_mark(const char *text, struct undone *undone)
+{
+    const int fields = sscanf(text, "%ld %ld %63s", &undone->behind, &undone->at, undone->name);
+    if (fields < 2 || undone->behind < 0 || undone->at < 0)
+        return false;
+    return *undone->name ? session_check_checkpoint_name(undone->name, NULL) == 0 : undone->behind == undone->at;
+}
+
+int session_read_back(const struct session_paths *paths, struct undone *undone, struct error *error)
 {
     char path[FILE_PATH_SIZE], *text = NULL;
     size_t size = 0;
-    struct undone undone = {.on = true};
-    if (mark_path(session, path, error))
+    *undone = (struct undone){.on = false};
+    if (path_format(path, error, "%s/undone", paths->checkpoints))
         return -1;
     if (access(path, F_OK) != 0)
         return 0;
     if (file_read(path, &text, &size, error))
         return -1;
-    const int fields = sscanf(text, "%ld %ld %63s", &undone.behind, &undone.at, undone.name);
+    undone->on = read_mark(text, undone);
     free(text);
-    if (fields < 2)
-        return error_set(error, "%s makes no sense: remove it", path);
-    session->undone = undone;
-    return (*undone.name && take_name(session, error)) || session_finish_back(session, error) ? -1 : 0;
+    return undone->on ? 0 : file_damaged(error, "%s is damaged", path);
+}
+
+int session_recover_back(struct session *session, struct error *error)
+{
+    if (session_read_back(&session->paths, &session->undone, error)) {
+        if (errno == EBADMSG)
+            error_set(error, "%s/undone is damaged: `nfbench sessions verify %s --repair` moves it aside",
+                      session->paths.checkpoints, session->name);
+        return -1;
+    }
+    return (*session->undone.name && take_name(session, error)) || session_finish_back(session, error) ? -1 : 0;
 }
 
 /* ---- A person's choice ---- */

@@ -204,8 +204,11 @@ void session_read_parent(const struct session_paths *paths, char name[SESSION_NA
         return;
     const long at = strtol(text, &end, 10);
     if (end > text && *end == ' ' && at >= 0) {
-        snprintf(name, SESSION_NAME_SIZE, "%.*s", (int)strcspn(end + 1, "\n"), end + 1);
-        *step = at;
+        end[1 + strcspn(end + 1, "\n")] = '\0';
+        if (session_check_name(end + 1, NULL) == 0) { /* it goes to terminals, and into paths */
+            strcpy(name, end + 1);
+            *step = at;
+        }
     }
     free(text);
 }

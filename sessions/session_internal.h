@@ -68,7 +68,9 @@ int session_go_back(struct session *session, struct network *network, const stru
                     const char *name, struct error *error);
 /* Ends it: checkpoints that are void go. Nothing is done when nothing was begun. */
 int session_finish_back(struct session *session, struct error *error);
-/* Brings one to its end that a crash has left. */
+/* One that a crash has left (undone->on: there is one). -1 with errno EBADMSG when its file is damaged. */
+int session_read_back(const struct session_paths *paths, struct undone *undone, struct error *error);
+/* ... and brings it to its end. */
 int session_recover_back(struct session *session, struct error *error);
 /* Loads the checkpoint of a name. */
 int session_load_name(const struct session *session, const char *name, struct network *network,

@@ -278,14 +278,33 @@ static int finish_back(const struct verify *verify, struct error *error)
     return result ? -1 : 0;
 }
 
-static void check_back(struct verify *verify)
+static void tell_damaged_mark(struct verify *verify)
 {
     char path[FILE_PATH_SIZE];
     struct error error = {""};
-    verify->unfinished_back =
-        path_format(path, NULL, "%s/undone", verify->paths.checkpoints) == 0 && access(path, F_OK) == 0;
+    int result = 0;
+    struct verify_finding *finding = verify_add(verify, VERIFY_WRONG, "checkpoints/undone", "it is damaged");
+    snprintf(finding->means, sizeof finding->means,
+             "the run was going back when it ended: which checkpoints that made void is not known");
+    snprintf(finding->mend, sizeof finding->mend, "moves it aside, to undone.damaged; all checkpoints stay");
+    if (verify->repair)
+        result = path_format(path, &error, "%s/undone", verify->paths.checkpoints) || verify_move_aside(path, &error);
+    verify_mended(verify, finding, result, &error);
+    verify->unfinished_back = !finding->mended;
+}
+
+static void check_back(struct verify *verify)
+{
+    struct undone undone;
+    struct error error = {""};
+    const bool read = session_read_back(&verify->paths, &undone, &error) == 0;
+    verify->unfinished_back = !read || undone.on;
     if (!verify->unfinished_back || verify->report->training)
         return;
+    if (!read && errno == EBADMSG) {
+        tell_damaged_mark(verify);
+        return;
+    }
     const int result = verify->repair ? finish_back(verify, &error) : 0;
     struct verify_finding *finding =
         verify_add(verify, VERIFY_NOTE, "checkpoints/undone", "the run was going back to another step when it ended");

@@ -3,7 +3,9 @@
  *
  * A note is something that costs nothing, as what a crash leaves that the next resume deals with. Wrong is what is
  * lost, or cannot be relied on. A repair moves what is damaged aside (FILE.damaged) and keeps a copy of what it
- * changes; of files it removes only those that a write left half done. */
+ * changes; it removes only what nothing can need any more: files that a write left half done, sockets of processes that
+ * are gone, folders of sessions and forks that were never made whole, and, where it brings a way back to its end, the
+ * checkpoints that the run had gone back behind. */
 #ifndef NFBENCH_SESSIONS_VERIFY_H
 #define NFBENCH_SESSIONS_VERIFY_H
 

@@ -373,9 +373,19 @@ static void a_way_back_is_brought_to_its_end(void **state)
     assert_false(exists(path_in("back", "checkpoints/undone")));
     assert_false(exists(path_in("back", "checkpoints/20.safetensors"))); /* it was void */
     assert_int_equal(report.step, 10);
-    write_file(path_in("back", "checkpoints/undone"), "nonsense", 8);
-    verify("back", true);
-    assert_int_equal(report.wrong, 1);
+    static const char *const damaged[] = {"nonsense", "-5 10 \n", "5 10 \n", "5 10 ../back\n"};
+    for (size_t i = 0; i < sizeof damaged / sizeof *damaged; i++) {
+        struct session *session;
+        write_file(path_in("back", "checkpoints/undone"), damaged[i], strlen(damaged[i]));
+        assert_error(session_open(&settings, "back", SESSION_WRITE, &session, &error), &error, "undone is damaged");
+        verify("back", false);
+        assert_int_equal(report.wrong, 1);
+        verify("back", true);
+        assert_true(found("checkpoints/undone", "it is damaged")->mended);
+        assert_int_equal(report.wrong, 0);
+        assert_int_equal(report.step, 10);
+        assert_false(exists(path_in("back", "checkpoints/undone")));
+    }
 }
 
 /* A file that other programs read. */
@@ -417,9 +427,12 @@ static void a_fork_has_a_parent(void **state)
     verify("orphan", false);
     assert_int_equal(report.wrong, 0);
     assert_int_equal(found("parent", "gone, which this is a fork of")->severity, VERIFY_NOTE);
-    write_file(path_in("orphan", "parent"), "\xff\0x", 3);
-    verify("orphan", true);
-    assert_true(found("parent", "does not say which")->mended);
+    static const char *const damaged[] = {"\xff", "10 \033[31mred\n", "10 ../other\n", "10 \n"};
+    for (size_t i = 0; i < sizeof damaged / sizeof *damaged; i++) {
+        write_file(path_in("orphan", "parent"), damaged[i], strlen(damaged[i]));
+        verify("orphan", true);
+        assert_true(found("parent", "does not say which")->mended);
+    }
     verify("orphan", false);
     assert_int_equal(report.wrong, 0);
 }
