@@ -23,13 +23,21 @@ static void add_text(const char *cell, struct text *text)
     text_add(text, "%s\"", cell);
 }
 
-/* Numbers as in the log; `measured`: one below 0 means that it was not. */
+/* Numbers as in the log, but for those that settings keep as a float, in full there: 0.8 and not 0.800000011920929.
+ * `measured`: one below 0 means that it was not. */
 static void add_number(const struct field *field, const void *row, bool measured, struct text *text)
 {
     const void *at = (const char *)row + field->offset;
     const double value = field->type == FIELD_FLOAT ? (double)*(const float *)at : *(const double *)at;
-    if (isfinite(value) && !(measured && value < 0))
+    if (!isfinite(value) || (measured && value < 0))
+        return;
+    if ((double)(float)value == value) {
+        char number[NUMBER_SIZE];
+        number_from_float((float)value, number);
+        text_add(text, "%s", number);
+    } else {
         field_write(field, row, text);
+    }
 }
 
 static void add_cell(const struct field *field, const void *row, bool measured, struct text *text)

@@ -278,27 +278,70 @@ bool compare_common(const struct comparison *comparison, struct session_ancestor
 
 /* ---- The picture ---- */
 
-enum { COLUMNS = 116, CHART_ROWS = 36, LEGEND_COLUMNS = 50, NAME_SIZE = 4 * LEGEND_COLUMNS + 8 };
+enum { COLUMNS = 116, CHART_ROWS = 40, LEGEND_COLUMNS = 98, ROWS = 128 };
 
-/* "NAME: lr 0.1, momentum 0.9", as much of it as the legend holds. */
-static void name_curve(const struct comparison *comparison, const struct compared *session, char name[NAME_SIZE])
+/* How many pairs of sessions a setting tells apart that are not apart yet; `part`: they are from now on. */
+static int count_parted(const struct comparison *comparison, const struct setting *row,
+                        bool apart[COMPARE_MOST][COMPARE_MOST], bool part)
 {
-    const struct setting *row;
-    struct line line = line_begin(name, NAME_SIZE);
-    line_add(&line, "%s", session_name(session->session));
-    for (int i = 0; (row = compare_difference(comparison, i)); i++) {
-        char value[COMPARE_CELL];
-        compare_cell(session, row, value);
-        line_add(&line, "%s%s %s", i ? ", " : ": ", row->name, value);
+    int count = 0;
+    for (int i = 0; i < comparison->count; i++)
+        for (int k = i + 1; k < comparison->count; k++) {
+            char one[COMPARE_CELL], other[COMPARE_CELL];
+            if (apart[i][k])
+                continue;
+            compare_cell(&comparison->sessions[i], row, one);
+            compare_cell(&comparison->sessions[k], row, other);
+            const bool differ = strcmp(one, other) != 0;
+            count += differ;
+            apart[i][k] = part && differ;
+        }
+    return count;
+}
+
+/* The settings that differ, those first that tell all sessions apart: a legend may have no room for more. */
+static int order_settings(const struct comparison *comparison, const struct setting *rows[ROWS])
+{
+    bool apart[COMPARE_MOST][COMPARE_MOST] = {{false}};
+    int count = 0;
+    while (count < ROWS && (rows[count] = compare_difference(comparison, count)))
+        count++;
+    for (int first = 0; first < count; first++) {
+        int best = first, most = 0;
+        for (int i = first; i < count; i++) {
+            const int parted = count_parted(comparison, rows[i], apart, false);
+            best = parted > most ? i : best;
+            most = parted > most ? parted : most;
+        }
+        if (most == 0)
+            break;
+        const struct setting *chosen = rows[best];
+        memmove(&rows[first + 1], &rows[first], (size_t)(best - first) * sizeof *rows);
+        rows[first] = chosen;
+        (void)count_parted(comparison, chosen, apart, true);
     }
-    words_cut(name, NAME_SIZE, LEGEND_COLUMNS);
+    return count;
+}
+
+void compare_name(const struct comparison *comparison, const struct compared *session, char name[COMPARE_NAME])
+{
+    const struct setting *rows[ROWS];
+    const int count = order_settings(comparison, rows);
+    struct line line = line_begin(name, COMPARE_NAME);
+    line_add(&line, "%s", session_name(session->session));
+    for (int i = 0; i < count; i++) {
+        char value[COMPARE_CELL];
+        compare_cell(session, rows[i], value);
+        line_add(&line, "%s%s %s", i ? ", " : ": ", rows[i]->name, value);
+    }
+    words_cut(name, COMPARE_NAME, LEGEND_COLUMNS);
 }
 
 static void draw_chart(const struct comparison *comparison, const struct curves *none, enum quantity quantity,
                        const char *title, struct canvas *canvas, struct rect area)
 {
     static const char *const tags[COMPARE_MOST] = {"a", "b", "c", "d", "e", "f", "g", "h"};
-    char names[COMPARE_MOST][NAME_SIZE];
+    char names[COMPARE_MOST][COMPARE_NAME];
     struct curves_overlay overlays[COMPARE_MOST];
     struct curves_look look = {.quantity = quantity,
                                .cursor = NAN,
@@ -309,7 +352,7 @@ static void draw_chart(const struct comparison *comparison, const struct curves 
                                .empty_text = "no step yet"};
     for (int i = 0; i < comparison->count; i++) {
         const struct compared *session = &comparison->sessions[i];
-        name_curve(comparison, session, names[i]);
+        compare_name(comparison, session, names[i]);
         overlays[i] = (struct curves_overlay){session->curves, names[i], tags[i], i};
         look.log_axis = look.log_axis || curves_want_log(session->curves, quantity);
         look.steps_total = fmax(look.steps_total, curves_last_step(session->curves));

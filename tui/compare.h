@@ -62,6 +62,10 @@ const struct setting *compare_difference(const struct comparison *comparison, in
 enum { COMPARE_CELL = 2 * SETTINGS_VALUE_SIZE + 8 };
 void compare_cell(const struct compared *session, const struct setting *row, char text[COMPARE_CELL]);
 
+/* "NAME: lr 0.1, momentum 0.9", as much of it as a line of a legend holds: first the settings that tell all apart. */
+enum { COMPARE_NAME = 400 };
+void compare_name(const struct comparison *comparison, const struct compared *session, char name[COMPARE_NAME]);
+
 /* Whether a recorded command changed the training; else it was only asked for, waited, or was refused. */
 bool compare_is_change(const struct command_record *record);
 

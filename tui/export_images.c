@@ -104,7 +104,8 @@ int export_augmentation(struct export_source *source, struct canvas **out, struc
     snprintf(title, sizeof title, "Augmentation \"%.32s\": each image and what is made of it", name);
     snprintf(note, sizeof note, "%s \u00b7 training images of %s as in epoch %d%s", session_name(source->session),
              dataset_name(dataset), epoch + 1,
-             grows && epoch > last ? ", the first at full strength (this run ends before)" : "");
+             grows && epoch > last ? ", the first at full strength (this run ends before)"
+                                   : ", the last that is planned");
     const struct augmentation_sheet what = {
         .head = {title, note},
         .dataset = dataset,

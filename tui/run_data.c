@@ -9,6 +9,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
+enum { WHY_MOST = 350 }; /* characters of a reason in a note */
+
 bool run_data_place(int index, char path[SETTINGS_PATH_SIZE])
 {
     char home[SETTINGS_PATH_SIZE];
@@ -49,10 +51,10 @@ static int search_data(char note[RUN_TEXT_SIZE], struct dataset **out, struct er
             return 0;
         if (dataset_is_at(path))
             return error_set(error, "%.400s; or say --data DIR, or --data synthetic", why_not.message);
-        const size_t told = strlen(note);
+        const size_t told = strlen(note), why = strcspn(why_not.message, ";"); /* the advice behind it follows once */
         if (i == 0 || stat(path, &status) == 0)
-            snprintf(note + told, RUN_TEXT_SIZE - told, "%s is of no use (%.250s). ", i ? path : "$NFBENCH_DATA",
-                     why_not.message);
+            snprintf(note + told, RUN_TEXT_SIZE - told, "%s is of no use (%.*s). ", i ? path : "$NFBENCH_DATA",
+                     (int)(why < WHY_MOST ? why : WHY_MOST), why_not.message);
     }
     size_t used = strlen(note);
     snprintf(note + used, RUN_TEXT_SIZE - used,

@@ -18,7 +18,7 @@ struct axis {
     struct ticks ticks;
 };
 
-enum { LEGEND_TEXT = 96, LEGEND_MAX = 16 };
+enum { LEGEND_TEXT = 256, LEGEND_MAX = 16 };
 
 /* "--- predicted": a sample and what it means. */
 struct legend_entry {

@@ -59,14 +59,18 @@ static void texts_are_quoted_where_they_must_be(void **state)
                      .then = COMMAND_SAVE,
                      .name = "x",
                      .when = {.quantity = WHEN_STEP, .relation = RELATION_AT, .value = 9}},
-         .ok = true}};
-    const struct metrics metrics = {.commands = commands, .command_count = 2};
+         .ok = true},
+        {.step = 5, .command = {.kind = COMMAND_NOTE, .value = 0.8f}},
+        {.step = 6, .command = {.kind = COMMAND_NOTE, .value = 0.06110745999831124}}};
+    const struct metrics metrics = {.commands = commands, .command_count = 4};
     char *text = table_of(&metrics, "commands");
     assert_string_equal(text,
                         "step,action,value,count,command,ok,outcome,waits_number,waits_when,waits_relation,waits_bound,"
                         "waits_action,waits_name\r\n"
                         "3,note,0,0,\"note a \"\"b\"\", c\nd\",true,noted,,,,,,\r\n"
-                        "4,wait,0,0,at 9 save x,true,,2,step,at,9,save,x\r\n");
+                        "4,wait,0,0,at 9 save x,true,,2,step,at,9,save,x\r\n"
+                        "5,note,0.8,0,,false,,,,,,,\r\n"
+                        "6,note,0.06110745999831124,0,,false,,,,,,,\r\n");
     free(text);
 }
 

@@ -1,5 +1,6 @@
 /* `nfbench sessions compare` and `verify`, and the families in the list: what is said is what the sessions have. */
 #include "tests/tui/process.h"
+#include "tui/compare.h"
 
 #include <setjmp.h>
 #include <signal.h>
@@ -99,6 +100,26 @@ static void settings_that_differ_are_told(void **state)
     assert_non_null(strstr(out, "changes of b (child):\n  step 3: lr 0.05 -> 0.01"));
     assert_non_null(strstr(out, "common origin of a and b: base, the same up to step 5\n"));
     assert_null(strstr(out, " \n")); /* plain for programs */
+}
+
+/* A legend may have no room for all that differs. */
+static void a_legend_tells_first_what_tells_all_apart(void **state)
+{
+    (void)state;
+    static struct comparison comparison;
+    struct settings settings;
+    struct error error;
+    char *names[] = {"base", "child", "other"}, text[COMPARE_NAME];
+    assert_int_equal(settings_default(&settings, &error), 0);
+    snprintf(settings.sessions_dir, sizeof settings.sessions_dir, "%s", process_path("nfbench"));
+    assert_int_equal(compare_open(&settings, names, 3, &comparison, &error), 0);
+    assert_string_not_equal(compare_difference(&comparison, 0)->name, "lr"); /* the table has its own order */
+    compare_name(&comparison, &comparison.sessions[0], text);
+    assert_memory_equal(text, "base: lr 0.05, now 0.01, ", 25);
+    compare_name(&comparison, &comparison.sessions[2], text);
+    assert_memory_equal(text, "other: lr 0.05, ", 16);
+    assert_non_null(strstr(text, "momentum 0.5"));
+    compare_close(&comparison);
 }
 
 static void forks_have_a_common_origin(void **state)
@@ -248,6 +269,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sessions_stand_side_by_side),
         cmocka_unit_test(settings_that_differ_are_told),
+        cmocka_unit_test(a_legend_tells_first_what_tells_all_apart),
         cmocka_unit_test(forks_have_a_common_origin),
         cmocka_unit_test(curves_lie_over_each_other_in_a_picture),
         cmocka_unit_test(what_cannot_be_compared_is_said),

@@ -131,6 +131,8 @@ static void test_damaged_data_are_an_error(void **state)
     assert_int_equal(chdir(here), 0);
     assert_int_equal(without, 0); /* a folder of that name without images is no failure, but told */
     assert_non_null(strstr(note, "data is of no use (no CIFAR files"));
+    assert_non_null(strstr(note, "cifar-100-binary below it). ")); /* whole, and without what follows once */
+    assert_null(strstr(note, "http"));
     assert_non_null(strstr(note, "synthetic images are used"));
     assert_int_equal(damaged, -1);
     assert_non_null(strstr(error.message, "train.bin has 1000 bytes"));
