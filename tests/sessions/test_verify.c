@@ -1,5 +1,5 @@
 /* What is wrong with a session is found, whatever bytes stand in it; a repair loses nothing, and leaves it fine. */
-#include "session_log.h"
+#include "verified.h"
 
 #include "sessions/checkpoint.h"
 #include "sessions/safetensors.h"
@@ -12,97 +12,6 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
-
-static struct error error;
-static struct settings settings;
-static struct verify_report report;
-
-/* Two epochs of ten steps with a command and a checkpoint each, the first the best and kept as "first". */
-static void make_session(const char *name)
-{
-    settings = small_settings();
-    struct rig rig = make_rig(&settings, 1);
-    struct session *session = create_session(&settings, name);
-    struct trainer_sink sink = session_sink(session);
-    for (int epoch = 1; epoch <= 2; epoch++) {
-        const long step = 10 * epoch;
-        struct command_record command = {
-            .step = step - 5, .ok = true, .command = {COMMAND_LEARNING_RATE, .value = 0.1}};
-        const struct epoch_record record = {.step = step, .epoch = epoch, .best = epoch == 1};
-        struct training_state state = {.step = step, .epoch = epoch, .best_accuracy = -1};
-        strcpy(command.command.text, "lr 0.1");
-        for (long i = step - 9; i <= step; i++) {
-            const struct step_record one = {.step = i, .epoch = epoch - 1, .loss = 1};
-            assert_ok(sink.on_step(sink.context, &one, &error), &error);
-        }
-        assert_ok(sink.on_command(sink.context, &command, &error), &error);
-        assert_ok(sink.on_epoch(sink.context, &record, &error), &error);
-        train_once(rig.network);
-        assert_ok(sink.on_checkpoint(sink.context, rig.network, &state, epoch == 1, &error), &error);
-        if (epoch == 1)
-            assert_ok(sink.on_name(sink.context, "first", step, &error), &error);
-    }
-    assert_ok(session_end(session, TRAINER_FINISHED, 20, "", &error), &error);
-    session_close(session);
-    free_rig(&rig);
-}
-
-static void verify(const char *name, bool repair)
-{
-    verify_free(&report);
-    assert_ok(session_verify(&settings, name, repair, &report, &error), &error);
-}
-
-/* The finding whose words hold `part`, of any severity; NULL: there is none. */
-static const struct verify_finding *find(const char *part)
-{
-    for (int i = 0; i < report.count; i++)
-        if (strstr(report.findings[i].what, part))
-            return &report.findings[i];
-    return NULL;
-}
-
-static const struct verify_finding *found(const char *file, const char *part)
-{
-    const struct verify_finding *finding = find(part);
-    if (!finding) {
-        for (int i = 0; i < report.count; i++)
-            print_error("found: %s: %s\n", report.findings[i].file, report.findings[i].what);
-        fail_msg("'%s' was not found", part);
-        return NULL;
-    }
-    assert_string_equal(finding->file, file);
-    assert_true(*finding->means != '\0');
-    return finding;
-}
-
-static char *path_in(const char *session, const char *file)
-{
-    static char paths[4][512];
-    static int next;
-    char *path = paths[next++ % 4];
-    snprintf(path, sizeof paths[0], "%s/%s/%s", folder, session, file);
-    return path;
-}
-
-/* In this file alone: one with a name may be a link to that of its step. */
-static void flip(const char *path, long at, int bit)
-{
-    size_t size;
-    char *data = read_file(path, &size);
-    data[at < 0 ? (size_t)((long)size + at) : (size_t)at % size] ^= (char)(1 << bit);
-    assert_int_equal(unlink(path), 0);
-    write_file(path, data, size);
-    free(data);
-}
-
-static void append(const char *path, const char *text)
-{
-    FILE *file = fopen(path, "a");
-    assert_non_null(file);
-    fputs(text, file);
-    assert_int_equal(fclose(file), 0);
-}
 
 static void a_whole_session_is_fine(void **state)
 {
@@ -249,91 +158,6 @@ static void logs_and_checkpoints_must_agree(void **state)
     tamper_lines(path_in("long", "commands.jsonl"), true);
     verify("long", false);
     found("checkpoints/20.safetensors", "command 3, of step 15, is not among the 2");
-}
-
-static void change_settings(const char *session, const char *from, char to)
-{
-    size_t size;
-    char *path = path_in(session, "settings.ini"), *text = read_file(path, &size), *at = strstr(text, from);
-    assert_non_null(at);
-    at[strlen(from) - 1] = to;
-    write_file(path, text, size);
-    free(text);
-}
-
-/* What was changed by hand may be meant; where it makes another network of it, the checkpoints are not in doubt. */
-static void settings_must_be_those_of_the_checkpoints(void **state)
-{
-    (void)state;
-    make_session("changed");
-    change_settings("changed", "log-every = 2", '3');
-    verify("changed", true);
-    assert_int_equal(report.wrong, 0);
-    assert_int_equal(found("settings.ini", "not as nfbench wrote it")->severity, VERIFY_NOTE);
-    assert_false(exists(path_in("changed", "settings.ini.damaged")));
-    change_settings("changed", "stem = 8", '9');
-    verify("changed", false);
-    assert_int_equal(report.wrong, 1);
-    assert_true(*found("settings.ini", "other settings than it has now")->mend);
-    verify("changed", true);
-    assert_int_equal(report.wrong, 0);
-    assert_true(exists(path_in("changed", "checkpoints/20.safetensors")));
-    assert_true(exists(path_in("changed", "settings.ini.damaged")));
-    verify("changed", false);
-    assert_null(find("not as nfbench wrote it"));
-    assert_null(find("other settings"));
-}
-
-/* Each checkpoint has a copy. */
-static void damaged_settings_are_written_anew(void **state)
-{
-    (void)state;
-    make_session("unread");
-    change_settings("unread", "stem = 8", 'x');
-    verify("unread", false);
-    assert_int_equal(report.wrong, 1);
-    found("settings.ini", "settings.ini, line");
-    verify("unread", true);
-    assert_int_equal(report.wrong, 0);
-    verify("unread", false);
-    assert_int_equal(report.count, 1); /* what was set aside */
-    change_settings("unread", "stem = 8", 'x');
-    for (int i = 0; i < 3; i++) {
-        static const char *const files[] = {"checkpoints/10.safetensors", "checkpoints/20.safetensors",
-                                            "checkpoints/first.safetensors"};
-        assert_int_equal(unlink(path_in("unread", files[i])), 0);
-    }
-    verify("unread", true);
-    assert_string_equal(found("settings.ini", "settings.ini, line")->mend, "");
-}
-
-static void a_checkpoint_of_another_step_is_told(void **state)
-{
-    (void)state;
-    make_session("renamed");
-    assert_int_equal(
-        rename(path_in("renamed", "checkpoints/20.safetensors"), path_in("renamed", "checkpoints/30.safetensors")), 0);
-    verify("renamed", true);
-    found("checkpoints/30.safetensors", "it is of step 20");
-    assert_true(exists(path_in("renamed", "checkpoints/30.safetensors")));
-}
-
-static void a_checkpoint_of_another_network_is_told(void **state)
-{
-    (void)state;
-    make_session("swapped-in");
-    struct settings wider = settings;
-    assert_ok(settings_set(&wider, "stages", "16/4x1/2", &error), &error);
-    struct rig rig = make_rig(&wider, 1);
-    struct checkpoint_info info;
-    char *path = path_in("swapped-in", "checkpoints/20.safetensors");
-    assert_ok(checkpoint_read_info(path, &info, &error), &error);
-    assert_ok(checkpoint_save(path, rig.network, &info, &error), &error);
-    free_rig(&rig);
-    verify("swapped-in", true);
-    assert_int_equal(report.wrong, 1);
-    found("checkpoints/20.safetensors", "its tensors are not this network's");
-    assert_true(exists(path));
 }
 
 static void leftovers_are_removed(void **state)
@@ -509,12 +333,6 @@ static void any_bytes_are_looked_at(void **state)
     assert_int_equal(report.wrong, 0);
 }
 
-static int tear_down(void **state)
-{
-    verify_free(&report);
-    return folder_teardown(state);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -524,10 +342,6 @@ int main(void)
         cmocka_unit_test(damaged_lines_are_left_out),
         cmocka_unit_test(the_order_of_records_is_checked),
         cmocka_unit_test(logs_and_checkpoints_must_agree),
-        cmocka_unit_test(settings_must_be_those_of_the_checkpoints),
-        cmocka_unit_test(damaged_settings_are_written_anew),
-        cmocka_unit_test(a_checkpoint_of_another_step_is_told),
-        cmocka_unit_test(a_checkpoint_of_another_network_is_told),
         cmocka_unit_test(leftovers_are_removed),
         cmocka_unit_test(a_way_back_is_brought_to_its_end),
         cmocka_unit_test(what_the_network_reads_must_be_json),
@@ -537,5 +351,5 @@ int main(void)
         cmocka_unit_test(a_session_that_trains_is_left_alone),
         cmocka_unit_test(any_bytes_are_looked_at),
     };
-    return cmocka_run_group_tests(tests, folder_setup, tear_down);
+    return cmocka_run_group_tests(tests, folder_setup, verified_teardown);
 }
