@@ -173,6 +173,10 @@ int session_write_input(const struct session *session, const struct dataset *dat
 /* Records how the run ended, for the list; call it after trainer_join. `message` may be empty. */
 int session_end(struct session *session, enum trainer_state state, long step, const char *message, struct error *error);
 
+/* Removes a session and all that is in its folder, for good. -1 when a process trains it, and nothing has changed then.
+ */
+int session_remove(const struct settings *settings, const char *name, struct error *error);
+
 /* Replaces settings.ini after a resume changed settings (more epochs, other threads). */
 int session_update_settings(struct session *session, const struct settings *settings, struct error *error);
 

@@ -24,6 +24,8 @@ int session_claim(const struct settings *settings, const char *directory, char n
 bool session_is_unmade(const struct session_paths *paths);
 /* How the folder of a fork begins that is not whole yet. */
 #define SESSION_HIDDEN_FORK ".fork-"
+/* How that of a session begins which is being removed. */
+#define SESSION_HIDDEN_REMOVED ".removed-"
 /* Removes the folder of a session that has not begun, and all that is in it. */
 void session_discard(const struct session_paths *paths);
 

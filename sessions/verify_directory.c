@@ -8,13 +8,13 @@
 #include <unistd.h>
 
 /* False when some process has begun to use it, or has used it meanwhile. */
-static bool discard(const char *directory, const struct session_paths *paths, bool fork)
+static bool discard(const char *directory, const struct session_paths *paths, bool hidden)
 {
     const int guard = session_guard(directory); /* one that is new may not be locked yet */
     bool done = false;
     int lock;
     if (session_lock(paths, "", &lock, NULL) == 0) {
-        done = fork || session_is_unmade(paths);
+        done = hidden || session_is_unmade(paths);
         if (done)
             session_discard(paths); /* with the lock held */
         close(lock);
@@ -25,14 +25,14 @@ static bool discard(const char *directory, const struct session_paths *paths, bo
 
 /* Nobody makes it any more: what has its lock free and no settings was never a session. */
 static void tell_unmade(struct verify *verify, const char *directory, const struct session_paths *paths,
-                        const char *name, bool fork)
+                        const char *name, const char *what)
 {
-    if (session_is_locked(paths) || (verify->repair && !discard(directory, paths, fork)))
+    const bool hidden = name[0] == '.';
+    if (session_is_locked(paths) || (verify->repair && !discard(directory, paths, hidden)))
         return;
-    struct verify_finding *finding =
-        verify_add(verify, VERIFY_NOTE, name, "a %s that was never finished", fork ? "fork" : "session");
+    struct verify_finding *finding = verify_add(verify, VERIFY_NOTE, name, "%s", what);
     snprintf(finding->means, sizeof finding->means,
-             "the process that made it has died: there is nothing in it to go on from");
+             "the process that was at it has died: there is nothing in it to go on from");
     snprintf(finding->mend, sizeof finding->mend, "removes the folder");
     verify_mended(verify, finding, 0, NULL);
 }
@@ -63,11 +63,13 @@ static void look_at(struct verify *verify, const char *directory, const char *na
         access(paths.lock, F_OK) != 0)
         return;
     if (strncmp(name, SESSION_HIDDEN_FORK, strlen(SESSION_HIDDEN_FORK)) == 0)
-        tell_unmade(verify, directory, &paths, name, true);
+        tell_unmade(verify, directory, &paths, name, "a fork that was never finished");
+    else if (strncmp(name, SESSION_HIDDEN_REMOVED, strlen(SESSION_HIDDEN_REMOVED)) == 0)
+        tell_unmade(verify, directory, &paths, name, "what is left of a session that was removed");
     else if (session_check_name(name, NULL) || access(paths.settings, F_OK) == 0)
         return;
     else if (session_is_unmade(&paths))
-        tell_unmade(verify, directory, &paths, name, false);
+        tell_unmade(verify, directory, &paths, name, "a session that was never finished");
     else
         tell_lost(verify, &paths, name);
 }

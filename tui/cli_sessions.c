@@ -354,7 +354,8 @@ static const struct verb {
 } verbs[] = {{"list", 0, 0, "no name", ""},
              {"show", 1, 1, "the name of one session", ""},
              {"compare", 2, 8, "the names of 2 to 8 sessions", "png scale"},
-             {"verify", 0, 63, "names of sessions, or all", "repair"}};
+             {"verify", 0, 63, "names of sessions, or all", "repair"},
+             {"rm", 1, 63, "names of sessions", "yes"}};
 
 static const struct verb *find_verb(const char *name)
 {
@@ -368,7 +369,7 @@ static int check_verb(const struct cli *cli, const struct verb *verb, struct err
 {
     const int count = cli->operand_count > 0 ? cli->operand_count - 1 : 0;
     if (!verb)
-        return error_set(error, "%.60s: must be list, show, compare or verify", cli->operands[0]);
+        return error_set(error, "%.60s: must be list, show, compare, verify or rm", cli->operands[0]);
     if (count > 0 && verb->most == 0)
         return error_set(error, "%s takes no name: `nfbench sessions show %.100s`?", verb->name, cli->operands[1]);
     if (count < verb->least || count > verb->most)
@@ -393,5 +394,7 @@ enum cli_status cli_sessions(struct cli *cli)
         return cli_sessions_compare(cli, names, count);
     if (strcmp(verb->name, "verify") == 0)
         return cli_sessions_verify(cli, names, count);
+    if (strcmp(verb->name, "rm") == 0)
+        return cli_sessions_remove(cli, names, count);
     return list(cli);
 }

@@ -8,5 +8,7 @@
 enum cli_status cli_sessions_verify(struct cli *cli, char **names, int count);
 /* Side by side, 2 to COMPARE_MOST (compare.h). */
 enum cli_status cli_sessions_compare(struct cli *cli, char **names, int count);
+/* For good, after a question or --yes. */
+enum cli_status cli_sessions_remove(struct cli *cli, char **names, int count);
 
 #endif

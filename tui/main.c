@@ -168,8 +168,8 @@ static const struct cli_command commands[] = {
      .options = {{"steps", "N", "steps a repeat (5)"}, {"repeats", "N", "repeats (5)"}},
      .main = cli_bench},
     {.name = "sessions",
-     .operands = "[list | show SESSION | compare SESSION... | verify [SESSION...]]",
-     .summary = "lists the sessions, shows one, compares some, or verifies what is on the disk",
+     .operands = "[list | show SESSION | compare SESSION... | verify [SESSION...] | rm SESSION...]",
+     .summary = "lists the sessions, shows one, compares some, verifies what is on the disk, or removes some",
      .about =
          "compare takes 2 to 8 sessions: the settings that differ, the commands that changed them, what came of it. "
          "verify reads all of the sessions that are named, or of every one (all): checkpoints by their SHA-256, logs "
@@ -178,7 +178,8 @@ static const struct cli_command commands[] = {
      .settings = "sessions-dir json",
      .options = {{"png", "FILE", "compare: the curves of all as a picture"},
                  {"scale", "N", "compare: pixels of the picture: 1 to 4 times its size (2)"},
-                 {"repair", NULL, "verify: mend what can be mended"}},
+                 {"repair", NULL, "verify: mend what can be mended"},
+                 {"yes", NULL, "rm: do not ask"}},
      .max_operands = 64,
      .main = cli_sessions},
     {.name = "doctor",

@@ -174,7 +174,7 @@ static void test_operands(void **state)
     expect_usage_error("test a b", "'b'");
     expect_usage_error("import", "FILE");
     expect_usage_error("import x.safetensors", "--preset");
-    expect_usage_error("sessions frobnicate", "list, show, compare or verify");
+    expect_usage_error("sessions frobnicate", "list, show, compare, verify or rm");
     expect_usage_error("sessions show", "name");
     expect_usage_error("sessions list a", "show a");
 }

@@ -156,7 +156,7 @@ static void what_cannot_be_compared_is_said(void **state)
     assert_non_null(strstr(run_expecting(1, "sessions compare base nothing")->err, "there is no session"));
     assert_non_null(strstr(run_expecting(1, "sessions compare base child base")->err, "session base is named twice"));
     assert_non_null(strstr(run_expecting(2, "sessions list --repair")->err, "--repair means nothing to sessions list"));
-    assert_non_null(strstr(run_expecting(2, "sessions judge")->err, "must be list, show, compare or verify"));
+    assert_non_null(strstr(run_expecting(2, "sessions judge")->err, "must be list, show, compare, verify or rm"));
 }
 
 /* ---- Families ---- */

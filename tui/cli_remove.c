@@ -1,0 +1,99 @@
+/* `nfbench sessions rm`: takes sessions away, when the person has said so twice. */
+#include "tui/cli_sessions.h"
+
+#include "sessions/session.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* What would go, in a line. */
+static int describe(const struct cli *cli, const char *name, char *text, size_t size, struct error *error)
+{
+    struct session *session;
+    struct session_summary summary;
+    if (session_open(&cli->settings, name, SESSION_READ, &session, error) != 0)
+        return -1;
+    session_summarize(session, &summary);
+    snprintf(text, size, "%s, %s, step %ld, with all its checkpoints", session_path(session), summary.state,
+             summary.step);
+    const bool locked = summary.locked;
+    session_close(session);
+    return locked ? error_set(error, "session %s is being trained: end the run first", name) : 0;
+}
+
+/* Its forks stay whole, but nobody can make the steps again that lie before them. */
+static void note_forks(const struct cli *cli, const char *name)
+{
+    struct session_summary *rows = NULL;
+    char note[CLI_VALUE_SIZE + 2 * SESSION_NAME_SIZE];
+    int count = 0;
+    if (sessions_list(&cli->settings, &rows, &count, NULL) != 0)
+        return;
+    for (int i = 0; i < count; i++)
+        if (strcmp(rows[i].parent, name) == 0) {
+            snprintf(note, sizeof note,
+                     "%s is a fork of %s: it stays, and its steps up to %ld are on record there alone", rows[i].name,
+                     name, rows[i].parent_step);
+            cli_note(note);
+        }
+    free(rows);
+}
+
+/* Anything but a yes is a no. */
+static bool says_yes(void)
+{
+    char line[CLI_VALUE_SIZE] = "";
+    const bool answered = fgets(line, sizeof line, stdin) != NULL;
+    return answered && tolower((unsigned char)line[0]) == 'y';
+}
+
+/* All are looked at before the first goes. */
+static int ask(const struct cli *cli, char **names, int count, bool *agreed, struct error *error)
+{
+    const bool sure = cli_value(cli, "yes") != NULL;
+    char text[SETTINGS_PATH_SIZE + 2 * CLI_VALUE_SIZE];
+    for (int i = 0; i < count; i++) {
+        if (describe(cli, names[i], text, sizeof text, error) != 0)
+            return -1;
+        if (!sure)
+            fprintf(stderr, "%s\n", text);
+        note_forks(cli, names[i]);
+    }
+    if (!sure)
+        fprintf(stderr, "remove %s for good? [y/N] ", count == 1 ? "it" : "these");
+    *agreed = sure || says_yes();
+    return 0;
+}
+
+enum cli_status cli_sessions_remove(struct cli *cli, char **names, int count)
+{
+    struct error error;
+    bool agreed;
+    if (!cli_value(cli, "yes") && (cli->settings.json || !isatty(STDIN_FILENO))) {
+        error_set(&error, "rm asks before it removes, and there is no terminal to ask on: --yes removes at once");
+        return cli_usage(cli, &error);
+    }
+    if (ask(cli, names, count, &agreed, &error) != 0)
+        return cli_failed(cli, &error);
+    if (!agreed) {
+        error_set(&error, "nothing was removed");
+        return cli_failed(cli, &error);
+    }
+    json_t *removed = json_array();
+    enum cli_status status = CLI_DONE;
+    for (int i = 0; i < count && status == CLI_DONE; i++) {
+        if (session_remove(&cli->settings, names[i], &error) != 0)
+            status = cli_failed(cli, &error);
+        else if (cli->settings.json)
+            json_array_append_new(removed, cli_json_text(names[i]));
+        else
+            printf("removed %s\n", names[i]);
+    }
+    if (status == CLI_DONE && cli->settings.json)
+        return cli_print_json(cli, json_pack("{s:o}", "removed", removed));
+    json_decref(removed);
+    return status;
+}
