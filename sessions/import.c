@@ -5,6 +5,9 @@
 #include "sessions/session_internal.h"
 #include "sessions/tensors.h"
 
+#include <stdio.h>
+#include <string.h>
+
 int import_classes(const char *path, int *classes, struct error *error)
 {
     struct safetensors *file;
@@ -16,6 +19,48 @@ int import_classes(const char *path, int *classes, struct error *error)
         result = error_set(error, "cannot import %s: it has no head.weight of shape (classes, width)", path);
     else
         *classes = (int)head->dims[0];
+    safetensors_close(file);
+    return result;
+}
+
+static int take_network(const struct settings *kept, struct settings *settings, struct error *error)
+{
+    const struct settings given = *settings;
+    const struct setting *row;
+    settings->model = kept->model;
+    if (!settings_given(&given, "normalize"))
+        settings->train.normalize = kept->train.normalize;
+    for (int i = 0; (row = settings_row(i)); i++) {
+        char value[SETTINGS_VALUE_SIZE];
+        if (strcmp(row->section, "model") != 0 || !settings_given(&given, row->name))
+            continue;
+        settings_get(&given, row, value);
+        if (settings_set(settings, row->name, value, error))
+            return -1;
+    }
+    return settings_validate(settings, error);
+}
+
+int import_network(const char *path, struct settings *settings, bool *known, struct error *error)
+{
+    struct safetensors *file;
+    struct settings kept;
+    *known = false;
+    if (safetensors_open(path, &file, NULL))
+        return 0;
+    const char *text = safetensors_metadata(file, "settings.ini");
+    FILE *stream = NULL;
+    int result = 0;
+    if (text) {
+        *known = true;
+        stream = fmemopen((void *)text, strlen(text), "r");
+        result = stream ? 0 : file_failed(error, "read", path);
+        if (result == 0 && (settings_default(&kept, error) || settings_read_stream(&kept, stream, path, error) ||
+                            take_network(&kept, settings, error)))
+            result = error_prefix(error, "the settings in the file");
+    }
+    if (stream)
+        fclose(stream);
     safetensors_close(file);
     return result;
 }

@@ -8,6 +8,10 @@
 /* The number of classes of the network in the file (the rows of head.weight), for model.classes. */
 int import_classes(const char *path, int *classes, struct error *error);
 
+/* What the network in the file is, where the file says it, as those of an nfbench do: into settings->model and the
+ * normalisation of its images, but for what was given. `known` is false where it does not, or cannot be opened. */
+int import_network(const char *path, struct settings *settings, bool *known, struct error *error);
+
 /* Loads all parameters of the network from the file; nothing is loaded unless all fit. The error lists what is missing,
  * unexpected or of another shape. Averages (EMA), where the network keeps them, start as the weights; "momentum." and
  * "ema." tensors of a checkpoint of our own are passed over, and so is PyTorch's num_batches_tracked. */

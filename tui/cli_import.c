@@ -75,7 +75,10 @@ enum cli_status cli_import(struct cli *cli)
     struct network *network = NULL;
     struct session *session = NULL;
     enum cli_status status = CLI_DONE;
-    if (!settings_given(&cli->settings, "preset") && !settings_given(&cli->settings, "stages")) {
+    bool known = settings_given(&cli->settings, "preset") || settings_given(&cli->settings, "stages");
+    if (!known && import_network(cli->operands[0], &cli->settings, &known, &error) != 0)
+        return cli_failed(cli, &error);
+    if (!known) {
         error_set(&error, "say which network the file is of: --preset NAME (or --family, --stem and --stages)");
         return cli_usage(cli, &error);
     }

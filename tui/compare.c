@@ -299,7 +299,8 @@ static int count_parted(const struct comparison *comparison, const struct settin
     return count;
 }
 
-/* The settings that differ, those first that tell all sessions apart: a legend may have no room for more. */
+/* The settings that differ, those first that tell all sessions apart: a legend may have no room for more. How long they
+ * are to train tells nothing that the curves do not. */
 static int order_settings(const struct comparison *comparison, const struct setting *rows[ROWS])
 {
     bool apart[COMPARE_MOST][COMPARE_MOST] = {{false}};
@@ -309,7 +310,8 @@ static int order_settings(const struct comparison *comparison, const struct sett
     for (int first = 0; first < count; first++) {
         int best = first, most = 0;
         for (int i = first; i < count; i++) {
-            const int parted = count_parted(comparison, rows[i], apart, false);
+            const bool length = strcmp(rows[i]->name, "steps") == 0 || strcmp(rows[i]->name, "epochs") == 0;
+            const int parted = length ? 0 : count_parted(comparison, rows[i], apart, false);
             best = parted > most ? i : best;
             most = parted > most ? parted : most;
         }

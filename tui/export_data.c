@@ -2,6 +2,7 @@
 #include "tui/export_data.h"
 
 #include "sessions/csv.h"
+#include "sessions/fields.h"
 #include "sessions/tensorboard.h"
 #include "sessions/tensors.h"
 #include "tui/run.h"
@@ -34,14 +35,23 @@ static int save_weights(const struct export_source *source, struct network *netw
     char note[256];
     if (measure_load(source->session, &source->checkpoint, network, &state, note, error) != 0)
         return -1;
+    struct text settings = {0};
+    if (settings_format(session_settings(source->session), &settings, error) != 0) {
+        free(settings.data);
+        return -1;
+    }
     char *caption = export_caption(session_name(source->session), state.step, &source->settings);
     const bool averaged = source->settings.train.ema > 0;
-    const struct metadata metadata[] = {
-        {"format", "pt"}, {"nfbench:session", caption}, {"weights", averaged ? "averaged" : "raw"}};
-    const int result = caption ? tensors_save(path, network, averaged ? TENSORS_AVERAGED : TENSORS_VALUES, metadata,
-                                              sizeof metadata / sizeof *metadata, error)
-                               : error_set(error, "out of memory");
+    const struct metadata metadata[] = {{"format", "pt"},
+                                        {"nfbench:session", caption},
+                                        {"weights", averaged ? "averaged" : "raw"},
+                                        {"settings.ini", settings.data}};
+    const int result = caption && !settings.failed
+                           ? tensors_save(path, network, averaged ? TENSORS_AVERAGED : TENSORS_VALUES, metadata,
+                                          sizeof metadata / sizeof *metadata, error)
+                           : error_set(error, "out of memory");
     free(caption);
+    free(settings.data);
     return result;
 }
 

@@ -124,7 +124,8 @@ static const struct cli_command commands[] = {
     {.name = "import",
      .operands = "FILE.safetensors",
      .summary = "makes a session of weights under the names of PyTorch's reference network",
-     .about = "--preset says which network the file is of; training settings are for a later `nfbench resume`.",
+     .about = "--preset says which network the file is of, where nfbench did not write it; training settings are for a "
+              "later `nfbench resume`.",
      .settings = RUN_SETTINGS,
      .min_operands = 1,
      .max_operands = 1,
