@@ -247,6 +247,22 @@ int metrics_log_replace(struct metrics_log *log, const char *data, size_t size, 
     return result;
 }
 
+/* How many of the lines that follow, of which the first is number `i`, reach to the last that can be read and is past:
+ * damaged ones among them are past, too. -1: out of memory. */
+static long count_sure(struct log_lines lines, long i, long known, const struct training_state *state)
+{
+    const char *line;
+    size_t length;
+    long sure = known;
+    for (; (line = log_lines_next(&lines, &length)); i++) {
+        const int past = record_checksum_fits(line, length) ? is_past(line, length, i < known, state) : 0;
+        if (past < 0)
+            return -1;
+        sure = past && i >= sure ? i + 1 : sure;
+    }
+    return sure;
+}
+
 /* Of the log's lines those that are past, or those that are not, each with its newline; freed by the caller. `all`: the
  * size of the whole log; `damaged`: how many there are of these. */
 static int pick_lines(const struct metrics_log *log, const struct training_state *state, long known, bool past,
@@ -259,10 +275,14 @@ static int pick_lines(const struct metrics_log *log, const struct training_state
     if (log_lines_load(log->path, &lines, error))
         return -1;
     char *to = lines.data; /* written over what was read */
+    long sure = -1;        /* not counted yet: only a damaged line asks for it */
     *damaged = 0;
     for (long i = 0; is >= 0 && (line = log_lines_next(&lines, &length)); i++) {
-        is = is_past(line, length, i < known, state);
-        *damaged += !record_checksum_fits(line, length);
+        const bool unread = !record_checksum_fits(line, length);
+        if (unread && sure < 0)
+            sure = count_sure(lines, i + 1, known, state);
+        is = unread && sure < 0 ? -1 : is_past(line, length, i < (unread ? sure : known), state);
+        *damaged += unread;
         if (is < 0 || (is > 0) != past)
             continue;
         memmove(to, line, length);

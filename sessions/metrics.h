@@ -50,7 +50,9 @@ struct metrics {
     char end_state[16]; /* how the last run of the session ended; empty: it did not say */
     char end_message[METRICS_MESSAGE_SIZE];
     bool imported;     /* the session says that its weights came from a file */
+    long first_step;   /* the least that a record has */
     long last_step;    /* the newest record's */
+    bool any;          /* there are records at all */
     int damaged_lines; /* passed over */
     int format;        /* the highest that a start tells of */
 };
@@ -78,7 +80,8 @@ int metrics_log_count(struct metrics_log *log, long *lines, struct error *error)
 /* Goes back to a state, saved when `known` commands were recorded: drops every record behind its step (the file is
  * replaced by a rename); of the commands at the step itself those that changed the training and are not among the first
  * `known`, of the epochs' records those whose results the state does not have. Damaged lines among the first `known`
- * stay, so that older checkpoints count right. */
+ * stay, so that older checkpoints count right, and those before a record that stays: only session_verify takes them
+ * out, and keeps the file. */
 int metrics_log_cut(struct metrics_log *log, const struct training_state *state, long known, struct error *error);
 /* The lines that it would drop, freed by the caller. */
 int metrics_log_behind(const struct metrics_log *log, const struct training_state *state, long known, char **lines,
@@ -111,6 +114,9 @@ struct metrics_place {
 int metrics_read_on(const char *path, struct metrics_place *place, bool *replaced, struct metrics *out,
                     struct error *error);
 void metrics_free(struct metrics *metrics);
+/* A remark in the place of a command whose record is gone; `record` has its step. And whether one is such. */
+void command_lost(struct command_record *record);
+bool command_is_lost(const struct command_record *record);
 /* The remark of a COMMAND_NOTE. */
 const char *command_noted(const struct command *command);
 

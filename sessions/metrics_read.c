@@ -5,6 +5,7 @@
 #include "sessions/metrics_record.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -57,9 +58,16 @@ static int keep_state(struct metrics *out, const struct state_record *state)
     return state->has_platform ? append(&out->starts, &out->start_count, &start, sizeof start) : 0;
 }
 
+static void note_first(struct metrics *out, long step)
+{
+    out->first_step = out->any && out->first_step < step ? out->first_step : step;
+    out->any = true;
+}
+
 static int keep_record(struct metrics *out, const struct record *record)
 {
     long step = record_step(record);
+    note_first(out, step);
     out->last_step = step > out->last_step ? step : out->last_step;
     switch (record->kind) {
     case RECORD_STEP:
@@ -101,6 +109,9 @@ static int read_records(const char *path, bool all, struct metrics *out, struct 
         if (all || !(record_is_kind(RECORD_STEP, line, length) || record_is_kind(RECORD_PROBE, line, length))) {
             result = take_line(line, length, out);
         } else if (record_is_kind(RECORD_STEP, line, length)) {
+            struct record first;
+            if (!out->any && record_read(line, length, false, &first))
+                note_first(out, record_step(&first));
             newest = line;
             newest_length = length;
         }
@@ -183,6 +194,20 @@ void metrics_free(struct metrics *metrics)
     free(metrics->findings);
     free(metrics->starts);
     memset(metrics, 0, sizeof *metrics);
+}
+
+static const char lost_text[] = "note a command stood here whose record is lost";
+
+void command_lost(struct command_record *record)
+{
+    record->command.kind = COMMAND_NOTE;
+    snprintf(record->command.text, sizeof record->command.text, "%s", lost_text);
+    snprintf(record->outcome, sizeof record->outcome, "it cannot be read");
+}
+
+bool command_is_lost(const struct command_record *record)
+{
+    return !record->ok && strcmp(record->command.text, lost_text) == 0;
 }
 
 const char *command_noted(const struct command *command)

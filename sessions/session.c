@@ -255,14 +255,25 @@ bool session_entry_matches(const struct checkpoint_entry *entry, long which)
     return which == CHECKPOINT_LATEST || entry->step == which;
 }
 
+/* A process that died before the first checkpoint was saved had made no step yet. */
+static bool has_not_begun(const struct session *session)
+{
+    struct metrics metrics = {0};
+    const bool read = session_metrics(session, &metrics, NULL) == 0;
+    const bool begun = !read || metrics.last_step > 0 || metrics.damaged_lines > 0 || metrics.imported;
+    metrics_free(&metrics);
+    return !begun;
+}
+
 static int no_checkpoint(const struct session *session, long which, struct error *error)
 {
     if (which >= 0)
         return error_set(error, "session %s has no checkpoint at step %ld", session->name, which);
-    return error_set(error, "session %s has no checkpoint%s yet", session->name,
+    return error_set(error, "session %s has no checkpoint%s%s", session->name,
                      which == CHECKPOINT_BEST   ? " that was the best"
                      : which == CHECKPOINT_GOOD ? " that is good"
-                                                : "");
+                                                : "",
+                     has_not_begun(session) ? " yet" : ": `nfbench sessions verify` looks at what there is");
 }
 
 static void compare_settings(const struct session *session, const struct checkpoint_info *info, char note[256])
@@ -356,16 +367,6 @@ int session_load(struct session *session, long which, struct network *network, s
     return result;
 }
 
-/* A process that died before the first checkpoint was saved had made no step yet. */
-static bool has_not_begun(const struct session *session)
-{
-    struct metrics metrics = {0};
-    const bool read = session_metrics(session, &metrics, NULL) == 0;
-    const bool begun = !read || metrics.last_step > 0 || metrics.damaged_lines > 0 || metrics.imported;
-    metrics_free(&metrics);
-    return !begun;
-}
-
 static int begin_anew(struct session *session, struct network *network, struct training_state *state, char note[256],
                       struct error *error)
 {
@@ -401,7 +402,7 @@ int session_resume(struct session *session, long which, struct network *network,
     free(entries);
     if (result || metrics_log_cut(session->metrics, &info.state, 0, error) ||
         session_undo_commands(session, &info.state, info.commands, note, error) ||
-        session_log_start(session, info.state.step, error))
+        session_mend_gaps(session, &info, note, error) || session_log_start(session, info.state.step, error))
         return -1;
     note_damaged_lines(session, note);
     *state = info.state;

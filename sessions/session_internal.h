@@ -1,5 +1,6 @@
 /* Inside sessions/: what the files of a session share: session.c (the folder), session_sink.c (what the trainer
- * reports, and reads back), session_back.c (going back, and checkpoints with a name), session_board.c (TensorBoard). */
+ * reports, and reads back), session_back.c (going back, and checkpoints with a name), session_gaps.c (what is missing),
+ * session_board.c (TensorBoard). */
 #ifndef NFBENCH_SESSIONS_SESSION_INTERNAL_H
 #define NFBENCH_SESSIONS_SESSION_INTERNAL_H
 
@@ -61,6 +62,12 @@ enum { SESSION_NOTE_SIZE = 256 };
 #define SESSION_UNDONE "undone.jsonl"
 int session_undo_commands(struct session *session, const struct training_state *state, long known,
                           char note[SESSION_NOTE_SIZE], struct error *error);
+/* session_gaps.c. Adds to the note what the logs lack of the checkpoint's past, and puts remarks in the places of
+ * commands that are gone. */
+int session_mend_gaps(const struct session *session, const struct checkpoint_info *info, char note[256],
+                      struct error *error);
+/* Whether a log is without its beginning, where the run has come to a step. */
+bool session_lacks_beginning(const struct metrics *metrics, long step, int log_every);
 
 /* session_back.c. Begins to go to a state: its checkpoint stands on the disk, and the logs are what they were there.
  * `name`: see trainer_sink's on_rollback. */

@@ -38,7 +38,7 @@ static const char *state_name(const struct session_summary *summary, const struc
         return metrics->end_state;
     if (summary->locked)
         return "training";
-    return metrics->last_step > 0 || *metrics->end_state ? "interrupted" : "new";
+    return summary->step > 0 || *metrics->end_state ? "interrupted" : "new";
 }
 
 static void stamp_file(const char *path, struct timespec *written, long long *size)

@@ -266,6 +266,32 @@ static void check_epochs(struct verify *verify)
              "records are lost: charts end early; the run itself goes on from its checkpoint to the bit");
 }
 
+/* A log that was lost is begun anew by the next resume. */
+static void check_beginning(struct verify *verify)
+{
+    const struct log_facts *facts = &verify->metrics;
+    const struct metrics metrics = {
+        .damaged_lines = facts->damaged > 0, .any = facts->last_step >= 0, .first_step = facts->first_step};
+    if (!verify->settings_known ||
+        !session_lacks_beginning(&metrics, verify->newest.state.step, verify->settings.train.log_every))
+        return;
+    struct verify_finding *finding = verify_add(
+        verify, was_set_aside(verify->paths.metrics) ? VERIFY_NOTE : VERIFY_WRONG, "metrics.jsonl",
+        "no record is there from before step %ld", metrics.any ? metrics.first_step : verify->newest.state.step + 1);
+    snprintf(finding->means, sizeof finding->means, "charts and tables lack them; the run itself goes on to the bit");
+}
+
+static void check_lost_commands(struct verify *verify)
+{
+    const long lost = verify->commands.lost;
+    if (!lost)
+        return;
+    struct verify_finding *finding =
+        verify_add(verify, VERIFY_NOTE, "commands.jsonl", "%ld command%s of the run %s lost", lost,
+                   lost == 1 ? "" : "s", lost == 1 ? "is" : "are");
+    snprintf(finding->means, sizeof finding->means, "remarks stand there; the run cannot be replayed to its end");
+}
+
 /* Where a run went back, or a fork began, the best may be one that was left behind there. */
 static void check_best(struct verify *verify)
 {
@@ -308,6 +334,8 @@ void verify_agreement(struct verify *verify)
         return;
     }
     check_epochs(verify);
+    check_beginning(verify);
+    check_lost_commands(verify);
     check_best(verify);
     check_behind(verify);
 }

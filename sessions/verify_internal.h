@@ -9,12 +9,14 @@
 struct log_facts {
     bool there;
     long lines, damaged;
-    long last_step; /* of any record; -1: none */
-    long epochs;    /* that have ended, by the records */
-    long best_step; /* of the newest epoch record that was the best so far; -1: none */
-    bool went_back; /* a command has taken the run back, or to a checkpoint with a name */
-    long *steps;    /* (lines) of commands.jsonl: the step of each; -1: damaged */
-    bool *changes;  /* (lines) ... whether it changes the training */
+    long lost;       /* remarks in the places of commands that are gone */
+    long first_step; /* the least that a record has, where there is one */
+    long last_step;  /* of any record; -1: none */
+    long epochs;     /* that have ended, by the records */
+    long best_step;  /* of the newest epoch record that was the best so far; -1: none */
+    bool went_back;  /* a command has taken the run back, or to a checkpoint with a name */
+    long *steps;     /* (lines) of commands.jsonl: the step of each; -1: damaged */
+    bool *changes;   /* (lines) ... whether it changes the training */
 };
 
 struct verify {

@@ -65,12 +65,15 @@ static void take_command(struct walk *walk, const struct command_record *record)
     if (record->step < walk->step)
         note_disorder(walk, "a command of step", record->step, walk->step);
     walk->step = record->step;
+    walk->facts->lost += command_is_lost(record);
     walk->facts->went_back = walk->facts->went_back || record->command.kind == COMMAND_ROLLBACK;
 }
 
 static void take_record(struct walk *walk, const struct record *record)
 {
     const long step = record_step(record);
+    if (walk->facts->last_step < 0 || step < walk->facts->first_step)
+        walk->facts->first_step = step;
     walk->facts->last_step = step > walk->facts->last_step ? step : walk->facts->last_step;
     if (record->kind == RECORD_STEP)
         take_step(walk, &record->step);
@@ -128,8 +131,7 @@ static void take_line(struct walk *walk, const char *line, size_t length)
 static void add_substitute(struct text *text, long step)
 {
     struct command_record record = {.step = step, .command = {.kind = COMMAND_NOTE}};
-    snprintf(record.command.text, sizeof record.command.text, "note a command stood here whose line was damaged");
-    snprintf(record.outcome, sizeof record.outcome, "it cannot be read");
+    command_lost(&record);
     record_write(RECORD_COMMAND, &record, text);
 }
 

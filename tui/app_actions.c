@@ -57,7 +57,11 @@ static int act_trainer(struct app *app, const struct action *action, struct erro
         return -1;
     note_asked(&app->scene, &command);
     memcpy(app->asked_text, command.text, sizeof(app->asked_text));
-    app_notice(app, ROLE_DIM, "%s: after this step", action->text);
+    const bool waits = app->scene.snapshot.state == TRAINER_WAITING;
+    app_notice(app, ROLE_DIM, "%s: %s", action->text,
+               !waits                           ? "after this step"
+               : command.kind == COMMAND_RESUME ? "the disk is tried again"
+                                                : "when there is room on the disk");
     return 0;
 }
 

@@ -119,7 +119,7 @@ static int command(const struct fork *fork, const struct command *command, struc
         nanosleep(&tick, NULL);
     }
     progress_close(&progress);
-    if (result == 0 && command->kind == COMMAND_BACK)
+    if (result == 0 && command->kind != COMMAND_FORK)
         fprintf(stderr, "%s\n", event.command.outcome);
     return result;
 }
