@@ -345,7 +345,7 @@ void app_follow_run(struct app *app)
     if (now.state == TRAINER_WAITING && app->scene.snapshot.state != TRAINER_WAITING)
         app_notice(app, ROLE_BAD, "the disk is full: training waits for room; resume tries again at once");
     if (now.state != TRAINER_WAITING && app->scene.snapshot.state == TRAINER_WAITING && !trainer_has_ended(now.state))
-        app_notice(app, ROLE_GOOD, "there is room again: training goes on");
+        app_notice(app, ROLE_GOOD, "the disk has room again");
     if (now.steps_per_epoch != app->scene.snapshot.steps_per_epoch)
         curves_set_epoch(app->scene.curves, (double)now.steps_per_epoch);
     if (memcmp(&now, &app->scene.snapshot, sizeof(now)) != 0) {
