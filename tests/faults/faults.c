@@ -323,7 +323,7 @@ void session_copy(const char *from, const char *to)
     folder_copy(folder, target);
 }
 
-void session_remove(const char *session)
+void session_wipe(const char *session)
 {
     shell("rm -rf '%s'", session_folder(session));
 }

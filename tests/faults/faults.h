@@ -71,7 +71,7 @@ void assert_resumes(const char *session, struct place place);
 
 bool session_is_there(const char *session);
 void session_copy(const char *from, const char *to);
-void session_remove(const char *session);
+void session_wipe(const char *session);
 
 /* Fails the test when the command does. */
 void shell(const char *format, ...) __attribute__((format(printf, 1, 2)));

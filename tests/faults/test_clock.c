@@ -84,7 +84,7 @@ static void a_run_whose_calendar_jumps_is_the_same(void **state)
         assert_same_course("jump", "long");
         assert_durations("jump");
         assert_no_negative_time(run_expecting(0, "sessions show jump")->out);
-        session_remove("jump");
+        session_wipe("jump");
         assert_int_equal(unlink(process_path("now")), 0);
     }
     trial[0] = '\0';
@@ -165,7 +165,7 @@ static void the_screen_shows_no_time_below_nothing(void **state)
         assert_int_equal(kill(pty_pid(), SIGTERM), 0);
         (void)pty_status();
         assert_durations("screen");
-        session_remove("screen");
+        session_wipe("screen");
         assert_int_equal(unlink(process_path("now")), 0);
     }
     trial[0] = '\0';

@@ -294,7 +294,7 @@ static long read_of_checkpoint(void)
 static const struct outcome *resume_with_failing_reads(long at, bool forever, int status)
 {
     const struct shim shim = {.calls = "read", .at = at, .error = EIO, .forever = forever};
-    session_remove("s");
+    session_wipe("s");
     session_copy("whole", "s");
     shim_load(&shim);
     const struct outcome *outcome = run_expecting(status, "resume s --epochs 6");
@@ -316,7 +316,7 @@ static void a_checkpoint_that_the_disk_does_not_give_is_not_taken_for_damaged(vo
     const struct place place = session_place("s");
     assert_int_equal(place.saved, FAULTS_STEPS);
     assert_int_equal(place.logged, FAULTS_STEPS);
-    session_remove("s");
+    session_wipe("s");
 }
 
 int main(void)

@@ -40,7 +40,7 @@ static void try_save(const struct call *calls, long count)
         assert_same_course("killed", "whole");
     } else
         assert_resumes("killed", session_place("killed"));
-    session_remove("killed");
+    session_wipe("killed");
 }
 
 static void a_run_that_is_killed_inside_a_save_resumes_to_the_bit(void **state)
@@ -50,7 +50,7 @@ static void a_run_that_is_killed_inside_a_save_resumes_to_the_bit(void **state)
     shim_load(&(struct shim){.log = "calls"});
     run_expecting(0, TRAIN);
     shim_unload();
-    session_remove("killed");
+    session_wipe("killed");
     struct call *calls = shim_calls("calls", &count);
     for (int i = faults_count(30, 300); i > 0; i--)
         try_save(calls, count);
@@ -84,7 +84,7 @@ static int try_run(long span, int most)
     if (!session_is_there("killed"))
         run_expecting(0, TRAIN);
     assert_resumes("killed", session_place("killed"));
-    session_remove("killed");
+    session_wipe("killed");
     return kills;
 }
 
@@ -94,7 +94,7 @@ static void a_run_that_is_killed_at_any_instant_resumes_to_the_bit(void **state)
     const long begin = faults_microseconds();
     run_expecting(0, TRAIN);
     const long span = faults_microseconds() - begin;
-    session_remove("killed");
+    session_wipe("killed");
     for (int left = faults_count(70, 700); left > 0;)
         left -= try_run(span, left);
     trial[0] = '\0';

@@ -33,7 +33,7 @@ static void make_half(void)
     long count, at = 0;
     shim_load(&(struct shim){.log = "calls", .calls = "write"});
     run_expecting(0, "train " FAULTS_RUN "--session half");
-    session_remove("half");
+    session_wipe("half");
     struct call *calls = shim_calls("calls", &count);
     while (at < count && !strstr(calls[at].path, "/18.safetensors"))
         at++;
@@ -78,7 +78,7 @@ static long drop_repeated(struct call *calls, long count, long *numbers)
 
 static void prepare(const struct deed *deed)
 {
-    session_remove("victim");
+    session_wipe("victim");
     if (deed->from)
         session_copy(deed->from, "victim");
 }
@@ -196,7 +196,7 @@ static void a_screen_that_is_killed_leaves_a_session_that_goes_on(void **state)
     for (int i = faults_count(5, 50); i > 0; i--) {
         const long until = faults_microseconds() + faults_random(600000);
         snprintf(trial, sizeof trial, "the screen, killed at %ld us", until);
-        session_remove("victim");
+        session_wipe("victim");
         pty_start(80, 24, "", arguments);
         while (faults_microseconds() < until)
             (void)pty_take(1);

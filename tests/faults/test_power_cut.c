@@ -20,7 +20,7 @@ static int remove_session(void **state)
 {
     (void)state;
     shim_unload();
-    session_remove("s");
+    session_wipe("s");
     return 0;
 }
 
@@ -192,7 +192,7 @@ static int writes_to(const char *end, long *numbers, int most)
     shim_load(&(struct shim){.log = "calls", .calls = "write"});
     run_expecting(0, "train " FAULTS_RUN "--session s");
     shim_unload();
-    session_remove("s");
+    session_wipe("s");
     struct call *calls = shim_calls("calls", &count);
     for (long i = 0; i < count; i++)
         if (ends_in(calls[i].path, end) && found < most)
@@ -218,7 +218,7 @@ static void a_checkpoint_that_reads_otherwise_than_it_was_written_replaces_none(
         const struct place place = session_place("s");
         assert_int_equal(place.saved, 8);
         assert_resumes("s", place);
-        session_remove("s");
+        session_wipe("s");
     }
     trial[0] = '\0';
 }
@@ -274,7 +274,7 @@ static void a_way_back_that_lacks_room_is_gone_to_its_end(void **state)
             fail_msg("nothing is said of it: %s", outcome->err);
         assert_same_course("s", "expected");
         run_expecting(0, "sessions verify s");
-        session_remove("s");
+        session_wipe("s");
     }
     assert_true(seen >= 10);
     free(calls);

@@ -55,7 +55,7 @@ static int tear_down(void **state)
 
 static void prepare(const struct phase *phase)
 {
-    session_remove("victim");
+    session_wipe("victim");
     if (phase->from)
         session_copy(phase->from, "victim");
 }
@@ -173,7 +173,7 @@ static void a_screen_that_is_told_to_end_saves_and_leaves(void **state)
         const long until = faults_microseconds() + faults_random(500000);
         const int signal = faults_random(2) ? SIGTERM : SIGHUP;
         snprintf(trial, sizeof trial, "the screen, signal %d", signal);
-        session_remove("victim");
+        session_wipe("victim");
         pty_start(80, 24, "", arguments);
         while (faults_microseconds() < until)
             (void)pty_take(1);

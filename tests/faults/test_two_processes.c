@@ -99,11 +99,11 @@ static void two_that_start_at_once_do_not_mix(void **state)
     for (int i = faults_count(3, 100); i > 0; i--) {
         assert_int_equal(race("train " FAULTS_RUN "--session race", "train " FAULTS_RUN "--session race"), 1);
         assert_same_course("race", "whole");
-        session_remove("race");
+        session_wipe("race");
         run_expecting(130, "train " FAULTS_RUN "--script nine --session race");
         assert_in_range(race("resume race", "resume race"), 1, 2);
         assert_same_course("race", "whole");
-        session_remove("race");
+        session_wipe("race");
     }
 }
 
