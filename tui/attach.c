@@ -218,7 +218,8 @@ static int greet(struct attachment *attachment, struct error *error)
 
     wire_version(text);
     channel_say(&attachment->channel, WIRE_HELLO, text);
-    if (channel_send(&attachment->channel, &moved) || wait_for_frame(attachment, &kind, &fields))
+    (void)channel_send(&attachment->channel, &moved); /* who refuses may have closed already: why is still to be read */
+    if (wait_for_frame(attachment, &kind, &fields))
         return error_set(error, "session %s: the process that trains it does not answer", name);
     if (kind == WIRE_WELCOME)
         return hear_welcome(attachment, &fields, error);

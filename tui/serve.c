@@ -114,6 +114,17 @@ static void accept_all(struct serve *serve)
         serve->rest = clock_seconds() + REST_SECONDS;
 }
 
+/* What there was of it so far. */
+static int tell_trial(const struct serve *serve, struct port *port)
+{
+    struct error error;
+
+    for (size_t i = 0; i < serve->trial_count; i++)
+        if (port_emit(port, &serve->trial[i], &error))
+            return -1;
+    return 0;
+}
+
 static int welcome(struct serve *serve, struct viewer *viewer)
 {
     struct wire *out = &viewer->channel.out;
@@ -133,10 +144,7 @@ static int welcome(struct serve *serve, struct viewer *viewer)
     wire_facts(out, &serve->facts);
     wire_snapshot(out, &serve->now);
     wire_end(out, frame);
-    for (size_t i = 0; i < serve->trial_count; i++)
-        if (port_emit(port, &serve->trial[i], &error))
-            return -1;
-    return 0;
+    return tell_trial(serve, port);
 }
 
 /* ---- What a viewer says ---- */
@@ -280,6 +288,16 @@ static int tell(struct serve *serve, struct viewer *viewer)
     return now - viewer->since > patience ? -1 : 0;
 }
 
+/* What cannot be told any more may have spoken before it went: its last words are heard. */
+static void tell_all(struct serve *serve)
+{
+    for (int i = serve->count - 1; i >= 0; i--)
+        if (tell(serve, &serve->viewers[i])) {
+            (void)listen_to(serve, &serve->viewers[i]);
+            let_go(serve, i);
+        }
+}
+
 /* ---- What the trainer says ---- */
 
 static void note_trial(struct serve *serve, const struct event *event)
@@ -298,17 +316,17 @@ static void note_trial(struct serve *serve, const struct event *event)
     serve->trial[serve->trial_count++] = *event;
 }
 
-/* Too much waits for it: it is told to read the records instead. */
-static int cut_short(struct port *port)
+/* Too much waits for it: it is told to read the records instead. Trials are in none: it hears of them again. */
+static int cut_short(struct serve *serve, struct port *port)
 {
-    const struct event course = {.kind = EVENT_COURSE};
+    const struct event course = {.kind = EVENT_COURSE}, gone = {.kind = EVENT_TRIAL, .trial.news = TRIAL_GONE};
     struct event event;
     struct error error;
 
     do
         port_flush(port);
     while (port_next_event(port, &event));
-    return port_emit(port, &course, &error);
+    return port_emit(port, &gone, &error) || port_emit(port, &course, &error) || tell_trial(serve, port) ? -1 : 0;
 }
 
 static void pass_event(struct serve *serve, const struct event *event)
@@ -319,7 +337,8 @@ static void pass_event(struct serve *serve, const struct event *event)
     for (int i = serve->count - 1; i >= 0; i--) {
         struct port *port = serve->viewers[i].port;
 
-        if (port && (port_emit(port, event, &error) || (port->events.waiting_count > MOST_EVENTS && cut_short(port))))
+        if (port &&
+            (port_emit(port, event, &error) || (port->events.waiting_count > MOST_EVENTS && cut_short(serve, port))))
             let_go(serve, i);
     }
 }
@@ -403,9 +422,7 @@ static void *serve_main(void *argument)
         const bool ending = serve->ending; /* before the news, so that none is missed */
 
         take_news(serve);
-        for (int i = serve->count - 1; i >= 0; i--)
-            if (tell(serve, &serve->viewers[i]))
-                let_go(serve, i);
+        tell_all(serve);
         if (serve->closing || (ending && !has_more_to_say(serve, clock_seconds())))
             break;
         wait_for_something(serve);

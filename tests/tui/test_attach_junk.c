@@ -11,6 +11,7 @@
 #include <cmocka.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -67,16 +68,21 @@ static size_t hear_out(int fd, unsigned char *bytes, size_t size)
     return 0;
 }
 
-static void greet(int fd, const char *version)
+static void say(int fd, enum wire_kind kind, const char *words)
 {
     struct wire wire = {0};
     char text[WIRE_TEXT];
-    const size_t frame = wire_begin(&wire, WIRE_HELLO);
-    snprintf(text, sizeof text, "%s", version);
+    const size_t frame = wire_begin(&wire, kind);
+    snprintf(text, sizeof text, "%s", words);
     wire_text(&wire, text, sizeof text);
     wire_end(&wire, frame);
     put(fd, wire.bytes, wire.at);
     free(wire.bytes);
+}
+
+static void greet(int fd, const char *version)
+{
+    say(fd, WIRE_HELLO, version);
 }
 
 /* ---- To a run ---- */
@@ -154,6 +160,38 @@ static void a_run_goes_on_whatever_is_written_to_its_socket(void **state)
     assert_int_equal(process_finish(&process)->status, 130);
 }
 
+/* A viewer that says something and is gone at once, while it is told of steps: none of its words is lost. */
+static void last_words_count(void **state)
+{
+    (void)state;
+    enum { TRIALS = 100 };
+    struct process process = watcher_start_run("words", "--epochs 100000 --log-every 1");
+    struct watcher watcher;
+    struct error error = {""};
+    char version[WIRE_TEXT], words[64];
+    bool lost;
+    wire_version(version);
+    for (int i = 0; i < TRIALS; i++) {
+        const int fd = connect_to("words");
+        struct pollfd welcomed = {.fd = fd, .events = POLLIN};
+        greet(fd, version);
+        assert_int_equal(poll(&welcomed, 1, 60000), 1);
+        snprintf(words, sizeof words, "note word %d.", i);
+        say(fd, WIRE_LINE, words);
+        close(fd);
+    }
+    watcher_attach(&watcher, "words");
+    watcher_tell(&watcher, "stop");
+    assert_int_equal(watcher_wait_end(&watcher, &lost, &error), 0);
+    watcher_leave(&watcher);
+    assert_int_equal(process_finish(&process)->status, 130);
+    for (int i = 0; i < TRIALS; i++) {
+        snprintf(words, sizeof words, "note word %d.", i);
+        if (!file_has(watcher_place("words", "commands.jsonl"), words))
+            fail_msg("%s is lost", words);
+    }
+}
+
 /* ---- Of other people, whom only root can be ---- */
 
 enum { NOBODY = 65534 };
@@ -226,6 +264,8 @@ static void other_peoples_runs_are_not_shown(void **state)
 
 /* ---- To a viewer ---- */
 
+enum { LIAR_REFUSES = -1 };
+
 struct liar {
     int listener;
     int way;
@@ -268,6 +308,11 @@ static void *lie(void *argument)
     int fd;
     while ((fd = accept(liar->listener, NULL, NULL)) < 0)
         watcher_moment();
+    if (liar->way == LIAR_REFUSES) { /* before it has heard anything */
+        say(fd, WIRE_REFUSED, "it is full");
+        close(fd);
+        return NULL;
+    }
     (void)!recv(fd, bytes, sizeof bytes, 0); /* its hello */
     if (liar->way == 0) {                    /* a welcome that is none */
         put(fd, (uint32_t[]){4, WIRE_WELCOME}, WIRE_HEADER);
@@ -320,6 +365,30 @@ static void a_viewer_outlives_whatever_it_reads(void **state)
     close(lock);
 }
 
+/* It closes before the viewer could say a word. */
+static void who_is_refused_at_once_hears_why(void **state)
+{
+    (void)state;
+    struct settings settings;
+    struct error error = {""};
+    struct attachment *attachment;
+    run_expecting(0, "train " TINY "--session full --steps 1");
+    const int lock = open(process_path(watcher_place("full", "lock")), O_RDWR | O_CLOEXEC);
+    assert_int_equal(flock(lock, LOCK_EX), 0);
+    assert_int_equal(settings_default(&settings, &error), 0);
+    for (int i = 0; i < 20; i++) {
+        struct liar liar = {.way = LIAR_REFUSES,
+                            .listener = channel_listen(process_path(watcher_place("full", "")), &error)};
+        assert_true(liar.listener >= 0);
+        assert_int_equal(pthread_create(&liar.thread, NULL, lie, &liar), 0);
+        assert_int_equal(attach_open(&settings, "full", &attachment, &error), -1);
+        assert_string_equal(error.message, "session full: it is full");
+        pthread_join(liar.thread, NULL);
+        close(liar.listener);
+    }
+    close(lock);
+}
+
 /* ---- Where there can be no socket ---- */
 
 static void a_run_without_a_socket_says_so_once_and_trains(void **state)
@@ -339,9 +408,11 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(a_run_goes_on_whatever_is_written_to_its_socket, watcher_tear_down),
+        cmocka_unit_test_teardown(last_words_count, watcher_tear_down),
         cmocka_unit_test_teardown(other_people_may_not_watch, watcher_tear_down),
         cmocka_unit_test_teardown(other_peoples_runs_are_not_shown, watcher_tear_down),
         cmocka_unit_test_teardown(a_viewer_outlives_whatever_it_reads, watcher_tear_down),
+        cmocka_unit_test_teardown(who_is_refused_at_once_hears_why, watcher_tear_down),
         cmocka_unit_test_teardown(a_run_without_a_socket_says_so_once_and_trains, watcher_tear_down),
     };
     return cmocka_run_group_tests(tests, process_setup, process_teardown);
