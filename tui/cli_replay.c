@@ -326,7 +326,16 @@ static enum cli_status report(struct cli_replay *replay)
 
 /* ---- The subcommand ---- */
 
-/* The last step with figures to compare. */
+/* The first step with figures to compare; 0: there is none. */
+static long first_logged(const struct metrics *metrics)
+{
+    const long step = metrics->step_count > 0 ? metrics->steps[0].step : LONG_MAX;
+    const long epoch = metrics->epoch_count > 0 ? metrics->epochs[0].step : LONG_MAX;
+    const long first = step < epoch ? step : epoch;
+    return first < LONG_MAX ? first : 0;
+}
+
+/* ... and the last. */
 static long last_logged(const struct metrics *metrics)
 {
     const long step = metrics->step_count > 0 ? metrics->steps[metrics->step_count - 1].step : 0;
@@ -341,7 +350,17 @@ static int read_options(struct cli_replay *replay, struct error *error)
     const long last = last_logged(&replay->metrics);
     if (last == 0)
         return error_set(error, "session %s has logged nothing that could be compared", session_name(replay->session));
-    return cli_number(replay->cli, "to", last, 1, last, &replay->to, error);
+    return cli_number(replay->cli, "to", last, first_logged(&replay->metrics), last, &replay->to, error);
+}
+
+/* Behind the checkpoint that it began with there may be no record up to --to. */
+static int look_for_figures(const struct cli_replay *replay, struct error *error)
+{
+    const struct replay *found = &replay->found;
+    if (found->steps + found->epochs > 0 || replay->interrupted)
+        return 0;
+    return error_set(error, "session %s: nothing is logged behind step %ld up to step %ld: there is nothing to compare",
+                     session_name(replay->session), replay->from, replay->to);
 }
 
 static int open_data(struct cli_replay *replay, struct error *error)
@@ -365,7 +384,8 @@ enum cli_status cli_replay(struct cli *cli)
     progress_open(&replay.progress, STDERR_FILENO);
     if (read_options(&replay, &error) != 0)
         status = cli_usage(cli, &error);
-    else if (open_data(&replay, &error) != 0 || (say_parent(&replay), make_all(&replay, &error)) != 0)
+    else if (open_data(&replay, &error) != 0 || (say_parent(&replay), make_all(&replay, &error)) != 0 ||
+             look_for_figures(&replay, &error) != 0)
         status = cli_failed(cli, &error);
     else {
         progress_close(&replay.progress);

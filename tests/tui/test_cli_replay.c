@@ -78,6 +78,15 @@ static void a_run_is_identical_and_left_alone(void **state)
     run_expecting(1, "replay nothing");
 }
 
+/* "Identical" is said of figures that were compared, never of none. */
+static void nothing_to_compare_is_no_success(void **state)
+{
+    (void)state;
+    run_expecting(0, RUN "--log-every 3 --session sparse");
+    assert_non_null(strstr(run_expecting(2, "replay sparse --to 2")->err, "--to"));
+    assert_non_null(strstr(run_expecting(0, "replay sparse --to 3")->out, "(1 records of steps"));
+}
+
 static void what_was_commanded_is_commanded_again(void **state)
 {
     (void)state;
@@ -268,6 +277,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_run_is_identical_and_left_alone),
+        cmocka_unit_test(nothing_to_compare_is_no_success),
         cmocka_unit_test(what_was_commanded_is_commanded_again),
         cmocka_unit_test(where_a_run_went_back_it_is_the_last_way),
         cmocka_unit_test(a_rollback_is_made_again),
