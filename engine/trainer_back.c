@@ -173,7 +173,7 @@ enum progress trainer_fork(struct trainer *trainer, struct command_record *recor
     state.unsound = trainer_is_unsound(trainer);
     if (sink->on_fork(sink->context, record->command.name, trainer->network, &state, reference, &why) != 0)
         return trainer_refuse(record, "%.150s", why.message);
-    trainer_outcome(record, "forked at step %ld: nfbench resume --screen %.100s", state.step, reference);
+    trainer_outcome(record, "forked at step %ld: nfbench resume --screen %.250s", state.step, reference);
     trainer_skip_time(trainer);
     return RUN_ON;
 }

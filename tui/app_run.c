@@ -164,14 +164,23 @@ static void log_outcome(struct app *app, const struct command_record *record, co
             record->outcome, more);
 }
 
-/* The last word of "forked at step 40: nfbench resume --screen 'FOLDER/NAME'". */
+/* The name in "forked at step 40: nfbench resume --screen 'FOLDER/a NAME'", which is quoted for the shell. */
 static void name_fork(const char *outcome, char name[SESSION_NAME_SIZE])
 {
-    const char *begin = outcome + strlen(outcome);
+    static const char before[] = " --screen ", quote[] = "'\\''";
+    const char *begin = strstr(outcome, before), *slash = strrchr(outcome, '/'); /* no name has one */
+    size_t length = 0;
 
-    while (begin > outcome && begin[-1] != ' ' && begin[-1] != '/')
-        begin--;
-    snprintf(name, SESSION_NAME_SIZE, "%.*s", (int)strcspn(begin, "'"), begin);
+    begin = slash ? slash + 1 : begin ? begin + strlen(before) : outcome;
+    begin += *begin == '\'' && strncmp(begin, quote, strlen(quote)) != 0;
+    while (*begin && length < SESSION_NAME_SIZE - 1) {
+        if (strncmp(begin, quote, strlen(quote)) == 0)
+            begin += strlen(quote) - 1;
+        else if (*begin == '\'')
+            break;
+        name[length++] = *begin++;
+    }
+    name[length] = '\0';
 }
 
 static void take_command(struct app *app, const struct command_record *record)
