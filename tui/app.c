@@ -247,6 +247,23 @@ static int open_all(struct app *app, const struct run_request *request, struct e
     return launch_start(request, &app->launch, error);
 }
 
+static void say_detached(const struct app *app)
+{
+    const struct snapshot *last = &app->scene.snapshot;
+    const char *reference = app->scene.facts.reference;
+
+    printf("session %s: detached at step %ld; ", app->scene.facts.session, last->step.step);
+    if (!last->diverged)
+        printf("the run %s. nfbench attach %s comes back.\n",
+               last->state == TRAINER_PAUSED ? "stays paused" : "goes on", reference);
+    else if (last->good_step < 0)
+        printf("the next one is not finite: where nobody else watches the run, it ends as diverged.\n");
+    else
+        printf("the next one is not finite: where nobody else watches the run, it ends as diverged. nfbench resume "
+               "--screen %s --checkpoint %ld goes back to before.\n",
+               reference, last->good_step);
+}
+
 /* What the shell's screen says afterwards. */
 static void say_goodbye(const struct app *app)
 {
@@ -259,8 +276,7 @@ static void say_goodbye(const struct app *app)
     if (!*name || app->run_failed)
         return;
     if (app->scene.facts.attached && !trainer_has_ended(last->state))
-        printf("session %s: detached at step %ld; the run %s. nfbench attach %s comes back.\n", name, last->step.step,
-               last->state == TRAINER_PAUSED ? "stays paused" : "goes on", reference);
+        say_detached(app);
     else if (last->state == TRAINER_FINISHED)
         printf("session %s: finished at step %ld. nfbench test %s measures it.\n", name, last->step.step, reference);
     else

@@ -37,6 +37,21 @@ static void add(char text[LOST_SIZE], const char *sentence)
     snprintf(text + used, LOST_SIZE - used, "%s%s", used ? "\n" : "", sentence);
 }
 
+/* The disk is full. */
+static void add_unsaved(const struct app *app, char text[LOST_SIZE])
+{
+    const long step = app->scene.snapshot.saved_step; /* 0: none of this process */
+    char which[64], sentence[256];
+
+    snprintf(which, sizeof(which), step > 0 ? "the checkpoint of step %ld" : "the last checkpoint", step);
+    snprintf(
+        sentence, sizeof(sentence),
+        "The disk is full: leaving ends the run without saving. What is behind %s is lost, commands and notes too. "
+        "Make room, then resume.",
+        which);
+    add(text, sentence);
+}
+
 /* What leaving now would throw away; empty: nothing. A run that trains is saved as it is, and can be resumed. */
 static void list_lost(const struct app *app, char text[LOST_SIZE])
 {
@@ -50,6 +65,8 @@ static void list_lost(const struct app *app, char text[LOST_SIZE])
                              "step again."
                            : "The run waits for a decision on a step that is not finite: leaving ends it as diverged. "
                              "back goes to the last good checkpoint, resume tries the step again.");
+    if (goes_on && now->state == TRAINER_WAITING && !attached)
+        add_unsaved(app, text);
     if (goes_on && app->scene.undecided)
         add(text, attached ? "What was tried is neither accepted nor dropped: the run waits for that until somebody "
                              "attaches again. accept takes the best, accept VALUE another, drop none."

@@ -59,6 +59,8 @@ static void who_leaves_meanwhile_is_told_what_is_not_saved(void **state)
     (void)state;
     start("left");
     pty_command("quit");
+    pty_wait("leaving ends the run without saving");
+    pty_command("quit");
     const int status = pty_status();
     assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 1);
     assert_non_null(strstr(pty_text(), "Ended without saving"));

@@ -155,6 +155,25 @@ static void what_a_run_is_left_in_is_told(void **state)
     assert_true(trains());
 }
 
+static void what_becomes_of_a_step_that_is_not_finite_is_told(void **state)
+{
+    (void)state;
+    start_training();
+    pty_start(160, 30, "", "attach run");
+    pty_wait(" training ");
+    pty_command("lr 1000");
+    pty_wait("Training diverged");
+    pty_command("quit");
+    pty_wait("Detach?");
+    pty_command("quit");
+    assert_exit(0);
+    assert_non_null(strstr(pty_text(), "where nobody else watches the run, it ends as diverged"));
+    assert_null(strstr(pty_text(), "stays paused"));
+    const int status = end_of_training(0);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 1);
+}
+
 static void a_screen_that_ends_otherwise_leaves_the_run_too(void **state)
 {
     (void)state;
@@ -324,6 +343,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(it_shows_the_run_and_its_keys_are_the_runs, tear_down_test),
         cmocka_unit_test_teardown(what_a_run_is_left_in_is_told, tear_down_test),
+        cmocka_unit_test_teardown(what_becomes_of_a_step_that_is_not_finite_is_told, tear_down_test),
         cmocka_unit_test_teardown(a_screen_that_ends_otherwise_leaves_the_run_too, tear_down_test),
         cmocka_unit_test_teardown(stop_ends_the_run_and_the_screen_stays, tear_down_test),
         cmocka_unit_test_teardown(a_run_that_is_killed_is_said_to_be_gone, tear_down_test),
