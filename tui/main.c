@@ -56,7 +56,8 @@ static const struct cli_command commands[] = {
      .operands = "SESSION",
      .summary = "shows a run that another process trains on the live screen, with all of its commands",
      .about = "That process may be any `nfbench train` or screen of yours on this machine, under nohup, tmux or Slurm; "
-              "several screens may watch one run. `quit` detaches and leaves the run as it is, `stop` ends it.",
+              "several screens may watch one run. `quit` detaches and leaves the run as it is (one that waits at a "
+              "step that is not finite ends as diverged when nobody is left), `stop` ends it.",
      .settings = "sessions-dir",
      .options = {{"graphics", GRAPHICS_WORDS, GRAPHICS}},
      .min_operands = 1,
@@ -175,7 +176,8 @@ static const struct cli_command commands[] = {
          "compare takes 2 to 8 sessions: the settings that differ, the commands that changed them, what came of it. "
          "verify reads all of the sessions that are named, or of every one (all): checkpoints by their SHA-256, logs "
          "line by line, and whether they agree; exit code 1 when something is wrong. --repair mends what can be mended "
-         "without losing anything: damaged files are moved aside, none is deleted.",
+         "without losing anything: damaged files are moved aside. Only what a crash has left goes: a session or fork "
+         "that was half made, a socket, checkpoints behind a `back` that was not finished.",
      .settings = "sessions-dir json",
      .options = {{"png", "FILE", "compare: the curves of all as a picture"},
                  {"scale", "N", "compare: pixels of the picture: 1 to 4 times its size (2)"},
