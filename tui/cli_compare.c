@@ -196,6 +196,18 @@ static struct table *make_table(const struct comparison *comparison)
 
 /* ---- Below it ---- */
 
+/* On a terminal wrapped at blanks; what goes elsewhere has a line each. */
+static void print_change(const struct command_record *record)
+{
+    enum { INDENT = 4, LEAST = 20 };
+    char text[sizeof record->outcome + 32];
+    const int columns = cli_columns(stdout, 0), room = columns > INDENT + LEAST ? columns - INDENT : INT_MAX;
+    const char *line = text, *next;
+    snprintf(text, sizeof text, "step %ld: %s", record->step, record->outcome);
+    for (; *line; line = next)
+        printf("%s%.*s\n", line == text ? "  " : "    ", (int)words_wrap(line, room, &next), line);
+}
+
 static void print_changes(const struct compared *session, char letter)
 {
     int shown = 0;
@@ -205,7 +217,7 @@ static void print_changes(const struct compared *session, char letter)
             continue;
         if (shown++ == 0)
             printf("\nchanges of %c (%s):\n", letter, session_name(session->session));
-        printf("  step %ld: %s\n", record->step, record->outcome);
+        print_change(record);
     }
 }
 

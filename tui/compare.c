@@ -352,13 +352,16 @@ static void draw_chart(const struct comparison *comparison, const struct curves 
                                .title = title,
                                .y_label = quantity_unit(quantity),
                                .empty_text = "no step yet"};
+    int drawn = 0, exploded = 0; /* a single one must not press the others flat: it leaves the plot */
     for (int i = 0; i < comparison->count; i++) {
         const struct compared *session = &comparison->sessions[i];
         compare_name(comparison, session, names[i]);
         overlays[i] = (struct curves_overlay){session->curves, names[i], tags[i], i};
-        look.log_axis = look.log_axis || curves_want_log(session->curves, quantity);
+        drawn += curves_last_step(session->curves) > 0;
+        exploded += curves_want_log(session->curves, quantity);
         look.steps_total = fmax(look.steps_total, curves_last_step(session->curves));
     }
+    look.log_axis = exploded > 0 && exploded == drawn;
     curves_draw(none, &look, canvas, area);
 }
 

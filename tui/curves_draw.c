@@ -145,7 +145,7 @@ enum role curves_overlay_role(int place)
 }
 
 /* A colour, a stroke and a marker of its own, and a letter at the end: its training, smoothed, and what was measured.
- * Where this run's curve bounds the axis, one that explodes leaves the plot. */
+ * Where other curves bound the axis, one that explodes leaves the plot. */
 static void list_overlay(const struct curves_look *look, int index, bool bounded, struct drawing *drawing)
 {
     const struct curves_overlay *overlay = &look->overlays[index];
@@ -169,6 +169,16 @@ static void list_overlay(const struct curves_look *look, int index, bool bounded
     points->series = curves->series[look->quantity][measured];
     points->kind = CHART_POINTS;
     drawing->chart.series_count += series_count(points->series) > 0 ? 2 : 1;
+}
+
+/* Whether a curve is there that does not explode: this run's own, which had asked for a logarithm, or another one. */
+static bool is_bounded(const struct curves_look *look, const struct drawing *drawing)
+{
+    bool bounded = drawing->chart.series_count > 0;
+    for (int i = 0; i < look->overlay_count; i++)
+        bounded = bounded || (curves_last_step(look->overlays[i].curves) > 0 &&
+                              !curves_want_log(look->overlays[i].curves, look->quantity));
+    return bounded && !look->log_axis;
 }
 
 static void list_futures(const struct curves *curves, const struct curves_look *look, struct drawing *drawing)
@@ -200,7 +210,6 @@ static void list_events(const struct curves *curves, const struct curves_look *l
 static void fill_chart(const struct curves *curves, const struct curves_look *look, struct drawing *drawing)
 {
     struct chart *chart = &drawing->chart;
-    bool bounded;
 
     *chart = chart_init();
     chart->title = look->title;
@@ -212,7 +221,7 @@ static void fill_chart(const struct curves *curves, const struct curves_look *lo
         chart->x_unit = unit_of(chart->x_max)->seconds;
     chart->series = drawing->list;
     list_own(curves, look, drawing);
-    bounded = chart->series_count > 0 && !look->log_axis;
+    const bool bounded = is_bounded(look, drawing);
     for (int i = 0; i < look->overlay_count && i < CURVES_OVERLAYS; i++)
         list_overlay(look, i, bounded, drawing);
     list_futures(curves, look, drawing);

@@ -98,22 +98,33 @@ static void an_overlay_that_explodes_leaves_the_axis_as_it_is(void **state)
 {
     struct curves_overlay overlay = {.name = "exploded", .tag = "A"};
     struct curves_look look = {.steps_total = 100, .cursor = NAN, .overlays = &overlay, .overlay_count = 1};
-    struct curves *curves, *other;
+    struct curves *curves, *other, *third;
     struct error error;
 
     (void)state;
     assert_int_equal(curves_create(0.5, &curves, &error), 0);
     assert_int_equal(curves_create(0.5, &other, &error), 0);
+    assert_int_equal(curves_create(0.5, &third, &error), 0);
     overlay.curves = other;
     add_steps(other, 1, 1, 2);
     add_steps(other, 50, 50, 1e24);
     assert_false(draws_look(curves, &look, " 1.6 +")); /* there is nothing else to see */
+    const struct curves_overlay both[] = {overlay, {.curves = third, .name = "third", .tag = "B", .place = 1}};
+    look.overlays = both;
+    look.overlay_count = 2;
+    assert_false(draws_look(curves, &look, " 1.6 +")); /* nor of one without a step */
+    add_steps(third, 1, 1, 2);
+    add_steps(third, 50, 50, 1);
+    assert_true(draws_look(curves, &look, " 1.6 +")); /* another overlay bounds the axis as well */
+    look.overlays = &overlay;
+    look.overlay_count = 1;
     add_steps(curves, 1, 1, 2);
     add_steps(curves, 50, 50, 1);
     assert_true(draws_look(curves, &look, "exploded"));
     assert_true(draws_look(curves, &look, " 1.6 +"));
     look.log_axis = true; /* which has room for both */
     assert_false(draws_look(curves, &look, " 1.6 +"));
+    curves_destroy(third);
     curves_destroy(other);
     curves_destroy(curves);
 }
