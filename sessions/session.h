@@ -65,7 +65,8 @@ const char *session_note(const struct session *session);
  * where it needs them. */
 const char *session_reference(const struct session *session);
 /* The same for a fork of that name. */
-void session_fork_reference(const struct session *parent, const char *name, char reference[FORK_REFERENCE_SIZE]);
+void session_fork_reference(const struct session *parent, const struct settings *settings, const char *name,
+                            char reference[FORK_REFERENCE_SIZE]);
 const char *session_path(const struct session *session);
 /* As settings.ini has them. sessions_dir is as given to open or create, or the folder that a session lies in which was
  * opened by its path (empty: the usual one). */
@@ -126,9 +127,10 @@ struct session_name {
 };
 int session_names(const struct session *session, struct session_name **out, int *count, struct error *error);
 
-/* Makes a session beside the parent that goes on from a state: settings, records up to there, checkpoint. `asked`: its
- * name, or empty for one of the parent's name and the step. `changes` (may be NULL): what the state has seen commanded
- * beyond its first state->commands commands, which the fork's log is to have, too. The parent may be training. */
+/* Makes a session beside the parent (or in settings->sessions_dir, where that is another) that goes on from a state:
+ * settings, records up to there, checkpoint. `asked`: its name, or empty for one of the parent's name and the step.
+ * `changes` (may be NULL): what the state has seen commanded beyond its first state->commands commands, which the
+ * fork's log is to have, too. The parent may be training. */
 enum { SESSION_CHANGES = 8 };
 struct session_changes {
     struct command_record records[SESSION_CHANGES];

@@ -163,6 +163,15 @@ static int make_hidden_and_lock(const char *folder, const char *name, struct ses
     return result;
 }
 
+/* Beside the parent, unless its settings ask for another folder. */
+static int fork_folder(const struct session *parent, const struct settings *settings, char folder[FILE_PATH_SIZE],
+                       struct error *error)
+{
+    if (!*settings->sessions_dir || strcmp(settings->sessions_dir, parent->settings.sessions_dir) == 0)
+        return session_folder_above(&parent->paths, folder, error);
+    return path_format(folder, error, "%s", settings->sessions_dir) || file_make_folders(folder, error) ? -1 : 0;
+}
+
 int session_fork(const struct session *parent, const char *asked, const struct settings *settings,
                  struct network *network, const struct training_state *state, const struct session_changes *changes,
                  char name[SESSION_NAME_SIZE], struct error *error)
@@ -171,8 +180,7 @@ int session_fork(const struct session *parent, const char *asked, const struct s
     char folder[FILE_PATH_SIZE], whole[FILE_PATH_SIZE];
     struct session_paths paths;
     int lock;
-    if (session_folder_above(&parent->paths, folder, error) ||
-        choose_name(parent, folder, asked, state->step, name, error) ||
+    if (fork_folder(parent, settings, folder, error) || choose_name(parent, folder, asked, state->step, name, error) ||
         path_format(whole, error, "%s/%s", folder, name) || make_hidden_and_lock(folder, name, &paths, &lock, error))
         return -1;
     int result = fill(parent, &paths, settings, network, state, changes ? changes : &none, error);
@@ -184,11 +192,12 @@ int session_fork(const struct session *parent, const char *asked, const struct s
     return result != 0 ? -1 : file_sync_folder(folder, error);
 }
 
-void session_fork_reference(const struct session *parent, const char *name, char reference[FORK_REFERENCE_SIZE])
+void session_fork_reference(const struct session *parent, const struct settings *settings, const char *name,
+                            char reference[FORK_REFERENCE_SIZE])
 {
     char folder[FILE_PATH_SIZE], path[FILE_PATH_SIZE];
-    const bool usual = !*parent->settings.sessions_dir;
-    if (usual || session_folder_above(&parent->paths, folder, NULL) || path_format(path, NULL, "%s/%s", folder, name))
+    const bool usual = !*settings->sessions_dir;
+    if (usual || fork_folder(parent, settings, folder, NULL) || path_format(path, NULL, "%s/%s", folder, name))
         session_shell_word(name, reference, FORK_REFERENCE_SIZE);
     else
         session_shell_word(path, reference, FORK_REFERENCE_SIZE);

@@ -200,7 +200,7 @@ static int on_fork(void *context, const char *name, struct network *network, con
     char forked[SESSION_NAME_SIZE];
     if (session_fork(session, name, &session->kept, network, state, NULL, forked, error))
         return -1;
-    session_fork_reference(session, forked, reference);
+    session_fork_reference(session, &session->settings, forked, reference);
     return 0;
 }
 

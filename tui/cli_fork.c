@@ -46,7 +46,7 @@ static int on_fork(void *context, const char *name, struct network *network, con
     if (session_fork(fork->session, name, &fork->settings, network, state, &fork->changes, fork->name, error) != 0)
         return -1;
     fork->step = state->step;
-    session_fork_reference(fork->session, fork->name, reference);
+    session_fork_reference(fork->session, &fork->settings, fork->name, reference);
     strcpy(fork->reference, reference);
     return 0;
 }
@@ -206,6 +206,8 @@ enum cli_status cli_fork(struct cli *cli)
     if (session_open(&cli->settings, cli->operands[0], SESSION_READ, &fork.session, &error) != 0)
         return cli_failed(cli, &error);
     fork.settings = *session_settings(fork.session);
+    if (cli_given(cli, "sessions-dir"))
+        memcpy(fork.settings.sessions_dir, cli->settings.sessions_dir, sizeof fork.settings.sessions_dir);
     enum cli_status status = CLI_DONE;
     if (read_options(&fork, &from, &at, &name, &error) != 0)
         status = cli_usage(cli, &error);

@@ -301,8 +301,9 @@ static void print_result(const struct cli_replay *replay)
     if (*replay->begin)
         printf("session %s: %s\n", session_name(replay->session), replay->begin);
     if (found->first.step == 0)
-        printf("session %s: identical through step %ld (%ld records of steps and %ld of evaluations compared)\n",
-               session_name(replay->session), found->step, found->steps, found->epochs);
+        printf("session %s: %sidentical through step %ld (%ld records of steps and %ld of evaluations compared)\n",
+               session_name(replay->session), replay->interrupted ? "interrupted; " : "", found->step, found->steps,
+               found->epochs);
     else
         print_difference("first difference", &found->first);
     if (found->first.step > 0 && replay->clause_count > 0 && found->largest.step > 0)

@@ -47,7 +47,9 @@ static void draw_message(struct scene *scene, struct canvas *canvas, struct rect
     columns = columns < 10 ? 10 : columns;
     rows = words_wrapped_lines(scene->message, columns);
     inside = draw_frame(canvas, body, rows, columns, scene->message_role, scene->message_title,
-                        rows + 2 > body.rows ? "Up and Down scroll, Esc closes" : "Esc closes, q quits");
+                        rows + 2 > body.rows    ? "Up and Down scroll, Esc closes"
+                        : scene->facts.attached ? "Esc closes, q detaches"
+                                                : "Esc closes, q quits");
     inside = scroll_inside(scene, canvas, inside, rows, &before);
     panel_draw_wrapped(canvas, inside, STYLE(ROLE_TEXT), scene->message);
     canvas_clip(canvas, before);

@@ -54,7 +54,7 @@ static void test_opened_by_its_path(void **state)
     assert_string_equal(session_settings(opened)->sessions_dir, path_of("else/where"));
     snprintf(wanted, sizeof wanted, "'%s/else/./where/it'\\''s here'", folder);
     assert_string_equal(session_reference(opened), wanted);
-    session_fork_reference(opened, "b", reference);
+    session_fork_reference(opened, session_settings(opened), "b", reference);
     assert_string_equal(reference, path_of("else/./where/b"));
     session_close(opened);
 }

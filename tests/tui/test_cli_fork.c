@@ -56,6 +56,23 @@ static void assert_same_losses(const char *one, const char *other)
         assert_true(left[i] == right[i]);
 }
 
+/* The session of somebody else, in a folder that is not one's own. */
+static void a_fork_goes_where_it_is_told(void **state)
+{
+    (void)state;
+    char kid[256];
+    train_parent("theirs");
+    const struct outcome *outcome =
+        run_expecting(0, "fork %s/nfbench/theirs --at 6 --name kid --lr 0.02 --sessions-dir %s", process_path("."),
+                      process_path("mine"));
+    snprintf(kid, sizeof kid, "%s", process_path("mine/kid"));
+    assert_non_null(strstr(outcome->err, "lr 0.01 -> 0.02"));
+    assert_non_null(strstr(outcome->out, "mine/kid goes on from there"));
+    assert_int_equal(access(kid, F_OK), 0);
+    assert_int_not_equal(access(process_path("nfbench/kid"), F_OK), 0);
+    run_expecting(0, "resume %s", kid);
+}
+
 static void a_fork_goes_on_as_its_parent_did(void **state)
 {
     (void)state;
@@ -242,6 +259,7 @@ static void what_is_not_there_is_said(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_fork_goes_where_it_is_told),
         cmocka_unit_test(a_fork_goes_on_as_its_parent_did),
         cmocka_unit_test(a_fork_may_have_another_rate),
         cmocka_unit_test(a_fork_may_be_longer),
