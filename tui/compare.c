@@ -92,7 +92,9 @@ static struct compare_signal signal_of(const struct probe *probe)
     struct compare_signal worst = {NAN, -1, probe->step};
     for (int i = 0; i < probe->count; i++) {
         const struct probe_point *point = &probe->points[i];
-        const double ratio = point->finite ? (double)point->variance / (double)point->predicted : (double)INFINITY;
+        const double ratio = point->finite && isfinite(point->variance)
+                                 ? (double)point->variance / (double)point->predicted
+                                 : (double)INFINITY;
         if (point->predicted > 0 && (isnan(worst.ratio) || fabs(log(ratio)) > fabs(log(worst.ratio)))) {
             worst.ratio = ratio;
             worst.point = i;

@@ -72,15 +72,16 @@ int confusion_create(const struct figure_head *head, const struct dataset *datas
                                           .row_label = "truth",
                                           .column_label = "predicted",
                                           .row_notes = confusion->note_list,
-                                          .note_label = "accuracy",
-                                          .map = COLORMAP_BLUE};
+                                          .note_label = "accuracy"};
     *out = confusion;
     return 0;
 }
 
 void figure_confusion(struct canvas *canvas, struct rect area, const struct confusion *confusion)
 {
-    heatmap_draw(canvas, area, &confusion->heatmap);
+    struct heatmap heatmap = confusion->heatmap;
+    heatmap.map = canvas_is_light(canvas) ? COLORMAP_BLUE_LIGHT : COLORMAP_BLUE;
+    heatmap_draw(canvas, area, &heatmap);
 }
 
 void confusion_size(const struct confusion *confusion, int *columns, int *rows)

@@ -203,6 +203,11 @@ bool canvas_has_pixels(const struct canvas *canvas)
     return canvas->dots.y > FINE_DOTS;
 }
 
+bool canvas_is_light(const struct canvas *canvas)
+{
+    return canvas->light;
+}
+
 void canvas_line_begin(struct canvas *canvas, struct style style, enum stroke stroke, double width)
 {
     canvas_path_begin(canvas, style, canvas_has_pixels(canvas) ? STROKE_SOLID : stroke, width);

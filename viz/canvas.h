@@ -105,6 +105,7 @@ void canvas_clear(struct canvas *canvas);
 struct rect canvas_area(const struct canvas *canvas);
 struct dot_grid canvas_dots(const struct canvas *canvas);
 bool canvas_has_pixels(const struct canvas *canvas);
+bool canvas_is_light(const struct canvas *canvas);         /* its ground, where it is known: of pixels */
 enum glyph_set canvas_glyphs(const struct canvas *canvas); /* pixels: GLYPHS_BRAILLE, they have every glyph */
 /* Cells of a cell canvas, row major, columns x rows; NULL for pixels. Valid until the canvas goes. */
 const struct cell *canvas_cells(const struct canvas *canvas);

@@ -31,6 +31,7 @@ struct canvas {
     struct rect area, clip;
     struct dot_grid dots;
     enum glyph_set glyphs;
+    bool light;
 };
 
 /* Mean colour of source pixels [x0, x1) x [y0, y1), at least one of them. */

@@ -437,7 +437,7 @@ int canvas_create_cells(int columns, int rows, enum glyph_set glyphs, struct can
         free(canvas);
         return error_set(error, "out of memory for a canvas of %d x %d cells", columns, rows);
     }
-    canvas->base = (struct canvas){&ops, {0, 0, columns, rows}, {0, 0, columns, rows}, dots[glyphs], glyphs};
+    canvas->base = (struct canvas){&ops, {0, 0, columns, rows}, {0, 0, columns, rows}, dots[glyphs], glyphs, false};
     canvas_clear(&canvas->base);
     *out = &canvas->base;
     return 0;

@@ -5,9 +5,10 @@
 #include <stdint.h>
 
 enum colormap {
-    COLORMAP_VIRIDIS,  /* matplotlib's, by Smith and van der Walt, CC0 */
-    COLORMAP_BLUE,     /* from near the background to a strong blue: counts */
-    COLORMAP_DIVERGING /* blue, neutral, orange: signed values, 0.5 neutral */
+    COLORMAP_VIRIDIS,   /* matplotlib's, by Smith and van der Walt, CC0 */
+    COLORMAP_BLUE,      /* from near the background to a strong blue: counts */
+    COLORMAP_DIVERGING, /* blue, neutral, orange: signed values, 0.5 neutral */
+    COLORMAP_BLUE_LIGHT /* COLORMAP_BLUE on a light ground: from white */
 };
 
 /* 0xRRGGBB at value 0..1 (cut); NaN gives grey. */

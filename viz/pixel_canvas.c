@@ -1,6 +1,7 @@
 /* The canvas of RGB pixels. A path's coverage is gathered in a mask and laid on at its end, so that segments which
  * overlap do not darken each other and edges are smooth. */
 #include "viz/canvas_impl.h"
+#include "viz/colormap.h"
 #include "viz/font.h"
 #include "viz/theme.h"
 
@@ -293,7 +294,8 @@ int canvas_create_pixels(int width, int height, int scale, const struct theme *t
     struct dot_grid dots = {FONT_WIDTH * scale, FONT_HEIGHT * scale};
     /* A part of a cell at the edge counts, so that fills reach it. */
     struct rect area = {0, 0, (width + dots.x - 1) / dots.x, (height + dots.y - 1) / dots.y};
-    canvas->base = (struct canvas){&ops, area, area, dots, GLYPHS_BRAILLE};
+    const bool light = color_readable_on(theme->background) == 0x000000;
+    canvas->base = (struct canvas){&ops, area, area, dots, GLYPHS_BRAILLE, light};
     canvas->theme = theme;
     canvas->width = width;
     canvas->height = height;

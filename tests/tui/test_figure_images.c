@@ -4,6 +4,7 @@
 #include "tui/figure_images.h"
 
 #include "engine/augment.h"
+#include "viz/font.h"
 #include "viz/theme.h"
 
 #include <math.h>
@@ -231,6 +232,18 @@ static void test_the_confusion_matrix_has_names_counts_and_shares(void **state)
     }
     free(text);
     canvas_destroy(canvas);
+    for (int light = 0; light < 2; light++) { /* what is seldom has nearly the ground's colour */
+        const struct theme *theme = theme_find(light ? "light" : "dark");
+        assert_int_equal(canvas_create_pixels(columns * FONT_WIDTH, rows * FONT_HEIGHT, 1, theme, &canvas, &error), 0);
+        figure_confusion(canvas, canvas_area(canvas), confusion);
+        int width, height;
+        const uint8_t *pixel = canvas_pixels(canvas, &width, &height);
+        int bright = 0;
+        for (int i = 0; i < width * height; i++)
+            bright += pixel[3 * i] > 128;
+        assert_true(light ? bright > width * height * 4 / 5 : bright < width * height / 5);
+        canvas_destroy(canvas);
+    }
     for (rows = 0; rows < 40; rows += 3) /* and no size fails */
         for (columns = 0; columns < 150; columns += 10) {
             canvas = cells(columns, rows);

@@ -150,6 +150,7 @@ static void colormaps_get_lighter_and_stay_readable(void **state)
     assert_int_equal(colormap_color(COLORMAP_VIRIDIS, 7), 0xFDE725);
     assert_int_equal(colormap_color(COLORMAP_DIVERGING, 0.5), 0xF4F4F4);
     assert_int_equal(colormap_color(COLORMAP_BLUE, NAN), 0x808080);
+    assert_int_equal(colormap_color(COLORMAP_BLUE_LIGHT, 0), 0xFFFFFF);
     assert_int_equal(color_readable_on(0x000000), 0xFFFFFF);
     assert_int_equal(color_readable_on(0xFFFFFF), 0x000000);
     for (int map = COLORMAP_VIRIDIS; map <= COLORMAP_BLUE; map++) {
