@@ -95,7 +95,7 @@ static void drain(struct progress *progress, const struct run_parts *parts, stru
 static bool is_deserted(const struct run *run, const struct cli_script *script, const struct snapshot *now)
 {
     return cli_script_has_ended(script) && trainer_waits(run_parts(run)->trainer) && run_viewers(run) == 0 &&
-           (!run_was_viewed(run) || now->diverged);
+           (!run_is_held(run) || now->diverged);
 }
 
 static void watch(struct progress *progress, const struct run *run, struct cli_script *script, const sigset_t *signals)

@@ -322,9 +322,9 @@ int run_viewers(const struct run *run)
     return serve_viewers(run->serve);
 }
 
-bool run_was_viewed(const struct run *run)
+bool run_is_held(const struct run *run)
 {
-    return serve_was_viewed(run->serve);
+    return serve_is_held(run->serve);
 }
 
 const char *run_not_served(const struct run *run)

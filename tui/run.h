@@ -78,9 +78,9 @@ pid_t run_process(const struct run *run);
 int run_command(struct run *run, const struct command *command, struct error *error);
 /* Whether nothing more will come of it: `now` is its newest snapshot. */
 bool run_has_ended(const struct run *run, const struct snapshot *now);
-/* Viewers in other processes: how many there are, and whether there ever was one. */
+/* Viewers in other processes: how many there are, and whether one has left the run paused; see serve_is_held. */
 int run_viewers(const struct run *run);
-bool run_was_viewed(const struct run *run);
+bool run_is_held(const struct run *run);
 /* Why no other process can attach to the run; empty: one can. */
 const char *run_not_served(const struct run *run);
 

@@ -45,7 +45,8 @@ struct serve {
     double rest; /* nobody is let in before: there was no descriptor left */
     pthread_t thread;
     bool started;
-    atomic_bool ending, closing, viewed;
+    atomic_bool ending, closing;
+    atomic_bool holding; /* a viewer has said what leaves the run paused, and none that it shall go on */
     atomic_int attached;
     char failure[WIRE_TEXT]; /* written before `ending` */
     /* the thread's */
@@ -138,7 +139,6 @@ static int welcome(struct serve *serve, struct viewer *viewer)
     }
     viewer->port = port;
     trainer_attend(serve->trainer);
-    atomic_store(&serve->viewed, true);
     atomic_fetch_add(&serve->attached, 1);
     frame = wire_begin(out, WIRE_WELCOME);
     wire_facts(out, &serve->facts);
@@ -161,6 +161,27 @@ static int answer(struct serve *serve, struct viewer *viewer, const char *text, 
     return viewer->port->events.waiting_count > MOST_EVENTS ? -1 : port_emit(viewer->port, &event, &error);
 }
 
+/* See serve_is_held. */
+static void note_hold(struct serve *serve, const struct command *command)
+{
+    switch (command->kind) {
+    case COMMAND_PAUSE:
+    case COMMAND_STEP:
+    case COMMAND_BACK:
+    case COMMAND_LOAD:
+    case COMMAND_TRY:
+    case COMMAND_LR_FIND:
+        atomic_store(&serve->holding, true);
+        break;
+    case COMMAND_RESUME:
+        if (command->when.quantity == WHEN_NOW) /* one that waits may come after a pause */
+            atomic_store(&serve->holding, false);
+        break;
+    default:
+        break;
+    }
+}
+
 static int take_line(struct serve *serve, struct viewer *viewer, const char *text)
 {
     struct action action;
@@ -170,6 +191,7 @@ static int take_line(struct serve *serve, struct viewer *viewer, const char *tex
     if (command_parse(text, &action, &error) || command_for_trainer(&action, &command, &error) ||
         trainer_command(serve->trainer, &command, &error))
         return answer(serve, viewer, text, &error);
+    note_hold(serve, &command);
     return 0;
 }
 
@@ -484,9 +506,9 @@ int serve_viewers(const struct serve *serve)
     return serve ? atomic_load(&serve->attached) : 0;
 }
 
-bool serve_was_viewed(const struct serve *serve)
+bool serve_is_held(const struct serve *serve)
 {
-    return serve && atomic_load(&serve->viewed);
+    return serve && atomic_load(&serve->holding);
 }
 
 static void end_thread(struct serve *serve)

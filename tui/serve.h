@@ -23,9 +23,10 @@ struct serve_options {
 /* Said before trainer_start; the trainer must outlive it. All is copied but the trainer. -1 where there can be no
  * socket. */
 int serve_open(const struct serve_options *options, struct serve **out, struct error *error);
-/* Viewers that are attached now, and whether any ever was. Any thread. */
+/* Viewers that are attached now. Any thread. */
 int serve_viewers(const struct serve *serve);
-bool serve_was_viewed(const struct serve *serve);
+/* Whether a viewer had the run pause or try something, and none has had it go on since: it may come back to it. */
+bool serve_is_held(const struct serve *serve);
 /* The run has ended, and its session says so: tells the viewers, with why it failed (empty: it did not), and lets those
  * that read take what is left. NULL is allowed. */
 void serve_end(struct serve *serve, const char *failure);

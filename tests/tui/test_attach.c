@@ -278,6 +278,29 @@ static void a_pause_outlasts_who_asked_for_it(void **state)
     assert_int_equal(process_finish(&process)->status, 130);
 }
 
+/* Who has only looked does not change what becomes of a pause that the run's own script asks for. */
+static void who_only_looked_leaves_no_pause_behind(void **state)
+{
+    (void)state;
+    int script;
+    struct process process =
+        process_start_fed("train " TINY "--lr 0.002 --session looked --epochs 100000 --script -", &script);
+    struct watcher watcher;
+    for (int i = 0; i < WATCHER_MOMENTS && !has_socket("looked"); i++)
+        watcher_moment();
+    watcher_attach(&watcher, "looked");
+    watcher_tell(&watcher, "pause");
+    watcher_wait_state(&watcher, TRAINER_PAUSED);
+    watcher_tell(&watcher, "resume");
+    watcher_wait_state(&watcher, TRAINER_RUNNING);
+    watcher_leave(&watcher);
+    assert_int_equal(write(script, "pause\n", 6), 6);
+    close(script);
+    const struct outcome *outcome = process_finish(&process);
+    assert_int_equal(outcome->status, 130);
+    assert_non_null(strstr(outcome->err, "the run is paused, and nobody is left"));
+}
+
 /* Who comes in the middle of a trial sees all of it. */
 static void a_trial_is_there_for_who_comes_later(void **state)
 {
@@ -325,6 +348,7 @@ int main(void)
         cmocka_unit_test_teardown(the_list_says_what_can_be_attached_to, watcher_tear_down),
         cmocka_unit_test_teardown(a_divergence_waits_for_who_is_attached, watcher_tear_down),
         cmocka_unit_test_teardown(a_pause_outlasts_who_asked_for_it, watcher_tear_down),
+        cmocka_unit_test_teardown(who_only_looked_leaves_no_pause_behind, watcher_tear_down),
         cmocka_unit_test_teardown(a_trial_is_there_for_who_comes_later, watcher_tear_down),
     };
     return cmocka_run_group_tests(tests, process_setup, process_teardown);
