@@ -1,0 +1,184 @@
+/* Viewers that read slowly or not at all, of a run in this process: what waits for them has a bound, behind which they
+ * are told to read the records, and one that reads nothing for long is let go. */
+#include "tests/engine/tiny_run.h"
+#include "tui/channel.h"
+#include "tui/serve.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { MOMENTS = 6000 }; /* of waiting, a minute or so in all */
+
+static struct tiny_run run;
+static struct serve *served;
+static char folder[64];
+
+static void moment(void)
+{
+    nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
+}
+
+static int keep_none(void *context, const struct command_record *record, struct error *error)
+{
+    (void)context, (void)record, (void)error;
+    return 0;
+}
+
+/* Paused at its beginning. */
+static void start(double patience)
+{
+    static const struct wire_facts facts = {"CPU", "images", "", 10, 10, 10, 0};
+    struct serve_options options = {.folder = folder, .spec = &run.spec, .facts = &facts, .patience = patience};
+    struct error error = {""};
+    snprintf(folder, sizeof folder, "/tmp/nfbench-serve-XXXXXX");
+    assert_non_null(mkdtemp(folder));
+    tiny_init(&run, "micro");
+    run.sink.on_command = keep_none;
+    tiny_create(&run, NULL);
+    options.trainer = run.trainer;
+    if (serve_open(&options, &served, &error))
+        fail_msg("%s", error.message);
+    assert_int_equal(trainer_start(run.trainer, true, &error), 0);
+}
+
+static void stop(void)
+{
+    struct error error = {""};
+    trainer_request_stop(run.trainer);
+    assert_int_equal(trainer_join(run.trainer, &error), 0);
+    serve_close(served);
+    tiny_free(&run);
+    assert_int_equal(rmdir(folder), 0);
+}
+
+/* A viewer that has been welcomed, and has read nothing yet. */
+static void attach(struct channel *channel)
+{
+    struct error error = {""};
+    char version[WIRE_TEXT];
+    pid_t process;
+    bool moved;
+    const int fd = channel_connect(folder, &process, &error);
+    if (fd < 0)
+        fail_msg("%s", error.message);
+    channel_open(channel, fd, WIRE_LARGE);
+    wire_version(version);
+    channel_say(channel, WIRE_HELLO, version);
+    assert_int_equal(channel_send(channel, &moved), 0);
+    for (int i = 0; i < MOMENTS && serve_viewers(served) == 0; i++)
+        moment();
+    assert_int_equal(serve_viewers(served), 1);
+}
+
+/* Each is an event; the trainer has taken them all. */
+static void write_notes(int count)
+{
+    struct command note = {.kind = COMMAND_NOTE};
+    struct event event;
+    struct error error = {""};
+    memset(note.text, 'n', sizeof note.text - 1);
+    for (int i = 0; i < count; i++) {
+        for (int waited = 0; waited < MOMENTS && !trainer_has_room(run.trainer); waited++)
+            nanosleep(&(struct timespec){.tv_nsec = 100000}, NULL);
+        assert_int_equal(trainer_command(run.trainer, &note, &error), 0);
+        while (trainer_next_event(run.trainer, &event))
+            ;
+    }
+    for (int i = 0; i < MOMENTS && !trainer_is_settled(run.trainer); i++)
+        moment();
+    assert_true(trainer_is_settled(run.trainer));
+}
+
+/* Reads on until there were so many events, or the word that records are to be read: how many there were of both. */
+static void read_until(struct channel *channel, int most, int *events, int *courses)
+{
+    enum wire_kind kind;
+    struct wire fields;
+    struct event event;
+    struct pollfd in = {.fd = channel->fd, .events = POLLIN};
+    *events = *courses = 0;
+    while (*events < most && *courses == 0) {
+        assert_int_equal(poll(&in, 1, 60000), 1);
+        assert_int_equal(channel_receive(channel), 0);
+        while (channel_next(channel, &kind, &fields) == WIRE_WHOLE) {
+            if (kind != WIRE_EVENT)
+                continue;
+            event = (struct event){.kind = EVENT_MESSAGE};
+            wire_event(&fields, &event);
+            assert_true(wire_is_read(&fields));
+            *events += event.kind == EVENT_COMMAND;
+            *courses += event.kind == EVENT_COURSE;
+        }
+    }
+}
+
+static void what_waits_for_a_viewer_has_a_bound(void **state)
+{
+    (void)state;
+    enum { NOTES = 12000 };
+    struct channel channel;
+    int events, courses;
+    start(0);
+    attach(&channel);
+    write_notes(NOTES);
+    read_until(&channel, NOTES, &events, &courses);
+    assert_int_equal(courses, 1);
+    assert_true(events < NOTES);
+    assert_int_equal(serve_viewers(served), 1);
+    channel_close(&channel);
+    stop();
+}
+
+static void who_reads_nothing_for_long_is_let_go(void **state)
+{
+    (void)state;
+    struct channel channel;
+    start(0.2);
+    attach(&channel);
+    write_notes(2000); /* more than a socket holds */
+    for (int i = 0; i < MOMENTS && serve_viewers(served) > 0; i++)
+        moment();
+    assert_int_equal(serve_viewers(served), 0);
+    channel_close(&channel);
+    stop();
+}
+
+/* However long nothing happens. */
+static void who_has_read_all_stays(void **state)
+{
+    (void)state;
+    struct channel channel;
+    int events, courses;
+    start(0.2);
+    attach(&channel);
+    write_notes(3);
+    read_until(&channel, 3, &events, &courses);
+    assert_int_equal(events, 3);
+    for (int i = 0; i < 50; i++) /* longer than its patience */
+        moment();
+    assert_int_equal(courses, 0);
+    assert_int_equal(serve_viewers(served), 1);
+    channel_close(&channel);
+    stop();
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_waits_for_a_viewer_has_a_bound),
+        cmocka_unit_test(who_reads_nothing_for_long_is_let_go),
+        cmocka_unit_test(who_has_read_all_stays),
+    };
+    return cmocka_run_group_tests(tests, tiny_open, tiny_close);
+}
