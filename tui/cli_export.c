@@ -17,6 +17,15 @@ struct results {
     struct tensorboard *board; /* to which the pictures go; NULL: into files of their own */
 };
 
+static bool has_probes(const struct export_set *set)
+{
+    const struct export_row *row;
+    for (int i = 0; (row = export_row(i)); i++)
+        if (set->rows[i] && row->probes)
+            return true;
+    return false;
+}
+
 static int read_options(const struct cli *cli, struct export_source *source, struct export_set *set,
                         struct error *error)
 {
@@ -39,6 +48,8 @@ static int read_options(const struct cli *cli, struct export_source *source, str
         return -1;
     if (!pictures)
         *set = (struct export_set){{false}};
+    if (cli_value(cli, "step") && !has_probes(set))
+        return error_set(error, "--step chooses a probe, and none of the pictures is of one");
     source->scale = (int)scale;
     source->theme = theme_find(theme ? theme : "light");
     if (!source->theme)

@@ -288,6 +288,8 @@ static void tables_are_written_and_told(void **state)
     assert_non_null(strstr(none, "--to is the folder of pictures, and none goes there: --what or --all asks for some"));
     none = run_expecting(2, "export seen --tensorboard %s --all --to pictures", process_path("board"))->err;
     assert_non_null(strstr(none, "none goes there: --tensorboard takes them"));
+    none = run_expecting(2, "export seen --what loss --step 5")->err;
+    assert_non_null(strstr(none, "--step chooses a probe, and none of the pictures is of one"));
 }
 
 int main(void)
