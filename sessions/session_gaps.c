@@ -19,9 +19,9 @@ bool session_lacks_beginning(const struct metrics *metrics, long step, int log_e
 static int note_records(const struct session *session, long step, char note[256], struct error *error)
 {
     struct metrics metrics = {0};
-    char text[128];
     const int result = metrics_read_summary(session->paths.metrics, &metrics, error);
     if (result == 0 && session_lacks_beginning(&metrics, step, session->settings.train.log_every)) {
+        char text[128];
         snprintf(text, sizeof text, "metrics.jsonl has no record from before step %ld: they are lost",
                  metrics.any ? metrics.first_step : step + 1);
         add_note(note, text);
@@ -35,7 +35,6 @@ static int fill_commands(const struct session *session, long known, char note[25
 {
     struct command_record record = {.command = {.kind = COMMAND_NOTE}};
     struct metrics metrics = {0};
-    char text[128];
     long count;
     if (metrics_log_count(session->commands, &count, error) ||
         (count < known && metrics_read_summary(session->paths.commands, &metrics, error)))
@@ -44,6 +43,7 @@ static int fill_commands(const struct session *session, long known, char note[25
     metrics_free(&metrics);
     command_lost(&record);
     if (count < known) {
+        char text[128];
         snprintf(text, sizeof text, "commands.jsonl lacks %ld of the run's %ld commands: it cannot be replayed",
                  known - count, known);
         add_note(note, text);
