@@ -53,8 +53,14 @@ static void viewers_see_the_run_and_each_others_commands(void **state)
     metrics_free(&records);
     watcher_tell(&one, "what");
     watcher_wait_answer(&one, "what: ");
-    watcher_take(&other);
-    assert_memory_equal(other.answer, "pause", 5); /* who has not asked does not hear why it is not understood */
+    watcher_tell(&one, "note heard by both");
+    const int before = other.answers;
+    watcher_wait_answer(&other, "note heard by both: ");
+    assert_int_equal(other.answers, before + 1); /* who has not asked does not hear why it is not understood */
+    watcher_tell(&one, "back 5");
+    watcher_wait_answer(&other, "back 5: ");
+    assert_int_equal(other.rollback, 5);
+    assert_int_equal(other.now.step.step, 5);
 
     watcher_tell(&one, "resume");
     watcher_tell(&one, "stop");

@@ -234,6 +234,10 @@ static void on_another_platform_it_goes_on(void **state)
     assert_int_equal(json_array_size(json_object_get(found, "platform_differs")), 1);
     assert_true(json_number_at(json_object_get(found, "largest_difference"), "relative") < 0.1);
     json_decref(found);
+    struct process process = process_start("replay exact --threads 2", NULL); /* whose bits may be the same */
+    outcome = process_finish(&process);
+    assert_in_range(outcome->status, 0, 1);
+    assert_non_null(strstr(outcome->err, "note: the bits may be others: threads 1 then, 2 now"));
 }
 
 /* A session of a few steps, whose log has one of a step that lies far ahead: its replay does not come to an end. */

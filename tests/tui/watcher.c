@@ -80,6 +80,9 @@ void watcher_take(struct watcher *watcher)
             watcher->first = event.steps.first_step;
         watcher->steps += event.kind == EVENT_STEPS ? event.steps.count : 0;
         watcher->courses += event.kind == EVENT_COURSE;
+        watcher->answers += event.kind == EVENT_COMMAND;
+        if (event.kind == EVENT_ROLLBACK)
+            watcher->rollback = event.rollback;
         if (event.kind == EVENT_COMMAND)
             snprintf(watcher->answer, sizeof watcher->answer, "%.120s: %.300s", event.command.command.text,
                      event.command.outcome);

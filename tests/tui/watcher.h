@@ -27,6 +27,8 @@ struct watcher {
     struct snapshot now;
     long steps, first;         /* of the events so far; the first of these */
     int courses;               /* times that it was told to read the records */
+    long rollback;             /* the step that the run went back to last */
+    int answers;               /* to commands, so far */
     char answer[WATCHER_TEXT]; /* of the newest command: "TEXT: OUTCOME" */
 };
 
