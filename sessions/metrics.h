@@ -114,6 +114,18 @@ struct metrics_place {
 int metrics_read_on(const char *path, struct metrics_place *place, bool *replaced, struct metrics *out,
                     struct error *error);
 void metrics_free(struct metrics *metrics);
+
+/* Steps without a record where one ought to be. */
+struct metrics_lost {
+    int stretches;
+    long first, last; /* of the first stretch: its steps, whichever of them were recorded */
+};
+/* Looks for them among the records of a session, its commands among them, up to the step `until`; `log_every`: as it is
+ * now. `begun`: the log begins at step 0 (that of a fork need not). */
+void metrics_find_lost(const struct metrics *metrics, bool begun, int log_every, long until, struct metrics_lost *out);
+/* "steps 901 to 1800 have no record"; empty when there are none. */
+void metrics_lost_words(const struct metrics_lost *lost, char *words, size_t size);
+
 /* A remark in the place of a command whose record is gone; `record` has its step. And whether one is such. */
 void command_lost(struct command_record *record);
 bool command_is_lost(const struct command_record *record);

@@ -16,16 +16,32 @@ bool session_lacks_beginning(const struct metrics *metrics, long step, int log_e
     return step > log_every && metrics->damaged_lines == 0 && (!metrics->any || metrics->first_step > log_every);
 }
 
+/* Told by the distances of the records that are there. */
+static void find_gaps(const struct session *session, const struct metrics *metrics, long step, char words[128])
+{
+    struct metrics_lost lost;
+    char parent[SESSION_NAME_SIZE];
+    long forked;
+    session_read_parent(&session->paths, parent, &forked);
+    metrics_find_lost(metrics, !*parent, session->settings.train.log_every, step, &lost);
+    metrics_lost_words(&lost, words, 128);
+}
+
 static int note_records(const struct session *session, long step, char note[256], struct error *error)
 {
     struct metrics metrics = {0};
-    const int result = metrics_read_summary(session->paths.metrics, &metrics, error);
-    if (result == 0 && session_lacks_beginning(&metrics, step, session->settings.train.log_every)) {
-        char text[128];
+    char text[128] = "";
+    int result = metrics_read(session->paths.metrics, &metrics, error);
+    const bool begins_late = result == 0 && session_lacks_beginning(&metrics, step, session->settings.train.log_every);
+    if (begins_late)
         snprintf(text, sizeof text, "metrics.jsonl has no record from before step %ld: they are lost",
                  metrics.any ? metrics.first_step : step + 1);
-        add_note(note, text);
+    else if (result == 0 && metrics.damaged_lines == 0) {
+        result = metrics_read(session->paths.commands, &metrics, error);
+        find_gaps(session, &metrics, step, text);
     }
+    if (result == 0 && *text)
+        add_note(note, text);
     metrics_free(&metrics);
     return result;
 }

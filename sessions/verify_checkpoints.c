@@ -267,18 +267,41 @@ static void check_epochs(struct verify *verify)
 }
 
 /* A log that was lost is begun anew by the next resume. */
-static void check_beginning(struct verify *verify)
+static bool check_beginning(struct verify *verify)
 {
     const struct log_facts *facts = &verify->metrics;
     const struct metrics metrics = {
         .damaged_lines = facts->damaged > 0, .any = facts->last_step >= 0, .first_step = facts->first_step};
     if (!verify->settings_known ||
         !session_lacks_beginning(&metrics, verify->newest.state.step, verify->settings.train.log_every))
-        return;
+        return false;
     struct verify_finding *finding = verify_add(
         verify, was_set_aside(verify->paths.metrics) ? VERIFY_NOTE : VERIFY_WRONG, "metrics.jsonl",
         "no record is there from before step %ld", metrics.any ? metrics.first_step : verify->newest.state.step + 1);
     snprintf(finding->means, sizeof finding->means, "charts and tables lack them; the run itself goes on to the bit");
+    return true;
+}
+
+/* In the middle or at the end: told by the distances of the records that are there. */
+static void check_gaps(struct verify *verify)
+{
+    const struct session_paths *paths = &verify->paths;
+    struct metrics metrics = {0};
+    struct metrics_lost lost;
+    char parent[SESSION_NAME_SIZE], words[128] = "";
+    long forked;
+    session_read_parent(paths, parent, &forked);
+    if (metrics_read(paths->metrics, &metrics, NULL) == 0 && metrics_read(paths->commands, &metrics, NULL) == 0) {
+        metrics_find_lost(&metrics, !*parent, verify->settings.train.log_every, verify->newest.state.step, &lost);
+        metrics_lost_words(&lost, words, sizeof words);
+    }
+    metrics_free(&metrics);
+    if (!*words)
+        return;
+    struct verify_finding *finding =
+        verify_add(verify, was_set_aside(paths->metrics) ? VERIFY_NOTE : VERIFY_WRONG, "metrics.jsonl", "%s", words);
+    snprintf(finding->means, sizeof finding->means,
+             "charts have a gap there, and a replay compares nothing of them; the run itself goes on to the bit");
 }
 
 static void check_lost_commands(struct verify *verify)
@@ -334,7 +357,9 @@ void verify_agreement(struct verify *verify)
         return;
     }
     check_epochs(verify);
-    check_beginning(verify);
+    const bool begins_late = check_beginning(verify);
+    if (!begins_late && verify->settings_known && !verify->metrics.damaged && !verify->metrics.disordered)
+        check_gaps(verify);
     check_lost_commands(verify);
     check_best(verify);
     check_behind(verify);

@@ -9,6 +9,7 @@
 struct log_facts {
     bool there;
     long lines, damaged;
+    bool disordered;
     long lost;       /* remarks in the places of commands that are gone */
     long first_step; /* the least that a record has, where there is one */
     long last_step;  /* of any record; -1: none */

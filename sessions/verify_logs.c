@@ -210,6 +210,7 @@ static void tell_order(struct walk *walk)
         snprintf(finding->means, sizeof finding->means,
                  "their checksums fit: a newer nfbench has written them; this one passes them over");
     }
+    walk->facts->disordered = walk->disorders > 0;
     if (walk->disorders) {
         struct verify_finding *finding = verify_add(walk->verify, VERIFY_WRONG, walk->file, "%s%s",
                                                     walk->disorder.message, walk->disorders > 1 ? ", and more" : "");

@@ -272,18 +272,32 @@ static json_t *difference_json(const struct difference *difference)
                      "relative", cli_json_number(difference->relative));
 }
 
+/* "steps 901 to 1800 have no record": up to the replay's last, where they ought to; empty: all have. */
+static void lost_words(const struct cli_replay *replay, char words[128])
+{
+    struct session_summary summary;
+    struct metrics_lost lost;
+    session_summarize(replay->session, &summary);
+    metrics_find_lost(&replay->metrics, !*summary.parent, session_settings(replay->session)->train.log_every,
+                      replay->found.step, &lost);
+    metrics_lost_words(&lost, words, 128);
+}
+
 static json_t *result_json(const struct cli_replay *replay)
 {
     const struct replay *found = &replay->found;
+    char lost[128];
+    lost_words(replay, lost);
     json_t *clauses = json_array();
     for (int i = 0; i < replay->clause_count; i++)
         json_array_append_new(clauses, cli_json_text(replay->clauses[i]));
-    return json_pack(
-        "{s:o, s:b, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:o}", "session", cli_json_text(session_name(replay->session)),
-        "identical", found->first.step == 0, "from", (json_int_t)replay->from, "through", (json_int_t)found->step,
-        "steps_compared", (json_int_t)found->steps, "epochs_compared", (json_int_t)found->epochs, "begin",
-        *replay->begin ? cli_json_text(replay->begin) : json_null(), "platform_differs", clauses, "first_difference",
-        difference_json(&found->first), "largest_difference", difference_json(&found->largest));
+    return json_pack("{s:o, s:b, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:o}", "session",
+                     cli_json_text(session_name(replay->session)), "identical", found->first.step == 0, "from",
+                     (json_int_t)replay->from, "through", (json_int_t)found->step, "steps_compared",
+                     (json_int_t)found->steps, "epochs_compared", (json_int_t)found->epochs, "begin",
+                     *replay->begin ? cli_json_text(replay->begin) : json_null(), "platform_differs", clauses,
+                     "first_difference", difference_json(&found->first), "not_compared",
+                     *lost ? cli_json_text(lost) : json_null(), "largest_difference", difference_json(&found->largest));
 }
 
 static void print_difference(const char *what, const struct difference *difference)
@@ -298,6 +312,8 @@ static void print_difference(const char *what, const struct difference *differen
 static void print_result(const struct cli_replay *replay)
 {
     const struct replay *found = &replay->found;
+    char lost[128];
+    lost_words(replay, lost);
     if (*replay->begin)
         printf("session %s: %s\n", session_name(replay->session), replay->begin);
     if (found->first.step == 0)
@@ -306,6 +322,8 @@ static void print_result(const struct cli_replay *replay)
                found->epochs);
     else
         print_difference("first difference", &found->first);
+    if (*lost)
+        printf("not compared: %s\n", lost);
     if (found->first.step > 0 && replay->clause_count > 0 && found->largest.step > 0)
         print_difference("largest difference of a loss", &found->largest);
     for (int i = 0; i < replay->clause_count && found->first.step > 0; i++)

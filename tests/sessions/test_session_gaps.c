@@ -3,6 +3,7 @@
 
 #include "sessions/verify.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -65,6 +66,44 @@ static void lost_records_stay_known(void **state)
     assert_found("emptied", VERIFY_WRONG, "no record is there from before step 8");
 }
 
+/* Leaves out the lines of these steps. */
+static void lose_steps(const char *path, int from, int to)
+{
+    size_t size;
+    char *log = read_file(path, &size), member[24];
+    for (int step = from; step <= to; step++) {
+        snprintf(member, sizeof member, "\"step\":%d,", step);
+        char *line = strstr(log, member), *next = strchr(line, '\n') + 1;
+        while (line > log && line[-1] != '\n')
+            line--;
+        memmove(line, next, strlen(next) + 1);
+    }
+    write_file(path, log, strlen(log));
+    free(log);
+}
+
+static void records_that_are_lost_in_the_middle_are_told(void **state)
+{
+    (void)state;
+    make_session("gap");
+    lose_steps(path_of("gap/metrics.jsonl"), 4, 4);
+    resume("gap");
+    assert_string_equal(note, "steps 3 to 5 have no record");
+    assert_found("gap", VERIFY_WRONG, "steps 3 to 5 have no record");
+}
+
+static void records_that_are_lost_at_the_end_are_told(void **state)
+{
+    (void)state;
+    make_session("cut");
+    lose_steps(path_of("cut/metrics.jsonl"), 6, 6);
+    lose_steps(path_of("cut/metrics.jsonl"), 8, 8);
+    assert_found("cut", VERIFY_WRONG, "steps 5 to 8 have no record");
+    resume("cut");
+    assert_string_equal(note, "steps 5 to 8 have no record");
+    assert_found("cut", VERIFY_WRONG, "steps 5 to 9 have no record");
+}
+
 /* A line that cannot be read stays where it is, and is told of. */
 static void a_damaged_line_stays(void **state)
 {
@@ -80,13 +119,17 @@ static void a_damaged_line_stays(void **state)
     assert_found("flipped", VERIFY_WRONG, "1 of 10 lines is damaged, the first is line 3");
 }
 
-/* A torn end of a log, of a crash, is none: its steps are made again. */
+/* A torn end of a log, of a crash, is none: its steps, behind the checkpoint, are made again. */
 static void a_damaged_end_is_cut(void **state)
 {
     (void)state;
     struct verify_report report;
+    struct session *session;
     size_t size;
     make_session("ended");
+    assert_ok(session_open(&settings, "ended", SESSION_WRITE, &session, &error), &error);
+    log_steps(session, 9, 12);
+    session_close(session);
     char *log = read_file(path_of("ended/metrics.jsonl"), &size);
     log[size - 5] ^= 1;
     write_file(path_of("ended/metrics.jsonl"), log, size);
@@ -123,6 +166,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(lost_records_stay_known, folder_setup, folder_teardown),
+        cmocka_unit_test_setup_teardown(records_that_are_lost_in_the_middle_are_told, folder_setup, folder_teardown),
+        cmocka_unit_test_setup_teardown(records_that_are_lost_at_the_end_are_told, folder_setup, folder_teardown),
         cmocka_unit_test_setup_teardown(a_damaged_line_stays, folder_setup, folder_teardown),
         cmocka_unit_test_setup_teardown(a_damaged_end_is_cut, folder_setup, folder_teardown),
         cmocka_unit_test_setup_teardown(lost_commands_stay_known, folder_setup, folder_teardown),
