@@ -46,6 +46,7 @@ static void what_was_commanded_behind_the_checkpoint_is_told_and_kept(void **sta
     settings = small_settings();
     struct rig rig = make_rig(&settings, 1);
     struct session *session = create_session(&settings, "killed");
+    log_steps(session, 1, 4);
     log_command(session, 2, COMMAND_LEARNING_RATE, "lr 0.5");
     save_step(session, &rig, 4, false);
     log_command(session, 6, COMMAND_LEARNING_RATE, "lr 0.01");
