@@ -244,6 +244,28 @@ static long left_at(const struct compared *session, const char *name)
     return -1;
 }
 
+/* The last step up to which the records of two are the same: either may have gone back behind the fork since. */
+static long same_until(const struct compared *one, const struct compared *other, long until)
+{
+    const struct metrics *a = &one->metrics, *b = &other->metrics;
+    long same = 0;
+    for (int i = 0, k = 0; i < a->step_count && k < b->step_count;) {
+        const struct step_record *left = &a->steps[i], *right = &b->steps[k];
+        if (left->step > until || right->step > until)
+            break;
+        if (left->step == right->step) {
+            if (memcmp(&left->loss, &right->loss, sizeof left->loss) != 0 ||
+                memcmp(&left->learning_rate, &right->learning_rate, sizeof left->learning_rate) != 0)
+                return same;
+            same = left->step;
+        }
+        const bool first = left->step <= right->step, second = right->step <= left->step;
+        i += first;
+        k += second;
+    }
+    return until;
+}
+
 /* The nearest of one's own line that all have, and the step up to which they have its course. */
 static bool find_common(const struct compared *const *sessions, int count, struct session_ancestor *out)
 {
@@ -257,6 +279,8 @@ static bool find_common(const struct compared *const *sessions, int count, struc
         }
         if (common < 0)
             continue;
+        for (int k = 1; k < count; k++)
+            common = same_until(sessions[0], sessions[k], common);
         snprintf(out->name, sizeof out->name, "%s", name);
         out->step = common;
         return true;

@@ -135,6 +135,23 @@ static void forks_have_a_common_origin(void **state)
     json_decref(all);
 }
 
+/* Whoever went back behind the fork has left what they had in common. */
+static void a_parent_that_went_back_has_less_in_common(void **state)
+{
+    (void)state;
+    run_expecting(0, "train " TINY "--epochs 2 --log-every 1 --script changes --session gone");
+    run_expecting(0, "fork gone --at 10 --name kept");
+    json_t *all = last_json(run_expecting(0, "sessions compare gone kept --json"));
+    assert_int_equal((int)json_number_at(json_object_get(all, "common_origin"), "step"), 10);
+    json_decref(all);
+    run_expecting(0, "resume gone --checkpoint 8 --lr 0.2");
+    all = last_json(run_expecting(0, "sessions compare kept gone --json"));
+    assert_int_equal((int)json_number_at(json_object_get(all, "common_origin"), "step"), 8);
+    json_decref(all);
+    run_expecting(0, "sessions verify gone kept");
+    run_expecting(0, "sessions rm --yes gone kept");
+}
+
 static void curves_lie_over_each_other_in_a_picture(void **state)
 {
     (void)state;
@@ -271,6 +288,7 @@ int main(void)
         cmocka_unit_test(settings_that_differ_are_told),
         cmocka_unit_test(a_legend_tells_first_what_tells_all_apart),
         cmocka_unit_test(forks_have_a_common_origin),
+        cmocka_unit_test(a_parent_that_went_back_has_less_in_common),
         cmocka_unit_test(curves_lie_over_each_other_in_a_picture),
         cmocka_unit_test(what_cannot_be_compared_is_said),
         cmocka_unit_test(families_are_listed_as_trees),
