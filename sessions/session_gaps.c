@@ -19,7 +19,7 @@ bool session_lacks_beginning(const struct metrics *metrics, long step, int log_e
 /* Told by the distances of the records that are there. */
 static void find_gaps(const struct session *session, const struct metrics *metrics, long step, char words[128])
 {
-    struct metrics_lost lost;
+    struct metrics_lost lost = {.stretches = 0};
     char parent[SESSION_NAME_SIZE];
     long forked;
     session_read_parent(&session->paths, parent, &forked);

@@ -287,7 +287,7 @@ static void check_gaps(struct verify *verify)
 {
     const struct session_paths *paths = &verify->paths;
     struct metrics metrics = {0};
-    struct metrics_lost lost;
+    struct metrics_lost lost = {.stretches = 0};
     char parent[SESSION_NAME_SIZE], words[128] = "";
     long forked;
     session_read_parent(paths, parent, &forked);

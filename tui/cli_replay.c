@@ -276,7 +276,7 @@ static json_t *difference_json(const struct difference *difference)
 static void lost_words(const struct cli_replay *replay, char words[128])
 {
     struct session_summary summary;
-    struct metrics_lost lost;
+    struct metrics_lost lost = {.stretches = 0};
     session_summarize(replay->session, &summary);
     metrics_find_lost(&replay->metrics, !*summary.parent, session_settings(replay->session)->train.log_every,
                       replay->found.step, &lost);
