@@ -2,6 +2,8 @@
  * which is no session's, and gets its own when it is whole. */
 #include "sessions/session_internal.h"
 
+#include "sessions/crc32c.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
@@ -86,11 +88,26 @@ static int copy_imported(const struct session *parent, const struct session_path
     return result;
 }
 
-static int write_parent(const struct session *parent, const struct session_paths *paths, long step, struct error *error)
+/* A line "STEP NAME", and one of its CRC-32C. */
+int session_write_parent(const struct session_paths *paths, const char *name, long step, struct error *error)
 {
-    char text[SESSION_NAME_SIZE + 32];
-    const int length = snprintf(text, sizeof text, "%ld %s\n", step, parent->name);
+    char text[SESSION_NAME_SIZE + 48];
+    const int line = snprintf(text, sizeof text, "%ld %s", step, name);
+    const int length = line + snprintf(text + line, sizeof text - (size_t)line, "\n%08x\n", crc32c(text, (size_t)line));
     return file_replace(paths->parent, text, (size_t)length, error);
+}
+
+/* Ends the text behind its first line; false when that is not as it was written. */
+static bool cut_checked_line(char *text, size_t size)
+{
+    enum { TAIL = sizeof "\n01234567\n" - 1 };
+    char expected[TAIL + 1];
+    if (size < TAIL)
+        return false;
+    snprintf(expected, sizeof expected, "\n%08x\n", crc32c(text, size - TAIL));
+    const bool fits = memcmp(text + size - TAIL, expected, TAIL) == 0;
+    text[size - TAIL] = '\0';
+    return fits;
 }
 
 /* Sessions that are older than the file have none. */
@@ -108,7 +125,7 @@ static int fill(const struct session *parent, const struct session_paths *paths,
     return file_make_folders(paths->checkpoints, error) || file_make_folders(paths->images, error) ||
                    settings_write(settings, paths->settings, error) || copy_metrics(parent, paths, state, error) ||
                    copy_commands(parent, paths, state, changes, &commands, error) ||
-                   write_parent(parent, paths, state->step, error) || copy_input(parent, paths, error) ||
+                   session_write_parent(paths, parent->name, state->step, error) || copy_input(parent, paths, error) ||
                    copy_imported(parent, paths, error) ||
                    session_write_checkpoint(&fork, network, state, false, commands, error)
                ? -1
@@ -211,13 +228,12 @@ void session_read_parent(const struct session_paths *paths, char name[SESSION_NA
     *step = -1;
     if (file_read(paths->parent, &text, &size, NULL))
         return;
+    const bool whole = cut_checked_line(text, size);
     const long at = strtol(text, &end, 10);
-    if (end > text && *end == ' ' && at >= 0) {
-        end[1 + strcspn(end + 1, "\n")] = '\0';
-        if (session_check_name(end + 1, NULL) == 0) { /* it goes to terminals, and into paths */
-            strcpy(name, end + 1);
-            *step = at;
-        }
+    if (whole && end > text && *end == ' ' && at >= 0 &&
+        session_check_name(end + 1, NULL) == 0) { /* it goes to terminals, and into paths */
+        strcpy(name, end + 1);
+        *step = at;
     }
     free(text);
 }

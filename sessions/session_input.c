@@ -2,6 +2,7 @@
  * session_write_input in session.h. */
 #include "sessions/session_internal.h"
 
+#include "sessions/crc32c.h"
 #include "sessions/fields.h"
 #include "sessions/number.h"
 
@@ -35,7 +36,9 @@ static void make_text(const struct session *session, const struct dataset *datas
         text_add(text, c ? "," : "");
         text_add_string(text, dataset_class_name(dataset, c));
     }
-    text_add(text, "]}\n");
+    text_add(text, "]");
+    if (!text->failed)
+        text_add(text, ",\"crc\":\"%08x\"}\n", crc32c(text->data, text->length));
 }
 
 static bool is_there(const char *path, const struct text *text)

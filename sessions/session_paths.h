@@ -52,6 +52,7 @@ bool session_is_locked(const struct session_paths *paths);
 bool session_is_attachable(const struct session_paths *paths);
 
 /* Of a fork: the session it comes from, and the step; empty and -1 of any other. */
+int session_write_parent(const struct session_paths *paths, const char *name, long step, struct error *error);
 void session_read_parent(const struct session_paths *paths, char name[SESSION_NAME_SIZE], long *step);
 
 /* All of the row but its name, which stays; a folder that cannot be read is "damaged". */

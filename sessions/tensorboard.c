@@ -48,6 +48,11 @@ static long newest_file(const char *folder, char name[FILE_PATH_SIZE])
     return newest;
 }
 
+bool tensorboard_is_events(const char *name)
+{
+    return strncmp(name, prefix, sizeof prefix - 1) == 0;
+}
+
 long tensorboard_last_step(const char *folder)
 {
     char name[FILE_PATH_SIZE], path[FILE_PATH_SIZE];

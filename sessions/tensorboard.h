@@ -18,6 +18,8 @@ int tensorboard_open(const char *folder, struct tensorboard **out, struct error 
 void tensorboard_close(struct tensorboard *board);
 /* The greatest step of the newest file in the folder; -1: there is none. */
 long tensorboard_last_step(const char *folder);
+/* Whether a file's name is that of one of these. */
+bool tensorboard_is_events(const char *name);
 
 /* The run goes on behind `step`: TensorBoard forgets what it has read of that step and those behind it, and gets what
  * `past` has of them. `last`: the wall time (seconds since 1970) of its last record; 0: now. */

@@ -355,23 +355,49 @@ static long step_of(const uint8_t *data, uint64_t size)
     return (long)step;
 }
 
+enum found { FOUND_RECORD, FOUND_PART, FOUND_DAMAGE };
+
+/* What begins there, and how many bytes of data it has. */
+static enum found record_at(const uint8_t *record, size_t left, uint64_t *length)
+{
+    if (left < TFEVENTS_FRAME)
+        return FOUND_PART;
+    *length = load_little_endian(record, 8);
+    if (load_little_endian(record + 8, 4) != masked_crc(record, 8))
+        return FOUND_DAMAGE;
+    if (*length > left - TFEVENTS_FRAME)
+        return FOUND_PART;
+    return load_little_endian(record + 12 + *length, 4) == masked_crc(record + 12, *length) ? FOUND_RECORD
+                                                                                            : FOUND_DAMAGE;
+}
+
 long tfevents_last_step(const char *path)
 {
     char *data = NULL;
     size_t size = 0, at = 0;
+    uint64_t length;
     long last = -1;
     if (file_read(path, &data, &size, NULL))
         return -1;
-    while (size - at >= TFEVENTS_FRAME) {
-        const uint8_t *record = (const uint8_t *)data + at;
-        const uint64_t length = load_little_endian(record, 8);
-        if (load_little_endian(record + 8, 4) != masked_crc(record, 8) || length > size - at - TFEVENTS_FRAME ||
-            load_little_endian(record + 12 + length, 4) != masked_crc(record + 12, length))
-            break;
-        const long step = step_of(record + 12, length);
+    while (record_at((const uint8_t *)data + at, size - at, &length) == FOUND_RECORD) {
+        const long step = step_of((const uint8_t *)data + at + 12, length);
         last = step > last ? step : last;
         at += TFEVENTS_FRAME + length;
     }
     free(data);
     return last;
+}
+
+bool tfevents_is_damaged(const char *path)
+{
+    char *data = NULL;
+    size_t size = 0, at = 0;
+    uint64_t length;
+    enum found found;
+    if (file_read(path, &data, &size, NULL))
+        return false;
+    while ((found = record_at((const uint8_t *)data + at, size - at, &length)) == FOUND_RECORD)
+        at += TFEVENTS_FRAME + length;
+    free(data);
+    return found == FOUND_DAMAGE;
 }

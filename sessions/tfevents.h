@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -42,5 +43,7 @@ enum { TFEVENTS_FRAME = 16 };
 void tfevents_frame(const void *data, size_t size, uint8_t *out);
 /* The greatest step of the whole records of a file; -1: there are none. */
 long tfevents_last_step(const char *path);
+/* Whether a checksum does not fit; a torn end is none. A file that cannot be read is not known to be. */
+bool tfevents_is_damaged(const char *path);
 
 #endif

@@ -3,6 +3,9 @@
 #include "sessions/verify_internal.h"
 
 #include "sessions/fields.h"
+#include "sessions/metrics_record.h"
+#include "sessions/tensorboard.h"
+#include "sessions/tfevents.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -159,12 +162,13 @@ static void check_input(struct verify *verify)
         return;
     json_t *json = json_read(data, size, &why);
     const bool out_of_memory = !json && errno == ENOMEM;
+    const bool whole = json && size > 0 && data[size - 1] == '\n' && record_checksum_fits(data, size - 1);
     verify->out_of_memory |= out_of_memory;
     free(data);
-    if (!json && !out_of_memory) {
-        struct verify_finding *finding = verify_add(verify, VERIFY_WRONG, "input.json", "it is not JSON any more");
+    if (!whole && !out_of_memory) {
+        struct verify_finding *finding = verify_add(verify, VERIFY_WRONG, "input.json", "it is not as it was written");
         snprintf(finding->means, sizeof finding->means,
-                 "programs that load the network elsewhere cannot read it; the next resume writes it anew");
+                 "programs that load the network elsewhere would read wrong images; the next resume writes it anew");
         snprintf(finding->mend, sizeof finding->mend, "moves it aside, to input.json.damaged");
         verify_mended(verify, finding, verify->repair ? verify_move_aside(verify->paths.input, &error) : 0, &error);
     }
@@ -207,6 +211,19 @@ static void tell_removable(struct verify *verify, const char *path, const char *
     verify_mended(verify, finding, result, &error);
 }
 
+/* They can be made again of the logs. */
+static void check_events(struct verify *verify, const char *path, const char *name)
+{
+    struct error error = {""};
+    if (!tfevents_is_damaged(path))
+        return;
+    struct verify_finding *finding = verify_add(verify, VERIFY_NOTE, name, "a checksum in it does not fit");
+    snprintf(finding->means, sizeof finding->means,
+             "TensorBoard shows nothing of what comes behind; `nfbench export --tensorboard` makes events of the logs");
+    snprintf(finding->mend, sizeof finding->mend, "moves it aside, to %.80s.damaged", name);
+    verify_mended(verify, finding, verify->repair ? verify_move_aside(path, &error) : 0, &error);
+}
+
 static void look_at(struct verify *verify, const char *inside, const char *name, struct leftovers *left)
 {
     char path[FILE_PATH_SIZE], file[160];
@@ -224,6 +241,8 @@ static void look_at(struct verify *verify, const char *inside, const char *name,
     else if (S_ISREG(status.st_mode) && is_half_written(name))
         tell_removable(verify, path, file, "a write was cut short and left it",
                        "nothing is lost: no other file needs it");
+    else if (S_ISREG(status.st_mode) && tensorboard_is_events(name))
+        check_events(verify, path, name);
     else if (S_ISSOCK(status.st_mode))
         tell_removable(verify, path, file, "a process that is gone has left its socket", "nothing listens there");
 }

@@ -2,7 +2,9 @@
 #include "verified.h"
 
 #include "sessions/checkpoint.h"
+#include "sessions/crc32c.h"
 #include "sessions/safetensors.h"
+#include "sessions/tfevents.h"
 #include "sessions/verify.h"
 
 #include <stdio.h>
@@ -219,7 +221,7 @@ static void what_the_network_reads_must_be_json(void **state)
     make_session("input");
     write_file(path_in("input", "input.json"), "{\"data\":", 8);
     verify("input", true);
-    assert_true(found("input.json", "not JSON")->mended);
+    assert_true(found("input.json", "not as it was written")->mended);
     verify("input", false);
     assert_int_equal(report.wrong, 0);
 }
@@ -247,11 +249,11 @@ static void a_fork_has_a_parent(void **state)
 {
     (void)state;
     make_session("orphan");
-    write_file(path_in("orphan", "parent"), "10 gone\n", 8);
+    be_fork("orphan", "gone", 10);
     verify("orphan", false);
     assert_int_equal(report.wrong, 0);
     assert_int_equal(found("parent", "gone, which this is a fork of")->severity, VERIFY_NOTE);
-    static const char *const damaged[] = {"\xff", "10 \033[31mred\n", "10 ../other\n", "10 \n"};
+    static const char *const damaged[] = {"\xff", "10 other\n", "10 other\n01234567\n", "10 \n"};
     for (size_t i = 0; i < sizeof damaged / sizeof *damaged; i++) {
         write_file(path_in("orphan", "parent"), damaged[i], strlen(damaged[i]));
         verify("orphan", true);
@@ -294,39 +296,62 @@ static void a_session_that_trains_is_left_alone(void **state)
     session_close(session);
 }
 
+/* Events of TensorBoard, a parent, and what the network reads, beside what make_session writes. */
+static void add_the_rest(const char *name)
+{
+    char input[64] = "{\"normalize\":\"image\"";
+    struct tfevents *events;
+    assert_ok(tfevents_create(path_in(name, "events.out.tfevents.1"), 1, &events, &error), &error);
+    assert_ok(tfevents_start(events, 1, 1, &error), &error);
+    tfevents_close(events);
+    be_fork(name, "other", 5);
+    const size_t length = strlen(input);
+    const int tail = snprintf(input + length, sizeof input - length, ",\"crc\":\"%08x\"}\n", crc32c(input, length));
+    write_file(path_in(name, "input.json"), input, length + (size_t)tail);
+}
+
 /* Every file of a session, a bit at a time: something is found in each case (settings have places where a bit says
- * nothing), and a repair leaves nothing wrong that another could mend. */
+ * nothing), and a repair leaves nothing wrong that another could mend.
+ */
 static void any_bytes_are_looked_at(void **state)
 {
     (void)state;
-    static const char *const files[] = {"metrics.jsonl",
-                                        "commands.jsonl",
-                                        "checkpoints/20.safetensors",
-                                        "checkpoints/first.metrics.jsonl",
-                                        "checkpoints/first.safetensors",
-                                        "settings.ini",
-                                        "parent",
-                                        "checkpoints/undone"};
-    const int trials = getenv("NFBENCH_FAULTS") ? 10000 : 160;
+    enum { FILES = 10, BACK = 9, SETTINGS = 8, EVENTS = 7, PARENT = 6 };
+    static const char *const files[FILES] = {"metrics.jsonl",
+                                             "commands.jsonl",
+                                             "checkpoints/20.safetensors",
+                                             "checkpoints/first.metrics.jsonl",
+                                             "checkpoints/first.safetensors",
+                                             "input.json",
+                                             [PARENT] = "parent",
+                                             [EVENTS] = "events.out.tfevents.1",
+                                             [SETTINGS] = "settings.ini",
+                                             [BACK] = "checkpoints/undone"};
+    const int trials = getenv("NFBENCH_FAULTS") ? 10000 : 200;
     uint32_t random = 1;
     make_session("bytes");
-    write_file(path_in("bytes", "parent"), "5 other\n", 8);
+    add_the_rest("bytes");
+    verify("bytes", false);
+    assert_int_equal(report.count, 1); /* the parent is not there */
     for (int i = 0; i < trials; i++) {
-        const char *path = path_in("bytes", files[i % 8]);
-        const bool back = i % 8 == 7, settings_ini = i % 8 == 5;
+        const int which = i % FILES;
+        const char *path = path_in("bytes", files[which]);
         size_t size;
-        if (back)
+        if (which == BACK)
             write_file(path, "20 20 first\n", 12);
         char *before = read_file(path, &size);
         random = random * 1664525u + 1013904223u;
         flip(path, (long)(random >> 8), (int)(random >> 5 & 7));
         verify("bytes", false);
-        if (i % 8 < 5 && report.count < 2) /* one is the parent's */
-            fail_msg("%s: a flipped bit is not found (%d)", files[i % 8], i);
-        assert_true(settings_ini || back || i % 8 == 6 || report.wrong > 0 || find("torn"));
+        if (which < PARENT && report.count < 2)
+            fail_msg("%s: a flipped bit is not found (%d)", files[which], i);
+        if (which == EVENTS)
+            assert_true(find("a checksum in it"));
+        else
+            assert_true(which >= SETTINGS || report.wrong > 0 || find("torn"));
         write_file(path, before, size);
         free(before);
-        if (back)
+        if (which == BACK)
             unlink(path);
     }
     verify("bytes", false);

@@ -1,6 +1,8 @@
 /* See verified.h. */
 #include "verified.h"
 
+#include "sessions/session_paths.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,6 +39,13 @@ void make_session(const char *name)
     assert_ok(session_end(session, TRAINER_FINISHED, 20, "", &error), &error);
     session_close(session);
     free_rig(&rig);
+}
+
+void be_fork(const char *name, const char *parent, long step)
+{
+    struct session_paths paths;
+    assert_ok(session_paths(path_in(name, ""), &paths, &error), &error);
+    assert_ok(session_write_parent(&paths, parent, step, &error), &error);
 }
 
 void verify(const char *name, bool repair)

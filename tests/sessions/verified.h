@@ -12,6 +12,8 @@ extern struct verify_report report; /* of the last verify */
 
 /* Two epochs of ten steps with a command and a checkpoint each, the first the best and kept as "first". */
 void make_session(const char *name);
+/* Says that it is a fork. */
+void be_fork(const char *name, const char *parent, long step);
 void verify(const char *name, bool repair);
 /* The finding whose words hold `part`, of any severity; NULL: there is none. */
 const struct verify_finding *find(const char *part);

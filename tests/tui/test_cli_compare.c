@@ -1,4 +1,5 @@
 /* `nfbench sessions compare` and `verify`, and the families in the list: what is said is what the sessions have. */
+#include "sessions/session_paths.h"
 #include "tests/tui/process.h"
 #include "tui/compare.h"
 
@@ -194,15 +195,15 @@ static void broken_families_lose_nobody(void **state)
 {
     (void)state;
     const char *const names[] = {"one", "two", "three"};
-    const char *const parents[] = {"3 two\n", "3 one\n", "4 gone\n"};
+    const char *const parents[] = {"two", "one", "gone"};
     for (int i = 0; i < 3; i++) {
-        char path[64];
+        char folder[64];
+        struct session_paths paths;
+        struct error error = {""};
         run_expecting(0, "train " TINY "--steps 1 --session %s --sessions-dir broken", names[i]);
-        snprintf(path, sizeof path, "broken/%s/parent", names[i]);
-        FILE *file = fopen(process_path(path), "w");
-        assert_non_null(file);
-        fputs(parents[i], file);
-        assert_int_equal(fclose(file), 0);
+        snprintf(folder, sizeof folder, "broken/%s", names[i]);
+        assert_int_equal(session_paths(process_path(folder), &paths, &error), 0);
+        assert_int_equal(session_write_parent(&paths, parents[i], 3 + i / 2, &error), 0);
     }
     const char *out = run_expecting(0, "sessions --sessions-dir broken")->out;
     for (int i = 0; i < 3; i++) {

@@ -13,6 +13,8 @@
 
 #include "tui/runs.h"
 
+#include "sessions/session_paths.h"
+
 static char folder[64];
 static struct settings settings;
 static struct runs *runs;
@@ -296,15 +298,11 @@ static void the_parent_of_this_run_is_told(void **state)
 {
     struct session *own = make("fork", 0.5);
     struct error error;
-    char path[256];
-    FILE *file;
+    struct session_paths paths;
 
     (void)state;
-    snprintf(path, sizeof(path), "%s/parent", session_path(own));
-    file = fopen(path, "w");
-    assert_non_null(file);
-    fputs("30 a\n", file);
-    fclose(file);
+    assert_int_equal(session_paths(session_path(own), &paths, &error), 0);
+    assert_int_equal(session_write_parent(&paths, "a", 30, &error), 0);
     session_close(own);
     runs_close(runs);
     assert_int_equal(runs_open(&settings, "fork", &runs, &error), 0);
