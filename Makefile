@@ -164,13 +164,17 @@ $(FAKE_NVML) $(SHIM): $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(Q)$(filter-out -fsanitize% -fno-sanitize%,$(COMPILE)) -fPIC -shared -o $@ $(filter %.c,$^)
 
-# The program, with what its own code asks for memory and threads led through failing.c.
+# The program, with what its own code asks for memory and threads led through failing.c; without the CUDA runtime, whose
+# static library would be taken for our own code.
 FAILING := $(BUILD)/tests/faults/nfbench-failing
 FAILING_CALLS := malloc calloc realloc reallocarray aligned_alloc posix_memalign strdup strndup realpath fopen fdopen opendir \
     asprintf vasprintf pthread_create
-$(FAILING): $(BUILD)/tui/main.o $(BUILD)/tests/faults/allocations/failing.o $(call archives,tui)
+FAILING_PARTS := $(filter-out cuda,$(LINK_tui))
+$(FAILING): $(call objects,tui/main.c tests/faults/allocations/failing.c kernels/cuda_absent.c) \
+    $(FAILING_PARTS:%=$(BUILD)/%.a)
 	@echo "  LINK    $@"
-	$(Q)$(COMPILE) $(LDFLAGS) $(addprefix -Wl$(comma)--wrap=,$(FAILING_CALLS)) -o $@ $^ $(call libraries,tui)
+	$(Q)$(COMPILE) $(LDFLAGS) $(addprefix -Wl$(comma)--wrap=,$(FAILING_CALLS)) -o $@ $^ \
+	    $(foreach m,$(FAILING_PARTS),$(LIBRARIES_$(m))) -lm
 
 # ---- CUDA under emulation: kernels/cuda as C++ on the CPU (tests/cuda_emulation), with or without a toolkit ----
 # tests/cuda/test_*.c and .cu are a program each; the other .c files there, and what tests of other folders share, go
@@ -208,7 +212,7 @@ TESTS += $(TESTS_cuda)
 
 TEST_SCRIPTS := $(wildcard tests/*/test_*.sh tests/*/test_*.py)
 
-ALL_OBJECTS := $(call objects,tui/main.c tests/faults/allocations/failing.c $(foreach m,$(MODULES),$(SOURCES_$(m)))) $(TEST_SUPPORT) \
+ALL_OBJECTS := $(call objects,tui/main.c tests/faults/allocations/failing.c kernels/cuda_absent.c $(foreach m,$(MODULES),$(SOURCES_$(m)))) $(TEST_SUPPORT) \
     $(foreach m,$(TEST_FOLDERS) cuda,$(TEST_HELPERS_$(m))) $(addsuffix .o,$(TESTS)) \
     $(call emulated,$(EMULATED_SOURCES) $(EMULATED_TESTS))
 -include $(ALL_OBJECTS:.o=.d)
