@@ -87,7 +87,9 @@ static void apply(const struct tree *tree, struct session_summary *rows, struct 
 
 int sessions_family(struct session_summary *rows, int count, struct error *error)
 {
-    const size_t size = (size_t)(count > 0 ? count : 1);
+    if (count == 0)
+        return 0; /* no list: there is no memory of one */
+    const size_t size = (size_t)count;
     struct tree tree = {.rows = rows, .count = count};
     struct session_summary *copy = reallocarray(NULL, size, sizeof *copy);
     int *parent = reallocarray(NULL, size, sizeof *parent);
