@@ -3,17 +3,16 @@
 
 #include "base/clock.h"
 #include "base/thread.h"
+#include "base/wake.h"
 #include "engine/port.h"
 #include "tui/channel.h"
 
-#include <errno.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -153,10 +152,9 @@ static void wait_for_something(struct attachment *attachment)
     struct pollfd polls[] = {{.fd = attachment->wake, .events = POLLIN},
                              {.fd = attachment->channel.fd, .events = events}};
     const bool held_back = event_ring_has_backlog(&attachment->port.events) || attachment->port.probes.waits;
-    uint64_t wakes;
 
     if (poll(polls, 2, held_back ? FLUSH_MILLISECONDS : -1) > 0 && polls[0].revents)
-        (void)!read(attachment->wake, &wakes, sizeof(wakes)); /* never blocks */
+        wake_take(attachment->wake);
 }
 
 static void *attach_main(void *argument)
@@ -256,9 +254,7 @@ int attach_open(const struct settings *settings, const char *session, struct att
         return error_set(error, "out of memory");
     attachment->channel.fd = -1;
     pthread_mutex_init(&attachment->lock, NULL);
-    attachment->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (attachment->wake < 0)
-        error_set(error, "cannot make an eventfd: %s", strerror(errno));
+    attachment->wake = wake_open(error);
     if (attachment->wake < 0 || session_open(settings, session, SESSION_READ, &attachment->session, error) ||
         connect_to_run(attachment, error) || thread_start(&attachment->thread, attach_main, attachment, error)) {
         attach_close(attachment);
@@ -269,21 +265,13 @@ int attach_open(const struct settings *settings, const char *session, struct att
     return 0;
 }
 
-static void wake(const struct attachment *attachment)
-{
-    const uint64_t one = 1;
-
-    while (write(attachment->wake, &one, sizeof(one)) < 0 && errno == EINTR)
-        ;
-}
-
 void attach_close(struct attachment *attachment)
 {
     if (!attachment)
         return;
     attachment->closing = true;
     if (attachment->started) {
-        wake(attachment);
+        wake_send(attachment->wake);
         pthread_join(attachment->thread, NULL);
     }
     channel_close(&attachment->channel);
@@ -340,7 +328,7 @@ int attach_command(struct attachment *attachment, const struct command *command,
     pthread_mutex_unlock(&attachment->lock);
     if (full)
         return error_set(error, "%d commands wait already: the last one was not taken", LINES);
-    wake(attachment);
+    wake_send(attachment->wake);
     return 0;
 }
 

@@ -2,14 +2,13 @@
 #include "tui/launch.h"
 
 #include "base/thread.h"
+#include "base/wake.h"
 
-#include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
 
 enum { LINES = 32, LINE_SIZE = 256 };
@@ -29,14 +28,6 @@ struct launch {
     struct error error;
 };
 
-static void wake(struct launch *launch)
-{
-    const uint64_t one = 1;
-
-    while (write(launch->wake, &one, sizeof(one)) < 0 && errno == EINTR)
-        ;
-}
-
 static int say(void *context, const char *text)
 {
     struct launch *launch = context;
@@ -45,7 +36,7 @@ static int say(void *context, const char *text)
     if (launch->said - launch->taken < LINES)
         snprintf(launch->lines[launch->said++ % LINES], LINE_SIZE, "%s", text);
     pthread_mutex_unlock(&launch->lock);
-    wake(launch);
+    wake_send(launch->wake);
     return launch->cancelled;
 }
 
@@ -74,7 +65,7 @@ static void *launch_main(void *argument)
     if (launch->result == 0 && run_parts(launch->run)->done) /* no thread of its own will */
         trainer_look_now(run_parts(launch->run)->trainer);
     launch->ended = true;
-    wake(launch);
+    wake_send(launch->wake);
     return NULL;
 }
 
@@ -89,10 +80,10 @@ int launch_start(const struct run_request *request, struct launch **out, struct 
     launch->request.given_up = is_cancelled;
     launch->request.context = launch;
     pthread_mutex_init(&launch->lock, NULL);
-    launch->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    launch->wake = wake_open(error);
     if (launch->wake < 0) {
         free(launch);
-        return error_set(error, "cannot make an eventfd: %s", strerror(errno));
+        return -1;
     }
     if (thread_start(&launch->thread, launch_main, launch, error)) {
         close(launch->wake);
@@ -127,10 +118,7 @@ bool launch_next_line(struct launch *launch, char *text, size_t size)
 
 bool launch_ended(struct launch *launch)
 {
-    uint64_t count;
-
-    while (read(launch->wake, &count, sizeof(count)) < 0 && errno == EINTR)
-        ;
+    wake_take(launch->wake);
     return launch->ended;
 }
 

@@ -2,17 +2,16 @@
 #include "tui/picture.h"
 
 #include "base/thread.h"
+#include "base/wake.h"
 #include "viz/png.h"
 #include "viz/screenshot.h"
 
-#include <errno.h>
 #include <math.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
 
 enum { CHART_SCALE = 2, PATH_SIZE = 1200 };
@@ -168,11 +167,9 @@ static int write_set(struct picture *picture)
 static void *write_main(void *argument)
 {
     struct picture *picture = argument;
-    const uint64_t one = 1;
 
     picture->result = picture->write(picture);
-    while (write(picture->done, &one, sizeof(one)) < 0 && errno == EINTR)
-        ;
+    wake_send(picture->done);
     return NULL;
 }
 
@@ -190,10 +187,8 @@ static void release(struct picture *picture)
 
 static int start_thread(struct picture *picture, struct error *error)
 {
-    picture->done = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (picture->done < 0)
-        return error_set(error, "cannot make an eventfd: %s", strerror(errno));
-    return thread_start(&picture->thread, write_main, picture, error);
+    picture->done = wake_open(error);
+    return picture->done < 0 ? -1 : thread_start(&picture->thread, write_main, picture, error);
 }
 
 static int create(const char *path, const struct theme *theme, int (*write)(struct picture *), struct picture **out,

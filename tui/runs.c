@@ -3,13 +3,12 @@
 
 #include "base/clock.h"
 #include "base/thread.h"
+#include "base/wake.h"
 
-#include <errno.h>
 #include <math.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
@@ -98,14 +97,6 @@ void run_list_lay(struct run_list *list, int place, const char *name)
     overlay->laid = ++list->laid;
 }
 
-static void wake(const struct runs *runs)
-{
-    const uint64_t one = 1;
-
-    while (write(runs->wake, &one, sizeof(one)) < 0 && errno == EINTR)
-        ;
-}
-
 /* ---- Reading: on the thread, without the lock ---- */
 
 static bool was_told(const struct runs *runs, const char *error)
@@ -143,7 +134,7 @@ static void read_list(struct runs *runs)
     runs->finished.count = runs->finished.rows ? runs->told_count : 0;
     memcpy(runs->finished.error, runs->told_error, sizeof(runs->told_error));
     pthread_mutex_unlock(&runs->lock);
-    wake(runs);
+    wake_send(runs->wake);
 }
 
 static const struct session_summary *row_of(const struct runs *runs, const char *name)
@@ -206,7 +197,7 @@ static void read_overlay(struct runs *runs, const struct wanted *wanted, int pla
     if (failed)
         snprintf(runs->finished.said, sizeof(runs->finished.said), "%s", error.message);
     pthread_mutex_unlock(&runs->lock);
-    wake(runs);
+    wake_send(runs->wake);
 }
 
 static void read_details(struct runs *runs, const char *name)
@@ -221,7 +212,7 @@ static void read_details(struct runs *runs, const char *name)
     runs->finished.details = true;
     runs->finished.of = runs->details;
     pthread_mutex_unlock(&runs->lock);
-    wake(runs);
+    wake_send(runs->wake);
 }
 
 /* Before all else: the charts wait for it. */
@@ -241,7 +232,7 @@ static void read_course(struct runs *runs, long number)
     metrics_free(&runs->finished.course.records);
     runs->finished.course = course;
     pthread_mutex_unlock(&runs->lock);
-    wake(runs);
+    wake_send(runs->wake);
 }
 
 static void read_parent(struct runs *runs)
@@ -254,7 +245,7 @@ static void read_parent(struct runs *runs)
     pthread_mutex_lock(&runs->lock);
     memcpy(runs->finished.parent, parent, sizeof(parent));
     pthread_mutex_unlock(&runs->lock);
-    wake(runs);
+    wake_send(runs->wake);
 }
 
 /* ---- The thread ---- */
@@ -361,10 +352,10 @@ int runs_open(const struct settings *settings, const char *own, struct runs **ou
     snprintf(runs->own, sizeof(runs->own), "%s", own);
     pthread_mutex_init(&runs->lock, NULL);
     init_changed(runs);
-    runs->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    runs->wake = wake_open(error);
     if (runs->wake < 0) {
         release(runs);
-        return error_set(error, "cannot make an eventfd: %s", strerror(errno));
+        return -1;
     }
     if (thread_start(&runs->thread, runs_main, runs, error)) {
         release(runs);
@@ -447,10 +438,8 @@ static void take_course(struct run_course *from, struct run_course *to)
 void runs_take(struct runs *runs, struct run_list *list, char said[RUN_WORDS])
 {
     struct finished *finished = &runs->finished;
-    uint64_t count;
 
-    while (read(runs->wake, &count, sizeof(count)) < 0 && errno == EINTR)
-        ;
+    wake_take(runs->wake);
     pthread_mutex_lock(&runs->lock);
     if (finished->list) {
         free(list->rows);

@@ -4,6 +4,7 @@
 #include "base/array.h"
 #include "base/clock.h"
 #include "base/thread.h"
+#include "base/wake.h"
 #include "engine/port.h"
 #include "tui/channel.h"
 #include "tui/command.h"
@@ -15,7 +16,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -404,7 +404,6 @@ static void wait_for_something(struct serve *serve)
     struct pollfd polls[POLL_VIEWERS + SERVE_VIEWERS] = {
         [POLL_WAKE] = {.fd = serve->wake, .events = POLLIN}, [POLL_LISTENER] = {.fd = listener, .events = POLLIN}};
     const int milliseconds = serve->count > 0 ? TICK_MILLISECONDS : IDLE_MILLISECONDS;
-    uint64_t wakes;
 
     for (int i = 0; i < serve->count; i++) {
         const struct channel *channel = &serve->viewers[i].channel;
@@ -415,7 +414,7 @@ static void wait_for_something(struct serve *serve)
     if (poll(polls, (nfds_t)(POLL_VIEWERS + serve->count), milliseconds) <= 0)
         return;
     if (polls[POLL_WAKE].revents)
-        (void)!read(serve->wake, &wakes, sizeof(wakes)); /* never blocks */
+        wake_take(serve->wake);
     for (int i = serve->count - 1; i >= 0; i--)
         if ((polls[POLL_VIEWERS + i].revents & ~POLLOUT) && listen_to(serve, &serve->viewers[i]))
             let_go(serve, i);
@@ -454,21 +453,13 @@ static void *serve_main(void *argument)
     return NULL;
 }
 
-static void wake(const struct serve *serve)
-{
-    const uint64_t one = 1;
-
-    while (write(serve->wake, &one, sizeof(one)) < 0 && errno == EINTR)
-        ;
-}
-
 /* ---- From the first moment to the last ---- */
 
 static int open_all(struct serve *serve, const struct serve_options *options, struct error *error)
 {
-    serve->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    serve->wake = wake_open(error);
     if (serve->wake < 0)
-        return error_set(error, "cannot make an eventfd: %s", strerror(errno));
+        return -1;
     serve->listener = channel_listen(serve->folder, error);
     if (serve->listener < 0 || probe_create(&serve->spec, &serve->incoming, error) ||
         trainer_open_guests(options->trainer, &serve->port, error))
@@ -514,7 +505,7 @@ bool serve_is_held(const struct serve *serve)
 static void end_thread(struct serve *serve)
 {
     if (serve->started) {
-        wake(serve);
+        wake_send(serve->wake);
         pthread_join(serve->thread, NULL);
     }
     serve->started = false;
