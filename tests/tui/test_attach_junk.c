@@ -1,5 +1,6 @@
 /* The socket of a run, and what is no frame of ours at either end: a run goes on whatever is written to it, and a
  * viewer says that it has lost the run, and does nothing worse, whatever it reads. */
+#include "tests/tui/random.h"
 #include "tests/tui/watcher.h"
 #include "tui/channel.h"
 
@@ -24,16 +25,6 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
-
-/* The same numbers in each run. */
-static uint32_t next_random(void)
-{
-    static uint64_t seed = 88172645463325252u;
-    seed ^= seed << 13;
-    seed ^= seed >> 7;
-    seed ^= seed << 17;
-    return (uint32_t)(seed >> 16);
-}
 
 static int connect_to(const char *session)
 {

@@ -1,5 +1,6 @@
 /* Frames between a run and its viewers: what is written is read back whole, and what cannot be is refused, cut off
  * anywhere, with any byte changed, or made of random bytes. */
+#include "tests/tui/random.h"
 #include "tui/wire.h"
 
 #include <setjmp.h>
@@ -376,16 +377,6 @@ static void a_frame_is_taken_when_it_is_whole(void **state)
     assert_int_equal(wire_take((unsigned char *)header, sizeof header, WIRE_SMALL, &kind, &fields, &length),
                      WIRE_BROKEN);
     free(wire.bytes);
-}
-
-/* The same numbers in each run. */
-static uint32_t next_random(void)
-{
-    static uint64_t seed = 88172645463325252u;
-    seed ^= seed << 13;
-    seed ^= seed >> 7;
-    seed ^= seed << 17;
-    return (uint32_t)(seed >> 16);
 }
 
 /* Everything that is read of bytes lies in its range, whatever they are: what was taken can be written and read. */
