@@ -20,14 +20,11 @@ while getopts r:s:g:v: option; do
 done
 shift $((OPTIND - 1))
 [ $# -gt 0 ] || set -- --preset micro --data synthetic
-binary=$(realpath "${NFBENCH_BINARY:-./nfbench}")
-work=$(mktemp -d)
-terminal() { tmux -S "$work/tmux" -f /dev/null "$@"; }
-trap 'terminal kill-server 2>/dev/null || true; kill "$run" 2>/dev/null && wait "$run" 2>/dev/null; rm -rf "$work"' EXIT
-run=
+. scripts/bench-terminal.sh
 
 "$binary" train "$@" --epochs 100000 --log-every 1 --sessions-dir "$work" --session run >"$work/log" 2>&1 &
 run=$!
+trap 'kill "$run" 2>/dev/null && wait "$run" 2>/dev/null; clean_up' EXIT
 step() { tail -n 5 "$work/run/metrics.jsonl" | sed -nE 's/^\{"kind":"step","step":([0-9]+),.*/\1/p' | tail -n 1; }
 until [ "$(step 2>/dev/null || true)" -ge 20 ] 2>/dev/null; do
     kill -0 "$run" 2>/dev/null || { cat "$work/log" >&2; exit 1; }
@@ -59,7 +56,6 @@ for ((pair = 1; pair <= pairs; pair++)); do
     if [ $((pair % 2)) = 1 ]; then a=$(window) b=$(shown); else b=$(shown) a=$(window); fi
     awk -v p="$pair" -v a="$a" -v b="$b" 'BEGIN { printf "%-6d %12.2f %12.2f %8.4f\n", p, a, b, b / a }' | tee -a "$work/pairs"
 done
-awk '{ print $4 }' "$work/pairs" | sort -g | awk '{ v[NR] = $1 } END {
-    m = NR % 2 ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2
+awk '{ print $4 }' "$work/pairs" | sort -g | awk -v m="$(awk '{ print $4 }' "$work/pairs" | median)" '{ v[NR] = $1 } END {
     printf "with a screen the run makes %.2f %% of the steps that it makes without (median; quartiles %.2f and %.2f %%)\n", \
         100 * m, 100 * v[int((NR + 3) / 4)], 100 * v[int((3 * NR + 3) / 4)] }'

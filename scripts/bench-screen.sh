@@ -19,10 +19,7 @@ while getopts r:n:g:v: option; do
 done
 shift $((OPTIND - 1))
 [ $# -gt 0 ] || set -- --preset micro --data synthetic
-binary=$(realpath "${NFBENCH_BINARY:-./nfbench}")
-work=$(mktemp -d)
-terminal() { tmux -S "$work/tmux" -f /dev/null "$@"; }
-trap 'terminal kill-server 2>/dev/null || true; rm -rf "$work"' EXIT
+. scripts/bench-terminal.sh
 common=(--steps "$steps" --sessions-dir "$work/sessions")
 
 # Images a second over the run's training time, from its log: steps are of one size but for the last of an epoch, the
@@ -57,9 +54,6 @@ screen() { # SETTINGS..., with --session NAME at last
     terminal send-keys q
     while kill -0 "$pid" 2>/dev/null; do sleep 0.1; done
     [ -d "$work/sessions/$name" ]
-}
-median() {
-    sort -g | awk '{ v[NR] = $1 } END { print NR % 2 ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2 }'
 }
 
 printf '%s, %s steps, screen %s, view %s\n' "$*" "$steps" "$size" "$view"
