@@ -33,7 +33,8 @@ int partition_make(const struct dataset *dataset, const struct train_options *op
     return 0;
 }
 
-/* Cross-entropy of one image by the shifted log-sum-exp, and the first of the greatest logits with its softmax. */
+/* Cross-entropy of one image (label -1: NaN) by the shifted log-sum-exp, and the first of the greatest logits with its
+ * softmax. */
 static double image_loss(const float *logits, int classes, int label, int *predicted, double *confidence)
 {
     int best = 0;
@@ -46,7 +47,7 @@ static double image_loss(const float *logits, int classes, int label, int *predi
             others += exp((double)logits[i] - (double)logits[best]);
     *predicted = best;
     *confidence = 1 / (1 + others);
-    return log1p(others) + (double)logits[best] - (double)logits[label];
+    return label < 0 ? (double)NAN : log1p(others) + (double)logits[best] - (double)logits[label];
 }
 
 /* Softmax of one image's logits, the greatest of which is `best`. */
@@ -56,7 +57,8 @@ static void softmax(const float *logits, int classes, int best, double confidenc
         out[i] = (float)(confidence * exp((double)logits[i] - (double)logits[best]));
 }
 
-/* What is measured, batch by batch: the images from the device's memory, or made here. */
+/* What is measured, batch by batch: the images from the device's memory, or made here: by the loader, or of those that
+ * the caller has. */
 struct measuring {
     struct network *network;
     const struct dataset *dataset;
@@ -64,12 +66,17 @@ struct measuring {
     struct image_source source; /* on the device */
     uint32_t place;             /* of the first image in it */
     struct loader *loader;      /* on the host; else NULL */
+    float *normalized;          /* (batch, 32, 32, 3), of the caller's images; else NULL */
     float *logits;              /* (batch, classes) */
 };
 
 static int open_images(struct measuring *m, struct error *error)
 {
     const struct evaluation_options *options = m->options;
+    if (options->images) {
+        m->normalized = malloc((size_t)options->batch * IMAGE_BYTES * sizeof *m->normalized);
+        return m->normalized ? 0 : error_set(error, "out of memory for %d images", options->batch);
+    }
     if (options->device) {
         const struct device_view view = {
             .split = options->split, .normalize = options->normalize, .statistics = options->statistics};
@@ -88,13 +95,24 @@ static int open_images(struct measuring *m, struct error *error)
     return loader_create(m->dataset, &loading, &m->loader, error);
 }
 
+static const float *normalize_next(const struct measuring *m, int done, int n)
+{
+    const struct evaluation_options *options = m->options;
+    for (int i = 0; i < n; i++)
+        normalize_image(options->normalize, &options->statistics, options->images + (size_t)(done + i) * IMAGE_BYTES,
+                        m->normalized + (size_t)i * IMAGE_BYTES);
+    return m->normalized;
+}
+
 /* The logits of the images from number `done` of the part on; returns how many, or -1. */
 static int predict_next(struct measuring *m, int done, struct error *error)
 {
     const struct evaluation_options *options = m->options;
     const int left = options->count - done;
     struct step_batch batch = {.n = left < options->batch ? left : options->batch};
-    if (options->device) {
+    if (options->images) {
+        batch.images = normalize_next(m, done, batch.n);
+    } else if (options->device) {
         batch.source = &m->source;
         batch.start = m->place + (uint32_t)done;
     } else {
@@ -107,7 +125,7 @@ static void count_images(const struct measuring *m, int done, int n, struct eval
 {
     const int classes = network_spec(m->network)->classes;
     for (int i = 0; i < n; i++) {
-        int label = dataset_label(m->dataset, m->options->split, m->options->first + done + i);
+        int label = m->dataset ? dataset_label(m->dataset, m->options->split, m->options->first + done + i) : -1;
         int predicted;
         double confidence;
         const double loss =
@@ -115,7 +133,7 @@ static void count_images(const struct measuring *m, int done, int n, struct eval
         sums->loss += loss;
         sums->correct += predicted == label;
         sums->count++;
-        if (m->options->confusion)
+        if (m->options->confusion && label >= 0)
             m->options->confusion[label * classes + predicted]++;
         if (m->options->predictions)
             m->options->predictions[done + i] = (struct prediction){label, predicted, (float)confidence, (float)loss};
@@ -161,6 +179,7 @@ int evaluate(struct network *network, const struct dataset *dataset, const struc
     status = 0;
 out:
     loader_destroy(m.loader);
+    free(m.normalized);
     free(m.logits);
     return status;
 }

@@ -29,9 +29,9 @@ struct evaluation {
 
 /* What the network says of one image. */
 struct prediction {
-    int label, predicted;
-    float confidence; /* softmax of the class predicted */
-    float loss;       /* cross-entropy; not finite when some logit is not */
+    int label, predicted; /* label -1: not known */
+    float confidence;     /* softmax of the class predicted */
+    float loss;           /* cross-entropy; not finite when some logit is not or the label is not known */
 };
 
 struct evaluation_options {
@@ -42,9 +42,12 @@ struct evaluation_options {
     struct channel_statistics statistics;
     bool use_ema;
     const struct device_data *device; /* the same images in the device's memory; NULL: from the host */
-    uint32_t *confusion;              /* (classes, classes), row = truth; overwritten; NULL: not wanted */
-    struct prediction *predictions;   /* (count); overwritten; NULL: not wanted */
-    float *probabilities;             /* (count, classes): softmax; overwritten; NULL: not wanted */
+    /* (count, 3, 32, 32) bytes: measured in place of the data set's images, whose labels they have. The data set may be
+     * NULL then: with no labels there is no loss (NaN), and none is correct. NULL: the data set's own */
+    const uint8_t *images;
+    uint32_t *confusion;            /* (classes, classes), row = truth; overwritten; NULL: not wanted */
+    struct prediction *predictions; /* (count); overwritten; NULL: not wanted */
+    float *probabilities;           /* (count, classes): softmax; overwritten; NULL: not wanted */
     /* told after each batch (may be NULL); non-zero ends the evaluation, which then returns EVALUATION_INTERRUPTED */
     int (*progress)(void *context, int done, int total);
     void *context;

@@ -87,6 +87,42 @@ static void test_counts_are_those_of_the_logits(void **state)
     tiny_free(&run);
 }
 
+/* What the caller has in memory is measured just as the same images of a data set, and needs none. */
+static void test_images_of_the_callers_own(void **state)
+{
+    (void)state;
+    struct tiny_run run;
+    struct error error = {0};
+    struct evaluation_options evaluated = options();
+    struct evaluation results[3];
+    struct prediction predictions[3][COUNT];
+    static float probabilities[3][COUNT * CLASSES];
+    static uint8_t images[COUNT * IMAGE_BYTES];
+    tiny_init(&run, "micro");
+    tiny_create(&run, NULL);
+    for (int i = 0; i < COUNT; i++)
+        memcpy(images + (size_t)i * IMAGE_BYTES, dataset_image(tiny_dataset(), SPLIT_TEST, FIRST + i), IMAGE_BYTES);
+    for (int i = 0; i < 3; i++) {
+        evaluated.images = i == 0 ? NULL : images;
+        evaluated.predictions = predictions[i];
+        evaluated.probabilities = probabilities[i];
+        assert_int_equal(evaluate(run.network, i == 2 ? NULL : tiny_dataset(), &evaluated, &results[i], &error), 0);
+        assert_memory_equal(probabilities[i], probabilities[0], sizeof *probabilities);
+    }
+    assert_memory_equal(&results[1], &results[0], sizeof *results);
+    assert_memory_equal(predictions[1], predictions[0], sizeof *predictions);
+    assert_int_equal(results[2].count, COUNT);
+    assert_int_equal(results[2].correct, 0);
+    assert_true(isnan(results[2].loss));
+    for (int i = 0; i < COUNT; i++) {
+        assert_int_equal(predictions[2][i].label, -1);
+        assert_int_equal(predictions[2][i].predicted, predictions[0][i].predicted);
+        assert_true(predictions[2][i].confidence == predictions[0][i].confidence);
+        assert_true(isnan(predictions[2][i].loss));
+    }
+    tiny_free(&run);
+}
+
 struct watch {
     int calls, last, total, stop_at;
 };
@@ -200,6 +236,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_counts_are_those_of_the_logits),
+        cmocka_unit_test(test_images_of_the_callers_own),
         cmocka_unit_test(test_progress_is_told_and_may_end_it),
         cmocka_unit_test(test_a_logit_that_is_not_finite_shows_in_the_loss),
         cmocka_unit_test(test_nothing_to_evaluate_is_an_error),
