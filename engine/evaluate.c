@@ -50,11 +50,13 @@ static double image_loss(const float *logits, int classes, int label, int *predi
     return label < 0 ? (double)NAN : log1p(others) + (double)logits[best] - (double)logits[label];
 }
 
-/* Softmax of one image's logits, the greatest of which is `best`. */
-static void softmax(const float *logits, int classes, int best, double confidence, float *out)
+void evaluation_softmax(const float *logits, int classes, float *probabilities)
 {
+    int best;
+    double confidence;
+    (void)image_loss(logits, classes, -1, &best, &confidence);
     for (int i = 0; i < classes; i++)
-        out[i] = (float)(confidence * exp((double)logits[i] - (double)logits[best]));
+        probabilities[i] = (float)(confidence * exp((double)logits[i] - (double)logits[best]));
 }
 
 /* What is measured, batch by batch: the images from the device's memory, or made here: by the loader, or of those that
@@ -68,6 +70,8 @@ struct measuring {
     struct loader *loader;      /* on the host; else NULL */
     float *normalized;          /* (batch, 32, 32, 3), of the caller's images; else NULL */
     float *logits;              /* (batch, classes) */
+    float *mirrored;            /* (batch, classes), with TTA_FLIP; else NULL */
+    struct evaluation sums, plain;
 };
 
 static int open_images(struct measuring *m, struct error *error)
@@ -104,10 +108,59 @@ static const float *normalize_next(const struct measuring *m, int done, int n)
     return m->normalized;
 }
 
-/* The logits of the images from number `done` of the part on; returns how many, or -1. */
-static int predict_next(struct measuring *m, int done, struct error *error)
+static void count_image(struct evaluation *sums, const struct prediction *image, double loss)
+{
+    sums->loss += loss;
+    sums->correct += image->predicted == image->label;
+    sums->count++;
+}
+
+/* What the logits say of image `index` of the part. */
+static struct prediction read_logits(const struct measuring *m, const float *logits, int index, double *loss)
+{
+    const int label = m->dataset ? dataset_label(m->dataset, m->options->split, m->options->first + index) : -1;
+    double confidence;
+    struct prediction image = {.label = label};
+    *loss = image_loss(logits, network_spec(m->network)->classes, label, &image.predicted, &confidence);
+    image.confidence = (float)confidence;
+    image.loss = (float)*loss;
+    return image;
+}
+
+static void count_images(struct measuring *m, int done, int n)
 {
     const struct evaluation_options *options = m->options;
+    const int classes = network_spec(m->network)->classes;
+    for (int i = 0; i < n; i++) {
+        const float *logits = m->logits + (size_t)i * (size_t)classes;
+        double loss;
+        const struct prediction image = read_logits(m, logits, done + i, &loss);
+        count_image(&m->sums, &image, loss);
+        if (options->confusion && image.label >= 0)
+            options->confusion[image.label * classes + image.predicted]++;
+        if (options->predictions)
+            options->predictions[done + i] = image;
+        if (options->probabilities)
+            evaluation_softmax(logits, classes, options->probabilities + (size_t)(done + i) * (size_t)classes);
+    }
+}
+
+/* The same of the images alone, before the logits are averaged. */
+static void count_plain(struct measuring *m, int done, int n)
+{
+    const size_t classes = (size_t)network_spec(m->network)->classes;
+    for (int i = 0; i < n; i++) {
+        double loss;
+        const struct prediction image = read_logits(m, m->logits + (size_t)i * classes, done + i, &loss);
+        count_image(&m->plain, &image, loss);
+    }
+}
+
+/* Measures the images from number `done` of the part on; returns how many, or -1. */
+static int measure_next(struct measuring *m, int done, struct error *error)
+{
+    const struct evaluation_options *options = m->options;
+    const size_t classes = (size_t)network_spec(m->network)->classes;
     const int left = options->count - done;
     struct step_batch batch = {.n = left < options->batch ? left : options->batch};
     if (options->images) {
@@ -118,29 +171,35 @@ static int predict_next(struct measuring *m, int done, struct error *error)
     } else {
         batch.images = loader_next(m->loader)->images;
     }
-    return network_predict_batch(m->network, &batch, options->use_ema, m->logits, error) < 0 ? -1 : batch.n;
+    if (network_predict_batch(m->network, &batch, options->use_ema, m->logits, error) < 0)
+        return -1;
+    if (options->plain)
+        count_plain(m, done, batch.n);
+    if (options->tta == TTA_FLIP) {
+        if (tta_mirror_logits(m->network, &batch, options->use_ema, m->mirrored, error) < 0)
+            return -1;
+        tta_average(m->logits, m->mirrored, (size_t)batch.n * classes);
+    }
+    count_images(m, done, batch.n);
+    return batch.n;
 }
 
-static void count_images(const struct measuring *m, int done, int n, struct evaluation *sums)
+static struct evaluation means_of(struct evaluation sums)
 {
-    const int classes = network_spec(m->network)->classes;
-    for (int i = 0; i < n; i++) {
-        int label = m->dataset ? dataset_label(m->dataset, m->options->split, m->options->first + done + i) : -1;
-        int predicted;
-        double confidence;
-        const double loss =
-            image_loss(m->logits + (size_t)i * (size_t)classes, classes, label, &predicted, &confidence);
-        sums->loss += loss;
-        sums->correct += predicted == label;
-        sums->count++;
-        if (m->options->confusion && label >= 0)
-            m->options->confusion[label * classes + predicted]++;
-        if (m->options->predictions)
-            m->options->predictions[done + i] = (struct prediction){label, predicted, (float)confidence, (float)loss};
-        if (m->options->probabilities)
-            softmax(m->logits + (size_t)i * (size_t)classes, classes, predicted, confidence,
-                    m->options->probabilities + (size_t)(done + i) * (size_t)classes);
-    }
+    sums.loss /= (double)sums.count;
+    sums.accuracy = (double)sums.correct / (double)sums.count;
+    return sums;
+}
+
+static int allocate_logits(struct measuring *m, struct error *error)
+{
+    const size_t bytes = (size_t)m->options->batch * (size_t)network_spec(m->network)->classes * sizeof(float);
+    const bool flip = m->options->tta == TTA_FLIP;
+    m->logits = malloc(bytes);
+    m->mirrored = flip ? malloc(bytes) : NULL;
+    return m->logits && (m->mirrored || !flip)
+               ? 0
+               : error_set(error, "out of memory for the logits of %d images", m->options->batch);
 }
 
 int evaluate(struct network *network, const struct dataset *dataset, const struct evaluation_options *options,
@@ -148,39 +207,33 @@ int evaluate(struct network *network, const struct dataset *dataset, const struc
 {
     const size_t classes = (size_t)network_spec(network)->classes;
     struct measuring m = {.network = network, .dataset = dataset, .options = options};
-    struct evaluation sums = {0};
     int status = -1;
 
     if (options->count <= 0)
         return error_set(error, "nothing to evaluate: the data set has no images in this part");
-    m.logits = malloc((size_t)options->batch * classes * sizeof *m.logits);
-    if (!m.logits) {
-        error_set(error, "out of memory for the logits of %d images", options->batch);
-        goto out;
-    }
-    if (open_images(&m, error) < 0)
+    if (allocate_logits(&m, error) < 0 || open_images(&m, error) < 0)
         goto out;
     if (options->confusion)
         memset(options->confusion, 0, classes * classes * sizeof *options->confusion);
 
     for (int done = 0, n; done < options->count; done += n) {
-        n = predict_next(&m, done, error);
+        n = measure_next(&m, done, error);
         if (n < 0)
             goto out;
-        count_images(&m, done, n, &sums);
-        if (options->progress && options->progress(options->context, (int)sums.count, options->count) != 0) {
+        if (options->progress && options->progress(options->context, (int)m.sums.count, options->count) != 0) {
             status = EVALUATION_INTERRUPTED;
             goto out;
         }
     }
-    sums.loss /= (double)sums.count;
-    sums.accuracy = (double)sums.correct / (double)sums.count;
-    *out = sums;
+    *out = means_of(m.sums);
+    if (options->plain)
+        *options->plain = means_of(m.plain);
     status = 0;
 out:
     loader_destroy(m.loader);
     free(m.normalized);
     free(m.logits);
+    free(m.mirrored);
     return status;
 }
 

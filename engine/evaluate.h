@@ -7,6 +7,7 @@
 #include "engine/device_data.h"
 #include "engine/network.h"
 #include "engine/options.h"
+#include "engine/tta.h"
 
 /* The parts of a data set under the options' `validation`, `limit` and `normalize`. Training images are [0, train) of
  * the training split, validation images [validation_first, validation_first + validation) of it. */
@@ -41,6 +42,7 @@ struct evaluation_options {
     enum normalize_kind normalize;
     struct channel_statistics statistics;
     bool use_ema;
+    enum tta_kind tta;
     const struct device_data *device; /* the same images in the device's memory; NULL: from the host */
     /* (count, 3, 32, 32) bytes: measured in place of the data set's images, whose labels they have. The data set may be
      * NULL then: with no labels there is no loss (NaN), and none is correct. NULL: the data set's own */
@@ -48,6 +50,7 @@ struct evaluation_options {
     uint32_t *confusion;            /* (classes, classes), row = truth; overwritten; NULL: not wanted */
     struct prediction *predictions; /* (count); overwritten; NULL: not wanted */
     float *probabilities;           /* (count, classes): softmax; overwritten; NULL: not wanted */
+    struct evaluation *plain;       /* of the images alone, without `tta`; overwritten; NULL: not wanted */
     /* told after each batch (may be NULL); non-zero ends the evaluation, which then returns EVALUATION_INTERRUPTED */
     int (*progress)(void *context, int done, int total);
     void *context;
@@ -55,8 +58,11 @@ struct evaluation_options {
 
 enum { EVALUATION_INTERRUPTED = 1 };
 
+/* Softmax of the logits of one image (classes), as all probabilities here. */
+void evaluation_softmax(const float *logits, int classes, float *probabilities);
+
 /* Accuracy and mean loss of the network on a part of the data, in order, without augmentation. 0, -1 with the error's
- * message, or EVALUATION_INTERRUPTED, where `out` is not set. */
+ * message, or EVALUATION_INTERRUPTED, where `out` and `plain` are not set. */
 int evaluate(struct network *network, const struct dataset *dataset, const struct evaluation_options *options,
              struct evaluation *out, struct error *error);
 

@@ -185,6 +185,7 @@ struct image_source {
     int first_index; /* number of image 0 in its split: keys augmentation */
     enum augment_kind augment;
     enum normalize_kind normalize;
+    bool mirror;             /* left and right exchanged, behind all else */
     float mean[3], scale[3]; /* of bytes, NORMALIZE_DATASET: (byte - mean) * scale */
     uint64_t seed;
 };
@@ -243,8 +244,9 @@ struct backend {
     void (*graph_destroy)(struct backend *, struct graph *graph);
 
     /* Optional. Images [values->start, values->start + n) of the source's order: augmented with draws keyed (seed,
-     * PHILOX_AUGMENT, values->epoch, first_index + image), normalised, as images (n, 32, 32, 3) of `dtype`, and their
-     * labels (n). The same images as the engine's augment.c makes. `values` NULL: start 0, epoch 0. */
+     * PHILOX_AUGMENT, values->epoch, first_index + image), normalised, mirrored where the source says so, as images (n,
+     * 32, 32, 3) of `dtype`, and their labels (n). The same images as the engine's augment.c makes. `values` NULL:
+     * start 0, epoch 0. */
     int (*load_batch)(struct backend *, const struct image_source *source, const struct step_values *values,
                       enum dtype dtype, void *images, uint8_t *labels, int n, struct error *error);
 

@@ -4,6 +4,7 @@
 #define NFBENCH_TUI_CLI_H
 
 #include "engine/step_time.h"
+#include "engine/tta.h"
 #include "sessions/settings.h"
 
 #include <jansson.h>
@@ -65,6 +66,8 @@ int cli_choice(const struct cli *cli, const char *option, long otherwise, struct
 int cli_checkpoint(const struct cli *cli, long otherwise, struct checkpoint_choice *out, struct error *error);
 /* Which images --split names: "test" (when it is not given), "validation" or "train". */
 int cli_split(const struct cli *cli, const char **out, struct error *error);
+/* The test-time averaging that --tta names: none (when it is not given) or flip. */
+int cli_tta(const struct cli *cli, enum tta_kind *out, struct error *error);
 /* -1 unless the name of a picture (NULL: none is wanted) ends in .png. */
 int cli_check_png(const char *path, struct error *error);
 /* True when the setting stands on this command line (a config file does not count). */

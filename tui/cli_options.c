@@ -296,6 +296,15 @@ int cli_split(const struct cli *cli, const char **out, struct error *error)
     return 0;
 }
 
+int cli_tta(const struct cli *cli, enum tta_kind *out, struct error *error)
+{
+    const char *kind = cli_value(cli, "tta");
+    *out = kind && strcmp(kind, "flip") == 0 ? TTA_FLIP : TTA_NONE;
+    if (kind && strcmp(kind, tta_name(*out)) != 0)
+        return error_set(error, "--tta %.60s: must be none or flip", kind);
+    return 0;
+}
+
 int cli_check_png(const char *path, struct error *error)
 {
     const size_t length = path ? strlen(path) : 0;

@@ -16,6 +16,7 @@ struct test_options {
     struct settings settings;
     const char *part;
     struct checkpoint_choice checkpoint;
+    enum tta_kind tta;
 };
 
 /* ---- Options ---- */
@@ -26,7 +27,7 @@ static int read_options(const struct cli *cli, struct test_options *options, str
     if (cli_split(cli, &options->part, error) != 0 ||
         cli_number(cli, "batch", options->settings.train.batch, 1, 65536, &batch, error) != 0 ||
         cli_checkpoint(cli, CHECKPOINT_LATEST, &options->checkpoint, error) != 0 ||
-        cli_over_session(cli, &options->settings, error) != 0)
+        cli_tta(cli, &options->tta, error) != 0 || cli_over_session(cli, &options->settings, error) != 0)
         return -1;
     options->settings.train.batch = (int)batch;
     return 0;
@@ -40,12 +41,13 @@ static int show_progress(void *context, int done, int total)
     return 0;
 }
 
-static int measure_part(struct measure *test, const char *part, struct error *error)
+static int measure_part(struct measure *test, const struct test_options *options, struct error *error)
 {
     struct progress progress;
+    test->tta = options->tta;
     cli_note(test->device_note);
     progress_open(&progress, STDERR_FILENO);
-    int result = measure_run(test, part, show_progress, &progress, error);
+    int result = measure_run(test, options->part, show_progress, &progress, error);
     progress_close(&progress);
     return result;
 }
@@ -93,12 +95,15 @@ static json_t *classes_json(const struct measure *test)
 
 static json_t *test_json(const struct measure *test)
 {
-    return json_pack("{s:o, s:I, s:s, s:o, s:s, s:b, s:o, s:o, s:I, s:I, s:o, s:o}", "session",
-                     cli_json_text(session_name(test->session)), "step", (json_int_t)test->state.step, "split",
-                     test->part, "data", cli_json_text(dataset_location(test->dataset)), "device", test->device,
-                     "averaged_weights", test->averaged, "accuracy", cli_json_fraction(test->result.accuracy), "loss",
-                     cli_json_loss((float)test->result.loss), "correct", (json_int_t)test->result.correct, "images",
-                     (json_int_t)test->result.count, "classes", classes_json(test), "confusion", confusion_json(test));
+    const bool tta = test->tta != TTA_NONE;
+    return json_pack(
+        "{s:o, s:I, s:s, s:o, s:s, s:b, s:s, s:o, s:o, s:o, s:o, s:I, s:I, s:o, s:o}", "session",
+        cli_json_text(session_name(test->session)), "step", (json_int_t)test->state.step, "split", test->part, "data",
+        cli_json_text(dataset_location(test->dataset)), "device", test->device, "averaged_weights", test->averaged,
+        "tta", tta_name(test->tta), "plain_accuracy", cli_json_fraction(tta ? test->plain.accuracy : -1), "plain_loss",
+        cli_json_loss(tta ? (float)test->plain.loss : -1), "accuracy", cli_json_fraction(test->result.accuracy), "loss",
+        cli_json_loss((float)test->result.loss), "correct", (json_int_t)test->result.correct, "images",
+        (json_int_t)test->result.count, "classes", classes_json(test), "confusion", confusion_json(test));
 }
 
 static void print_summary(const struct measure *test)
@@ -108,7 +113,11 @@ static void print_summary(const struct measure *test)
     printf("%s, step %ld%s, on the %ld %s images of %s, on %s\n", session_name(test->session), test->state.step,
            test->averaged ? ", averaged weights" : "", test->result.count, test->part, dataset_name(test->dataset),
            test->device);
-    printf("accuracy %s (%ld right), loss %.4f\n\n", percent, test->result.correct, test->result.loss);
+    printf("accuracy %s (%ld right), loss %.4f", percent, test->result.correct, test->result.loss);
+    words_percent(test->plain.accuracy, percent, sizeof percent);
+    if (test->tta != TTA_NONE)
+        printf(", averaged with the mirror images; without them %s, loss %.4f", percent, test->plain.loss);
+    printf("\n\n");
 }
 
 /* One row a class: its name, its accuracy, and how often it was taken for each class. */
@@ -209,7 +218,7 @@ enum cli_status cli_test(struct cli *cli)
     if (read_options(cli, &options, &error) != 0)
         status = cli_usage(cli, &error);
     else if (measure_open(&test, session, &options.settings, &options.checkpoint, &error) != 0 ||
-             measure_part(&test, options.part, &error) != 0)
+             measure_part(&test, &options, &error) != 0)
         status = cli_failed(cli, &error);
     else
         status = report(cli, &test);

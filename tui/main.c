@@ -95,6 +95,7 @@ static const struct cli_command commands[] = {
      .settings = "data device precision threads sessions-dir json",
      .options = {{"split", "test|validation|train", "which images (test)"},
                  {"checkpoint", "last|best|good|STEP|NAME", "which checkpoint (last)"},
+                 {"tta", "none|flip", "test-time averaging: flip takes each image and its mirror image (none)"},
                  {"batch", "N", "images at a time (the session's batch)"}},
      .min_operands = 1,
      .max_operands = 1,

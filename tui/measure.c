@@ -40,7 +40,9 @@ static int choose_part(struct measure *measure, const char *part, struct evaluat
                                            .batch = measure->settings.train.batch,
                                            .normalize = measure->settings.train.normalize,
                                            .statistics = parts.statistics,
-                                           .use_ema = measure->averaged};
+                                           .use_ema = measure->averaged,
+                                           .tta = measure->tta,
+                                           .plain = measure->tta == TTA_NONE ? NULL : &measure->plain};
     measure->part = part;
     if (strcmp(part, "test") == 0)
         return 0;

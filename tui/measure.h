@@ -18,14 +18,15 @@ struct measure {
     struct training_state state; /* of the checkpoint */
     char device[DEVICE_TEXT_SIZE];
     char device_note[DEVICE_NOTE_SIZE], note[256]; /* what there is to say of the device and the checkpoint, or empty */
-    bool averaged;                                 /* measured with the averaged weights */
+    bool averaged;     /* measured with the averaged weights: where there are some, unless the caller says otherwise */
+    enum tta_kind tta; /* none, unless the caller says otherwise */
 
     const char *part; /* "test", "validation", "train" */
     enum split split;
-    int first; /* image of the split */
-    struct evaluation result;
-    uint32_t *confusion;            /* (classes, classes), row = truth */
-    struct prediction *predictions; /* (result.count): of image first + i */
+    int first;                       /* image of the split */
+    struct evaluation result, plain; /* plain: without `tta`, where there is any */
+    uint32_t *confusion;             /* (classes, classes), row = truth */
+    struct prediction *predictions;  /* (result.count): of image first + i */
 };
 
 /* Opens the data and the network of `settings` (the session's own, with what a person laid over them) and loads a

@@ -6,6 +6,7 @@
 enum { LOAD_THREADS = 256, IMAGE_WORDS = IMAGE_BYTES / 4 };
 
 static_assert(IMAGE_BYTES % 16 == 0 && IMAGE_SIZE % 4 == 0, "images are moved in vectors and words");
+static_assert((IMAGE_SIZE & (IMAGE_SIZE - 1)) == 0, "rows are mirrored by the bits of their places");
 
 struct load_shared {
     uint8_t image[2][IMAGE_BYTES]; /* a change reads one and writes the other */
@@ -163,13 +164,14 @@ static __device__ inline struct channels channels_of_image(struct load_shared *s
 
 /* Four values of the interleaved image a thread at a time; there is no product to add, so nothing is contracted. */
 template <typename T>
-static __device__ inline void store_image(const uint8_t *image, const struct channels *channels, T *out)
+static __device__ inline void store_image(const uint8_t *image, const struct channels *channels, bool mirror, T *out)
 {
+    const int other_end = mirror ? IMAGE_SIZE - 1 : 0; /* of a row: exchanges x and IMAGE_SIZE - 1 - x */
     for (int i = (int)threadIdx.x * 4; i < IMAGE_BYTES; i += LOAD_THREADS * 4) {
         float values[4];
 #pragma unroll
         for (int k = 0; k < 4; k++) {
-            const int pixel = (i + k) / 3, c = (i + k) % 3;
+            const int pixel = (i + k) / 3 ^ other_end, c = (i + k) % 3;
             const float mean = c == 0 ? channels->mean[0] : c == 1 ? channels->mean[1] : channels->mean[2];
             const float scale = c == 0 ? channels->scale[0] : c == 1 ? channels->scale[1] : channels->scale[2];
             values[k] = ((float)image[c * IMAGE_PIXELS + pixel] - mean) * scale;
@@ -198,7 +200,7 @@ static __global__ void __launch_bounds__(LOAD_THREADS)
                                 {source.scale[0], source.scale[1], source.scale[2]}};
     if (source.normalize == NORMALIZE_IMAGE)
         channels = channels_of_image(shared, image);
-    store_image(image, &channels, images + (size_t)blockIdx.x * IMAGE_BYTES);
+    store_image(image, &channels, source.mirror, images + (size_t)blockIdx.x * IMAGE_BYTES);
 }
 
 int cuda_load_batch(struct backend *backend, const struct image_source *source, const struct step_values *values,

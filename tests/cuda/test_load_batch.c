@@ -57,6 +57,16 @@ static void make_data(struct data *data, struct backend *backend)
     data->images = pool_add(pool, NULL, IMAGES_AT_ONCE * IMAGE_BYTES * sizeof *data->images);
 }
 
+static void mirror_image(uint8_t *bytes)
+{
+    for (uint8_t *row = bytes; row < bytes + IMAGE_BYTES; row += IMAGE_SIZE)
+        for (int x = 0; x < IMAGE_SIZE / 2; x++) {
+            const uint8_t left = row[x];
+            row[x] = row[IMAGE_SIZE - 1 - x];
+            row[IMAGE_SIZE - 1 - x] = left;
+        }
+}
+
 /* Images [start, start + n) of the source's order as the engine makes them. */
 static void expect_images(struct data *data, enum dtype dtype, uint32_t start, uint32_t epoch, uint32_t n)
 {
@@ -69,6 +79,8 @@ static void expect_images(struct data *data, enum dtype dtype, uint32_t start, u
         float expected[IMAGE_BYTES];
         augment_image(source->augment, data->pixels + number * IMAGE_BYTES, source->seed, epoch, FIRST_INDEX + number,
                       bytes, NULL);
+        if (source->mirror)
+            mirror_image(bytes);
         normalize_image(source->normalize, &statistics, bytes, expected);
         assert_int_equal(labels[i], data->labels[number]);
         for (uint32_t p = 0; p < IMAGE_BYTES; p++) {
@@ -146,6 +158,19 @@ static void none_is_the_image_itself(void **state)
     check_kind(*state, AUGMENT_NONE);
 }
 
+static void mirrored_it_is_mirrored_behind_all_else(void **state)
+{
+    const struct twins *twins = *state;
+    static struct data data;
+    make_data(&data, twins->cuda);
+    data.source.mirror = true;
+    check_batch(&data, DTYPE_FP32, &(struct step_values){.start = 3}, IMAGES_AT_ONCE);
+    data.source.normalize = NORMALIZE_IMAGE;
+    data.source.augment = AUGMENT_STANDARD;
+    check_batch(&data, DTYPE_BF16, &(struct step_values){.epoch = 9}, BATCH);
+    pool_close(&data.pool);
+}
+
 static void report_is_the_engines(void **state)
 {
     check_kind(*state, AUGMENT_REPORT);
@@ -177,11 +202,9 @@ static void without_order_and_values_it_is_the_first_images(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(none_is_the_image_itself),
-        cmocka_unit_test(report_is_the_engines),
-        cmocka_unit_test(report_text_is_the_engines),
-        cmocka_unit_test(standard_is_the_engines),
-        cmocka_unit_test(without_order_and_values_it_is_the_first_images),
+        cmocka_unit_test(none_is_the_image_itself), cmocka_unit_test(mirrored_it_is_mirrored_behind_all_else),
+        cmocka_unit_test(report_is_the_engines),    cmocka_unit_test(report_text_is_the_engines),
+        cmocka_unit_test(standard_is_the_engines),  cmocka_unit_test(without_order_and_values_it_is_the_first_images),
     };
     return cmocka_run_group_tests(tests, twins_open, twins_close);
 }

@@ -137,6 +137,66 @@ static int watch(void *context, int done, int total)
     return seen->stop_at > 0 && done >= seen->stop_at;
 }
 
+/* Against the mean of two predictions, the mirror image made of the bytes. */
+static void test_the_mirror_image_is_taken_into_account(void **state)
+{
+    (void)state;
+    struct tiny_run run;
+    struct error error = {0};
+    static float images[2][COUNT * IMAGE_BYTES];
+    float logits[2][COUNT][CLASSES], probabilities[COUNT * CLASSES];
+    double loss = 0, plain_loss = 0;
+    long correct = 0;
+    tiny_init(&run, "micro");
+    tiny_create(&run, NULL);
+    for (int i = 0; i < COUNT; i++) {
+        const uint8_t *image = dataset_image(tiny_dataset(), SPLIT_TEST, FIRST + i);
+        uint8_t mirrored[IMAGE_BYTES];
+        for (int p = 0; p < IMAGE_BYTES; p++)
+            mirrored[p] = image[p / IMAGE_SIZE * IMAGE_SIZE + IMAGE_SIZE - 1 - p % IMAGE_SIZE];
+        normalize_image(NORMALIZE_DATASET, &statistics, image, images[0] + (size_t)i * IMAGE_BYTES);
+        normalize_image(NORMALIZE_DATASET, &statistics, mirrored, images[1] + (size_t)i * IMAGE_BYTES);
+    }
+    for (int k = 0; k < 2; k++)
+        assert_int_equal(network_predict(run.network, images[k], COUNT, false, logits[k][0], &error), 0);
+
+    struct prediction predictions[COUNT];
+    struct evaluation_options evaluated = options();
+    struct evaluation result, plain = {.count = -7};
+    evaluated.tta = TTA_FLIP;
+    evaluated.plain = &plain;
+    evaluated.predictions = predictions;
+    evaluated.probabilities = probabilities;
+    assert_int_equal(evaluate(run.network, tiny_dataset(), &evaluated, &result, &error), 0);
+    for (int i = 0; i < COUNT; i++) {
+        const int label = dataset_label(tiny_dataset(), SPLIT_TEST, FIRST + i);
+        double mean[CLASSES], sum = 0, plain_sum = 0;
+        int best = 0;
+        for (int c = 0; c < CLASSES; c++) {
+            mean[c] = ((double)logits[0][i][c] + (double)logits[1][i][c]) / 2;
+            best = mean[c] > mean[best] ? c : best;
+            sum += exp(mean[c]);
+            plain_sum += exp((double)logits[0][i][c]);
+        }
+        for (int c = 0; c < CLASSES; c++)
+            assert_float_equal(probabilities[i * CLASSES + c], exp(mean[c]) / sum, 1e-5);
+        assert_int_equal(predictions[i].predicted, best);
+        loss += log(sum) - mean[label];
+        plain_loss += log(plain_sum) - (double)logits[0][i][label];
+        correct += best == label;
+    }
+    assert_int_equal(result.correct, correct);
+    assert_true(fabs(result.loss - loss / COUNT) < 1e-6);
+    assert_int_equal(plain.count, COUNT);
+    assert_true(fabs(plain.loss - plain_loss / COUNT) < 1e-6);
+    assert_true(fabs(plain.loss - result.loss) > 1e-5); /* else nothing was shown */
+
+    evaluated = options();
+    assert_int_equal(evaluate(run.network, tiny_dataset(), &evaluated, &result, &error), 0);
+    assert_true(result.loss == plain.loss && result.correct == plain.correct);
+    tiny_free(&run);
+}
+
 static void test_progress_is_told_and_may_end_it(void **state)
 {
     (void)state;
@@ -237,6 +297,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_counts_are_those_of_the_logits),
         cmocka_unit_test(test_images_of_the_callers_own),
+        cmocka_unit_test(test_the_mirror_image_is_taken_into_account),
         cmocka_unit_test(test_progress_is_told_and_may_end_it),
         cmocka_unit_test(test_a_logit_that_is_not_finite_shows_in_the_loss),
         cmocka_unit_test(test_nothing_to_evaluate_is_an_error),

@@ -77,6 +77,24 @@ static void test_checkpoints_can_be_chosen(void **state)
     run_expecting(1, "test no-such-session");
 }
 
+static void test_mirror_images_can_be_averaged_with(void **state)
+{
+    (void)state;
+    run_expecting(0, "train " TINY "--epochs 1 --session mirrored");
+    json_t *none = last_json(run_expecting(0, "test mirrored --json --tta none"));
+    json_t *flip = last_json(run_expecting(0, "test mirrored --json --tta flip"));
+    assert_string_equal(json_text_at(none, "tta"), "none");
+    assert_true(json_is_null(json_object_get(none, "plain_accuracy")));
+    assert_string_equal(json_text_at(flip, "tta"), "flip");
+    assert_true(json_equal(json_object_get(flip, "plain_accuracy"), json_object_get(none, "accuracy")));
+    assert_true(json_equal(json_object_get(flip, "plain_loss"), json_object_get(none, "loss")));
+    assert_true(json_number_at(flip, "loss") != json_number_at(none, "loss"));
+    json_decref(flip);
+    json_decref(none);
+    assert_non_null(strstr(run_expecting(0, "test mirrored --tta flip")->out, "with the mirror images; without them "));
+    assert_non_null(strstr(run_expecting(2, "test mirrored --tta flop")->err, "--tta flop: must be none or flip"));
+}
+
 static void test_validation_of_a_run_that_held_nothing_out(void **state)
 {
     (void)state;
@@ -214,6 +232,7 @@ int main(void)
         cmocka_unit_test(test_test_agrees_with_train),
         cmocka_unit_test(test_confusion_adds_up),
         cmocka_unit_test(test_checkpoints_can_be_chosen),
+        cmocka_unit_test(test_mirror_images_can_be_averaged_with),
         cmocka_unit_test(test_validation_of_a_run_that_held_nothing_out),
         cmocka_unit_test(test_import_of_own_checkpoint_measures_the_same),
         cmocka_unit_test(test_import_of_what_is_no_such_file),
