@@ -25,19 +25,23 @@ shift $((OPTIND - 1))
 "$binary" train "$@" --epochs 100000 --log-every 1 --sessions-dir "$work" --session run >"$work/log" 2>&1 &
 run=$!
 trap 'kill "$run" 2>/dev/null && wait "$run" 2>/dev/null; clean_up' EXIT
-step() { tail -n 5 "$work/run/metrics.jsonl" | sed -nE 's/^\{"kind":"step","step":([0-9]+),.*/\1/p' | tail -n 1; }
-until [ "$(step 2>/dev/null || true)" -ge 20 ] 2>/dev/null; do
+# The newest step and the training time at its end.
+newest() {
+    tail -n 5 "$work/run/metrics.jsonl" |
+        sed -nE 's/^\{"kind":"step","step":([0-9]+),.*"seconds":([0-9.e+-]+).*/\1 \2/p' | tail -n 1
+}
+until [ "$(newest 2>/dev/null | cut -d ' ' -f 1)" -ge 20 ] 2>/dev/null; do
     kill -0 "$run" 2>/dev/null || { cat "$work/log" >&2; exit 1; }
     sleep 0.2
 done
 
-# Steps a second of one window.
+# Steps a second of one window, from the end of a step to the end of a step: whole steps over the window's length would
+# be wrong by one in the number of its steps.
 window() {
-    local first began last
-    first=$(step) began=$EPOCHREALTIME
+    local first
+    first=$(newest)
     sleep "$seconds"
-    last=$(step)
-    awk -v n=$((last - first)) -v a="$began" -v b="$EPOCHREALTIME" 'BEGIN { printf "%.3f\n", n / (b - a) }'
+    echo "$first $(newest)" | awk '{ printf "%.4f\n", ($3 - $1) / ($4 - $2) }'
 }
 shown() {
     terminal new-session -d -x "${size%x*}" -y "${size#*x}" "$(printf '%q ' "$binary" attach run --sessions-dir "$work")"
