@@ -2,7 +2,8 @@
 # Runs test programs, TEST_JOBS (1) of them side by side, and sums their results: run-tests.sh PROGRAM...
 # A cmocka program counts test by test (by its TAP output); a program may also end with a line `N passed, N failed`
 # of its own. A crash, a time-out or a test that was planned and never reported counts as failed, and the output of
-# what failed is shown. The last line is `N passed, N failed`, with `, N skipped` where some were.
+# what failed is shown, and added to the file named by FAILURES, where it is set. The last line is `N passed, N failed`,
+# with `, N skipped` where some were.
 set -u
 limit=${TEST_TIMEOUT:-300} jobs=${TEST_JOBS:-1}
 passed=0 failed=0 skipped=0
@@ -114,6 +115,7 @@ take_one() {
     read -r ok bad skip <"$work/$number.sum"
     passed=$((passed + ok)) failed=$((failed + bad)) skipped=$((skipped + skip))
     cat "$work/$number.report"
+    [ "$bad" -eq 0 ] || [ -z "${FAILURES:-}" ] || cat "$work/$number.report" >>"$FAILURES"
     rm -f "$work/$number".*
 }
 
