@@ -22,7 +22,8 @@ enum philox_purpose {
     PHILOX_DROP_PATH = 4,  /* stochastic depth: epoch = step, index = block << 32 | sample */
     PHILOX_DROPOUT = 5,    /* epoch = step, index = element / 4 */
     PHILOX_SYNTHETIC = 6,  /* the synthetic data set */
-    PHILOX_SAMPLES = 7     /* images picked to be looked at; index = place in the list */
+    PHILOX_SAMPLES = 7,    /* images picked to be looked at; index = place in the list */
+    PHILOX_CORRUPTION = 16 /* corrupted test images: epoch = kind, index = image number in its split */
 };
 
 struct philox {
