@@ -74,7 +74,8 @@ class NFNet(nn.Module):
     def __init__(self, m):
         super().__init__()
         o, blocks, cin, variance = options(m), [], int(m["stem"]), 1.0
-        self.o, self.stem = o, Conv(o, 3, cin, 3)
+        as_is = types.SimpleNamespace(**{**vars(o), "ws": "off"})  # of a whitened stem
+        self.o, self.stem = o, Conv(as_is if m.get("stem-kind") == "whitened" else o, 3, cin, 3)
         for stage in m["stages"].split(","):  # WIDTH/MIDxBLOCKS[/STRIDE]
             widths, rest = stage.strip().split("x")
             (cout, mid), (count, stride) = map(int, widths.split("/")), map(int, (rest + "/1").split("/")[:2])

@@ -136,19 +136,25 @@ void normalize_by_set(const struct channel_statistics *statistics, float mean[3]
     }
 }
 
+void normalize_by(enum normalize_kind kind, const struct channel_statistics *statistics, const uint8_t *image,
+                  float mean[3], float scale[3])
+{
+    uint32_t sum, squares;
+    if (kind != NORMALIZE_IMAGE) {
+        normalize_by_set(statistics, mean, scale);
+        return;
+    }
+    image_sums(image, &sum, &squares);
+    normalize_by_sums(sum, squares, &mean[0], &scale[0]);
+    mean[2] = mean[1] = mean[0];
+    scale[2] = scale[1] = scale[0];
+}
+
 void normalize_image(enum normalize_kind kind, const struct channel_statistics *statistics, const uint8_t *image,
                      float *out)
 {
-    float mean[3], scale[3]; /* of bytes */
-    if (kind == NORMALIZE_IMAGE) {
-        uint32_t sum, squares;
-        image_sums(image, &sum, &squares);
-        normalize_by_sums(sum, squares, &mean[0], &scale[0]);
-        mean[2] = mean[1] = mean[0];
-        scale[2] = scale[1] = scale[0];
-    } else {
-        normalize_by_set(statistics, mean, scale);
-    }
+    float mean[3], scale[3];
+    normalize_by(kind, statistics, image, mean, scale);
     /* the loop's body has no branch and no other dependence: it becomes vector code */
     for (int p = 0; p < IMAGE_PIXELS; p++) {
         out[3 * p] = ((float)image[p] - mean[0]) * scale[0];

@@ -42,6 +42,11 @@ void augment_describe(const struct augmentation *what, char *text, size_t size);
  */
 void normalize_by_set(const struct channel_statistics *statistics, float mean[3], float scale[3]);
 
+/* The values of an image (3, 32, 32) as normalisation makes them of its bytes, by channel: (byte - mean) * scale. See
+ * the next. */
+void normalize_by(enum normalize_kind kind, const struct channel_statistics *statistics, const uint8_t *image,
+                  float mean[3], float scale[3]);
+
 /* Planar bytes (3, 32, 32) -> NHWC floats (32, 32, 3): (x / 255 - mean) / deviation, per channel of the set
  * (`statistics`; NORMALIZE_DATASET), or by the image's own mean and population deviation over all its values (the
  * report; `statistics` may be NULL). Where the deviation is 0 all values are the mean, and the result is 0. */

@@ -39,8 +39,8 @@ static int conv_backward_weights(const struct pass *pass, const struct op *op)
     struct backend *backend = pass->network->backend;
     const struct ws_layer *layer = &pass->network->ws[op->layer];
     return backend->conv_backward_weights(backend, op->conv, value(pass, op->x), value(pass, op->dy),
-                                          layer->weight_gradient, layer->bias_gradient, pass->add,
-                                          value(pass, pass->plan->scratch), pass->error);
+                                          op->conv->shape.frozen ? NULL : layer->weight_gradient, layer->bias_gradient,
+                                          pass->add, value(pass, pass->plan->scratch), pass->error);
 }
 
 static int conv_backward_data(const struct pass *pass, const struct op *op)

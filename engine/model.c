@@ -1,6 +1,8 @@
 /* The table of presets, and what follows from a model spec block by block: widths, predicted variances, betas. */
 #include "engine/model.h"
 
+#include "engine/whitening.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -120,6 +122,9 @@ int model_validate(const struct model_spec *spec, struct error *error)
     if (spec->stage_count < 1 || spec->stage_count > MODEL_MAX_STAGES)
         return error_set(error, "a network has between 1 and %d stages, this one %d", MODEL_MAX_STAGES,
                          spec->stage_count);
+    if (spec->stem_kind == STEM_WHITENED && spec->stem > WHITENING_CHANNELS)
+        return error_set(error, "stem: %d channels, but a whitened stem has at most %d: %d filters and their negatives",
+                         spec->stem, WHITENING_CHANNELS, WHITENING_INPUTS);
     if (spec->classes < 2 || spec->classes > MODEL_MAX_CLASSES)
         return error_set(error, "%d classes, expected between 2 and %d", spec->classes, MODEL_MAX_CLASSES);
     int size = MODEL_IMAGE_SIZE;

@@ -18,7 +18,9 @@ enum {
 enum model_family { FAMILY_PAPERS, FAMILY_REPORT };
 enum init_kind { INIT_HE, INIT_XAVIER, INIT_UNIFORM, INIT_NORMAL };
 enum norm_kind { NORM_NONE, NORM_BATCH };
-enum shortcut_kind { SHORTCUT_POOL, SHORTCUT_CONV };   /* papers' family: how a transition's shortcut strides */
+enum shortcut_kind { SHORTCUT_POOL, SHORTCUT_CONV }; /* papers' family: how a transition's shortcut strides */
+/* How the first convolution is made: as the others, or whitening its input, and frozen (whitening.h). */
+enum stem_kind { STEM_LEARNT, STEM_WHITENED };
 enum skip_gain_kind { SKIP_GAIN_ZERO, SKIP_GAIN_ONE }; /* papers' family; the report has none */
 
 struct stage_spec {
@@ -28,7 +30,8 @@ struct stage_spec {
 struct model_spec {
     char preset[32]; /* the preset's name, or "custom" */
     enum model_family family;
-    int stem;
+    int stem; /* channels of the first convolution */
+    enum stem_kind stem_kind;
     int stage_count;
     struct stage_spec stages[MODEL_MAX_STAGES];
     float alpha;

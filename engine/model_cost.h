@@ -7,7 +7,7 @@
 #include <stddef.h>
 
 struct model_cost {
-    size_t parameters; /* that are trained */
+    size_t parameters; /* running statistics left out */
     double flops; /* of the convolutions and dense layers forward, an image: a multiplication and an addition are 2 */
 };
 

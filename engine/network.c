@@ -84,7 +84,7 @@ static void bind_parameters(struct network *network)
     for (int i = 0; i < network->parameters.count; i++) {
         struct parameter *p = &network->parameters.items[i];
         const size_t offset = network->parameters.offsets[i];
-        const bool trained = p->role != PARAMETER_BUFFER;
+        const bool trained = parameter_is_trained(p);
         p->value = network->values + offset;
         p->gradient = network->gradients + offset;
         p->momentum = trained ? network->momenta + offset : NULL;
@@ -110,7 +110,7 @@ static void list_layers(const struct network *network, enum weight_source source
             .mode = layer->mode,
             .rows = weight->dims[0],
             .fan_in = (int)(weight->count / (size_t)weight->dims[0]),
-            .weight = region_at(from, network, layer->weight),
+            .weight = weight->role == PARAMETER_FROZEN ? weight->value : region_at(from, network, layer->weight),
             .gain = region_at(from, network, layer->gain),
             .bias = region_at(from, network, layer->bias),
             .skip_gain = region_at(from, network, skip_gain),
@@ -181,7 +181,8 @@ int network_make_plan(struct network *network, int n, bool probing, struct plan 
     return 0;
 }
 
-static int initialize(struct network *network, struct error *error)
+/* `anew`: where frozen weights are there already. */
+static int initialize(struct network *network, bool anew, struct error *error)
 {
     size_t largest = 0;
     for (int i = 0; i < network->parameters.count; i++)
@@ -193,6 +194,8 @@ static int initialize(struct network *network, struct error *error)
     int result = 0;
     for (int i = 0; i < network->parameters.count && !result; i++) {
         const struct parameter *p = &network->parameters.items[i];
+        if (anew && p->role == PARAMETER_FROZEN)
+            continue;
         parameters_initialize(&network->parameters, &network->spec, i, network->options.seed, host);
         result = network_write(network, p, PART_VALUE, host, error);
         if (!result && p->ema)
@@ -260,8 +263,8 @@ int network_create(struct backend *backend, const struct model_spec *spec, const
     if (parameters_list(spec, &network->parameters, error) || allocate_regions(network, error))
         goto fail;
     bind_parameters(network);
-    if (make_layers(network, error) || initialize(network, error) || make_plans(network, options->probes, error) ||
-        network_check_room(network, error))
+    if (make_layers(network, error) || initialize(network, false, error) ||
+        make_plans(network, options->probes, error) || network_check_room(network, error))
         goto fail;
     *out = network;
     return 0;
@@ -398,7 +401,8 @@ int network_write_state(struct network *network, const float *host, struct error
 int network_begin_anew(struct network *network, struct error *error)
 {
     const size_t bytes = network->parameters.floats * sizeof(float);
-    return network->backend->fill_zero(network->backend, network->momenta, bytes, error) || initialize(network, error)
+    return network->backend->fill_zero(network->backend, network->momenta, bytes, error) ||
+                   initialize(network, true, error)
                ? -1
                : 0;
 }
@@ -407,7 +411,7 @@ int network_read_effective(struct network *network, const struct parameter *weig
                            struct error *error)
 {
     const ptrdiff_t index = weight - network->parameters.items;
-    if (weight->role != PARAMETER_WEIGHT && weight->role != PARAMETER_HEAD_WEIGHT)
+    if (weight->role != PARAMETER_WEIGHT && weight->role != PARAMETER_HEAD_WEIGHT && weight->role != PARAMETER_FROZEN)
         return error_set(error, "%s: not the weights of a layer", weight->name);
     if (use_ema && !network->averages)
         return error_set(error, "this network keeps no averaged weights");

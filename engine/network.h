@@ -14,7 +14,8 @@ enum parameter_role {
     PARAMETER_BIAS,
     PARAMETER_GAIN, /* of weight standardisation, batch norm */
     PARAMETER_SKIP_GAIN,
-    PARAMETER_BUFFER /* running statistics of batch norm: saved, never trained */
+    PARAMETER_FROZEN, /* convolution weights that are made once and never trained: of a whitened stem */
+    PARAMETER_BUFFER  /* running statistics of batch norm: saved, never trained */
 };
 
 /* One tensor of the network, under the peer's name ("blocks.3.conv1.gain"). Memory is the network's, on the host side
@@ -24,7 +25,8 @@ struct parameter {
     enum parameter_role role;
     int dims[4], dim_count; /* dim_count 0: a scalar */
     size_t count;
-    float *value, *gradient, *momentum, *ema; /* (count) each; momentum NULL for buffers, ema NULL when off */
+    float *value, *gradient, *momentum, *ema; /* (count) each; momentum and ema NULL for what is never trained, ema when
+                                               * off */
 };
 
 enum parameter_part { PART_VALUE, PART_GRADIENT, PART_MOMENTUM, PART_EMA };
@@ -54,7 +56,8 @@ struct step_result {
     float laps[LAPS]; /* seconds of its parts on the device, of a step that was queued */
 };
 
-/* The network with its parameters initialised by spec->init. `backend` must outlive it. Where the memory is too small
+/* The network with its parameters initialised by spec->init; a whitened stem is that of white noise until it is given
+ * another (whitening_apply, or a checkpoint). `backend` must outlive it. Where the memory is too small
  * for it or for the run that is to come, the error says which batch fits. */
 int network_create(struct backend *backend, const struct model_spec *spec, const struct network_options *options,
                    struct network **out, struct error *error);
@@ -73,6 +76,7 @@ const struct model_spec *network_spec(const struct network *network);
 /* All parameters, in the order of the forward pass; owned by the network. */
 const struct parameter *network_parameters(const struct network *network, int *count);
 const struct parameter *network_find(const struct network *network, const char *name);
+/* Frozen ones among them, running statistics not. */
 size_t network_parameter_count(const struct network *network);
 /* Bytes of the arenas and what lies beside them. */
 size_t network_memory(const struct network *network);
@@ -94,7 +98,7 @@ size_t network_state_floats(const struct network *network);
 int network_read_state(struct network *network, float *host, struct error *error);
 int network_write_state(struct network *network, const float *host, struct error *error);
 
-/* All of that as network_create left it. */
+/* All of that as network_create left it, but for frozen weights, which stay. */
 int network_begin_anew(struct network *network, struct error *error);
 
 /* The weights of a convolution or of the head as they are applied: standardised, with the gains and scales that are

@@ -18,7 +18,10 @@ static void add_conv(const struct op *op, struct network_work work[TIME_KINDS])
     const double weights = (double)s->cout * s->cin / s->groups * s->k * s->k;
     const double flops = 2 * positions * weights;
     add(work, TIME_CONV_FORWARD, flops, x + weights * element + y * (1 + s->accumulate + s->relu_copy));
-    add(work, TIME_CONV_BACKWARD_WEIGHTS, flops, x + y + weights * sizeof(float));
+    if (s->frozen)
+        add(work, TIME_CONV_BACKWARD_WEIGHTS, 0, y);
+    else
+        add(work, TIME_CONV_BACKWARD_WEIGHTS, flops, x + y + weights * sizeof(float));
     if (op->dx != NO_BUFFER)
         add(work, TIME_CONV_BACKWARD_DATA, flops, y + weights * element + x * (1 + s->add_dx + s->relu_input));
 }

@@ -2,6 +2,7 @@
 #include "engine/network_probe.h"
 
 #include "engine/prober.h"
+#include "engine/whitening.h"
 
 #include <math.h>
 #include <string.h>
@@ -225,7 +226,20 @@ static void fill_weights(const struct taking *taking, const struct weight_sums *
     point->weight_norm = (float)norm;
     point->update_ratio = norm > 0 ? (float)((double)options->learning_rate * sqrt(sums->momentum) / norm) : 0;
     point->weight_gradient_norm = taking->backward ? (float)sqrt(sums->gradient) : 0;
-    point->clipped = taking->backward && options->agc > 0 ? (float)sums->clipped / (float)sums->units : 0;
+    point->clipped =
+        taking->backward && options->agc > 0 && sums->units > 0 ? (float)sums->clipped / (float)sums->units : 0;
+}
+
+/* They are none of the updater's: read here. */
+static int add_frozen(const struct taking *taking, const struct parameter *weight, struct weight_sums *sums,
+                      struct error *error)
+{
+    float values[WHITENING_CHANNELS * WHITENING_INPUTS];
+    if (network_read(taking->network, weight, PART_VALUE, values, error))
+        return -1;
+    for (size_t i = 0; i < weight->count; i++)
+        sums->value += (double)values[i] * (double)values[i];
+    return 0;
 }
 
 static int measure_weights(const struct taking *taking, struct probe *probe, struct error *error)
@@ -244,8 +258,11 @@ static int measure_weights(const struct taking *taking, struct probe *probe, str
     struct weight_sums sums = {0};
     for (int i = 0; i < list->layer_count - 1; i++) { /* all but the head's */
         const struct layer *layer = &list->layers[i];
+        const struct parameter *weight = &list->items[layer->weight];
         const float *squares = units + 3 * parameters_units(&network->parameters, layer->weight);
-        for (int row = 0; row < list->items[layer->weight].dims[0]; row++)
+        if (weight->role == PARAMETER_FROZEN && add_frozen(taking, weight, &sums, error))
+            return -1;
+        for (int row = 0; row < parameter_units(weight); row++)
             add_unit(&sums, squares + 3 * row, taking->options->agc);
         if (list->layers[i + 1].block == layer->block)
             continue;

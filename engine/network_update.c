@@ -22,7 +22,7 @@ int network_make_updater(struct network *network, bool decay_all, struct error *
     int count = 0;
     for (int i = 0; i < network->parameters.count; i++) {
         const struct parameter *p = &network->parameters.items[i];
-        if (p->role == PARAMETER_BUFFER)
+        if (!parameter_is_trained(p))
             continue;
         const int rows = parameter_units(p);
         list[count++] = (struct update_parameter){

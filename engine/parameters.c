@@ -1,6 +1,8 @@
 /* Lists and initialises the parameters of a network; see parameters.h. */
 #include "engine/parameters.h"
 
+#include "engine/whitening.h"
+
 #include "kernels/philox.h"
 
 #include <math.h>
@@ -186,8 +188,10 @@ int parameters_list(const struct model_spec *spec, struct parameter_list *out, s
     *out = (struct parameter_list){0};
     struct lister lister = {.spec = spec, .list = out, .error = error};
     const int blocks = model_block_count(spec), stem[] = {spec->stem, 3, 3, 3};
-    struct layer layer = {.block = -1, .in_scale = 1, .out_scale = 1, .skip_gain = -1, .mode = conv_mode(spec)};
-    add_layer(&lister, "stem", layer, stem, 4, PARAMETER_WEIGHT);
+    const bool frozen = spec->stem_kind == STEM_WHITENED;
+    struct layer layer = {.block = -1, .in_scale = 1, .out_scale = 1, .skip_gain = -1};
+    layer.mode = frozen ? WS_OFF : conv_mode(spec);
+    add_layer(&lister, "stem", layer, stem, 4, frozen ? PARAMETER_FROZEN : PARAMETER_WEIGHT);
     for (int i = 0; i < blocks && !lister.failed; i++)
         add_block(&lister, i);
     const int width = spec->stages[spec->stage_count - 1].width, head[] = {spec->classes, width};
@@ -209,9 +213,14 @@ void parameters_free(struct parameter_list *list)
     *list = (struct parameter_list){0};
 }
 
+bool parameter_is_trained(const struct parameter *parameter)
+{
+    return parameter->role != PARAMETER_BUFFER && parameter->role != PARAMETER_FROZEN;
+}
+
 int parameter_units(const struct parameter *parameter)
 {
-    if (parameter->role == PARAMETER_BUFFER)
+    if (!parameter_is_trained(parameter))
         return 0;
     return parameter->dim_count > 0 ? parameter->dims[0] : 1;
 }
@@ -328,6 +337,9 @@ void parameters_initialize(const struct parameter_list *list, const struct model
         break;
     case PARAMETER_SKIP_GAIN:
         fill_constant(out, p->count, spec->skip_gain == SKIP_GAIN_ONE ? 1 : 0);
+        break;
+    case PARAMETER_FROZEN:
+        whitening_of_noise(p->dims[0], out);
         break;
     case PARAMETER_BUFFER:
         fill_constant(out, p->count, ends_with(p->name, "running_var") ? 1 : 0);

@@ -36,8 +36,9 @@ void *list_grown(void *items, int count, int *capacity, size_t item, bool *faile
 /* Lists what `spec` needs; no memory of the device yet. */
 int parameters_list(const struct model_spec *spec, struct parameter_list *out, struct error *error);
 void parameters_free(struct parameter_list *list);
-/* The units of a parameter, as AGC and the updater count them: its first dimension; none of a buffer, which is never
- * trained. */
+/* Whether the optimizer changes it. */
+bool parameter_is_trained(const struct parameter *parameter);
+/* The units of a parameter, as AGC and the updater count them: its first dimension; none of what is never trained. */
 int parameter_units(const struct parameter *parameter);
 /* ... of the first `count` parameters: in the updater's list, the units of parameter `count` follow them. */
 size_t parameters_units(const struct parameter_list *list, int count);

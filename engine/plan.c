@@ -101,6 +101,11 @@ struct conv_use {
     bool fp32;      /* in full, whatever the network's precision: gates and logits */
 };
 
+static bool is_frozen(const struct parameter_list *parameters, int layer)
+{
+    return parameters->items[parameters->layers[layer].weight].role == PARAMETER_FROZEN;
+}
+
 static struct op *add_conv(struct builder *b, struct pair x, struct pair y, struct conv_use use)
 {
     const enum dtype dtype = use.fp32 ? DTYPE_FP32 : b->plan->dtype;
@@ -120,6 +125,7 @@ static struct op *add_conv(struct builder *b, struct pair x, struct pair y, stru
                                      .relu_copy = use.relu_copy,
                                      .add_dx = x.add,
                                      .accumulate = use.accumulate,
+                                     .frozen = is_frozen(b->parameters, use.layer),
                                      .input_gradient = x.gradient != NO_BUFFER};
     op.h = x.h;
     op.w = x.w;

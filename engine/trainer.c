@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/signals.h"
 #include "base/thread.h"
+#include "engine/whitening.h"
 
 #include <errno.h>
 #include <math.h>
@@ -245,8 +246,10 @@ int trainer_create(struct network *network, const struct dataset *dataset, const
         error_set(error, "out of memory for %zu values of a parameter", largest);
         goto fail;
     }
-    if (partition_make(dataset, options, &trainer->parts, error) < 0 || set_position(trainer, start, error) < 0 ||
-        trainer_upload(trainer, error) < 0 || trainer_prepare_probes(trainer, error) < 0)
+    if (partition_make(dataset, options, &trainer->parts, error) < 0 ||
+        (!start && whitening_apply(network, dataset, &trainer->parts, options->normalize, error) < 0) ||
+        set_position(trainer, start, error) < 0 || trainer_upload(trainer, error) < 0 ||
+        trainer_prepare_probes(trainer, error) < 0)
         goto fail;
 
     trainer->unsaved = true;

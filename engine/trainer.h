@@ -365,8 +365,9 @@ struct port;
 /* Fills in what a run on these parts of the data will take of the device beside the network, for network_create. */
 void trainer_needs(const struct partition *parts, struct network_options *network);
 
-/* `start` resumes from a state whose parameters were already written into the network; NULL starts anew. The data set
- * and network must outlive the trainer. Options and sink are copied; sink may be NULL. */
+/* `start` resumes from a state whose parameters were already written into the network; NULL starts anew, where a
+ * whitened stem gets the filters of the training images. The data set and network must outlive the trainer. Options and
+ * sink are copied; sink may be NULL. */
 int trainer_create(struct network *network, const struct dataset *dataset, const struct train_options *options,
                    const struct training_state *start, const struct trainer_sink *sink, struct trainer **out,
                    struct error *error);

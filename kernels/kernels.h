@@ -69,6 +69,7 @@ struct conv_shape {
     bool relu_input;     /* x is a relu's output: conv_backward_data masks dx by x > 0 */
     bool accumulate;     /* y += conv + bias (the residual sum); not together with relu */
     bool input_gradient; /* false for the stem: backward_data is never called */
+    bool frozen;         /* the weights are never trained: backward_weights makes the bias's gradient alone */
     bool relu_copy;      /* conv_forward also writes relu(y); only where the back end fuses_stream */
     bool add_dx;         /* dx += the (masked) gradient instead of dx =; only where the back end fuses_stream */
 };
@@ -260,7 +261,8 @@ struct backend {
      * NULL); dy is the gradient after any relu mask of this convolution's own relu was applied to it */
     int (*conv_backward_data)(struct backend *, struct conv *conv, const void *x, const void *dy,
                               const void *packed_backward, void *dx, void *scratch, struct error *error);
-    /* Adds to weight_gradient (cout, cin / groups, k, k) and bias_gradient (cout) when `add`, else overwrites them. */
+    /* Adds to weight_gradient (cout, cin / groups, k, k; NULL where shape.frozen) and bias_gradient (cout) when `add`,
+     * else overwrites them. */
     int (*conv_backward_weights)(struct backend *, struct conv *conv, const void *x, const void *dy,
                                  float *weight_gradient, float *bias_gradient, bool add, void *scratch,
                                  struct error *error);

@@ -7,6 +7,7 @@
 
 static const char *const family_words[] = {"papers", "report", NULL};
 static const char *const activation_words[] = {"relu", "gelu", "silu", "tanh", NULL};
+static const char *const stem_kind_words[] = {"learnt", "whitened", NULL};
 static const char *const init_words[] = {"he", "xavier", "uniform", "normal", NULL};
 static const char *const norm_words[] = {"none", "batch", NULL};
 static const char *const shortcut_words[] = {"pool", "conv", NULL};
@@ -39,6 +40,8 @@ const struct setting settings_table[] = {
     {"family", MODEL, AT(model.family), CHOICE(family_words, "papers|report"),
      .help = "the block of the papers or of the seed report"},
     {"stem", MODEL, AT(model.stem), NUMBER(INT, 1, MODEL_MAX_WIDTH), .help = "channels of the first convolution"},
+    {"stem-kind", MODEL, AT(model.stem_kind), CHOICE(stem_kind_words, "learnt|whitened"), .implied = "learnt",
+     .help = "whitened: frozen filters that decorrelate the images' patches"},
     {"stages", MODEL, AT(model.stages), .type = SETTING_STAGES, .argument = "LIST",
      .help = "WIDTH/MIDxBLOCKS[/STRIDE], separated by commas: \"64/16x5, 128/32x5/2\""},
     {"classes", MODEL, AT(model.classes), NUMBER(INT, 2, MODEL_MAX_CLASSES), .file_only = true,

@@ -5,6 +5,7 @@
 #include "engine/loader.h"
 #include "engine/network_probe.h"
 #include "engine/noise.h"
+#include "engine/whitening.h"
 #include "tui/export.h"
 
 #include <stdlib.h>
@@ -15,24 +16,23 @@
 /* The first images of the training part, without augmentation. */
 static int load_images(struct settings *settings, struct probe_input *input, struct error *error)
 {
-    struct dataset *dataset;
-    struct partition parts;
+    const struct partition *parts = &input->parts;
     struct loader *loader = NULL;
     char note[RUN_TEXT_SIZE] = "";
-    if (run_open_data(settings, note, &dataset, error) != 0)
+    if (run_open_data(settings, note, &input->dataset, error) != 0)
         return -1;
-    int result = partition_make(dataset, &settings->train, &parts, error);
-    if (result == 0 && parts.train < settings->train.batch)
-        settings->train.batch = parts.train;
+    int result = partition_make(input->dataset, &settings->train, &input->parts, error);
+    if (result == 0 && parts->train < settings->train.batch)
+        settings->train.batch = parts->train;
     const struct loader_options options = {.split = SPLIT_TRAIN,
                                            .count = settings->train.batch,
                                            .batch = settings->train.batch,
                                            .augment = AUGMENT_NONE,
                                            .normalize = settings->train.normalize,
-                                           .statistics = parts.statistics,
+                                           .statistics = parts->statistics,
                                            .seed = settings->train.seed};
     if (result == 0)
-        result = loader_create(dataset, &options, &loader, error);
+        result = loader_create(input->dataset, &options, &loader, error);
     if (result == 0) {
         const struct batch *batch = loader_next(loader);
         memcpy(input->images, batch->images, (size_t)batch->n * IMAGE_BYTES * sizeof *input->images);
@@ -40,7 +40,6 @@ static int load_images(struct settings *settings, struct probe_input *input, str
         snprintf(input->words, sizeof input->words, "the first images of %s", settings->data);
     }
     loader_destroy(loader);
-    dataset_close(dataset);
     cli_note(note);
     return result;
 }
@@ -68,12 +67,14 @@ static int measure(struct probing *probing, struct probe_subject *subject, struc
     struct settings *settings = &subject->settings;
     struct backend *backend = NULL;
     struct network *network = NULL;
+    const struct probe_input *input = &probing->input;
     int result = run_open_network(settings, NULL, &backend, &network, probing->device, probing->note, error);
+    if (result == 0 && input->dataset)
+        result = whitening_apply(network, input->dataset, &input->parts, settings->train.normalize, error);
     if (result == 0)
         result = probe_create(&settings->model, &subject->probe, error);
     if (result == 0) {
-        const struct step_batch batch = {
-            .n = settings->train.batch, .images = probing->input.images, .labels = probing->input.labels};
+        const struct step_batch batch = {.n = settings->train.batch, .images = input->images, .labels = input->labels};
         const struct probe_options options = {.gradients = true,
                                               .unit_gain = unit_gain(subject),
                                               .label_smoothing = settings->train.label_smoothing,
@@ -111,7 +112,7 @@ static const struct setting *find_compared(const char *name, struct error *error
         return setting;
     error_set(error,
               "--compare %.60s: must be a setting of the model that has words to choose from: init, ws, norm, "
-              "activation, family, shortcut, skip-gain",
+              "activation, family, stem-kind, shortcut, skip-gain",
               name);
     return NULL;
 }
@@ -239,6 +240,7 @@ enum cli_status cli_probe(struct cli *cli)
         probe_destroy(probing->subjects[i].probe);
     free(probing->input.images);
     free(probing->input.labels);
+    dataset_close(probing->input.dataset);
     free(probing);
     return status;
 }

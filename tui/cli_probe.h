@@ -10,6 +10,8 @@
 /* What goes into the networks. */
 struct probe_input {
     bool noise;
+    struct dataset *dataset;   /* NULL with noise */
+    struct partition parts;    /* of the data set */
     char words[RUN_TEXT_SIZE]; /* "unit Gaussian noise" */
     float *images;             /* (batch, 32, 32, 3) */
     uint8_t *labels;           /* (batch) */

@@ -239,7 +239,7 @@ static int primitives_create(struct cpu_conv *c, dnnl_engine_t engine, const str
         result = forward_create(c, engine, l, fused, &forward, error);
     if (!result && c->conv.shape.input_gradient)
         result = backward_data_create(c, engine, l, plain, forward, error);
-    if (!result && !c->own_weights)
+    if (!result && !c->own_weights && !c->conv.shape.frozen)
         result = backward_weights_create(c, engine, l, plain, forward, error);
     if (!result) {
         result = operation_create(engine, forward, &c->forward, error);
@@ -271,7 +271,8 @@ static size_t scratch_needed(const struct cpu_conv *c, int threads)
     size_t pack = aligned(c->weight_count * sizeof(float)) +
                   max_size(c->pack_forward.scratchpad.bytes, c->pack_backward.scratchpad.bytes);
     size_t call = max_size(c->forward.scratchpad.bytes, c->backward_data.scratchpad.bytes);
-    size_t gradient = c->own_weights
+    size_t gradient = c->conv.shape.frozen ? cpu_bias_scratch(&c->conv.shape)
+                      : c->own_weights
                           ? conv_weights_scratch(&c->conv.shape, threads)
                           : aligned(c->gradient.bytes) + aligned(c->weight_count * sizeof(float)) +
                                 aligned(c->bias.bytes) +
@@ -488,6 +489,10 @@ int cpu_conv_backward_weights(struct backend *backend, struct conv *conv, const 
                               struct error *error)
 {
     struct cpu_conv *c = (struct cpu_conv *)conv;
+    if (conv->shape.frozen) {
+        cpu_bias_gradient(backend, conv, dy, bias_gradient, add, scratch);
+        return 0;
+    }
     if (c->own_weights) {
         conv_weights_gradient(&conv->shape, conv->out_h, conv->out_w, backend->threads, x, dy, weight_gradient,
                               bias_gradient, add, scratch);

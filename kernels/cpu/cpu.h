@@ -60,6 +60,11 @@ int cpu_conv_backward_weights(struct backend *backend, struct conv *conv, const 
                               float *weight_gradient, float *bias_gradient, bool add, void *scratch,
                               struct error *error);
 
+/* conv_bias.c: bytes of scratch, and the sums over the rows of dy, added to bias_gradient (cout) when `add` */
+size_t cpu_bias_scratch(const struct conv_shape *shape);
+void cpu_bias_gradient(struct backend *backend, const struct conv *conv, const void *dy, float *bias_gradient, bool add,
+                       void *scratch);
+
 /* weights.c */
 int cpu_weights_create(struct backend *backend, const struct ws_layer *layers, int count, struct weights **out,
                        struct error *error);

@@ -58,6 +58,8 @@ static void choose_routes(const struct cuda_backend *cuda, struct cuda_conv *c)
     }
     if (!shape->input_gradient)
         c->backward_data = ROUTE_PLAIN; /* never called: wants neither weights of its own nor an algorithm */
+    if (shape->frozen)
+        c->backward_weights = ROUTE_NONE; /* the bias's gradient alone */
 }
 
 /* ---- The bias gradient: column sums of dy ---- */
@@ -69,7 +71,7 @@ static int bias_width(const struct conv_shape *shape)
     return shape->cout % widest == 0 ? widest : 1;
 }
 
-/* Where the weight gradient does not bring it along. */
+/* Where no weight gradient brings it along. */
 static struct column_cut bias_cut(const struct conv *conv)
 {
     const size_t cout = (size_t)conv->shape.cout, groups = cout / (size_t)bias_width(&conv->shape);
@@ -194,11 +196,16 @@ static int weight_count(const struct conv_shape *shape)
     return shape->cout * shape->k * shape->k * (shape->cin / shape->groups);
 }
 
+/* Whether the weights' gradient comes as parts. */
+static bool has_weight_parts(const struct cuda_conv *c)
+{
+    return c->backward_weights == ROUTE_MMA || c->backward_weights == ROUTE_PLAIN;
+}
+
 static size_t weight_parts_bytes(const struct cuda_conv *c)
 {
-    const size_t bytes = c->backward_weights == ROUTE_BLAS
-                             ? 0
-                             : (size_t)c->weight_splits * (size_t)weight_count(&c->conv.shape) * sizeof(float);
+    const size_t bytes =
+        has_weight_parts(c) ? (size_t)c->weight_splits * (size_t)weight_count(&c->conv.shape) * sizeof(float) : 0;
     return (bytes + SCRATCH_ALIGNMENT - 1) / SCRATCH_ALIGNMENT * SCRATCH_ALIGNMENT;
 }
 
@@ -318,7 +325,7 @@ static int add_parts(struct cuda_backend *cuda, const struct cuda_conv *c, const
                               add};
     const int parts = bias_part_count(c);
     struct sum_job bias = {bias_parts, bias_gradient, parts, shape->cout, 1, 1, sum_lanes(parts), 0, add};
-    if (c->backward_weights != ROUTE_BLAS)
+    if (has_weight_parts(c))
         weights.blocks = (int)sum_blocks(&weights, width);
     bias.blocks = (int)sum_blocks(&bias, 1);
     const auto sum = width == 1 ? sum_parts_kernel<1> : sum_parts_kernel<SUM_VECTOR>;
@@ -335,12 +342,12 @@ int cuda_conv_backward_weights(struct backend *backend, struct conv *conv, const
     const struct cuda_conv *c = cuda_conv_of(conv);
     float *weight_parts = (float *)scratch;
     float *bias_parts = (float *)((char *)scratch + weight_parts_bytes(c));
-    int result;
+    int result = 0;
     if (c->backward_weights == ROUTE_MMA)
         result = cuda_mma_backward_weights(cuda, c, x, dy, weight_parts, bias_parts, error);
     else if (c->backward_weights == ROUTE_BLAS)
         result = cuda_blas_backward_weights(cuda, c, x, dy, weight_gradient, add, error);
-    else
+    else if (c->backward_weights == ROUTE_PLAIN)
         result = cuda_plain_backward_weights(cuda, c, x, dy, weight_parts, error);
     if (!result && c->backward_weights != ROUTE_MMA)
         WITH_DTYPE(conv->shape.dtype, result = bias_parts_sum<T>(cuda, conv, dy, bias_parts, error));

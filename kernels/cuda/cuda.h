@@ -89,7 +89,7 @@ static inline unsigned cuda_ceil_div(size_t count, size_t per)
 /* Who computes what. MMA: implicit GEMM on tensor cores (sm_80 and later; groups 1; bf16 with cin and cout multiples of
  * 8, fp32 where TF32 will do with multiples of 4). BLAS: cuBLASLt (1x1, stride 1, groups 1). PLAIN: implicit GEMM on
  * the ordinary cores, any shape and dtype, fp32 in full. */
-enum cuda_route { ROUTE_PLAIN, ROUTE_MMA, ROUTE_BLAS };
+enum cuda_route { ROUTE_PLAIN, ROUTE_MMA, ROUTE_BLAS, ROUTE_NONE };
 
 struct blas_matmul; /* conv_blas.cu: a matrix product's descriptors and algorithm, made once */
 

@@ -130,6 +130,7 @@ static void test_bad_models_are_refused_with_their_reason(void **state)
         assert_non_null(strstr(error.message, word));                                                                  \
     } while (0)
     REFUSED(spec.stem = 0, "stem");
+    REFUSED((spec.stem_kind = STEM_WHITENED, spec.stem = 55), "at most 54");
     REFUSED(spec.stage_count = 0, "stages");
     REFUSED(spec.stages[1].stride = 3, "stride");
     REFUSED(spec.stages[2].blocks = 0, "block");

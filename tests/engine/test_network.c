@@ -148,7 +148,7 @@ static void check_gradients(const char *what, const struct model_spec *spec)
         /* batch norm takes out the mean that a bias before it adds: those gradients are zero, not wrong */
         const bool idle = spec->norm == NORM_BATCH && parameters[i].role == PARAMETER_BIAS &&
                           !strstr(parameters[i].name, "bn") && !strstr(parameters[i].name, "head");
-        if (parameters[i].role != PARAMETER_BUFFER && !idle)
+        if (parameters[i].role != PARAMETER_BUFFER && parameters[i].role != PARAMETER_FROZEN && !idle)
             check_parameter(network, what, &parameters[i]);
     }
     network_destroy(network);
@@ -187,6 +187,16 @@ static void test_gradients_without_standardization(void **state)
     struct model_spec spec = tiny(FAMILY_PAPERS);
     spec.weight_standardization = false;
     check_gradients("ws off", &spec);
+}
+
+static void test_gradients_behind_a_frozen_stem(void **state)
+{
+    (void)state;
+    for (int family = FAMILY_PAPERS; family <= FAMILY_REPORT; family++) {
+        struct model_spec spec = tiny((enum model_family)family);
+        spec.stem_kind = STEM_WHITENED;
+        check_gradients(family == FAMILY_REPORT ? "report with a frozen stem" : "papers with a frozen stem", &spec);
+    }
 }
 
 static void test_gradients_squeeze_excite_and_stochastic_depth(void **state)
@@ -296,7 +306,7 @@ static void test_a_step_reads_nothing_left_over(void **state)
         if (variant == 2)
             spec.activation = ACTIVATION_SILU, spec.squeeze_excite = 0.5f, spec.stochastic_depth = 0.2f;
         if (variant == 3)
-            spec.norm = NORM_BATCH;
+            spec.norm = NORM_BATCH, spec.stem_kind = STEM_WHITENED;
         struct network *network = make(&spec, BATCH, DTYPE_FP32);
         const float loss = step(network, BATCH);
         memset(network->plan->arena, 0xff, network->plan->arena_bytes);
@@ -487,6 +497,7 @@ int main(void)
         cmocka_unit_test(test_gradients_activations),
         cmocka_unit_test(test_effective_weights_are_those_applied),
         cmocka_unit_test(test_gradients_without_standardization),
+        cmocka_unit_test(test_gradients_behind_a_frozen_stem),
         cmocka_unit_test(test_gradients_squeeze_excite_and_stochastic_depth),
         cmocka_unit_test(test_gradients_groups_and_dropout),
         cmocka_unit_test(test_gradients_batch_norm),

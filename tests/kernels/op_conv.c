@@ -31,7 +31,7 @@ static struct op_shape shape(const struct op_case *c)
 {
     struct size z = size_of(&c->conv);
     struct op_shape shape = {.inputs = {{.count = z.x, .rounded = true, .scale = 1.0},
-                                        {.count = z.w, .rounded = true, .scale = 0.5},
+                                        {.count = z.w, .rounded = true, .fixed = c->conv.frozen, .scale = 0.5},
                                         {.count = (size_t)c->conv.cout, .rounded = true, .scale = 0.5},
                                         {.count = z.y, .rounded = true, .fixed = true, .scale = 1.0}},
                              .input_count = c->conv.accumulate ? 4 : 3,
@@ -166,13 +166,17 @@ static void backward(const struct op_case *c, struct rig *rig, double *const in[
     struct error relu_error = {""};
     if (c->conv.relu && b->activation_backward(b, ACTIVATION_RELU, rig->dtype, m.y, dy, dy, false, z.y, &relu_error))
         rig_failed("activation_backward", relu_error.message);
-    op_fill_prior(din[1], z.w, c->add);
+    if (!c->conv.frozen)
+        op_fill_prior(din[1], z.w, c->add);
     op_fill_prior(din[2], cout, c->add);
-    float *dw = rig_upload(rig, DTYPE_FP32, din[1], z.w), *db = rig_upload(rig, DTYPE_FP32, din[2], cout);
+    float *dw = c->conv.frozen ? NULL : rig_upload(rig, DTYPE_FP32, din[1], z.w);
+    float *db = rig_upload(rig, DTYPE_FP32, din[2], cout);
     RIG_CALL(rig, b->conv_backward_weights(b, m.conv, m.x, dy, dw, db, c->add, m.scratch, &error));
-    rig_download(rig, DTYPE_FP32, dw, din[1], z.w);
     rig_download(rig, DTYPE_FP32, db, din[2], cout);
-    op_take_prior(din[1], z.w, c->add);
+    if (dw) {
+        rig_download(rig, DTYPE_FP32, dw, din[1], z.w);
+        op_take_prior(din[1], z.w, c->add);
+    }
     op_take_prior(din[2], cout, c->add);
     if (c->conv.input_gradient) {
         const void *packed = m.backward ? m.backward : m.forward;

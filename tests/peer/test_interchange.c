@@ -34,6 +34,7 @@ static const struct variant {
     {"plain", SMALL},
     {"unstandardised", SMALL "--ws off --alpha 0.5"},
     {"batch-norm", SMALL "--norm batch"},
+    {"whitened", SMALL "--stem-kind whitened"},
     {"squeeze-excite", SMALL "--squeeze-excite 0.3"},
     {"groups", SMALL "--group-width 4 --normalize image"},
     {"gains-and-drops", SMALL "--skip-gain one --stochastic-depth 0.2 --dropout 0.2"},

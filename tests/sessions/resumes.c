@@ -41,12 +41,26 @@ static void assert_done(int result)
 
 static struct settings course_settings(const char *session)
 {
-    static const char *const values[][2] = {
-        {"stem", "8"},           {"stages", "8/8x1/2"}, {"dropout", "0.3"},       {"stochastic-depth", "0.3"},
-        {"epochs", "13"},        {"batch", "8"},        {"limit", "60"},          {"validation", "40"},
-        {"schedule", "cosine"},  {"warmup", "1"},       {"agc", "0.02"},          {"ema", "0.9"},
-        {"augment", "standard"}, {"threads", "1"},      {"probe-every", "0"},     {"log-every", "1"},
-        {"precision", "fp32"},   {"data", "synthetic"}, {"checkpoint-every", "0"}};
+    static const char *const values[][2] = {{"stem", "8"},
+                                            {"stem-kind", "whitened"},
+                                            {"stages", "8/8x1/2"},
+                                            {"dropout", "0.3"},
+                                            {"stochastic-depth", "0.3"},
+                                            {"epochs", "13"},
+                                            {"batch", "8"},
+                                            {"limit", "60"},
+                                            {"validation", "40"},
+                                            {"schedule", "cosine"},
+                                            {"warmup", "1"},
+                                            {"agc", "0.02"},
+                                            {"ema", "0.9"},
+                                            {"augment", "standard"},
+                                            {"threads", "1"},
+                                            {"probe-every", "0"},
+                                            {"log-every", "1"},
+                                            {"precision", "fp32"},
+                                            {"data", "synthetic"},
+                                            {"checkpoint-every", "0"}};
     struct settings settings;
     char number[24];
     assert_done(settings_default(&settings, &error));

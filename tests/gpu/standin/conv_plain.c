@@ -183,7 +183,7 @@ int cpu_conv_backward_data(struct backend *backend, struct conv *conv, const voi
     return failed ? error_set(error, "out of memory") : 0;
 }
 
-/* The gradients of the weights of one output unit, and of its bias. */
+/* The gradients of the weights of one output unit (NULL: not wanted), and of its bias. */
 static void unit_gradient(const struct conv *conv, const void *x, const void *dy, int o, float *weights, float *bias)
 {
     const struct conv_shape *s = &conv->shape;
@@ -193,7 +193,7 @@ static void unit_gradient(const struct conv *conv, const void *x, const void *dy
         const int n = place / (conv->out_h * conv->out_w), p = place / conv->out_w % conv->out_h;
         const float gradient = load(s->dtype, dy, (size_t)place * (size_t)s->cout + (size_t)o);
         *bias += gradient;
-        for (int r = 0; r < s->k; r++)
+        for (int r = 0; weights && r < s->k; r++)
             for (int c = 0; c < s->k; c++) {
                 if (!tap(s, p, place % conv->out_w, r, c, &y, &column))
                     continue;
@@ -213,11 +213,11 @@ int cpu_conv_backward_weights(struct backend *backend, struct conv *conv, const 
     (void)backend, (void)scratch, (void)error;
 #pragma omp parallel for
     for (int o = 0; o < s->cout; o++) {
-        float *weights = weight_gradient + (size_t)o * row;
-        if (!add) {
-            memset(weights, 0, row * sizeof *weights);
+        float *weights = s->frozen ? NULL : weight_gradient + (size_t)o * row;
+        if (!add)
             bias_gradient[o] = 0;
-        }
+        if (!add && weights)
+            memset(weights, 0, row * sizeof *weights);
         unit_gradient(conv, x, dy, o, weights, &bias_gradient[o]);
     }
     return 0;
