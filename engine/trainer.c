@@ -56,6 +56,8 @@ static enum progress loop(struct trainer *trainer)
             trainer->now.state = TRAINER_STOPPED;
             return RUN_ENDED;
         }
+        if (trainer->until > 0 && trainer->state.epoch >= trainer->until && trainer->state.step < trainer->steps_total)
+            trainer_request_stop(trainer);
         if (atomic_load(&trainer->stop))
             return trainer_stop(trainer);
         if (again)
@@ -319,6 +321,11 @@ void trainer_desert(struct trainer *trainer)
 void trainer_only_looks(struct trainer *trainer)
 {
     trainer->only_looks = true;
+}
+
+void trainer_until(struct trainer *trainer, int epochs)
+{
+    trainer->until = epochs;
 }
 
 int trainer_start(struct trainer *trainer, bool paused, struct error *error)

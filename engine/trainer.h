@@ -383,6 +383,10 @@ void trainer_desert(struct trainer *trainer);
  * Commands that wait in the state stay there, due or not, and a step ahead of it is gone to as well. */
 void trainer_only_looks(struct trainer *trainer);
 
+/* Said before the start: where the run is longer it ends, saved, as by a stop, when so many epochs are done and
+ * measured. Schedules stay those of the whole run, and whoever resumes it goes on to the bit. */
+void trainer_until(struct trainer *trainer, int epochs);
+
 /* Said before the start: a command that sets a setting is done at once, and saved when the run starts, so that no crash
  * loses it. The sink hears of it here, on the caller's thread. -1 when it is refused. */
 enum { FIRST_CHANGES = 4 };

@@ -103,6 +103,7 @@ struct trainer {
     int skipped;     /* batches in a row that were passed over */
     long counted;    /* steps of this process that were finite */
     bool only_looks; /* has no records of its own */
+    int until;       /* epochs after which the run is left; 0: none */
     bool stuck;      /* paused at one */
     bool replaying;  /* an evaluation that is not finite ends nothing */
     bool diverging;  /* a probe is being taken for a diagnosis */
