@@ -64,7 +64,7 @@ MORE_SOURCES_kernels := $(wildcard kernels/selftest*.c) $(if $(filter 0,$(ONEDNN
 # kernels/cuda.h is answered by kernels/cuda/*.cu, or by a file that says that there is no CUDA.
 MORE_SOURCES_cuda := $(if $(NVCC),$(wildcard kernels/cuda/*.cu),kernels/cuda_absent.c)
 # What needs ncurses or readline; the rest of the screen has no caller without it.
-SCREEN_SOURCES := $(wildcard tui/app*.c tui/panel*.c) $(addprefix tui/,cli_screen.c keys.c overlay.c repl.c scene.c screen.c)
+SCREEN_SOURCES := $(wildcard tui/app*.c tui/panel*.c) $(addprefix tui/,cli_screen.c keys.c overlay.c repl.c scene.c screen.c tune_screen.c tune_table.c)
 EXCLUDED := tui/main.c $(if $(filter 0,$(ONEDNN)),kernels/cpu/conv.c) $(if $(HEADLESS),$(SCREEN_SOURCES),tui/screen_absent.c)
 LINK_base := base
 LINK_kernels := kernels $(LINK_base)

@@ -16,14 +16,15 @@
 /* What a number is drawn for: keeps the streams of one seed apart. Values are part of the session format: never reuse.
  */
 enum philox_purpose {
-    PHILOX_INITIALISE = 1, /* epoch = parameter number, index = element / 4 */
-    PHILOX_SHUFFLE = 2,    /* index = position in the epoch's permutation */
-    PHILOX_AUGMENT = 3,    /* index = image number in the data set */
-    PHILOX_DROP_PATH = 4,  /* stochastic depth: epoch = step, index = block << 32 | sample */
-    PHILOX_DROPOUT = 5,    /* epoch = step, index = element / 4 */
-    PHILOX_SYNTHETIC = 6,  /* the synthetic data set */
-    PHILOX_SAMPLES = 7,    /* images picked to be looked at; index = place in the list */
-    PHILOX_CORRUPTION = 16 /* corrupted test images: epoch = kind, index = image number in its split */
+    PHILOX_INITIALISE = 1,  /* epoch = parameter number, index = element / 4 */
+    PHILOX_SHUFFLE = 2,     /* index = position in the epoch's permutation */
+    PHILOX_AUGMENT = 3,     /* index = image number in the data set */
+    PHILOX_DROP_PATH = 4,   /* stochastic depth: epoch = step, index = block << 32 | sample */
+    PHILOX_DROPOUT = 5,     /* epoch = step, index = element / 4 */
+    PHILOX_SYNTHETIC = 6,   /* the synthetic data set */
+    PHILOX_SAMPLES = 7,     /* images picked to be looked at; index = place in the list */
+    PHILOX_CORRUPTION = 16, /* corrupted test images: epoch = kind, index = image number in its split */
+    PHILOX_TUNE = 32        /* a random search: index = trial, block = axis, epoch = how often it was drawn anew */
 };
 
 struct philox {

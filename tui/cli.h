@@ -14,7 +14,7 @@
 /* Exit codes of the program. */
 enum cli_status { CLI_DONE = 0, CLI_FAILED = 1, CLI_USAGE = 2, CLI_INTERRUPTED = 130 };
 
-enum { CLI_OPTIONS = 12, CLI_VALUE_SIZE = 64 };
+enum { CLI_OPTIONS = 12, CLI_VALUE_SIZE = 64, CLI_AXES = 16 };
 
 /* An option of one subcommand alone; the others are settings. */
 struct cli_option {
@@ -33,7 +33,13 @@ struct cli_command {
     const char *settings;
     struct cli_option options[CLI_OPTIONS]; /* up to a NULL name */
     int min_operands, max_operands;
+    bool axes; /* its settings may have several values: those go to cli->axes */
     enum cli_status (*main)(struct cli *cli);
+};
+
+/* A setting with several values, as it was given. */
+struct cli_axis {
+    const char *name, *text;
 };
 
 /* A command line, taken apart. */
@@ -43,6 +49,8 @@ struct cli {
     const char *values[CLI_OPTIONS]; /* of the command's own options; NULL: not given */
     char **operands;
     int operand_count;
+    struct cli_axis axes[CLI_AXES]; /* in their order */
+    int axis_count;
     char **arguments; /* the settings among the arguments, as settings_parse takes them; owned */
     int argument_count;
 };
@@ -123,6 +131,7 @@ enum cli_status cli_export(struct cli *cli); /* cli_export.c */
 enum cli_status cli_import(struct cli *cli); /* cli_import.c */
 enum cli_status cli_probe(struct cli *cli);  /* cli_probe.c */
 enum cli_status cli_lr_find(struct cli *cli);
+enum cli_status cli_tune(struct cli *cli);     /* cli_tune.c */
 enum cli_status cli_bench(struct cli *cli);    /* cli_bench.c */
 enum cli_status cli_sessions(struct cli *cli); /* cli_sessions.c */
 enum cli_status cli_doctor(struct cli *cli);   /* cli_doctor.c */

@@ -3,6 +3,7 @@
  * with here; values are then read by settings_parse, once over the defaults, once over a session's settings. */
 #include "base/nearest.h"
 #include "sessions/session.h"
+#include "sessions/tune.h"
 #include "tui/cli.h"
 #include "tui/device.h"
 
@@ -111,6 +112,17 @@ static int keep_setting(struct cli *cli, const char *name, const char *value, st
     return 0;
 }
 
+static int keep_axis(struct cli *cli, const char *name, const char *text, struct error *error)
+{
+    for (int i = 0; i < cli->axis_count; i++)
+        if (strcmp(cli->axes[i].name, name) == 0)
+            return error_set(error, "--%s is given twice", name);
+    if (cli->axis_count == CLI_AXES)
+        return error_set(error, "too many settings with several values");
+    cli->axes[cli->axis_count++] = (struct cli_axis){name, text};
+    return 0;
+}
+
 static int take_option(struct cli *cli, int option, struct error *error)
 {
     if (option >= OWN) {
@@ -120,6 +132,8 @@ static int take_option(struct cli *cli, int option, struct error *error)
     const struct setting *row = settings_row(option);
     if (!cli_takes(cli->command, row))
         return error_set(error, "--%s means nothing to %s", row->name, shown(cli->command));
+    if (cli->command->axes && optarg && tune_is_axis(row, optarg))
+        return keep_axis(cli, row->name, optarg, error);
     return keep_setting(cli, row->name, optarg, error);
 }
 

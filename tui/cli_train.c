@@ -58,11 +58,12 @@ static void say_started(struct progress *progress, const struct run *run)
         progress_line(progress, "nfbench attach %s shows it on a screen", session_reference(parts->session));
 }
 
-static int begin(struct progress *progress, struct run *run, struct cli_script *script, struct error *error)
+static int begin(struct progress *progress, struct run *run, long until, struct cli_script *script, struct error *error)
 {
     if (run_parts(run)->done)
         return 0;
     say_started(progress, run);
+    trainer_until(run_parts(run)->trainer, (int)until);
     if (cli_script_begin(script, run_parts(run)->trainer, error) != 0)
         return -1;
     return trainer_start(run_parts(run)->trainer, false, error);
@@ -274,7 +275,18 @@ static void say_way_back(const struct run_parts *parts, const struct snapshot *l
                 last->good_step, (double)health_tamer_rate(&parts->settings->model, last->peak_learning_rate));
 }
 
-static enum cli_status train(struct cli *cli, struct run_request request)
+/* --until: how many epochs; 0: the whole run. */
+static int read_until(const struct cli *cli, long *until, struct error *error)
+{
+    return cli_number(cli, "until", 0, 1, 1000000, until, error);
+}
+
+static bool is_as_far_as(const struct snapshot *last, long until)
+{
+    return until > 0 && last->step.step - last->extra_steps >= until * last->steps_per_epoch;
+}
+
+static enum cli_status train(struct cli *cli, struct run_request request, long until)
 {
     struct progress progress;
     struct error error = {""};
@@ -287,7 +299,7 @@ static enum cli_status train(struct cli *cli, struct run_request request)
     request.progress = say_start;
     request.given_up = is_given_up;
     request.context = &start;
-    if (run_create(&request, &run, &error) != 0 || begin(&progress, run, &script, &error) != 0) {
+    if (run_create(&request, &run, &error) != 0 || begin(&progress, run, until, &script, &error) != 0) {
         status = start.interrupted ? CLI_INTERRUPTED : CLI_FAILED;
         cli_failed(cli, &error);
         goto out;
@@ -304,7 +316,7 @@ static enum cli_status train(struct cli *cli, struct run_request request)
         words_sentences(error.message);
         status = cli_failed(cli, &error);
         say_way_back(run_parts(run), &last);
-    } else if (status == CLI_DONE && last.state == TRAINER_STOPPED)
+    } else if (status == CLI_DONE && last.state == TRAINER_STOPPED && !is_as_far_as(&last, until))
         status = CLI_INTERRUPTED;
     else if (status == CLI_DONE && script.path && run_parts(run)->done) {
         error_set(&error, "--script %s was not run: all steps of the session are done", script.path);
@@ -322,10 +334,12 @@ enum cli_status cli_train(struct cli *cli)
 {
     struct run_request request = {.settings = &cli->settings, .script = cli_value(cli, "script")};
     struct error error;
+    long until;
     (void)signals_block(); /* to look at the data takes a while */
-    if (cli_script_check(request.script, &error) != 0 || run_check(&cli->settings, &error) != 0)
+    if (read_until(cli, &until, &error) != 0 || cli_script_check(request.script, &error) != 0 ||
+        run_check(&cli->settings, &error) != 0)
         return cli_usage(cli, &error);
-    return train(cli, request);
+    return train(cli, request, until);
 }
 
 void cli_add_changes(const struct cli *cli, struct settings *settings, struct run_request *request)
@@ -347,12 +361,19 @@ enum cli_status cli_resume(struct cli *cli)
     static const char *const of_screen[] = {"keep-running", "graphics"};
     struct error error;
     struct session *session;
+    long until;
     const char *name = cli->operands[0];
     for (int i = 0; i < 2 && !cli_value(cli, "screen"); i++)
         if (cli_value(cli, of_screen[i])) {
             error_set(&error, "--%s is of the screen: add --screen, or leave it out", of_screen[i]);
             return cli_usage(cli, &error);
         }
+    if (cli_value(cli, "screen") && cli_value(cli, "until")) {
+        error_set(&error, "--until is of a run without a screen: leave --screen out");
+        return cli_usage(cli, &error);
+    }
+    if (read_until(cli, &until, &error) != 0)
+        return cli_usage(cli, &error);
     if (session_open(&cli->settings, name, SESSION_READ, &session, &error) != 0)
         return cli_failed(cli, &error);
     struct settings settings = *session_settings(session);
@@ -368,5 +389,5 @@ enum cli_status cli_resume(struct cli *cli)
     cli_add_changes(cli, &settings, &request);
     settings.train.learning_rate = rate;
     request.keep_running = cli_value(cli, "keep-running") != NULL;
-    return cli_value(cli, "screen") ? cli_show(cli, &request) : train(cli, request);
+    return cli_value(cli, "screen") ? cli_show(cli, &request) : train(cli, request, until);
 }

@@ -15,6 +15,7 @@
 #define RUN_SETTINGS "*"
 
 #define KEEP_RUNNING "when the screen's terminal goes away, train on to the end (else save and end)"
+#define UNTIL "end, saved, when so many epochs are done; schedules stay those of the whole run"
 #define GRAPHICS_WORDS "auto|kitty|sixel|cells"
 #define GRAPHICS "how the screen draws images (auto: in pixels where the terminal says that it can)"
 
@@ -35,7 +36,8 @@ static const struct cli_command commands[] = {
      .settings = RUN_SETTINGS,
      .options = {{"script", "FILE|-",
                   "commands of the screen's command line, a line each: those of a file before the "
-                  "first step, -: from standard input, as they come"}},
+                  "first step, -: from standard input, as they come"},
+                 {"until", "N", UNTIL}},
      .main = cli_train},
     {.name = "resume",
      .operands = "SESSION",
@@ -48,6 +50,7 @@ static const struct cli_command commands[] = {
                  {"keep-running", NULL, KEEP_RUNNING},
                  {"graphics", GRAPHICS_WORDS, GRAPHICS},
                  {"script", "FILE|-", "commands, as of `nfbench train`"},
+                 {"until", "N", UNTIL},
                  {"checkpoint", "last|best|good|STEP|NAME", "from this one; good: before the loss rose (last)"}},
      .min_operands = 1,
      .max_operands = 1,
@@ -161,6 +164,30 @@ static const struct cli_command commands[] = {
                  {"png", "FILE", "a figure, too"},
                  {"scale", "N", "pixels of the figure: 1 to 4 times its size (2)"}},
      .main = cli_lr_find},
+    {.name = "tune",
+     .operands = "",
+     .summary = "trains with many settings and compares them: a grid, a random search, successive halving",
+     .about =
+         "A setting with several values is an axis: --lr 0.001,0.01,0.1 --batch 32,64 --agc 0,0.01 --preset "
+         "report,micro (of --stages separated by semicolons). Without more being said it is the seed report's own "
+         "search: its preset, 40 epochs, these three rates with the batches 32, 64, 128 and 256. Each trial is a "
+         "session, trained by a process of its own; one that diverges ends at its first step that is not finite, with "
+         "its diagnosis. The same command again, or --resume, goes on where it was; several processes may share one "
+         "tune (mpirun, srun).",
+     .settings = "* -session",
+     .options = {{"name", "NAME", "of the tune, and the beginning of its sessions' names (made of the plan)"},
+                 {"jobs", "N", "trials at once, which share the processors (1)"},
+                 {"random", "N", "draw N trials; a range is --lr 0.001..0.1, drawn over its logarithm"},
+                 {"halving", NULL, "successive halving: at each rung the best trials go on, the others end"},
+                 {"factor", "N", "of the halving: one in N goes on (3)"},
+                 {"resume", "NAME", "go on with a tune; finished trials stay as they are"},
+                 {"retry", NULL, "with trials that had failed, too"},
+                 {"show", "NAME", "its results so far, without training"},
+                 {"csv", "FILE", "the results as a table, too"},
+                 {"png", "FILE", "a heatmap of them, too"},
+                 {"scale", "N", "pixels of the heatmap: 1 to 4 times its size (2)"}},
+     .axes = true,
+     .main = cli_tune},
     {.name = "bench",
      .operands = "",
      .summary = "times a training step and shows where its time goes",

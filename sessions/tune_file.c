@@ -1,0 +1,330 @@
+/* A tune's plan on the disk; see tune.h. */
+#include "sessions/fields.h"
+#include "sessions/session_paths.h"
+#include "sessions/tune_internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { PLAN_FORMAT = 1 };
+
+/* ---- Places ---- */
+
+int tune_find_folder(struct tune *tune, struct error *error)
+{
+    struct settings *place = calloc(1, sizeof *place);
+    char directory[SETTINGS_PATH_SIZE];
+    if (!place)
+        return error_set(error, "out of memory");
+    memcpy(place->sessions_dir, tune->sessions_dir, sizeof place->sessions_dir);
+    const int result = sessions_directory(place, directory, error);
+    free(place);
+    return result ? -1 : path_format(tune->folder, error, "%s/%s" TUNE_FOLDER_END, directory, tune->name);
+}
+
+int tune_path(const struct tune *tune, int trial, const char *end, char path[FILE_PATH_SIZE], struct error *error)
+{
+    return path_format(path, error, "%s/trial-%d.%s", tune->folder, trial + 1, end);
+}
+
+void tune_reference(const struct tune *tune, char *text, size_t size)
+{
+    session_shell_word(*tune->sessions_dir ? tune->folder : tune->name, text, size);
+}
+
+void tune_trial_reference(const struct tune *tune, int trial, char *text, size_t size)
+{
+    const char *session = tune->trials[trial].session;
+    char path[FILE_PATH_SIZE];
+    if (*tune->sessions_dir && path_format(path, NULL, "%s/%s", tune->sessions_dir, session) == 0)
+        session_shell_word(path, text, size);
+    else
+        session_shell_word(session, text, size);
+}
+
+void tune_trial_words(const struct tune *tune, int trial, char *text, size_t size)
+{
+    size_t used = 0;
+    text[0] = '\0';
+    for (int a = 0; a < tune->axis_count && used < size; a++)
+        used += (size_t)snprintf(text + used, size - used, "%s%s %s", a ? ", " : "", tune->axes[a].row->name,
+                                 tune->trials[trial].values[a]);
+}
+
+const char *tune_trial_value(const struct tune *tune, int trial, const char *name)
+{
+    for (int a = 0; a < tune->axis_count; a++)
+        if (strcmp(tune->axes[a].row->name, name) == 0)
+            return tune->trials[trial].values[a];
+    return NULL;
+}
+
+/* ---- Writing ---- */
+
+static json_t *axes_json(const struct tune *tune)
+{
+    json_t *list = json_array();
+    for (int a = 0; a < tune->axis_count; a++) {
+        const struct tune_axis *axis = &tune->axes[a];
+        json_t *values = json_array();
+        for (int i = 0; i < axis->count; i++)
+            json_array_append_new(values, json_string(axis->values[i]));
+        json_array_append_new(list, json_pack("{s:s, s:b, s:f, s:f, s:o}", "setting", axis->row->name, "range",
+                                              axis->range, "low", axis->low, "high", axis->high, "values", values));
+    }
+    return list;
+}
+
+static json_t *trials_json(const struct tune *tune)
+{
+    json_t *list = json_array();
+    for (int i = 0; i < tune->count; i++) {
+        const struct tune_trial *trial = &tune->trials[i];
+        json_t *values = json_array();
+        for (int a = 0; a < tune->axis_count; a++)
+            json_array_append_new(values, json_string(trial->values[a]));
+        json_array_append_new(list, json_pack("{s:s, s:o, s:s, s:i, s:i, s:f, s:i, s:b, s:b, s:I, s:I}", "session",
+                                              trial->session, "values", values, "preset", trial->preset, "epochs",
+                                              trial->epochs, "classes", trial->classes, "lr", trial->learning_rate,
+                                              "batch", trial->batch, "held_out", trial->held_out, "as_report",
+                                              trial->as_report, "steps", (json_int_t)trial->steps, "steps_per_epoch",
+                                              (json_int_t)trial->steps_per_epoch));
+    }
+    return list;
+}
+
+static int write_plan(const struct tune *tune, const char *path, struct error *error)
+{
+    json_t *plan = json_pack("{s:i, s:s, s:s, s:b, s:i, s:o, s:o}", "format", PLAN_FORMAT, "name", tune->name, "digest",
+                             tune->digest, "random", tune->random, "factor", tune->factor, "axes", axes_json(tune),
+                             "trials", trials_json(tune));
+    char *text = plan ? json_dumps(plan, JSON_INDENT(1)) : NULL;
+    const int result = text ? file_replace(path, text, strlen(text), error) : error_set(error, "out of memory");
+    free(text);
+    json_decref(plan);
+    return result;
+}
+
+static int write_trials(const struct tune *tune, struct error *error)
+{
+    char path[FILE_PATH_SIZE];
+    for (int i = 0; i < tune->count; i++)
+        if (tune_path(tune, i, "ini", path, error) || settings_write(&tune->settings[i], path, error))
+            return -1;
+    return 0;
+}
+
+/* ---- Reading ---- */
+
+static int read_texts(const json_t *list, char (*out)[TUNE_VALUE_SIZE], int most)
+{
+    const size_t count = json_array_size(list);
+    if (!json_is_array(list) || count > (size_t)most)
+        return -1;
+    for (size_t i = 0; i < count; i++) {
+        const char *text = json_string_value(json_array_get(list, i));
+        if (!text || strlen(text) >= TUNE_VALUE_SIZE)
+            return -1;
+        strcpy(out[i], text);
+    }
+    return (int)count;
+}
+
+static int read_axis(json_t *object, struct tune_axis *axis)
+{
+    const char *name;
+    int range;
+    json_t *values;
+    if (json_unpack(object, "{s:s, s:b, s:F, s:F, s:o}", "setting", &name, "range", &range, "low", &axis->low, "high",
+                    &axis->high, "values", &values) != 0)
+        return -1;
+    axis->row = settings_row(settings_find(name));
+    axis->range = range;
+    axis->count = read_texts(values, axis->values, TUNE_VALUES);
+    return axis->row && axis->count >= 0 ? 0 : -1;
+}
+
+static int read_trial(json_t *object, int axes, struct tune_trial *trial)
+{
+    const char *session, *preset;
+    int held_out, as_report;
+    json_int_t steps, per_epoch;
+    json_t *values;
+    if (json_unpack(object, "{s:s, s:o, s:s, s:i, s:i, s:F, s:i, s:b, s:b, s:I, s:I}", "session", &session, "values",
+                    &values, "preset", &preset, "epochs", &trial->epochs, "classes", &trial->classes, "lr",
+                    &trial->learning_rate, "batch", &trial->batch, "held_out", &held_out, "as_report", &as_report,
+                    "steps", &steps, "steps_per_epoch", &per_epoch) != 0 ||
+        session_check_name(session, NULL) || read_texts(values, trial->values, TUNE_AXES) != axes || steps < 1 ||
+        per_epoch < 1 || trial->epochs < 1)
+        return -1;
+    snprintf(trial->session, sizeof trial->session, "%s", session);
+    snprintf(trial->preset, sizeof trial->preset, "%s", preset);
+    trial->held_out = held_out;
+    trial->as_report = as_report;
+    trial->steps = (long)steps;
+    trial->steps_per_epoch = (long)per_epoch;
+    return 0;
+}
+
+static int take_plan(json_t *plan, struct tune *tune)
+{
+    const char *name, *digest;
+    int random;
+    json_t *axes, *trials;
+    if (json_unpack(plan, "{s:s, s:s, s:b, s:i, s:o, s:o}", "name", &name, "digest", &digest, "random", &random,
+                    "factor", &tune->factor, "axes", &axes, "trials", &trials) != 0)
+        return -1;
+    const size_t axis_count = json_array_size(axes), count = json_array_size(trials);
+    if (axis_count > TUNE_AXES || count < 1 || count > TUNE_TRIALS || tune->factor < 0 || tune->factor > 64)
+        return -1;
+    snprintf(tune->name, sizeof tune->name, "%s", name);
+    snprintf(tune->digest, sizeof tune->digest, "%s", digest);
+    tune->random = random;
+    tune->trials = calloc(count, sizeof *tune->trials);
+    if (!tune->trials)
+        return -1;
+    tune->axis_count = (int)axis_count;
+    tune->count = (int)count;
+    for (size_t a = 0; a < axis_count; a++)
+        if (read_axis(json_array_get(axes, a), &tune->axes[a]))
+            return -1;
+    for (size_t i = 0; i < count; i++)
+        if (read_trial(json_array_get(trials, i), tune->axis_count, &tune->trials[i]))
+            return -1;
+    tune_set_rungs(tune, tune->trials[0].epochs);
+    return 0;
+}
+
+/* The plan in tune->folder. */
+static int read_plan(struct tune *tune, struct error *error)
+{
+    char path[FILE_PATH_SIZE], *text = NULL;
+    size_t size = 0;
+    json_error_t why;
+    int format = 0, result = -1;
+    if (path_format(path, error, "%s/plan.json", tune->folder) || file_read(path, &text, &size, error))
+        return -1;
+    json_t *plan = json_read(text, size, &why);
+    free(text);
+    if (!plan)
+        error_set(error, "%s: %s", path, why.text);
+    else if (json_unpack(plan, "{s:i}", "format", &format) != 0 || format < 1)
+        error_set(error, "%s is not the plan of a tune", path);
+    else if (format > PLAN_FORMAT) {
+        file_newer(error, format, PLAN_FORMAT);
+        error_prefix(error, "%s", path);
+    } else if (take_plan(plan, tune))
+        error_set(error, "%s is damaged", path);
+    else
+        result = 0;
+    json_decref(plan);
+    return result;
+}
+
+static bool has_plan(const struct tune *tune)
+{
+    char path[FILE_PATH_SIZE];
+    return path_format(path, NULL, "%s/plan.json", tune->folder) == 0 && access(path, F_OK) == 0;
+}
+
+int tune_open(const struct settings *settings, const char *name, struct tune *tune, struct error *error)
+{
+    memset(tune, 0, sizeof *tune);
+    memcpy(tune->sessions_dir, settings->sessions_dir, sizeof tune->sessions_dir);
+    if (strchr(name, '/')) {
+        size_t length = strlen(name);
+        while (length > 1 && name[length - 1] == '/')
+            length--;
+        if (path_format(tune->folder, error, "%.*s", (int)length, name))
+            return -1;
+        const char *slash = strrchr(tune->folder, '/');
+        const int above = slash && slash > tune->folder ? (int)(slash - tune->folder) : 1;
+        if (above >= SETTINGS_PATH_SIZE)
+            return error_set(error, "the path of the tune is too long");
+        snprintf(tune->sessions_dir, sizeof tune->sessions_dir, "%.*s", slash ? above : 1, slash ? tune->folder : ".");
+    } else {
+        snprintf(tune->name, sizeof tune->name, "%s", name);
+        if (tune_find_folder(tune, error))
+            return -1;
+    }
+    if (!has_plan(tune))
+        return error_set(error, "there is no tune %s", tune->folder);
+    return read_plan(tune, error);
+}
+
+/* ---- Making ---- */
+
+/* Held while the plan is written: of many processes that begin the same tune one does it. */
+static int hold_folder(const char *folder, struct error *error)
+{
+    const int descriptor = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (descriptor < 0)
+        return file_failed(error, "open", folder);
+    int locked;
+    do
+        locked = flock(descriptor, LOCK_EX);
+    while (locked != 0 && errno == EINTR);
+    if (locked == 0)
+        return descriptor;
+    file_failed(error, "lock", folder);
+    close(descriptor);
+    return -1;
+}
+
+static int compare_plan(const struct tune *tune, struct error *error)
+{
+    struct tune *there = calloc(1, sizeof *there);
+    if (!there)
+        return error_set(error, "out of memory");
+    memcpy(there->folder, tune->folder, sizeof there->folder);
+    int result = read_plan(there, error);
+    if (result == 0 && strcmp(there->digest, tune->digest) != 0)
+        result = error_set(error,
+                           "there is a tune %s with another plan: choose another --name, or --resume %s goes on "
+                           "with that one",
+                           tune->name, tune->name);
+    tune_free(there);
+    free(there);
+    return result;
+}
+
+/* A trial's session must not be somebody's own. */
+static int check_names(const struct tune *tune, struct error *error)
+{
+    struct settings *place = calloc(1, sizeof *place);
+    int result = place ? 0 : error_set(error, "out of memory");
+    if (place)
+        memcpy(place->sessions_dir, tune->sessions_dir, sizeof place->sessions_dir);
+    for (int i = 0; i < tune->count && result == 0; i++) {
+        snprintf(place->session, sizeof place->session, "%s", tune->trials[i].session);
+        if ((result = session_name_is_free(place, NULL)) != 0)
+            error_set(error, "there is a session %.120s already, of a tune that was removed, perhaps: choose a --name",
+                      place->session);
+    }
+    free(place);
+    return result;
+}
+
+int tune_create(struct tune *tune, bool *existed, struct error *error)
+{
+    char path[FILE_PATH_SIZE];
+    if (path_format(path, error, "%s/plan.json", tune->folder) || file_make_folders(tune->folder, error))
+        return -1;
+    const int held = hold_folder(tune->folder, error);
+    if (held < 0)
+        return -1;
+    *existed = has_plan(tune);
+    const int result = *existed
+                           ? compare_plan(tune, error)
+                           : check_names(tune, error) || write_trials(tune, error) || write_plan(tune, path, error);
+    close(held);
+    if (result && !*existed)
+        (void)rmdir(tune->folder); /* where nothing is in it */
+    return result ? -1 : 0;
+}

@@ -1,0 +1,335 @@
+/* See tune_watch.h. The records of a session are read from where the last look ended, so that a look costs little. */
+#include "sessions/tune_watch.h"
+
+#include "engine/health.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct watched {
+    struct session *session; /* NULL: there is none yet */
+    struct session_place place;
+    char end_state[16];
+    struct tune_status status;
+};
+
+/* A trial in a rung. */
+struct ranked {
+    int index;
+    float accuracy, loss;
+};
+
+struct tune_watch {
+    const struct tune *tune;
+    struct watched *trials;
+    struct ranked *rung; /* (trials): those in the rung that is looked at */
+};
+
+static const char *const state_names[TUNE_STATES] = {
+    [TUNE_WAITING] = "waiting",   [TUNE_TRAINING] = "training", [TUNE_INTERRUPTED] = "interrupted",
+    [TUNE_FINISHED] = "finished", [TUNE_DIVERGED] = "diverged", [TUNE_DROPPED] = "dropped",
+    [TUNE_FAILED] = "failed"};
+
+const char *tune_state_name(enum tune_state state)
+{
+    return state_names[state];
+}
+
+bool tune_state_is_end(enum tune_state state)
+{
+    return state >= TUNE_FINISHED;
+}
+
+/* ---- One trial ---- */
+
+static void forget(const struct tune_trial *trial, struct watched *watched)
+{
+    struct tune_point *points = watched->status.points;
+    watched->status = (struct tune_status){
+        .loss = NAN, .accuracy = -1, .best = -1, .test_accuracy = -1, .left = -1, .points = points};
+    for (int e = 0; e < trial->epochs; e++)
+        points[e] = (struct tune_point){-1, -1};
+    watched->end_state[0] = '\0';
+}
+
+static void take_epoch(const struct tune_trial *trial, const struct epoch_record *epoch, struct tune_status *status)
+{
+    const float accuracy = trial->held_out ? epoch->validation_accuracy : epoch->test_accuracy;
+    const float loss = trial->held_out ? epoch->validation_loss : epoch->test_loss;
+    if (epoch->test_accuracy >= 0)
+        status->test_accuracy = epoch->test_accuracy;
+    if (accuracy < 0)
+        return;
+    status->accuracy = accuracy;
+    if (accuracy > status->best && !health_loss_is_absurd(trial->classes, loss)) {
+        status->best = accuracy;
+        status->best_epoch = epoch->epoch;
+    }
+    if (epoch->step != (long)epoch->epoch * trial->steps_per_epoch && epoch->step < trial->steps)
+        return; /* asked for by a person in the middle of an epoch */
+    status->epoch = epoch->epoch;
+    if (epoch->epoch >= 1 && epoch->epoch <= trial->epochs)
+        status->points[epoch->epoch - 1] = (struct tune_point){accuracy, epoch->train_loss};
+}
+
+static void take_records(const struct tune_trial *trial, const struct metrics *metrics, struct watched *watched)
+{
+    struct tune_status *status = &watched->status;
+    if (metrics->step_count > 0) {
+        const struct step_record *step = &metrics->steps[metrics->step_count - 1];
+        status->step = step->step;
+        status->loss = step->loss;
+        status->images_per_second = step->images_per_second;
+        status->seconds = step->seconds;
+    }
+    status->step = metrics->last_step > status->step ? metrics->last_step : status->step;
+    for (int i = 0; i < metrics->epoch_count; i++)
+        take_epoch(trial, &metrics->epochs[i], status);
+    if (*metrics->end_state) {
+        strcpy(watched->end_state, metrics->end_state);
+        memcpy(status->why, metrics->end_message, sizeof status->why);
+    }
+}
+
+static int read_session(const struct tune *tune, const struct tune_trial *trial, struct watched *watched,
+                        struct error *error)
+{
+    struct metrics metrics;
+    bool anew;
+    if (!watched->session) {
+        struct settings *place = calloc(1, sizeof *place);
+        if (!place)
+            return error_set(error, "out of memory");
+        memcpy(place->sessions_dir, tune->sessions_dir, sizeof place->sessions_dir);
+        const int opened = session_open(place, trial->session, SESSION_READ, &watched->session, NULL);
+        free(place);
+        if (opened) /* not there yet, or just being made */
+            return 0;
+    }
+    watched->status.training = session_is_trained(watched->session); /* before its last words are looked for */
+    if (session_metrics_on(watched->session, &watched->place, &anew, &metrics, error))
+        return -1;
+    if (anew) {
+        const bool training = watched->status.training;
+        forget(trial, watched);
+        watched->status.training = training;
+    }
+    watched->status.begun = true;
+    take_records(trial, &metrics, watched);
+    metrics_free(&metrics);
+    return 0;
+}
+
+/* As far as the session and the note tell; rungs come later. */
+static int read_trial(struct tune_watch *watch, int index, struct error *error)
+{
+    const struct tune_trial *trial = &watch->tune->trials[index];
+    struct watched *watched = &watch->trials[index];
+    struct tune_status *status = &watched->status;
+    struct tune_note note;
+    if (tune_state_is_end(status->state) && status->state != TUNE_DROPPED)
+        return 0;
+    if (read_session(watch->tune, trial, watched, error) || tune_note_read(watch->tune, index, &note, error))
+        return -1;
+    status->stopped = strcmp(watched->end_state, "stopped") == 0;
+    status->state = status->training                    ? TUNE_TRAINING
+                    : status->begun && !status->stopped ? TUNE_INTERRUPTED
+                                                        : TUNE_WAITING;
+    if (note.given_up) {
+        status->state = TUNE_FAILED;
+        snprintf(status->why, sizeof status->why, "%s", note.why);
+    } else if (strcmp(watched->end_state, "finished") == 0) {
+        status->state = TUNE_FINISHED;
+        status->epoch = trial->epochs;
+    } else if (strcmp(watched->end_state, "diverged") == 0) {
+        status->state = TUNE_DIVERGED;
+        status->diverged_step = status->step + 1;
+    }
+    return 0;
+}
+
+/* ---- Rungs ---- */
+
+/* What a trial is worth at a rung: the accuracy behind its last epoch. One that has ended before is worth nothing. */
+static float worth_at(const struct tune_watch *watch, int index, int epochs)
+{
+    return tune_status_accuracy(&watch->trials[index].status, &watch->tune->trials[index], epochs);
+}
+
+/* The higher accuracy, then the lower loss, then the first. */
+static int by_worth(const void *a, const void *b)
+{
+    const struct ranked *left = a, *right = b;
+    if (left->accuracy != right->accuracy)
+        return left->accuracy > right->accuracy ? -1 : 1;
+    if (left->loss != right->loss)
+        return left->loss < right->loss ? -1 : 1;
+    return left->index < right->index ? -1 : left->index > right->index;
+}
+
+/* Of those in a rung that all have behind them: the best go on, the others are dropped. Returns how many go on. */
+static int promote(struct tune_watch *watch, int count, int epochs)
+{
+    struct ranked *rung = watch->rung;
+    const int room = count / watch->tune->factor > 1 ? count / watch->tune->factor : 1;
+    int stay = 0;
+    for (int i = 0; i < count; i++) {
+        const int index = rung[i].index;
+        const float loss = tune_status_loss(&watch->trials[index].status, &watch->tune->trials[index], epochs);
+        rung[i].accuracy = worth_at(watch, index, epochs);
+        rung[i].loss = loss < 0 ? INFINITY : loss;
+    }
+    qsort(rung, (size_t)count, sizeof *rung, by_worth);
+    for (int i = 0; i < count; i++) {
+        struct tune_status *status = &watch->trials[rung[i].index].status;
+        if (i < room && rung[i].accuracy >= 0 && !(tune_state_is_end(status->state) && status->state != TUNE_FINISHED))
+            rung[stay++] = rung[i];
+        else if (!tune_state_is_end(status->state))
+            status->state = TUNE_DROPPED;
+    }
+    return stay;
+}
+
+/* Gives those in the rung that have not come to its end their target; true when there is none. */
+static bool is_rung_done(struct tune_watch *watch, int count, int number)
+{
+    const int epochs = watch->tune->rungs[number];
+    bool done = true;
+    for (int i = 0; i < count; i++) {
+        struct tune_status *status = &watch->trials[watch->rung[i].index].status;
+        const bool ended = tune_state_is_end(status->state) || (status->epoch >= epochs && !status->training);
+        status->rungs = number + (status->epoch >= epochs);
+        status->target = ended ? 0 : epochs;
+        done = done && ended;
+    }
+    return done;
+}
+
+static void assess(struct tune_watch *watch)
+{
+    const struct tune *tune = watch->tune;
+    int count = tune->count;
+    for (int i = 0; i < tune->count; i++) {
+        watch->rung[i].index = i;
+        watch->trials[i].status.target = 0;
+    }
+    for (int r = 0; r < tune->rung_count && is_rung_done(watch, count, r); r++)
+        if (r + 1 < tune->rung_count)
+            count = promote(watch, count, tune->rungs[r]);
+}
+
+static void set_time_left(const struct tune_trial *trial, struct tune_status *status)
+{
+    const long goal = status->target > 0 && status->target < trial->epochs
+                          ? (long)status->target * trial->steps_per_epoch
+                          : trial->steps;
+    status->left = -1;
+    if (status->step > 0 && status->seconds > 0)
+        status->left = (double)(goal > status->step ? goal - status->step : 0) * status->seconds / (double)status->step;
+}
+
+/* ---- All of them ---- */
+
+int tune_watch_open(const struct tune *tune, struct tune_watch **out, struct error *error)
+{
+    struct tune_watch *watch = calloc(1, sizeof *watch);
+    if (watch) {
+        watch->tune = tune;
+        watch->trials = calloc((size_t)tune->count, sizeof *watch->trials);
+        watch->rung = calloc((size_t)tune->count, sizeof *watch->rung);
+    }
+    bool whole = watch && watch->trials && watch->rung;
+    for (int i = 0; i < tune->count && whole; i++) {
+        struct watched *watched = &watch->trials[i];
+        watched->status.points = calloc((size_t)tune->trials[i].epochs, sizeof *watched->status.points);
+        whole = watched->status.points;
+        if (whole)
+            forget(&tune->trials[i], watched);
+    }
+    if (whole) {
+        *out = watch;
+        return 0;
+    }
+    tune_watch_close(watch);
+    return error_set(error, "out of memory for %d trials", tune->count);
+}
+
+void tune_watch_close(struct tune_watch *watch)
+{
+    for (int i = 0; watch && watch->trials && i < watch->tune->count; i++) {
+        session_close(watch->trials[i].session);
+        free(watch->trials[i].status.points);
+    }
+    if (watch) {
+        free(watch->trials);
+        free(watch->rung);
+    }
+    free(watch);
+}
+
+int tune_watch_read(struct tune_watch *watch, struct error *error)
+{
+    for (int i = 0; i < watch->tune->count; i++)
+        if (read_trial(watch, i, error))
+            return -1;
+    assess(watch);
+    for (int i = 0; i < watch->tune->count; i++)
+        set_time_left(&watch->tune->trials[i], &watch->trials[i].status);
+    return 0;
+}
+
+const struct tune_status *tune_watch_status(const struct tune_watch *watch, int trial)
+{
+    return &watch->trials[trial].status;
+}
+
+static bool is_better(const struct tune_status *one, const struct tune_status *other)
+{
+    return one->best > other->best || (one->best == other->best && one->best >= 0 && one->epoch > other->epoch);
+}
+
+void tune_watch_rank(const struct tune_watch *watch, int *order)
+{
+    for (int i = 0; i < watch->tune->count; i++) {
+        int at = i;
+        for (; at > 0 && is_better(&watch->trials[i].status, &watch->trials[order[at - 1]].status); at--)
+            order[at] = order[at - 1];
+        order[at] = i;
+    }
+}
+
+int tune_watch_best(const struct tune_watch *watch)
+{
+    int best = -1;
+    for (int i = 0; i < watch->tune->count; i++)
+        if (watch->trials[i].status.best >= 0 &&
+            (best < 0 || is_better(&watch->trials[i].status, &watch->trials[best].status)))
+            best = i;
+    return best;
+}
+
+float tune_status_accuracy(const struct tune_status *status, const struct tune_trial *trial, int epoch)
+{
+    return epoch >= 1 && epoch <= trial->epochs ? status->points[epoch - 1].accuracy : -1;
+}
+
+float tune_status_loss(const struct tune_status *status, const struct tune_trial *trial, int epoch)
+{
+    return epoch >= 1 && epoch <= trial->epochs ? status->points[epoch - 1].loss : -1;
+}
+
+void tune_watch_count(const struct tune_watch *watch, int counts[TUNE_STATES])
+{
+    memset(counts, 0, TUNE_STATES * sizeof *counts);
+    for (int i = 0; i < watch->tune->count; i++)
+        counts[watch->trials[i].status.state]++;
+}
+
+bool tune_watch_is_over(const struct tune_watch *watch)
+{
+    for (int i = 0; i < watch->tune->count; i++)
+        if (!tune_state_is_end(watch->trials[i].status.state))
+            return false;
+    return true;
+}

@@ -1,0 +1,444 @@
+/* `nfbench tune` as people meet it: grids, random searches and halvings are trained, shared, killed and resumed, and
+ * what came of them is told. */
+#include "tests/tui/process.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#define SHARED NETWORK "--data synthetic --limit 96 --validation 48 --schedule constant --probe-every 0 "
+#define GRID SHARED "--lr 0.02,0.05 --batch 16,32 --epochs 2 "
+
+static json_t *show(const char *name)
+{
+    return last_json(run_expecting(0, "tune --show %s --json", name));
+}
+
+static const json_t *trial_at(const json_t *tune, size_t index)
+{
+    const json_t *trial = json_array_get(json_object_get(tune, "trials"), index);
+    assert_non_null(trial);
+    return trial;
+}
+
+static double value_of(const json_t *trial, const char *setting)
+{
+    return json_number_at(json_object_get(trial, "values"), setting);
+}
+
+static int count_state(const json_t *tune, const char *state)
+{
+    int count = 0;
+    for (size_t i = 0; i < json_array_size(json_object_get(tune, "trials")); i++)
+        count += strcmp(json_text_at(trial_at(tune, i), "state"), state) == 0;
+    return count;
+}
+
+static const char *read_file(const char *name)
+{
+    static char content[1 << 16];
+    FILE *file = fopen(process_path(name), "r");
+    assert_non_null(file);
+    content[fread(content, 1, sizeof content - 1, file)] = '\0';
+    fclose(file);
+    return content;
+}
+
+static int times_in(const char *text, const char *words)
+{
+    int count = 0;
+    for (; (text = strstr(text, words)); text++)
+        count++;
+    return count;
+}
+
+static struct stat stat_of(const char *name)
+{
+    struct stat status;
+    assert_int_equal(stat(process_path(name), &status), 0);
+    return status;
+}
+
+/* ---- What is trained ---- */
+
+static void a_grid_is_trained_and_told(void **state)
+{
+    (void)state;
+    const struct outcome *outcome = run_expecting(0, "tune " GRID "--name grid --jobs 2 --csv grid.csv --png grid.png");
+    assert_non_null(strstr(outcome->out, "tune grid: validation accuracy"));
+    assert_int_equal(times_in(outcome->out, "finished"), 4);
+    assert_int_equal(times_in(outcome->out, "  best  "), 1);
+    assert_int_equal(times_in(outcome->err, ": training;"), 4);
+    assert_int_equal(times_in(outcome->err, "epoch 2/2, loss "), 4);
+    assert_non_null(strstr(outcome->err, "nfbench attach grid-lr0.02-batch16 shows it"));
+    const char *csv = read_file("grid.csv");
+    assert_int_equal(strncmp(csv, "session,lr,batch,state,epochs,steps,best_accuracy,accuracy_1,accuracy_2,", 71), 0);
+    assert_non_null(strstr(csv, "\r\ngrid-lr0.05-batch32,0.05,32,finished,2,6,"));
+    assert_memory_equal(read_file("grid.png") + 1, "PNG", 3);
+    assert_memory_equal(read_file("nfbench/grid.tune/results.png") + 1, "PNG", 3);
+
+    json_t *tune = show("grid");
+    assert_true(json_is_true(json_object_get(tune, "complete")));
+    assert_string_equal(json_text_at(tune, "metric"), "validation accuracy");
+    for (size_t i = 0; i < 4; i++) { /* the last axis turns fastest */
+        const json_t *trial = trial_at(tune, i);
+        assert_float_equal(value_of(trial, "lr"), (i < 2 ? 0.02 : 0.05), 1e-9);
+        assert_int_equal((int)value_of(trial, "batch"), i % 2 == 0 ? 16 : 32);
+        assert_int_equal(json_array_size(json_object_get(trial, "accuracies")), 2);
+        assert_true(json_number_at(trial, "best_accuracy") >= json_number_at(trial, "accuracy"));
+    }
+    /* a session like any other, with the same figures */
+    json_t *session = last_json(run_expecting(0, "sessions show grid-lr0.05-batch16 --json"));
+    assert_string_equal(json_text_at(session, "state"), "finished");
+    json_decref(session);
+    json_decref(tune);
+}
+
+/* The same command again finds all of it done; so does --resume, and nothing can be another then. */
+static void what_is_done_is_not_done_again(void **state)
+{
+    (void)state;
+    const struct stat before = stat_of("nfbench/grid-lr0.02-batch16/metrics.jsonl");
+    const struct outcome *outcome = run_expecting(0, "tune " GRID "--name grid");
+    assert_non_null(strstr(outcome->err, "4 of them have ended before"));
+    assert_int_equal(times_in(outcome->out, "finished"), 4);
+    run_expecting(0, "tune --resume grid");
+    const struct stat after = stat_of("nfbench/grid-lr0.02-batch16/metrics.jsonl");
+    assert_memory_equal(&before.st_mtim, &after.st_mtim, sizeof before.st_mtim);
+    assert_non_null(strstr(run_expecting(2, "tune " SHARED "--lr 0.02,0.05 --batch 16 --epochs 2 --name grid")->err,
+                           "there is a tune grid with another plan"));
+    assert_non_null(
+        strstr(run_expecting(2, "tune --resume grid --lr 0.1")->err, "--lr=0.1 means nothing with --resume"));
+}
+
+static void a_plan_without_a_name_has_always_the_same(void **state)
+{
+    (void)state;
+    char first[128];
+    json_t *tune = last_json(run_expecting(0, "tune " SHARED "--lr 0.03 --batch 16,32 --steps 1 --json"));
+    snprintf(first, sizeof first, "%s", json_text_at(tune, "tune"));
+    json_decref(tune);
+    tune = last_json(run_expecting(0, "tune " SHARED "--lr 0.03 --batch 16,32 --steps 1 --json --jobs 2"));
+    assert_string_equal(json_text_at(tune, "tune"), first);
+    json_decref(tune);
+    tune = last_json(run_expecting(0, "tune " SHARED "--lr 0.03 --batch 16,32 --steps 2 --json"));
+    assert_string_not_equal(json_text_at(tune, "tune"), first);
+    json_decref(tune);
+}
+
+/* Network and block as axes; --stages has commas of its own. */
+static void any_setting_may_be_an_axis(void **state)
+{
+    (void)state;
+    json_t *tune = last_json(run_expecting(
+        0, "tune --family papers,report --stem 8 --stages 8/4x1;8/4x2 --ws on,off --threads 1 --data synthetic --limit "
+           "32 --validation 16 --lr 0.01 --batch 16 --steps 1 --agc 0.01 --name block --json --png block.png"));
+    assert_int_equal(json_array_size(json_object_get(tune, "axes")), 3);
+    assert_int_equal(count_state(tune, "finished"), 8);
+    const json_t *values = json_object_get(trial_at(tune, 7), "values");
+    assert_string_equal(json_text_at(values, "family"), "report");
+    assert_string_equal(json_text_at(values, "stages"), "8/4x2");
+    assert_string_equal(json_text_at(values, "ws"), "off");
+    json_decref(tune);
+}
+
+static void a_random_search_is_the_same_by_its_seed(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"one", "two", "other"};
+    double rates[3][3];
+    for (int n = 0; n < 3; n++) {
+        json_t *tune = last_json(run_expecting(
+            0,
+            "tune " SHARED "--lr 0.001..0.1 --batch 8..64 --ema 0,0.9 --random 3 --steps 1 --seed %d --name %s --json",
+            n < 2 ? 5 : 6, names[n]));
+        for (size_t i = 0; i < 3; i++) {
+            const json_t *trial = trial_at(tune, i);
+            rates[n][i] = value_of(trial, "lr");
+            assert_true(rates[n][i] >= 0.001 && rates[n][i] <= 0.1);
+            assert_true(value_of(trial, "batch") >= 8 && value_of(trial, "batch") <= 64);
+            assert_true(value_of(trial, "ema") == 0 || value_of(trial, "ema") > 0.89);
+        }
+        json_decref(tune);
+    }
+    assert_memory_equal(rates[0], rates[1], sizeof rates[0]);
+    assert_memory_not_equal(rates[0], rates[2], sizeof rates[0]);
+}
+
+/* ---- Halving ---- */
+
+static double accuracy_at(const json_t *trial, size_t epoch)
+{
+    return json_number_value(json_array_get(json_object_get(trial, "accuracies"), epoch - 1));
+}
+
+/* Of four two go on behind the first epoch, and of these one behind the second. */
+static void a_halving_keeps_the_best_of_each_rung(void **state)
+{
+    (void)state;
+    json_t *tune =
+        last_json(run_expecting(0, "tune " SHARED "--lr 0.003,0.01,0.03,0.1 --batch 8 --epochs 4 --halving --factor 2 "
+                                   "--jobs 2 --name halving --json"));
+    size_t epochs[4], winner = 4;
+    assert_int_equal(json_array_size(json_object_get(tune, "rungs")), 3);
+    assert_int_equal(count_state(tune, "dropped"), 3);
+    assert_int_equal(count_state(tune, "finished"), 1);
+    for (size_t i = 0; i < 4; i++) {
+        epochs[i] = json_array_size(json_object_get(trial_at(tune, i), "accuracies"));
+        winner = epochs[i] == 4 ? i : winner;
+    }
+    assert_true(winner < 4);
+    for (size_t i = 0; i < 4; i++)
+        for (size_t j = 0; j < 4; j++)
+            if (epochs[i] > epochs[j]) /* i went on where j was dropped */
+                assert_true(accuracy_at(trial_at(tune, i), epochs[j]) >= accuracy_at(trial_at(tune, j), epochs[j]));
+    /* it was stopped twice, and is to the bit what a run without a stop is */
+    const char *session = json_text_at(trial_at(tune, winner), "session");
+    const struct outcome *outcome = run_expecting(0, "replay %s", session);
+    assert_non_null(strstr(outcome->out, "identical through step 48"));
+    json_decref(tune);
+}
+
+static void until_ends_a_run_behind_an_epoch(void **state)
+{
+    (void)state;
+    json_t *run =
+        last_json(run_expecting(0, "train " TINY "--schedule cosine --epochs 3 --until 1 --session part --json"));
+    assert_string_equal(json_text_at(run, "state"), "stopped");
+    assert_int_equal((int)json_number_at(run, "step"), 8);
+    assert_true(json_number_at(run, "validation_accuracy") >= 0);
+    json_decref(run);
+    run_expecting(0, "resume part --until 1");
+    run_expecting(0, "resume part");
+    assert_non_null(strstr(run_expecting(0, "replay part")->out, "identical through step 24"));
+    assert_non_null(strstr(run_expecting(2, "resume part --until 0")->err, "--until 0: must be a whole number from 1"));
+    assert_non_null(strstr(run_expecting(2, "resume part --screen --until 4")->err, "leave --screen out"));
+}
+
+/* ---- Faults ---- */
+
+static void a_trial_that_diverges_is_a_result(void **state)
+{
+    (void)state;
+    const struct outcome *outcome =
+        run_expecting(0, "tune " SHARED "--lr 0.01,1000 --batch 16 --epochs 2 --name wild --png wild.png");
+    assert_non_null(strstr(outcome->out, "diverged at step "));
+    assert_non_null(strstr(outcome->out, "lr 1000: diverged at step "));
+    assert_non_null(strstr(outcome->err, "lr 1000: diverged at step "));
+    assert_non_null(strstr(outcome->err, "lr 0.01: finished"));
+    json_t *tune = show("wild");
+    const json_t *trial = trial_at(tune, 1);
+    assert_string_equal(json_text_at(trial, "state"), "diverged");
+    assert_true(json_number_at(trial, "step") < 6);
+    assert_non_null(strstr(json_text_at(trial, "why"), "left the finite range first"));
+    json_decref(tune);
+}
+
+/* The process that trains the session: its lock names it. Waits until it is another than `before`. */
+static pid_t trainer_of(const char *session, pid_t before)
+{
+    const struct timespec moment = {.tv_nsec = 20000000};
+    char name[128];
+    snprintf(name, sizeof name, "nfbench/%s/lock", session);
+    for (int i = 0; i < 3000; i++, nanosleep(&moment, NULL)) {
+        FILE *file = fopen(process_path(name), "r");
+        long pid = 0;
+        const bool read = file && fscanf(file, "%ld", &pid) == 1;
+        if (file)
+            fclose(file);
+        if (read && pid > 0 && pid != before && kill((pid_t)pid, 0) == 0)
+            return (pid_t)pid;
+    }
+    fail_msg("nobody trains %s", session);
+    return 0;
+}
+
+static void wait_for_end_of(pid_t pid)
+{
+    const struct timespec moment = {.tv_nsec = 20000000};
+    for (int i = 0; i < 3000 && (kill(pid, 0) == 0 || errno != ESRCH); i++)
+        nanosleep(&moment, NULL);
+}
+
+static void a_crash_is_tried_again_once(void **state)
+{
+    (void)state;
+    struct process process =
+        process_start("tune " SHARED "--lr 0.01 --batch 8,16 --epochs 400 --checkpoint-every 1 --name crash", NULL);
+    const char *session = "crash-batch8";
+    wait_for_text("nfbench/crash-batch8/metrics.jsonl", "\"step\":20,");
+    pid_t child = trainer_of(session, 0);
+    kill(child, SIGKILL);
+    child = trainer_of(session, child);
+    wait_for_text("nfbench/crash.tune/trial-1.json", "\"crashes\":1");
+    kill(child, SIGKILL);
+    wait_for_text("nfbench/crash.tune/trial-1.json", "\"crashes\":2");
+    assert_true(file_has("nfbench/crash.tune/trial-1.json", "killed by signal 9"));
+    /* the other one goes on */
+    wait_for_text("nfbench/crash-batch16/metrics.jsonl", "\"epoch\":2");
+    kill(process.pid, SIGINT);
+    const struct outcome *outcome = process_finish(&process);
+    assert_int_equal(outcome->status, 130);
+    assert_non_null(strstr(outcome->err, "nfbench tune --resume crash goes on\n"));
+    assert_non_null(strstr(outcome->err, "batch 8: failed: its process was killed by signal 9 (Killed) behind step "));
+    json_t *tune = show("crash");
+    assert_string_equal(json_text_at(trial_at(tune, 0), "state"), "failed");
+    assert_string_equal(json_text_at(trial_at(tune, 1), "state"), "waiting");
+    assert_false(json_is_true(json_object_get(tune, "complete")));
+    json_decref(tune);
+}
+
+/* Everything is killed while the second trial trains; the first is not done again, the second goes on, and the figures
+ * are those of a tune that nobody killed. */
+static void a_killed_tune_goes_on(void **state)
+{
+    (void)state;
+    static const char *const keys[] = {"best_accuracy", "accuracy", "train_loss", "test_accuracy"};
+    const char *command = "tune " SHARED "--lr 0.01 --batch 8,16 --epochs 30 --name %s";
+    char text[512];
+    snprintf(text, sizeof text, command, "killed");
+    struct process process = process_start(text, NULL);
+    wait_for_text("nfbench/killed-batch16/metrics.jsonl", "\"epoch\":2");
+    const pid_t child = trainer_of("killed-batch16", 0);
+    kill(process.pid, SIGKILL);
+    kill(child, SIGKILL);
+    assert_int_equal(process_finish(&process)->status, 128 + SIGKILL);
+    wait_for_end_of(child);
+    const struct stat before = stat_of("nfbench/killed-batch8/metrics.jsonl");
+    assert_int_equal(times_in(read_file("nfbench/killed.tune/trial-2.log"), ": steps 0 to "), 1);
+
+    run_expecting(0, "tune --resume killed");
+    const struct stat after = stat_of("nfbench/killed-batch8/metrics.jsonl");
+    assert_memory_equal(&before.st_mtim, &after.st_mtim, sizeof before.st_mtim);
+    run_expecting(0, command, "unharmed");
+    json_t *killed = show("killed"), *unharmed = show("unharmed");
+    for (size_t i = 0; i < 2; i++) {
+        for (size_t k = 0; k < sizeof keys / sizeof *keys; k++)
+            assert_true(json_number_at(trial_at(killed, i), keys[k]) == json_number_at(trial_at(unharmed, i), keys[k]));
+        assert_true(json_equal(json_object_get(trial_at(killed, i), "accuracies"),
+                               json_object_get(trial_at(unharmed, i), "accuracies")));
+    }
+    json_decref(unharmed);
+    json_decref(killed);
+}
+
+/* A child whose parent is gone saves and ends, and nobody else takes its trial before. */
+static void a_child_ends_with_its_parent(void **state)
+{
+    (void)state;
+    struct process process = process_start("tune " SHARED "--lr 0.01 --batch 8,16 --epochs 4000 --name orphan", NULL);
+    wait_for_text("nfbench/orphan-batch8/metrics.jsonl", "\"step\":20,");
+    const pid_t child = trainer_of("orphan-batch8", 0);
+    kill(process.pid, SIGKILL);
+    assert_int_equal(process_finish(&process)->status, 128 + SIGKILL);
+    wait_for_end_of(child);
+    wait_for_text("nfbench/orphan-batch8/metrics.jsonl", "\"state\":\"stopped\"");
+}
+
+/* ---- Many processes ---- */
+
+static void two_processes_share_a_tune(void **state)
+{
+    (void)state;
+    const char *command = "tune " SHARED "--lr 0.01,0.02,0.03 --batch 8,16 --epochs 3 --name shared";
+    struct process one = process_start(command, NULL), two = process_start(command, NULL);
+    assert_int_equal(process_finish(&one)->status, 0);
+    assert_int_equal(process_finish(&two)->status, 0);
+    json_t *tune = show("shared");
+    assert_int_equal(count_state(tune, "finished"), 6);
+    json_decref(tune);
+    for (int i = 1; i <= 6; i++) {
+        char name[64];
+        snprintf(name, sizeof name, "nfbench/shared.tune/trial-%d.log", i);
+        assert_int_equal(times_in(read_file(name), ": steps 0 to "), 1);
+        snprintf(name, sizeof name, "nfbench/shared.tune/trial-%d.json", i);
+        assert_int_not_equal(access(process_path(name), F_OK), 0); /* nothing went wrong */
+    }
+}
+
+static void only_the_first_rank_speaks(void **state)
+{
+    (void)state;
+    setenv("OMPI_COMM_WORLD_RANK", "1", 1);
+    const struct outcome *outcome =
+        run_expecting(0, "tune " SHARED "--lr 0.01 --batch 8,16 --steps 2 --name rank --json");
+    assert_string_equal(outcome->out, "");
+    assert_string_equal(outcome->err, "");
+    setenv("OMPI_COMM_WORLD_RANK", "0", 1);
+    json_t *tune = last_json(run_expecting(0, "tune " SHARED "--lr 0.01 --batch 8,16 --steps 2 --name rank --json"));
+    unsetenv("OMPI_COMM_WORLD_RANK");
+    assert_int_equal(count_state(tune, "finished"), 2);
+    json_decref(tune);
+}
+
+/* ---- Mistakes ---- */
+
+static void what_makes_no_sense_is_refused(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *arguments, *text;
+    } rows[] = {
+        {"--lr 0.1,x", "--lr 0.1,x: lr 'x': wanted a number"},
+        {"--lr 0.1,0.1", "0.1 stands there twice"},
+        {"--lr 0.1,", "a value is missing"},
+        {"--lr 0.1,0.10", "0.1 stands there twice"},
+        {"--lr 0.001..0.1", "--lr is a range: give --random N"},
+        {"--random 3 --lr 0.1..0.001", "wanted LOW..HIGH"},
+        {"--random 0", "--random 0: must be a whole number from 1"},
+        {"--random 9 --lr 0.1,0.2 --batch 16", "there are not so many combinations"},
+        {"--preset report,huge", "preset 'huge'"},
+        {"--log-every 1,2", "one value for all trials"},
+        {"--lr 0.1,0.2 --lr 0.1,0.3", "--lr is given twice"},
+        {"--jobs 0", "--jobs 0: must be a whole number from 1"},
+        {"--factor 2", "--factor is of --halving"},
+        {"--halving --epochs 2,4", "--epochs can be no axis"},
+        {"--halving --steps 10", "leave --steps out"},
+        {"--name a/b", "a name has 1 to"},
+        {"--png a.jpg", "must end in .png"},
+        {"--validation 40000,50000", "validation 50000"},
+        {"--show a --resume b", "one of them"},
+        {"grid", "tune does not take 'grid'"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        const struct outcome *outcome = run_expecting(2, "tune --data synthetic %s", rows[i].arguments);
+        if (!strstr(outcome->err, rows[i].text))
+            print_error("tune %s: '%s' is not in: %s\n", rows[i].arguments, rows[i].text, outcome->err);
+        assert_non_null(strstr(outcome->err, rows[i].text));
+        assert_ptr_equal(strchr(outcome->err, '\n'), outcome->err + strlen(outcome->err) - 1);
+    }
+    assert_non_null(strstr(run_expecting(1, "tune --show nothing")->err, "there is no tune "));
+    assert_non_null(strstr(run_expecting(2, "train --lr 0.1,0.2")->err, "lr '0.1,0.2'")); /* of a tune alone */
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_grid_is_trained_and_told),
+        cmocka_unit_test(what_is_done_is_not_done_again),
+        cmocka_unit_test(a_plan_without_a_name_has_always_the_same),
+        cmocka_unit_test(any_setting_may_be_an_axis),
+        cmocka_unit_test(a_random_search_is_the_same_by_its_seed),
+        cmocka_unit_test(a_halving_keeps_the_best_of_each_rung),
+        cmocka_unit_test(until_ends_a_run_behind_an_epoch),
+        cmocka_unit_test(a_trial_that_diverges_is_a_result),
+        cmocka_unit_test(a_crash_is_tried_again_once),
+        cmocka_unit_test(a_killed_tune_goes_on),
+        cmocka_unit_test(a_child_ends_with_its_parent),
+        cmocka_unit_test(two_processes_share_a_tune),
+        cmocka_unit_test(only_the_first_rank_speaks),
+        cmocka_unit_test(what_makes_no_sense_is_refused),
+    };
+    return cmocka_run_group_tests_name("nfbench tune", tests, process_setup, process_teardown);
+}
