@@ -45,8 +45,8 @@ static void rotate_image(const uint8_t *image, int degrees, uint8_t *out)
 static void cut_out(uint8_t *image, const struct augmentation *what)
 {
     int left, right, top, bottom;
-    augment_cutout_range(what->cutout_x, &left, &right);
-    augment_cutout_range(what->cutout_y, &top, &bottom);
+    augment_square(what->cutout_x, what->cutout_size, &left, &right);
+    augment_square(what->cutout_y, what->cutout_size, &top, &bottom);
     for (int c = 0; c < 3; c++)
         for (int y = top; y < bottom; y++)
             memset(image + c * IMAGE_PIXELS + y * IMAGE_SIZE + left, AUGMENT_CUTOUT_GREY, (size_t)(right - left));
@@ -81,13 +81,13 @@ static void add_noise(const uint8_t *image, uint64_t seed, uint32_t epoch, uint3
         augment_noise(image + 4 * group, seed, epoch, index, group, out + 4 * group);
 }
 
-void augment_image(enum augment_kind kind, const uint8_t *image, uint64_t seed, uint32_t epoch, uint32_t index,
-                   uint8_t *out, struct augmentation *what)
+void augment_image(const struct augment_options *options, const uint8_t *image, uint64_t seed, uint32_t epoch,
+                   uint32_t index, uint8_t *out, struct augmentation *what)
 {
-    const struct augmentation done = augment_draw(kind, seed, epoch, index);
+    const struct augmentation done = augment_draw(options, seed, epoch, index);
     const bool changed = done.blur || done.noise || done.rotation; /* one of them at most */
     uint8_t cropped[IMAGE_BYTES];
-    crop_image(image, &done, kind == AUGMENT_STANDARD, changed ? cropped : out);
+    crop_image(image, &done, options->kind == AUGMENT_STANDARD, changed ? cropped : out);
     if (done.blur)
         blur_image(cropped, out);
     else if (done.noise)

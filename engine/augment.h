@@ -17,20 +17,21 @@
  *   Rotation: a whole angle in -15..14 degrees about the centre, bilinear, zero outside.
  *   Noise: normal, variance 0.01 for pixels in 0..1 (the default of skimage.util.random_noise), another draw for each
  *   value. The report gives no strength.
- * `standard`, made for runs of 3 to 30 epochs, where a network has little time to learn from hard images:
- *   Horizontal flip: half of the images, chosen for epoch 0; from epoch to epoch each image alternates (Jordan 2024,
- *   arXiv 2404.00498), so that two epochs show all images both ways, which independent draws do not.
- *   Crop of the image padded by 4 pixels; each shift is the sum of two draws in -2..2, so that small shifts come more
- *   often. Padding mirrors the image (c b | a b c): black would be a false edge.
- *   Cutout (DeVries and Taylor 2017) with 1/2: 8 x 8 pixels of mid grey, the centre anywhere in the image. Half the
- *   paper's width and half of the time: 16 x 16 pays after a hundred epochs.
- *   Crop and cutout reach no image in epoch 0, and an eighth more of them in each later one, all from epoch 8 on: a
- *   network that has not yet seen an image cannot overfit it, and runs of three epochs lose by harder images (micro on
- *   real images: 70.2 % after three epochs with all of them altered from the start).
+ * `standard`, as its options say. AUGMENT_USUAL is made for runs of 3 to 30 epochs, where a network has little time to
+ * learn from hard images:
+ *   Horizontal flip, FLIP_ALTERNATING: half of the images, chosen for epoch 0; from epoch to epoch each image
+ * alternates (Jordan 2024, arXiv 2404.00498), so that two epochs show all images both ways, which the independent draws
+ * of FLIP_RANDOM do not. Crop of the image padded by 4 pixels; each shift is the sum of two draws in -2..2, so that
+ * small shifts come more often. Padding mirrors the image (c b | a b c): black would be a false edge. Cutout (DeVries
+ * and Taylor 2017) with 1/2: 8 x 8 pixels of mid grey, the centre anywhere in the image. Half the paper's width and
+ * half of the time: 16 x 16 pays after a hundred epochs. Crop and cutout reach no image in epoch 0, and an eighth more
+ * of them in each later one, all from epoch 8 on: a network that has not yet seen an image cannot overfit it, and runs
+ * of three epochs lose by harder images (micro on real images: 70.2 % after three epochs with all of them altered from
+ * the start).
  *
  * Draws are keyed (seed, PHILOX_AUGMENT, epoch, index). */
-void augment_image(enum augment_kind kind, const uint8_t *image, uint64_t seed, uint32_t epoch, uint32_t index,
-                   uint8_t *out, struct augmentation *what);
+void augment_image(const struct augment_options *options, const uint8_t *image, uint64_t seed, uint32_t epoch,
+                   uint32_t index, uint8_t *out, struct augmentation *what);
 
 /* What was done in the words of a caption, in the order in which it was done: "crop +2,-3, flip, cutout", "rotate -7°",
  * "unchanged". The crop's numbers are where its window went, to the right and down; a positive angle turns

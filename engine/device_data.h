@@ -17,7 +17,7 @@ struct device_range {
 struct device_view {
     enum split split;
     bool ordered; /* by the order that device_data_order set last; else as they lie */
-    enum augment_kind augment;
+    struct augment_options augment;
     enum normalize_kind normalize;
     struct channel_statistics statistics; /* NORMALIZE_DATASET */
     uint64_t seed;

@@ -91,7 +91,6 @@ static int open_images(struct measuring *m, struct error *error)
         .first = options->first,
         .count = options->count,
         .batch = options->batch,
-        .augment = AUGMENT_NONE,
         .normalize = options->normalize,
         .statistics = options->statistics,
         .workers = 1,

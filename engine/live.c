@@ -17,7 +17,7 @@ static const struct live_setting table[] = {
     {"agc", COMMAND_AGC, LIVE_FLOAT, AT(agc)},
     {"label-smoothing", COMMAND_LABEL_SMOOTHING, LIVE_FLOAT, AT(label_smoothing)},
     {"ema", COMMAND_EMA, LIVE_FLOAT, AT(ema)},
-    {"augment", COMMAND_AUGMENT, LIVE_WORD, AT(augment), .words = augment_words},
+    {"augment", COMMAND_AUGMENT, LIVE_WORD, AT(augment.kind), .words = augment_words},
     {"schedule", COMMAND_SCHEDULE, LIVE_WORD, AT(schedule), .words = schedule_words},
     {"batch", COMMAND_BATCH, LIVE_INT, AT(batch)},
     {"epochs", COMMAND_EPOCHS, LIVE_INT, AT(epochs)},

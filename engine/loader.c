@@ -86,8 +86,8 @@ static void fill_batch(const struct loader *loader, struct slot *slot)
     for (int i = 0; i < batch->n; i++) {
         uint32_t index = batch->indices[i];
         const uint8_t *image = dataset_image(loader->dataset, options->split, (int)index);
-        if (options->augment != AUGMENT_NONE) {
-            augment_image(options->augment, image, options->seed, batch->epoch, index, changed, NULL);
+        if (options->augment.kind != AUGMENT_NONE) {
+            augment_image(&options->augment, image, options->seed, batch->epoch, index, changed, NULL);
             image = changed;
         }
         normalize_image(options->normalize, &options->statistics, image, batch->images + (size_t)i * IMAGE_BYTES);

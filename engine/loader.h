@@ -15,7 +15,7 @@ struct loader_options {
     int first, count; /* the images [first, first + count) of the split */
     int batch;        /* the last, smaller batch of an epoch is kept */
     bool shuffle;     /* a new permutation each epoch, a function of (seed, epoch) alone; else in order */
-    enum augment_kind augment;
+    struct augment_options augment;
     enum normalize_kind normalize;
     struct channel_statistics statistics;
     uint64_t seed;

@@ -17,7 +17,7 @@ struct look {
     uint32_t epoch, batch; /* of the next step, from 0; its images are those of a loader there */
     bool over;             /* no step follows */
     char failure[256];     /* why nothing was measured; else empty */
-    enum augment_kind augment;
+    struct augment_options augment;
     uint64_t seed;
     int train, batch_size; /* images: of an epoch, of a batch */
 

@@ -20,8 +20,8 @@ struct preset {
 #define PAPERS_TRAIN                                                                                                   \
     .batch = 128, .learning_rate = 0.2f, .schedule = SCHEDULE_ONECYCLE, .step_epochs = 50, .step_factor = 0.1f,        \
     .optimizer = OPTIMIZER_NESTEROV, .momentum = 0.9f, .weight_decay = 5e-4f, .agc = 0.02f,                            \
-    .augment = AUGMENT_STANDARD, .normalize = NORMALIZE_DATASET, .seed = 1, .log_every = 1, .checkpoint_every = 500,   \
-    .probe_every = PROBE_EVERY_AUTO
+    .augment = AUGMENT_USUAL(AUGMENT_STANDARD), .normalize = NORMALIZE_DATASET, .seed = 1, .log_every = 1,             \
+    .checkpoint_every = 500, .probe_every = PROBE_EVERY_AUTO
 
 static const struct preset presets[] = {
     {"report",
@@ -47,7 +47,7 @@ static const struct preset presets[] = {
       .momentum = 0.9f,
       .weight_decay = 2e-4f,
       .decay_all = true,
-      .augment = AUGMENT_REPORT,
+      .augment = AUGMENT_USUAL(AUGMENT_REPORT),
       .normalize = NORMALIZE_IMAGE,
       .validation = 10000,
       .seed = 1,

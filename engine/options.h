@@ -41,7 +41,7 @@ struct train_options {
     float agc;      /* 0: off */
     float label_smoothing;
     float ema; /* decay; 0: off */
-    enum augment_kind augment;
+    struct augment_options augment;
     enum normalize_kind normalize;
     int validation; /* images at the end of the training files held out; 0: none */
     int limit;      /* a quick trial: use only the first so many images of each part; 0: all */

@@ -107,7 +107,8 @@ int trainer_adopt_settings(struct trainer *trainer, struct error *error)
     keep_values(trainer);
     if (trainer->options.batch != before.batch && network_set_batch(trainer->network, trainer->options.batch, error))
         return -1;
-    if (!trainer->loader || trainer->options.batch != before.batch || trainer->options.augment != before.augment)
+    if (!trainer->loader || trainer->options.batch != before.batch ||
+        trainer->options.augment.kind != before.augment.kind)
         return make_images(trainer, error);
     trainer_count_steps(trainer);
     return 0;

@@ -9,23 +9,38 @@
 #include <stdbool.h>
 
 enum augment_kind { AUGMENT_NONE, AUGMENT_REPORT, AUGMENT_REPORT_TEXT, AUGMENT_STANDARD };
+enum flip_kind { FLIP_NONE, FLIP_RANDOM, FLIP_ALTERNATING };
 enum normalize_kind { NORMALIZE_DATASET, NORMALIZE_IMAGE };
+
+/* The kind, and how much `standard` does of each change; the other kinds are what they are. */
+struct augment_options {
+    enum augment_kind kind;
+    enum flip_kind flip;
+    int crop;    /* pixels of padding, 0..AUGMENT_MOST_CROP; 0: no crop */
+    int cutout;  /* side of the square, 0..IMAGE_SIZE; 0: no cutout */
+    int growing; /* epochs until crop and cutout reach all images; 0: from the first epoch on */
+};
+
+/* As the kind is where nothing else is said. */
+#define AUGMENT_USUAL(kind)                                                                                            \
+    {                                                                                                                  \
+        kind, FLIP_ALTERNATING, 4, 8, 8                                                                                \
+    }
 
 /* An image: planar bytes (3, 32, 32). */
 enum { IMAGE_SIZE = 32, IMAGE_PIXELS = 1024, IMAGE_BYTES = 3072 };
 
 enum {
-    AUGMENT_PAD = 4,
+    AUGMENT_PAD = 4, /* of `report` */
     AUGMENT_BLUR_RADIUS = 4,
     AUGMENT_MOST_DEGREES = 15,
-    AUGMENT_CUTOUT_SIZE = 8,
-    AUGMENT_GROWING_EPOCHS = 8, /* until `standard` has its full strength */
-    AUGMENT_CUTOUT_GREY = 120   /* the mean of CIFAR's pixels is 120.7 */
+    AUGMENT_MOST_CROP = 16,
+    AUGMENT_CUTOUT_GREY = 120 /* the mean of CIFAR's pixels is 120.7 */
 };
 
 /* What was done to an image. All zero: nothing. */
 struct augmentation {
-    int shift_x, shift_y; /* of the padded crop, -4..4: the content moves left by shift_x and up by shift_y */
+    int shift_x, shift_y; /* of the padded crop: the content moves left by shift_x and up by shift_y */
     bool flip;
     bool blur, noise;
     int rotation;                        /* degrees, counter-clockwise as one looks at it */
@@ -62,44 +77,55 @@ PHILOX_FUNCTION struct augmentation augment_draw_report_text(uint64_t seed, uint
     return what;
 }
 
-/* The sum of two draws in -2..2: small shifts are more frequent than large ones. */
-PHILOX_FUNCTION int augment_draw_small_shift(uint32_t word)
+/* The sum of two draws in -pad/2..pad/2: small shifts are more frequent than large ones. */
+PHILOX_FUNCTION int augment_draw_small_shift(uint32_t word, int pad)
 {
-    const int pair = (int)philox_below(word, (AUGMENT_PAD + 1) * (AUGMENT_PAD + 1));
-    return pair % (AUGMENT_PAD + 1) + pair / (AUGMENT_PAD + 1) - AUGMENT_PAD;
+    const int pair = (int)philox_below(word, (uint32_t)((pad + 1) * (pad + 1)));
+    return pair % (pad + 1) + pair / (pad + 1) - pad;
 }
 
-PHILOX_FUNCTION struct augmentation augment_draw_standard(uint64_t seed, uint32_t epoch, uint32_t index)
+PHILOX_FUNCTION bool augment_draw_flip(enum flip_kind kind, uint64_t seed, uint32_t epoch, uint32_t index)
+{
+    if (kind == FLIP_NONE)
+        return false;
+    if (kind == FLIP_RANDOM)
+        return philox_draw(seed, PHILOX_AUGMENT, epoch, index, 0).word[2] & 1;
+    return (philox_draw(seed, PHILOX_AUGMENT, 0, index, 0).word[2] ^ epoch) & 1;
+}
+
+PHILOX_FUNCTION struct augmentation augment_draw_standard(const struct augment_options *options, uint64_t seed,
+                                                          uint32_t epoch, uint32_t index)
 {
     const struct philox words = philox_draw(seed, PHILOX_AUGMENT, epoch, index, 0);
     /* the share that is cropped and cut out grows from none in the first epoch to all of them */
-    const uint32_t turn =
-        philox_below(philox_draw(seed, PHILOX_AUGMENT, epoch, index, 1).word[0], AUGMENT_GROWING_EPOCHS);
-    const bool altered = turn < epoch;
+    const bool altered =
+        options->growing == 0 ||
+        philox_below(philox_draw(seed, PHILOX_AUGMENT, epoch, index, 1).word[0], (uint32_t)options->growing) < epoch;
     struct augmentation what = {0, 0, false, false, false, 0, 0, 0, 0};
     if (altered) {
-        what.shift_x = augment_draw_small_shift(words.word[0]);
-        what.shift_y = augment_draw_small_shift(words.word[1]);
+        what.shift_x = augment_draw_small_shift(words.word[0], options->crop);
+        what.shift_y = augment_draw_small_shift(words.word[1], options->crop);
     }
-    what.flip = (philox_draw(seed, PHILOX_AUGMENT, 0, index, 0).word[2] ^ epoch) & 1;
-    if (altered && words.word[2] >> 31) {
-        what.cutout_size = AUGMENT_CUTOUT_SIZE;
+    what.flip = augment_draw_flip(options->flip, seed, epoch, index);
+    if (altered && options->cutout > 0 && words.word[2] >> 31) {
+        what.cutout_size = options->cutout;
         what.cutout_x = (int)(words.word[3] >> 27);
         what.cutout_y = (int)(words.word[3] >> 22 & 31);
     }
     return what;
 }
 
-PHILOX_FUNCTION struct augmentation augment_draw(enum augment_kind kind, uint64_t seed, uint32_t epoch, uint32_t index)
+PHILOX_FUNCTION struct augmentation augment_draw(const struct augment_options *options, uint64_t seed, uint32_t epoch,
+                                                 uint32_t index)
 {
     const struct augmentation nothing = {0, 0, false, false, false, 0, 0, 0, 0};
-    switch (kind) {
+    switch (options->kind) {
     case AUGMENT_REPORT:
         return augment_draw_report(seed, epoch, index);
     case AUGMENT_REPORT_TEXT:
         return augment_draw_report_text(seed, epoch, index);
     case AUGMENT_STANDARD:
-        return augment_draw_standard(seed, epoch, index);
+        return augment_draw_standard(options, seed, epoch, index);
     case AUGMENT_NONE:
         break;
     }
@@ -193,10 +219,10 @@ PHILOX_FUNCTION void augment_noise(const uint8_t in[4], uint64_t seed, uint32_t 
     }
 }
 
-/* Rows or columns [first, last) that a cutout covers, from its centre. */
-PHILOX_FUNCTION void augment_cutout_range(int centre, int *first, int *last)
+/* Rows or columns [first, last) that a square covers, from its centre. */
+PHILOX_FUNCTION void augment_square(int centre, int size, int *first, int *last)
 {
-    const int from = centre - AUGMENT_CUTOUT_SIZE / 2, to = from + AUGMENT_CUTOUT_SIZE;
+    const int from = centre - size / 2, to = from + size;
     *first = from < 0 ? 0 : from;
     *last = to > IMAGE_SIZE ? IMAGE_SIZE : to;
 }

@@ -184,7 +184,7 @@ struct image_source {
     const uint32_t *order; /* (count) image numbers in the order of the epoch; NULL: as they lie */
     int count;
     int first_index; /* number of image 0 in its split: keys augmentation */
-    enum augment_kind augment;
+    struct augment_options augment;
     enum normalize_kind normalize;
     bool mirror;             /* left and right exchanged, behind all else */
     float mean[3], scale[3]; /* of bytes, NORMALIZE_DATASET: (byte - mean) * scale */

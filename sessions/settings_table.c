@@ -13,6 +13,7 @@ static const char *const norm_words[] = {"none", "batch", NULL};
 static const char *const shortcut_words[] = {"pool", "conv", NULL};
 static const char *const skip_gain_words[] = {"zero", "one", NULL};
 static const char *const optimizer_words[] = {"sgd", "nesterov", NULL};
+static const char *const flip_words[] = {"none", "random", "alternating", NULL};
 static const char *const normalize_words[] = {"dataset", "image", NULL};
 static const char *const device_words[] = {"auto", "cpu", "cuda", NULL};
 static const char *const precision_words[] = {"auto", "fp32", "bf16", "tf32", NULL};
@@ -87,8 +88,16 @@ const struct setting settings_table[] = {
      .help = "share of the target spread over all classes"},
     {"ema", TRAIN_AS(SETTING_FIXED), AT(train.ema), REAL(0, 0.999999),
      .help = "decay of the averaged weights; 0: none kept"},
-    {"augment", TRAIN, AT(train.augment), CHOICE(augment_words, "none|report|report-text|standard"),
+    {"augment", TRAIN, AT(train.augment.kind), CHOICE(augment_words, "none|report|report-text|standard"),
      .help = "random changes to the training images"},
+    {"flip", TRAIN_AS(SETTING_FIXED), AT(train.augment.flip), CHOICE(flip_words, "none|random|alternating"),
+     .implied = "alternating", .help = "augment standard: mirror half of the images, or each in every other epoch"},
+    {"crop", TRAIN_AS(SETTING_FIXED), AT(train.augment.crop), NUMBER(INT, 0, AUGMENT_MOST_CROP), .implied = "4",
+     .help = "augment standard: pixels that images move at most to each side"},
+    {"cutout", TRAIN_AS(SETTING_FIXED), AT(train.augment.cutout), NUMBER(INT, 0, IMAGE_SIZE), .implied = "8",
+     .help = "augment standard: side of the square cut out of half of the images; 0: none"},
+    {"augment-grow", TRAIN_AS(SETTING_FIXED), AT(train.augment.growing), NUMBER(INT, 0, 10000), .implied = "8",
+     .help = "augment standard: epochs until crop and cutout reach all images; 0: at once"},
     {"normalize", TRAIN_AS(SETTING_FIXED), AT(train.normalize), CHOICE(normalize_words, "dataset|image"),
      .help = "statistics of the whole set, or of each image by itself"},
     {"validation", TRAIN_AS(SETTING_FIXED), AT(train.validation), NUMBER(INT, 0, 1000000),

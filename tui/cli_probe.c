@@ -27,7 +27,6 @@ static int load_images(struct settings *settings, struct probe_input *input, str
     const struct loader_options options = {.split = SPLIT_TRAIN,
                                            .count = settings->train.batch,
                                            .batch = settings->train.batch,
-                                           .augment = AUGMENT_NONE,
                                            .normalize = settings->train.normalize,
                                            .statistics = parts->statistics,
                                            .seed = settings->train.seed};

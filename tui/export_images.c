@@ -89,11 +89,10 @@ int export_augmentation(struct export_source *source, struct canvas **out, struc
     struct sheet *sheet = NULL;
     int images[PAIRS], status = -1;
     char title[TEXT], note[TEXT], name[SETTINGS_VALUE_SIZE];
-    const bool grows = train->augment == AUGMENT_STANDARD;
-    const int last = train->epochs - 1;
-    const int epoch = grows && last < AUGMENT_GROWING_EPOCHS ? AUGMENT_GROWING_EPOCHS : last;
+    const int full = train->augment.kind == AUGMENT_STANDARD ? train->augment.growing : 0;
+    const int last = train->epochs - 1, epoch = last < full ? full : last;
 
-    if (train->augment == AUGMENT_NONE)
+    if (train->augment.kind == AUGMENT_NONE)
         return error_set(error, "session %s trains without augmentation (--augment none): there is nothing to show",
                          session_name(source->session));
     if (run_open_session_data(&source->settings, &dataset, error) != 0)
@@ -104,8 +103,7 @@ int export_augmentation(struct export_source *source, struct canvas **out, struc
     snprintf(title, sizeof title, "Augmentation \"%.32s\": each image and what is made of it", name);
     snprintf(note, sizeof note, "%s \u00b7 training images of %s as in epoch %d%s", session_name(source->session),
              dataset_name(dataset), epoch + 1,
-             grows && epoch > last ? ", the first at full strength (this run ends before)"
-                                   : ", the last that is planned");
+             epoch > last ? ", the first at full strength (this run ends before)" : ", the last that is planned");
     const struct augmentation_sheet what = {
         .head = {title, note},
         .dataset = dataset,

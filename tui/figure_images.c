@@ -161,7 +161,7 @@ int sheet_of_augmentation(const struct augmentation_sheet *what, struct sheet **
         const uint8_t *image = dataset_image(what->dataset, SPLIT_TRAIN, what->images[i]);
         uint8_t changed[IMAGE_BYTES], *rgb = sheet->pixels + (size_t)i * 2 * IMAGE_BYTES;
         struct augmentation done;
-        augment_image(what->augment, image, what->seed, what->epoch, (uint32_t)what->images[i], changed, &done);
+        augment_image(&what->augment, image, what->seed, what->epoch, (uint32_t)what->images[i], changed, &done);
         rgb_from_planes(image, IMAGE_SIZE, rgb);
         rgb_from_planes(changed, IMAGE_SIZE, rgb + IMAGE_BYTES);
         augment_describe(&done, sheet->captions[i], CAPTION_TEXT);

@@ -43,7 +43,7 @@ void figure_sheet_one(struct canvas *canvas, struct rect area, const struct shee
 struct augmentation_sheet {
     struct figure_head head;
     const struct dataset *dataset;
-    enum augment_kind augment;
+    struct augment_options augment;
     uint64_t seed;
     uint32_t epoch;
     const int *images;

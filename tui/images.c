@@ -114,7 +114,7 @@ static void say_draw(const struct look *look, int draw, char *text, size_t size)
              draw == 0 ? "draw %d: just what step %s (epoch %u, batch %u) trains on%s"
                        : "draw %d of the images of step %s (epoch %u, batch %u)%s",
              draw + 1, step, look->epoch + 1, look->batch + 1,
-             look->augment == AUGMENT_NONE ? ", unchanged as the run does not augment" : "");
+             look->augment.kind == AUGMENT_NONE ? ", unchanged as the run does not augment" : "");
 }
 
 /* Another seed makes another draw for the same epoch, so as strong as the training's own. */

@@ -32,7 +32,8 @@ static void draw_augmentation(const struct run_parts *parts, int images, uint8_t
     for (int i = 0; i < count; i++) {
         const uint8_t *image = dataset_image(parts->dataset, SPLIT_TRAIN, chosen[i]);
         uint8_t changed[IMAGE_BYTES];
-        augment_image(train->augment, image, train->seed, AUGMENT_GROWING_EPOCHS, (uint32_t)chosen[i], changed, NULL);
+        augment_image(&train->augment, image, train->seed, (uint32_t)train->augment.growing, (uint32_t)chosen[i],
+                      changed, NULL);
         place(image, i, 0, picture);
         place(changed, i, 1, picture);
     }
@@ -58,6 +59,6 @@ static void show_augmentation(const struct run_parts *parts, int images)
 void run_begin_events(const struct run_parts *parts, int images)
 {
     session_begin_events(parts->session, parts->resumed_step);
-    if (parts->settings->tensorboard && parts->settings->train.augment != AUGMENT_NONE)
+    if (parts->settings->tensorboard && parts->settings->train.augment.kind != AUGMENT_NONE)
         show_augmentation(parts, images);
 }

@@ -31,8 +31,8 @@ static __device__ inline uint8_t cropped_pixel(const uint8_t *plane, int x, int 
 {
     if (what->cutout_size) {
         int left, right, top, bottom;
-        augment_cutout_range(what->cutout_x, &left, &right);
-        augment_cutout_range(what->cutout_y, &top, &bottom);
+        augment_square(what->cutout_x, what->cutout_size, &left, &right);
+        augment_square(what->cutout_y, what->cutout_size, &top, &bottom);
         if (x >= left && x < right && y >= top && y < bottom)
             return AUGMENT_CUTOUT_GREY;
     }
@@ -92,12 +92,13 @@ static __device__ inline void add_noise(const uint8_t *image, uint8_t *out, stru
 }
 
 /* Augments the image that lies in shared->image[0]; returns where the result lies, complete for all threads. */
-static __device__ inline const uint8_t *augment(struct load_shared *shared, enum augment_kind kind, struct draw_key key)
+static __device__ inline const uint8_t *augment(struct load_shared *shared, const struct augment_options *options,
+                                                struct draw_key key)
 {
-    const struct augmentation what = augment_draw(kind, key.seed, key.epoch, key.index);
-    const bool mirror = kind == AUGMENT_STANDARD;
+    const struct augmentation what = augment_draw(options, key.seed, key.epoch, key.index);
+    const bool mirror = options->kind == AUGMENT_STANDARD;
     uint8_t *a = shared->image[0], *b = shared->image[1];
-    if (kind == AUGMENT_NONE)
+    if (options->kind == AUGMENT_NONE)
         return a;
     change_image<CHANGE_CROP>(a, b, &what, mirror);
     __syncthreads();
@@ -195,7 +196,7 @@ static __global__ void __launch_bounds__(LOAD_THREADS)
     __syncthreads();
 
     const struct draw_key key = {source.seed, values ? values->epoch : 0, (uint32_t)source.first_index + number};
-    const uint8_t *image = augment(shared, source.augment, key);
+    const uint8_t *image = augment(shared, &source.augment, key);
     struct channels channels = {{source.mean[0], source.mean[1], source.mean[2]},
                                 {source.scale[0], source.scale[1], source.scale[2]}};
     if (source.normalize == NORMALIZE_IMAGE)

@@ -77,7 +77,7 @@ static void expect_images(struct data *data, enum dtype dtype, uint32_t start, u
         const uint32_t number = source->order ? data->order[start + i] : start + i;
         uint8_t bytes[IMAGE_BYTES];
         float expected[IMAGE_BYTES];
-        augment_image(source->augment, data->pixels + number * IMAGE_BYTES, source->seed, epoch, FIRST_INDEX + number,
+        augment_image(&source->augment, data->pixels + number * IMAGE_BYTES, source->seed, epoch, FIRST_INDEX + number,
                       bytes, NULL);
         if (source->mirror)
             mirror_image(bytes);
@@ -86,7 +86,7 @@ static void expect_images(struct data *data, enum dtype dtype, uint32_t start, u
         for (uint32_t p = 0; p < IMAGE_BYTES; p++) {
             const float got = stored_value(dtype, images, i * IMAGE_BYTES + p);
             if ((double)got != round_to(dtype, (double)expected[p]))
-                fail_msg("kind %d, epoch %u, image %u, value %u: %.9g, expected %.9g", (int)source->augment, epoch,
+                fail_msg("kind %d, epoch %u, image %u, value %u: %.9g, expected %.9g", (int)source->augment.kind, epoch,
                          number, p, (double)got, (double)expected[p]);
         }
     }
@@ -121,26 +121,27 @@ static void expect_drawn(const struct image_source *source, uint32_t epochs)
     struct augmentation seen = {0};
     for (uint32_t epoch = 0; epoch < epochs; epoch++)
         for (uint32_t i = 0; i < COUNT; i++) {
-            const struct augmentation what = augment_draw(source->augment, source->seed, epoch, FIRST_INDEX + i);
+            const struct augmentation what = augment_draw(&source->augment, source->seed, epoch, FIRST_INDEX + i);
             seen.flip |= what.flip;
             seen.blur |= what.blur;
             seen.noise |= what.noise;
             seen.rotation |= what.rotation != 0;
             seen.cutout_size |= what.cutout_size;
         }
-    assert_true(seen.flip || source->augment == AUGMENT_NONE);
-    assert_true(seen.blur == (source->augment == AUGMENT_REPORT));
-    assert_true(seen.noise == (source->augment == AUGMENT_REPORT_TEXT));
-    assert_true(seen.rotation == (source->augment == AUGMENT_REPORT || source->augment == AUGMENT_REPORT_TEXT));
-    assert_true((seen.cutout_size > 0) == (source->augment == AUGMENT_STANDARD));
+    assert_true(seen.flip || source->augment.kind == AUGMENT_NONE);
+    assert_true(seen.blur == (source->augment.kind == AUGMENT_REPORT));
+    assert_true(seen.noise == (source->augment.kind == AUGMENT_REPORT_TEXT));
+    assert_true(seen.rotation ==
+                (source->augment.kind == AUGMENT_REPORT || source->augment.kind == AUGMENT_REPORT_TEXT));
+    assert_true((seen.cutout_size > 0) == (source->augment.kind == AUGMENT_STANDARD));
 }
 
-static void check_kind(const struct twins *twins, enum augment_kind kind)
+static void check_options(const struct twins *twins, const struct augment_options *options)
 {
     static struct data data;
     make_data(&data, twins->cuda);
-    data.source.augment = kind;
-    const uint32_t epochs = kind == AUGMENT_NONE ? 1 : 4;
+    data.source.augment = *options;
+    const uint32_t epochs = options->kind == AUGMENT_NONE ? 1 : 4;
     expect_drawn(&data.source, epochs);
     for (uint32_t epoch = 0; epoch < epochs; epoch++)
         for (uint32_t start = 0; start + BATCH <= COUNT; start += BATCH) {
@@ -151,6 +152,11 @@ static void check_kind(const struct twins *twins, enum augment_kind kind)
         }
     emulation_set_order(EMULATION_ASCENDING, 0);
     pool_close(&data.pool);
+}
+
+static void check_kind(const struct twins *twins, enum augment_kind kind)
+{
+    check_options(twins, &(struct augment_options)AUGMENT_USUAL(kind));
 }
 
 static void none_is_the_image_itself(void **state)
@@ -166,7 +172,7 @@ static void mirrored_it_is_mirrored_behind_all_else(void **state)
     data.source.mirror = true;
     check_batch(&data, DTYPE_FP32, &(struct step_values){.start = 3}, IMAGES_AT_ONCE);
     data.source.normalize = NORMALIZE_IMAGE;
-    data.source.augment = AUGMENT_STANDARD;
+    data.source.augment = (struct augment_options)AUGMENT_USUAL(AUGMENT_STANDARD);
     check_batch(&data, DTYPE_BF16, &(struct step_values){.epoch = 9}, BATCH);
     pool_close(&data.pool);
 }
@@ -186,6 +192,12 @@ static void standard_is_the_engines(void **state)
     check_kind(*state, AUGMENT_STANDARD);
 }
 
+static void standard_of_other_options_is_the_engines(void **state)
+{
+    check_options(*state, &(struct augment_options){AUGMENT_STANDARD, FLIP_RANDOM, AUGMENT_MOST_CROP, 13, 0});
+    check_options(*state, &(struct augment_options){AUGMENT_STANDARD, FLIP_ALTERNATING, 0, IMAGE_SIZE, 2});
+}
+
 static void without_order_and_values_it_is_the_first_images(void **state)
 {
     const struct twins *twins = *state;
@@ -202,9 +214,13 @@ static void without_order_and_values_it_is_the_first_images(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(none_is_the_image_itself), cmocka_unit_test(mirrored_it_is_mirrored_behind_all_else),
-        cmocka_unit_test(report_is_the_engines),    cmocka_unit_test(report_text_is_the_engines),
-        cmocka_unit_test(standard_is_the_engines),  cmocka_unit_test(without_order_and_values_it_is_the_first_images),
+        cmocka_unit_test(none_is_the_image_itself),
+        cmocka_unit_test(mirrored_it_is_mirrored_behind_all_else),
+        cmocka_unit_test(report_is_the_engines),
+        cmocka_unit_test(report_text_is_the_engines),
+        cmocka_unit_test(standard_is_the_engines),
+        cmocka_unit_test(standard_of_other_options_is_the_engines),
+        cmocka_unit_test(without_order_and_values_it_is_the_first_images),
     };
     return cmocka_run_group_tests(tests, twins_open, twins_close);
 }

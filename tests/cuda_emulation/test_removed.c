@@ -134,7 +134,7 @@ static uint64_t run_load_batch(enum dtype dtype)
     void *images = rig_poisoned(&rig, dtype, sizeof pixels), *image_labels = rig_bytes(&rig, IMAGES);
     for (int kind = AUGMENT_REPORT; kind <= AUGMENT_STANDARD; kind++)
         for (int normalize = NORMALIZE_DATASET; normalize <= NORMALIZE_IMAGE; normalize++) {
-            source.augment = (enum augment_kind)kind;
+            source.augment = (struct augment_options)AUGMENT_USUAL((enum augment_kind)kind);
             source.normalize = (enum normalize_kind)normalize;
             RIG_CALL(&rig, backend->load_batch(backend, &source, values, dtype, images, image_labels, IMAGES, &error));
             rig_download(&rig, dtype, images, got, sizeof pixels);

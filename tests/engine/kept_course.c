@@ -12,7 +12,7 @@ void course_init(struct tiny_run *run)
 {
     tiny_init(run, "micro");
     run->options.epochs = 3;
-    run->options.augment = AUGMENT_STANDARD;
+    run->options.augment.kind = AUGMENT_STANDARD;
     run->options.schedule = SCHEDULE_COSINE;
     run->options.agc = 0.01f;
 }

@@ -22,7 +22,7 @@ static void init(struct tiny_run *run)
 {
     tiny_init(run, "micro");
     run->options.checkpoint_every = KEPT_AT;
-    run->options.augment = AUGMENT_STANDARD;
+    run->options.augment.kind = AUGMENT_STANDARD;
     run->options.schedule = SCHEDULE_COSINE;
     run->options.agc = 0.01f;
 }

@@ -154,7 +154,7 @@ static void assert_trained_on(const struct look *look, const struct tiny_run *ru
         uint8_t changed[IMAGE_BYTES];
         float expected[IMAGE_BYTES];
         assert_int_equal(images[i], batch->indices[i]);
-        augment_image(look->augment, dataset_image(tiny_dataset(), SPLIT_TRAIN, images[i]), look->seed, look->epoch,
+        augment_image(&look->augment, dataset_image(tiny_dataset(), SPLIT_TRAIN, images[i]), look->seed, look->epoch,
                       (uint32_t)images[i], changed, NULL);
         normalize_image(options.normalize, &parts.statistics, changed, expected);
         assert_memory_equal(expected, batch->images + (size_t)i * IMAGE_BYTES, sizeof expected);
@@ -172,7 +172,7 @@ static void test_the_next_batch_is_the_one_that_is_trained_on(void **state)
         struct error error = {""};
         int images[8];
         tiny_init(&run, "micro");
-        run.options.augment = AUGMENT_REPORT;
+        run.options.augment.kind = AUGMENT_REPORT;
         start(&run, steps[i]);
         const struct look *look = look_at(&run);
         assert_int_equal(look->step, steps[i]);

@@ -13,6 +13,10 @@
 
 enum { SEED = 7, EPOCH = 11 };
 
+static const struct augment_options none = AUGMENT_USUAL(AUGMENT_NONE), report = AUGMENT_USUAL(AUGMENT_REPORT),
+                                    report_text = AUGMENT_USUAL(AUGMENT_REPORT_TEXT),
+                                    standard = AUGMENT_USUAL(AUGMENT_STANDARD);
+
 /* A photograph's stand-in: smooth, with an edge, all values in use, no symmetry. */
 static void make_image(uint8_t image[IMAGE_BYTES])
 {
@@ -123,7 +127,7 @@ static void assert_close(const uint8_t *got, double expected[3][1024], double to
 /* How often each thing was done in the images [0, count). */
 struct tally {
     int nothing, flip, blur, noise, rotation, cutout;
-    int shift_x[9], shift_y[9], degrees[30];
+    int shift_x[2 * AUGMENT_MOST_CROP + 1], shift_y[2 * AUGMENT_MOST_CROP + 1], degrees[30];
 };
 
 static void count_one(struct tally *tally, const struct augmentation *what)
@@ -134,13 +138,13 @@ static void count_one(struct tally *tally, const struct augmentation *what)
     tally->rotation += what->rotation != 0;
     tally->cutout += what->cutout_size > 0;
     tally->nothing += !what->flip && !what->blur && !what->noise && !what->rotation && !what->cutout_size;
-    tally->shift_x[what->shift_x + 4]++;
-    tally->shift_y[what->shift_y + 4]++;
+    tally->shift_x[what->shift_x + AUGMENT_MOST_CROP]++;
+    tally->shift_y[what->shift_y + AUGMENT_MOST_CROP]++;
     tally->degrees[what->rotation + 15]++;
 }
 
 /* Does `count` images and holds each against its definition. */
-static struct tally check_images(enum augment_kind kind, int count)
+static struct tally check_images(const struct augment_options *options, int count)
 {
     struct tally tally = {0};
     uint8_t image[IMAGE_BYTES], out[IMAGE_BYTES];
@@ -149,9 +153,9 @@ static struct tally check_images(enum augment_kind kind, int count)
     for (int i = 0; i < count; i++) {
         struct augmentation what;
         memset(&what, 0x55, sizeof what);
-        augment_image(kind, image, SEED, EPOCH, (uint32_t)i, out, &what);
+        augment_image(options, image, SEED, EPOCH, (uint32_t)i, out, &what);
         count_one(&tally, &what);
-        expect_crop(image, what.shift_x, what.shift_y, kind == AUGMENT_STANDARD, expected);
+        expect_crop(image, what.shift_x, what.shift_y, options->kind == AUGMENT_STANDARD, expected);
         if (what.flip)
             expect_flip(expected);
         if (what.blur)
@@ -178,7 +182,7 @@ static void test_report_follows_its_code(void **state)
 {
     (void)state;
     enum { COUNT = 3600 };
-    struct tally tally = check_images(AUGMENT_REPORT, COUNT);
+    struct tally tally = check_images(&report, COUNT);
     assert_share(tally.nothing, COUNT, 4 / 9. + 2 / 9. / 30); /* an angle of 0 is nothing too */
     assert_share(tally.blur, COUNT, 2 / 9.);
     assert_share(tally.rotation, COUNT, 2 / 9. * 29 / 30);
@@ -186,9 +190,9 @@ static void test_report_follows_its_code(void **state)
     assert_int_equal(tally.noise, 0);
     assert_int_equal(tally.cutout, 0);
     assert_int_equal(tally.nothing + tally.blur + tally.rotation + tally.flip, COUNT); /* one change at most */
-    for (int s = 0; s < 9; s++) {
-        assert_share(tally.shift_x[s], COUNT, 1 / 9.);
-        assert_share(tally.shift_y[s], COUNT, 1 / 9.);
+    for (int s = -4; s <= 4; s++) {
+        assert_share(tally.shift_x[AUGMENT_MOST_CROP + s], COUNT, 1 / 9.);
+        assert_share(tally.shift_y[AUGMENT_MOST_CROP + s], COUNT, 1 / 9.);
     }
     for (int d = 0; d < 30; d++)
         assert_true(tally.degrees[d] > 0);
@@ -198,28 +202,38 @@ static void test_report_text_follows_its_text(void **state)
 {
     (void)state;
     enum { COUNT = 3000 };
-    struct tally tally = check_images(AUGMENT_REPORT_TEXT, COUNT);
+    struct tally tally = check_images(&report_text, COUNT);
     assert_share(tally.nothing, COUNT, 0.4 + 0.2 / 30);
     assert_share(tally.noise, COUNT, 0.2);
     assert_share(tally.rotation, COUNT, 0.2 * 29 / 30);
     assert_share(tally.flip, COUNT, 0.2);
     assert_int_equal(tally.nothing + tally.noise + tally.rotation + tally.flip, COUNT);
-    assert_int_equal(tally.shift_x[4], COUNT); /* no crop */
-    assert_int_equal(tally.shift_y[4], COUNT);
+    assert_int_equal(tally.shift_x[AUGMENT_MOST_CROP], COUNT); /* no crop */
+    assert_int_equal(tally.shift_y[AUGMENT_MOST_CROP], COUNT);
+}
+
+/* Each shift is the sum of two draws: of (pad + 1)^2 there are pad + 1 - |shift|. */
+static void assert_small_shifts(const struct tally *tally, int count, int pad)
+{
+    int seen = 0;
+    for (int s = -pad; s <= pad; s++) {
+        const double share = (pad + 1 - abs(s)) / (double)((pad + 1) * (pad + 1));
+        assert_share(tally->shift_x[AUGMENT_MOST_CROP + s], count, share);
+        assert_share(tally->shift_y[AUGMENT_MOST_CROP + s], count, share);
+        seen += tally->shift_x[AUGMENT_MOST_CROP + s];
+    }
+    assert_int_equal(seen, count);
 }
 
 static void test_standard_flips_crops_and_cuts_out(void **state)
 {
     (void)state;
     enum { COUNT = 3600 };
-    struct tally tally = check_images(AUGMENT_STANDARD, COUNT);
+    struct tally tally = check_images(&standard, COUNT);
     assert_share(tally.flip, COUNT, 0.5);
     assert_share(tally.cutout, COUNT, 0.5);
     assert_int_equal(tally.blur + tally.noise + tally.rotation, 0);
-    for (int s = 0; s < 9; s++) { /* of 25: 1 2 3 4 5 4 3 2 1 */
-        assert_share(tally.shift_x[s], COUNT, (5 - abs(s - 4)) / 25.);
-        assert_share(tally.shift_y[s], COUNT, (5 - abs(s - 4)) / 25.);
-    }
+    assert_small_shifts(&tally, COUNT, 4); /* of 25: 1 2 3 4 5 4 3 2 1 */
 }
 
 static void test_standard_grows_over_eight_epochs(void **state)
@@ -232,13 +246,77 @@ static void test_standard_grows_over_eight_epochs(void **state)
         int cut = 0, moved = 0;
         for (uint32_t i = 0; i < COUNT; i++) {
             struct augmentation what;
-            augment_image(AUGMENT_STANDARD, image, SEED, epoch, i, out, &what);
+            augment_image(&standard, image, SEED, epoch, i, out, &what);
             cut += what.cutout_size > 0;
             moved += what.shift_x != 0 || what.shift_y != 0;
         }
         const double share = epoch < 8 ? epoch / 8. : 1;
         assert_share(cut, COUNT, share / 2);
         assert_share(moved, COUNT, share * (1 - 1 / 25.)); /* both shifts are 0 with 1/5 each */
+    }
+}
+
+static void test_standard_is_of_the_strength_that_its_options_say(void **state)
+{
+    (void)state;
+    enum { COUNT = 2000 };
+    static const int crops[] = {0, 1, 2, 7, AUGMENT_MOST_CROP}, cutouts[] = {0, 1, 5, 16, IMAGE_SIZE};
+    for (int i = 0; i < 5; i++) {
+        const struct augment_options options = {AUGMENT_STANDARD, FLIP_NONE, crops[i], cutouts[i], 0};
+        const struct tally tally = check_images(&options, COUNT); /* the cutout's side too */
+        assert_small_shifts(&tally, COUNT, crops[i]);
+        assert_share(tally.cutout, COUNT, cutouts[i] ? 0.5 : 0);
+        assert_int_equal(tally.flip, 0);
+    }
+}
+
+static void test_growing_takes_as_many_epochs_as_it_is_told(void **state)
+{
+    (void)state;
+    enum { COUNT = 1000 };
+    static const int epochs[] = {0, 1, 3, 20};
+    for (int i = 0; i < 4; i++) {
+        const struct augment_options options = {AUGMENT_STANDARD, FLIP_ALTERNATING, 4, 8, epochs[i]};
+        for (uint32_t epoch = 0; epoch < 22; epoch += 1 + epoch / 3) {
+            int cut = 0;
+            for (uint32_t k = 0; k < COUNT; k++)
+                cut += augment_draw(&options, SEED, epoch, k).cutout_size > 0;
+            assert_share(cut, COUNT, (int)epoch < epochs[i] ? epoch / (double)epochs[i] / 2 : 0.5);
+        }
+    }
+}
+
+static void test_random_flips_are_drawn_anew_each_epoch(void **state)
+{
+    (void)state;
+    enum { COUNT = 2000 };
+    const struct augment_options options = {AUGMENT_STANDARD, FLIP_RANDOM, 0, 0, 0};
+    int flips = 0, changes = 0;
+    for (uint32_t i = 0; i < COUNT; i++) {
+        const bool now = augment_draw(&options, SEED, EPOCH, i).flip;
+        flips += now;
+        changes += now != augment_draw(&options, SEED, EPOCH + 1, i).flip;
+    }
+    assert_share(flips, COUNT, 0.5);
+    assert_share(changes, COUNT, 0.5);
+}
+
+/* What sessions were trained on must not change under them. */
+static void test_the_usual_draws_are_those_of_older_sessions(void **state)
+{
+    (void)state;
+    const struct augment_options *const kinds[] = {&report, &report_text, &standard};
+    static const uint32_t expected[] = {0x0dd83266, 0x2029ff62, 0x03462b67}; /* of the code before it had options */
+    for (int k = 0; k < 3; k++) {
+        uint32_t sum = 0;
+        for (uint32_t i = 0; i < 12000; i++) {
+            const struct augmentation a = augment_draw(kinds[k], SEED, i / 1000, i % 1000);
+            const int parts[] = {a.shift_x,  a.shift_y,  a.flip,     a.blur,       a.noise,
+                                 a.rotation, a.cutout_x, a.cutout_y, a.cutout_size};
+            for (int p = 0; p < 9; p++)
+                sum = sum * 31 + (uint32_t)parts[p];
+        }
+        assert_int_equal(sum, expected[k]);
     }
 }
 
@@ -250,8 +328,8 @@ static void test_standard_shows_each_image_both_ways_in_two_epochs(void **state)
     for (uint32_t i = 0; i < 100; i++) {
         struct augmentation first, then;
         for (uint32_t epoch = 0; epoch < 4; epoch++) {
-            augment_image(AUGMENT_STANDARD, image, SEED, epoch, i, out, &first);
-            augment_image(AUGMENT_STANDARD, image, SEED, epoch + 1, i, out, &then);
+            augment_image(&standard, image, SEED, epoch, i, out, &first);
+            augment_image(&standard, image, SEED, epoch + 1, i, out, &then);
             assert_true(first.flip != then.flip);
         }
     }
@@ -263,7 +341,7 @@ static void test_none_is_a_copy(void **state)
     struct augmentation what, zero = {0};
     uint8_t image[IMAGE_BYTES], out[IMAGE_BYTES];
     make_image(image);
-    augment_image(AUGMENT_NONE, image, SEED, EPOCH, 5, out, &what);
+    augment_image(&none, image, SEED, EPOCH, 5, out, &what);
     assert_memory_equal(out, image, IMAGE_BYTES);
     assert_memory_equal(&what, &zero, sizeof what);
 }
@@ -277,7 +355,7 @@ static void test_noise_has_the_deviation_it_says(void **state)
     memset(grey, 128, sizeof grey);
     for (uint32_t i = 0; values < 100 * IMAGE_BYTES; i++) {
         struct augmentation what;
-        augment_image(AUGMENT_REPORT_TEXT, grey, SEED, EPOCH, i, out, &what);
+        augment_image(&report_text, grey, SEED, EPOCH, i, out, &what);
         for (int p = 0; what.noise && p < IMAGE_BYTES; p++, values++) {
             double noise = out[p] - 128.0;
             sum += noise;
@@ -298,7 +376,7 @@ static void test_a_positive_angle_turns_counter_clockwise(void **state)
     for (int y = 15; y <= 16; y++) /* a spot at the right end of the middle */
         image[y * 32 + 28] = image[y * 32 + 29] = 255;
     for (uint32_t i = 0; what.rotation < 10; i++)
-        augment_image(AUGMENT_REPORT_TEXT, image, SEED, EPOCH, i, out, &what);
+        augment_image(&report_text, image, SEED, EPOCH, i, out, &what);
     double row = 0, sum = 0;
     for (int p = 0; p < 1024; p++) {
         row += out[p] * (p / 32);
@@ -325,14 +403,14 @@ static void test_draws_depend_on_seed_epoch_and_index_alone(void **state)
     int same_epoch = 0, same_seed = 0, same_index = 0;
     make_image(image);
     for (uint32_t i = 0; i < 200; i++) {
-        augment_image(AUGMENT_STANDARD, image, SEED, EPOCH, i, a, NULL);
-        augment_image(AUGMENT_STANDARD, image, SEED, EPOCH, i, b, NULL);
+        augment_image(&standard, image, SEED, EPOCH, i, a, NULL);
+        augment_image(&standard, image, SEED, EPOCH, i, b, NULL);
         assert_memory_equal(a, b, IMAGE_BYTES);
-        augment_image(AUGMENT_STANDARD, image, SEED, EPOCH + 1, i, b, NULL);
+        augment_image(&standard, image, SEED, EPOCH + 1, i, b, NULL);
         same_epoch += !memcmp(a, b, IMAGE_BYTES);
-        augment_image(AUGMENT_STANDARD, image, SEED + ((uint64_t)1 << 40), EPOCH, i, b, NULL);
+        augment_image(&standard, image, SEED + ((uint64_t)1 << 40), EPOCH, i, b, NULL);
         same_seed += !memcmp(a, b, IMAGE_BYTES);
-        augment_image(AUGMENT_STANDARD, image, SEED, EPOCH, i + 1000, b, NULL);
+        augment_image(&standard, image, SEED, EPOCH, i + 1000, b, NULL);
         same_index += !memcmp(a, b, IMAGE_BYTES);
     }
     assert_true(same_epoch < 10 && same_seed < 10 && same_index < 20); /* by chance a few */
@@ -405,6 +483,10 @@ int main(void)
         cmocka_unit_test(test_report_text_follows_its_text),
         cmocka_unit_test(test_standard_flips_crops_and_cuts_out),
         cmocka_unit_test(test_standard_grows_over_eight_epochs),
+        cmocka_unit_test(test_standard_is_of_the_strength_that_its_options_say),
+        cmocka_unit_test(test_growing_takes_as_many_epochs_as_it_is_told),
+        cmocka_unit_test(test_random_flips_are_drawn_anew_each_epoch),
+        cmocka_unit_test(test_the_usual_draws_are_those_of_older_sessions),
         cmocka_unit_test(test_standard_shows_each_image_both_ways_in_two_epochs),
         cmocka_unit_test(test_none_is_a_copy),
         cmocka_unit_test(test_noise_has_the_deviation_it_says),

@@ -36,7 +36,7 @@ static struct loader_options usual_options(int workers)
                                      .count = COUNT,
                                      .batch = BATCH,
                                      .shuffle = true,
-                                     .augment = AUGMENT_STANDARD,
+                                     .augment = AUGMENT_USUAL(AUGMENT_STANDARD),
                                      .normalize = NORMALIZE_DATASET,
                                      .statistics = {{0.5f, 0.5f, 0.5f}, {0.25f, 0.25f, 0.25f}},
                                      .seed = SEED,
@@ -61,7 +61,7 @@ static void check_content(const struct batch *batch, const struct loader_options
         float expected[IMAGE_BYTES];
         int index = (int)batch->indices[i];
         assert_in_range(index, options->first, options->first + options->count - 1);
-        augment_image(options->augment, dataset_image(dataset, options->split, index), options->seed, batch->epoch,
+        augment_image(&options->augment, dataset_image(dataset, options->split, index), options->seed, batch->epoch,
                       batch->indices[i], image, NULL);
         normalize_image(options->normalize, &options->statistics, image, expected);
         assert_memory_equal(batch->images + i * IMAGE_BYTES, expected, sizeof expected);
@@ -185,7 +185,7 @@ static void test_without_shuffle_images_come_in_order(void **state)
     struct loader_options options = usual_options(2);
     options.split = SPLIT_TEST;
     options.shuffle = false;
-    options.augment = AUGMENT_NONE;
+    options.augment.kind = AUGMENT_NONE;
     options.normalize = NORMALIZE_IMAGE;
     struct loader *loader = create(&options);
     for (uint32_t number = 0; number < BATCHES; number++) {

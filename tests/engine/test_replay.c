@@ -52,7 +52,7 @@ static void init(struct tiny_run *run)
 {
     tiny_init(run, "micro");
     run->spec.norm = NORM_BATCH; /* whose running statistics are part of what must be the same */
-    run->options.augment = AUGMENT_STANDARD;
+    run->options.augment.kind = AUGMENT_STANDARD;
     run->options.schedule = SCHEDULE_COSINE;
     run->options.learning_rate = 0.01f;
 }

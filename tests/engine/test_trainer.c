@@ -181,7 +181,7 @@ static void test_dropout_differs_from_step_to_step(void **state)
     struct tiny_run run;
     tiny_init(&run, "micro");
     run.spec.dropout = 0.5f;
-    run.options.augment = AUGMENT_NONE;
+    run.options.augment.kind = AUGMENT_NONE;
     run.options.limit = 1;
     run.options.epochs = 8;
     run.options.learning_rate = 1e-30f;

@@ -92,7 +92,7 @@ static void test_round_trip(void **state)
     struct settings settings = small_settings();
     state_settings(&after, &settings);
     assert_true(settings.train.momentum == 0.7f && settings.train.batch == 96 && settings.train.learning_rate == 0.25f);
-    assert_int_equal(settings.train.augment, AUGMENT_REPORT_TEXT);
+    assert_int_equal(settings.train.augment.kind, AUGMENT_REPORT_TEXT);
     assert_true(settings.train.epochs == 12 && settings.train.steps == 3000);
 }
 

@@ -85,9 +85,10 @@ static void set_without_a_value_shows(void **state)
 {
     struct action action;
     struct error error = {""};
-    struct snapshot now = {.options = {.momentum = 0.8f, .batch = 64, .augment = AUGMENT_STANDARD, .probe_every = -1},
-                           .next_batch = 128,
-                           .probe_every = 200};
+    struct snapshot now = {
+        .options = {.momentum = 0.8f, .batch = 64, .augment = {.kind = AUGMENT_STANDARD}, .probe_every = -1},
+        .next_batch = 128,
+        .probe_every = 200};
     struct train_options begun = now.options;
     char text[1024];
 
@@ -106,7 +107,7 @@ static void set_without_a_value_shows(void **state)
     command_changes(&now, &begun, text, sizeof(text));
     assert_string_equal(text, "");
     begun.momentum = 0.9f;
-    begun.augment = AUGMENT_NONE;
+    begun.augment.kind = AUGMENT_NONE;
     command_changes(&now, &begun, text, sizeof(text));
     assert_string_equal(text, "momentum 0.8, augment standard");
 }

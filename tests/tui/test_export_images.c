@@ -93,6 +93,7 @@ static void test_pictures_show_the_data(void **state)
     struct dataset *dataset;
     struct error error;
     int places[SHOWN];
+    const struct augment_options standard = AUGMENT_USUAL(AUGMENT_STANDARD);
     assert_int_equal(dataset_open("synthetic", &dataset, &error), 0);
     run_expecting(0, "export pictures --what samples,augmentation --to shown --scale 1 --checkpoint 8");
 
@@ -108,7 +109,7 @@ static void test_pictures_show_the_data(void **state)
     for (int i = 0; i < SHOWN; i++) {
         const uint8_t *image = dataset_image(dataset, SPLIT_TRAIN, places[i]);
         uint8_t changed[IMAGE_BYTES];
-        augment_image(AUGMENT_STANDARD, image, SEED, EPOCH, (uint32_t)places[i], changed, NULL);
+        augment_image(&standard, image, SEED, EPOCH, (uint32_t)places[i], changed, NULL);
         assert_true(shows(&picture, image, 5));
         assert_true(shows(&picture, changed, 5));
     }

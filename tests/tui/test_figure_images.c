@@ -80,7 +80,7 @@ static void test_each_image_stands_beside_what_is_made_of_it(void **state)
         struct sheet *sheet;
         const struct augmentation_sheet what = {.head = head,
                                                 .dataset = dataset,
-                                                .augment = (enum augment_kind)kind,
+                                                .augment = AUGMENT_USUAL((enum augment_kind)kind),
                                                 .seed = 5,
                                                 .epoch = 8,
                                                 .images = images,
@@ -93,7 +93,7 @@ static void test_each_image_stands_beside_what_is_made_of_it(void **state)
             const uint8_t *image = dataset_image(dataset, SPLIT_TRAIN, images[i]);
             uint8_t changed[IMAGE_BYTES];
             struct augmentation done;
-            augment_image(what.augment, image, 5, 8, (uint32_t)images[i], changed, &done);
+            augment_image(&what.augment, image, 5, 8, (uint32_t)images[i], changed, &done);
             const int left = i % 4 * (PAIR + 30), top = HEAD + i / 4 * BAND;
             assert_picture(canvas, left, top, 5, image);
             assert_picture(canvas, left + TILE + 10, top, 5, changed);

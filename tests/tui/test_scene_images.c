@@ -41,7 +41,7 @@ static void make_look(void)
     look->step = STEP;
     look->epoch = 2;
     look->batch = 7;
-    look->augment = AUGMENT_REPORT;
+    look->augment.kind = AUGMENT_REPORT;
     look->seed = 3;
     look->train = ALL;
     look->batch_size = BATCH;
@@ -181,7 +181,7 @@ static void the_preview_is_what_is_trained_on(void **state)
     for (int i = 0; i < BATCH; i++) {
         const uint8_t *image = dataset_image(dataset, SPLIT_TRAIN, images[i]);
 
-        augment_image(AUGMENT_REPORT, image, 3, 2, (uint32_t)images[i], changed, &done);
+        augment_image(&look->augment, image, 3, 2, (uint32_t)images[i], changed, &done);
         augment_describe(&done, text, sizeof(text));
         assert_true(shows(300, 100, text));
         rgb_from_planes(image, IMAGE_SIZE, rgb);
@@ -197,7 +197,7 @@ static void the_preview_is_what_is_trained_on(void **state)
     press('r');
     assert_true(shows(80, 24, "draw 2 of the images of step 1,235"));
     for (int i = 0; i < BATCH; i++) {
-        augment_image(AUGMENT_REPORT, dataset_image(dataset, SPLIT_TRAIN, images[i]), 3, 2, (uint32_t)images[i],
+        augment_image(&look->augment, dataset_image(dataset, SPLIT_TRAIN, images[i]), 3, 2, (uint32_t)images[i],
                       changed, &done);
         augment_describe(&done, text, sizeof(text));
         second_draw += shows(300, 100, text);

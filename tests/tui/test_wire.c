@@ -94,7 +94,7 @@ static struct snapshot snapshot = {
                 .agc = 0.02f,
                 .label_smoothing = 0.1f,
                 .ema = 0.99f,
-                .augment = AUGMENT_STANDARD,
+                .augment = AUGMENT_USUAL(AUGMENT_STANDARD),
                 .normalize = NORMALIZE_IMAGE,
                 .validation = 500,
                 .limit = 4000,
@@ -269,7 +269,7 @@ static struct look *made_look(const struct model_spec *spec)
     look->step = 120;
     look->epoch = 2;
     look->batch = 6;
-    look->augment = AUGMENT_STANDARD;
+    look->augment = (struct augment_options){AUGMENT_STANDARD, FLIP_RANDOM, 3, 12, 5};
     look->seed = 42;
     look->train = 100;
     look->batch_size = 16;
