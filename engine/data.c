@@ -1,8 +1,8 @@
 /* Opens a data set: finds which of the known layouts a folder holds, maps its files, checks every size and label, and
- * says what is wrong with a file in words that name it. A layout is a row of a table. */
+ * says what is wrong with a file in words that name it. */
 #include "engine/data.h"
 
-#include "engine/data_names.h"
+#include "engine/data_layout.h"
 #include "engine/synthetic.h"
 
 #include <errno.h>
@@ -16,53 +16,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { MAX_FILES = 6, MAX_LABEL_BYTES = 2, NAME_LENGTH = 32 };
-
-struct layout_file {
-    const char *name;
-    enum split split;
-    int records;
-};
-
-/* A record is label_bytes labels, then IMAGE_BYTES of pixels; the last label is the class that is learnt. */
-struct layout {
-    const char *name;
-    const char *folder;     /* as the official archive calls it */
-    const char *archive;    /* where the official files are */
-    const char *names_file; /* class names, a line each */
-    const char *const *names;
-    int label_bytes;
-    int label_count[MAX_LABEL_BYTES]; /* labels are below it */
-    int file_count;
-    struct layout_file files[MAX_FILES];
-};
-
-static const struct layout layouts[] = {
-    {"CIFAR-10",
-     "cifar-10-batches-bin",
-     "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz",
-     "batches.meta.txt",
-     cifar10_names,
-     1,
-     {10},
-     6,
-     {{"data_batch_1.bin", SPLIT_TRAIN, 10000},
-      {"data_batch_2.bin", SPLIT_TRAIN, 10000},
-      {"data_batch_3.bin", SPLIT_TRAIN, 10000},
-      {"data_batch_4.bin", SPLIT_TRAIN, 10000},
-      {"data_batch_5.bin", SPLIT_TRAIN, 10000},
-      {"test_batch.bin", SPLIT_TEST, 10000}}},
-    {"CIFAR-100",
-     "cifar-100-binary",
-     "https://www.cs.toronto.edu/~kriz/cifar-100-binary.tar.gz",
-     "fine_label_names.txt",
-     cifar100_names,
-     2,
-     {20, 100},
-     2,
-     {{"train.bin", SPLIT_TRAIN, 50000}, {"test.bin", SPLIT_TEST, 10000}}},
-};
-enum { LAYOUTS = sizeof layouts / sizeof layouts[0] };
+enum { NAME_LENGTH = 32 };
 
 struct mapping {
     const uint8_t *bytes;
@@ -70,21 +24,16 @@ struct mapping {
 };
 
 struct dataset {
-    const struct layout *layout; /* NULL: synthetic */
+    const struct data_layout *layout; /* NULL: synthetic */
     struct synthetic *synthetic;
     char location[PATH_MAX];
-    struct mapping maps[MAX_FILES];
+    struct mapping maps[LAYOUT_FILES];
     int count[2];       /* images by split */
     uint8_t *labels[2]; /* (count) each */
     char (*names)[NAME_LENGTH];
 };
 
-static size_t record_size(const struct layout *layout)
-{
-    return (size_t)layout->label_bytes + IMAGE_BYTES;
-}
-
-static int classes_of(const struct layout *layout)
+static int classes_of(const struct data_layout *layout)
 {
     return layout->label_count[layout->label_bytes - 1];
 }
@@ -114,7 +63,7 @@ static int exists(const char *folder, const char *name, struct error *error)
 }
 
 /* 1: the folder holds at least one file of the layout; 0: none; -1: error. */
-static int holds_layout(const char *folder, const struct layout *layout, struct error *error)
+static int holds_layout(const char *folder, const struct data_layout *layout, struct error *error)
 {
     for (int f = 0; f < layout->file_count; f++) {
         int found = exists(folder, layout->files[f].name, error);
@@ -125,16 +74,16 @@ static int holds_layout(const char *folder, const struct layout *layout, struct 
 }
 
 /* Complains about the first file of the layout that is not in the folder. */
-static int check_complete(const char *folder, const struct layout *layout, struct error *error)
+static int check_complete(const char *folder, const struct data_layout *layout, struct error *error)
 {
     for (int f = 0; f < layout->file_count; f++) {
         int found = exists(folder, layout->files[f].name, error);
         if (found < 0)
             return -1;
         if (!found)
-            return error_set(error, "%s has no %s: %s needs %s to %s (unpack the archive again; it is at %s)", folder,
+            return error_set(error, "%s has no %s: %s needs %s to %s (`nfbench fetch %s` gets all of them)", folder,
                              layout->files[f].name, layout->name, layout->files[0].name,
-                             layout->files[layout->file_count - 1].name, layout->archive);
+                             layout->files[layout->file_count - 1].name, layout->word);
     }
     return 0;
 }
@@ -144,17 +93,21 @@ static int nothing_found(const char *folder, struct error *error)
     int python = exists(folder, "data_batch_1", NULL) > 0 || exists(folder, "cifar-10-batches-py", NULL) > 0 ||
                  exists(folder, "cifar-100-python", NULL) > 0;
     if (python)
-        return error_set(error, "%s holds the Python version of CIFAR; nfbench reads the binary version: %s", folder,
-                         layouts[0].archive);
+        return error_set(error,
+                         "%s holds the Python version of CIFAR; nfbench reads the binary version: `nfbench fetch "
+                         "cifar10` gets it",
+                         folder);
     return error_set(error,
                      "no CIFAR files in %s: looked for data_batch_1.bin to data_batch_5.bin and test_batch.bin "
                      "(CIFAR-10), train.bin and test.bin (CIFAR-100), there and in cifar-10-batches-bin and "
-                     "cifar-100-binary below it; they are in %s; `--data synthetic` needs none",
-                     folder, layouts[0].archive);
+                     "cifar-100-binary below it; `nfbench fetch cifar10` gets CIFAR-10; `--data synthetic` needs "
+                     "none",
+                     folder);
 }
 
 /* 1: the folder is the data set's, complete; 0: it holds nothing of the layout; -1: error. */
-static int try_folder(struct dataset *dataset, const char *folder, const struct layout *layout, struct error *error)
+static int try_folder(struct dataset *dataset, const char *folder, const struct data_layout *layout,
+                      struct error *error)
 {
     int found = holds_layout(folder, layout, error);
     if (found <= 0)
@@ -180,13 +133,14 @@ static int find_layout(struct dataset *dataset, const char *where, struct error 
     if (!S_ISDIR(status.st_mode))
         return error_set(error, "%s is not a folder: give the folder that holds the unpacked binary files", root);
     int found = 0;
-    for (int l = 0; l < LAYOUTS && !found; l++)
-        found = try_folder(dataset, root, &layouts[l], error);
-    for (int l = 0; l < LAYOUTS && !found; l++) {
+    const struct data_layout *layout;
+    for (int l = 0; (layout = data_layout(l)) && !found; l++)
+        found = try_folder(dataset, root, layout, error);
+    for (int l = 0; (layout = data_layout(l)) && !found; l++) {
         char below[PATH_MAX];
-        if (join_path(below, root, layouts[l].folder, error))
+        if (join_path(below, root, layout->folder, error))
             return -1;
-        found = try_folder(dataset, below, &layouts[l], error);
+        found = try_folder(dataset, below, layout, error);
     }
     if (found < 0)
         return -1;
@@ -195,11 +149,12 @@ static int find_layout(struct dataset *dataset, const char *where, struct error 
 
 bool dataset_is_at(const char *folder)
 {
-    for (int l = 0; l < LAYOUTS; l++) {
+    const struct data_layout *layout;
+    for (int l = 0; (layout = data_layout(l)); l++) {
         char below[PATH_MAX];
-        if (holds_layout(folder, &layouts[l], NULL))
+        if (holds_layout(folder, layout, NULL))
             return true;
-        if (join_path(below, folder, layouts[l].folder, NULL) || holds_layout(below, &layouts[l], NULL))
+        if (join_path(below, folder, layout->folder, NULL) || holds_layout(below, layout, NULL))
             return true;
     }
     return false;
@@ -208,10 +163,10 @@ bool dataset_is_at(const char *folder)
 /* ---- Reading ---- */
 
 /* Maps a file whose size must be exactly right. */
-static int map_file(const char *path, const struct layout *layout, int records, struct mapping *map,
-                    struct error *error)
+static int map_file(const char *path, const struct data_layout *layout, const struct layout_file *file,
+                    struct mapping *map, struct error *error)
 {
-    size_t expected = (size_t)records * record_size(layout);
+    size_t expected = data_layout_file_size(layout, file);
     struct stat status;
     void *bytes = MAP_FAILED;
     int result = -1;
@@ -223,13 +178,13 @@ static int map_file(const char *path, const struct layout *layout, int records, 
     else if (!S_ISREG(status.st_mode))
         error_set(error, "%s is not a regular file", path);
     else if (status.st_size == 0)
-        error_set(error, "%s is empty; get it again from %s", path, layout->archive);
+        error_set(error, "%s is empty; `nfbench fetch %s` gets it anew", path, layout->word);
     else if ((size_t)status.st_size != expected)
         error_set(
             error,
-            "%s has %lld bytes, but %d %s records are %zu bytes: cut short or another file; the official ones are "
-            "in %s",
-            path, (long long)status.st_size, records, layout->name, expected, layout->archive);
+            "%s has %lld bytes, but %d %s records are %zu bytes: cut short or another file; `nfbench fetch %s` gets "
+            "the official ones",
+            path, (long long)status.st_size, file->records, layout->name, expected, layout->word);
     else if ((bytes = mmap(NULL, expected, PROT_READ, MAP_SHARED, descriptor, 0)) == MAP_FAILED)
         error_set(error, "cannot map %s: %s", path, strerror(errno));
     else
@@ -247,12 +202,12 @@ static int map_file(const char *path, const struct layout *layout, int records, 
 }
 
 /* Copies the labels of one file out of its records and checks each. */
-static int read_labels(const char *path, const struct layout *layout, int records, const uint8_t *bytes, uint8_t *out,
-                       struct error *error)
+static int read_labels(const char *path, const struct data_layout *layout, int records, const uint8_t *bytes,
+                       uint8_t *out, struct error *error)
 {
-    static const char *const kinds[MAX_LABEL_BYTES] = {"coarse label", "fine label"};
+    static const char *const kinds[LAYOUT_LABELS] = {"coarse label", "fine label"};
     for (int r = 0; r < records; r++) {
-        const uint8_t *record = bytes + (size_t)r * record_size(layout);
+        const uint8_t *record = bytes + (size_t)r * data_layout_record_size(layout);
         for (int k = 0; k < layout->label_bytes; k++)
             if (record[k] >= layout->label_count[k])
                 return error_set(error,
@@ -267,7 +222,7 @@ static int read_labels(const char *path, const struct layout *layout, int record
 
 static int read_files(struct dataset *dataset, struct error *error)
 {
-    const struct layout *layout = dataset->layout;
+    const struct data_layout *layout = dataset->layout;
     int total[2] = {0, 0};
     for (int f = 0; f < layout->file_count; f++)
         total[layout->files[f].split] += layout->files[f].records;
@@ -279,7 +234,7 @@ static int read_files(struct dataset *dataset, struct error *error)
         char path[PATH_MAX];
         int *count = &dataset->count[file->split];
         if (join_path(path, dataset->location, file->name, error) ||
-            map_file(path, layout, file->records, &dataset->maps[f], error) ||
+            map_file(path, layout, file, &dataset->maps[f], error) ||
             read_labels(path, layout, file->records, dataset->maps[f].bytes, dataset->labels[file->split] + *count,
                         error))
             return -1;
@@ -308,7 +263,7 @@ static bool take_name(char *line, char out[NAME_LENGTH])
  * follow), else the built-in ones: names are only for the eye, so a bad names file stops nobody. */
 static int read_names(struct dataset *dataset, struct error *error)
 {
-    const struct layout *layout = dataset->layout;
+    const struct data_layout *layout = dataset->layout;
     int classes = classes_of(layout), count = 0;
     char path[PATH_MAX], line[256];
     if (!(dataset->names = calloc((size_t)classes, sizeof *dataset->names)))
@@ -363,7 +318,7 @@ void dataset_close(struct dataset *dataset)
 {
     if (!dataset)
         return;
-    for (int f = 0; f < MAX_FILES; f++)
+    for (int f = 0; f < LAYOUT_FILES; f++)
         if (dataset->maps[f].bytes)
             munmap((void *)dataset->maps[f].bytes, dataset->maps[f].length);
     free(dataset->labels[SPLIT_TRAIN]);
@@ -408,7 +363,8 @@ const uint8_t *dataset_image(const struct dataset *dataset, enum split split, in
             index -= dataset->layout->files[f].records;
         f++;
     }
-    return dataset->maps[f].bytes + (size_t)index * record_size(dataset->layout) + dataset->layout->label_bytes;
+    return dataset->maps[f].bytes + (size_t)index * data_layout_record_size(dataset->layout) +
+           dataset->layout->label_bytes;
 }
 
 int dataset_label(const struct dataset *dataset, enum split split, int index)

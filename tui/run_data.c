@@ -58,7 +58,8 @@ static int search_data(char note[RUN_TEXT_SIZE], struct dataset **out, struct er
     }
     size_t used = strlen(note);
     snprintf(note + used, RUN_TEXT_SIZE - used,
-             "no CIFAR data found, so the built-in synthetic images are used; --data DIR for CIFAR-10 or CIFAR-100");
+             "no CIFAR data found, so the built-in synthetic images are used; `nfbench fetch cifar10` gets CIFAR-10, "
+             "--data DIR names a folder that has it");
     return dataset_open("synthetic", out, error);
 }
 

@@ -230,7 +230,7 @@ static void test_a_missing_batch_is_named(void **state)
     struct fixture *fixture = *state;
     make_cifar10(fixture, "");
     assert_int_equal(unlink(in_folder(fixture, "data_batch_4.bin")), 0);
-    EXPECT_ERROR(fixture->folder, fixture->folder, "data_batch_4.bin", "CIFAR-10", "cifar-10-binary.tar.gz");
+    EXPECT_ERROR(fixture->folder, fixture->folder, "data_batch_4.bin", "CIFAR-10", "`nfbench fetch cifar10`");
     assert_int_equal(unlink(in_folder(fixture, "test_batch.bin")), 0);
     make_file(fixture, "data_batch_4.bin", 10000 * RECORD_10);
     EXPECT_ERROR(fixture->folder, "no test_batch.bin");
@@ -240,7 +240,7 @@ static void test_a_missing_test_file_of_cifar100_is_named(void **state)
 {
     struct fixture *fixture = *state;
     make_file(fixture, "train.bin", 50000 * RECORD_100);
-    EXPECT_ERROR(fixture->folder, "no test.bin", "CIFAR-100", "cifar-100-binary.tar.gz");
+    EXPECT_ERROR(fixture->folder, "no test.bin", "CIFAR-100", "`nfbench fetch cifar100`");
 }
 
 static void test_a_wrong_size_is_told_with_both_sizes(void **state)
@@ -279,7 +279,7 @@ static void test_a_folder_with_nothing_says_what_was_looked_for(void **state)
 {
     struct fixture *fixture = *state;
     EXPECT_ERROR(fixture->folder, fixture->folder, "data_batch_1.bin", "train.bin", "cifar-100-binary",
-                 "--data synthetic", "cifar-10-binary.tar.gz");
+                 "--data synthetic", "`nfbench fetch cifar10`");
     make_file(fixture, "data_batch_1", 10);
     EXPECT_ERROR(fixture->folder, "Python version", "binary version");
 }
