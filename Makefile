@@ -58,7 +58,7 @@ export CUDA_ARCHITECTURES
 endif
 
 # ---- Modules, lowest first: each a static library, linked with those below it and the libraries it names ----
-MODULES := base kernels cuda engine viz sessions tui
+MODULES := base kernels cuda engine viz sessions fetch tui
 FOLDERS_kernels := kernels/cpu
 MORE_SOURCES_kernels := $(wildcard kernels/selftest*.c) $(if $(filter 0,$(ONEDNN)),tests/gpu/standin/conv_plain.c)
 # kernels/cuda.h is answered by kernels/cuda/*.cu, or by a file that says that there is no CUDA.
@@ -71,11 +71,13 @@ LINK_kernels := kernels $(LINK_base)
 LINK_engine := engine $(LINK_kernels)
 LINK_viz := viz $(LINK_base)
 LINK_sessions := sessions $(LINK_engine)
+LINK_fetch := fetch $(LINK_sessions)
 LINK_cuda := cuda $(LINK_base)
-LINK_tui := tui sessions viz cuda $(LINK_engine)
+LINK_tui := tui fetch sessions viz cuda $(LINK_engine)
 LIBRARIES_kernels := $(if $(filter 0,$(ONEDNN)),,-ldnnl)
 LIBRARIES_viz := -lpng
 LIBRARIES_sessions := -linih -ljansson -lmd
+LIBRARIES_fetch := -larchive -lmd
 LIBRARIES_tui := $(if $(HEADLESS),,-lreadline -lncursesw -ltinfo) -ldl
 CUDA_LIBRARY_FOLDERS := $(wildcard $(addprefix $(CUDA_HOME)/,lib64 lib targets/*/lib))
 LIBRARIES_cuda := $(if $(NVCC),$(addprefix -L,$(CUDA_LIBRARY_FOLDERS)) $(addprefix -Wl$(comma)-rpath$(comma),$(firstword \
@@ -91,7 +93,7 @@ LIBRARIES_TESTS_terminal := -lvterm -lutil
 LIBRARIES_TESTS_faults := $(LIBRARIES_TESTS_terminal)
 # ... and with these of another folder.
 MORE_TEST_HELPERS_faults := tests/tui/process.c tests/terminal/pty.c
-MORE_TEST_HELPERS_tui := tests/engine/tiny_run.c
+MORE_TEST_HELPERS_tui := tests/engine/tiny_run.c tests/fetch/server.c tests/fetch/packing.c
 
 # Text cut to its field is meant; gcc's warning about it comes and goes with the level of optimisation.
 WARNINGS := -Wall -Wextra $(WERROR) -Wno-format-truncation
@@ -248,7 +250,7 @@ check: tests
 	@$(TEST_ENVIRONMENT) scripts/run-tests.sh $(subst |, ,$(join $(addsuffix |,$(WAITING_TESTS)),$(COMPUTING_TESTS))) $(TEST_SCRIPTS)
 
 # ---- Faults: what tests/faults does at random or in part, in full, and resumes; SEED=N draws other instants ----
-FAULTS := $(TESTS_faults) $(BUILD)/tests/sessions/test_resume
+FAULTS := $(TESTS_faults) $(BUILD)/tests/sessions/test_resume $(addprefix $(BUILD)/tests/fetch/,test_fetch_place test_unpack)
 faults: $(BINARY) $(FAULTS) $(SHIM) $(FAILING)
 	@NFBENCH_FAULTS=all NFBENCH_FAULTS_SEED='$(SEED)' TEST_TIMEOUT=7200 $(TEST_ENVIRONMENT) scripts/run-tests.sh $(FAULTS)
 

@@ -1,6 +1,7 @@
 #!/bin/sh
-# Arrows between folders point down only: tui -> sessions, viz, engine, kernels (it chooses the back end); sessions ->
-# engine; engine -> kernels; base is below all. Fails and names each include that points up or aside.
+# Arrows between folders point down only: tui -> fetch, sessions, viz, engine, kernels (it chooses the back end); fetch ->
+# sessions (its files); sessions -> engine; engine -> kernels; base is below all. Fails and names each include that
+# points up or aside.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 status=0
@@ -10,9 +11,10 @@ deny() { # FOLDER ALTERNATIVES: no file of FOLDER includes one of these folders
         status=1
     fi
 }
-deny base 'kernels|engine|viz|sessions|tui'
-deny kernels 'engine|viz|sessions|tui'
-deny engine 'viz|sessions|tui'
-deny viz 'kernels|engine|sessions|tui'
-deny sessions 'viz|tui'
+deny base 'kernels|engine|viz|sessions|fetch|tui'
+deny kernels 'engine|viz|sessions|fetch|tui'
+deny engine 'viz|sessions|fetch|tui'
+deny viz 'kernels|engine|sessions|fetch|tui'
+deny sessions 'viz|fetch|tui'
+deny fetch 'kernels|engine|viz|tui'
 exit $status

@@ -15,6 +15,8 @@ build ini.h                libinih-dev       inih-devel       libinih
 build jansson.h            libjansson-dev    jansson-devel    jansson
 build sha2.h               libmd-dev         libmd-devel      libmd
 build png.h                libpng-dev        libpng-devel     libpng
+build archive.h            libarchive-dev    libarchive-devel libarchive
+build !curl                curl              curl             curl
 screen readline/readline.h libreadline-dev   readline-devel   readline
 screen ncurses.h           libncurses-dev    ncurses-devel    ncurses
 cuda  !g++                 g++               gcc-c++          gcc

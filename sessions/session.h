@@ -64,6 +64,8 @@ const char *session_note(const struct session *session);
 /* What a command of the shell takes for it: its name, or its path when it does not lie in the usual folder, in quotes
  * where it needs them. */
 const char *session_reference(const struct session *session);
+/* Any text as a word for the shell: in quotes where it needs them. */
+void session_shell_word(const char *text, char *word, size_t size);
 /* The same for a fork of that name. */
 void session_fork_reference(const struct session *parent, const struct settings *settings, const char *name,
                             char reference[FORK_REFERENCE_SIZE]);

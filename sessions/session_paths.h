@@ -31,8 +31,6 @@ void session_discard(const struct session_paths *paths);
 
 /* The folder that a session's lies in. */
 int session_folder_above(const struct session_paths *paths, char folder[FILE_PATH_SIZE], struct error *error);
-/* As a word for the shell: in quotes where it needs them. */
-void session_shell_word(const char *text, char *word, size_t size);
 
 /* The folder of an existing session by name or path. */
 int session_find(const struct settings *settings, const char *name, char found[SESSION_NAME_SIZE],

@@ -14,7 +14,7 @@
 /* Exit codes of the program. */
 enum cli_status { CLI_DONE = 0, CLI_FAILED = 1, CLI_USAGE = 2, CLI_INTERRUPTED = 130 };
 
-enum { CLI_OPTIONS = 12, CLI_VALUE_SIZE = 64, CLI_AXES = 16 };
+enum { CLI_OPTIONS = 12, CLI_VALUE_SIZE = 64, CLI_AXES = 16, CLI_REPEATS = 16 };
 
 /* An option of one subcommand alone; the others are settings. */
 struct cli_option {
@@ -46,7 +46,12 @@ struct cli_axis {
 struct cli {
     const struct cli_command *command;
     struct settings settings;        /* over the defaults; what a session brings is under cli_session_settings */
-    const char *values[CLI_OPTIONS]; /* of the command's own options; NULL: not given */
+    const char *values[CLI_OPTIONS]; /* of the command's own options, the last of each; NULL: not given */
+    struct {
+        int option; /* of the command's own */
+        const char *value;
+    } given[CLI_REPEATS]; /* ... all of them, in their order */
+    int given_count;
     char **operands;
     int operand_count;
     struct cli_axis axes[CLI_AXES]; /* in their order */
@@ -62,6 +67,8 @@ int cli_parse(struct cli *cli, const struct cli_command *command, int argc, char
 void cli_free(struct cli *cli);
 /* The value of the command's own option, NULL when not given. */
 const char *cli_value(const struct cli *cli, const char *option);
+/* All values of an option that may be given several times, in their order; how many. */
+int cli_values(const struct cli *cli, const char *option, const char *values[CLI_REPEATS]);
 /* The same as a whole number of least..most; `otherwise` when not given. */
 int cli_number(const struct cli *cli, const char *option, long otherwise, long least, long most, long *out,
                struct error *error);
@@ -135,5 +142,6 @@ enum cli_status cli_tune(struct cli *cli);     /* cli_tune.c */
 enum cli_status cli_bench(struct cli *cli);    /* cli_bench.c */
 enum cli_status cli_sessions(struct cli *cli); /* cli_sessions.c */
 enum cli_status cli_doctor(struct cli *cli);   /* cli_doctor.c */
+enum cli_status cli_fetch(struct cli *cli);    /* cli_fetch.c */
 
 #endif

@@ -126,7 +126,12 @@ static int keep_axis(struct cli *cli, const char *name, const char *text, struct
 static int take_option(struct cli *cli, int option, struct error *error)
 {
     if (option >= OWN) {
-        cli->values[option - OWN] = optarg ? optarg : "";
+        const char *value = optarg ? optarg : "";
+        if (cli->given_count == CLI_REPEATS)
+            return error_set(error, "--%s: there are too many options", cli->command->options[option - OWN].name);
+        cli->values[option - OWN] = value;
+        cli->given[cli->given_count].option = option - OWN;
+        cli->given[cli->given_count++].value = value;
         return 0;
     }
     const struct setting *row = settings_row(option);
@@ -257,6 +262,16 @@ const char *cli_value(const struct cli *cli, const char *option)
 {
     int index = own_option(cli->command, option);
     return index < 0 ? NULL : cli->values[index];
+}
+
+int cli_values(const struct cli *cli, const char *option, const char *values[CLI_REPEATS])
+{
+    const int index = own_option(cli->command, option);
+    int count = 0;
+    for (int i = 0; i < cli->given_count; i++)
+        if (cli->given[i].option == index)
+            values[count++] = cli->given[i].value;
+    return count;
 }
 
 int cli_number(const struct cli *cli, const char *option, long otherwise, long least, long most, long *out,

@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/digits.h"
+#include "base/line.h"
 #include "tui/cli.h"
 #include "tui/words.h"
 
@@ -214,6 +215,44 @@ void progress_share(struct progress *progress, const char *what, int done, int t
     char text[PROGRESS_LINE_SIZE];
     snprintf(text, sizeof text, "%s %d of %d", what, done, total);
     progress_doing(progress, text);
+}
+
+static void format_bytes(double done, double total, double speed, char *text, size_t size)
+{
+    char words[2][CLI_VALUE_SIZE];
+    struct line line = line_begin(text, size);
+    words_bytes(done, words[0], sizeof words[0]);
+    words_bytes(total, words[1], sizeof words[1]);
+    if (total > 0)
+        line_add(&line, "%3.0f %%  %s of %s", floor(100 * done / total), words[0], words[1]);
+    else
+        line_add(&line, "%s", words[0]);
+    words_bytes(speed, words[0], sizeof words[0]);
+    if (speed > 0)
+        line_add(&line, "  %s/s", words[0]);
+    if (speed > 0 && total > 0) {
+        words_duration((total - done) / speed, words[1], sizeof words[1]);
+        line_add(&line, "  ETA %s", words[1]);
+    }
+}
+
+void progress_bytes(struct progress *progress, const char *what, double done, double total, double speed)
+{
+    char text[PROGRESS_LINE_SIZE], figures[PROGRESS_LINE_SIZE / 4], bar[4 * BAR_MOST] = "";
+    if (!is_time(progress))
+        return;
+    format_bytes(done, total, speed, figures, sizeof figures);
+    const int width = terminal_width(progress->fd) - 1;
+    const int room = width - (int)(strlen(what) + 4 + strlen(figures));
+    if (progress->terminal && total > 0 && room >= BAR_LEAST)
+        format_bar(bar, sizeof bar, done / total, room < BAR_MOST ? room : BAR_MOST, progress->utf8);
+    snprintf(text, sizeof text, "%s  %s%s%s", what, bar, *bar ? "  " : "", figures);
+    if (!progress->terminal)
+        progress_line(progress, "%s", text);
+    else if (*bar)
+        draw(progress, text);
+    else
+        progress_doing(progress, text);
 }
 
 /* ---- Lines that stay ---- */

@@ -33,6 +33,9 @@ void progress_show(struct progress *progress, const struct snapshot *snapshot);
 void progress_doing(struct progress *progress, const char *text);
 /* The same with a share of it ("evaluating 300 of 1000"), when it is time to. */
 void progress_share(struct progress *progress, const char *what, int done, int total);
+/* Bytes of a file: their share, speed and time to go, when it is time to; elsewhere a line. `total` 0: not known;
+ * `speed` bytes a second, 0: not known. */
+void progress_bytes(struct progress *progress, const char *what, double done, double total, double speed);
 /* A line that stays. */
 void progress_line(struct progress *progress, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Takes the bar away. */

@@ -213,6 +213,21 @@ static const struct cli_command commands[] = {
                  {"yes", NULL, "rm: do not ask"}},
      .max_operands = 64,
      .main = cli_sessions},
+    {.name = "fetch",
+     .operands = "cifar10|cifar100",
+     .summary = "downloads CIFAR-10 or CIFAR-100 to where nfbench finds it",
+     .about =
+         "By curl, with its proxies (https_proxy, ...). Size and SHA-256 are checked before anything is unpacked, and "
+         "the files are put in place all at once. A download that broke off goes on the next time. Ctrl-C ends it "
+         "with exit code 130.",
+     .settings = "json",
+     .options = {{"dir", "DIR", "into a folder in this one ($NFBENCH_DATA, else ~/.local/share/nfbench/data)"},
+                 {"url", "URL", "from here in place of the official server; several: from the first that gives it"},
+                 {"sha256", "SUM", "the archive at the URL is another one with the same files, and has this SHA-256"},
+                 {"force", NULL, "anew, in place of the files that are there"}},
+     .min_operands = 1,
+     .max_operands = 1,
+     .main = cli_fetch},
     {.name = "doctor",
      .operands = "",
      .summary = "says what this machine offers: GPU, processor, data, where sessions go",

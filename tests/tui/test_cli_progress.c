@@ -225,6 +225,29 @@ static void test_logs_have_a_line_an_epoch_and_no_bar(void **state)
     close_sink(&sink);
 }
 
+/* On a terminal of any width in one row; of what is not known nothing is said. */
+static void test_bytes_keep_within_the_width(void **state)
+{
+    (void)state;
+    for (unsigned short width = 10; width <= 200; width += 5) {
+        struct sink sink = open_sink(true, width);
+        struct progress progress;
+        progress_open(&progress, sink.write_end);
+        progress.utf8 = width % 2 == 0;
+        progress_bytes(&progress, "downloading", 42e6, 170e6, 3e6);
+        drain_sink(&sink);
+        const char *shown = strchr(sink.text, '\r');
+        assert_non_null(shown);
+        char *end = strchr(shown, '\033');
+        assert_non_null(end);
+        *end = '\0';
+        assert_in_range(cells(shown + 1), 1, width - 1);
+        if (width >= 80)
+            assert_non_null(strstr(shown, "24 %  42 MB of 170 MB  3 MB/s  ETA 0:43"));
+        close_sink(&sink);
+    }
+}
+
 static void test_smoothing_starts_at_the_first_value_and_follows(void **state)
 {
     (void)state;
@@ -275,6 +298,7 @@ int main(void)
         cmocka_unit_test(test_terminal_is_redrawn_at_most_ten_times_a_second),
         cmocka_unit_test(test_lines_stay_above_the_bar),
         cmocka_unit_test(test_logs_have_a_line_an_epoch_and_no_bar),
+        cmocka_unit_test(test_bytes_keep_within_the_width),
         cmocka_unit_test(test_smoothing_starts_at_the_first_value_and_follows),
         cmocka_unit_test(test_a_listener_that_leaves_is_no_error),
     };

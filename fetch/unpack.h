@@ -1,0 +1,19 @@
+/* Inside fetch/: the files of a set out of an archive that nobody vouches for. */
+#ifndef NFBENCH_FETCH_UNPACK_H
+#define NFBENCH_FETCH_UNPACK_H
+
+#include "fetch/fetch.h"
+
+/* SHA-256 of each file of the set, in its order; empty: the archive has no such file (one beside the data). */
+typedef char unpack_sums[FETCH_FILES][FETCH_SHA256_SIZE];
+
+/* Reads the archive (tar or zip, however it is compressed) from the descriptor's beginning, and writes the set's files
+ * into the folder, which holds none of them, by their names of the set: what the archive calls them chooses among
+ * these, and no path of it is ever written to. Other files of it are passed over. An archive that has a set's file
+ * twice, of another size or kind, a link, a device, a path that leads out of its folder, or much more than the set is
+ * refused. Each file is synced.
+ * 0; -1 and why not; 1: the watch gave up. What was written until then stays. */
+int unpack(int archive, const struct fetch_set *set, int folder, const struct fetch_watch *watch, unpack_sums sums,
+           struct error *error);
+
+#endif
