@@ -27,9 +27,9 @@ struct tune_watch {
 };
 
 static const char *const state_names[TUNE_STATES] = {
-    [TUNE_WAITING] = "waiting",   [TUNE_TRAINING] = "training", [TUNE_INTERRUPTED] = "interrupted",
-    [TUNE_FINISHED] = "finished", [TUNE_DIVERGED] = "diverged", [TUNE_DROPPED] = "dropped",
-    [TUNE_FAILED] = "failed"};
+    [TUNE_WAITING] = "waiting",         [TUNE_STARTING] = "starting", [TUNE_TRAINING] = "training",
+    [TUNE_INTERRUPTED] = "interrupted", [TUNE_FINISHED] = "finished", [TUNE_DIVERGED] = "diverged",
+    [TUNE_DROPPED] = "dropped",         [TUNE_FAILED] = "failed"};
 
 const char *tune_state_name(enum tune_state state)
 {
@@ -39,6 +39,11 @@ const char *tune_state_name(enum tune_state state)
 bool tune_state_is_end(enum tune_state state)
 {
     return state >= TUNE_FINISHED;
+}
+
+bool tune_state_is_ill(enum tune_state state)
+{
+    return state == TUNE_DIVERGED || state == TUNE_FAILED;
 }
 
 /* ---- One trial ---- */
@@ -277,6 +282,13 @@ int tune_watch_read(struct tune_watch *watch, struct error *error)
     for (int i = 0; i < watch->tune->count; i++)
         set_time_left(&watch->tune->trials[i], &watch->trials[i].status);
     return 0;
+}
+
+void tune_watch_mark(struct tune_watch *watch, int trial)
+{
+    struct tune_status *status = &watch->trials[trial].status;
+    if (!status->training && !tune_state_is_end(status->state))
+        status->state = TUNE_STARTING;
 }
 
 const struct tune_status *tune_watch_status(const struct tune_watch *watch, int trial)

@@ -7,6 +7,7 @@
 
 enum tune_state {
     TUNE_WAITING,     /* not begun, or on its way to the next rung */
+    TUNE_STARTING,    /* a process of ours is on its way to train it: see tune_watch_mark */
     TUNE_TRAINING,    /* some process trains it */
     TUNE_INTERRUPTED, /* begun, and nobody trains it now */
     TUNE_FINISHED,
@@ -18,6 +19,8 @@ enum tune_state {
 const char *tune_state_name(enum tune_state state);
 /* Whether nothing more comes of it; a dropped trial is no failure. */
 bool tune_state_is_end(enum tune_state state);
+/* It came to nothing: it diverged, or was given up. */
+bool tune_state_is_ill(enum tune_state state);
 
 /* What was measured behind an epoch. */
 struct tune_point {
@@ -52,6 +55,8 @@ int tune_watch_open(const struct tune *tune, struct tune_watch **out, struct err
 void tune_watch_close(struct tune_watch *watch); /* NULL is fine */
 /* Reads what is new of all trials, and works out states, targets and rungs. */
 int tune_watch_read(struct tune_watch *watch, struct error *error);
+/* That a process was started for a trial: until its session tells more, up to the next read. */
+void tune_watch_mark(struct tune_watch *watch, int trial);
 const struct tune_status *tune_watch_status(const struct tune_watch *watch, int trial);
 /* The trials, 0 .. count - 1, with the highest best accuracy first, of equals the one with more epochs; those without
  * one last, in their order. */

@@ -68,7 +68,7 @@ static void fill_cell(const struct shown_tune *look, int trial, struct value_cel
 {
     const struct tune_status *status = tune_watch_status(look->watch, trial);
     *cell = (struct value_cell){.value = percent_of(status), .text = text, .marked = trial == look->best};
-    cell->crossed = status->state == TUNE_DIVERGED || status->state == TUNE_FAILED;
+    cell->crossed = tune_state_is_ill(status->state);
     if (status->state == TUNE_DIVERGED)
         snprintf(text, TEXT, "diverged");
     else if (status->best >= 0)

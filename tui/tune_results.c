@@ -118,7 +118,7 @@ static void print_reasons(const struct tune *tune, const struct tune_watch *watc
     for (int i = 0; i < tune->count; i++) {
         const struct tune_status *status = tune_watch_status(watch, i);
         char words[256];
-        if (!*status->why || (status->state != TUNE_DIVERGED && status->state != TUNE_FAILED))
+        if (!*status->why || !tune_state_is_ill(status->state))
             continue;
         tune_trial_words(tune, i, words, sizeof words);
         fprintf(file, "\n%s: %s\n", *words ? words : tune->trials[i].session, status->why);

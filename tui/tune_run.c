@@ -240,6 +240,9 @@ int tune_run_look(struct tune_run *run, struct error *error)
         return -1;
     if (run->stops == 0 && fill(run, error))
         return -1;
+    for (int j = 0; j < run->jobs; j++)
+        if (run->children[j].pid > 0)
+            tune_watch_mark(run->watch, run->children[j].trial);
     run->idle = tune_run_children(run) == 0;
     return 0;
 }

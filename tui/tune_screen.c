@@ -59,12 +59,16 @@ static void take_keys(struct tune_screen *screen, bool last)
     while (screen->input_count > 0) {
         int key;
         const size_t used = key_decode(screen->input, screen->input_count, &key);
+        const struct mouse mouse = key == KEY_CODE_MOUSE ? mouse_decode(screen->input, used) : (struct mouse){0};
         if (!last && screen->input[0] == KEY_CODE_ESCAPE && used == screen->input_count &&
             screen->input_count < INPUT && (used == 1 || key == KEY_CODE_NONE))
             return;
         memmove(screen->input, screen->input + used, screen->input_count - used);
         screen->input_count -= used;
-        take_key(screen, key);
+        if (key == KEY_CODE_MOUSE)
+            tune_table_mouse(&screen->view, canvas_area(screen_canvas()).rows, &mouse);
+        else
+            take_key(screen, key);
     }
 }
 

@@ -33,14 +33,22 @@ static void write_loss(const struct row *row, char text[CELL])
         digits_loss((double)row->status->loss, text, CELL);
 }
 
+static void write_percent(float accuracy, char text[CELL])
+{
+    if (accuracy < 0)
+        snprintf(text, CELL, "-");
+    else
+        snprintf(text, CELL, "%.2f", 100 * (double)accuracy);
+}
+
 static void write_accuracy(const struct row *row, char text[CELL])
 {
-    words_percent((double)row->status->accuracy, text, CELL);
+    write_percent(row->status->accuracy, text);
 }
 
 static void write_best(const struct row *row, char text[CELL])
 {
-    words_percent((double)row->status->best, text, CELL);
+    write_percent(row->status->best, text);
 }
 
 static void write_speed(const struct row *row, char text[CELL])
@@ -67,21 +75,16 @@ static void write_time(const struct row *row, char text[CELL])
         snprintf(text, CELL, "-");
 }
 
-static void write_session(const struct row *row, char text[CELL])
-{
-    snprintf(text, CELL, "%s", row->trial->session);
-}
-
 /* Behind the state, in the order in which they appear as the screen gets wider. */
 static const struct column {
     const char *title;
     int columns; /* with the gap before it */
     void (*write)(const struct row *row, char text[CELL]);
-} columns[] = {{"best", 10, write_best},    {"accuracy", 10, write_accuracy}, {"epoch", 10, write_epoch},
-               {"loss", 10, write_loss},    {"images/s", 10, write_speed},    {"to go", 9, write_left},
-               {"trained", 10, write_time}, {"session", 34, write_session}};
+} columns[] = {{"best %", 8, write_best}, {"now %", 8, write_accuracy}, {"epoch", 8, write_epoch},
+               {"loss", 9, write_loss},   {"img/s", 8, write_speed},    {"to go", 8, write_left},
+               {"trained", 9, write_time}};
 
-enum { COLUMNS = sizeof columns / sizeof *columns, STATE = 13 };
+enum { COLUMNS = sizeof columns / sizeof *columns, STATE = 12, SESSION_LEAST = 24 };
 
 static int value_columns(const struct tune *tune, int axis)
 {
@@ -124,8 +127,8 @@ static int by_loss(int a, int b)
 static int by_state(int a, int b)
 {
     static const int places[TUNE_STATES] = {
-        [TUNE_TRAINING] = 0, [TUNE_INTERRUPTED] = 1, [TUNE_WAITING] = 2, [TUNE_FINISHED] = 3,
-        [TUNE_DROPPED] = 4,  [TUNE_DIVERGED] = 5,    [TUNE_FAILED] = 6};
+        [TUNE_TRAINING] = 0, [TUNE_STARTING] = 1, [TUNE_INTERRUPTED] = 2, [TUNE_WAITING] = 3,
+        [TUNE_FINISHED] = 4, [TUNE_DROPPED] = 5,  [TUNE_DIVERGED] = 6,    [TUNE_FAILED] = 7};
     const int left = places[status_of(a)->state], right = places[status_of(b)->state];
     return left != right ? left - right : by_best(a, b);
 }
@@ -178,6 +181,20 @@ static double time_left(const struct tune_view *view)
     return images > 0 && training > 0 && view->tune->factor == 0 ? left * seconds / images / training : -1;
 }
 
+/* Of all images; trials that have ended are behind us. */
+static double share_done(const struct tune_view *view)
+{
+    double done = 0, all = 0;
+    for (int i = 0; i < view->tune->count; i++) {
+        const struct tune_trial *trial = &view->tune->trials[i];
+        const struct tune_status *status = tune_watch_status(view->watch, i);
+        const double images = (double)trial->steps * trial->batch;
+        all += images;
+        done += tune_state_is_end(status->state) ? images : fmin((double)status->step * trial->batch, images);
+    }
+    return all > 0 ? done / all : 0;
+}
+
 static void draw_head(struct canvas *canvas, const struct tune_view *view)
 {
     const struct rect area = canvas_area(canvas);
@@ -189,7 +206,7 @@ static void draw_head(struct canvas *canvas, const struct tune_view *view)
     canvas_printf(canvas, 1, 0, STYLE(ROLE_HEADER, STYLE_BOLD), "nfbench tune %s", view->tune->name);
     canvas_text(canvas, area.columns - 1 - text_columns(time), 0, STYLE(ROLE_HEADER), time);
     tune_watch_count(view->watch, counts);
-    line_add(&line, "%d trials:", view->tune->count);
+    line_add(&line, "%d trial%s:", view->tune->count, view->tune->count == 1 ? "" : "s");
     for (int s = 0, said = 0; s < TUNE_STATES; s++)
         if (counts[s] > 0)
             line_add(&line, "%s %d %s", said++ ? "," : "", counts[s], tune_state_name((enum tune_state)s));
@@ -198,6 +215,7 @@ static void draw_head(struct canvas *canvas, const struct tune_view *view)
         line_add(&line, "; to go %s", time);
     }
     canvas_text_cut(canvas, 1, 1, area.columns - 2, STYLE(ROLE_TEXT), words);
+    canvas_bar_right(canvas, 1, 2, share_done(view) * (area.columns - 2), STYLE(ROLE_ACCENT));
 }
 
 /* ---- Table ---- */
@@ -206,6 +224,7 @@ static enum role state_role(enum tune_state state)
 {
     switch (state) {
     case TUNE_TRAINING:
+    case TUNE_STARTING:
         return ROLE_GOOD;
     case TUNE_INTERRUPTED:
         return ROLE_WARNING;
@@ -235,13 +254,25 @@ static void draw_titles(struct canvas *canvas, const struct tune_view *view, int
         column += columns[c].columns;
         canvas_text(canvas, column - text_columns(columns[c].title), row, STYLE(ROLE_LABEL), columns[c].title);
     }
+    if (area.columns - column > SESSION_LEAST)
+        canvas_text(canvas, column + 3, row, STYLE(ROLE_LABEL), "session");
+}
+
+/* "step 8: block 2 of 15 left the finite range first ..." */
+static void write_reason(const struct tune_status *status, char text[WORDS])
+{
+    const char *reason = strstr(status->why, ": ");
+    if (status->state == TUNE_DIVERGED && reason)
+        snprintf(text, WORDS, "step %ld%s", status->diverged_step, reason);
+    else
+        snprintf(text, WORDS, "%s", status->why);
 }
 
 static void draw_row(struct canvas *canvas, const struct tune_view *view, int trial, int at, bool best)
 {
     const struct rect area = canvas_area(canvas);
     const struct row row = {&view->tune->trials[trial], tune_watch_status(view->watch, trial)};
-    const bool ill = row.status->state == TUNE_DIVERGED || row.status->state == TUNE_FAILED;
+    const bool ill = tune_state_is_ill(row.status->state);
     const enum role role = ill ? ROLE_BAD : row.status->state == TUNE_DROPPED ? ROLE_DIM : ROLE_TEXT;
     const struct style style = STYLE(role, best ? STYLE_BOLD : 0);
     const bool marked = trial == view->marked;
@@ -259,7 +290,9 @@ static void draw_row(struct canvas *canvas, const struct tune_view *view, int tr
     canvas_text(canvas, column + 2, at, STYLE(state_role(row.status->state)), tune_state_name(row.status->state));
     column += 2 + STATE;
     if (ill) {
-        canvas_text_cut(canvas, column + 1, at, area.columns - column - 2, STYLE(ROLE_BAD), row.status->why);
+        char reason[WORDS];
+        write_reason(row.status, reason);
+        canvas_text_cut(canvas, column + 2, at, area.columns - column - 3, STYLE(ROLE_BAD), reason);
         return;
     }
     for (int c = 0; c < COLUMNS && column + columns[c].columns < area.columns; c++) {
@@ -268,6 +301,8 @@ static void draw_row(struct canvas *canvas, const struct tune_view *view, int tr
         column += columns[c].columns;
         canvas_text(canvas, column - text_columns(text), at, style, text);
     }
+    if (area.columns - column > SESSION_LEAST)
+        canvas_text_cut(canvas, column + 3, at, area.columns - column - 4, STYLE(ROLE_DIM), row.trial->session);
 }
 
 static int table_rows(int rows)
@@ -311,7 +346,7 @@ static void draw_detail(struct canvas *canvas, const struct tune_view *view)
     if (at.row < HEAD_ROWS + 1)
         return;
     tune_trial_reference(view->tune, view->marked, reference, sizeof reference);
-    if (*status->why && (status->state == TUNE_DIVERGED || status->state == TUNE_FAILED)) {
+    if (*status->why && tune_state_is_ill(status->state)) {
         draw_wrapped(canvas, at, STYLE(ROLE_BAD), status->why);
         return;
     }
@@ -399,4 +434,13 @@ bool tune_table_key(struct tune_view *view, int rows, int key)
     default:
         return false;
     }
+}
+
+void tune_table_mouse(struct tune_view *view, int rows, const struct mouse *mouse)
+{
+    if (mouse->act == MOUSE_WHEEL_UP || mouse->act == MOUSE_WHEEL_DOWN)
+        (void)tune_table_key(view, rows, mouse->act == MOUSE_WHEEL_UP ? KEY_CODE_UP : KEY_CODE_DOWN);
+    else if (mouse->act == MOUSE_PRESS && mouse->row >= HEAD_ROWS && mouse->row < HEAD_ROWS + table_rows(rows) &&
+             view->top + mouse->row - HEAD_ROWS < view->tune->count)
+        walk_to(view, view->top + mouse->row - HEAD_ROWS);
 }

@@ -20,5 +20,8 @@ struct tune_view {
 void tune_table_draw(struct canvas *canvas, struct tune_view *view);
 /* Walks and sorts; false when the key means nothing to it. `rows`: of the screen. */
 bool tune_table_key(struct tune_view *view, int rows, int key);
+/* The same of the mouse: the wheel walks, a click marks. */
+struct mouse;
+void tune_table_mouse(struct tune_view *view, int rows, const struct mouse *mouse);
 
 #endif
