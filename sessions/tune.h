@@ -108,6 +108,9 @@ void tune_trial_words(const struct tune *tune, int trial, char *text, size_t siz
 /* The setting's value of a trial by the setting's name; NULL where that is no axis. */
 const char *tune_trial_value(const struct tune *tune, int trial, const char *name);
 
+/* Waits until no other process writes into the tune's folder: a descriptor, to be closed; -1 on error. */
+int tune_hold(const struct tune *tune, struct error *error);
+
 /* ---- Who trains a trial ---- */
 
 /* 1: it is ours, until *descriptor is closed here and in the child that has it, too; 0: another process has it. */

@@ -260,19 +260,18 @@ int tune_open(const struct settings *settings, const char *name, struct tune *tu
 
 /* ---- Making ---- */
 
-/* Held while the plan is written: of many processes that begin the same tune one does it. */
-static int hold_folder(const char *folder, struct error *error)
+int tune_hold(const struct tune *tune, struct error *error)
 {
-    const int descriptor = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    const int descriptor = open(tune->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (descriptor < 0)
-        return file_failed(error, "open", folder);
+        return file_failed(error, "open", tune->folder);
     int locked;
     do
         locked = flock(descriptor, LOCK_EX);
     while (locked != 0 && errno == EINTR);
     if (locked == 0)
         return descriptor;
-    file_failed(error, "lock", folder);
+    file_failed(error, "lock", tune->folder);
     close(descriptor);
     return -1;
 }
@@ -316,7 +315,7 @@ int tune_create(struct tune *tune, bool *existed, struct error *error)
     char path[FILE_PATH_SIZE];
     if (path_format(path, error, "%s/plan.json", tune->folder) || file_make_folders(tune->folder, error))
         return -1;
-    const int held = hold_folder(tune->folder, error);
+    const int held = tune_hold(tune, error); /* of many processes that begin the same tune one writes the plan */
     if (held < 0)
         return -1;
     *existed = has_plan(tune);

@@ -230,8 +230,14 @@ static int write_picture(const struct tune *tune, const struct tune_watch *watch
 static int keep_results(const struct tune *tune, const struct tune_watch *watch, int scale, struct error *error)
 {
     char path[FILE_PATH_SIZE];
-    return path_format(path, error, "%s/results.csv", tune->folder) || tune_results_csv(tune, watch, path, error) ||
-           path_format(path, error, "%s/results.png", tune->folder) || write_picture(tune, watch, scale, path, error);
+    const int held = tune_hold(tune, error); /* others may come to the end at the same time */
+    if (held < 0)
+        return -1;
+    const int result =
+        path_format(path, error, "%s/results.csv", tune->folder) || tune_results_csv(tune, watch, path, error) ||
+        path_format(path, error, "%s/results.png", tune->folder) || write_picture(tune, watch, scale, path, error);
+    close(held);
+    return result ? -1 : 0;
 }
 
 static enum cli_status tell(const struct cli *cli, const struct tune_options *options, const struct tune *tune,

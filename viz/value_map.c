@@ -68,13 +68,14 @@ static void cross_out(struct canvas *canvas, struct rect area)
     canvas_path_end(canvas);
 }
 
-static void outline(struct canvas *canvas, struct rect area, struct style style)
+static void outline(struct canvas *canvas, struct rect area)
 {
+    const struct style style = STYLE(ROLE_TEXT);
     const struct dot_grid dots = canvas_dots(canvas);
-    const double inset = 2;
+    const double inset = 0;
     const double left = area.column * dots.x + inset, right = (area.column + area.columns) * dots.x - inset;
     const double top = area.row * dots.y + inset, bottom = (area.row + area.rows) * dots.y - inset;
-    canvas_path_begin(canvas, style, STROKE_SOLID, 2.5);
+    canvas_path_begin(canvas, style, STROKE_SOLID, 4);
     canvas_path_line(canvas, left, top, right, top);
     canvas_path_line(canvas, right, top, right, bottom);
     canvas_path_line(canvas, right, bottom, left, bottom);
@@ -101,14 +102,11 @@ static void draw_cell(struct canvas *canvas, struct rect area, const struct valu
 {
     const struct dot_grid dots = canvas_dots(canvas);
     const struct style style = cell_style(map, cell, canvas_is_light(canvas));
-    const struct rect filled = {area.column, area.row, area.columns - 1, area.rows};
-    const double middle = (filled.column + filled.columns * 0.5) * dots.x;
+    const double middle = (area.column + area.columns * 0.5) * dots.x;
     const double line = cell->sub ? area.rows * 0.5 - 0.5 : area.rows * 0.5;
-    canvas_fill(canvas, filled, style);
+    canvas_fill(canvas, area, style);
     if (cell->crossed)
-        cross_out(canvas, filled);
-    if (cell->marked)
-        outline(canvas, filled, style);
+        cross_out(canvas, area);
     if (cell->text)
         canvas_label(canvas, middle, (area.row + line) * dots.y, ALIGN_CENTER, style, cell->text);
     if (cell->sub)
@@ -123,29 +121,53 @@ static void draw_heads(struct canvas *canvas, struct rect area, const struct val
     if (map->title)
         canvas_text_cut(canvas, area.column, row++, area.columns, STYLE(ROLE_TITLE), map->title);
     if (map->column_label)
-        canvas_label(canvas, (left + (width * map->columns - 1) * 0.5) * dots.x, (row++ + 0.5) * dots.y, ALIGN_CENTER,
+        canvas_label(canvas, (left + width * map->columns * 0.5) * dots.x, (row++ + 0.5) * dots.y, ALIGN_CENTER,
                      STYLE(ROLE_LABEL), map->column_label);
     for (int x = 0; map->column_names && x < map->columns; x++)
-        canvas_label(canvas, (left + x * width + (width - 1) * 0.5) * dots.x, (row + 0.5) * dots.y, ALIGN_CENTER,
-                     STYLE(ROLE_TEXT), map->column_names[x]);
+        canvas_label(canvas, (left + (x + 0.5) * width) * dots.x, (row + 0.5) * dots.y, ALIGN_CENTER, STYLE(ROLE_TEXT),
+                     map->column_names[x]);
     if (map->row_label)
         canvas_text(canvas, left - 1 - text_columns(map->row_label), area.row + head_rows(map) - 1, STYLE(ROLE_LABEL),
                     map->row_label);
 }
 
+static struct rect cell_area(int left, int top, int width, int index, const struct value_map *map)
+{
+    return (struct rect){left + index % map->columns * width, top + index / map->columns * CELL_ROWS, width, CELL_ROWS};
+}
+
+/* Gaps, in pixels alone: a cell of a terminal has none to spare. */
+static void divide(struct canvas *canvas, int left, int top, int width, const struct value_map *map)
+{
+    const struct dot_grid dots = canvas_dots(canvas);
+    const uint32_t ground = COLOR_EXACT | (canvas_is_light(canvas) ? 0xffffff : 0);
+    const struct style style = {ROLE_TEXT, 0, ground, ground};
+    if (!canvas_has_pixels(canvas))
+        return;
+    canvas_path_begin(canvas, style, STROKE_SOLID, 4);
+    for (int x = 1; x < map->columns; x++)
+        canvas_path_line(canvas, (left + x * width) * dots.x, top * dots.y, (left + x * width) * dots.x,
+                         (top + map->rows * CELL_ROWS) * dots.y);
+    for (int y = 1; y < map->rows; y++)
+        canvas_path_line(canvas, left * dots.x, (top + y * CELL_ROWS) * dots.y, (left + map->columns * width) * dots.x,
+                         (top + y * CELL_ROWS) * dots.y);
+    canvas_path_end(canvas);
+}
+
 void value_map_draw(struct canvas *canvas, struct rect area, const struct value_map *map)
 {
     const struct dot_grid dots = canvas_dots(canvas);
-    const int labels = label_columns(map), width = cell_columns(map), top = area.row + head_rows(map);
+    const int left = area.column + label_columns(map), width = cell_columns(map), top = area.row + head_rows(map);
     draw_heads(canvas, area, map);
-    for (int y = 0; y < map->rows; y++) {
-        if (map->row_names)
-            canvas_label(canvas, (area.column + labels - 1) * dots.x, (top + (y + 0.5) * CELL_ROWS) * dots.y,
-                         ALIGN_RIGHT, STYLE(ROLE_TEXT), map->row_names[y]);
-        for (int x = 0; x < map->columns; x++)
-            draw_cell(canvas, (struct rect){area.column + labels + x * width, top + y * CELL_ROWS, width, CELL_ROWS},
-                      map, &map->cells[y * map->columns + x]);
-    }
+    for (int i = 0; i < map->rows * map->columns; i++)
+        draw_cell(canvas, cell_area(left, top, width, i, map), map, &map->cells[i]);
+    for (int y = 0; map->row_names && y < map->rows; y++)
+        canvas_label(canvas, (left - 1) * dots.x, (top + (y + 0.5) * CELL_ROWS) * dots.y, ALIGN_RIGHT, STYLE(ROLE_TEXT),
+                     map->row_names[y]);
+    divide(canvas, left, top, width, map);
+    for (int i = 0; i < map->rows * map->columns; i++)
+        if (map->cells[i].marked && canvas_has_pixels(canvas))
+            outline(canvas, cell_area(left, top, width, i, map));
 }
 
 void value_scale_draw(struct canvas *canvas, struct rect area, enum colormap map, const char *low, const char *high)

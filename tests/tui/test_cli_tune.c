@@ -382,6 +382,46 @@ static void only_the_first_rank_speaks(void **state)
     json_decref(tune);
 }
 
+/* ---- Beside the report ---- */
+
+/* A plan on other images is made to look like the report's own. */
+static void take_for_the_reports(const char *name)
+{
+    static const char mark[] = "\"as_report\": false";
+    char text[1 << 16];
+    snprintf(text, sizeof text, "%s", read_file(name));
+    char *at = strstr(text, mark);
+    assert_non_null(at);
+    memcpy(at + strlen(mark) - 5, "true ", 5);
+    FILE *file = fopen(process_path(name), "w");
+    assert_non_null(file);
+    fputs(text, file);
+    assert_int_equal(fclose(file), 0);
+}
+
+static void the_reports_own_figures_stand_beside(void **state)
+{
+    (void)state;
+    const struct outcome *outcome = run_expecting(
+        0, "tune " NETWORK "--data synthetic --limit 16 --validation 16 --probe-every 0 --lr 0.01 --batch "
+           "64 --epochs 40 --name report");
+    assert_null(strstr(outcome->out, "seed report")); /* these are not its images */
+    take_for_the_reports("nfbench/report.tune/plan.json");
+    outcome = run_expecting(0, "tune --show report --csv report.csv");
+    assert_non_null(strstr(outcome->out, "Beside the seed report's own search"));
+    assert_non_null(strstr(outcome->out, "85.01 %"));
+    assert_non_null(strstr(outcome->out, "0.351"));
+    assert_non_null(strstr(read_file("report.csv"), ",0.8501,\r\n"));
+    json_t *tune = show("report");
+    const json_t *trial = trial_at(tune, 0);
+    const double ours = json_number_at(trial, "accuracy");
+    char difference[32];
+    assert_float_equal(json_number_at(trial, "report_accuracy"), 0.8501, 1e-9);
+    snprintf(difference, sizeof difference, "  %+.2f  ", 100 * (ours - 0.8501));
+    assert_non_null(strstr(run_expecting(0, "tune --show report")->out, difference));
+    json_decref(tune);
+}
+
 /* ---- Mistakes ---- */
 
 static void what_makes_no_sense_is_refused(void **state)
@@ -438,6 +478,7 @@ int main(void)
         cmocka_unit_test(a_child_ends_with_its_parent),
         cmocka_unit_test(two_processes_share_a_tune),
         cmocka_unit_test(only_the_first_rank_speaks),
+        cmocka_unit_test(the_reports_own_figures_stand_beside),
         cmocka_unit_test(what_makes_no_sense_is_refused),
     };
     return cmocka_run_group_tests_name("nfbench tune", tests, process_setup, process_teardown);
