@@ -140,9 +140,10 @@ static int find_folder(struct compared *session, struct error *error)
     return 0;
 }
 
-static int open_one(const struct settings *settings, const char *name, struct compared *session, struct error *error)
+int compared_open(const struct settings *settings, const char *name, struct compared *session, struct error *error)
 {
     struct training_state state;
+    memset(session, 0, sizeof *session);
     if (session_open(settings, name, SESSION_READ, &session->session, error) || find_folder(session, error))
         return -1;
     session_summarize(session->session, &session->summary);
@@ -169,7 +170,7 @@ int compare_open(const struct settings *settings, char **names, int count, struc
         return error_set(error, "%d sessions: 2 to %d can be compared", count, COMPARE_MOST);
     for (int i = 0; i < count; i++) {
         out->count++;
-        if (open_one(settings, names[i], &out->sessions[i], error))
+        if (compared_open(settings, names[i], &out->sessions[i], error))
             return -1;
         for (int k = 0; k < i; k++)
             if (is_same(&out->sessions[i], &out->sessions[k]))
@@ -178,13 +179,17 @@ int compare_open(const struct settings *settings, char **names, int count, struc
     return 0;
 }
 
+void compared_close(struct compared *session)
+{
+    curves_destroy(session->curves);
+    metrics_free(&session->metrics);
+    session_close(session->session);
+}
+
 void compare_close(struct comparison *comparison)
 {
-    for (int i = 0; i < comparison->count; i++) {
-        curves_destroy(comparison->sessions[i].curves);
-        metrics_free(&comparison->sessions[i].metrics);
-        session_close(comparison->sessions[i].session);
-    }
+    for (int i = 0; i < comparison->count; i++)
+        compared_close(&comparison->sessions[i]);
 }
 
 /* ---- Settings and commands ---- */

@@ -55,6 +55,9 @@ struct comparison {
 /* Reads the sessions by their names or paths, each once. Free it with compare_close, on failure too. */
 int compare_open(const struct settings *settings, char **names, int count, struct comparison *out, struct error *error);
 void compare_close(struct comparison *comparison);
+/* One of them alone; closed by compared_close, on failure too. */
+int compared_open(const struct settings *settings, const char *name, struct compared *out, struct error *error);
+void compared_close(struct compared *session);
 
 /* The index-th setting in which they differ, as they began or as they are now; NULL behind the last. */
 const struct setting *compare_difference(const struct comparison *comparison, int index);

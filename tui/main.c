@@ -126,6 +126,22 @@ static const struct cli_command commands[] = {
      .min_operands = 1,
      .max_operands = 1,
      .main = cli_export},
+    {.name = "report",
+     .operands = "SESSION",
+     .summary = "writes all there is to tell of a session as one page of HTML, and as Markdown",
+     .about = "What came of it, its curves and epochs, the signal in its blocks, what went wrong, commands, settings, "
+              "network, machine and checkpoints; and, where the images are there, what the network says of the test "
+              "images. The page needs nothing beside itself: it can be mailed, printed and read on a phone. Into the "
+              "session's folder report/, as report.html, report.md and report-figures/, unless --output says where. "
+              "The session is only read, and may be training, damaged or empty.",
+     .settings = "data device precision threads sessions-dir json",
+     .options = {{"output", "DIR|FILE", "into this folder, or FILE.html or FILE.md alone"},
+                 {"html", NULL, "the page alone"},
+                 {"markdown", NULL, "Markdown alone, with its pictures"},
+                 {"log-only", NULL, "without what the network says of the images: in a moment"}},
+     .min_operands = 1,
+     .max_operands = 1,
+     .main = cli_report},
     {.name = "import",
      .operands = "FILE.safetensors",
      .summary = "makes a session of weights under the names of PyTorch's reference network",
