@@ -143,6 +143,14 @@ static json_t *figures_json(const struct report *report, const struct target *ta
     return list;
 }
 
+/* null: it was never measured. */
+static json_t *best_json(const struct compare_value *best, json_t *(*number)(double))
+{
+    if (!(best->value >= 0))
+        return json_null();
+    return json_pack("{s:o, s:I}", "value", number(best->value), "step", (json_int_t)best->step);
+}
+
 /* Last and best of each figure, by the keys that other commands have. */
 static int add_results(json_t *object, const struct compared *session)
 {
@@ -150,15 +158,14 @@ static int add_results(json_t *object, const struct compared *session)
     int failed = best == NULL;
     for (int i = 0; i < COMPARE_FIGURES && !failed; i++) {
         const enum compare_figure figure = (enum compare_figure)i;
-        const bool accuracy = compare_figure_is_accuracy(figure);
-        json_t *(*number)(double) = accuracy ? cli_json_fraction : cli_json_loss;
-        const char *key = compare_figure_key(figure);
-        failed = json_object_set_new(object, key, number(session->last[i].value)) ||
-                 json_object_set_new(best, key,
-                                     json_pack("{s:o, s:I}", "value", number(session->best[i].value), "step",
-                                               (json_int_t)session->best[i].step));
+        json_t *(*number)(double) = compare_figure_is_accuracy(figure) ? cli_json_fraction : cli_json_loss;
+        failed = json_object_set_new(object, compare_figure_key(figure), number(session->last[i].value)) ||
+                 json_object_set_new(best, compare_figure_key(figure), best_json(&session->best[i], number));
     }
-    return failed ? (json_decref(best), -1) : json_object_set_new(object, "best", best);
+    if (!failed)
+        return json_object_set_new(object, "best", best);
+    json_decref(best);
+    return -1;
 }
 
 static json_t *measured_json(const struct report *report)

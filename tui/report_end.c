@@ -48,7 +48,7 @@ static void add_classes(const struct measure *measure, struct page *page)
     const int classes = measure->settings.model.classes;
     double above = -1;
     int after = -1;
-    page_subtitle(page, "The classes that it knows least");
+    page_subtitle(page, classes > MOST_CLASSES ? "The classes that it knows least" : "Its classes, the worst first");
     page_table(page, "lrrl");
     page_cell(page, "class");
     page_cell(page, "accuracy");

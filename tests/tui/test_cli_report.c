@@ -115,7 +115,7 @@ static int setup(void **state)
 {
     if (process_setup(state) != 0)
         return -1;
-    run_expecting(0, "train " TINY "--steps 4 --checkpoint-every 2 --seed 7 --session plain");
+    run_expecting(0, "train " TINY "--steps 4 --checkpoint-every 2 --probe-every 0 --seed 7 --session plain");
     return 0;
 }
 
