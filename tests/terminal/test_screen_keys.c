@@ -40,7 +40,6 @@ struct row {
 };
 
 static const struct row command_rows[] = {{"space", NULL, "  training ", " ", "  paused "},
-                                          {"s", NULL, ">paused at step ", NULL, NULL},
                                           {"+", NULL, ">lr 0.02 -> 0.025", "-", ">lr 0.025 -> 0.02"},
                                           {"-", NULL, ">lr 0.02 -> 0.016", "+", ">lr 0.016 -> 0.02"},
                                           {">", NULL, ">lr 0.02 -> 0.025", "<", ">lr 0.025 -> 0.02"},
@@ -297,6 +296,38 @@ static void press_redraw(enum view view, const struct command_key *key)
     pty_settle();
 }
 
+/* The step in the header. */
+static long step_shown(void)
+{
+    const char *at = strstr(pty_row(3), "step ");
+    long step = 0;
+
+    assert_non_null(at);
+    for (at += strcspn(at, "0123456789"); strchr("0123456789,", *at); at++)
+        if (*at != ',')
+            step = 10 * step + *at - '0';
+    return step;
+}
+
+/* Waits for the pause behind so many steps more: that the run is paused has stood there before. */
+static void wait_for_steps(const char *where, const char *key, long before, long count)
+{
+    char words[48];
+
+    snprintf(words, sizeof words, ">paused at step %ld", before + count);
+    wait_to_see(where, key, words);
+    pty_settle();
+}
+
+static void press_step(enum view view, const struct command_key *key)
+{
+    open_view(view, view_focus(view, 0));
+    pty_settle();
+    const long before = step_shown();
+    pty_keys((const char[]){(char)key->key, 0});
+    wait_for_steps(view_name(view), key->name, before, 1);
+}
+
 static bool panel_takes_first(enum view view, int key)
 {
     const struct panel_ops *panel;
@@ -321,6 +352,8 @@ static void press_command_keys(enum view view)
                 press_view_key(view, key);
             else if (entry->action == ACTION_REDRAW)
                 press_redraw(view, key);
+            else if (entry->action == ACTION_STEP)
+                press_step(view, key);
             else
                 press(view, view_focus(view, 0), find_row(command_rows, view_name(view), key->name));
         }
@@ -407,9 +440,9 @@ static void every_key_in_every_view(void **state)
     pty_keys("1 ");
     pty_wait("  paused ");
     pty_settle();
+    const long before = step_shown();
     pty_command("step 100"); /* charts to walk about in */
-    wait_to_see("overview", "step 100", ">paused at step ");
-    pty_settle();
+    wait_for_steps("overview", "step 100", before, 100);
     for (int i = 0; i < SETUP_NOTES; i++) { /* more than the log has room for */
         snprintf(note, sizeof note, "note %d", i);
         pty_command(note);
