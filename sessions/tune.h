@@ -45,7 +45,8 @@ struct tune_trial {
     char session[SESSION_NAME_SIZE];
     char values[TUNE_AXES][TUNE_VALUE_SIZE]; /* of each axis */
     char preset[32];
-    int epochs, classes;
+    int epochs; /* the last one may be cut short by --steps */
+    int classes;
     double learning_rate;
     int batch;
     bool held_out;  /* accuracy is that of the images held out, else of the test set */

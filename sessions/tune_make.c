@@ -172,8 +172,10 @@ static int describe(const struct tune_request *request, const struct settings *s
     trial->as_report = is_as_report(request, settings);
     trial->steps_per_epoch = (parts.train + train->batch - 1) / train->batch;
     trial->steps = trial->steps_per_epoch * train->epochs;
-    if (train->steps > 0 && train->steps < trial->steps)
+    if (train->steps > 0 && train->steps < trial->steps) {
         trial->steps = train->steps;
+        trial->epochs = (int)((trial->steps + trial->steps_per_epoch - 1) / trial->steps_per_epoch);
+    }
     return 0;
 }
 
@@ -199,10 +201,10 @@ static int check_rungs(const struct tune *tune, struct error *error)
 {
     for (int i = 0; i < tune->count; i++) {
         const struct tune_trial *trial = &tune->trials[i];
+        if (tune->settings[i].train.steps > 0)
+            return error_set(error, "--halving goes by epochs: leave --steps out");
         if (trial->epochs != tune->trials[0].epochs)
             return error_set(error, "--halving compares trials after as many epochs: --epochs can be no axis");
-        if (trial->steps != trial->steps_per_epoch * trial->epochs)
-            return error_set(error, "--halving goes by epochs: leave --steps out");
     }
     return 0;
 }

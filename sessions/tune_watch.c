@@ -71,11 +71,12 @@ static void take_epoch(const struct tune_trial *trial, const struct epoch_record
         status->best = accuracy;
         status->best_epoch = epoch->epoch;
     }
-    if (epoch->step != (long)epoch->epoch * trial->steps_per_epoch && epoch->step < trial->steps)
+    if (!epoch->epoch_end && epoch->step < trial->steps)
         return; /* asked for by a person in the middle of an epoch */
-    status->epoch = epoch->epoch;
-    if (epoch->epoch >= 1 && epoch->epoch <= trial->epochs)
-        status->points[epoch->epoch - 1] = (struct tune_point){accuracy, epoch->train_loss};
+    const int done = epoch->epoch_end ? epoch->epoch : trial->epochs;
+    status->epoch = done < trial->epochs ? done : trial->epochs;
+    status->points[status->epoch > 0 ? status->epoch - 1 : 0] = (struct tune_point){accuracy, epoch->train_loss};
+    status->exploded = health_loss_is_absurd(trial->classes, loss);
 }
 
 static void take_records(const struct tune_trial *trial, const struct metrics *metrics, struct watched *watched)
@@ -144,12 +145,18 @@ static int read_trial(struct tune_watch *watch, int index, struct error *error)
     if (note.given_up) {
         status->state = TUNE_FAILED;
         snprintf(status->why, sizeof status->why, "%s", note.why);
-    } else if (strcmp(watched->end_state, "finished") == 0) {
-        status->state = TUNE_FINISHED;
-        status->epoch = trial->epochs;
-    } else if (strcmp(watched->end_state, "diverged") == 0) {
+    } else if (strcmp(watched->end_state, "finished") == 0 && status->exploded) {
         status->state = TUNE_DIVERGED;
-        status->diverged_step = status->step + 1;
+        snprintf(status->why, sizeof status->why,
+                 "exploded: it came to its end, but its loss, %.3g, is over 10 times chance level",
+                 (double)status->loss);
+    } else if (strcmp(watched->end_state, "finished") == 0)
+        status->state = TUNE_FINISHED;
+    else if (strcmp(watched->end_state, "diverged") == 0) {
+        status->state = TUNE_DIVERGED;
+        if (sscanf(status->why, "diverged at step %ld", &status->diverged_step) != 1)
+            status->diverged_step = status->step;
+        status->step = status->diverged_step > 0 ? status->diverged_step - 1 : 0;
     }
     return 0;
 }

@@ -11,9 +11,9 @@ enum tune_state {
     TUNE_TRAINING,    /* some process trains it */
     TUNE_INTERRUPTED, /* begun, and nobody trains it now */
     TUNE_FINISHED,
-    TUNE_DIVERGED,
-    TUNE_DROPPED, /* by the halving */
-    TUNE_FAILED,  /* given up: it crashed or failed twice */
+    TUNE_DIVERGED, /* or exploded */
+    TUNE_DROPPED,  /* by the halving */
+    TUNE_FAILED,   /* given up: it crashed or failed twice */
     TUNE_STATES
 };
 const char *tune_state_name(enum tune_state state);
@@ -35,7 +35,8 @@ struct tune_status {
     bool stopped;                   /* its last run was, before its end */
     char why[METRICS_MESSAGE_SIZE]; /* the diagnosis of one that diverged, or why it failed; else empty */
     long step;                      /* newest recorded */
-    long diverged_step;             /* the one that could not be done */
+    long diverged_step;             /* the one that could not be done; 0: all could, but: */
+    bool exploded;                  /* its newest measured loss is absurd (health.h) */
     int epoch;                      /* completed and measured */
     float loss;                     /* of the newest step; NAN: none */
     float accuracy, best;           /* newest and highest so far; -1 */

@@ -70,13 +70,14 @@ static void fill_cell(const struct shown_tune *look, int trial, struct value_cel
     *cell = (struct value_cell){.value = percent_of(status), .text = text, .marked = trial == look->best};
     cell->crossed = tune_state_is_ill(status->state);
     if (status->state == TUNE_DIVERGED)
-        snprintf(text, TEXT, "diverged");
+        snprintf(text, TEXT, status->diverged_step > 0 ? "diverged" : "exploded");
     else if (status->best >= 0)
         snprintf(text, TEXT, "%.2f", cell->value);
     else
         snprintf(text, TEXT, "%s", tune_state_name(status->state));
     if (status->state == TUNE_DIVERGED)
-        snprintf(sub, TEXT, "at step %ld", status->diverged_step);
+        snprintf(sub, TEXT, status->diverged_step > 0 ? "at step %ld" : "by step %ld",
+                 status->diverged_step > 0 ? status->diverged_step : status->step);
     else if (status->state == TUNE_DROPPED)
         snprintf(sub, TEXT, "dropped at %d", status->epoch);
     else if (status->best >= 0)

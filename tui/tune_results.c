@@ -74,7 +74,9 @@ static void trial_row(const struct tune *tune, const struct tune_watch *watch, i
     accuracy_cell(table, (double)status->test_accuracy);
     words_duration(status->seconds, time, sizeof time);
     table_cell(table, "%s", status->step > 0 ? time : "-");
-    if (status->state == TUNE_DIVERGED)
+    if (status->state == TUNE_DIVERGED && status->diverged_step == 0)
+        table_cell(table, "exploded");
+    else if (status->state == TUNE_DIVERGED)
         table_cell(table, "diverged at step %ld", status->diverged_step);
     else if (status->state == TUNE_DROPPED)
         table_cell(table, "dropped after epoch %d", status->epoch);

@@ -262,7 +262,7 @@ static void draw_titles(struct canvas *canvas, const struct tune_view *view, int
 static void write_reason(const struct tune_status *status, char text[WORDS])
 {
     const char *reason = strstr(status->why, ": ");
-    if (status->state == TUNE_DIVERGED && reason)
+    if (status->state == TUNE_DIVERGED && status->diverged_step > 0 && reason)
         snprintf(text, WORDS, "step %ld%s", status->diverged_step, reason);
     else
         snprintf(text, WORDS, "%s", status->why);

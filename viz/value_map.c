@@ -35,7 +35,7 @@ static int cell_columns(const struct value_map *map)
 
 static int head_rows(const struct value_map *map)
 {
-    return (map->title != NULL) + (map->column_label != NULL) + (map->column_names != NULL);
+    return (map->title != NULL) + (map->column_label != NULL) + (map->column_names || map->row_label);
 }
 
 void value_map_size(const struct value_map *map, int *columns, int *rows)
