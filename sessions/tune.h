@@ -106,8 +106,6 @@ void tune_reference(const struct tune *tune, char *text, size_t size);
 void tune_trial_reference(const struct tune *tune, int trial, char *text, size_t size);
 /* "lr 0.1, batch 64" */
 void tune_trial_words(const struct tune *tune, int trial, char *text, size_t size);
-/* The setting's value of a trial by the setting's name; NULL where that is no axis. */
-const char *tune_trial_value(const struct tune *tune, int trial, const char *name);
 
 /* Waits until no other process writes into the tune's folder: a descriptor, to be closed; -1 on error. */
 int tune_hold(const struct tune *tune, struct error *error);

@@ -1,4 +1,5 @@
 /* A tune's plan on the disk; see tune.h. */
+#include "base/line.h"
 #include "sessions/fields.h"
 #include "sessions/session_paths.h"
 #include "sessions/tune_internal.h"
@@ -50,19 +51,9 @@ void tune_trial_reference(const struct tune *tune, int trial, char *text, size_t
 
 void tune_trial_words(const struct tune *tune, int trial, char *text, size_t size)
 {
-    size_t used = 0;
-    text[0] = '\0';
-    for (int a = 0; a < tune->axis_count && used < size; a++)
-        used += (size_t)snprintf(text + used, size - used, "%s%s %s", a ? ", " : "", tune->axes[a].row->name,
-                                 tune->trials[trial].values[a]);
-}
-
-const char *tune_trial_value(const struct tune *tune, int trial, const char *name)
-{
+    struct line line = line_begin(text, size);
     for (int a = 0; a < tune->axis_count; a++)
-        if (strcmp(tune->axes[a].row->name, name) == 0)
-            return tune->trials[trial].values[a];
-    return NULL;
+        line_add(&line, "%s%s %s", a ? ", " : "", tune->axes[a].row->name, tune->trials[trial].values[a]);
 }
 
 /* ---- Writing ---- */

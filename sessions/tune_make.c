@@ -1,4 +1,5 @@
 /* The plan of a tune in memory: its trials, their settings and names; see tune.h. */
+#include "base/line.h"
 #include "engine/evaluate.h"
 #include "kernels/philox.h"
 #include "sessions/number.h"
@@ -126,12 +127,17 @@ static bool is_plain(const char *value)
 static void name_session(const struct tune *tune, int index)
 {
     struct tune_trial *trial = &tune->trials[index];
-    size_t used = (size_t)snprintf(trial->session, sizeof trial->session, "%s", tune->name);
-    for (int a = 0; a < tune->axis_count && used < sizeof trial->session; a++)
-        used += is_plain(trial->values[a]) ? (size_t)snprintf(trial->session + used, sizeof trial->session - used,
-                                                              "-%s%s", tune->axes[a].row->name, trial->values[a])
-                                           : sizeof trial->session;
-    if (used >= sizeof trial->session)
+    char name[TUNE_AXES * (TUNE_VALUE_SIZE + 32) + TUNE_NAME_SIZE];
+    struct line line = line_begin(name, sizeof name);
+    bool plain = true;
+    line_add(&line, "%s", tune->name);
+    for (int a = 0; a < tune->axis_count; a++) {
+        plain = plain && is_plain(trial->values[a]);
+        line_add(&line, "-%s%s", tune->axes[a].row->name, trial->values[a]);
+    }
+    if (plain && strlen(name) < sizeof trial->session)
+        strcpy(trial->session, name);
+    else
         snprintf(trial->session, sizeof trial->session, "%s-%d", tune->name, index + 1);
 }
 

@@ -1,6 +1,7 @@
 /* See figure_tune.h. */
 #include "tui/figure_tune.h"
 
+#include "base/line.h"
 #include "tui/tune_results.h"
 #include "viz/theme.h"
 #include "viz/value_map.h"
@@ -88,12 +89,9 @@ static void fill_cell(const struct shown_tune *look, int trial, struct value_cel
 /* The axes beyond the second, whose values this map is of: the last turns fastest, as in the trials. */
 static void title_map(const struct tune *tune, int number, char title[TITLE])
 {
-    size_t used = 0;
-    title[0] = '\0';
-    const int trial = number; /* the first of the map: rows and columns at their first values */
-    for (int a = 2; a < tune->axis_count && used < TITLE; a++)
-        used += (size_t)snprintf(title + used, TITLE - used, "%s%s %s", a > 2 ? ", " : "", tune->axes[a].row->name,
-                                 tune->trials[trial].values[a]);
+    struct line line = line_begin(title, TITLE);
+    for (int a = 2; a < tune->axis_count; a++) /* the number is that of its first trial, too */
+        line_add(&line, "%s%s %s", a > 2 ? ", " : "", tune->axes[a].row->name, tune->trials[number].values[a]);
 }
 
 static void free_map(struct map_data *data)

@@ -17,13 +17,14 @@ enum { CELL = 32 };
 
 int tune_marks(const struct tune *tune, int marks[TUNE_MARKS])
 {
-    int epochs = 0, count = 0;
+    int epochs = 0, count = 0, last = 0;
     for (int i = 0; i < tune->count; i++)
         epochs = tune->trials[i].epochs > epochs ? tune->trials[i].epochs : epochs;
     for (int q = 1; q <= TUNE_MARKS; q++) {
         const int mark = epochs * q / TUNE_MARKS;
-        if (mark >= 1 && (count == 0 || marks[count - 1] != mark))
+        if (mark != last)
             marks[count++] = mark;
+        last = mark;
     }
     return count;
 }
