@@ -11,7 +11,7 @@
 
 /* ---- Cells ---- */
 
-static void add_text(const char *cell, struct text *text)
+void csv_add_text(const char *cell, struct text *text)
 {
     if (!strpbrk(cell, ",\"\r\n")) {
         text_add(text, "%s", cell);
@@ -45,10 +45,10 @@ static void add_cell(const struct field *field, const void *row, bool measured, 
     const void *at = (const char *)row + field->offset;
     switch (field->type) {
     case FIELD_TEXT:
-        add_text(at, text);
+        csv_add_text(at, text);
         break;
     case FIELD_WORD:
-        add_text(field->words[*(const int *)at], text);
+        csv_add_text(field->words[*(const int *)at], text);
         break;
     case FIELD_FLOAT:
     case FIELD_DOUBLE:

@@ -4,6 +4,7 @@
 #ifndef NFBENCH_SESSIONS_CSV_H
 #define NFBENCH_SESSIONS_CSV_H
 
+#include "sessions/fields.h"
 #include "sessions/file.h"
 #include "sessions/metrics.h"
 
@@ -13,5 +14,8 @@ const char *csv_table(int index);
 /* Writes FOLDER/NAME.csv of the index-th; the folder is made. */
 int csv_write(int index, const struct metrics *metrics, const char *folder, char path[FILE_PATH_SIZE],
               struct error *error);
+
+/* Adds one cell of such a table, with quotes where it needs them. */
+void csv_add_text(const char *cell, struct text *text);
 
 #endif

@@ -168,11 +168,25 @@ void session_set_platform(struct session *session, const struct platform *platfo
 /* Records the start of a new session. */
 int session_begin(struct session *session, struct error *error);
 
-/* Writes input.json, where it is not there as it should be, for programs that load the network elsewhere
- * (docs/load_session.py): {"data": "CIFAR-10", "normalize": "dataset" or "image", "classes": [names]} and, with
- * "dataset", "mean" and "deviation" of the channels, of pixels in 0..1. */
+/* Writes input.json, where it is not there as it should be, for `nfbench predict` and for programs that load the
+ * network elsewhere (docs/load_session.py): {"data": "CIFAR-10", "normalize": "dataset" or "image", "classes": [names]}
+ * and, with "dataset", "mean" and "deviation" of the channels, of pixels in 0..1. */
 int session_write_input(const struct session *session, const struct dataset *dataset,
                         const struct channel_statistics *statistics, struct error *error);
+
+/* What stands in it. */
+struct session_input {
+    char data[32];                        /* dataset_name: "CIFAR-10" */
+    struct channel_statistics statistics; /* with NORMALIZE_DATASET */
+    int class_count;
+    char classes[MODEL_MAX_CLASSES][32];
+};
+/* -1, with errno as file_read leaves it: ENOENT where there is none, as in sessions of older versions and imported ones
+ * whose data were not there; EBADMSG where it is damaged or does not fit the settings. */
+int session_read_input(const struct session *session, struct session_input *out, struct error *error);
+/* The same of a data set that is open. */
+void session_input_of(const struct dataset *dataset, const struct channel_statistics *statistics,
+                      struct session_input *out);
 
 /* Records how the run ended, for the list; call it after trainer_join. `message` may be empty. */
 int session_end(struct session *session, enum trainer_state state, long step, const char *message, struct error *error);

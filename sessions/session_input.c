@@ -1,11 +1,14 @@
-/* What a session's network reads, in a file of its own (input.json): for programs that load the network elsewhere; see
- * session_write_input in session.h. */
+/* What a session's network reads, in a file of its own (input.json): for whoever uses the network without its data set,
+ * `nfbench predict` and programs elsewhere; see session_write_input in session.h. */
 #include "sessions/session_internal.h"
 
 #include "sessions/crc32c.h"
 #include "sessions/fields.h"
+#include "sessions/metrics_record.h"
 #include "sessions/number.h"
 
+#include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -64,4 +67,86 @@ int session_write_input(const struct session *session, const struct dataset *dat
         result = file_replace(path, text.data, text.length, error);
     free(text.data);
     return result;
+}
+
+/* ---- Reading ---- */
+
+json_t *session_input_json(const char *path, struct error *error)
+{
+    char *data = NULL;
+    size_t size = 0;
+    json_error_t why;
+    if (file_read(path, &data, &size, error))
+        return NULL;
+    json_t *json = json_read(data, size, &why);
+    if (!json && errno == ENOMEM)
+        error_set(error, "cannot read %s: out of memory", path);
+    else if (!json || size == 0 || data[size - 1] != '\n' || !record_checksum_fits(data, size - 1))
+        file_damaged(error, "%s is damaged", path);
+    else {
+        free(data);
+        return json;
+    }
+    const int reason = errno;
+    free(data);
+    json_decref(json);
+    errno = reason;
+    return NULL;
+}
+
+static bool read_channels(const json_t *list, float values[3])
+{
+    for (size_t c = 0; c < 3; c++) {
+        const json_t *value = json_array_get(list, c);
+        if (!json_is_number(value))
+            return false;
+        values[c] = (float)json_number_value(value);
+    }
+    return json_array_size(list) == 3;
+}
+
+static bool read_names(const json_t *list, struct session_input *out)
+{
+    out->class_count = (int)json_array_size(list);
+    if (out->class_count > MODEL_MAX_CLASSES)
+        return false;
+    for (int c = 0; c < out->class_count; c++) {
+        const char *name = json_string_value(json_array_get(list, (size_t)c));
+        if (!name || strlen(name) >= sizeof *out->classes)
+            return false;
+        strcpy(out->classes[c], name);
+    }
+    return true;
+}
+
+int session_read_input(const struct session *session, struct session_input *out, struct error *error)
+{
+    const struct settings *settings = &session->settings;
+    const char *path = session->paths.input;
+    memset(out, 0, sizeof *out);
+    json_t *json = session_input_json(path, error);
+    if (!json)
+        return -1;
+    const char *data = json_string_value(json_object_get(json, "data"));
+    const bool by_set = settings->train.normalize == NORMALIZE_DATASET;
+    const bool good = data && strlen(data) < sizeof out->data && read_names(json_object_get(json, "classes"), out) &&
+                      (!by_set || (read_channels(json_object_get(json, "mean"), out->statistics.mean) &&
+                                   read_channels(json_object_get(json, "deviation"), out->statistics.deviation)));
+    if (good)
+        strcpy(out->data, data);
+    json_decref(json);
+    return good && out->class_count == settings->model.classes
+               ? 0
+               : file_damaged(error, "%s does not fit the session's settings", path);
+}
+
+void session_input_of(const struct dataset *dataset, const struct channel_statistics *statistics,
+                      struct session_input *out)
+{
+    memset(out, 0, sizeof *out);
+    out->statistics = *statistics;
+    out->class_count = dataset_classes(dataset);
+    snprintf(out->data, sizeof out->data, "%s", dataset_name(dataset));
+    for (int c = 0; c < out->class_count; c++)
+        snprintf(out->classes[c], sizeof *out->classes, "%s", dataset_class_name(dataset, c));
 }

@@ -7,6 +7,7 @@
 #include "sessions/checkpoint.h"
 #include "sessions/session_paths.h"
 
+#include <jansson.h>
 #include <stdatomic.h>
 
 /* The run goes back, or to a checkpoint with a name: until the next checkpoint is saved this stands in a file, too, so
@@ -84,6 +85,10 @@ int session_load_name(const struct session *session, const char *name, struct ne
                       struct checkpoint_info *info, struct error *error);
 /* Keeps the step's checkpoint and the logs under a name. */
 int session_keep_name(struct session *session, const char *name, long step, struct error *error);
+
+/* session_input.c. What input.json holds, its checksum being right; NULL with errno as of session_read_input, or
+ * ENOMEM. */
+json_t *session_input_json(const char *path, struct error *error);
 
 /* session_board.c. What was recorded, for TensorBoard. */
 void session_board_step(struct session *session, const struct step_record *record);

@@ -151,24 +151,16 @@ static void check_rights(struct verify *verify)
     }
 }
 
-/* For other programs; nfbench itself does not read it. */
 static void check_input(struct verify *verify)
 {
-    char *data = NULL;
-    size_t size = 0;
-    json_error_t why;
     struct error error = {""};
-    if (file_read(verify->paths.input, &data, &size, NULL))
-        return;
-    json_t *json = json_read(data, size, &why);
-    const bool out_of_memory = !json && errno == ENOMEM;
-    const bool whole = json && size > 0 && data[size - 1] == '\n' && record_checksum_fits(data, size - 1);
-    verify->out_of_memory |= out_of_memory;
-    free(data);
-    if (!whole && !out_of_memory) {
+    json_t *json = session_input_json(verify->paths.input, &error);
+    verify->out_of_memory |= !json && errno == ENOMEM;
+    if (!json && errno == EBADMSG) {
         struct verify_finding *finding = verify_add(verify, VERIFY_WRONG, "input.json", "it is not as it was written");
         snprintf(finding->means, sizeof finding->means,
-                 "programs that load the network elsewhere would read wrong images; the next resume writes it anew");
+                 "`predict`, and programs that load the network elsewhere, would read wrong images; the next resume "
+                 "writes it anew");
         snprintf(finding->mend, sizeof finding->mend, "moves it aside, to input.json.damaged");
         verify_mended(verify, finding, verify->repair ? verify_move_aside(verify->paths.input, &error) : 0, &error);
     }
