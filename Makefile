@@ -93,7 +93,7 @@ LIBRARIES_TESTS_terminal := -lvterm -lutil
 LIBRARIES_TESTS_faults := $(LIBRARIES_TESTS_terminal)
 # ... and with these of another folder.
 MORE_TEST_HELPERS_faults := tests/tui/process.c tests/terminal/pty.c
-MORE_TEST_HELPERS_tui := tests/engine/tiny_run.c tests/fetch/server.c tests/fetch/packing.c
+MORE_TEST_HELPERS_tui := tests/engine/tiny_run.c tests/fetch/server.c tests/fetch/packing.c tests/viz/png_kinds.c
 
 # Text cut to its field is meant; gcc's warning about it comes and goes with the level of optimisation.
 WARNINGS := -Wall -Wextra $(WERROR) -Wno-format-truncation

@@ -134,6 +134,7 @@ enum cli_status cli_resume(struct cli *cli); /* cli_train.c */
 enum cli_status cli_fork(struct cli *cli);   /* cli_fork.c */
 enum cli_status cli_replay(struct cli *cli); /* cli_replay.c */
 enum cli_status cli_test(struct cli *cli);   /* cli_test.c */
+enum cli_status cli_predict(struct cli *cli); /* cli_predict.c */
 enum cli_status cli_export(struct cli *cli); /* cli_export.c */
 enum cli_status cli_report(struct cli *cli); /* cli_report.c */
 enum cli_status cli_import(struct cli *cli); /* cli_import.c */

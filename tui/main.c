@@ -4,6 +4,7 @@
 #include "tui/cli_table.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <locale.h>
 #include <signal.h>
 #include <stdio.h>
@@ -103,6 +104,21 @@ static const struct cli_command commands[] = {
      .min_operands = 1,
      .max_operands = 1,
      .main = cli_test},
+    {.name = "predict",
+     .operands = "SESSION FILE...",
+     .summary = "says what a session's network takes images for: PNG or CIFAR files, folders of them",
+     .about = "FILE is a PNG of any size (the square in its middle is made 32 x 32), a file of CIFAR records, a folder "
+              "of these, or - for either on standard input. The data set is not needed. A file that cannot be read is "
+              "told, and the others go on; the exit code is 1 then.",
+     .settings = "data device precision threads sessions-dir json",
+     .options = {{"csv", "FILE|-", "every class's probability as a table, in place of the rows on the screen"},
+                 {"npy", "FILE", "the same for NumPy: float32, images x classes"},
+                 {"tta", "none|flip", "test-time averaging: flip takes each image and its mirror image (none)"},
+                 {"checkpoint", "last|best|good|STEP|NAME", "which checkpoint (last)"},
+                 {"batch", "N", "images at a time (the session's batch)"}},
+     .min_operands = 2,
+     .max_operands = INT_MAX,
+     .main = cli_predict},
     {.name = "export",
      .operands = "SESSION",
      .summary = "writes a session's pictures as PNG files, or its records and weights for other programs",

@@ -5,6 +5,7 @@
 
 #include <ctype.h>
 #include <math.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -85,6 +86,27 @@ void words_cut(char *text, size_t size, int columns)
         keep = at;
     }
     memcpy(text + (keep - text), "\u2026", sizeof("\u2026"));
+}
+
+static bool steers_terminal(uint32_t code)
+{
+    return code < ' ' || (code >= 0x7F && code < 0xA0) || (code >= 0x202A && code <= 0x202E) ||
+           (code >= 0x2066 && code <= 0x2069) || code == 0xFFFD;
+}
+
+void words_printable(const char *from, char *text, size_t size)
+{
+    size_t used = 0;
+    for (const char *at = from; *from; from = at) {
+        const uint32_t code = text_next(&at);
+        const bool kept = !steers_terminal(code);
+        const size_t length = kept ? (size_t)(at - from) : 1;
+        if (used + length >= size)
+            break;
+        memcpy(text + used, kept ? from : "?", length);
+        used += length;
+    }
+    text[used] = 0;
 }
 
 void words_rate(double rate, char *text, size_t size)

@@ -14,6 +14,10 @@ void words_percent(double part, char *text, size_t size); /* 0.7123 -> "71.23 %"
 void words_cut(char *text, size_t size, int columns);
 void words_rate(double rate, char *text, size_t size); /* a learning rate in four digits: "0.01234", "1.2e-06" */
 
+/* A text from elsewhere, such as a file's name, as a terminal may be told it: bytes that are no UTF-8, and what would
+ * steer the terminal, are '?'. */
+void words_printable(const char *from, char *text, size_t size);
+
 /* The next line of a text that is wrapped at blanks to `columns`: its length in bytes; *next is where to go on, at the
  * text's end "". A word that is too long is cut. */
 size_t words_wrap(const char *text, int columns, const char **next);

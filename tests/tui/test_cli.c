@@ -11,7 +11,8 @@
 
 #include <cmocka.h>
 
-static const char *const commands[] = {"train", "resume", "test", "import", "tune", "bench", "sessions", "doctor"};
+static const char *const commands[] = {"train", "resume", "test",     "predict", "import",
+                                       "tune",  "bench",  "sessions", "doctor"};
 enum { COMMANDS = sizeof commands / sizeof *commands };
 
 /* Exit code 2, nothing on standard output, one line on standard error that holds the text. */
