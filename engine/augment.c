@@ -145,7 +145,7 @@ void normalize_by(enum normalize_kind kind, const struct channel_statistics *sta
         return;
     }
     image_sums(image, &sum, &squares);
-    normalize_by_sums(sum, squares, &mean[0], &scale[0]);
+    normalize_by_sums(sum, squares, 1, &mean[0], &scale[0]);
     mean[2] = mean[1] = mean[0];
     scale[2] = scale[1] = scale[0];
 }

@@ -13,6 +13,7 @@ struct network_graph {
     enum weight_source weights;
     int n;
     float label_smoothing;
+    bool mixed;
     struct image_source source; /* all zero without one; always filled over zeros, so that bytes compare */
     struct graph *graph;        /* NULL: the pass ran once as it is, which loaded all that it needs */
 };
@@ -66,6 +67,7 @@ struct pass {
     struct plan *plan;
     enum weight_source source;
     bool training;
+    bool mixed;              /* the images are mixed with partners, whose labels count too */
     bool add;                /* backward: add to the weight gradients (a later chunk of the same step) */
     uint64_t first;          /* number of the chunk's first image in the batch */
     bool unit_gain;          /* of a probing plan: skip gains count as 1 */
@@ -112,11 +114,11 @@ int plan_backward(const struct pass *pass);
 
 /* ---- Pieces of a step, in network_run.c ---- */
 
-/* Values for the operations that read them from device memory; `count` images of a source from values.start on, or of a
- * batch on the host from `begin` on (labels, where there are any, too). */
+/* Values for the operations that read them from device memory, of a batch from image `begin` on; `count` images of a
+ * source from values.start on, or of a batch on the host from `begin` on (labels, where there are any, too). */
+struct step_values network_batch_values(const struct step_batch *batch, int begin);
 int network_write_values(struct network *network, const struct step_values *values, struct error *error);
-int network_load_source(struct network *network, struct plan *plan, const struct image_source *source, int count,
-                        struct error *error);
+int network_load_source(const struct pass *pass, const struct image_source *source, int count);
 int network_load_host(const struct pass *pass, const struct step_batch *batch, int begin, int count);
 
 /* Behind a forward pass of `count` images of a batch of `total`: the loss, added up in the network's report from chunk

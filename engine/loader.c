@@ -78,20 +78,35 @@ static void issue_ticket(struct loader *loader, struct slot *slot)
     }
 }
 
+/* An image as augmentation makes it, in `changed` where it does something. */
+static const uint8_t *augmented(const struct loader *loader, uint32_t epoch, uint32_t index, uint8_t *changed)
+{
+    const struct loader_options *options = &loader->options;
+    const uint8_t *image = dataset_image(loader->dataset, options->split, (int)index);
+    if (options->augment.kind == AUGMENT_NONE)
+        return image;
+    augment_image(&options->augment, image, options->seed, epoch, index, changed, NULL);
+    return changed;
+}
+
 static void fill_batch(const struct loader *loader, struct slot *slot)
 {
     const struct loader_options *options = &loader->options;
     struct batch *batch = &slot->batch;
-    uint8_t changed[IMAGE_BYTES];
+    uint8_t changed[IMAGE_BYTES], other[IMAGE_BYTES];
+    batch->mix = mix_draw(&options->mix, options->seed, batch->epoch, batch->number);
     for (int i = 0; i < batch->n; i++) {
-        uint32_t index = batch->indices[i];
-        const uint8_t *image = dataset_image(loader->dataset, options->split, (int)index);
-        if (options->augment.kind != AUGMENT_NONE) {
-            augment_image(&options->augment, image, options->seed, batch->epoch, index, changed, NULL);
-            image = changed;
-        }
-        normalize_image(options->normalize, &options->statistics, image, batch->images + (size_t)i * IMAGE_BYTES);
-        batch->labels[i] = (uint8_t)dataset_label(loader->dataset, options->split, (int)index);
+        const uint32_t partner = batch->indices[mix_partner(i, batch->n)];
+        const uint8_t *image = augmented(loader, batch->epoch, batch->indices[i], changed);
+        float *out = batch->images + (size_t)i * IMAGE_BYTES;
+        if (batch->mix.partner > 0)
+            mix_normalize(options->normalize, &options->statistics, &batch->mix, image,
+                          augmented(loader, batch->epoch, partner, other), out);
+        else
+            normalize_image(options->normalize, &options->statistics, image, out);
+        batch->labels[i] = (uint8_t)dataset_label(loader->dataset, options->split, (int)batch->indices[i]);
+        if (batch->partners)
+            batch->partners[i] = (uint8_t)dataset_label(loader->dataset, options->split, (int)partner);
     }
 }
 
@@ -146,7 +161,7 @@ static int check_options(const struct dataset *dataset, const struct loader_opti
 static int allocate_slots(struct loader *loader, struct error *error)
 {
     size_t n = (size_t)loader->options.batch, images = n * IMAGE_BYTES * sizeof(float);
-    size_t others = (n * (sizeof(uint32_t) + 1) + 63) / 64 * 64, one = images + others; /* multiples of 64 */
+    size_t others = (n * (sizeof(uint32_t) + 2) + 63) / 64 * 64, one = images + others; /* multiples of 64 */
     loader->slot_count = loader->options.workers ? loader->options.workers + 2 : 1;
     loader->slots = calloc((size_t)loader->slot_count, sizeof *loader->slots);
     loader->memory = aligned_alloc(64, one * (size_t)loader->slot_count);
@@ -160,6 +175,7 @@ static int allocate_slots(struct loader *loader, struct error *error)
         batch->images = first;
         batch->indices = second;
         batch->labels = start + images + n * sizeof(uint32_t);
+        batch->partners = mix_is_on(&loader->options.mix) ? batch->labels + n : NULL;
     }
     return 0;
 }
@@ -277,4 +293,20 @@ const uint32_t *loader_order(struct loader *loader, uint32_t epoch)
     if (!loader->order_valid || loader->order_epoch != epoch)
         shuffle_epoch(loader, epoch);
     return loader->order;
+}
+
+void loader_partners(struct loader *loader, uint32_t epoch, const int *images, int count, int *partners,
+                     struct mix *mixes)
+{
+    const struct loader_options *options = &loader->options;
+    const uint32_t *order = loader_order(loader, epoch);
+    for (int place = 0; place < options->count; place++) {
+        const int number = place / options->batch, start = number * options->batch;
+        const int n = options->count - start < options->batch ? options->count - start : options->batch;
+        for (int i = 0; i < count; i++)
+            if (order[place] == (uint32_t)images[i]) {
+                partners[i] = (int)order[start + mix_partner(place - start, n)];
+                mixes[i] = mix_draw(&options->mix, options->seed, epoch, (uint32_t)number);
+            }
+    }
 }

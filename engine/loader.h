@@ -4,7 +4,7 @@
 #ifndef NFBENCH_ENGINE_LOADER_H
 #define NFBENCH_ENGINE_LOADER_H
 
-#include "engine/augment.h"
+#include "engine/mix.h"
 
 enum { LOADER_MAX_WORKERS = 64 };
 
@@ -16,6 +16,7 @@ struct loader_options {
     int batch;        /* the last, smaller batch of an epoch is kept */
     bool shuffle;     /* a new permutation each epoch, a function of (seed, epoch) alone; else in order */
     struct augment_options augment;
+    struct mix_options mix;
     enum normalize_kind normalize;
     struct channel_statistics statistics;
     uint64_t seed;
@@ -27,7 +28,9 @@ struct batch {
     uint32_t epoch, number; /* of the batch in its epoch, from 0 */
     float *images;          /* (n, 32, 32, 3), 64-byte aligned */
     uint8_t *labels;        /* (n) */
-    uint32_t *indices;      /* (n) in the split */
+    uint8_t *partners;      /* (n) labels of what the images are mixed with, by `mix`; NULL: they are not */
+    struct mix mix;
+    uint32_t *indices; /* (n) in the split */
 };
 
 /* Starts at batch 0 of epoch 0. The data set must outlive the loader; the options are copied. -1 when a count is out of
@@ -43,5 +46,8 @@ void loader_seek(struct loader *loader, uint32_t epoch, uint32_t number);
 /* The order of an epoch's images (count), numbers in the split; valid until the next call of any function of a loader
  * that shuffles and has no workers. */
 const uint32_t *loader_order(struct loader *loader, uint32_t epoch);
+/* What `count` of an epoch's images are mixed with in it, numbers in the split, and how; of the same loaders. */
+void loader_partners(struct loader *loader, uint32_t epoch, const int *images, int count, int *partners,
+                     struct mix *mixes);
 
 #endif

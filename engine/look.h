@@ -18,6 +18,7 @@ struct look {
     bool over;             /* no step follows */
     char failure[256];     /* why nothing was measured; else empty */
     struct augment_options augment;
+    struct mix_options mix;
     uint64_t seed;
     int train, batch_size; /* images: of an epoch, of a batch */
 

@@ -129,6 +129,10 @@ struct step_batch {
     const uint8_t *labels;             /* (n); not for predictions */
     const struct image_source *source; /* every byte of it set, padding too: memset first */
     uint32_t epoch, start;             /* of the source: images [start, start + n) of its order */
+    /* Each image is mixed with the one at the mirrored place of the batch, by `mix`; on the host that was done */
+    bool mixed;
+    struct mix mix;
+    const uint8_t *partners; /* (n) the partners' labels, of images on the host */
 };
 
 /* A whole training step, queued: forward, loss, backward, update. `ticket` fetches its results, in the order of the

@@ -103,13 +103,12 @@ static int join_chunk(const struct taking *taking, struct error *error)
 static int load(const struct pass *pass, const struct step_batch *batch, int begin, int count)
 {
     struct network *network = pass->network;
-    const struct step_values values = {.step = 0, .epoch = batch->epoch, .start = batch->start + (uint32_t)begin};
+    const struct step_values values = network_batch_values(batch, begin);
+    if (network_write_values(network, &values, pass->error))
+        return -1;
     if (!batch->source)
         return network_load_host(pass, batch, begin, count);
-    return network_write_values(network, &values, pass->error) ||
-                   network_load_source(network, pass->plan, batch->source, count, pass->error)
-               ? -1
-               : 0;
+    return network_load_source(pass, batch->source, count);
 }
 
 static int pass_batch(struct taking *taking, const struct step_batch *batch, struct error *error)
@@ -120,6 +119,7 @@ static int pass_batch(struct taking *taking, const struct step_batch *batch, str
     struct pass pass = {.network = network,
                         .plan = plan,
                         .training = true,
+                        .mixed = batch->mixed,
                         .unit_gain = options->unit_gain,
                         .observer = observe,
                         .context = taking,

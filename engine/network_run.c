@@ -47,17 +47,18 @@ int network_load_images(struct network *network, struct plan *plan, const float 
                             (size_t)plan->n * image_floats, error);
 }
 
-int network_load_source(struct network *network, struct plan *plan, const struct image_source *source, int count,
-                        struct error *error)
+int network_load_source(const struct pass *pass, const struct image_source *source, int count)
 {
+    struct network *network = pass->network;
+    struct plan *plan = pass->plan;
     struct backend *backend = network->backend;
     char *input = plan_buffer(plan, plan->input);
     const size_t image_bytes = image_floats * dtype_size(plan->dtype);
     if (count < plan->n && backend->fill_zero(backend, input + (size_t)count * image_bytes,
-                                              (size_t)(plan->n - count) * image_bytes, error))
+                                              (size_t)(plan->n - count) * image_bytes, pass->error))
         return -1;
     return backend->load_batch(backend, source, network->step, plan->dtype, input, plan_buffer(plan, plan->labels),
-                               count, error);
+                               pass->mixed ? plan_buffer(plan, plan->partners) : NULL, count, pass->error);
 }
 
 /* ---- Recorded passes ---- */
@@ -77,7 +78,8 @@ void network_drop_graphs(struct network *network, const struct plan *plan)
 static bool same_pass(const struct network_graph *a, const struct network_graph *b)
 {
     return a->plan == b->plan && a->training == b->training && a->weights == b->weights && a->n == b->n &&
-           a->label_smoothing == b->label_smoothing && memcmp(&a->source, &b->source, sizeof a->source) == 0;
+           a->label_smoothing == b->label_smoothing && a->mixed == b->mixed &&
+           memcmp(&a->source, &b->source, sizeof a->source) == 0;
 }
 
 /* The entry of this pass, NULL when it has never run. */
@@ -152,9 +154,12 @@ int network_loss(const struct pass *pass, int count, int total, float label_smoo
     if (count < plan->n && backend->fill_zero(backend, dlogits + (size_t)count * (size_t)classes,
                                               (size_t)(plan->n - count) * (size_t)classes * sizeof(float), pass->error))
         return -1;
-    if (backend->softmax_cross_entropy(backend, plan_buffer(plan, plan->logits), plan_buffer(plan, plan->labels),
-                                       label_smoothing, 1.0f / (float)total, dlogits, &network->report->loss, pass->add,
-                                       count, classes, pass->error) ||
+    const struct loss_target target = {.labels = plan_buffer(plan, plan->labels),
+                                       .partners = pass->mixed ? plan_buffer(plan, plan->partners) : NULL,
+                                       .mix = &network->step->mix,
+                                       .smoothing = label_smoothing};
+    if (backend->softmax_cross_entropy(backend, plan_buffer(plan, plan->logits), &target, 1.0f / (float)total, dlogits,
+                                       &network->report->loss, pass->add, count, classes, pass->error) ||
         network_settle(network, pass->error))
         return -1;
     network->seconds[TIME_LOSS] += clock_seconds() - begin;
@@ -241,8 +246,7 @@ static int whole_step(const struct pass *pass, const void *arguments)
     network->packed = NULL;
     if (lap(pass, LAP_START))
         return -1;
-    if (batch->source &&
-        (network_load_source(network, pass->plan, batch->source, batch->n, pass->error) || lap(pass, LAP_DATA)))
+    if (batch->source && (network_load_source(pass, batch->source, batch->n) || lap(pass, LAP_DATA)))
         return -1;
     if (network_prepare(network, pass->plan, WEIGHTS_TRAINED, pass->error))
         return -1;
@@ -256,6 +260,9 @@ int network_load_host(const struct pass *pass, const struct step_batch *batch, i
     struct network *network = pass->network;
     struct backend *backend = network->backend;
     if (network_load_images(network, pass->plan, batch->images + (size_t)begin * image_floats, count, pass->error))
+        return -1;
+    if (batch->partners && backend->copy_in(backend, plan_buffer(pass->plan, pass->plan->partners),
+                                            batch->partners + begin, (size_t)count, pass->error))
         return -1;
     if (!batch->labels)
         return 0;
@@ -307,7 +314,7 @@ static int run_step(struct network *network, const struct step_work *work, struc
     struct plan *plan = training_plan(network, batch->n, error);
     if (!plan)
         return -1;
-    struct pass pass = {.network = network, .plan = plan, .training = true, .error = error};
+    struct pass pass = {.network = network, .plan = plan, .training = true, .mixed = batch->mixed, .error = error};
     if (batch->n > plan->n || !network->backend->whole_batch)
         return chunked_step(&pass, work);
     if (batch->images && network_load_host(&pass, batch, 0, batch->n))
@@ -318,9 +325,18 @@ static int run_step(struct network *network, const struct step_work *work, struc
     key.training = true;
     key.n = batch->n;
     key.label_smoothing = work->label_smoothing;
+    key.mixed = batch->mixed;
     if (batch->source)
         memcpy(&key.source, batch->source, sizeof key.source);
     return work->update ? run_recorded(&pass, &key, whole_step, work) : whole_step(&pass, work);
+}
+
+struct step_values network_batch_values(const struct step_batch *batch, int begin)
+{
+    return (struct step_values){.epoch = batch->epoch,
+                                .start = batch->start + (uint32_t)begin,
+                                .ends = 2 * batch->start + (uint32_t)batch->n - 1,
+                                .mix = batch->mix};
 }
 
 int network_write_values(struct network *network, const struct step_values *values, struct error *error)
@@ -338,11 +354,10 @@ void network_profile(struct network *network, bool on)
 int network_queue_step(struct network *network, const struct step_batch *batch, const struct step_options *options,
                        const struct optimizer_options *optimizer, uint64_t *ticket, struct error *error)
 {
-    const struct step_values values = {.update = network_update_options(optimizer),
-                                       .step = options->step,
-                                       .epoch = batch->epoch,
-                                       .start = batch->start,
-                                       .resume = network->in_flight == 0};
+    struct step_values values = network_batch_values(batch, 0);
+    values.update = network_update_options(optimizer);
+    values.step = options->step;
+    values.resume = network->in_flight == 0;
     const struct step_work work = {batch, options->label_smoothing, true};
     struct backend *backend = network->backend;
     if (network_make_updater(network, optimizer->decay_all, error) || network_write_values(network, &values, error) ||
@@ -387,7 +402,7 @@ int network_train_step(struct network *network, const float *images, const uint8
 static int forward_source(const struct pass *pass, const void *arguments)
 {
     const struct step_batch *batch = arguments;
-    if (network_load_source(pass->network, pass->plan, batch->source, batch->n, pass->error))
+    if (network_load_source(pass, batch->source, batch->n))
         return -1;
     return plan_forward(pass);
 }
@@ -400,7 +415,7 @@ static int predict_chunk(const struct pass *pass, const struct step_batch *batch
             return -1;
         return plan_forward(pass);
     }
-    const struct step_values values = {.epoch = batch->epoch, .start = batch->start + (uint32_t)begin};
+    const struct step_values values = network_batch_values(batch, begin);
     const struct step_batch chunk = {.n = count, .source = batch->source};
     struct network_graph key;
     memset(&key, 0, sizeof key);

@@ -2,7 +2,7 @@
 #ifndef NFBENCH_ENGINE_OPTIONS_H
 #define NFBENCH_ENGINE_OPTIONS_H
 
-#include "kernels/augment.h"
+#include "engine/mix.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -42,6 +42,7 @@ struct train_options {
     float label_smoothing;
     float ema; /* decay; 0: off */
     struct augment_options augment;
+    struct mix_options mix;
     enum normalize_kind normalize;
     int validation; /* images at the end of the training files held out; 0: none */
     int limit;      /* a quick trial: use only the first so many images of each part; 0: all */

@@ -419,6 +419,7 @@ static void add_stem(struct builder *b)
     plan->input =
         plan->dtype == DTYPE_FP32 ? plan->input_staging : add_tensor(b, plan->dtype, image.h, image.w, image.c);
     plan->labels = add_bytes(b, (size_t)plan->n);
+    plan->partners = add_bytes(b, (size_t)plan->n);
     image.value = plan->input;
     struct pair stream = add_pair(b, plan->dtype, image.h, image.w, b->spec->stem);
     const struct conv_use use = {.layer = 0, .k = 3, .stride = 1, .groups = 1, .relu_copy = fuses_stream(b)};

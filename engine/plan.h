@@ -68,9 +68,10 @@ struct plan {
     int op_count, op_capacity;
     struct buffer *buffers;
     int buffer_count, buffer_capacity;
-    int input_staging; /* (n, 32, 32, 3) fp32 as copied in */
-    int input;         /* the same in the plan's dtype (the same buffer in fp32) */
-    int labels, logits, dlogits;
+    int input_staging;    /* (n, 32, 32, 3) fp32 as copied in */
+    int input;            /* the same in the plan's dtype (the same buffer in fp32) */
+    int labels, partners; /* (n) bytes each: of the images, and of what they are mixed with */
+    int logits, dlogits;
     int scratch;
     size_t packed_bytes; /* of all packed weights, at the arena's start */
     size_t arena_bytes;

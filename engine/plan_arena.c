@@ -39,7 +39,8 @@ void plan_find_spans(struct plan *plan)
         touch(plan, op->dy, backward);
         touch(plan, op->dgate, backward);
     }
-    const int whole[] = {plan->input_staging, plan->input, plan->labels, plan->logits, plan->dlogits, plan->scratch};
+    const int whole[] = {plan->input_staging, plan->input,   plan->labels, plan->partners,
+                         plan->logits,        plan->dlogits, plan->scratch};
     for (size_t j = 0; j < sizeof whole / sizeof *whole; j++) {
         touch(plan, whole[j], 0);
         touch(plan, whole[j], end);

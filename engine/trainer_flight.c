@@ -45,8 +45,13 @@ static int device_batch(struct trainer *trainer, uint32_t number, struct step_ba
         trainer->ordered_epoch = epoch;
     }
     const int start = (int)number * size, left = trainer->parts.train - start;
-    *batch = (struct step_batch){
-        .n = left < size ? left : size, .source = &trainer->source, .epoch = epoch, .start = (uint32_t)start};
+    const struct train_options *options = &trainer->options;
+    *batch = (struct step_batch){.n = left < size ? left : size,
+                                 .source = &trainer->source,
+                                 .epoch = epoch,
+                                 .start = (uint32_t)start,
+                                 .mixed = mix_is_on(&options->mix),
+                                 .mix = mix_draw(&options->mix, options->seed, epoch, number)};
     return 0;
 }
 
@@ -61,8 +66,12 @@ int trainer_next_batch(struct trainer *trainer, struct step_batch *batch, double
         *waited = clock_measured() - asked;
         trainer->fetched = true;
     }
-    *batch =
-        (struct step_batch){.n = trainer->batch->n, .images = trainer->batch->images, .labels = trainer->batch->labels};
+    *batch = (struct step_batch){.n = trainer->batch->n,
+                                 .images = trainer->batch->images,
+                                 .labels = trainer->batch->labels,
+                                 .mixed = trainer->batch->partners,
+                                 .mix = trainer->batch->mix,
+                                 .partners = trainer->batch->partners};
     return 0;
 }
 

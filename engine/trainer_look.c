@@ -14,6 +14,7 @@ void trainer_look(struct trainer *trainer)
     look->batch = epoch_end ? 0 : state->batch_in_epoch;
     look->over = state->step >= trainer->steps_total;
     look->augment = options->augment;
+    look->mix = options->mix;
     look->seed = options->seed;
     look->train = trainer->parts.train;
     look->batch_size = look->batch == 0 && state->next_batch > 0 ? state->next_batch : options->batch;

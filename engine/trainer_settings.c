@@ -32,6 +32,7 @@ int trainer_make_loader(struct trainer *trainer, struct error *error)
         .batch = options->batch,
         .shuffle = true,
         .augment = options->augment,
+        .mix = options->mix,
         .normalize = options->normalize,
         .statistics = trainer->parts.statistics,
         .seed = options->seed,

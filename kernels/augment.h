@@ -227,15 +227,45 @@ PHILOX_FUNCTION void augment_square(int centre, int size, int *first, int *last)
     *last = to > IMAGE_SIZE ? IMAGE_SIZE : to;
 }
 
+/* ---- Mixing with a partner: mixup and CutMix (engine/mix.h) ---- */
+
+/* Shares are counted in pixels. */
+enum { MIX_WHOLE = IMAGE_PIXELS };
+
+/* How the images of a batch are mixed with their partners. All zero: not at all. */
+struct mix {
+    int partner; /* its share of the image and of the label, of MIX_WHOLE */
+    /* CutMix: the pixels of columns [left, right) and rows [top, bottom) are the partner's; right 0: mixup, all pixels
+     * are both */
+    int left, right, top, bottom;
+};
+
+/* MIX_WHOLE times the value of a mixed pixel: exact in float, and the squares of an image sum up in 64 bits. */
+PHILOX_FUNCTION uint32_t mix_value(const struct mix *mix, uint32_t own, uint32_t partner, int x, int y)
+{
+    if (mix->right == 0)
+        return (uint32_t)(MIX_WHOLE - mix->partner) * own + (uint32_t)mix->partner * partner;
+    const bool cut = x >= mix->left && x < mix->right && y >= mix->top && y < mix->bottom;
+    return MIX_WHOLE * (cut ? partner : own);
+}
+
+/* The same as a byte's value is, with what lies between two bytes: exact. */
+PHILOX_FUNCTION float mix_byte(uint32_t value)
+{
+    return (float)value * (1.0f / MIX_WHOLE);
+}
+
 /* ---- Normalisation: (byte - mean) * scale ---- */
 
-/* By the image's own mean and population deviation, from the sum of its values and of their squares. */
-PHILOX_FUNCTION void normalize_by_sums(uint32_t sum, uint32_t squares, float *mean, float *scale)
+/* By the image's own mean and population deviation, from the sum of its values and of their squares; `whole`: what they
+ * are multiples of bytes by, 1 or MIX_WHOLE. */
+PHILOX_FUNCTION void normalize_by_sums(uint64_t sum, uint64_t squares, int whole, float *mean, float *scale)
 {
     /* IMAGE_BYTES^2 times the variance, exact; never negative */
-    const uint64_t spread = (uint64_t)squares * IMAGE_BYTES - (uint64_t)sum * sum;
-    *mean = (float)(sum / (double)IMAGE_BYTES);
-    *scale = spread > 0 ? (float)(IMAGE_BYTES / sqrt((double)spread)) : 0.0f;
+    const uint64_t spread = squares * IMAGE_BYTES - sum * sum;
+    const double count = (double)IMAGE_BYTES * whole;
+    *mean = (float)((double)sum / count);
+    *scale = spread > 0 ? (float)(count / sqrt((double)spread)) : 0.0f;
 }
 
 #endif

@@ -144,18 +144,28 @@ struct update_result {
     int finite;          /* 0: a gradient or the loss was not finite; then nothing was changed */
 };
 
+/* What the logits ought to say. */
+struct loss_target {
+    const uint8_t *labels;   /* (n) */
+    const uint8_t *partners; /* (n) labels of what the samples are mixed with; NULL: they are not */
+    const struct mix *mix;   /* the partners' share, in device memory; not read without them */
+    float smoothing;         /* share that is spread over all classes */
+};
+
 struct loss_result {
     float loss;  /* sum over the samples, label smoothing included */
-    int correct; /* argmax equals the label (first of equals) */
+    int correct; /* argmax (first of equals) is the label; of a mixed sample that with the larger share */
 };
 
 /* ---- What changes from step to step, and what a step tells: in device memory ---- */
 
 struct step_values {
     struct update_options update;
-    uint32_t step;   /* counts the run's steps: keys dropout and stochastic depth */
-    uint32_t epoch;  /* keys augmentation */
-    uint32_t start;  /* of the batch in the epoch's order */
+    uint32_t step;  /* counts the run's steps: keys dropout and stochastic depth */
+    uint32_t epoch; /* keys augmentation */
+    uint32_t start; /* of the batch in the epoch's order */
+    uint32_t ends;  /* first and last place of the batch there, added up: an image's partner is at ends - its own */
+    struct mix mix;
     uint32_t resume; /* 1: clears `halted` in the step's report before anything else */
 };
 
@@ -246,10 +256,11 @@ struct backend {
 
     /* Optional. Images [values->start, values->start + n) of the source's order: augmented with draws keyed (seed,
      * PHILOX_AUGMENT, values->epoch, first_index + image), normalised, mirrored where the source says so, as images (n,
-     * 32, 32, 3) of `dtype`, and their labels (n). The same images as the engine's augment.c makes. `values` NULL:
-     * start 0, epoch 0. */
+     * 32, 32, 3) of `dtype`, and their labels (n). With `partners` (n), which gets the partners' labels, they are mixed
+     * by values->mix, each with the one at values->ends - its place. The same images as the engine's augment.c and
+     * mix.c make. `values` NULL: start 0, epoch 0, and no partners. */
     int (*load_batch)(struct backend *, const struct image_source *source, const struct step_values *values,
-                      enum dtype dtype, void *images, uint8_t *labels, int n, struct error *error);
+                      enum dtype dtype, void *images, uint8_t *labels, uint8_t *partners, int n, struct error *error);
 
     /* Convolution. `x` (n, h, w, cin), `y` (n, out_h, out_w, cout) of shape.dtype; `scratch` of scratch_bytes. */
     int (*conv_create)(struct backend *, const struct conv_shape *shape, struct conv **out, struct error *error);
@@ -325,9 +336,11 @@ struct backend {
                                const void *y, const void *dy, void *dx, bool relu, bool add, size_t rows,
                                struct error *error);
 
-    /* logits (n, classes), labels (n): dlogits (n, classes) = gradient of loss_scale * sum of the losses (NULL: not
-     * wanted); loss with target (1 - smoothing) * onehot + smoothing / classes; result is added to when `add` */
-    int (*softmax_cross_entropy)(struct backend *, const float *logits, const uint8_t *labels, float smoothing,
+    /* logits (n, classes): dlogits (n, classes) = gradient of loss_scale * sum of the losses (NULL: not wanted); the
+     * target distribution is (1 - smoothing) * onehot(label) + smoothing / classes, and of mixed samples, where `share`
+     * is mix->partner / MIX_WHOLE, has (1 - share) * onehot(label) + share * onehot(partner) for the onehot; result is
+     * added to when `add` */
+    int (*softmax_cross_entropy)(struct backend *, const float *logits, const struct loss_target *target,
                                  float loss_scale, float *dlogits, struct loss_result *result, bool add, int n,
                                  int classes, struct error *error);
 

@@ -23,6 +23,7 @@ enum philox_purpose {
     PHILOX_DROPOUT = 5,     /* epoch = step, index = element / 4 */
     PHILOX_SYNTHETIC = 6,   /* the synthetic data set */
     PHILOX_SAMPLES = 7,     /* images picked to be looked at; index = place in the list */
+    PHILOX_MIX = 9,         /* mixup, CutMix: index = number of the batch in its epoch */
     PHILOX_CORRUPTION = 16, /* corrupted test images: epoch = kind, index = image number in its split */
     PHILOX_TUNE = 32        /* a random search: index = trial, block = axis, epoch = how often it was drawn anew */
 };

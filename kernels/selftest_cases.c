@@ -318,16 +318,22 @@ static void run_loss(struct trial *t, const struct selftest_case *what)
 {
     enum { SAMPLES = 133, CLASSES = 10 };
     struct backend *b = t->backend;
-    uint8_t labels[SAMPLES];
+    uint8_t labels[SAMPLES], partners[SAMPLES];
     (void)what;
-    for (int i = 0; i < SAMPLES; i++)
+    for (int i = 0; i < SAMPLES; i++) {
         labels[i] = (uint8_t)(i * 7 % CLASSES);
+        partners[i] = labels[SAMPLES - 1 - i];
+    }
     const struct loss_result none = {0, 0};
-    const uint8_t *device_labels = trial_bytes(t, labels, sizeof labels);
+    const struct mix mix = {.partner = 300};
+    const struct loss_target target = {.labels = trial_bytes(t, labels, sizeof labels),
+                                       .partners = trial_bytes(t, partners, sizeof partners),
+                                       .mix = trial_bytes(t, &mix, sizeof mix),
+                                       .smoothing = 0.1f};
     struct loss_result *result = trial_bytes(t, &none, sizeof none), got = {0, 0};
     float *logits = normals(t, 1, SAMPLES * CLASSES), *gradient = blanks(t, SAMPLES * CLASSES);
-    TRIAL_DO(t, b->softmax_cross_entropy(b, logits, device_labels, 0.1f, 1.0f / SAMPLES, gradient, result, false,
-                                         SAMPLES, CLASSES, &t->error));
+    TRIAL_DO(t, b->softmax_cross_entropy(b, logits, &target, 1.0f / SAMPLES, gradient, result, false, SAMPLES, CLASSES,
+                                         &t->error));
     TRIAL_DO(t, b->copy_out(b, &got, result, sizeof got, &t->error));
     const float numbers[2] = {got.loss, (float)got.correct};
     trial_output(t, DTYPE_FP32, gradient, SAMPLES * CLASSES);

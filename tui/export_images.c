@@ -2,6 +2,7 @@
  * export.h. The network is loaded, and the part of the data measured, when the first of them needs it. */
 #include "tui/export.h"
 
+#include "engine/loader.h"
 #include "engine/samples.h"
 #include "tui/figure_images.h"
 #include "tui/run.h"
@@ -81,18 +82,38 @@ static int draw_sheet(const struct export_source *source, struct sheet *sheet, s
 
 /* ---- Figures ---- */
 
+/* What the sheet's images are mixed with in its epoch. */
+static int find_partners(const struct augmentation_sheet *what, const struct train_options *train, int images,
+                         int *partners, struct mix *mixes, struct error *error)
+{
+    struct loader *loader;
+    const struct loader_options options = {.split = SPLIT_TRAIN,
+                                           .count = images,
+                                           .batch = train->batch,
+                                           .shuffle = true,
+                                           .mix = train->mix,
+                                           .seed = train->seed};
+    if (loader_create(what->dataset, &options, &loader, error) < 0)
+        return -1;
+    loader_partners(loader, what->epoch, what->images, what->count, partners, mixes);
+    loader_destroy(loader);
+    return 0;
+}
+
 int export_augmentation(struct export_source *source, struct canvas **out, struct error *error)
 {
     const struct train_options *train = &source->settings.train;
     struct partition parts;
     struct dataset *dataset = NULL;
     struct sheet *sheet = NULL;
-    int images[PAIRS], status = -1;
+    int images[PAIRS], partners[PAIRS], status = -1;
+    struct mix mixes[PAIRS];
+    const bool mixed = mix_is_on(&train->mix);
     char title[TEXT], note[TEXT], name[SETTINGS_VALUE_SIZE];
     const int full = train->augment.kind == AUGMENT_STANDARD ? train->augment.growing : 0;
     const int last = train->epochs - 1, epoch = last < full ? full : last;
 
-    if (train->augment.kind == AUGMENT_NONE)
+    if (train->augment.kind == AUGMENT_NONE && !mixed)
         return error_set(error, "session %s trains without augmentation (--augment none): there is nothing to show",
                          session_name(source->session));
     if (run_open_session_data(&source->settings, &dataset, error) != 0)
@@ -104,7 +125,7 @@ int export_augmentation(struct export_source *source, struct canvas **out, struc
     snprintf(note, sizeof note, "%s \u00b7 training images of %s as in epoch %d%s", session_name(source->session),
              dataset_name(dataset), epoch + 1,
              epoch > last ? ", the first at full strength (this run ends before)" : ", the last that is planned");
-    const struct augmentation_sheet what = {
+    struct augmentation_sheet what = {
         .head = {title, note},
         .dataset = dataset,
         .augment = train->augment,
@@ -113,7 +134,12 @@ int export_augmentation(struct export_source *source, struct canvas **out, struc
         .images = images,
         .count = samples_random(parts.train, train->seed, PAIRS, images),
     };
-    if (sheet_of_augmentation(&what, &sheet, error) == 0)
+    if (mixed) {
+        what.partners = partners;
+        what.mixes = mixes;
+    }
+    if ((!mixed || find_partners(&what, train, parts.train, partners, mixes, error) == 0) &&
+        sheet_of_augmentation(&what, &sheet, error) == 0)
         status = draw_sheet(source, sheet, out, error);
 out:
     dataset_close(dataset);

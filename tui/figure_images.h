@@ -6,6 +6,7 @@
 #define NFBENCH_TUI_FIGURE_IMAGES_H
 
 #include "engine/evaluate.h"
+#include "engine/mix.h"
 #include "viz/canvas.h"
 
 /* Two lines above a figure; copied. */
@@ -48,6 +49,10 @@ struct augmentation_sheet {
     uint32_t epoch;
     const int *images;
     int count;
+    /* (count) what each is mixed with, augmented too, and how; the captions then have the labels' shares. NULL: a run
+     * that does not mix */
+    const int *partners;
+    const struct mix *mixes;
 };
 int sheet_of_augmentation(const struct augmentation_sheet *what, struct sheet **out, struct error *error);
 

@@ -114,30 +114,49 @@ static void say_draw(const struct look *look, int draw, char *text, size_t size)
              draw == 0 ? "draw %d: just what step %s (epoch %u, batch %u) trains on%s"
                        : "draw %d of the images of step %s (epoch %u, batch %u)%s",
              draw + 1, step, look->epoch + 1, look->batch + 1,
-             look->augment.kind == AUGMENT_NONE ? ", unchanged as the run does not augment" : "");
+             look->augment.kind == AUGMENT_NONE && !mix_is_on(&look->mix) ? ", unchanged as the run does not augment"
+                                                                          : "");
+}
+
+/* The next batch's images with their partners. */
+static void mix_batch(const struct look *look, const int *numbers, int *partners, struct mix *mixes,
+                      struct augmentation_sheet *what)
+{
+    const struct mix mix = mix_draw(&look->mix, what->seed, look->epoch, look->batch);
+
+    for (int i = 0; i < what->count; i++) {
+        partners[i] = numbers[mix_partner(i, what->count)];
+        mixes[i] = mix;
+    }
+    what->partners = partners;
+    what->mixes = mixes;
 }
 
 /* Another seed makes another draw for the same epoch, so as strong as the training's own. */
 static int make_augmentation(struct images *images, const struct images_choice *choice, struct error *error)
 {
     const struct look *look = images->look;
-    int *numbers = malloc((size_t)look->batch_size * sizeof(*numbers)), status = -1;
+    const size_t size = (size_t)look->batch_size;
+    int *numbers = malloc(2 * size * sizeof(*numbers)), status = -1;
+    struct mix *mixes = malloc(size * sizeof(*mixes));
     struct augmentation_sheet what = {.dataset = images->dataset,
                                       .augment = look->augment,
                                       .seed = look->seed + (uint64_t)choice->draw,
                                       .epoch = look->epoch,
                                       .images = numbers};
 
-    if (!numbers)
-        return error_set(error, "out of memory");
-    what.count = look_next_batch(look, images->dataset, numbers, error);
+    what.count =
+        numbers && mixes ? look_next_batch(look, images->dataset, numbers, error) : error_set(error, "out of memory");
     if (what.count == 0)
         error_set(error, "The run has made all its steps: no batch follows.");
     if (what.count > 0) {
+        if (mix_is_on(&look->mix))
+            mix_batch(look, numbers, numbers + size, mixes, &what);
         say_draw(look, choice->draw, images->note, sizeof(images->note));
         status = sheet_of_augmentation(&what, &images->sheet, error);
     }
     images->count = status == 0 ? what.count : 0;
+    free(mixes);
     free(numbers);
     return status;
 }

@@ -22,7 +22,7 @@ static void place(const uint8_t *planes, int column, int row, uint8_t *picture)
                rgb + (size_t)3 * IMAGE_SIZE * (size_t)y, (size_t)3 * IMAGE_SIZE);
 }
 
-/* Random training images, and below each what the first epoch at full strength makes of it. */
+/* Random training images, and below each what the first epoch at full strength makes of it, before any mixing. */
 static void draw_augmentation(const struct run_parts *parts, int images, uint8_t picture[3 * WIDTH * HEIGHT])
 {
     const struct train_options *train = &parts->settings->train;

@@ -144,6 +144,14 @@ static void pass_augment(struct wire *wire, struct augment_options *augment)
     pass_int(wire, &augment->growing, 0, INT_MAX);
 }
 
+static void pass_mix(struct wire *wire, struct mix_options *mix)
+{
+    pass_float(wire, &mix->mixup);
+    pass_float(wire, &mix->cutmix);
+    wire->failed |=
+        wire->reading && !(mix->mixup >= 0 && mix->mixup <= MIX_MOST && mix->cutmix >= 0 && mix->cutmix <= MIX_MOST);
+}
+
 static void pass_options(struct wire *wire, struct train_options *options)
 {
     pass_any(wire, &options->epochs);
@@ -162,6 +170,7 @@ static void pass_options(struct wire *wire, struct train_options *options)
     pass_float(wire, &options->label_smoothing);
     pass_float(wire, &options->ema);
     pass_augment(wire, &options->augment);
+    pass_mix(wire, &options->mix);
     PASS_ENUM(wire, options->normalize, NORMALIZE_IMAGE);
     pass_int(wire, &options->validation, 0, INT_MAX);
     pass_int(wire, &options->limit, 0, INT_MAX);
@@ -323,6 +332,7 @@ void wire_look(struct wire *wire, struct look *look, const struct wire_limits *l
     pass_bool(wire, &look->over);
     wire_text(wire, look->failure, sizeof(look->failure));
     pass_augment(wire, &look->augment);
+    pass_mix(wire, &look->mix);
     wire_pass(wire, &look->seed, sizeof(look->seed));
     pass_int(wire, &look->train, 0, INT_MAX);
     pass_int(wire, &look->batch_size, 0, INT_MAX);

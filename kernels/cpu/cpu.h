@@ -116,7 +116,7 @@ int cpu_statistics(struct backend *backend, enum dtype dtype, const void *x, siz
                    uint32_t *counts, int *finite, struct error *error);
 
 /* loss.c */
-int cpu_softmax_cross_entropy(struct backend *backend, const float *logits, const uint8_t *labels, float smoothing,
+int cpu_softmax_cross_entropy(struct backend *backend, const float *logits, const struct loss_target *target,
                               float loss_scale, float *dlogits, struct loss_result *result, bool add, int n,
                               int classes, struct error *error);
 

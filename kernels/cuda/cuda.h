@@ -215,7 +215,7 @@ int cuda_batch_norm_backward(struct backend *backend, enum dtype dtype, const st
                              struct error *error);
 
 /* loss.cu */
-int cuda_softmax_cross_entropy(struct backend *backend, const float *logits, const uint8_t *labels, float smoothing,
+int cuda_softmax_cross_entropy(struct backend *backend, const float *logits, const struct loss_target *target,
                                float loss_scale, float *dlogits, struct loss_result *result, bool add, int n,
                                int classes, struct error *error);
 
@@ -228,6 +228,6 @@ int cuda_lap(struct backend *backend, struct step_laps *laps, enum step_lap lap,
 
 /* load_batch.cu */
 int cuda_load_batch(struct backend *backend, const struct image_source *source, const struct step_values *values,
-                    enum dtype dtype, void *images, uint8_t *labels, int n, struct error *error);
+                    enum dtype dtype, void *images, uint8_t *labels, uint8_t *partners, int n, struct error *error);
 
 #endif

@@ -10,8 +10,11 @@ static_assert((IMAGE_SIZE & (IMAGE_SIZE - 1)) == 0, "rows are mirrored by the bi
 
 struct load_shared {
     uint8_t image[2][IMAGE_BYTES]; /* a change reads one and writes the other */
-    uint32_t sums[2][LOAD_THREADS / 32];
+    unsigned long long sums[2][LOAD_THREADS / 32];
+    uint8_t partner[IMAGE_BYTES]; /* of a mixed batch alone */
 };
+
+static_assert(offsetof(struct load_shared, partner) % 16 == 0, "filled by vectors");
 
 /* Which of an image's draws these are. */
 struct draw_key {
@@ -91,13 +94,12 @@ static __device__ inline void add_noise(const uint8_t *image, uint8_t *out, stru
         augment_noise(image + 4 * group, key.seed, key.epoch, key.index, group, out + 4 * group);
 }
 
-/* Augments the image that lies in shared->image[0]; returns where the result lies, complete for all threads. */
-static __device__ inline const uint8_t *augment(struct load_shared *shared, const struct augment_options *options,
+/* Augments the image that lies in `a`, with room in `b`; returns which has the result, complete for all threads. */
+static __device__ inline const uint8_t *augment(uint8_t *a, uint8_t *b, const struct augment_options *options,
                                                 struct draw_key key)
 {
     const struct augmentation what = augment_draw(options, key.seed, key.epoch, key.index);
     const bool mirror = options->kind == AUGMENT_STANDARD;
-    uint8_t *a = shared->image[0], *b = shared->image[1];
     if (options->kind == AUGMENT_NONE)
         return a;
     change_image<CHANGE_CROP>(a, b, &what, mirror);
@@ -119,13 +121,46 @@ static __device__ inline const uint8_t *augment(struct load_shared *shared, cons
     return a;
 }
 
+/* ---- What is normalised: the bytes of an image, or what it and its partner come to ---- */
+
+struct plain_pixels {
+    typedef uint32_t count; /* holds the sum of the squares of a part of an image */
+    enum { WHOLE = 1 };
+    const uint8_t *image;
+
+    __device__ uint32_t value(int i) const
+    {
+        return image[i];
+    }
+    __device__ float byte(int i) const
+    {
+        return (float)image[i];
+    }
+};
+
+struct mixed_pixels {
+    typedef unsigned long long count;
+    enum { WHOLE = MIX_WHOLE };
+    const uint8_t *image, *partner;
+    struct mix mix;
+
+    __device__ uint32_t value(int i) const
+    {
+        return mix_value(&mix, image[i], partner[i], i % IMAGE_SIZE, i % IMAGE_PIXELS / IMAGE_SIZE);
+    }
+    __device__ float byte(int i) const
+    {
+        return mix_byte(value(i));
+    }
+};
+
 /* ---- Normalisation ---- */
 
 struct channels {
     float mean[3], scale[3];
 };
 
-static __device__ inline uint32_t warp_count(uint32_t value)
+template <typename N> static __device__ inline N warp_count(N value)
 {
 #pragma unroll
     for (int offset = 16; offset > 0; offset /= 2)
@@ -133,39 +168,40 @@ static __device__ inline uint32_t warp_count(uint32_t value)
     return value;
 }
 
-static __device__ inline struct channels channels_of_image(struct load_shared *shared, const uint8_t *image)
+template <typename P>
+static __device__ inline struct channels channels_of_image(struct load_shared *shared, const P &pixels)
 {
-    uint32_t sum = 0, squares = 0;
-    for (int i = (int)threadIdx.x; i < IMAGE_WORDS; i += LOAD_THREADS) {
-        const uint32_t word = reinterpret_cast<const uint32_t *>(image)[i];
+    typename P::count own_sum = 0, own_squares = 0;
+    for (int i = (int)threadIdx.x * 4; i < IMAGE_BYTES; i += LOAD_THREADS * 4) {
 #pragma unroll
         for (int k = 0; k < 4; k++) {
-            const uint32_t byte = word >> 8 * k & 255;
-            sum += byte;
-            squares += byte * byte;
+            const typename P::count value = pixels.value(i + k);
+            own_sum += value;
+            own_squares += value * value;
         }
     }
-    sum = warp_count(sum);
-    squares = warp_count(squares);
+    own_sum = warp_count(own_sum);
+    own_squares = warp_count(own_squares);
     if (threadIdx.x % 32 == 0) {
-        shared->sums[0][threadIdx.x / 32] = sum;
-        shared->sums[1][threadIdx.x / 32] = squares;
+        shared->sums[0][threadIdx.x / 32] = own_sum;
+        shared->sums[1][threadIdx.x / 32] = own_squares;
     }
     __syncthreads();
-    sum = squares = 0;
+    unsigned long long sum = 0, squares = 0;
 #pragma unroll
     for (int warp = 0; warp < LOAD_THREADS / 32; warp++) {
         sum += shared->sums[0][warp];
         squares += shared->sums[1][warp];
     }
     float mean, scale;
-    normalize_by_sums(sum, squares, &mean, &scale);
+    normalize_by_sums(sum, squares, P::WHOLE, &mean, &scale);
     return {{mean, mean, mean}, {scale, scale, scale}};
 }
 
-/* Four values of the interleaved image a thread at a time; there is no product to add, so nothing is contracted. */
-template <typename T>
-static __device__ inline void store_image(const uint8_t *image, const struct channels *channels, bool mirror, T *out)
+/* Four values of the interleaved image a thread at a time; the one product that something is added to is exact, so it
+ * does not matter whether it is contracted. */
+template <typename P, typename T>
+static __device__ inline void store_image(const P &pixels, const struct channels *channels, bool mirror, T *out)
 {
     const int other_end = mirror ? IMAGE_SIZE - 1 : 0; /* of a row: exchanges x and IMAGE_SIZE - 1 - x */
     for (int i = (int)threadIdx.x * 4; i < IMAGE_BYTES; i += LOAD_THREADS * 4) {
@@ -175,10 +211,38 @@ static __device__ inline void store_image(const uint8_t *image, const struct cha
             const int pixel = (i + k) / 3 ^ other_end, c = (i + k) % 3;
             const float mean = c == 0 ? channels->mean[0] : c == 1 ? channels->mean[1] : channels->mean[2];
             const float scale = c == 0 ? channels->scale[0] : c == 1 ? channels->scale[1] : channels->scale[2];
-            values[k] = ((float)image[c * IMAGE_PIXELS + pixel] - mean) * scale;
+            values[k] = (pixels.byte(c * IMAGE_PIXELS + pixel) - mean) * scale;
         }
         store_vector(out + i, values);
     }
+}
+
+template <typename P, typename T>
+static __device__ inline void normalize(struct load_shared *shared, const struct image_source &source, const P &pixels,
+                                        T *out)
+{
+    struct channels channels = {{source.mean[0], source.mean[1], source.mean[2]},
+                                {source.scale[0], source.scale[1], source.scale[2]}};
+    if (source.normalize == NORMALIZE_IMAGE)
+        channels = channels_of_image(shared, pixels);
+    store_image(pixels, &channels, source.mirror, out);
+}
+
+/* ---- The kernel ---- */
+
+/* The image at a place of the order, augmented, from `a` with room in `b`, as augment(); its label goes out. */
+static __device__ inline const uint8_t *load_image(const struct image_source &source, const struct step_values *values,
+                                                   uint32_t position, uint8_t *a, uint8_t *b, uint8_t *label)
+{
+    const uint32_t number = source.order ? source.order[position] : position;
+    const uint4 *from = reinterpret_cast<const uint4 *>(source.pixels + (size_t)number * IMAGE_BYTES);
+    if (threadIdx.x < IMAGE_BYTES / 16)
+        reinterpret_cast<uint4 *>(a)[threadIdx.x] = from[threadIdx.x];
+    if (threadIdx.x == 0)
+        *label = source.labels[number];
+    __syncthreads();
+    const struct draw_key key = {source.seed, values ? values->epoch : 0, (uint32_t)source.first_index + number};
+    return augment(a, b, &source.augment, key);
 }
 
 template <typename T>
@@ -187,30 +251,40 @@ static __global__ void __launch_bounds__(LOAD_THREADS)
 {
     struct load_shared *shared = shared_memory<struct load_shared>();
     const uint32_t position = (values ? values->start : 0) + blockIdx.x;
-    const uint32_t number = source.order ? source.order[position] : position;
-    const uint4 *from = reinterpret_cast<const uint4 *>(source.pixels + (size_t)number * IMAGE_BYTES);
-    if (threadIdx.x < IMAGE_BYTES / 16)
-        reinterpret_cast<uint4 *>(shared->image[0])[threadIdx.x] = from[threadIdx.x];
-    if (threadIdx.x == 0)
-        labels[blockIdx.x] = source.labels[number];
-    __syncthreads();
+    const uint8_t *image =
+        load_image(source, values, position, shared->image[0], shared->image[1], labels + blockIdx.x);
+    const struct plain_pixels pixels = {image};
+    normalize(shared, source, pixels, images + (size_t)blockIdx.x * IMAGE_BYTES);
+}
 
-    const struct draw_key key = {source.seed, values ? values->epoch : 0, (uint32_t)source.first_index + number};
-    const uint8_t *image = augment(shared, &source.augment, key);
-    struct channels channels = {{source.mean[0], source.mean[1], source.mean[2]},
-                                {source.scale[0], source.scale[1], source.scale[2]}};
-    if (source.normalize == NORMALIZE_IMAGE)
-        channels = channels_of_image(shared, image);
-    store_image(image, &channels, source.mirror, images + (size_t)blockIdx.x * IMAGE_BYTES);
+/* Each block makes the partner of its image, too: half of that is done twice, but no block waits for another. */
+template <typename T>
+static __global__ void __launch_bounds__(LOAD_THREADS)
+    load_mixed_kernel(struct image_source source, const struct step_values *values, T *images, uint8_t *labels,
+                      uint8_t *partners)
+{
+    struct load_shared *shared = shared_memory<struct load_shared>();
+    const uint32_t position = values->start + blockIdx.x;
+    const uint8_t *image =
+        load_image(source, values, position, shared->image[0], shared->image[1], labels + blockIdx.x);
+    uint8_t *room = image == shared->image[0] ? shared->image[1] : shared->image[0];
+    const uint8_t *partner =
+        load_image(source, values, values->ends - position, shared->partner, room, partners + blockIdx.x);
+    const struct mixed_pixels pixels = {image, partner, values->mix};
+    normalize(shared, source, pixels, images + (size_t)blockIdx.x * IMAGE_BYTES);
 }
 
 int cuda_load_batch(struct backend *backend, const struct image_source *source, const struct step_values *values,
-                    enum dtype dtype, void *images, uint8_t *labels, int n, struct error *error)
+                    enum dtype dtype, void *images, uint8_t *labels, uint8_t *partners, int n, struct error *error)
 {
     struct cuda_backend *cuda = cuda_of(backend);
     if (n <= 0)
         return 0;
-    WITH_DTYPE(dtype, CUDA_LAUNCH(load_batch_kernel<T>, dim3((unsigned)n), dim3(LOAD_THREADS),
-                                  sizeof(struct load_shared), *source, values, (T *)images, labels));
+    if (partners)
+        WITH_DTYPE(dtype, CUDA_LAUNCH(load_mixed_kernel<T>, dim3((unsigned)n), dim3(LOAD_THREADS),
+                                      sizeof(struct load_shared), *source, values, (T *)images, labels, partners));
+    else
+        WITH_DTYPE(dtype, CUDA_LAUNCH(load_batch_kernel<T>, dim3((unsigned)n), dim3(LOAD_THREADS),
+                                      offsetof(struct load_shared, partner), *source, values, (T *)images, labels));
     return 0;
 }

@@ -6,8 +6,8 @@ static const unsigned loss_threads = 1024, classes_a_lane = 16;
 
 struct loss_job {
     const float *logits;
-    const uint8_t *labels;
-    float smoothing, scale;
+    struct loss_target target;
+    float scale;
     float *dlogits;
     struct loss_result *result;
     float *parts; /* (blocks, 2) loss and right answers of each block, where there are several */
@@ -39,11 +39,31 @@ static __device__ inline struct best lanes_best(struct best best, unsigned lanes
     return best;
 }
 
+/* A sample's classes, and the share of its partner's. */
+struct wanted {
+    unsigned label, partner;
+    float share; /* 0: not mixed */
+};
+
+static __device__ inline struct wanted wanted_of(const struct loss_target &target, size_t sample)
+{
+    const unsigned label = target.labels[sample];
+    if (!target.partners)
+        return {label, label, 0.0f};
+    return {label, target.partners[sample], (float)target.mix->partner / MIX_WHOLE};
+}
+
+/* The target's share of a class, before smoothing. */
+static __device__ inline float class_share(const struct wanted &wanted, unsigned index)
+{
+    return (index == wanted.label ? 1.0f - wanted.share : 0.0f) + (index == wanted.partner ? wanted.share : 0.0f);
+}
+
 /* Loss (log(sum e^z) - (1 - smoothing) z[label] - smoothing mean(z), all z less their largest) and 1 for a right answer
  * of one sample, by `lanes` threads; the gradient is written where it is wanted. A label that is no class makes the
  * loss NaN: the step is then not taken. */
-static __device__ inline void sample_loss(const struct loss_job &job, const float *z, float *d, unsigned label,
-                                          float (&sums)[2])
+static __device__ inline void sample_loss(const struct loss_job &job, const float *z, float *d,
+                                          const struct wanted &wanted, float (&sums)[2])
 {
     const unsigned lane = threadIdx.x % job.lanes;
     struct best best = {-INFINITY, job.classes};
@@ -51,27 +71,31 @@ static __device__ inline void sample_loss(const struct loss_job &job, const floa
         if (z[i] > best.logit)
             best = {z[i], i};
     best = lanes_best(best, job.lanes);
-    float exp_sum = 0.0f, total = 0.0f, target = label < job.classes ? 0.0f : NAN;
+    const float smoothing = job.target.smoothing;
+    const bool known = wanted.label < job.classes && wanted.partner < job.classes;
+    float exp_sum = 0.0f, total = 0.0f, target = known ? 0.0f : NAN;
     for (unsigned i = lane; i < job.classes; i += job.lanes) {
         const float shifted = z[i] - best.logit;
         exp_sum += expf(shifted);
         total += shifted;
-        if (i == label)
-            target = shifted;
+        if (i == wanted.label || i == wanted.partner)
+            target += class_share(wanted, i) * shifted;
     }
     exp_sum = lanes_sum(exp_sum, job.lanes);
     total = lanes_sum(total, job.lanes);
     target = lanes_sum(target, job.lanes);
     if (lane == 0) {
-        sums[0] += logf(exp_sum) - (1.0f - job.smoothing) * target - job.smoothing * total / (float)job.classes;
-        sums[1] += best.index == label ? 1.0f : 0.0f;
+        sums[0] += logf(exp_sum) - (1.0f - smoothing) * target - smoothing * total / (float)job.classes;
+        sums[1] += best.index == (wanted.share > 0.5f ? wanted.partner : wanted.label) ? 1.0f : 0.0f;
     }
     if (!d)
         return;
-    const float uniform = job.smoothing / (float)job.classes, inverse = 1.0f / exp_sum;
+    const float uniform = smoothing / (float)job.classes, inverse = 1.0f / exp_sum;
     for (unsigned i = lane; i < job.classes; i += job.lanes) {
         const float gradient = job.scale * (expf(z[i] - best.logit) * inverse - uniform);
-        d[i] = i == label ? gradient - job.scale * (1.0f - job.smoothing) : gradient;
+        d[i] = i == wanted.label || i == wanted.partner
+                   ? gradient - job.scale * ((1.0f - smoothing) * class_share(wanted, i))
+                   : gradient;
     }
 }
 
@@ -88,7 +112,8 @@ __global__ void loss_kernel(const struct loss_job job)
     const size_t own = sample < job.n ? sample : job.n - 1;
     float sums[2] = {0.0f, 0.0f};
     sample_loss(job, job.logits + own * job.classes,
-                job.dlogits && sample < job.n ? job.dlogits + own * job.classes : NULL, job.labels[own], sums);
+                job.dlogits && sample < job.n ? job.dlogits + own * job.classes : NULL, wanted_of(job.target, own),
+                sums);
     if (sample >= job.n)
         sums[0] = sums[1] = 0.0f;
     block_sums(sums, shared_memory<float>());
@@ -123,24 +148,16 @@ static unsigned lanes_of(int classes)
     return lanes;
 }
 
-int cuda_softmax_cross_entropy(struct backend *backend, const float *logits, const uint8_t *labels, float smoothing,
+int cuda_softmax_cross_entropy(struct backend *backend, const float *logits, const struct loss_target *target,
                                float loss_scale, float *dlogits, struct loss_result *result, bool add, int n,
                                int classes, struct error *error)
 {
     struct cuda_backend *cuda = cuda_of(backend);
     if (n < 1 || classes < 1)
         return error_set(error, "the loss of %d samples and %d classes", n, classes);
-    const struct loss_job job = {logits,
-                                 labels,
-                                 smoothing,
-                                 loss_scale,
-                                 dlogits,
-                                 result,
-                                 (float *)cuda->scratch,
-                                 (unsigned)n,
-                                 (unsigned)classes,
-                                 lanes_of(classes),
-                                 add};
+    const struct loss_job job = {
+        logits,      *target,           loss_scale,        dlogits, result, (float *)cuda->scratch,
+        (unsigned)n, (unsigned)classes, lanes_of(classes), add};
     const size_t threads = (size_t)n * job.lanes;
     const unsigned blocks = cuda_ceil_div(threads, loss_threads);
     const unsigned block = blocks > 1 ? loss_threads : cuda_ceil_div(threads, 32) * 32;

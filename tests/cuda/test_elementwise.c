@@ -296,6 +296,7 @@ struct loss_case {
     int n, classes;
     float smoothing;
     bool add, no_gradient, equal; /* equal: the first class wins */
+    int partner;                  /* share of MIX_WHOLE of the labels of the mirrored places; 0: not mixed */
 };
 
 static uint8_t *random_labels(int n, int classes)
@@ -315,13 +316,22 @@ static void run_loss(struct backend *b, const void *data, struct outcome *out)
     struct loss_result result = {.loss = 1.5f, .correct = 7};
     rig_begin(&rig);
     uint8_t *labels = random_labels(c->n, c->classes);
-    const uint8_t *device_labels = rig_copy_in(&rig, labels, (size_t)c->n);
+    const struct mix mix = {.partner = c->partner};
+    struct loss_target target = {.labels = rig_copy_in(&rig, labels, (size_t)c->n),
+                                 .mix = rig_copy_in(&rig, &mix, sizeof mix),
+                                 .smoothing = c->smoothing};
+    for (int i = 0; i < c->n / 2; i++) {
+        const uint8_t label = labels[i];
+        labels[i] = labels[c->n - 1 - i];
+        labels[c->n - 1 - i] = label;
+    }
+    target.partners = c->partner ? rig_copy_in(&rig, labels, (size_t)c->n) : NULL;
     free(labels);
     const float *logits = normals(&rig, DTYPE_FP32, 1, count, c->equal ? 0.0 : 3.0, 50.0);
     float *dlogits = c->no_gradient ? NULL : rig_poisoned(&rig, DTYPE_FP32, count);
     struct loss_result *sums = rig_copy_in(&rig, &result, sizeof result);
-    RIG_CALL(&rig, b->softmax_cross_entropy(b, logits, device_labels, c->smoothing, 0.25f, dlogits, sums, c->add, c->n,
-                                            c->classes, &error));
+    RIG_CALL(&rig,
+             b->softmax_cross_entropy(b, logits, &target, 0.25f, dlogits, sums, c->add, c->n, c->classes, &error));
     struct error error = {""};
     if (b->copy_out(b, &result, sums, sizeof result, &error))
         rig_failed("copy_out", error.message);
@@ -342,6 +352,8 @@ static void losses_of_any_batch_and_classes(void **state)
         {.n = 1025, .classes = 10, .add = true},
         {.n = 300, .classes = 100, .smoothing = 0.1f},
         {.n = 200, .classes = 40, .equal = true},
+        {.n = 33, .classes = 10, .smoothing = 0.1f, .partner = 300},
+        {.n = 300, .classes = 100, .smoothing = 0.1f, .partner = 700, .add = true},
         {.n = 70, .classes = 256, .smoothing = 0.1f, .no_gradient = true},
     };
     for (int i = 0; i < COUNT(cases); i++) {
@@ -362,7 +374,8 @@ static struct loss_result loss_of(struct backend *b, const double logits[3], uin
     const uint8_t *device_labels = rig_copy_in(&rig, labels, sizeof labels);
     float *dlogits = rig_poisoned(&rig, DTYPE_FP32, 6);
     struct loss_result *sums = rig_bytes(&rig, sizeof *sums);
-    RIG_CALL(&rig, b->softmax_cross_entropy(b, device, device_labels, 0.0f, 1.0f, dlogits, sums, false, 2, 3, &error));
+    RIG_CALL(&rig, b->softmax_cross_entropy(b, device, &(struct loss_target){.labels = device_labels}, 1.0f, dlogits,
+                                            sums, false, 2, 3, &error));
     struct error error = {""};
     if (b->copy_out(b, &result, sums, sizeof result, &error))
         rig_failed("copy_out", error.message);

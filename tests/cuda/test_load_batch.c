@@ -1,6 +1,6 @@
 /* Batches of images made on the device against the engine's own, to the bit: every kind of augmentation and both
  * normalisations, over epochs in which each change is drawn. */
-#include "engine/augment.h"
+#include "engine/mix.h"
 #include "tests/cuda/twins.h"
 #include "tests/cuda_emulation/emulation.h"
 
@@ -33,7 +33,7 @@ struct data {
     struct image_source source;
     struct step_values *values;
     float *images;
-    uint8_t *image_labels;
+    uint8_t *image_labels, *partner_labels;
 };
 
 static void make_data(struct data *data, struct backend *backend)
@@ -54,6 +54,7 @@ static void make_data(struct data *data, struct backend *backend)
     normalize_by_set(&statistics, data->source.mean, data->source.scale);
     data->values = pool_add(pool, NULL, sizeof *data->values);
     data->image_labels = pool_add(pool, NULL, IMAGES_AT_ONCE);
+    data->partner_labels = pool_add(pool, NULL, IMAGES_AT_ONCE);
     data->images = pool_add(pool, NULL, IMAGES_AT_ONCE * IMAGE_BYTES * sizeof *data->images);
 }
 
@@ -105,7 +106,7 @@ static void check_batch(struct data *data, enum dtype dtype, const struct step_v
         memcpy(pool_copy(&data->pool, data->values), values, sizeof *values);
     pool_upload(&data->pool);
     if (backend->load_batch(backend, &data->source, values ? data->values : NULL, dtype, data->images,
-                            data->image_labels, (int)n, &error))
+                            data->image_labels, NULL, (int)n, &error))
         fail_msg("%s", error.message);
     pool_download(&data->pool);
     expect_images(data, dtype, values ? values->start : 0, values ? values->epoch : 0, n);
@@ -211,6 +212,65 @@ static void without_order_and_values_it_is_the_first_images(void **state)
     pool_close(&data.pool);
 }
 
+/* ---- Mixed batches ---- */
+
+/* The image at a place of the order as the engine augments it; returns its number. */
+static uint32_t engine_image(const struct data *data, const struct step_values *values, uint32_t place, uint8_t *bytes)
+{
+    const struct image_source *source = &data->source;
+    const uint32_t number = data->order[place];
+    augment_image(&source->augment, data->pixels + number * IMAGE_BYTES, source->seed, values->epoch,
+                  FIRST_INDEX + number, bytes, NULL);
+    return number;
+}
+
+/* Images [values->start, + n) of a batch, which may have others before and behind them. */
+static void check_mixed(struct data *data, enum dtype dtype, const struct step_values *values, uint32_t n)
+{
+    struct backend *backend = data->pool.backend;
+    struct error error = {""};
+    memcpy(pool_copy(&data->pool, data->values), values, sizeof *values);
+    pool_upload(&data->pool);
+    if (backend->load_batch(backend, &data->source, data->values, dtype, data->images, data->image_labels,
+                            data->partner_labels, (int)n, &error))
+        fail_msg("%s", error.message);
+    pool_download(&data->pool);
+    const void *images = pool_copy(&data->pool, data->images);
+    const uint8_t *labels = pool_copy(&data->pool, data->image_labels);
+    const uint8_t *partners = pool_copy(&data->pool, data->partner_labels);
+    for (uint32_t i = 0; i < n; i++) {
+        const uint32_t place = values->start + i;
+        uint8_t own[IMAGE_BYTES], other[IMAGE_BYTES];
+        float expected[IMAGE_BYTES];
+        assert_int_equal(labels[i], data->labels[engine_image(data, values, place, own)]);
+        assert_int_equal(partners[i], data->labels[engine_image(data, values, values->ends - place, other)]);
+        mix_normalize(data->source.normalize, &statistics, &values->mix, own, other, expected);
+        for (uint32_t p = 0; p < IMAGE_BYTES; p++)
+            if ((double)stored_value(dtype, images, i * IMAGE_BYTES + p) != round_to(dtype, (double)expected[p]))
+                fail_msg("place %u, value %u: %.9g, expected %.9g", place, p,
+                         (double)stored_value(dtype, images, i * IMAGE_BYTES + p), (double)expected[p]);
+    }
+}
+
+static void mixed_images_are_the_engines(void **state)
+{
+    const struct twins *twins = *state;
+    static struct data data;
+    static const struct mix_options options[] = {{.mixup = 1}, {.cutmix = 1}};
+    enum { WHOLE = 12, PART = 5 }; /* of the batch: what a chunk or a process of several takes of it */
+    make_data(&data, twins->cuda);
+    for (uint32_t i = 0; i < 16; i++) {
+        data.source.augment = (struct augment_options)AUGMENT_USUAL((enum augment_kind)(i / 4));
+        data.source.normalize = i & 1 ? NORMALIZE_IMAGE : NORMALIZE_DATASET;
+        const struct step_values values = {
+            .epoch = 9, .start = i + 3, .ends = 2 * i + WHOLE - 1, .mix = mix_draw(&options[i / 2 % 2], SEED, 9, i)};
+        emulation_set_order((enum emulation_order)(i % EMULATION_ORDERS), i);
+        check_mixed(&data, i & 4 ? DTYPE_BF16 : DTYPE_FP32, &values, PART);
+    }
+    emulation_set_order(EMULATION_ASCENDING, 0);
+    pool_close(&data.pool);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -221,6 +281,7 @@ int main(void)
         cmocka_unit_test(standard_is_the_engines),
         cmocka_unit_test(standard_of_other_options_is_the_engines),
         cmocka_unit_test(without_order_and_values_it_is_the_first_images),
+        cmocka_unit_test(mixed_images_are_the_engines),
     };
     return cmocka_run_group_tests(tests, twins_open, twins_close);
 }

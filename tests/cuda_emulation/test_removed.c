@@ -136,7 +136,8 @@ static uint64_t run_load_batch(enum dtype dtype)
         for (int normalize = NORMALIZE_DATASET; normalize <= NORMALIZE_IMAGE; normalize++) {
             source.augment = (struct augment_options)AUGMENT_USUAL((enum augment_kind)kind);
             source.normalize = (enum normalize_kind)normalize;
-            RIG_CALL(&rig, backend->load_batch(backend, &source, values, dtype, images, image_labels, IMAGES, &error));
+            RIG_CALL(&rig,
+                     backend->load_batch(backend, &source, values, dtype, images, image_labels, NULL, IMAGES, &error));
             rig_download(&rig, dtype, images, got, sizeof pixels);
             sum = add_to_sum(sum, got, sizeof got);
         }

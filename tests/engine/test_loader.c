@@ -53,17 +53,31 @@ static struct loader *create(const struct loader_options *options)
     return loader;
 }
 
-/* The batch holds what its indices, epoch and the augmentation say. */
+static void augmented(const struct batch *batch, const struct loader_options *options, int i, uint8_t *image)
+{
+    augment_image(&options->augment, dataset_image(dataset, options->split, (int)batch->indices[i]), options->seed,
+                  batch->epoch, batch->indices[i], image, NULL);
+}
+
+/* The batch holds what its indices, epoch, augmentation and mixing say. */
 static void check_content(const struct batch *batch, const struct loader_options *options)
 {
+    const struct mix mix = mix_draw(&options->mix, options->seed, batch->epoch, batch->number);
+    assert_memory_equal(&batch->mix, &mix, sizeof mix);
+    assert_true(mix_is_on(&options->mix) == (batch->partners != NULL));
     for (int i = 0; i < batch->n; i++) {
-        uint8_t image[IMAGE_BYTES];
+        uint8_t image[IMAGE_BYTES], other[IMAGE_BYTES];
         float expected[IMAGE_BYTES];
-        int index = (int)batch->indices[i];
+        int index = (int)batch->indices[i], partner = (int)batch->indices[batch->n - 1 - i];
         assert_in_range(index, options->first, options->first + options->count - 1);
-        augment_image(&options->augment, dataset_image(dataset, options->split, index), options->seed, batch->epoch,
-                      batch->indices[i], image, NULL);
-        normalize_image(options->normalize, &options->statistics, image, expected);
+        augmented(batch, options, i, image);
+        augmented(batch, options, batch->n - 1 - i, other);
+        if (batch->partners) {
+            assert_int_equal(batch->partners[i], dataset_label(dataset, options->split, partner));
+            mix_normalize(options->normalize, &options->statistics, &mix, image, other, expected);
+        } else {
+            normalize_image(options->normalize, &options->statistics, image, expected);
+        }
         assert_memory_equal(batch->images + i * IMAGE_BYTES, expected, sizeof expected);
         assert_int_equal(batch->labels[i], dataset_label(dataset, options->split, index));
     }
@@ -82,6 +96,43 @@ static void expect_same(const struct batch *a, const struct batch *b)
     assert_memory_equal(a->indices, b->indices, (size_t)a->n * sizeof *a->indices);
     assert_memory_equal(a->labels, b->labels, (size_t)a->n);
     assert_memory_equal(a->images, b->images, (size_t)a->n * IMAGE_BYTES * sizeof(float));
+}
+
+static void test_mixed_batches_have_their_partners(void **state)
+{
+    (void)state;
+    for (int workers = 0; workers < 3; workers += 2)
+        for (int normalize = NORMALIZE_DATASET; normalize <= NORMALIZE_IMAGE; normalize++) {
+            struct loader_options options = usual_options(workers);
+            options.mix = (struct mix_options){.mixup = 0.5f, .cutmix = 1};
+            options.normalize = (enum normalize_kind)normalize;
+            struct loader *loader = create(&options);
+            for (int i = 0; i < 2 * BATCHES; i++)
+                check_content(loader_next(loader), &options);
+            loader_destroy(loader);
+        }
+}
+
+/* What is asked for single images is what the batches hold. */
+static void test_partners_are_found_again(void **state)
+{
+    (void)state;
+    struct loader_options options = usual_options(0);
+    options.mix.cutmix = 1;
+    struct loader *loader = create(&options), *asked = create(&options);
+    for (int number = 0; number < BATCHES; number++) {
+        const struct batch *batch = loader_next(loader);
+        const int last = batch->n - 1, images[2] = {(int)batch->indices[last], (int)batch->indices[1]};
+        int partners[2];
+        struct mix mixes[2];
+        loader_partners(asked, 0, images, 2, partners, mixes);
+        assert_int_equal(partners[0], batch->indices[0]);
+        assert_int_equal(partners[1], batch->indices[last - 1]);
+        assert_memory_equal(&mixes[0], &batch->mix, sizeof batch->mix);
+        assert_memory_equal(&mixes[1], &batch->mix, sizeof batch->mix);
+    }
+    loader_destroy(loader);
+    loader_destroy(asked);
 }
 
 static void test_an_epoch_has_each_image_once_in_a_new_order(void **state)
@@ -265,6 +316,8 @@ static void test_impossible_options_are_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_mixed_batches_have_their_partners),
+        cmocka_unit_test(test_partners_are_found_again),
         cmocka_unit_test(test_an_epoch_has_each_image_once_in_a_new_order),
         cmocka_unit_test(test_batches_are_the_same_for_any_number_of_workers),
         cmocka_unit_test(test_a_sought_batch_is_the_one_that_came_by_itself),

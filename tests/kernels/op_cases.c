@@ -146,6 +146,8 @@ const struct op_case op_cases[] = {
     {"loss", ROWS(loss_op, 7, 10)},
     {"loss smoothing", ROWS(loss_op, 5, 10), .scale = 0.1f},
     {"loss add", ROWS(loss_op, 200, 37), .scale = 0.2f, .add = true},
+    {"loss mixed", ROWS(loss_op, 9, 10), .skip = true, .skip_value = 0.25},
+    {"loss mixed smoothing add", ROWS(loss_op, 50, 17), .scale = 0.1f, .add = true, .skip = true, .skip_value = 0.75},
     {"loss 100 classes", ROWS(loss_op, 33, 100)},
 };
 const int op_case_count = (int)(sizeof op_cases / sizeof *op_cases);

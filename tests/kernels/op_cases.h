@@ -41,7 +41,7 @@ struct op_case {
     bool relu, add;             /* relu in the op; gradients are added to what is there */
     bool in_place;              /* the output is the input's memory */
     float scale;                /* of the values, or what the op calls scale, rate, smoothing */
-    double skip_value;          /* of the skip gain */
+    double skip_value;          /* of the skip gain; of a loss with `skip`: the share of the partners' labels */
 };
 
 struct op {

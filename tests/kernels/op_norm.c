@@ -242,7 +242,8 @@ static void statistics_forward(const struct op_case *c, struct rig *rig, double 
 const struct op statistics_op = {
     .name = "statistics", .shape = statistics_shape, .reference = statistics_reference, .forward = statistics_forward};
 
-/* ---- Loss of n samples, c classes, label smoothing `scale`; inputs logits, labels; output the sum of losses ---- */
+/* ---- Loss of n samples, c classes, label smoothing `scale`; inputs logits, labels; output the sum of losses. With
+ * `skip` each sample is mixed with the one at the mirrored place, whose share is skip_value ---- */
 
 static const float prior_loss = 1.5f;
 
@@ -265,7 +266,10 @@ static void loss_reference(const struct op_case *c, double *const in[], double *
         for (int i = 0; i < c->c; i++)
             sum += exp(z[i]);
         for (int i = 0; i < c->c; i++) {
-            double target = (double)c->scale / c->c + (i == (int)in[1][n] ? 1.0 - (double)c->scale : 0.0);
+            const double share = c->skip ? c->skip_value : 0.0;
+            const double own = i == (int)in[1][n] ? 1.0 - share : 0.0;
+            const double partner = i == (int)in[1][c->n - 1 - n] ? share : 0.0;
+            const double target = (double)c->scale / c->c + (1.0 - (double)c->scale) * (own + partner);
             *out += target * (log(sum) - z[i]);
         }
     }
@@ -274,16 +278,22 @@ static void loss_reference(const struct op_case *c, double *const in[], double *
 static float *run_loss(const struct op_case *c, struct rig *rig, double *const in[], float loss_scale, double *loss)
 {
     struct backend *b = rig->backend;
-    uint8_t labels[256];
-    for (int i = 0; i < c->n; i++)
+    uint8_t labels[256], partners[256];
+    const struct mix mix = {.partner = (int)(c->skip_value * MIX_WHOLE)};
+    for (int i = 0; i < c->n; i++) {
         labels[i] = (uint8_t)in[1][i];
+        partners[i] = (uint8_t)in[1][c->n - 1 - i];
+    }
     const float *logits = rig_upload(rig, DTYPE_FP32, in[0], (size_t)c->n * (size_t)c->c);
-    const uint8_t *device_labels = rig_copy_in(rig, labels, (size_t)c->n);
+    const struct loss_target target = {.labels = rig_copy_in(rig, labels, (size_t)c->n),
+                                       .partners = c->skip ? rig_copy_in(rig, partners, (size_t)c->n) : NULL,
+                                       .mix = rig_copy_in(rig, &mix, sizeof mix),
+                                       .smoothing = c->scale};
     struct loss_result prior = {.loss = prior_loss, .correct = 3}, result;
     struct loss_result *device = rig_copy_in(rig, &prior, sizeof prior);
     float *dlogits = rig_poisoned(rig, DTYPE_FP32, (size_t)c->n * (size_t)c->c);
-    RIG_CALL(rig, b->softmax_cross_entropy(b, logits, device_labels, c->scale, loss_scale, dlogits, device, c->add,
-                                           c->n, c->c, &error));
+    RIG_CALL(rig,
+             b->softmax_cross_entropy(b, logits, &target, loss_scale, dlogits, device, c->add, c->n, c->c, &error));
     struct error error = {""};
     if (b->copy_out(b, &result, device, sizeof result, &error))
         rig_failed("copy_out", error.message);

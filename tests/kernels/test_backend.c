@@ -173,12 +173,45 @@ static void loss_counts_and_adds(void **state)
     const float logits[4][3] = {{1.0f, 3.0f, 3.0f}, {0.0f, 0.0f, 5.0f}, {9.0f, 0.0f, 0.0f}, {1.0f, 1.0f, 1.0f}};
     const uint8_t labels[4] = {2, 2, 0, 0}; /* the first of equals counts: wrong, right, right, right */
     struct loss_result result = {.loss = 10.0f, .correct = 5};
-    OK(b->softmax_cross_entropy(b, logits[0], labels, 0.0f, 1.0f, NULL, &result, true, 4, 3, &error));
+    OK(b->softmax_cross_entropy(b, logits[0], &(struct loss_target){.labels = labels}, 1.0f, NULL, &result, true, 4, 3,
+                                &error));
     assert_int_equal(result.correct, 5 + 3);
     float first = result.loss;
-    OK(b->softmax_cross_entropy(b, logits[0], labels, 0.0f, 1.0f, NULL, &result, false, 4, 3, &error));
+    OK(b->softmax_cross_entropy(b, logits[0], &(struct loss_target){.labels = labels}, 1.0f, NULL, &result, false, 4, 3,
+                                &error));
     assert_int_equal(result.correct, 3);
     assert_true(fabsf(first - 10.0f - result.loss) < 1e-5f);
+}
+
+/* Of a mixed sample the label with the larger share is the right answer; the losses are mixed as the labels are. */
+static void loss_of_mixed_samples(void **state)
+{
+    struct backend *b = *state;
+    const float logits[2][3] = {{1.0f, 3.0f, 2.0f}, {0.0f, 1.0f, 5.0f}};
+    const uint8_t labels[2] = {1, 0}, partners[2] = {0, 2};
+    struct mix mix = {.partner = MIX_WHOLE / 4};
+    struct loss_result own, other, both;
+    OK(b->softmax_cross_entropy(b, logits[0], &(struct loss_target){.labels = labels}, 1.0f, NULL, &own, false, 2, 3,
+                                &error));
+    OK(b->softmax_cross_entropy(b, logits[0], &(struct loss_target){.labels = partners}, 1.0f, NULL, &other, false, 2,
+                                3, &error));
+    const struct loss_target target = {.labels = labels, .partners = partners, .mix = &mix};
+    OK(b->softmax_cross_entropy(b, logits[0], &target, 1.0f, NULL, &both, false, 2, 3, &error));
+    assert_true(fabsf(both.loss - 0.75f * own.loss - 0.25f * other.loss) < 1e-5f);
+    assert_int_equal(both.correct, 1); /* the first, by its own label */
+    mix.partner = MIX_WHOLE / 2;
+    OK(b->softmax_cross_entropy(b, logits[0], &target, 1.0f, NULL, &both, false, 2, 3, &error));
+    assert_int_equal(both.correct, 1); /* of equals the own one */
+    mix.partner = MIX_WHOLE / 2 + 1;
+    OK(b->softmax_cross_entropy(b, logits[0], &target, 1.0f, NULL, &both, false, 2, 3, &error));
+    assert_int_equal(both.correct, 1); /* the second, by its partner's */
+    const uint8_t wrong[2] = {0, 3};
+    struct error error = {""};
+    assert_int_equal(b->softmax_cross_entropy(b, logits[0],
+                                              &(struct loss_target){.labels = labels, .partners = wrong, .mix = &mix},
+                                              1.0f, NULL, &both, false, 2, 3, &error),
+                     -1);
+    assert_non_null(strstr(error.message, "label 3"));
 }
 
 static void loss_survives_large_logits_and_shows_nan(void **state)
@@ -188,13 +221,17 @@ static void loss_survives_large_logits_and_shows_nan(void **state)
     const uint8_t label = 1, wrong = 3;
     float gradient[3];
     struct loss_result result;
-    OK(b->softmax_cross_entropy(b, large, &label, 0.0f, 1.0f, gradient, &result, false, 1, 3, &error));
+    OK(b->softmax_cross_entropy(b, large, &(struct loss_target){.labels = &label}, 1.0f, gradient, &result, false, 1, 3,
+                                &error));
     assert_true(fabsf(result.loss - 2e4f) < 1.0f);
     assert_true(fabsf(gradient[0] - 1.0f) < 1e-6f && fabsf(gradient[1] + 1.0f) < 1e-6f);
-    OK(b->softmax_cross_entropy(b, bad, &label, 0.0f, 1.0f, gradient, &result, false, 1, 3, &error));
+    OK(b->softmax_cross_entropy(b, bad, &(struct loss_target){.labels = &label}, 1.0f, gradient, &result, false, 1, 3,
+                                &error));
     assert_true(isnan(result.loss));
     struct error error = {""};
-    assert_int_equal(b->softmax_cross_entropy(b, large, &wrong, 0.0f, 1.0f, NULL, &result, false, 1, 3, &error), -1);
+    assert_int_equal(b->softmax_cross_entropy(b, large, &(struct loss_target){.labels = &wrong}, 1.0f, NULL, &result,
+                                              false, 1, 3, &error),
+                     -1);
     assert_non_null(strstr(error.message, "label 3"));
 }
 
@@ -276,6 +313,7 @@ int main(void)
                                        cmocka_unit_test(activations_stay_finite_far_out),
                                        cmocka_unit_test(relu_backward_takes_the_output),
                                        cmocka_unit_test(loss_counts_and_adds),
+                                       cmocka_unit_test(loss_of_mixed_samples),
                                        cmocka_unit_test(loss_survives_large_logits_and_shows_nan),
                                        cmocka_unit_test(batch_norm_keeps_running_statistics),
                                        cmocka_unit_test(batch_norm_passes_over_what_is_not_finite),

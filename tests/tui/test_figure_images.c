@@ -107,6 +107,52 @@ static void test_each_image_stands_beside_what_is_made_of_it(void **state)
     }
 }
 
+/* Blended or with a rectangle of the partner, which was augmented as it is itself. */
+static void test_mixed_images_show_what_is_trained_on(void **state)
+{
+    (void)state;
+    enum { COUNT = 3, TILE = 160 };
+    struct error error = {""};
+    const int images[COUNT] = {4, 11, 20}, partners[COUNT] = {17, 30, 20};
+    const struct mix mixes[COUNT] = {{.partner = MIX_WHOLE / 4},
+                                     {.partner = 320, .left = 0, .right = 10, .top = 0, .bottom = 32},
+                                     {.partner = MIX_WHOLE / 2}};
+    static const char *const shares[COUNT] = {"75 % ", "69 % ", "100 % "};
+    struct sheet *sheet;
+    const struct augmentation_sheet what = {.head = head,
+                                            .dataset = dataset,
+                                            .augment = AUGMENT_USUAL(AUGMENT_STANDARD),
+                                            .seed = 5,
+                                            .epoch = 8,
+                                            .images = images,
+                                            .count = COUNT,
+                                            .partners = partners,
+                                            .mixes = mixes};
+    assert_int_equal(sheet_of_augmentation(&what, &sheet, &error), 0);
+    struct canvas *canvas = render(sheet, 1), *panel = cells(200, 60);
+    figure_sheet(panel, canvas_area(panel), sheet);
+    char *shown = text_of(panel);
+    for (int i = 0; i < COUNT; i++) {
+        uint8_t own[IMAGE_BYTES], other[IMAGE_BYTES], mixed[IMAGE_BYTES];
+        char text[64];
+        augment_image(&what.augment, dataset_image(dataset, SPLIT_TRAIN, images[i]), 5, 8, (uint32_t)images[i], own,
+                      NULL);
+        augment_image(&what.augment, dataset_image(dataset, SPLIT_TRAIN, partners[i]), 5, 8, (uint32_t)partners[i],
+                      other, NULL);
+        mix_image(&mixes[i], own, other, mixed);
+        assert_picture(canvas, i * (2 * TILE + 40) + TILE + 10, HEAD, 5, mixed);
+        snprintf(text, sizeof text, "%s%s", shares[i],
+                 dataset_class_name(dataset, dataset_label(dataset, SPLIT_TRAIN, images[i])));
+        assert_non_null(strstr(shown, text));
+    }
+    assert_non_null(strstr(shown, "25 % "));
+    assert_non_null(strstr(shown, "31 % "));
+    free(shown);
+    canvas_destroy(panel);
+    canvas_destroy(canvas);
+    sheet_destroy(sheet);
+}
+
 /* ---- Samples ---- */
 
 static void test_samples_say_what_the_network_said(void **state)
@@ -257,6 +303,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_each_image_stands_beside_what_is_made_of_it),
+        cmocka_unit_test(test_mixed_images_show_what_is_trained_on),
         cmocka_unit_test(test_samples_say_what_the_network_said),
         cmocka_unit_test(test_filters_are_scaled_by_their_largest_weight),
         cmocka_unit_test(test_the_confusion_matrix_has_names_counts_and_shares),

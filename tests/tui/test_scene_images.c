@@ -208,6 +208,40 @@ static void the_preview_is_what_is_trained_on(void **state)
     assert_int_equal(scene.images_choice.draw, 0);
 }
 
+static void what_is_mixed_is_shown_as_it_is_trained_on(void **state)
+{
+    int images[BATCH];
+    char text[32];
+    struct error error;
+
+    (void)state;
+    look->mix.mixup = 1;
+    const struct mix mix = mix_draw(&look->mix, look->seed, look->epoch, look->batch);
+    const int percent = (100 * mix.partner + MIX_WHOLE / 2) / MIX_WHOLE;
+    struct canvas *canvas = draw(300, 100, GLYPHS_BRAILLE);
+    assert_int_equal(look_next_batch(look, dataset, images, &error), BATCH);
+    for (int i = 0; i < BATCH; i++) {
+        const int partner = images[BATCH - 1 - i];
+        uint8_t own[IMAGE_BYTES], other[IMAGE_BYTES], mixed[IMAGE_BYTES], rgb[IMAGE_BYTES];
+        struct canvas_picture picture;
+
+        augment_image(&look->augment, dataset_image(dataset, SPLIT_TRAIN, images[i]), 3, 2, (uint32_t)images[i], own,
+                      NULL);
+        augment_image(&look->augment, dataset_image(dataset, SPLIT_TRAIN, partner), 3, 2, (uint32_t)partner, other,
+                      NULL);
+        mix_image(&mix, own, other, mixed);
+        rgb_from_planes(mixed, IMAGE_SIZE, rgb);
+        assert_true(canvas_picture_at(canvas, 2 * i + 1, &picture));
+        assert_memory_equal(picture.rgb, rgb, sizeof(rgb));
+    }
+    canvas_destroy(canvas);
+    assert_in_range(percent, 1, 99);
+    snprintf(text, sizeof(text), "%d %% ", percent);
+    assert_true(shows(300, 100, text));
+    snprintf(text, sizeof(text), "%d %% ", 100 - percent);
+    assert_true(shows(300, 100, text));
+}
+
 static void pages_turn_and_images_are_chosen(void **state)
 {
     (void)state;
@@ -388,11 +422,17 @@ static void what_is_not_finite_is_said(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(every_size_can_be_drawn),           TEST(pages_in_ascii),
-        TEST(the_preview_is_what_is_trained_on), TEST(pages_turn_and_images_are_chosen),
-        TEST(the_chosen_image_is_in_sight),      TEST(one_image_large),
-        TEST(one_class_after_the_other),         TEST(the_mouse_chooses),
-        TEST(a_page_says_why_it_is_empty),       TEST(a_new_look_is_seen_and_its_age_told),
+        TEST(every_size_can_be_drawn),
+        TEST(pages_in_ascii),
+        TEST(the_preview_is_what_is_trained_on),
+        TEST(what_is_mixed_is_shown_as_it_is_trained_on),
+        TEST(pages_turn_and_images_are_chosen),
+        TEST(the_chosen_image_is_in_sight),
+        TEST(one_image_large),
+        TEST(one_class_after_the_other),
+        TEST(the_mouse_chooses),
+        TEST(a_page_says_why_it_is_empty),
+        TEST(a_new_look_is_seen_and_its_age_told),
         TEST(what_is_not_finite_is_said),
     };
     return cmocka_run_group_tests(tests, open_data, close_data);

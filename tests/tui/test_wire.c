@@ -95,6 +95,7 @@ static struct snapshot snapshot = {
                 .label_smoothing = 0.1f,
                 .ema = 0.99f,
                 .augment = AUGMENT_USUAL(AUGMENT_STANDARD),
+                .mix = {0.2f, 1},
                 .normalize = NORMALIZE_IMAGE,
                 .validation = 500,
                 .limit = 4000,
@@ -270,6 +271,7 @@ static struct look *made_look(const struct model_spec *spec)
     look->epoch = 2;
     look->batch = 6;
     look->augment = (struct augment_options){AUGMENT_STANDARD, FLIP_RANDOM, 3, 12, 5};
+    look->mix = (struct mix_options){0.4f, 100};
     look->seed = 42;
     look->train = 100;
     look->batch_size = 16;
