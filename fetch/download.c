@@ -28,8 +28,8 @@ struct transfer {
 
 static int spawn_curl(const char *url, const char *offset, int out, int err, pid_t *pid)
 {
-    /* --disable: no curlrc, whose options could put anything on standard output; proxies are those of the environment.
-     * A server that sends nothing for a minute counts as broken. */
+    /* --proto: of redirects, too. --disable: no curlrc, whose options could put anything on standard output; proxies
+     * are those of the environment. A server that sends nothing for a minute counts as broken. */
     const char *const arguments[] = {"curl",
                                      "--disable",
                                      "--silent",
@@ -39,8 +39,6 @@ static int spawn_curl(const char *url, const char *offset, int out, int err, pid
                                      "--globoff",
                                      "--no-buffer",
                                      "--proto",
-                                     "=http,https",
-                                     "--proto-redir",
                                      "=http,https",
                                      "--max-redirs",
                                      "10",

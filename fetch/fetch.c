@@ -15,10 +15,11 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <time.h>
 #include <unistd.h>
 
 /* A server whose connections break is asked so often for the rest. */
-enum { MOST_TRIES = 20, MOST_BYTES_BESIDE = 16 << 20 };
+enum { MOST_TRIES = 20, MOST_BYTES_BESIDE = 16 << 20, LOCK_TRIES = 20 };
 
 struct fetch {
     const struct fetch_request *request;
@@ -59,6 +60,27 @@ static bool is_watch_tired(const struct fetch *fetch, const char *doing, long lo
 
 /* ---- The .part file ---- */
 
+/* With what a person can do about it. */
+static int cannot_write(const char *path, struct error *error)
+{
+    if (errno == EACCES || errno == EROFS)
+        return error_set(error, "cannot write %s: %s; --dir DIR names another place", path, strerror(errno));
+    return file_failed(error, "write", path);
+}
+
+/* -1: somebody else has it. A process that was killed may still have it for a moment, by a curl that was just being
+ * started. */
+static int lock(int part)
+{
+    const struct timespec pause = {.tv_nsec = 50000000};
+    for (int i = 0; flock(part, LOCK_EX | LOCK_NB) && errno == EWOULDBLOCK; i++) {
+        if (i == LOCK_TRIES)
+            return -1;
+        nanosleep(&pause, NULL);
+    }
+    return 0;
+}
+
 /* Opens and locks it. One that somebody has finished with meanwhile is no longer the file of that name. */
 static int open_part(struct fetch *fetch, struct error *error)
 {
@@ -66,11 +88,13 @@ static int open_part(struct fetch *fetch, struct error *error)
     struct stat mine, named;
     for (;;) {
         const int part = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0666);
-        if (part < 0 && (errno == EACCES || errno == EROFS))
-            return error_set(error, "cannot write %s: %s; --dir DIR names another place", path, strerror(errno));
         if (part < 0)
-            return file_failed(error, "write", path);
-        if (flock(part, LOCK_EX | LOCK_NB) && errno == EWOULDBLOCK) {
+            return cannot_write(path, error);
+        if (fstat(part, &mine) || !S_ISREG(mine.st_mode)) {
+            close(part);
+            return error_set(error, "%s is not a file: move it away", path);
+        }
+        if (lock(part)) {
             close(part);
             return error_set(error, "another nfbench is fetching it there already: it has %s", path);
         }
@@ -78,9 +102,7 @@ static int open_part(struct fetch *fetch, struct error *error)
             mine.st_dev == named.st_dev) {
             fetch->part = part;
             fetch->have = mine.st_size;
-            if (S_ISREG(mine.st_mode))
-                return 0;
-            return error_set(error, "%s is not a file: move it away", path);
+            return 0;
         }
         close(part);
     }
@@ -288,24 +310,41 @@ static int check_room(const struct fetch *fetch, struct error *error)
                      fetch->request->set->name, (double)needed / 1e6, fetch->place.above, (double)room / 1e6);
 }
 
+/* Unpacks into the folder that is made, and has it checked. OTHER: these are not the files that are wanted. */
+static enum step fill_folder(struct fetch *fetch, int folder, unpack_sums sums, struct error *error)
+{
+    switch (unpack(fetch->part, fetch->request->set, folder, &fetch->request->watch, sums, error)) {
+    case UNPACK_DONE:
+        return fetch->request->set->check(fetch->place.made, error) ? STEP_OTHER : STEP_DONE;
+    case UNPACK_REFUSED:
+        return STEP_OTHER;
+    case UNPACK_FAILED:
+        return STEP_END;
+    case UNPACK_STOPPED:
+        return STEP_STOP;
+    }
+    return STEP_END;
+}
+
 static enum step unpack_part(struct fetch *fetch, struct error *error)
 {
     unpack_sums sums;
-    char said[FETCH_NOTE_SIZE];
+    char said[FETCH_NOTE_SIZE] = "";
     const int folder = place_make(&fetch->place, error);
     if (folder < 0)
         return STEP_END;
-    int result = unpack(fetch->part, fetch->request->set, folder, &fetch->request->watch, sums, error);
+    enum step step = fill_folder(fetch, folder, sums, error);
     close(folder);
-    if (result != 0) {
-        place_clear(&fetch->place, NULL);
-        return result > 0 ? STEP_STOP : STEP_END;
-    }
-    result = place_publish(&fetch->place, sums, fetch->request->force, said, error);
-    fetch->result->verified = result == 0;
+    if (step == STEP_DONE && place_publish(&fetch->place, sums, fetch->request->force, said, error))
+        step = STEP_END;
+    fetch->result->verified = step == STEP_DONE;
     if (*said)
         note(fetch, "%s", said);
-    return result ? STEP_END : STEP_DONE;
+    if (step != STEP_DONE)
+        place_clear(&fetch->place, NULL);
+    if (step == STEP_OTHER) /* whatever is done, nothing better comes out of it */
+        throw_away(fetch, NULL);
+    return step;
 }
 
 /* What one that was killed at the very end has left beside the folder that it put in place. */
@@ -389,8 +428,11 @@ enum fetch_end fetch_run(const struct fetch_request *request, struct fetch_resul
     fetch.size = request->sha256 ? 0 : request->set->archive_size;
     fetch.most = fetch.size ? fetch.size : set_size(request->set) + MOST_BYTES_BESIDE;
     fetch.sum = request->sha256 ? request->sha256 : request->set->archive_sha256;
-    if (file_make_folders(request->directory, error))
+    if (file_make_folders(request->directory, error)) {
+        if (errno == EACCES || errno == EROFS)
+            cannot_write(request->directory, error);
         return FETCH_FAILED;
+    }
     const enum step step = work(&fetch, error);
     close_part(&fetch, step == STEP_DONE || step == STEP_THERE);
     if (step == STEP_THERE)

@@ -216,7 +216,7 @@ static int remove_old(const struct place *place, char note[FETCH_NOTE_SIZE], str
     if (path_format(old, error, "%s.old", place->folder) || rename(place->made, old))
         return error_set(error, "%s is in place; the other files of the one before are in %s", place->folder,
                          place->made);
-    snprintf(note, FETCH_NOTE_SIZE, "the other files of the folder before are in %s", old);
+    snprintf(note, FETCH_NOTE_SIZE, "the other files of the folder before are in %.400s", old);
     return 0;
 }
 
@@ -253,10 +253,5 @@ int place_publish(const struct place *place, const unpack_sums sums, bool force,
                   struct error *error)
 {
     *note = '\0';
-    if (write_sums(place, sums, error) || place->set->check(place->made, error) ||
-        put_in_place(place, force, note, error)) {
-        (void)remove_set(place->made, place->set);
-        return -1;
-    }
-    return 0;
+    return write_sums(place, sums, error) || put_in_place(place, force, note, error) ? -1 : 0;
 }

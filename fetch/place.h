@@ -32,9 +32,9 @@ enum place_state place_look(const struct place *place, const struct fetch_watch 
 int place_clear(const struct place *place, struct error *error);
 /* Makes that folder, empty: a descriptor of it, or -1. */
 int place_make(const struct place *place, struct error *error);
-/* The folder is filled and all its files are synced: writes down their sums, has the set checked, and puts the folder
- * in place; with `force` in that of another, whose files of the set are removed. What that one had besides stays in
- * FOLDER.old, which `note` then says. On failure what was made is removed. */
+/* The folder is filled and all its files are synced: writes down their sums and puts it in place; with `force` in that
+ * of another, whose files of the set are removed. What that one had besides stays in FOLDER.old, which `note` then
+ * says. */
 int place_publish(const struct place *place, const unpack_sums sums, bool force, char note[FETCH_NOTE_SIZE],
                   struct error *error);
 

@@ -23,6 +23,7 @@ struct unpacking {
     long long total, done; /* bytes of the set's files */
     long long other;       /* ... of what is passed over */
     int entries;
+    bool own_fault;         /* of this machine, not of the archive */
     char shown[NAME_SHOWN]; /* the entry's path, fit for a terminal */
 };
 
@@ -31,6 +32,12 @@ static int damaged(struct unpacking *state, struct error *error)
     const char *why = archive_error_string(state->archive);
     return error_set(error, "the archive is damaged, or of a kind that is not known (tar.gz, tar.xz, zip, ...): %.200s",
                      why ? why : "no reason given");
+}
+
+static int cannot_write(struct unpacking *state, const char *name, struct error *error)
+{
+    state->own_fault = true;
+    return file_failed(error, "write", name);
 }
 
 /* ---- What an entry is ---- */
@@ -134,8 +141,10 @@ static int copy_bytes(struct unpacking *state, const struct fetch_file *file, in
     while ((count = read_block(state, block, error)) > 0) {
         if (size + count > file->size)
             return wrong_size(file, "more", error);
-        if (file_write_all(descriptor, block, (size_t)count, file->name, error))
+        if (file_write_all(descriptor, block, (size_t)count, file->name, error)) {
+            state->own_fault = true;
             return -1;
+        }
         SHA256Update(&digest, (const uint8_t *)block, (size_t)count);
         size += count;
         state->done += count;
@@ -159,12 +168,12 @@ static int write_file(struct unpacking *state, struct archive_entry *entry, int 
     int descriptor =
         openat(state->folder, file->name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, (mode_t)0666);
     if (descriptor < 0)
-        return file_failed(error, "write", file->name);
+        return cannot_write(state, file->name, error);
     int result = copy_bytes(state, file, descriptor, sum, error);
     if (result == 0 && fsync(descriptor))
-        result = file_failed(error, "write", file->name);
+        result = cannot_write(state, file->name, error);
     if (close(descriptor) && result == 0 && errno != EINTR)
-        result = file_failed(error, "write", file->name);
+        result = cannot_write(state, file->name, error);
     if (result == 0)
         memcpy(state->sums[f], sum, sizeof sum);
     return result;
@@ -232,19 +241,24 @@ static int open_archive(struct archive *archive, int descriptor)
                : -1;
 }
 
-int unpack(int archive, const struct fetch_set *set, int folder, const struct fetch_watch *watch, unpack_sums sums,
-           struct error *error)
+enum unpack_end unpack(int archive, const struct fetch_set *set, int folder, const struct fetch_watch *watch,
+                       unpack_sums sums, struct error *error)
 {
     struct unpacking state = {.set = set, .watch = watch, .folder = folder, .sums = sums};
     memset(sums, 0, sizeof(unpack_sums));
     for (int f = 0; f < set->file_count; f++)
         state.total += set->files[f].beside ? 0 : set->files[f].size;
-    if (lseek(archive, 0, SEEK_SET) < 0)
-        return error_set(error, "cannot read the archive: %s", strerror(errno));
     state.archive = archive_read_new();
-    if (!state.archive)
-        return error_set(error, "out of memory");
+    if (!state.archive || lseek(archive, 0, SEEK_SET) < 0) {
+        error_set(error, "cannot read the archive: %s", strerror(errno));
+        archive_read_free(state.archive);
+        return UNPACK_FAILED;
+    }
     int result = open_archive(state.archive, archive) ? damaged(&state, error) : take_entries(&state, error);
     archive_read_free(state.archive);
-    return result ? result : check_all_there(&state, error);
+    if (result > 0)
+        return UNPACK_STOPPED;
+    if (result == 0 && check_all_there(&state, error) == 0)
+        return UNPACK_DONE;
+    return state.own_fault ? UNPACK_FAILED : UNPACK_REFUSED;
 }

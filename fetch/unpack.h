@@ -12,8 +12,14 @@ typedef char unpack_sums[FETCH_FILES][FETCH_SHA256_SIZE];
  * these, and no path of it is ever written to. Other files of it are passed over. An archive that has a set's file
  * twice, of another size or kind, a link, a device, a path that leads out of its folder, or much more than the set is
  * refused. Each file is synced.
- * 0; -1 and why not; 1: the watch gave up. What was written until then stays. */
-int unpack(int archive, const struct fetch_set *set, int folder, const struct fetch_watch *watch, unpack_sums sums,
-           struct error *error);
+ * Unless it is DONE, what was written until then stays, and the error says why (not of STOPPED). */
+enum unpack_end {
+    UNPACK_DONE,
+    UNPACK_REFUSED, /* the archive is at fault */
+    UNPACK_FAILED,  /* this machine is: its disk is full, say */
+    UNPACK_STOPPED, /* the watch gave up */
+};
+enum unpack_end unpack(int archive, const struct fetch_set *set, int folder, const struct fetch_watch *watch,
+                       unpack_sums sums, struct error *error);
 
 #endif

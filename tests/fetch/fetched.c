@@ -102,6 +102,7 @@ struct fetch_result result;
 struct error error;
 char notes[NOTES_SIZE];
 long long stop_at;
+void (*meanwhile)(void);
 
 static void keep_note(void *context, const char *text)
 {
@@ -114,6 +115,8 @@ static bool watch_progress(void *context, const char *doing, long long done, lon
 {
     (void)context;
     assert_true(done >= 0 && (total == 0 || done <= total + 200));
+    if (meanwhile && strcmp(doing, "unpacking") == 0)
+        meanwhile();
     return stop_at >= 0 && done >= stop_at && strcmp(doing, "downloading") == 0;
 }
 
@@ -143,6 +146,7 @@ int begin_anew(void **state)
     remove_all(path_of("data"));
     fill_files();
     stop_at = -1;
+    meanwhile = NULL;
     return 0;
 }
 

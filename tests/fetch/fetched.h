@@ -41,7 +41,8 @@ enum { NOTES_SIZE = 4096 };
 extern struct fetch_result result;
 extern struct error error;
 extern char notes[NOTES_SIZE];
-extern long long stop_at; /* gives up when so much is downloaded; -1: never */
+extern long long stop_at;       /* gives up when so much is downloaded; -1: never */
+extern void (*meanwhile)(void); /* done while it is unpacked; NULL: nothing */
 extern struct fetch_set set;
 extern char data[128]; /* the directory of each request */
 #define PART "data/tiny.tar.gz.part"

@@ -20,7 +20,7 @@ char *pack_tar(const struct packed *entries, int count, size_t *size);
 char *pack_filter(const char *filter, const char *bytes, size_t count, size_t *size);
 /* pack_tar and "gzip". */
 char *pack_tar_gz(const struct packed *entries, int count, size_t *size);
-/* Regular files only. */
+/* Regular files only. One that is told as "" has its size behind its bytes, as a zip that is written to a pipe. */
 char *pack_zip(const struct packed *entries, int count, size_t *size);
 
 #endif

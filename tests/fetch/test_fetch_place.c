@@ -81,6 +81,26 @@ static void other_peoples_files_stay(void **state)
     assert_int_equal(size_of(path_of("data/tiny-set.old/one.bin")), -1);
 }
 
+static void somebody_unpacks_it(void)
+{
+    put_set(5);
+}
+
+static void what_came_meanwhile_is_left_alone(void **state)
+{
+    (void)state;
+    struct fetch_request wanted = request();
+    meanwhile = somebody_unpacks_it;
+    assert_int_equal(run(&wanted), FETCH_FAILED);
+    assert_non_null(strstr(error.message, "Directory not empty"));
+    assert_int_equal(size_of(path_of("data/tiny-set/names.txt")), -1);
+    assert_int_equal(size_of(path_of(MADE)), -1);
+    meanwhile = NULL;
+    assert_int_equal(run(&wanted), FETCH_WAS_THERE);
+    assert_non_null(strstr(notes, "not put there by `nfbench fetch`"));
+    assert_int_equal(size_of(path_of(PART)), -1); /* no longer of use */
+}
+
 static void links_are_not_written_through(void **state)
 {
     (void)state;
@@ -90,9 +110,14 @@ static void links_are_not_written_through(void **state)
     assert_int_equal(symlink(path_of("target"), path_of(PART)), 0);
     assert_failed(&wanted, "tiny.tar.gz.part");
     assert_int_equal(unlink(path_of(PART)), 0);
+    assert_int_equal(mkfifo(path_of(PART), 0666), 0);
+    assert_failed(&wanted, "is not a file: move it away");
+    assert_int_equal(unlink(path_of(PART)), 0);
     assert_int_equal(symlink(folder, path_of(MADE)), 0);
+    write_bytes(path_of("one.bin"), "mine", 4);
     assert_int_equal(run(&wanted), FETCH_FAILED);
     assert_non_null(strstr(error.message, ".tiny.tar.gz.new"));
+    assert_bytes("one.bin", "mine", 4);
     assert_int_equal(unlink(path_of(MADE)), 0);
     assert_bytes("target", "mine", 4);
     /* the set's own folder may lie elsewhere, by the person's link */
@@ -288,6 +313,7 @@ int main(void)
         TEST(other_files_of_the_layout_are_left_alone),
         TEST(what_is_of_no_use_is_told_and_left_alone),
         TEST(other_peoples_files_stay),
+        TEST(what_came_meanwhile_is_left_alone),
         TEST(links_are_not_written_through),
         TEST(two_at_once_are_refused),
         TEST(a_kill_leaves_all_or_nothing),

@@ -79,7 +79,8 @@ static bool give_up(void *context, const char *doing, long long done, long long 
 static unpack_sums sums;
 static struct error error;
 
-static int unpack_watched(const char *bytes, size_t size, bool (*progress)(void *, const char *, long long, long long))
+static enum unpack_end unpack_watched(const char *bytes, size_t size,
+                                      bool (*progress)(void *, const char *, long long, long long))
 {
     const struct fetch_watch watch = {.progress = progress};
     const struct fetch_set set = tiny_set();
@@ -89,13 +90,13 @@ static int unpack_watched(const char *bytes, size_t size, bool (*progress)(void 
     const int out = open(path_of("out"), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     assert_true(out >= 0);
     error.message[0] = '\0';
-    const int result = unpack(archive, &set, out, &watch, sums, &error);
+    const enum unpack_end result = unpack(archive, &set, out, &watch, sums, &error);
     close(out);
     close(archive);
     return result;
 }
 
-static int unpack_bytes(const char *bytes, size_t size)
+static enum unpack_end unpack_bytes(const char *bytes, size_t size)
 {
     return unpack_watched(bytes, size, go_on);
 }
@@ -143,7 +144,7 @@ static void empty_out(void)
 static void assert_unpacked(const char *bytes, size_t size)
 {
     char sum[FETCH_SHA256_SIZE];
-    if (unpack_bytes(bytes, size) != 0)
+    if (unpack_bytes(bytes, size) != UNPACK_DONE)
         fail_msg("%s", error.message);
     assert_nothing_else();
     assert_file("out/one.bin", tiny_one, TINY_ONE);
@@ -156,7 +157,7 @@ static void assert_unpacked(const char *bytes, size_t size)
 /* Refused, in one line that has the words. */
 static void assert_refused(const char *words, const char *bytes, size_t size)
 {
-    if (unpack_bytes(bytes, size) != -1)
+    if (unpack_bytes(bytes, size) != UNPACK_REFUSED)
         fail_msg("not refused: %s", words);
     if (!strstr(error.message, words))
         fail_msg("\"%s\" does not say \"%s\"", error.message, words);
@@ -268,6 +269,30 @@ static void sizes_are_those_of_the_set(void **state)
     assert_tar_refused("damaged", lost, 2);
 }
 
+/* A zip may have sizes behind the bytes, and without its list of files nobody knows them before. */
+static void assert_untold_refused(const char *words, const struct packed *entries, int count)
+{
+    size_t size;
+    char *zip = pack_zip(entries, count, &size), *list = memmem(zip, size, "PK\1\2", 4);
+    assert_non_null(list);
+    assert_refused(words, zip, (size_t)(list - zip));
+    free(zip);
+}
+
+static void sizes_that_are_not_told_count_as_well(void **state)
+{
+    (void)state;
+    char *zeros = calloc(1, 20 << 20);
+    assert_non_null(zeros);
+    const struct packed fewer = {.path = "one.bin", .bytes = zeros, .size = TINY_ONE - 1, .told = ""};
+    assert_untold_refused("one.bin in the archive has fewer bytes, not 200000", &fewer, 1);
+    const struct packed more = {.path = "one.bin", .bytes = zeros, .size = TINY_ONE + 1, .told = ""};
+    assert_untold_refused("one.bin in the archive has more bytes, not 200000", &more, 1);
+    const struct packed film = {.path = "film", .bytes = zeros, .size = 20 << 20, .told = ""};
+    assert_untold_refused("much more than the files of TINY-2: film", &film, 1);
+    free(zeros);
+}
+
 /* 20 MB of zeros in 20 kB, in files each of which would do. */
 static void what_swells_is_refused(void **state)
 {
@@ -315,7 +340,7 @@ static void who_gives_up_is_heard(void **state)
     size_t size;
     char *tar = pack_tar(tiny_entries, TINY_ENTRIES, &size);
     (void)state;
-    assert_int_equal(unpack_watched(tar, size, give_up), 1);
+    assert_int_equal(unpack_watched(tar, size, give_up), UNPACK_STOPPED);
     assert_nothing_else();
     free(tar);
 }
@@ -362,6 +387,7 @@ int main(void)
         cmocka_unit_test(paths_that_lead_out_are_refused),
         cmocka_unit_test(what_is_no_file_is_refused),
         cmocka_unit_test(sizes_are_those_of_the_set),
+        cmocka_unit_test(sizes_that_are_not_told_count_as_well),
         cmocka_unit_test(what_swells_is_refused),
         cmocka_unit_test(crowds_are_refused),
         cmocka_unit_test(each_file_comes_once),
