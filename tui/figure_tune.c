@@ -199,11 +199,14 @@ static void draw_bar(struct canvas *canvas, struct rect inside, int row, int nam
     const double part = good && look->high > 0 ? percent_of(status) / look->high : 0;
     const uint32_t color = colormap_color(
         COLORMAP_VIRIDIS, look->high > look->low ? (percent_of(status) - look->low) / (look->high - look->low) : 1);
+    const struct dot_grid dots = canvas_dots(canvas);
+    const int left = inside.column + names + 2;
     char words[TITLE], text[TITLE];
     tune_trial_words(look->tune, trial, words, sizeof words);
     canvas_text_cut(canvas, inside.column, row, names, STYLE(ROLE_TEXT), words);
-    canvas_bar_right(canvas, inside.column + names + 2, row, part * BAR_COLUMNS,
-                     (struct style){ROLE_TEXT, 0, COLOR_EXACT | color, COLOR_BY_ROLE});
+    if (part > 0)
+        canvas_bar(canvas, left * dots.x, (left + part * BAR_COLUMNS) * dots.x, (row + 0.9) * dots.y,
+                   (row + 0.1) * dots.y, (struct style){ROLE_TEXT, 0, COLOR_EXACT | color, COLOR_BY_ROLE});
     if (good)
         snprintf(text, sizeof text, "%.2f%s", percent_of(status),
                  status->state == TUNE_DROPPED ? ", dropped"
@@ -211,7 +214,7 @@ static void draw_bar(struct canvas *canvas, struct rect inside, int row, int nam
                                                : "");
     else
         snprintf(text, sizeof text, "%s", tune_state_name(status->state));
-    canvas_text(canvas, inside.column + names + 3 + (int)ceil(part * BAR_COLUMNS), row,
+    canvas_text(canvas, left + 1 + (int)ceil(part * BAR_COLUMNS), row,
                 STYLE(good ? ROLE_TEXT : ROLE_BAD, trial == look->best ? STYLE_BOLD : 0), text);
 }
 

@@ -71,7 +71,7 @@ static void trial_row(const struct tune *tune, const struct tune_watch *watch, i
     table_cell(table, "%s", best ? "best" : "");
     for (int m = 0; m < mark_count; m++)
         accuracy_cell(table, (double)tune_status_accuracy(status, trial, marks[m]));
-    loss_cell(table, final_loss(status, trial));
+    loss_cell(table, tune_state_is_ill(status->state) ? (double)NAN : final_loss(status, trial));
     accuracy_cell(table, (double)status->test_accuracy);
     words_duration(status->seconds, time, sizeof time);
     table_cell(table, "%s", status->step > 0 ? time : "-");
@@ -285,8 +285,11 @@ static json_t *values_json(const struct tune *tune, int index)
     for (int a = 0; a < tune->axis_count; a++) {
         const char *value = tune->trials[index].values[a];
         double number;
+        long whole;
         json_object_set_new(object, tune->axes[a].row->name,
-                            number_to_double(value, &number) ? json_real(number) : json_string(value));
+                            number_to_long(value, &whole)      ? json_integer(whole)
+                            : number_to_double(value, &number) ? json_real(number)
+                                                               : json_string(value));
     }
     return object;
 }

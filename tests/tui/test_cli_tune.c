@@ -299,6 +299,26 @@ static void a_crash_is_tried_again_once(void **state)
     json_decref(tune);
 }
 
+/* Who stops a trial, from a screen that is attached or by a signal to its process, wants no more of it. */
+static void a_trial_stopped_by_hand_stays_so_until_a_retry(void **state)
+{
+    (void)state;
+    struct process process = process_start("tune " SHARED "--lr 0.01 --batch 8,16 --epochs 60 --name hand", NULL);
+    wait_for_text("nfbench/hand-batch8/metrics.jsonl", "\"step\":5,");
+    kill(trainer_of("hand-batch8", 0), SIGINT);
+    const struct outcome *outcome = process_finish(&process);
+    assert_int_equal(outcome->status, 1);
+    assert_non_null(strstr(outcome->err, "batch 8: failed: stopped by hand at step "));
+    assert_non_null(strstr(outcome->err, "batch 16: finished"));
+    assert_non_null(
+        strstr(outcome->err, "1 of 2 trials failed: `nfbench tune --resume hand --retry` tries them again"));
+    run_expecting(1, "tune --resume hand");
+    run_expecting(0, "tune --resume hand --retry");
+    json_t *tune = show("hand");
+    assert_int_equal(count_state(tune, "finished"), 2);
+    json_decref(tune);
+}
+
 /* Everything is killed while the second trial trains; the first is not done again, the second goes on, and the figures
  * are those of a tune that nobody killed. */
 static void a_killed_tune_goes_on(void **state)
@@ -474,6 +494,7 @@ int main(void)
         cmocka_unit_test(until_ends_a_run_behind_an_epoch),
         cmocka_unit_test(a_trial_that_diverges_is_a_result),
         cmocka_unit_test(a_crash_is_tried_again_once),
+        cmocka_unit_test(a_trial_stopped_by_hand_stays_so_until_a_retry),
         cmocka_unit_test(a_killed_tune_goes_on),
         cmocka_unit_test(a_child_ends_with_its_parent),
         cmocka_unit_test(two_processes_share_a_tune),
