@@ -184,8 +184,7 @@ enum cli_status cli_predict(struct cli *cli)
     if (read_options(cli, &options, &error) != 0)
         status = cli_usage(cli, &error);
     else if (check_writable(options.csv, &error) != 0 || check_writable(options.npy, &error) != 0 ||
-             predictor_open(&predictor, session, &options.settings, &options.checkpoint, cli_given(cli, "data"),
-                            &error) != 0)
+             predictor_open(&predictor, session, &options.settings, &options.checkpoint, &error) != 0)
         status = cli_failed(cli, &error);
     else
         status = predict(&work, &options, session, &predictor, &error);

@@ -29,11 +29,9 @@ static int take_input_of_data(struct predictor *predictor, struct error *error)
     return result;
 }
 
-static int take_input(struct predictor *predictor, const struct session *session, bool from_data, struct error *error)
+static int take_input(struct predictor *predictor, const struct session *session, struct error *error)
 {
     struct error why, why_not;
-    if (from_data)
-        return take_input_of_data(predictor, error);
     if (session_read_input(session, &predictor->input, &why) == 0)
         return 0;
     const bool absent = errno == ENOENT;
@@ -47,10 +45,10 @@ static int take_input(struct predictor *predictor, const struct session *session
 }
 
 int predictor_open(struct predictor *predictor, struct session *session, const struct settings *settings,
-                   const struct checkpoint_choice *checkpoint, bool from_data, struct error *error)
+                   const struct checkpoint_choice *checkpoint, struct error *error)
 {
     *predictor = (struct predictor){.settings = *settings, .averaged = settings->train.ema > 0};
-    if (take_input(predictor, session, from_data, error) != 0 ||
+    if (take_input(predictor, session, error) != 0 ||
         run_open_network(&predictor->settings, NULL, &predictor->backend, &predictor->network, predictor->device,
                          predictor->device_note, error) != 0)
         return -1;

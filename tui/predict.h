@@ -21,10 +21,10 @@ struct predictor {
 };
 
 /* Opens the network of `settings` (the session's own, with what a person laid over them) at a checkpoint
- * (measure_load). With `from_data`, or where the session does not have them, normalisation and names are those of the
- * data set settings->data. On failure, too, the caller calls predictor_close. */
+ * (measure_load). Where the session does not say how its images are normalised, its data set settings->data does. On
+ * failure, too, the caller calls predictor_close. */
 int predictor_open(struct predictor *predictor, struct session *session, const struct settings *settings,
-                   const struct checkpoint_choice *checkpoint, bool from_data, struct error *error);
+                   const struct checkpoint_choice *checkpoint, struct error *error);
 void predictor_close(struct predictor *predictor);
 
 /* Where an image came from. */

@@ -2,10 +2,13 @@
 #include "fixture.h"
 #include "session_log.h"
 
+#include <errno.h>
 #include <jansson.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 static struct error error;
 
@@ -80,11 +83,51 @@ static void it_is_written_where_it_is_not_as_it_should_be(void **state)
     session_close(session);
 }
 
+/* What was written is what is read, to the bit; what is not there, is damaged or is of another network is told apart.
+ */
+static void it_is_read_back(void **state)
+{
+    (void)state;
+    struct settings settings = small_settings();
+    struct session *session = write_input(&settings, "back");
+    struct session_input input;
+    struct dataset *dataset;
+    char path[512];
+    snprintf(path, sizeof path, "%s", inside(session, "input.json"));
+    assert_ok(session_read_input(session, &input, &error), &error);
+    assert_ok(dataset_open("synthetic", &dataset, &error), &error);
+    assert_string_equal(input.data, "synthetic");
+    assert_int_equal(input.class_count, 10);
+    assert_memory_equal(&input.statistics, &statistics, sizeof statistics);
+    for (int c = 0; c < input.class_count; c++)
+        assert_string_equal(input.classes[c], dataset_class_name(dataset, c));
+    struct session_input made;
+    session_input_of(dataset, &statistics, &made);
+    assert_memory_equal(&made, &input, sizeof made);
+    dataset_close(dataset);
+
+    write_file(path, "{\"data\":\"CIFAR-10\"}\n", 20);
+    assert_int_equal(session_read_input(session, &input, &error), -1);
+    assert_int_equal(errno, EBADMSG);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(session_read_input(session, &input, &error), -1);
+    assert_int_equal(errno, ENOENT);
+    session_close(session);
+
+    settings.model.classes = 100;
+    session = write_input(&settings, "others");
+    assert_int_equal(session_read_input(session, &input, &error), -1);
+    assert_int_equal(errno, EBADMSG);
+    assert_non_null(strstr(error.message, "does not fit"));
+    session_close(session);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(it_says_how_images_are_normalised, folder_setup, folder_teardown),
         cmocka_unit_test_setup_teardown(it_is_written_where_it_is_not_as_it_should_be, folder_setup, folder_teardown),
+        cmocka_unit_test_setup_teardown(it_is_read_back, folder_setup, folder_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

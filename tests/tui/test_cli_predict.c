@@ -1,11 +1,8 @@
-/* `nfbench predict` as people use it: the same answers as `nfbench test` for the same images, from every kind of file,
- * with nothing but the session; and what cannot be read does not stop the rest. */
-#include "tests/tui/process.h"
-#include "tests/viz/png_kinds.h"
+/* `nfbench predict` as people use it: the same answers as `nfbench test` for the same images, with nothing but the
+ * session, and results that other programs read. */
+#include "tests/tui/predict_case.h"
 
-#include "viz/bitmap.h"
-#include "viz/png.h"
-
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -13,104 +10,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 #include <math.h>
-
-enum { IMAGES = 100, CLASSES = 10, PIXELS = 3072, RECORD = 3073, IMAGE = 32 };
-
-static uint8_t records[IMAGES][RECORD]; /* the first of the test images */
-
-/* ---- Files ---- */
-
-static void write_file(const char *name, const void *bytes, size_t size)
-{
-    FILE *file = fopen(process_path(name), "wb");
-    assert_non_null(file);
-    assert_int_equal(fwrite(bytes, 1, size, file), size);
-    assert_int_equal(fclose(file), 0);
-}
-
-/* Of the official size, but with no more than these records that are not zero: the rest costs no disk. */
-static void write_part(const char *name)
-{
-    write_file(name, records, sizeof records);
-    assert_int_equal(truncate(process_path(name), 10000 * RECORD), 0);
-}
-
-/* Images of a class are alike, so that something can be learnt. */
-static void make_records(void)
-{
-    uint32_t random = 5;
-    for (int i = 0; i < IMAGES; i++) {
-        records[i][0] = (uint8_t)(i * 7 % CLASSES);
-        for (int k = 1; k < RECORD; k++) {
-            random = random * 1664525 + 1013904223;
-            records[i][k] = (uint8_t)(random >> 25) + (uint8_t)(records[i][0] * 12);
-        }
-    }
-}
-
-static int set_up(void **state)
-{
-    static const char *const parts[] = {"data/data_batch_1.bin", "data/data_batch_2.bin", "data/data_batch_3.bin",
-                                        "data/data_batch_4.bin", "data/data_batch_5.bin", "data/test_batch.bin"};
-    if (process_setup(state) != 0 || mkdir(process_path("data"), 0755) != 0 || mkdir(process_path("f"), 0755) != 0)
-        return -1;
-    make_records();
-    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
-        write_part(parts[i]);
-    write_file("test.bin", records, sizeof records);
-    run_expecting(0, "train " NETWORK "--data data --limit 100 --batch 16 --epochs 2 --lr 0.05 --ema 0.8 --session s");
-    return 0;
-}
-
-static void hide_data(void)
-{
-    assert_int_equal(rename(process_path("data"), process_path("hidden")), 0);
-}
-
-static void show_data(void)
-{
-    assert_int_equal(rename(process_path("hidden"), process_path("data")), 0);
-}
-
-/* The pixels of a record as a PNG shows them. */
-static void record_pixels(int record, uint8_t rgb[PIXELS])
-{
-    for (int k = 0; k < PIXELS; k++)
-        rgb[k] = records[record][1 + k % 3 * IMAGE * IMAGE + k / 3];
-}
-
-static void write_png(const char *name, const uint8_t *rgb, int width, int height)
-{
-    assert_int_equal(png_write(process_path(name), rgb, width, height, NULL, 0, NULL), 0);
-}
-
-/* An .npy file of float32 with a header of 128 bytes. */
-static void read_npy(const char *name, int rows, float *out)
-{
-    char header[129] = "", shape[64];
-    FILE *file = fopen(process_path(name), "rb");
-    assert_non_null(file);
-    assert_int_equal(fread(header, 1, 128, file), 128);
-    assert_memory_equal(header, "\x93NUMPY\x01\x00\x76\x00", 10);
-    snprintf(shape, sizeof shape, "{'descr': '<f4', 'fortran_order': False, 'shape': (%d, %d), }", rows, CLASSES);
-    assert_memory_equal(header + 10, shape, strlen(shape));
-    assert_int_equal(header[127], '\n');
-    assert_int_equal(fread(out, sizeof *out * CLASSES, (size_t)rows, file), (size_t)rows);
-    assert_int_equal(fgetc(file), EOF);
-    fclose(file);
-}
-
-static const json_t *row(const json_t *object, size_t index)
-{
-    const json_t *one = json_array_get(json_object_get(object, "predictions"), index);
-    assert_non_null(one);
-    return one;
-}
 
 /* ---- Against `nfbench test` ---- */
 
@@ -166,6 +71,16 @@ static void it_says_what_test_says(void **state)
     same_as_test("--batch 7 --checkpoint best");
 }
 
+static void hide_data(void)
+{
+    assert_int_equal(rename(process_path("data"), process_path("hidden")), 0);
+}
+
+static void show_data(void)
+{
+    assert_int_equal(rename(process_path("hidden"), process_path("data")), 0);
+}
+
 static void no_data_set_is_needed(void **state)
 {
     (void)state;
@@ -208,197 +123,36 @@ static void an_old_session_asks_its_data_set(void **state)
     assert_int_equal(rename(process_path("input.json"), process_path("nfbench/s/input.json")), 0);
 }
 
-/* ---- Files of all kinds ---- */
-
-/* A PNG of a record's pixels is that record. */
-static void a_png_is_as_good_as_a_record(void **state)
-{
-    (void)state;
-    uint8_t rgb[PIXELS];
-    float png[CLASSES], record[CLASSES];
-    record_pixels(3, rgb);
-    write_png("three.png", rgb, IMAGE, IMAGE);
-    write_file("three.bin", records[3], RECORD);
-    run_expecting(0, "predict s three.png --npy png.npy");
-    run_expecting(0, "predict s three.bin --npy bin.npy");
-    read_npy("png.npy", 1, png);
-    read_npy("bin.npy", 1, record);
-    assert_memory_equal(png, record, sizeof png);
-}
-
-/* Each kind beside the RGB file of what it shows. */
-static void every_kind_of_png_is_taken(void **state)
-{
-    (void)state;
-    static struct png_file file;
-    static float probabilities[2 * PNG_KINDS][CLASSES];
-    char arguments[1024] = "predict s --npy p.npy";
-    for (int k = 0; k < PNG_KINDS; k++) {
-        const int width = 20 + 9 * k, height = 90;
-        uint8_t *rgb = malloc((size_t)(width * height * 3));
-        char name[32];
-        assert_non_null(rgb);
-        for (int i = 0; i < width * height * 3; i++)
-            rgb[i] = png_kind_value(k, i / 3 % width, i / 3 / width, i % 3);
-        png_kind_make(k, width, height, &file);
-        snprintf(name, sizeof name, "kind%d.png", k);
-        write_file(name, file.bytes, file.size);
-        snprintf(name, sizeof name, "plain%d.png", k);
-        write_png(name, rgb, width, height);
-        free(rgb);
-        const size_t used = strlen(arguments);
-        snprintf(arguments + used, sizeof arguments - used, " kind%d.png plain%d.png", k, k);
-    }
-    run_expecting(0, "%s", arguments);
-    read_npy("p.npy", 2 * PNG_KINDS, probabilities[0]);
-    for (int k = 0; k < PNG_KINDS; k++)
-        assert_memory_equal(probabilities[2 * k], probabilities[2 * k + 1], sizeof *probabilities);
-}
-
-/* From one pixel to a banner, each as the square that its middle is resized to. */
-static void any_size_is_taken(void **state)
-{
-    (void)state;
-    static const int sizes[][2] = {{1, 1}, {3000, 17}, {2, 900}, {250, 330}};
-    enum { SIZES = sizeof sizes / sizeof *sizes };
-    float probabilities[2 * SIZES][CLASSES];
-    char arguments[512] = "predict s --npy p.npy";
-    for (int i = 0; i < SIZES; i++) {
-        struct bitmap bitmap = {sizes[i][0], sizes[i][1], malloc((size_t)(sizes[i][0] * sizes[i][1] * 3))};
-        uint8_t square[PIXELS];
-        char name[32];
-        assert_non_null(bitmap.rgb);
-        for (int k = 0; k < bitmap.width * bitmap.height * 3; k++)
-            bitmap.rgb[k] = (uint8_t)(k * k / 7 + k);
-        assert_int_equal(bitmap_square(&bitmap, IMAGE, square, NULL), 0);
-        snprintf(name, sizeof name, "size%d.png", i);
-        write_png(name, bitmap.rgb, bitmap.width, bitmap.height);
-        snprintf(name, sizeof name, "square%d.png", i);
-        write_png(name, square, IMAGE, IMAGE);
-        bitmap_free(&bitmap);
-        const size_t used = strlen(arguments);
-        snprintf(arguments + used, sizeof arguments - used, " size%d.png square%d.png", i, i);
-    }
-    run_expecting(0, "%s", arguments);
-    read_npy("p.npy", 2 * SIZES, probabilities[0]);
-    for (int i = 0; i < SIZES; i++)
-        assert_memory_equal(probabilities[2 * i], probabilities[2 * i + 1], sizeof *probabilities);
-}
-
-static int count_lines(const char *text)
-{
-    int lines = 0;
-    for (; (text = strchr(text, '\n')); text++)
-        lines++;
-    return lines;
-}
-
-/* What is no image has one line that names it; the rest comes in the order of the names. */
-static void a_folder_is_read_around_its_junk(void **state)
-{
-    (void)state;
-    static const char *const failing[] = {"f/cut.png: it is a PNG that is cut short",
-                                          "f/empty.png: it is empty",
-                                          "f/esc?[31m.png: it is text",
-                                          "f/long.bin: it has the size of CIFAR-10 records, but record 1 (counted from "
-                                          "0) has label 77, above 9",
-                                          "f/odd.bin: it is neither a PNG nor CIFAR records: 3000 bytes",
-                                          "f/photo.png: it is a JPEG"};
-    enum { FAILING = sizeof failing / sizeof *failing };
-    static const char *const good[] = {"f/a.png", "f/b.bin", "f/b.bin", "f/z.PNG"};
-    static struct png_file file;
-    uint8_t two[2][RECORD];
-    png_kind_make(11, 40, 40, &file);
-    write_file("f/a.png", file.bytes, file.size);
-    write_file("f/z.PNG", file.bytes, file.size);
-    write_file("f/cut.png", file.bytes, file.size / 2);
-    write_file("f/empty.png", "", 0);
-    write_file("f/esc\033[31m.png", "hello, I am text", 16);
-    write_file("f/b.bin", records, sizeof two);
-    memcpy(two, records, sizeof two);
-    two[1][0] = 77;
-    write_file("f/long.bin", two, sizeof two);
-    write_file("f/odd.bin", records, 3000);
-    write_file("f/photo.png", "\xff\xd8\xff\xe0 not a PNG", 14);
-    write_file("f/notes.txt", "not looked at", 13);
-    mkdir(process_path("f/below.png"), 0755);
-    const struct outcome *outcome = run_expecting(1, "predict s f --json");
-    json_t *object = last_json(outcome);
-    assert_int_equal(count_lines(outcome->err), FAILING);
-    assert_int_equal(json_array_size(json_object_get(object, "failed")), FAILING);
-    for (int i = 0; i < FAILING; i++)
-        if (!strstr(outcome->err, failing[i]))
-            fail_msg("'%s' is not in: %s", failing[i], outcome->err);
-    assert_int_equal(json_number_at(object, "images"), sizeof good / sizeof *good);
-    for (size_t i = 0; i < sizeof good / sizeof *good; i++)
-        assert_string_equal(json_text_at(row(object, i), "file"), good[i]);
-    assert_true(json_is_null(json_object_get(row(object, 0), "label")));
-    assert_true(json_is_null(json_object_get(row(object, 0), "record")));
-    json_decref(object);
-
-    outcome = run_expecting(1, "predict s nowhere f/below.png test.bin");
-    assert_non_null(strstr(outcome->err, "nowhere: No such file or directory"));
-    assert_non_null(strstr(outcome->err, "f/below.png: no .png or .bin file is in this folder"));
-    assert_non_null(strstr(outcome->out, "\ntest.bin:99  "));
-    assert_non_null(strstr(outcome->out, "\n100 images: accuracy "));
-    outcome = run_expecting(1, "predict s nowhere --npy none.npy"); /* nothing to write */
-    assert_int_equal(access(process_path("none.npy"), F_OK), -1);
-}
-
-static const struct outcome *run_fed(const char *arguments, const void *bytes, size_t size)
-{
-    int in;
-    struct process process = process_start_fed(arguments, &in);
-    assert_int_equal(write(in, bytes, size), size);
-    close(in);
-    return process_finish(&process);
-}
-
-static void standard_input_is_a_file_too(void **state)
-{
-    (void)state;
-    static struct png_file file;
-    png_kind_make(6, 50, 31, &file);
-    const struct outcome *outcome = run_fed("predict s - --json", file.bytes, file.size);
-    assert_int_equal(outcome->status, 0);
-    json_t *object = last_json(outcome);
-    assert_int_equal(json_number_at(object, "images"), 1);
-    assert_string_equal(json_text_at(row(object, 0), "file"), "-");
-    json_decref(object);
-
-    outcome = run_fed("predict s --csv - -", records, 5 * RECORD);
-    assert_int_equal(outcome->status, 0);
-    static const char first[] = "file,record,label,predicted,confidence,airplane,automobile,bird,cat,deer,dog,frog,"
-                                "horse,ship,truck\r\n-,0,airplane,";
-    assert_memory_equal(outcome->out, first, strlen(first));
-    assert_int_equal(count_lines(outcome->out), 6);
-
-    outcome = run_fed("predict s -", "neither", 7);
-    assert_int_equal(outcome->status, 1);
-    assert_non_null(strstr(outcome->err, "nfbench predict: standard input: it is text"));
-}
-
-/* Records of another data set are images like any other, but their labels mean nothing. */
-static void foreign_labels_are_left_out(void **state)
-{
-    (void)state;
-    uint8_t foreign[3][RECORD + 1];
-    for (int i = 0; i < 3; i++) {
-        foreign[i][0] = 19;
-        foreign[i][1] = 99;
-        memcpy(foreign[i] + 2, records[i] + 1, PIXELS);
-    }
-    write_file("hundred.bin", foreign, sizeof foreign);
-    const struct outcome *outcome = run_expecting(0, "predict s hundred.bin --json");
-    assert_non_null(strstr(outcome->err, "note: hundred.bin: its labels are of other classes"));
-    json_t *object = last_json(outcome);
-    assert_int_equal(json_number_at(object, "images"), 3);
-    assert_int_equal(json_number_at(object, "labelled"), 0);
-    assert_true(json_is_null(json_object_get(object, "accuracy")));
-    json_decref(object);
-}
-
 /* ---- Results ---- */
+
+/* On a terminal of 80 columns long paths give way, at their beginning. */
+static void rows_fit_the_terminal(void **state)
+{
+    (void)state;
+    static const char folder[] = "a-folder-with-quite-a-long-name-as-photos-have", name[] = "and-a-long-file-name.bin";
+    const struct winsize size = {.ws_row = 24, .ws_col = 80};
+    char path[160], arguments[200], text[4096] = "";
+    const int master = posix_openpt(O_RDWR | O_NOCTTY);
+    assert_true(master >= 0 && grantpt(master) == 0 && unlockpt(master) == 0);
+    assert_int_equal(ioctl(master, TIOCSWINSZ, &size), 0);
+    assert_int_equal(mkdir(process_path(folder), 0755), 0);
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    write_file(path, records, 11 * RECORD);
+    snprintf(arguments, sizeof arguments, "predict s %s", path);
+    const int slave = open(ptsname(master), O_RDWR | O_NOCTTY); /* keeps what was written when the program has ended */
+    struct process process = process_start(arguments, ptsname(master));
+    assert_int_equal(process_finish(&process)->status, 0);
+    assert_true(read(master, text, sizeof text - 1) > 0);
+    close(slave);
+    close(master);
+    assert_null(strstr(text, folder));
+    assert_non_null(strstr(text, "\n..-name.bin:10  "));
+    assert_non_null(strstr(text, "automobile"));
+    int lines = 0;
+    for (char *rest = text, *line; (line = strtok_r(rest, "\r\n", &rest)); lines++)
+        assert_in_range(strlen(line), 1, 80);
+    assert_int_equal(lines, 1 + 1 + 11 + 1);
+}
 
 /* NumPy reads the file, and the table has the same numbers. */
 static void numpy_reads_it(void **state)
@@ -460,12 +214,12 @@ static void mistakes_are_told_at_once(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(it_says_what_test_says),           cmocka_unit_test(no_data_set_is_needed),
-        cmocka_unit_test(an_old_session_asks_its_data_set), cmocka_unit_test(a_png_is_as_good_as_a_record),
-        cmocka_unit_test(every_kind_of_png_is_taken),       cmocka_unit_test(any_size_is_taken),
-        cmocka_unit_test(a_folder_is_read_around_its_junk), cmocka_unit_test(standard_input_is_a_file_too),
-        cmocka_unit_test(foreign_labels_are_left_out),      cmocka_unit_test(numpy_reads_it),
+        cmocka_unit_test(it_says_what_test_says),
+        cmocka_unit_test(no_data_set_is_needed),
+        cmocka_unit_test(an_old_session_asks_its_data_set),
+        cmocka_unit_test(rows_fit_the_terminal),
+        cmocka_unit_test(numpy_reads_it),
         cmocka_unit_test(mistakes_are_told_at_once),
     };
-    return cmocka_run_group_tests(tests, set_up, process_teardown);
+    return cmocka_run_group_tests(tests, predict_set_up, process_teardown);
 }
