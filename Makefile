@@ -119,6 +119,14 @@ $(BINARY): $(BUILD)/tui/main.o $(call archives,tui)
 	@echo "  LINK    $@"
 	$(Q)$(COMPILE) $(LDFLAGS) -o $@ $^ $(call libraries,tui)
 
+# The commit that is built, where there is one; in an object of its own, so that another compiles nothing else anew.
+COMMIT := $(if $(wildcard .git),$(shell git describe --always --dirty=+ --exclude='*' 2>/dev/null))
+$(BUILD)/commit: always
+	@mkdir -p $(@D)
+	@echo '$(COMMIT)' | cmp -s - $@ || echo '$(COMMIT)' > $@
+$(BUILD)/tui/version.o: $(BUILD)/commit
+$(BUILD)/tui/version.o: private CPPFLAGS += -DNFBENCH_COMMIT='"$(COMMIT)"'
+
 $(BUILD)/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	@echo "  CC      $<"

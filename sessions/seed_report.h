@@ -6,6 +6,8 @@
 #define SEED_REPORT_TITLE "CIFAR Classification using NFNets"
 
 /* Its final run: learning rate 0.01, batch 64, 200 epochs. */
+#define SEED_REPORT_RATE 0.01
+#define SEED_REPORT_BATCH 64
 #define SEED_REPORT_TEST_ACCURACY 0.8928
 struct seed_epoch {
     int epoch; /* epochs done */

@@ -10,6 +10,9 @@
 #include <jansson.h>
 
 #define CLI_VERSION "0.1.0"
+/* The same with the commit that it was built of, where that is known: "0.1.0 at 1a2b3c4", with a + behind it where files
+ * were not as in the commit. (version.c) */
+const char *cli_version(void);
 
 /* Exit codes of the program. */
 enum cli_status { CLI_DONE = 0, CLI_FAILED = 1, CLI_USAGE = 2, CLI_INTERRUPTED = 130 };

@@ -335,7 +335,7 @@ enum cli_status cli_doctor(struct cli *cli)
         error_set(&error, "out of memory");
         return cli_failed(cli, &error);
     }
-    found(findings, "version", "nfbench", NULL, "%s", CLI_VERSION);
+    found(findings, "version", "nfbench", NULL, "%s", cli_version());
     look_at_gpu(findings, &cli->settings, &choice);
     look_at_gpus(findings, choice.kind);
     look_at_processor(findings);

@@ -216,6 +216,15 @@ static enum cli_status tell(const struct cli *cli, const struct report *report, 
 
 /* ---- The command ---- */
 
+/* A session may lie where nothing can be written. */
+static enum cli_status not_written(const struct cli *cli, struct error *error)
+{
+    const struct error why = *error;
+    if (!cli_value(cli, "output"))
+        error_set(error, "%.440s; --output DIR writes it elsewhere", why.message);
+    return cli_failed(cli, error);
+}
+
 static int show_progress(void *context, int done, int total)
 {
     progress_share(context, "evaluating", done, total);
@@ -255,8 +264,10 @@ enum cli_status cli_report(struct cli *cli)
         goto out;
     }
     if (find_target(cli, session_path(report->session.session), &target, &error) != 0 ||
-        draw(cli, &settings, report, &error) != 0 || write_all(report, &target, &error) != 0)
+        draw(cli, &settings, report, &error) != 0)
         cli_failed(cli, &error);
+    else if (write_all(report, &target, &error) != 0)
+        not_written(cli, &error);
     else
         status = tell(cli, report, &target);
 out:

@@ -354,7 +354,7 @@ static enum cli_status dispatch(int argc, char **argv)
     if (strcmp(first, "help") == 0)
         return help(argc - 1, argv + 1);
     if (strcmp(first, "--version") == 0 && argc == 2) {
-        puts("nfbench " CLI_VERSION);
+        printf("nfbench %s\n", cli_version());
         return CLI_DONE;
     }
     if (!*first || *first == '-')

@@ -66,10 +66,11 @@ static const char style[] =
     "summary{cursor:pointer;padding:.5rem 0;font-weight:600;font-size:.95rem}\n"
     "@media (max-width:40rem){main{padding:1.5rem 1rem 3rem}h1{font-size:1.6rem}h2{margin-top:2.2rem}"
     ".tiles{grid-template-columns:1fr 1fr}.tiles .value{font-size:1.2rem}th,td{padding:.3rem .55rem}}\n"
-    "@media print{body{font-size:10pt}"
-    "main{max-width:none;padding:0}nav{display:none}h2,h3{break-after:avoid}figure,tr,.note,.lead,.tiles div,"
-    "pre{break-inside:avoid}.scroll,pre{overflow:visible}pre{white-space:pre-wrap;overflow-wrap:anywhere}"
-    "img{min-width:0}th,td{padding:.2rem .5rem}td{white-space:normal;overflow-wrap:break-word}"
+    "@media print{body{font-size:10pt}main{max-width:none;padding:0}nav{display:none}h2{margin-top:1.6rem}"
+    "h2,h3{break-after:avoid}figure,tr,.note,.lead,.tiles div,pre{break-inside:avoid}.scroll,pre{overflow:visible}"
+    "pre{white-space:pre-wrap;overflow-wrap:anywhere}figure{margin:.8rem 0 1.1rem}"
+    "img{min-width:0;width:auto;max-width:100%;max-height:100mm}th,td{padding:.2rem .5rem}"
+    "td{white-space:normal;overflow-wrap:break-word}td:first-child{white-space:nowrap}"
     "details{border:0;padding:0}details::details-content{content-visibility:visible;height:auto}"
     "@page{margin:16mm 14mm}}\n";
 
@@ -239,7 +240,7 @@ static void finish(struct page *page)
                     "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
                     "<meta name=\"color-scheme\" content=\"light dark\">\n"
                     "<meta name=\"generator\" content=\"nfbench\">\n");
-    element(whole, "<title>", page->head.title, "</title>");
+    element(whole, "<title>", page->head.title, " \u00b7 nfbench report</title>");
     text_add(whole, "<style>\n%s</style>\n</head>\n<body>\n<main>\n<header>\n", style);
     element(whole, "<p class=\"kicker\">", page->head.kicker, "</p>");
     element(whole, "<h1>", page->head.title, "</h1>");

@@ -107,7 +107,7 @@ void platform_find(const struct settings *settings, const struct dataset *datase
         describe_gpu(settings->train.device, out);
     else
         describe_processor(out);
-    snprintf(out->program, sizeof out->program, "nfbench %s, compiler %s", CLI_VERSION, __VERSION__);
+    snprintf(out->program, sizeof out->program, "nfbench %s, compiler %s", cli_version(), __VERSION__);
     snprintf(out->data, sizeof out->data, "%s %08x", dataset_name(dataset), data_checksum(dataset));
 }
 

@@ -110,6 +110,15 @@ void report_close(struct report *report)
     compared_close(&report->session);
 }
 
+const char *report_preset(const struct report *report)
+{
+    const char *name;
+    for (int i = 0; (name = model_preset_name(i)); i++)
+        if (strcmp(name, session_settings(report->session.session)->model.preset) == 0)
+            break;
+    return name;
+}
+
 /* ---- Drawing ---- */
 
 static int find_row(const char *name)

@@ -76,6 +76,8 @@ void report_add_images(const struct report *report, const char *folder, struct p
 void report_add_environment(const struct report *report, struct page *page);
 void report_add_again(const struct report *report, struct page *page);
 
+/* The name of its preset; NULL: a network of its own. */
+const char *report_preset(const struct report *report);
 /* The picture of that name, or a sentence that says why there is none. */
 void report_add_picture(const struct report *report, const char *name, const char *folder, struct page *page);
 

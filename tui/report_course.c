@@ -69,12 +69,75 @@ static void add_value(double value, bool accuracy, struct page *page)
     page_cell(page, "%s", text);
 }
 
+/* ---- The seed report's ---- */
+
+/* What it publishes beside a run of its network. */
+struct seed {
+    bool shown;
+    const struct seed_trial *trial; /* of its search, with these settings; NULL: its final run */
+};
+
+/* A run with the settings of its final one, or of none that it tried, stands beside the final one. */
+static struct seed find_seed(const struct report *report)
+{
+    const struct train_options *train = &session_settings(report->session.session)->train;
+    const char *preset = report_preset(report);
+    struct seed seed = {.shown = preset && strcmp(preset, "report") == 0};
+    if (train->batch != SEED_REPORT_BATCH || fabs((double)train->learning_rate - SEED_REPORT_RATE) > 1e-6)
+        seed.trial = seed_report_tried((double)train->learning_rate, train->batch);
+    return seed;
+}
+
+/* Its loss and validation accuracy after an epoch; NAN and -1: it does not say. */
+static void find_theirs(const struct seed *seed, int epoch, double *loss, double *accuracy)
+{
+    const struct seed_epoch *of_final = seed->trial ? NULL : seed_report_at(epoch);
+    *loss = of_final ? of_final->loss : NAN;
+    *accuracy = of_final ? of_final->validation_accuracy : -1;
+    for (int i = 0; seed->trial && i < SEED_REPORT_MARKS; i++)
+        if (seed_report_marks[i] == epoch) {
+            *accuracy = seed->trial->validation_accuracy[i];
+            *loss = i == SEED_REPORT_MARKS - 1 ? seed->trial->loss : NAN;
+        }
+}
+
+static void add_theirs(const struct seed *seed, const struct epoch_record *epoch, struct page *page)
+{
+    double loss, accuracy;
+    find_theirs(seed, epoch->epoch_end ? epoch->epoch : -1, &loss, &accuracy);
+    if (isnan(loss))
+        page_cell(page, "%s", "");
+    else
+        page_cell(page, "%.3f", loss);
+    add_value(accuracy, true, page);
+}
+
+static void add_source(const struct seed *seed, struct page *page)
+{
+    const char *title = "\u201c" SEED_REPORT_TITLE "\u201d";
+    char percent[WORD];
+    words_percent(SEED_REPORT_TEST_ACCURACY, percent, sizeof percent);
+    if (seed->trial)
+        page_paragraph(page,
+                       "Beside it the seed report's own run of this network with these settings, of its search (%s): "
+                       "learning rate %g, batch %d, 40 epochs%s. It publishes no figures of the cells that are empty.",
+                       title, seed->trial->learning_rate, seed->trial->batch,
+                       isnan(seed->trial->loss) ? ", its loss no number" : "");
+    else
+        page_paragraph(page,
+                       "Beside it the seed report's final run of this network (%s): learning rate %g, batch %d, 200 "
+                       "epochs, test accuracy %s at the end. It publishes no figures of the cells that are empty.",
+                       title, SEED_REPORT_RATE, SEED_REPORT_BATCH, percent);
+}
+
+/* ---- The table ---- */
+
 static void add_epoch(const struct metrics *metrics, const struct epoch_record *epoch, const bool measured[COLUMNS],
-                      bool seed, struct page *page)
+                      const struct seed *seed, struct page *page)
 {
     char text[WORD] = "";
     const double rate = rate_at(metrics, epoch->step);
-    page_cell(page, "%d", epoch->epoch);
+    page_cell(page, "%d%s", epoch->epoch, epoch->epoch_end ? "" : "+"); /* and a part of the next */
     page_cell(page, "%ld", epoch->step);
     if (!isnan(rate))
         words_rate(rate, text, sizeof text);
@@ -82,26 +145,20 @@ static void add_epoch(const struct metrics *metrics, const struct epoch_record *
     for (int i = 0; i < COLUMNS; i++)
         if (measured[i])
             add_value((double)value_of(epoch, i), columns[i].accuracy, page);
-    if (seed) {
-        const struct seed_epoch *theirs = epoch->epoch_end ? seed_report_at(epoch->epoch) : NULL;
-        if (theirs)
-            page_cell(page, "%.3f", theirs->loss);
-        else
-            page_cell(page, "%s", "");
-        add_value(theirs ? theirs->validation_accuracy : -1, true, page);
-    }
+    if (seed->shown)
+        add_theirs(seed, epoch, page);
     words_duration(epoch->seconds, text, sizeof text);
     page_cell(page, "%s", text);
 }
 
-static void add_epochs(const struct metrics *metrics, bool seed, struct page *page)
+static void add_epochs(const struct metrics *metrics, const struct seed *seed, struct page *page)
 {
     bool measured[COLUMNS] = {false};
     char letters[COLUMNS + 8] = "rrr";
     for (int i = 0; i < metrics->epoch_count; i++)
         for (int k = 0; k < COLUMNS; k++)
             measured[k] |= value_of(&metrics->epochs[i], k) >= 0;
-    for (int k = 0; k < COLUMNS + (seed ? 3 : 1); k++)
+    for (int k = 0; k < COLUMNS + (seed->shown ? 3 : 1); k++)
         if (k >= COLUMNS || measured[k])
             strcat(letters, "r");
     page_table(page, letters);
@@ -111,7 +168,7 @@ static void add_epochs(const struct metrics *metrics, bool seed, struct page *pa
     for (int k = 0; k < COLUMNS; k++)
         if (measured[k])
             page_cell(page, "%s", columns[k].title);
-    if (seed) {
+    if (seed->shown) {
         page_cell(page, "seed report: loss");
         page_cell(page, "seed report: validation");
     }
@@ -125,8 +182,7 @@ static void add_epochs(const struct metrics *metrics, bool seed, struct page *pa
 void report_add_course(const struct report *report, const char *folder, struct page *page)
 {
     const struct metrics *metrics = &report->session.metrics;
-    const bool seed = strcmp(session_settings(report->session.session)->model.preset, "report") == 0;
-    char percent[WORD];
+    const struct seed seed = find_seed(report);
     page_section(page, "course", "Course");
     if (metrics->step_count == 0 && metrics->epoch_count == 0) {
         page_paragraph(page, "There is no step in the log yet.");
@@ -137,16 +193,9 @@ void report_add_course(const struct report *report, const char *folder, struct p
     if (metrics->epoch_count == 0)
         page_paragraph(page, "No epoch has ended yet.");
     else
-        add_epochs(metrics, seed, page);
-    if (seed && metrics->epoch_count > 0) {
-        words_percent(SEED_REPORT_TEST_ACCURACY, percent, sizeof percent);
-        page_paragraph(
-            page,
-            "Beside it the seed report's own run of this network (\u201c" SEED_REPORT_TITLE
-            "\u201d): learning rate 0.01, batch 64, 200 epochs, test accuracy %s at the end. It publishes no "
-            "figures of the epochs whose cells are empty.",
-            percent);
-    }
+        add_epochs(metrics, &seed, page);
+    if (seed.shown && metrics->epoch_count > 0)
+        add_source(&seed, page);
     report_add_picture(report, "learning-rate", folder, page);
     report_add_picture(report, "gradient-norm", folder, page);
 }

@@ -195,7 +195,9 @@ void report_add_environment(const struct report *report, struct page *page)
     add_time("begun", summary->started, page);
     add_time("last written", summary->changed, page);
     add_fact("folder", session_path(report->session.session), page);
-    add_fact("this report by", "nfbench " CLI_VERSION, page);
+    char program[WORD];
+    snprintf(program, sizeof program, "nfbench %s", cli_version());
+    add_fact("this report by", program, page);
     page_table_end(page);
     if (metrics->start_count == 0)
         page_paragraph(page, "The log does not say what the run was trained on.");

@@ -161,7 +161,8 @@ static void add_points(const struct report *report, const struct probe *start, c
 /* Of its own network the seed report tells two figures. */
 static void add_seed_report(const struct report *report, const struct probe *start, struct page *page)
 {
-    if (strcmp(session_settings(report->session.session)->model.preset, "report") != 0 || start->step != 0)
+    const char *preset = report_preset(report);
+    if (!preset || strcmp(preset, "report") != 0 || start->step != 0)
         return;
     char first[WORD], last[WORD];
     digits_significant((double)start->points[1].variance, 3, first, sizeof first);

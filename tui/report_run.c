@@ -30,14 +30,11 @@ static bool is_special(const struct setting *row, const struct values *values)
     return row->saved && (strcmp(values->began, values->preset) != 0 || is_changed(values));
 }
 
-/* A network of no preset starts from the usual one's settings. */
+/* A network of its own starts from the usual preset's settings. */
 static const char *preset_name(const struct report *report)
 {
-    const char *name = report->preset.model.preset, *known;
-    for (int i = 0; (known = model_preset_name(i)); i++)
-        if (strcmp(known, name) == 0)
-            return known;
-    return SETTINGS_PRESET;
+    const char *name = report_preset(report);
+    return name ? name : SETTINGS_PRESET;
 }
 
 static void add_rows(const struct report *report, bool all, bool changes, struct page *page)

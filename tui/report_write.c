@@ -89,7 +89,15 @@ static void say_about(const struct report *report, char text[512])
     const struct settings *settings = session_settings(report->session.session);
     const struct metrics *metrics = &report->session.metrics;
     struct line line = line_begin(text, 512);
-    line_add(&line, "Preset %s", settings->model.preset);
+    if (report_preset(report)) {
+        line_add(&line, "Preset %s", report_preset(report));
+    } else {
+        char stages[SETTINGS_VALUE_SIZE];
+        stages_format(&settings->model, stages);
+        line_add(&line, "%s block, stem %d, stages %s",
+                 settings->model.family == FAMILY_REPORT ? "The seed report's" : "The papers'", settings->model.stem,
+                 stages);
+    }
     if (metrics->start_count > 0) {
         const struct platform *platform = &metrics->starts[metrics->start_count - 1].platform;
         const size_t checksum = strcspn(platform->data, " ");
@@ -132,6 +140,11 @@ static void tell_figure(const struct report *report, enum compare_figure figure,
     snprintf(text->more, WORD, "best %.40s at step %ld", number, best->step);
 }
 
+static void tell_epochs(int epochs, char text[WORD])
+{
+    snprintf(text, WORD, "%d epoch%s", epochs, epochs == 1 ? "" : "s");
+}
+
 static void add_tiles(const struct report *report, struct page *page)
 {
     static const char *const labels[COMPARE_FIGURES] = {[COMPARE_TRAIN_LOSS] = "Training loss",
@@ -156,7 +169,7 @@ static void add_tiles(const struct report *report, struct page *page)
     }
     words_count((double)session->summary.step, texts[count].value, WORD);
     if (session->metrics.epoch_count > 0)
-        snprintf(texts[count].more, WORD, "%d epochs", session->metrics.epochs[session->metrics.epoch_count - 1].epoch);
+        tell_epochs(session->metrics.epochs[session->metrics.epoch_count - 1].epoch, texts[count].more);
     add_tile(tiles, texts, &count, "Steps");
     if (!isnan(session->seconds)) {
         words_duration(session->seconds, texts[count].value, WORD);

@@ -241,7 +241,7 @@ static void texts_of_a_session_stay_text(void **state)
     json_t *told = last_json(run_expecting(0, "report " ODD_NAME " --log-only --output out --json"));
     json_t *page = read_page(process_path("out/report.html"));
     assert_string_equal(json_text_at(page, "name"), ODD_NAME);
-    assert_string_equal(json_text_at(page, "title"), ODD_NAME);
+    assert_string_equal(json_text_at(page, "title"), ODD_NAME " \u00b7 nfbench report");
     assert_string_equal(cell(table_of(page, "commands", 0), 1, "note"), ODD_NOTE);
     char *markdown = read_file(process_path("out/report.md"));
     assert_holds(markdown, "# od&lt;i&gt;d&amp;amp;\\|\"q'\\`\\_x\\_\\*b\\*\n");
