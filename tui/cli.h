@@ -10,8 +10,8 @@
 #include <jansson.h>
 
 #define CLI_VERSION "0.1.0"
-/* The same with the commit that it was built of, where that is known: "0.1.0 at 1a2b3c4", with a + behind it where files
- * were not as in the commit. (version.c) */
+/* The same with the commit that it was built of, where that is known: "0.1.0 at 1a2b3c4", with a + behind it where
+ * files were not as in the commit. (version.c) */
 const char *cli_version(void);
 
 /* Exit codes of the program. */
