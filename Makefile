@@ -260,7 +260,8 @@ check: tests
 # ---- Faults: what tests/faults does at random or in part, in full, and resumes; SEED=N draws other instants ----
 FAULTS := $(TESTS_faults) $(BUILD)/tests/sessions/test_resume $(addprefix $(BUILD)/tests/fetch/,test_fetch_place test_unpack)
 faults: $(BINARY) $(FAULTS) $(SHIM) $(FAILING)
-	@NFBENCH_FAULTS=all NFBENCH_FAULTS_SEED='$(SEED)' TEST_TIMEOUT=7200 $(TEST_ENVIRONMENT) scripts/run-tests.sh $(FAULTS)
+	@NFBENCH_FAULTS=all NFBENCH_FAULTS_SEED='$(SEED)' TEST_TIMEOUT=7200 $(TEST_ENVIRONMENT) scripts/run-tests.sh $(FAULTS) \
+	    $(wildcard tests/faults/test_*.sh)
 
 # ---- What the screen looks like: as text, compared by test_golden_screens, and as pictures for the README ----
 golden-screens: $(BINARY) $(BUILD)/tests/terminal/test_golden_screens

@@ -46,8 +46,8 @@ int import_network(const char *path, struct settings *settings, bool *known, str
     struct safetensors *file;
     struct settings kept;
     *known = false;
-    if (safetensors_open(path, &file, NULL))
-        return 0;
+    if (safetensors_open(path, &file, error))
+        return -1;
     const char *text = safetensors_metadata(file, "settings.ini");
     FILE *stream = NULL;
     int result = 0;

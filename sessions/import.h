@@ -9,7 +9,7 @@
 int import_classes(const char *path, int *classes, struct error *error);
 
 /* What the network in the file is, where the file says it, as those of an nfbench do: into settings->model and the
- * normalisation of its images, but for what was given. `known` is false where it does not, or cannot be opened. */
+ * normalisation of its images, but for what was given. `known` is false where it does not. */
 int import_network(const char *path, struct settings *settings, bool *known, struct error *error);
 
 /* Loads all parameters of the network from the file; nothing is loaded unless all fit. The error lists what is missing,

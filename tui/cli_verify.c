@@ -103,7 +103,10 @@ static enum cli_status finish(struct cli *cli, struct results *results)
                       results->mended, "sessions", results->sessions, "directory", results->directory);
         return cli_print_json(cli, object) == CLI_DONE ? status : CLI_FAILED;
     }
-    if (results->count != 1)
+    char directory[SETTINGS_PATH_SIZE];
+    if (results->count == 0 && sessions_directory(&cli->settings, directory, NULL) == 0)
+        printf("no sessions in %s\n", directory);
+    else if (results->count != 1)
         printf("%d of %d sessions fine%s\n", results->fine, results->count,
                results->mended ? ", with what was repaired" : "");
     return status;

@@ -12,7 +12,7 @@
 #include <cmocka.h>
 
 static const char *const commands[] = {"train", "resume", "test",     "predict", "import",
-                                       "tune",  "bench",  "sessions", "doctor"};
+                                       "tune",  "bench",  "sessions", "doctor",  "fetch"};
 enum { COMMANDS = sizeof commands / sizeof *commands };
 
 /* Exit code 2, nothing on standard output, one line on standard error that holds the text. */
@@ -165,6 +165,27 @@ static void test_settings_that_cannot_work(void **state)
     expect_usage_error(arguments, "--session taken: there is one of that name in");
 }
 
+/* What is no such file is said before what it lacks. */
+static void test_import_looks_at_the_file_first(void **state)
+{
+    (void)state;
+    char arguments[1200], *foreign = realpath("tests/peer/golden/papers-small.weights.safetensors", NULL);
+    assert_non_null(foreign);
+    const char *names[] = {"nothing.safetensors", "junk.safetensors"};
+    FILE *junk = fopen(process_path(names[1]), "w");
+    assert_non_null(junk);
+    fputs("no tensors at all", junk);
+    assert_int_equal(fclose(junk), 0);
+    for (int i = 0; i < 2; i++) {
+        const struct outcome *outcome = run_expecting(1, "import %s", names[i]);
+        assert_non_null(strstr(outcome->err, names[i]));
+        assert_null(strstr(outcome->err, "--preset"));
+    }
+    snprintf(arguments, sizeof arguments, "import %s", foreign);
+    expect_usage_error(arguments, "--preset");
+    free(foreign);
+}
+
 static void test_operands(void **state)
 {
     (void)state;
@@ -174,7 +195,6 @@ static void test_operands(void **state)
     expect_usage_error("test", "SESSION");
     expect_usage_error("test a b", "'b'");
     expect_usage_error("import", "FILE");
-    expect_usage_error("import x.safetensors", "--preset");
     expect_usage_error("sessions frobnicate", "list, show, compare, verify or rm");
     expect_usage_error("sessions show", "name");
     expect_usage_error("sessions list a", "show a");
@@ -287,6 +307,7 @@ int main(void)
         cmocka_unit_test(test_bad_values),
         cmocka_unit_test(test_settings_that_cannot_work),
         cmocka_unit_test(test_operands),
+        cmocka_unit_test(test_import_looks_at_the_file_first),
         cmocka_unit_test(test_no_screen_without_a_terminal),
         cmocka_unit_test(test_sessions_of_an_empty_folder),
         cmocka_unit_test(test_devices_without_a_gpu),

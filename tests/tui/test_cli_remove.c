@@ -65,6 +65,7 @@ static void what_is_left_of_a_removal_is_told(void **state)
     assert_non_null(strstr(run_expecting(0, "sessions verify --sessions-dir cut")->out, "a session that was removed"));
     run_expecting(0, "sessions verify --repair --sessions-dir cut");
     assert_false(is_there("cut/.removed-half"));
+    assert_non_null(strstr(run_expecting(0, "sessions verify --sessions-dir cut")->out, "no sessions in "));
 }
 
 int main(void)
