@@ -16,7 +16,7 @@ enum {
 };
 
 enum model_family { FAMILY_PAPERS, FAMILY_REPORT };
-enum init_kind { INIT_HE, INIT_XAVIER, INIT_UNIFORM, INIT_NORMAL };
+enum init_kind { INIT_HE, INIT_XAVIER, INIT_UNIFORM, INIT_NORMAL, INIT_DIRAC };
 enum norm_kind { NORM_NONE, NORM_BATCH };
 enum shortcut_kind { SHORTCUT_POOL, SHORTCUT_CONV }; /* papers' family: how a transition's shortcut strides */
 /* How the first convolution is made: as the others, or whitening its input, and frozen (whitening.h). */

@@ -283,8 +283,29 @@ static double fan_in(const struct parameter *weight)
     return (double)weight->count / weight->dims[0];
 }
 
+/* Groups of a convolution: in a block, one of 3x3 makes as many channels as it reads. */
+static int groups_of(const struct parameter *p, int index)
+{
+    return p->dims[2] == 3 && index > 0 ? p->dims[0] / p->dims[1] : 1;
+}
+
+/* The identity in the first rows of each group, as many as it has inputs; those behind them stay. */
+static void set_identity(const struct parameter *p, int groups, float *out)
+{
+    const int inputs = p->dims[1], area = p->dims[2] * p->dims[3], rows = p->dims[0] / groups;
+    for (int row = 0; row < p->dims[0]; row++) {
+        float *weights = out + (size_t)row * (size_t)(inputs * area);
+        if (row % rows >= inputs)
+            continue;
+        fill_constant(weights, (size_t)(inputs * area), 0);
+        weights[row % rows * area + area / 2] = 1;
+    }
+}
+
 /* he: N(0, 2 / fan_in) (He et al. 2015); xavier: N(0, 2 / (fan_in + fan_out)) (Glorot and Bengio 2010); uniform:
- * U(+-1 / sqrt(fan_in)), PyTorch's default for a convolution; normal: N(0, 0.01^2). */
+ * U(+-1 / sqrt(fan_in)), PyTorch's default for a convolution; normal: N(0, 0.01^2); dirac: convolutions begin as the
+ * identity on the first min(in, out) channels (Zagoruyko and Komodakis, arXiv 1706.00388; Jordan, arXiv 2404.00498),
+ * all else as by he. */
 static void initialize_weight(const struct parameter *p, enum init_kind init, uint64_t seed, int index, float *out)
 {
     const double in = fan_in(p), area = p->dim_count == 4 ? p->dims[2] * p->dims[3] : 1;
@@ -300,6 +321,11 @@ static void initialize_weight(const struct parameter *p, enum init_kind init, ui
         break;
     case INIT_NORMAL:
         fill_normal(out, p->count, 0.01, seed, index);
+        break;
+    case INIT_DIRAC:
+        fill_normal(out, p->count, sqrt(2 / in), seed, index);
+        if (p->dim_count == 4)
+            set_identity(p, groups_of(p, index), out);
         break;
     }
 }

@@ -8,7 +8,7 @@
 static const char *const family_words[] = {"papers", "report", NULL};
 static const char *const activation_words[] = {"relu", "gelu", "silu", "tanh", NULL};
 static const char *const stem_kind_words[] = {"learnt", "whitened", NULL};
-static const char *const init_words[] = {"he", "xavier", "uniform", "normal", NULL};
+static const char *const init_words[] = {"he", "xavier", "uniform", "normal", "dirac", NULL};
 static const char *const norm_words[] = {"none", "batch", NULL};
 static const char *const shortcut_words[] = {"pool", "conv", NULL};
 static const char *const skip_gain_words[] = {"zero", "one", NULL};
@@ -50,7 +50,7 @@ const struct setting settings_table[] = {
     {"alpha", MODEL, AT(model.alpha), POSITIVE(10), .help = "factor on every residual branch"},
     {"activation", MODEL, AT(model.activation), CHOICE(activation_words, "relu|gelu|silu|tanh"),
      .help = "nonlinearity"},
-    {"init", MODEL, AT(model.init), CHOICE(init_words, "he|xavier|uniform|normal"),
+    {"init", MODEL, AT(model.init), CHOICE(init_words, "he|xavier|uniform|normal|dirac"),
      .help = "initialisation of the weights"},
     {"norm", MODEL, AT(model.norm), CHOICE(norm_words, "none|batch"),
      .help = "batch: batch normalisation instead of scaling, to compare with"},

@@ -5,7 +5,7 @@
 #include "engine/probe.h"
 #include "viz/canvas.h"
 
-enum { CHOICES_MOST = 8 };
+enum { CHOICES_MOST = 10 };
 
 struct choice {
     const struct probe *probe;

@@ -60,7 +60,7 @@ static void test_initialisations(void **state)
     (void)state;
     json_t *object = last_json(run_expecting(0, "probe --preset report --batch 16 --compare init,ws --json"));
     const json_t *networks = json_object_get(object, "networks");
-    assert_int_equal(json_object_size(networks), 8);
+    assert_int_equal(json_object_size(networks), 10);
     const json_t *he = json_object_get(networks, "he, ws off"), *with = json_object_get(networks, "he, ws on");
     assert_true(at(he, 15, "variance") > 1 && at(he, 15, "variance") < 20);
     assert_true(at(he, 15, "squared_mean") > 1);
@@ -73,6 +73,9 @@ static void test_initialisations(void **state)
         snprintf(key, sizeof key, "%s, ws on", words[i]);
         assert_float_equal(at(json_object_get(networks, key), 15, "variance") / at(with, 15, "variance"), 1, 0.15);
     }
+    /* behind the identity a relu finds nothing more to take away, but gamma multiplies again */
+    const json_t *dirac = json_object_get(networks, "dirac, ws on");
+    assert_true(at(dirac, 15, "variance") > 100 * at(with, 15, "variance"));
     json_decref(object);
 }
 
@@ -138,7 +141,7 @@ static void test_bad_usage(void **state)
         {"--compare init,ws,norm", "one setting, or two with a comma between them"},
         {"--png figure.jpg", "must end in .png"},
         {"--compare init --init he", "leave --init out"},
-        {"--compare activation,init", "more than 8 networks"},
+        {"--compare activation,init", "more than 10 networks"},
         {"--input x", "must be noise or images"},
         {"--input noise --data synthetic", "needs no --data"},
         {"--epochs 3", "--epochs"},
