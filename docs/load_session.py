@@ -105,7 +105,7 @@ def load_session(folder, checkpoint="last", averaged=True):
         for name in net.state_dict():
             if name.endswith("num_batches_tracked"): continue  # PyTorch's own count, of no use here
             tensors[name] = file.get_tensor(f"ema.{name}" if averaged and f"ema.{name}" in file.keys() else name)
-        unknown = {name for name in file.keys() if not name.startswith(("ema.", "momentum."))} - set(tensors)
+        unknown = {name for name in file.keys() if not name.startswith(("ema.", "momentum.", "slow."))} - set(tensors)
     if unknown: raise ValueError(f"{folder}: tensors that this network does not have: {sorted(unknown)}")
     net.load_state_dict(tensors, strict=not net.o.batch_norm)
 

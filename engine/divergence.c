@@ -89,6 +89,8 @@ bool parameter_has_part(const struct parameter *parameter, enum parameter_part p
         return parameter->momentum != NULL;
     case PART_EMA:
         return parameter->ema != NULL;
+    case PART_SLOW:
+        return parameter->slow != NULL;
     default:
         return true;
     }
@@ -159,15 +161,15 @@ static int add_parameter(struct line *line, struct network *network, enum diverg
         [DIVERGED_PARAMETER] = "the state",
         [DIVERGED_EVALUATION] = "the loss on held-out images",
     };
-    static const enum parameter_part parts[] = {PART_GRADIENT, PART_VALUE, PART_MOMENTUM, PART_EMA};
-    static const char *const names[] = {"gradient", "value", "momentum", "average"};
+    static const enum parameter_part parts[] = {PART_GRADIENT, PART_VALUE, PART_MOMENTUM, PART_EMA, PART_SLOW};
+    static const char *const names[] = {"gradient", "value", "momentum", "average", "slow weight"};
     float *scratch = malloc(parameter_largest(network) * sizeof *scratch);
     if (!scratch)
         return error_set(error, "out of memory while looking for the divergence");
     const bool gradient = cause == DIVERGED_GRADIENT;
     const struct parameter *parameter = NULL;
     int part = gradient ? 0 : 1, status = 0;
-    for (const int end = gradient ? 1 : 4; part < end; part++) {
+    for (const int end = gradient ? 1 : 5; part < end; part++) {
         status = parameter_find_non_finite(network, parts[part], scratch, &parameter, error);
         if (status < 0 || parameter)
             break;

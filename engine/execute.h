@@ -32,8 +32,8 @@ struct network {
 
     /* Regions of parameters.floats floats in one allocation that begins at `values`; a parameter lies at the same
      * offset in each. */
-    float *values, *gradients, *momenta, *averages; /* averages NULL without EMA */
-    float *effective;                               /* standardised and folded weights and biases */
+    float *values, *gradients, *momenta, *averages, *slow; /* NULL without EMA, without lookahead */
+    float *effective;                                      /* standardised and folded weights and biases */
     float *moments;
     struct step_values *step; /* device memory, as the next two */
     struct step_report *report;

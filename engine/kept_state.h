@@ -8,8 +8,8 @@
 #include "engine/divergence.h"
 #include "engine/trainer.h"
 
-/* Zeroed it holds nothing. Of its bytes nearly all are the parameters: value, momentum and, with --ema, average, 12
- * bytes a parameter; 8 without averages. */
+/* Zeroed it holds nothing. Of its bytes nearly all are the parameters: value and momentum, 8 bytes a parameter, and 4
+ * more each for the average with --ema and the slow weight with --lookahead. */
 struct kept_state {
     struct training_state state;
     struct snapshot now; /* its newest step and epoch, and what it said of a divergence */

@@ -54,7 +54,7 @@ static int allocate_regions(struct network *network, struct error *error)
 {
     const size_t region = region_floats(network->parameters.floats);
     const size_t moments = region_floats(network->parameters.moment_floats);
-    const size_t regions = network->options.ema ? 5 : 4;
+    const size_t regions = 4 + (size_t)network->options.ema + (size_t)network->options.lookahead;
     const size_t floats = regions * region + moments;
     const size_t step = region_floats(sizeof *network->step / sizeof(float));
     const size_t report = region_floats(sizeof *network->report / sizeof(float));
@@ -71,8 +71,13 @@ static int allocate_regions(struct network *network, struct error *error)
     network->momenta = network->gradients + region;
     network->effective = network->momenta + region;
     network->moments = network->effective + region;
-    if (network->options.ema)
-        network->averages = network->moments + moments;
+    float *more = network->moments + moments;
+    if (network->options.ema) {
+        network->averages = more;
+        more += region;
+    }
+    if (network->options.lookahead)
+        network->slow = more;
     network->step = (void *)(network->values + floats);
     network->report = (void *)(network->values + floats + step);
     network->probe = network->values + floats + step + report;
@@ -89,6 +94,7 @@ static void bind_parameters(struct network *network)
         p->gradient = network->gradients + offset;
         p->momentum = trained ? network->momenta + offset : NULL;
         p->ema = trained && network->averages ? network->averages + offset : NULL;
+        p->slow = trained && network->slow ? network->slow + offset : NULL;
     }
 }
 
@@ -200,6 +206,8 @@ static int initialize(struct network *network, bool anew, struct error *error)
         result = network_write(network, p, PART_VALUE, host, error);
         if (!result && p->ema)
             result = network_write(network, p, PART_EMA, host, error);
+        if (!result && p->slow)
+            result = network_write(network, p, PART_SLOW, host, error);
     }
     free(host);
     return result;
@@ -330,8 +338,9 @@ static float *part_of(const struct parameter *parameter, enum parameter_part par
     float *const parts[] = {[PART_VALUE] = parameter->value,
                             [PART_GRADIENT] = parameter->gradient,
                             [PART_MOMENTUM] = parameter->momentum,
-                            [PART_EMA] = parameter->ema};
-    static const char *const names[] = {"value", "gradient", "momentum", "average"};
+                            [PART_EMA] = parameter->ema,
+                            [PART_SLOW] = parameter->slow};
+    static const char *const names[] = {"value", "gradient", "momentum", "average", "slow weights"};
     if (!parts[part])
         error_set(error, "%s: has no %s", parameter->name, names[part]);
     return parts[part];
@@ -356,15 +365,19 @@ int network_write(struct network *network, const struct parameter *parameter, en
     return network->backend->copy_in(network->backend, to, host, parameter->count * sizeof *host, error);
 }
 
-enum { STATE_REGIONS = 3 };
+enum { STATE_REGIONS = 4 };
 
 /* The regions that training changes; returns how many there are. */
 static int state_regions(const struct network *network, float *regions[STATE_REGIONS])
 {
-    regions[0] = network->values;
-    regions[1] = network->momenta;
-    regions[2] = network->averages;
-    return network->averages ? STATE_REGIONS : STATE_REGIONS - 1;
+    int count = 0;
+    regions[count++] = network->values;
+    regions[count++] = network->momenta;
+    if (network->averages)
+        regions[count++] = network->averages;
+    if (network->slow)
+        regions[count++] = network->slow;
+    return count;
 }
 
 size_t network_state_floats(const struct network *network)

@@ -25,18 +25,19 @@ struct parameter {
     enum parameter_role role;
     int dims[4], dim_count; /* dim_count 0: a scalar */
     size_t count;
-    float *value, *gradient, *momentum, *ema; /* (count) each; momentum and ema NULL for what is never trained, ema when
-                                               * off */
+    /* (count) each; NULL: momentum of what is never trained, ema and slow also where there are none */
+    float *value, *gradient, *momentum, *ema, *slow;
 };
 
-enum parameter_part { PART_VALUE, PART_GRADIENT, PART_MOMENTUM, PART_EMA };
+enum parameter_part { PART_VALUE, PART_GRADIENT, PART_MOMENTUM, PART_EMA, PART_SLOW };
 
 struct network_options {
     int batch; /* the largest batch of a training step and of an evaluation */
     enum dtype dtype;
-    bool tf32;     /* of DTYPE_FP32: convolutions may make their products in TF32, where the back end has it */
-    uint64_t seed; /* initialisation, dropout, stochastic depth */
-    bool ema;      /* keep exponential averages */
+    bool tf32;      /* of DTYPE_FP32: convolutions may make their products in TF32, where the back end has it */
+    uint64_t seed;  /* initialisation, dropout, stochastic depth */
+    bool ema;       /* keep exponential averages */
+    bool lookahead; /* keep slow weights */
     /* Of the run that is to come, so that all it will take of the device is there before it starts; zeros where there
      * is none. See trainer_needs. */
     int images;         /* training images of an epoch */
@@ -91,8 +92,9 @@ int network_read(struct network *network, const struct parameter *parameter, enu
 int network_write(struct network *network, const struct parameter *parameter, enum parameter_part part,
                   const float *host, struct error *error);
 
-/* All that training changes, at once: values, momenta and, where they are kept, averages of all parameters, running
- * statistics of batch norm too, in an order of the network's own. `write_state` makes the network notice new weights.
+/* All that training changes, at once: values, momenta and, where they are kept, averages and slow weights of all
+ * parameters, running statistics of batch norm too, in an order of the network's own. `write_state` makes the network
+ * notice new weights.
  */
 size_t network_state_floats(const struct network *network);
 int network_read_state(struct network *network, float *host, struct error *error);
@@ -112,11 +114,14 @@ int network_read_effective(struct network *network, const struct parameter *weig
 int network_train_step(struct network *network, const float *images, const uint8_t *labels, int n,
                        const struct step_options *options, struct step_result *result, struct error *error);
 
-/* The update of every parameter from its gradient; `ema_step` is the t of EMA's min(d, (1 + t) / (10 + t)). */
+/* The update of every parameter from its gradient. `step` counts from 0: the t of EMA's min(d, (1 + t) / (10 + t)).
+ * Lookahead (Zhang et al., arXiv 1907.08610): with every `lookahead`th step (0: never) the slow weights go half of the
+ * way to the weights, which begin again from there; the momentum stays. EMA averages what a step leaves behind. */
 struct optimizer_options {
     float learning_rate, momentum, weight_decay, agc, ema;
+    int lookahead;
     bool nesterov, decay_all;
-    long ema_step;
+    long step;
 };
 int network_update(struct network *network, const struct optimizer_options *options, struct update_result *result,
                    struct error *error);

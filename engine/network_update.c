@@ -6,6 +6,9 @@
 
 #include <stdlib.h>
 
+/* Of the way to the weights that slow ones go (Zhang et al., section 4: the one that suits CIFAR). */
+static const float lookahead_share = 0.5f;
+
 int network_make_updater(struct network *network, bool decay_all, struct error *error)
 {
     struct backend *backend = network->backend;
@@ -34,6 +37,7 @@ int network_make_updater(struct network *network, bool decay_all, struct error *
             .gradient = p->gradient,
             .momentum = p->momentum,
             .ema = p->ema,
+            .slow = p->slow,
         };
     }
     const int result = backend->updater_create(backend, list, count, &network->updater, error);
@@ -44,12 +48,14 @@ int network_make_updater(struct network *network, bool decay_all, struct error *
 
 struct update_options network_update_options(const struct optimizer_options *options)
 {
-    const float warm = (1 + (float)options->ema_step) / (10 + (float)options->ema_step);
+    const float warm = (1 + (float)options->step) / (10 + (float)options->step);
+    const bool looks = options->lookahead > 0 && (options->step + 1) % options->lookahead == 0;
     return (struct update_options){.learning_rate = options->learning_rate,
                                    .momentum = options->momentum,
                                    .weight_decay = options->weight_decay,
                                    .agc = options->agc,
                                    .ema_decay = options->ema < warm ? options->ema : warm,
+                                   .lookahead = looks ? lookahead_share : 0,
                                    .nesterov = options->nesterov};
 }
 

@@ -40,7 +40,8 @@ struct train_options {
     bool decay_all; /* the report: weight decay on every parameter, not on conv and dense weights only */
     float agc;      /* 0: off */
     float label_smoothing;
-    float ema; /* decay; 0: off */
+    float ema;     /* decay; 0: off */
+    int lookahead; /* steps after which slow weights follow half of the way; 0: off */
     struct augment_options augment;
     struct mix_options mix;
     enum normalize_kind normalize;

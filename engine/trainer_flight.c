@@ -101,9 +101,10 @@ static enum progress queue_step(struct trainer *trainer)
         .weight_decay = options->weight_decay,
         .agc = options->agc,
         .ema = options->ema,
+        .lookahead = options->lookahead,
         .nesterov = options->optimizer == OPTIMIZER_NESTEROV,
         .decay_all = options->decay_all,
-        .ema_step = index,
+        .step = index,
     };
     if (network_queue_step(trainer->network, &batch, &step, &update, &flight->ticket, &trainer->failure) < 0)
         return RUN_FAILED;

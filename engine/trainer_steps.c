@@ -105,7 +105,7 @@ double trainer_time_left(const struct trainer *trainer)
 
 static int find_non_finite(struct trainer *trainer, const struct parameter **out)
 {
-    static const enum parameter_part parts[] = {PART_VALUE, PART_MOMENTUM, PART_EMA};
+    static const enum parameter_part parts[] = {PART_VALUE, PART_MOMENTUM, PART_EMA, PART_SLOW};
     *out = NULL;
     for (size_t i = 0; i < sizeof parts / sizeof *parts && !*out; i++)
         if (parameter_find_non_finite(trainer->network, parts[i], trainer->scratch, out, &trainer->failure) < 0)

@@ -117,7 +117,7 @@ struct ws_layer {
 
 struct weights; /* a list of ws_layers, as the back end keeps it */
 
-/* ---- The update: AGC, weight decay, momentum, Nesterov, step, EMA ---- */
+/* ---- The update: AGC, weight decay, momentum, Nesterov, step, lookahead, EMA ---- */
 
 struct update_parameter {
     int rows, row_length; /* units of AGC; a vector has rows = its length, row_length = 1 */
@@ -127,12 +127,15 @@ struct update_parameter {
     float *gradient;      /* same; clipped in place */
     float *momentum;      /* same */
     float *ema;           /* same, or NULL */
+    float *slow;          /* same: slow weights of lookahead, or NULL */
 };
 
 struct update_options {
     float learning_rate, momentum, weight_decay;
     float agc;       /* clip factor; 0: off */
     float ema_decay; /* ema = d * ema + (1 - d) * value; ignored where ema is NULL */
+    float lookahead; /* not 0 in steps with which the weights begin again from the slow ones: slow += lookahead * (value
+                      * - slow), value = slow; ignored where slow is NULL */
     bool nesterov;
 };
 
@@ -344,9 +347,9 @@ struct backend {
                                  float loss_scale, float *dlogits, struct loss_result *result, bool add, int n,
                                  int classes, struct error *error);
 
-    /* Order: AGC on the raw gradients, then weight decay, momentum, Nesterov, step, EMA (PyTorch's SGD conventions:
-     * v = m v + g; step by g + m v with Nesterov, else by v). The list is copied. `values` and `report` are device
-     * memory: the options are read from values->update; report->loss must hold the step's loss when it runs;
+    /* Order: AGC on the raw gradients, then weight decay, momentum, Nesterov, step, lookahead, EMA (PyTorch's SGD
+     * conventions: v = m v + g; step by g + m v with Nesterov, else by v). The list is copied. `values` and `report`
+     * are device memory: the options are read from values->update; report->loss must hold the step's loss when it runs;
      * report->update, halted and step are set. Nothing is changed when a gradient or the loss is not finite, nor while
      * report->halted is 1. */
     int (*updater_create)(struct backend *, const struct update_parameter *parameters, int count, struct updater **out,

@@ -164,6 +164,7 @@ static void run_update(struct trial *t, const struct selftest_case *what)
                                                   .weight_decay = 5e-4f,
                                                   .agc = 0.02f,
                                                   .ema_decay = 0.99f,
+                                                  .lookahead = 0.5f,
                                                   .nesterov = true}};
     struct step_report report = {.loss = {1, 0}}, *device_report = trial_bytes(t, &report, sizeof report);
     const struct step_values *device_values = trial_bytes(t, &values, sizeof values);
@@ -179,6 +180,7 @@ static void run_update(struct trial *t, const struct selftest_case *what)
         parameters[i].momentum = normals(t, 3 + 4 * (uint32_t)i, count);
         parameters[i].ema = normals(t, 4 + 4 * (uint32_t)i, count);
     }
+    float *slow = parameters[0].slow = normals(t, 9, COUNT_ALL);
     TRIAL_DO(t, b->updater_create(b, parameters, 2, &updater, &t->error));
     TRIAL_DO(t, b->unit_squares(b, updater, squares, &t->error));
     TRIAL_DO(t, b->update(b, updater, device_values, device_report, &t->error));
@@ -189,6 +191,7 @@ static void run_update(struct trial *t, const struct selftest_case *what)
         trial_output(t, DTYPE_FP32, parameters[i].momentum, count);
         trial_output(t, DTYPE_FP32, parameters[i].ema, count);
     }
+    trial_output(t, DTYPE_FP32, slow, COUNT_ALL);
     if (!t->failed)
         trial_output(t, DTYPE_FP32, &device_report->update.gradient_norm, 1);
     trial_output(t, DTYPE_FP32, squares, 3 * 2 * ROWS);

@@ -13,8 +13,9 @@ int import_classes(const char *path, int *classes, struct error *error);
 int import_network(const char *path, struct settings *settings, bool *known, struct error *error);
 
 /* Loads all parameters of the network from the file; nothing is loaded unless all fit. The error lists what is missing,
- * unexpected or of another shape. Averages (EMA), where the network keeps them, start as the weights; "momentum." and
- * "ema." tensors of a checkpoint of our own are passed over, and so is PyTorch's num_batches_tracked. */
+ * unexpected or of another shape. Averages (EMA) and slow weights, where the network keeps them, start as the weights;
+ * "momentum.", "ema." and "slow." tensors of a checkpoint of our own are passed over, and so is PyTorch's
+ * num_batches_tracked. */
 int import_weights(const char *path, struct network *network, struct error *error);
 
 /* import_weights, then a new session with a checkpoint at step 0. The network is made from settings->model. */

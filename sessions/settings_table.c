@@ -88,6 +88,8 @@ const struct setting settings_table[] = {
      .help = "share of the target spread over all classes"},
     {"ema", TRAIN_AS(SETTING_FIXED), AT(train.ema), REAL(0, 0.999999),
      .help = "decay of the averaged weights; 0: none kept"},
+    {"lookahead", TRAIN_AS(SETTING_FIXED), AT(train.lookahead), NUMBER(INT, 0, 1000000), .implied = "0",
+     .help = "slow weights go half of the way every N steps, and the others begin again there; 0: off"},
     {"augment", TRAIN, AT(train.augment.kind), CHOICE(augment_words, "none|report|report-text|standard"),
      .help = "random changes to the training images"},
     {"flip", TRAIN_AS(SETTING_FIXED), AT(train.augment.flip), CHOICE(flip_words, "none|random|alternating"),

@@ -1,6 +1,7 @@
 /* Parameters under the peer's names, with a prefix for the optimizer's tensors; see tensors.h. */
 #include "sessions/tensors.h"
 
+#include "engine/divergence.h"
 #include "sessions/file.h"
 
 #include <errno.h>
@@ -13,12 +14,13 @@
 static const struct {
     const char *prefix;
     enum parameter_part part;
-} part_table[] = {{"", PART_VALUE}, {"momentum.", PART_MOMENTUM}, {"ema.", PART_EMA}};
-enum { PARTS = sizeof part_table / sizeof *part_table };
+} part_table[] = {{"", PART_VALUE}, {"momentum.", PART_MOMENTUM}, {"ema.", PART_EMA}, {"slow.", PART_SLOW}};
+enum { VALUE, MOMENTUM, EMA, SLOW, PARTS };
+_Static_assert(sizeof part_table / sizeof *part_table == PARTS, "the numbers of its rows");
 
-static bool has_part(const struct parameter *parameter, enum parameter_part part)
+static bool has_part(const struct parameter *parameter, int part)
 {
-    return part == PART_VALUE || (part == PART_MOMENTUM ? parameter->momentum : parameter->ema) != NULL;
+    return parameter_has_part(parameter, part_table[part].part);
 }
 
 static void tensor_name(const struct parameter *parameter, int part, char name[80])
@@ -68,14 +70,13 @@ static void add_saved(struct saved *saved, int *count, const struct parameter *p
 /* The list of what is saved; freed by the caller. */
 static struct saved *list_saved(const struct network *network, enum tensors_saved what, int *saved_count)
 {
-    enum { VALUE = 0, EMA = PARTS - 1 };
     int count, used = 0;
     const struct parameter *parameters = network_parameters(network, &count);
     struct saved *saved = calloc((size_t)count * PARTS + 1, sizeof *saved);
     for (int part = 0; saved && part < (what == TENSORS_STATE ? PARTS : 1); part++) {
         for (int i = 0; i < count; i++) {
-            const bool averaged = what == TENSORS_AVERAGED && has_part(&parameters[i], part_table[EMA].part);
-            if (has_part(&parameters[i], part_table[part].part))
+            const bool averaged = what == TENSORS_AVERAGED && has_part(&parameters[i], EMA);
+            if (has_part(&parameters[i], part))
                 add_saved(saved, &used, &parameters[i], averaged ? EMA : part, part_table[part].prefix);
         }
     }
@@ -221,7 +222,7 @@ static int read_all(const struct safetensors *file, const struct network *networ
     const struct parameter *parameters = network_parameters(network, &count);
     for (int i = 0; i < count; i++) {
         for (int part = 0; part < parts; part++) {
-            if (!has_part(&parameters[i], part_table[part].part))
+            if (!has_part(&parameters[i], part))
                 continue;
             if (read_parameter(file, &parameters[i], part, values, complaints, error))
                 return -1;
@@ -236,17 +237,18 @@ static int read_all(const struct safetensors *file, const struct network *networ
     return report(complaints, error);
 }
 
-/* What read_all has read; averages that the file is not asked for start as the weights. */
+/* What read_all has read; averages and slow weights that the file is not asked for start as the weights. */
 static int write_all(struct network *network, int parts, const float *values, struct error *error)
 {
     int count;
     const struct parameter *parameters = network_parameters(network, &count);
     for (int i = 0; i < count; i++) {
         const struct parameter *parameter = &parameters[i];
-        if (parts == 1 && has_part(parameter, PART_EMA) && network_write(network, parameter, PART_EMA, values, error))
-            return -1;
+        for (int part = EMA; parts == 1 && part < PARTS; part++)
+            if (has_part(parameter, part) && network_write(network, parameter, part_table[part].part, values, error))
+                return -1;
         for (int part = 0; part < parts; part++) {
-            if (!has_part(parameter, part_table[part].part))
+            if (!has_part(parameter, part))
                 continue;
             if (network_write(network, parameter, part_table[part].part, values, error))
                 return -1;
@@ -265,7 +267,7 @@ int tensors_load(const struct safetensors *file, struct network *network, enum t
     const struct parameter *parameters = network_parameters(network, &count);
     for (int i = 0; i < count; i++)
         for (int part = 0; part < parts; part++)
-            total += has_part(&parameters[i], part_table[part].part) ? parameters[i].count : 0;
+            total += has_part(&parameters[i], part) ? parameters[i].count : 0;
     float *values = malloc(total * sizeof *values);
     if (!values)
         return error_set(error, "out of memory");

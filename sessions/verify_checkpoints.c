@@ -49,8 +49,11 @@ static bool settings_fit(const struct verify *verify, const struct checkpoint_in
 static int open_network(struct verify *verify, struct backend **backend, struct error *error)
 {
     const struct settings *settings = &verify->settings;
-    const struct network_options options = {
-        .batch = 1, .dtype = DTYPE_FP32, .seed = settings->train.seed, .ema = settings->train.ema > 0};
+    const struct network_options options = {.batch = 1,
+                                            .dtype = DTYPE_FP32,
+                                            .seed = settings->train.seed,
+                                            .ema = settings->train.ema > 0,
+                                            .lookahead = settings->train.lookahead > 0};
     if (backend_cpu_create(1, backend, error))
         return -1;
     return network_create(*backend, &settings->model, &options, &verify->network, error);

@@ -110,8 +110,9 @@ static int step(struct bench *bench, long number, struct error *error)
                                              .weight_decay = 5e-4f,
                                              .agc = train->agc,
                                              .ema = train->ema,
+                                             .lookahead = train->lookahead,
                                              .nesterov = true,
-                                             .ema_step = number};
+                                             .step = number};
     if (bench->in_flight == IN_FLIGHT && look_at_oldest(bench, number, error) != 0)
         return -1;
     if (network_queue_step(bench->network, &batch, &options, &update, &bench->tickets[number % IN_FLIGHT], error) != 0)

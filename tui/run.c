@@ -46,7 +46,8 @@ int run_open_network(struct settings *settings, const struct partition *partitio
                                       .dtype = train->precision == PRECISION_BF16 ? DTYPE_BF16 : DTYPE_FP32,
                                       .tf32 = train->precision == PRECISION_TF32,
                                       .seed = train->seed,
-                                      .ema = train->ema > 0};
+                                      .ema = train->ema > 0,
+                                      .lookahead = train->lookahead > 0};
     if (partition) {
         trainer_needs(partition, &options);
         options.probes = train->probe_every != 0;

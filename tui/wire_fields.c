@@ -169,6 +169,7 @@ static void pass_options(struct wire *wire, struct train_options *options)
     pass_float(wire, &options->agc);
     pass_float(wire, &options->label_smoothing);
     pass_float(wire, &options->ema);
+    pass_int(wire, &options->lookahead, 0, INT_MAX);
     pass_augment(wire, &options->augment);
     pass_mix(wire, &options->mix);
     PASS_ENUM(wire, options->normalize, NORMALIZE_IMAGE);

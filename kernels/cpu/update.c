@@ -1,5 +1,6 @@
 /* The optimiser's step over all parameters: a pass that measures (norm, are all gradients finite), then a pass that
- * applies. Adaptive gradient clipping: NFNet (arXiv 2102.06171), section 4; the rest follows PyTorch's SGD. */
+ * applies. Adaptive gradient clipping: NFNet (arXiv 2102.06171), section 4; lookahead: Zhang et al. (arXiv 1907.08610);
+ * the rest follows PyTorch's SGD. */
 #include "kernels/cpu/cpu.h"
 #include "kernels/cpu/value.h"
 
@@ -113,6 +114,16 @@ CPU_TEMPLATE void step_elements(bool nesterov, const struct update_parameter *p,
     }
 }
 
+static void look_ahead_elements(const struct update_parameter *p, float share, size_t begin, size_t end)
+{
+    float *restrict value = p->value, *restrict slow = p->slow;
+#pragma omp simd
+    for (size_t i = begin; i < end; i++) {
+        slow[i] += share * (value[i] - slow[i]);
+        value[i] = slow[i];
+    }
+}
+
 static void average_elements(const struct update_parameter *p, float d, size_t begin, size_t end)
 {
     const float *restrict value = p->value;
@@ -132,6 +143,8 @@ static void apply_rows(const struct update_parameter *p, const struct update_opt
         step_elements(true, p, options, first * n, last * n);
     else
         step_elements(false, p, options, first * n, last * n);
+    if (p->slow && options->lookahead > 0.0f)
+        look_ahead_elements(p, options->lookahead, first * n, last * n);
     if (p->ema)
         average_elements(p, options->ema_decay, first * n, last * n);
 }

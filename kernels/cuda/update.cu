@@ -1,7 +1,7 @@
 /* The optimiser's step over all parameters in three launches: measure (is every gradient finite, and the norm), apply
- * (adaptive gradient clipping, weight decay, momentum, Nesterov, step, EMA), finish (the report). The twin of
- * kernels/cpu/update.c. Floor: 4 bytes of gradient an element to measure and 28 to apply (w, g, v, EMA read; w, v, EMA
- * written); g is written only where it was clipped. */
+ * (adaptive gradient clipping, weight decay, momentum, Nesterov, step, lookahead, EMA), finish (the report). The twin
+ * of kernels/cpu/update.c. Floor: 4 bytes of gradient an element to measure and 28 to apply (w, g, v, EMA read; w, v,
+ * EMA written); g is written only where it was clipped. */
 #include "kernels/cuda/rows.cuh"
 
 #include <stdlib.h>
@@ -17,7 +17,7 @@ enum {
 enum units { UNITS_NONE, UNITS_ROWS, UNITS_ELEMENTS };
 
 struct parameter {
-    float *value, *gradient, *momentum, *ema;
+    float *value, *gradient, *momentum, *ema, *slow;
     size_t count;
     int rows, length; /* as `apply` goes over it; the last row may be shorter */
     enum units units;
@@ -207,15 +207,18 @@ static __device__ inline int step_elements(const struct parameter *p, struct spa
     float *__restrict__ gradient = p->gradient + row.first;
     float *__restrict__ momentum = p->momentum + row.first;
     float *__restrict__ ema = p->ema ? p->ema + row.first : NULL;
+    float *__restrict__ slow = p->slow && options->lookahead > 0.0f ? p->slow + row.first : NULL;
     const float decay = p->decay ? options->weight_decay : 0.0f, d = options->ema_decay;
     int clipped = 0;
     for (int i = (int)group.rank * WIDTH; i < row.count; i += (int)group.size * WIDTH) {
-        float w[WIDTH], g[WIDTH], v[WIDTH], average[WIDTH] = {};
+        float w[WIDTH], g[WIDTH], v[WIDTH], average[WIDTH] = {}, behind[WIDTH] = {};
         load_vector(value + i, w);
         load_vector(gradient + i, g);
         load_vector(momentum + i, v);
         if (ema)
             load_vector(ema + i, average);
+        if (slow)
+            load_vector(slow + i, behind);
 #pragma unroll
         for (int k = 0; k < WIDTH; k++) {
             const float unit = ELEMENTS ? clip_factor(options->agc, fabsf(w[k]), fabsf(g[k])) : factor;
@@ -224,6 +227,8 @@ static __device__ inline int step_elements(const struct parameter *p, struct spa
             const float change = g[k] + decay * w[k];
             v[k] = options->momentum * v[k] + change;
             w[k] -= options->learning_rate * (options->nesterov ? change + options->momentum * v[k] : v[k]);
+            if (slow)
+                w[k] = behind[k] += options->lookahead * (w[k] - behind[k]);
             average[k] = d * average[k] + (1.0f - d) * w[k];
         }
         if (ELEMENTS || factor < 1.0f)
@@ -232,6 +237,8 @@ static __device__ inline int step_elements(const struct parameter *p, struct spa
         store_vector(value + i, w);
         if (ema)
             store_vector(ema + i, average);
+        if (slow)
+            store_vector(slow + i, behind);
     }
     return clipped;
 }
@@ -400,8 +407,9 @@ int cuda_copy_unless_halted(struct backend *backend, const struct step_report *r
 static struct parameter parameter_of(const struct update_parameter *p)
 {
     const size_t count = (size_t)p->rows * (size_t)p->row_length;
-    struct parameter out = {p->value, p->gradient,   p->momentum, p->ema,   count,
-                            p->rows,  p->row_length, UNITS_ROWS,  p->decay, p->row_length % 4 == 0};
+    struct parameter out = {
+        p->value,   p->gradient, p->momentum,           p->ema, p->slow, count, p->rows, p->row_length,
+        UNITS_ROWS, p->decay,    p->row_length % 4 == 0};
     if (!p->clip || p->row_length == 1) {
         out.units = p->clip ? UNITS_ELEMENTS : UNITS_NONE;
         out.rows = (int)((count + FLAT_LENGTH - 1) / FLAT_LENGTH);

@@ -222,7 +222,7 @@ static void queue_steps(struct backend *backend, const struct variant *variant, 
                                                     .agc = 0.1f,
                                                     .ema = 0.9f,
                                                     .nesterov = true,
-                                                    .ema_step = i};
+                                                    .step = i};
         struct step_result result;
         struct update_result update;
         uint64_t ticket;

@@ -88,6 +88,7 @@ static void make(struct state *state, struct backend *backend, const struct step
             .gradient = gradients(pool, steps, i),
             .momentum = pool_add_normals(pool, stream + 2, count_of(i), 0.02f, 0.0f),
             .ema = shapes[i].ema ? pool_add_normals(pool, stream + 3, count_of(i), 0.1f, 0.0f) : NULL,
+            .slow = i % 3 ? pool_add_normals(pool, stream + 4, count_of(i), 0.1f, 0.0f) : NULL,
         };
     }
     const struct step_values values = {.update = steps->options, .step = 41, .resume = steps->resume};
@@ -105,6 +106,7 @@ static void add_parameters(struct state *state, struct outcome *out)
         outcome_add(out, &state->pool, "gradient", i, p->gradient, count_of(i));
         outcome_add(out, &state->pool, "momentum", i, p->momentum, count_of(i));
         outcome_add(out, &state->pool, "average", i, p->ema, count_of(i));
+        outcome_add(out, &state->pool, "slow weight", i, p->slow, count_of(i));
     }
 }
 
@@ -132,8 +134,13 @@ static void run_steps(struct backend *backend, const void *data, struct outcome 
     run(backend, data, out);
 }
 
-static const struct update_options usual = {
-    .learning_rate = 0.1f, .momentum = 0.9f, .weight_decay = 5e-4f, .agc = 0.02f, .ema_decay = 0.99f, .nesterov = true};
+static const struct update_options usual = {.learning_rate = 0.1f,
+                                            .momentum = 0.9f,
+                                            .weight_decay = 5e-4f,
+                                            .agc = 0.02f,
+                                            .ema_decay = 0.99f,
+                                            .nesterov = true,
+                                            .lookahead = 0.5f};
 
 /* Parameters equal the CPU's in every order, and the report says the same. */
 static void check_steps(const struct twins *twins, const struct steps *steps)

@@ -15,6 +15,7 @@ void course_init(struct tiny_run *run)
     run->options.augment.kind = AUGMENT_STANDARD;
     run->options.schedule = SCHEDULE_COSINE;
     run->options.agc = 0.01f;
+    run->options.lookahead = 3;
 }
 
 void course_start(struct tiny_run *run)

@@ -25,6 +25,7 @@ static void init(struct tiny_run *run)
     run->options.augment.kind = AUGMENT_STANDARD;
     run->options.schedule = SCHEDULE_COSINE;
     run->options.agc = 0.01f;
+    run->options.lookahead = 3;
 }
 
 static void finish(struct tiny_run *run)

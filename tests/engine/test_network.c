@@ -38,7 +38,7 @@ static struct network *make(const struct model_spec *spec, int batch, enum dtype
 {
     struct error error = {""};
     struct network *network = NULL;
-    const struct network_options options = {.batch = batch, .dtype = dtype, .seed = 3, .ema = true};
+    const struct network_options options = {.batch = batch, .dtype = dtype, .seed = 3, .ema = true, .lookahead = true};
     if (network_create(rig_backend, spec, &options, &network, &error))
         fail_msg("%s", error.message);
     return network;
@@ -413,7 +413,7 @@ static void queue_step(struct network *network, bool finite)
 {
     const struct step_batch batch = {.n = BATCH, .images = rig_images, .labels = rig_labels};
     const struct step_options options = {.step = 0};
-    const struct optimizer_options optimizer = {.learning_rate = 0.1f, .momentum = 0.9f, .ema = 0.9f};
+    const struct optimizer_options optimizer = {.learning_rate = 0.1f, .momentum = 0.9f, .ema = 0.9f, .lookahead = 1};
     struct step_result result;
     struct update_result update;
     uint64_t ticket;

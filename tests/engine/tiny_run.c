@@ -1,6 +1,7 @@
 /* See tiny_run.h. */
 #include "tests/engine/tiny_run.h"
 
+#include "engine/divergence.h"
 #include "engine/live.h"
 
 #include <setjmp.h>
@@ -52,12 +53,7 @@ struct dataset *tiny_dataset(void)
 
 /* ---- The sink: keeps everything ---- */
 
-static const enum parameter_part kept_parts[] = {PART_VALUE, PART_MOMENTUM, PART_EMA};
-
-static bool has_part(const struct parameter *parameter, enum parameter_part part)
-{
-    return part == PART_VALUE || (part == PART_MOMENTUM ? parameter->momentum : parameter->ema) != NULL;
-}
+static const enum parameter_part kept_parts[] = {PART_VALUE, PART_MOMENTUM, PART_EMA, PART_SLOW};
 
 typedef int (*transfer)(struct network *, const struct parameter *, enum parameter_part, float *, struct error *);
 
@@ -69,7 +65,7 @@ static size_t walk(struct network *network, float *at, transfer move)
     const struct parameter *parameters = network_parameters(network, &count);
     for (int i = 0; i < count; i++) {
         for (size_t p = 0; p < sizeof kept_parts / sizeof *kept_parts; p++) {
-            if (!has_part(&parameters[i], kept_parts[p]))
+            if (!parameter_has_part(&parameters[i], kept_parts[p]))
                 continue;
             struct error error = {0};
             if (move && move(network, &parameters[i], kept_parts[p], at + floats, &error) < 0)
@@ -331,8 +327,11 @@ void tiny_init(struct tiny_run *run, const char *preset)
 void tiny_create_on(struct tiny_run *run, struct backend *on, const struct tiny_checkpoint *from)
 {
     struct error error = {0};
-    struct network_options options = {
-        .batch = run->options.batch, .dtype = DTYPE_FP32, .seed = run->options.seed, .ema = run->options.ema > 0};
+    struct network_options options = {.batch = run->options.batch,
+                                      .dtype = DTYPE_FP32,
+                                      .seed = run->options.seed,
+                                      .ema = run->options.ema > 0,
+                                      .lookahead = run->options.lookahead > 0};
     struct partition parts;
     if (partition_make(dataset, &run->options, &parts, &error) < 0)
         fail_msg("%s", error.message);

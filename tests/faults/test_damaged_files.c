@@ -38,8 +38,11 @@ static int setup(void **state)
     must(settings_default(&settings, &error));
     must(session_open(&settings, "whole", SESSION_READ, &session, &error));
     const struct settings *own = session_settings(session);
-    const struct network_options options = {
-        .batch = own->train.batch, .dtype = DTYPE_FP32, .seed = own->train.seed, .ema = own->train.ema > 0};
+    const struct network_options options = {.batch = own->train.batch,
+                                            .dtype = DTYPE_FP32,
+                                            .seed = own->train.seed,
+                                            .ema = own->train.ema > 0,
+                                            .lookahead = own->train.lookahead > 0};
     must(backend_cpu_create(1, &backend, &error));
     must(network_create(backend, &own->model, &options, &network, &error));
     floats = network_state_floats(network);

@@ -1,6 +1,6 @@
 /* The optimiser's step against a plain one in double, written after PyTorch's SGD and the peer's agc_: order of AGC,
- * weight decay, momentum, Nesterov, step and EMA; what is counted; and that a gradient that is not finite changes
- * nothing. */
+ * weight decay, momentum, Nesterov, step, lookahead and EMA; what is counted; and that a gradient that is not finite
+ * changes nothing. */
 #include "tests/kernels/statistics_checks.h"
 
 #include <math.h>
@@ -14,12 +14,12 @@
 /* A convolution, a bias, a gain that AGC leaves alone, a head, and one that is larger than a thread's share. */
 static const struct {
     int rows, row_length;
-    bool clip, decay, ema;
-} layout[] = {{16, 27, true, true, true},
-              {16, 1, true, false, true},
-              {1, 1, false, false, true},
-              {10, 64, false, true, false},
-              {131, 577, true, true, true}};
+    bool clip, decay, ema, slow;
+} layout[] = {{16, 27, true, true, true, true},
+              {16, 1, true, false, true, false},
+              {1, 1, false, false, true, true},
+              {10, 64, false, true, false, true},
+              {131, 577, true, true, true, true}};
 enum { PARAMETERS = 5 };
 
 static size_t count_of(int i)
@@ -40,7 +40,8 @@ static void make(struct update_parameter *p)
                                          .value = rig_normals(stream, count, 0.1f, 0.0f),
                                          .gradient = rig_normals(stream + 1, count, 0.01f, 0.0f),
                                          .momentum = rig_normals(stream + 2, count, 0.02f, 0.0f),
-                                         .ema = layout[i].ema ? rig_normals(stream + 3, count, 0.1f, 0.0f) : NULL};
+                                         .ema = layout[i].ema ? rig_normals(stream + 3, count, 0.1f, 0.0f) : NULL,
+                                         .slow = layout[i].slow ? rig_normals(stream + 4, count, 0.1f, 0.0f) : NULL};
         for (int row = 0; row < p[i].rows; row += 3)
             for (int j = 0; j < p[i].row_length; j++)
                 p[i].gradient[row * p[i].row_length + j] *= 0.001f;
@@ -56,6 +57,7 @@ static void discard(struct update_parameter *p)
         free(p[i].gradient);
         free(p[i].momentum);
         free(p[i].ema);
+        free(p[i].slow);
     }
 }
 
@@ -64,6 +66,7 @@ static int plain_row(struct update_parameter *p, int row, const struct update_op
 {
     float *w = p->value + row * p->row_length, *g = p->gradient + row * p->row_length;
     float *m = p->momentum + row * p->row_length, *ema = p->ema ? p->ema + row * p->row_length : NULL;
+    float *slow = p->slow ? p->slow + row * p->row_length : NULL;
     double weight_norm = 0.0, gradient_norm = 0.0, factor = 1.0;
     for (int i = 0; i < p->row_length; i++) {
         weight_norm += (double)w[i] * (double)w[i];
@@ -81,6 +84,10 @@ static int plain_row(struct update_parameter *p, int row, const struct update_op
         m[i] = (float)velocity;
         double step = o->nesterov ? gradient + (double)o->momentum * velocity : velocity;
         double value = (double)w[i] - (double)o->learning_rate * step;
+        if (slow && o->lookahead > 0) {
+            value = (double)slow[i] + (double)o->lookahead * (value - (double)slow[i]);
+            slow[i] = (float)value;
+        }
         w[i] = (float)value;
         if (ema)
             ema[i] = (float)((double)o->ema_decay * (double)ema[i] + (1.0 - (double)o->ema_decay) * value);
@@ -129,6 +136,7 @@ static void check_options(struct backend *backend, const struct update_options *
         expect_near(p[i].gradient, plain[i].gradient, count_of(i), "gradient", i);
         expect_near(p[i].momentum, plain[i].momentum, count_of(i), "momentum", i);
         expect_near(p[i].ema, plain[i].ema, count_of(i), "average", i);
+        expect_near(p[i].slow, plain[i].slow, count_of(i), "slow weight", i);
     }
     assert_int_equal(result.finite, 1);
     assert_int_equal(result.clipped_units, clipped);
@@ -150,13 +158,19 @@ static void equals_the_plain_step(void **state)
          .agc = 0.02f,
          .nesterov = true,
          .ema_decay = 0.99f},
-        {.learning_rate = 0.2f, .momentum = 0.5f, .weight_decay = 0.1f, .agc = 0.1f, .ema_decay = 0.5f}};
+        {.learning_rate = 0.2f, .momentum = 0.5f, .weight_decay = 0.1f, .agc = 0.1f, .ema_decay = 0.5f},
+        {.learning_rate = 0.1f, .momentum = 0.9f, .agc = 0.1f, .nesterov = true, .ema_decay = 0.9f, .lookahead = 0.5f}};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         check_options(*state, &all[i]);
 }
 
-static const struct update_options usual = {
-    .learning_rate = 0.1f, .momentum = 0.9f, .weight_decay = 5e-4f, .agc = 0.02f, .ema_decay = 0.99f, .nesterov = true};
+static const struct update_options usual = {.learning_rate = 0.1f,
+                                            .momentum = 0.9f,
+                                            .weight_decay = 5e-4f,
+                                            .agc = 0.02f,
+                                            .ema_decay = 0.99f,
+                                            .nesterov = true,
+                                            .lookahead = 0.5f};
 
 static void expect_equal(const struct update_parameter *a, const struct update_parameter *b)
 {
@@ -167,6 +181,8 @@ static void expect_equal(const struct update_parameter *a, const struct update_p
         assert_memory_equal(a[i].momentum, b[i].momentum, bytes);
         if (a[i].ema)
             assert_memory_equal(a[i].ema, b[i].ema, bytes);
+        if (a[i].slow)
+            assert_memory_equal(a[i].slow, b[i].slow, bytes);
     }
 }
 

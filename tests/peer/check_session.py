@@ -44,7 +44,7 @@ def checkpoint(folder):
 
 def check_plain(folder):
     tensors = read(checkpoint(folder))
-    values = {name for name in tensors if not name.startswith(("ema.", "momentum."))}
+    values = {name for name in tensors if not name.startswith(("ema.", "momentum.", "slow."))}
     whitened = "stem-kind = whitened" in pathlib.Path(folder, "settings.ini").read_text()  # its weights are frozen
     trained = {name for name in values if "running_" not in name and not (whitened and name == "stem.weight")}
     assert {"stem.weight", "stem.bias", "blocks.0.conv0.weight", "head.weight", "head.bias"} <= values

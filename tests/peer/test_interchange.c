@@ -109,7 +109,7 @@ static void train(struct network *network)
     static float images[BATCH * 3072];
     static uint8_t labels[BATCH];
     const struct optimizer_options optimizer = {
-        .learning_rate = 0.02f, .momentum = 0.9f, .agc = 0.02f, .ema = 0.5f, .ema_step = 100};
+        .learning_rate = 0.02f, .momentum = 0.9f, .agc = 0.02f, .ema = 0.5f, .step = 100};
     draw_images(BATCH, images, labels);
     for (uint32_t step = 0; step < 3; step++) {
         const struct step_options options = {.step = step};

@@ -105,6 +105,7 @@ struct settings small_settings(void)
     assert_ok(settings_set(&settings, "stages", "8/4x1/2", &error), &error);
     assert_ok(settings_set(&settings, "batch", "4", &error), &error);
     assert_ok(settings_set(&settings, "ema", "0.9", &error), &error);
+    assert_ok(settings_set(&settings, "lookahead", "5", &error), &error);
     assert_ok(settings_set(&settings, "log-every", "2", &error), &error);
     assert_ok(settings_set(&settings, "sessions-dir", folder, &error), &error);
     strcpy(settings.model.preset, "custom");
@@ -117,8 +118,11 @@ struct rig make_rig(const struct settings *settings, uint64_t seed)
 {
     struct rig rig = {0};
     struct error error = {""};
-    const struct network_options options = {
-        .batch = settings->train.batch, .dtype = DTYPE_FP32, .seed = seed, .ema = settings->train.ema > 0};
+    const struct network_options options = {.batch = settings->train.batch,
+                                            .dtype = DTYPE_FP32,
+                                            .seed = seed,
+                                            .ema = settings->train.ema > 0,
+                                            .lookahead = settings->train.lookahead > 0};
     assert_ok(backend_cpu_create(1, &rig.backend, &error), &error);
     assert_ok(network_create(rig.backend, &settings->model, &options, &rig.network, &error), &error);
     return rig;
@@ -138,7 +142,7 @@ void train_once(struct network *network)
     struct update_result update;
     const uint8_t labels[BATCH] = {0, 1, 2, 3};
     const struct step_options step_options = {0};
-    const struct optimizer_options options = {.learning_rate = 0.1f, .momentum = 0.9f, .ema = 0.9f};
+    const struct optimizer_options options = {.learning_rate = 0.1f, .momentum = 0.9f, .ema = 0.9f, .lookahead = 1};
     float *images = malloc(VALUES * sizeof *images);
     assert_non_null(images);
     for (int i = 0; i < VALUES; i++)
@@ -175,6 +179,8 @@ bool same_network(struct network *a, struct network *b)
         if (left[i].momentum && !same_part(a, b, &left[i], &right[i], PART_MOMENTUM))
             return false;
         if (left[i].ema && !same_part(a, b, &left[i], &right[i], PART_EMA))
+            return false;
+        if (left[i].slow && !same_part(a, b, &left[i], &right[i], PART_SLOW))
             return false;
     }
     return true;

@@ -54,6 +54,7 @@ static struct settings course_settings(const char *session)
                                             {"warmup", "1"},
                                             {"agc", "0.02"},
                                             {"ema", "0.9"},
+                                            {"lookahead", "3"},
                                             {"augment", "standard"},
                                             {"flip", "random"},
                                             {"mixup", "0.4"},
@@ -126,8 +127,11 @@ static struct network *make_network(const struct settings *settings)
 {
     struct network *network = NULL;
     struct partition parts;
-    struct network_options options = {
-        .batch = settings->train.batch, .dtype = DTYPE_FP32, .seed = settings->train.seed, .ema = true};
+    struct network_options options = {.batch = settings->train.batch,
+                                      .dtype = DTYPE_FP32,
+                                      .seed = settings->train.seed,
+                                      .ema = true,
+                                      .lookahead = true};
     assert_done(partition_make(dataset, &settings->train, &parts, &error));
     trainer_needs(&parts, &options);
     assert_done(network_create(backend, &settings->model, &options, &network, &error));

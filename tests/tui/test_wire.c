@@ -94,6 +94,7 @@ static struct snapshot snapshot = {
                 .agc = 0.02f,
                 .label_smoothing = 0.1f,
                 .ema = 0.99f,
+                .lookahead = 5,
                 .augment = AUGMENT_USUAL(AUGMENT_STANDARD),
                 .mix = {0.2f, 1},
                 .normalize = NORMALIZE_IMAGE,
