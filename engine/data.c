@@ -128,8 +128,10 @@ static int find_layout(struct dataset *dataset, const char *where, struct error 
     if (!where[0])
         return error_set(error, "no data folder given: give a folder, or \"synthetic\"");
     if (!realpath(where, root) || stat(root, &status))
-        return error_set(error, "cannot open the data folder %s: %s (`--data synthetic` needs none)", where,
-                         strerror(errno));
+        return error_set(error,
+                         "cannot open the data folder %s: %s (`nfbench fetch cifar10` gets CIFAR-10, and `--data "
+                         "synthetic` needs none)",
+                         where, strerror(errno));
     if (!S_ISDIR(status.st_mode))
         return error_set(error, "%s is not a folder: give the folder that holds the unpacked binary files", root);
     int found = 0;

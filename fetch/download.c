@@ -12,7 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { BLOCK = 1 << 18, WORDS_SIZE = 1024, URL_SHOWN = 256, LOOK_MILLISECONDS = 100 };
+enum { BLOCK = 1 << 16, WORDS_SIZE = 1024, URL_SHOWN = 256, LOOK_MILLISECONDS = 100 };
 
 /* curl's exit codes (man curl, "EXIT CODES"). */
 enum { CURL_HTTP_ERROR = 22, CURL_RANGE_ERROR = 33 };
@@ -113,7 +113,7 @@ static int start(const struct download *download, struct transfer *transfer, str
 /* Into the file. 0: went on, or came to the end. */
 static enum download_end take_bytes(struct download *download, struct transfer *transfer, struct error *error)
 {
-    static char block[BLOCK];
+    char block[BLOCK];
     const ssize_t count = read(transfer->out, block, sizeof block);
     if (count < 0 && errno == EINTR)
         return DOWNLOAD_DONE;

@@ -3,11 +3,11 @@
 
 #include "fetch/download.h"
 #include "fetch/place.h"
+#include "fetch/sum.h"
 
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <sha2.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -51,11 +51,6 @@ static void note(const struct fetch *fetch, const char *format, ...)
     vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
     fetch->request->watch.note(fetch->request->watch.context, text);
-}
-
-static bool is_watch_tired(const struct fetch *fetch, const char *doing, long long done, long long total)
-{
-    return fetch->request->watch.progress(fetch->request->watch.context, doing, done, total);
 }
 
 /* ---- The .part file ---- */
@@ -129,34 +124,15 @@ static void close_part(struct fetch *fetch, bool done)
 
 /* ---- Checking ---- */
 
-static enum step sum_part(struct fetch *fetch, char sum[FETCH_SHA256_SIZE], struct error *error)
-{
-    static uint8_t block[1 << 18];
-    SHA2_CTX digest;
-    long long done = 0;
-    ssize_t count;
-    SHA256Init(&digest);
-    while ((count = pread(fetch->part, block, sizeof block, done)) != 0) {
-        if (count < 0 && errno == EINTR)
-            continue;
-        if (count < 0) {
-            file_failed(error, "read", fetch->place.part);
-            return STEP_END;
-        }
-        SHA256Update(&digest, block, (size_t)count);
-        done += count;
-        if (is_watch_tired(fetch, "checking", done, fetch->have))
-            return STEP_STOP;
-    }
-    SHA256End(&digest, sum);
-    return STEP_DONE;
-}
-
 /* DONE, or OTHER with the sum that it has. */
 static enum step check_part(struct fetch *fetch, char sum[FETCH_SHA256_SIZE], struct error *error)
 {
-    const enum step step = sum_part(fetch, sum, error);
-    return step == STEP_DONE && strcmp(sum, fetch->sum) != 0 ? STEP_OTHER : step;
+    long long done = 0;
+    const int result =
+        fetch_sum(fetch->part, fetch->place.part, &fetch->request->watch, &done, fetch->have, sum, error);
+    if (result != 0)
+        return result < 0 ? STEP_END : STEP_STOP;
+    return strcmp(sum, fetch->sum) == 0 ? STEP_DONE : STEP_OTHER;
 }
 
 /* ---- Downloading ---- */

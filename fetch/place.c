@@ -2,11 +2,12 @@
  * nowhere. What is in place has a SHA256SUMS file, as of sha256sum: the unpacked files' sums stand nowhere else. */
 #include "fetch/place.h"
 
+#include "fetch/sum.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <sha2.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -68,26 +69,10 @@ int place_find(struct place *place, const struct fetch_set *set, const char *dir
 static int sum_file(const char *path, const struct fetch_watch *watch, long long *done, long long total,
                     char sum[FETCH_SHA256_SIZE], struct error *error)
 {
-    static uint8_t block[1 << 18];
-    SHA2_CTX digest;
-    ssize_t count;
     const int descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (descriptor < 0)
         return file_failed(error, "read", path);
-    int result = 0;
-    SHA256Init(&digest);
-    while (result == 0 && (count = read(descriptor, block, sizeof block)) != 0) {
-        if (count < 0 && errno == EINTR)
-            continue;
-        if (count < 0) {
-            result = file_failed(error, "read", path);
-            break;
-        }
-        SHA256Update(&digest, block, (size_t)count);
-        *done += count;
-        result = watch->progress(watch->context, "checking", *done, total);
-    }
-    SHA256End(&digest, sum);
+    const int result = fetch_sum(descriptor, path, watch, done, total, sum, error);
     close(descriptor);
     return result;
 }

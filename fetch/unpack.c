@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 /* An archive of a few files has no more entries than that, and no more bytes beside them. */
-enum { MOST_ENTRIES = 100, MOST_OTHER_BYTES = 16 << 20, BLOCK = 1 << 18, NAME_SHOWN = 100 };
+enum { MOST_ENTRIES = 100, MOST_OTHER_BYTES = 16 << 20, BLOCK = 1 << 16, NAME_SHOWN = 100 };
 
 struct unpacking {
     struct archive *archive;
@@ -133,7 +133,7 @@ static ssize_t read_block(struct unpacking *state, void *block, struct error *er
 static int copy_bytes(struct unpacking *state, const struct fetch_file *file, int descriptor,
                       char sum[FETCH_SHA256_SIZE], struct error *error)
 {
-    static char block[BLOCK];
+    char block[BLOCK];
     SHA2_CTX digest;
     long long size = 0;
     ssize_t count;
@@ -182,7 +182,7 @@ static int write_file(struct unpacking *state, struct archive_entry *entry, int 
 /* Read through and counted: what an archive says of a size binds it to nothing. */
 static int pass_over(struct unpacking *state, struct archive_entry *entry, struct error *error)
 {
-    static char block[BLOCK];
+    char block[BLOCK];
     ssize_t count = 0;
     bool fits = !archive_entry_size_is_set(entry) || archive_entry_size(entry) <= MOST_OTHER_BYTES - state->other;
     while (fits && (count = read_block(state, block, error)) > 0) {

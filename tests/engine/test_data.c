@@ -289,7 +289,8 @@ static void test_what_is_no_folder_is_told_apart(void **state)
     struct fixture *fixture = *state;
     make_file(fixture, "cifar-10-binary.tar.gz", 100);
     EXPECT_ERROR(in_folder(fixture, "cifar-10-binary.tar.gz"), "cifar-10-binary.tar.gz", "not a folder");
-    EXPECT_ERROR(in_folder(fixture, "nowhere"), "nowhere", strerror(ENOENT), "--data synthetic");
+    EXPECT_ERROR(in_folder(fixture, "nowhere"), "nowhere", strerror(ENOENT), "`nfbench fetch cifar10`",
+                 "--data synthetic");
     EXPECT_ERROR("", "no data folder");
     make_cifar10(fixture, "");
     assert_int_equal(unlink(in_folder(fixture, "data_batch_1.bin")), 0);
