@@ -16,6 +16,8 @@ CFLAGS ?= $(OPTIMIZE)
 CUDA ?= 1
 CUDA_HOME ?= /usr/local/cuda
 HEADLESS ?=
+MPI ?=
+NCCL ?=
 ONEDNN ?= 1
 SHARED ?= ../shared
 PYTHON ?= $(firstword $(wildcard /usr/bin/python3) python3)
@@ -57,15 +59,31 @@ endif
 export CUDA_ARCHITECTURES
 endif
 
+# ---- NCCL, which adds up the gradients of several GPUs: `make MPI=1 NCCL=1`, from NCCL_HOME ----
+NCCL_HOME ?= $(BUILD)/nccl
+NCCL_ABSENT := kernels/cuda/ranks_$(if $(filter-out 0,$(NCCL)),absent,nccl).cu
+NCCL_COMPILE := $(if $(filter-out 0,$(NCCL)),-I$(NCCL_HOME)/include)
+NCCL_LINK := $(if $(filter-out 0,$(NCCL)),-L$(NCCL_HOME)/lib -Wl$(comma)-rpath$(comma)$(abspath $(NCCL_HOME)/lib) -l:libnccl.so.2)
+$(NCCL_HOME)/include/nccl.h:
+	@PYTHON=$(PYTHON) scripts/nccl.sh $(NCCL_HOME)
+ifneq ($(NCCL_COMPILE),)
+$(BUILD)/kernels/cuda/ranks_nccl.o: | $(NCCL_HOME)/include/nccl.h
+endif
+
 # ---- Modules, lowest first: each a static library, linked with those below it and the libraries it names ----
 MODULES := base kernels cuda engine viz sessions fetch tui
 FOLDERS_kernels := kernels/cpu
 MORE_SOURCES_kernels := $(wildcard kernels/selftest*.c) $(if $(filter 0,$(ONEDNN)),tests/gpu/standin/conv_plain.c)
 # kernels/cuda.h is answered by kernels/cuda/*.cu, or by a file that says that there is no CUDA.
-MORE_SOURCES_cuda := $(if $(NVCC),$(wildcard kernels/cuda/*.cu),kernels/cuda_absent.c)
+MORE_SOURCES_cuda := $(if $(NVCC),$(filter-out $(NCCL_ABSENT),$(wildcard kernels/cuda/*.cu)),kernels/cuda_absent.c)
+# engine/dist.h is answered by MPI (`make MPI=1`), or by a file that says that there is one process alone.
+MPICC ?= mpicc
+MPI_COMPILE := $(shell $(MPICC) --showme:compile 2>/dev/null)
+MPI_LINK := $(shell $(MPICC) --showme:link 2>/dev/null)
+DIST_ABSENT := engine/dist_$(if $(filter-out 0,$(MPI)),alone,mpi).c
 # What needs ncurses or readline; the rest of the screen has no caller without it.
 SCREEN_SOURCES := $(wildcard tui/app*.c tui/panel*.c) $(addprefix tui/,cli_screen.c keys.c overlay.c repl.c scene.c screen.c tune_screen.c tune_table.c)
-EXCLUDED := tui/main.c $(if $(filter 0,$(ONEDNN)),kernels/cpu/conv.c) $(if $(HEADLESS),$(SCREEN_SOURCES),tui/screen_absent.c)
+EXCLUDED := tui/main.c $(DIST_ABSENT) $(if $(filter 0,$(ONEDNN)),kernels/cpu/conv.c) $(if $(HEADLESS),$(SCREEN_SOURCES),tui/screen_absent.c)
 LINK_base := base
 LINK_kernels := kernels $(LINK_base)
 LINK_engine := engine $(LINK_kernels)
@@ -74,6 +92,7 @@ LINK_sessions := sessions $(LINK_engine)
 LINK_fetch := fetch $(LINK_sessions)
 LINK_cuda := cuda $(LINK_base)
 LINK_tui := tui fetch sessions viz cuda $(LINK_engine)
+LIBRARIES_engine = $(if $(filter-out 0,$(MPI)),$(or $(MPI_LINK),$(error MPI=1 needs $(MPICC): apt-get install libopenmpi-dev (make deps MPI=1))))
 LIBRARIES_kernels := $(if $(filter 0,$(ONEDNN)),,-ldnnl)
 LIBRARIES_viz := -lpng
 LIBRARIES_sessions := -linih -ljansson -lmd
@@ -81,17 +100,19 @@ LIBRARIES_fetch := -larchive -lmd
 LIBRARIES_tui := $(if $(HEADLESS),,-lreadline -lncursesw -ltinfo) -ldl
 CUDA_LIBRARY_FOLDERS := $(wildcard $(addprefix $(CUDA_HOME)/,lib64 lib targets/*/lib))
 LIBRARIES_cuda := $(if $(NVCC),$(addprefix -L,$(CUDA_LIBRARY_FOLDERS)) $(addprefix -Wl$(comma)-rpath$(comma),$(firstword \
-    $(CUDA_LIBRARY_FOLDERS))) -lcublasLt -lcudart_static -lstdc++ -ldl -lrt -lpthread)
+    $(CUDA_LIBRARY_FOLDERS))) $(NCCL_LINK) -lcublasLt -lcudart_static -lstdc++ -ldl -lrt -lpthread)
 
 # A test folder of another name than a module's links with:
 LINK_peer := $(LINK_sessions)
 LINK_terminal := $(LINK_tui)
 LINK_faults := $(LINK_tui)
-TEST_FOLDERS := $(filter-out cuda,$(MODULES)) peer $(if $(HEADLESS),,terminal faults)
+LINK_ranks := $(LINK_tui)
+TEST_FOLDERS := $(filter-out cuda,$(MODULES)) peer $(if $(HEADLESS),,terminal faults) $(if $(MPI_LINK),ranks)
 LIBRARIES_TESTS := -lcmocka
 LIBRARIES_TESTS_terminal := -lvterm -lutil
 LIBRARIES_TESTS_faults := $(LIBRARIES_TESTS_terminal)
 # ... and with these of another folder.
+MORE_TEST_HELPERS_ranks := tests/tui/process.c
 MORE_TEST_HELPERS_faults := tests/tui/process.c tests/terminal/pty.c
 MORE_TEST_HELPERS_tui := tests/engine/tiny_run.c tests/fetch/server.c tests/fetch/packing.c tests/viz/png_kinds.c
 
@@ -100,7 +121,7 @@ WARNINGS := -Wall -Wextra $(WERROR) -Wno-format-truncation
 COMPILE = $(CC) -std=gnu11 $(WARNINGS) -fopenmp -pthread -D_GNU_SOURCE -I. $(CPPFLAGS) $(CFLAGS)
 # Kernels differ between Turing and all that came later: so these have one PTX, the oldest's, and machine code each.
 gencode = $(if $(1),-gencode arch=compute_$(firstword $(1))$(comma)code=[$(subst $(space),$(comma),$(addprefix sm_,$(1)))])
-COMPILE_CUDA = $(NVCC) -std=c++17 -O3 -I. -Ikernels/cuda/hardware -Xcompiler -Wall,-Wextra -Xptxas -v \
+COMPILE_CUDA = $(NVCC) -std=c++17 -O3 -I. $(NCCL_COMPILE) -Ikernels/cuda/hardware -Xcompiler -Wall,-Wextra -Xptxas -v \
     $(if $(WERROR),-Werror all-warnings) $(call gencode,$(filter 75,$(CUDA_ARCHITECTURES))) \
     $(call gencode,$(sort $(filter-out 75,$(CUDA_ARCHITECTURES)))) \
     -DNFBENCH_CUDA_ARCHITECTURES="\"$(strip $(CUDA_ARCHITECTURES))\""
@@ -131,6 +152,8 @@ $(BUILD)/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	@echo "  CC      $<"
 	$(Q)$(COMPILE) -MMD -MP -c -o $@ $<
+
+$(BUILD)/engine/dist_mpi.o: CPPFLAGS += $(MPI_COMPILE:-I%=-isystem %)
 
 # Each kernel's registers and spills, as the assembler tells them, stay beside the object: see cuda-check.
 $(BUILD)/%.o: %.cu $(BUILD)/flags.cuda
@@ -193,7 +216,7 @@ $(FAILING): $(call objects,tui/main.c tests/faults/allocations/failing.c kernels
 COMPILE_EMULATED = $(CXX) -x c++ -std=gnu++17 -fno-strict-aliasing $(WARNINGS) -Wno-unknown-pragmas -Wno-maybe-uninitialized -D_GNU_SOURCE \
     -Itests/cuda_emulation -I. -DNFBENCH_CUDA_ARCHITECTURES='"75 80 86 89 90"' $(CPPFLAGS) $(CFLAGS) \
     $(if $(findstring address,$(CFLAGS)),-O2 --param asan-use-after-return=0)
-EMULATED_SOURCES := $(wildcard kernels/cuda/*.cu tests/cuda_emulation/*.cpp)
+EMULATED_SOURCES := $(filter-out %/ranks_absent.cu,$(wildcard kernels/cuda/*.cu) $(wildcard tests/cuda_emulation/*.cpp))
 EMULATED_TESTS := $(wildcard tests/cuda/test_*.cu)
 TESTS_cuda := $(addprefix $(BUILD)/,$(basename $(wildcard tests/cuda/test_*.c tests/cuda_emulation/test_*.c) $(EMULATED_TESTS)))
 TEST_HELPERS_cuda := $(call objects,$(filter-out tests/cuda/test_%.c,$(wildcard tests/cuda/*.c))) $(TEST_HELPERS_kernels) $(TEST_HELPERS_engine) \
@@ -220,20 +243,27 @@ $(TESTS_cuda): $(TEST_HELPERS_cuda) $(TEST_SUPPORT) $(BUILD)/cuda_emulated.a $(c
 	    $(filter-out $@.o $(BUILD)/emulated/$(@:$(BUILD)/%=%).o,$^) $(call libraries,sessions) $(LIBRARIES_TESTS)
 TESTS += $(TESTS_cuda)
 
+# The program with MPI, for tests/ranks, where this machine has it.
+MPI_BINARY := $(if $(MPI_LINK),$(BUILD)/tests/ranks/nfbench)
+$(BUILD)/tests/ranks/nfbench: $(BUILD)/tui/main.o $(BUILD)/engine/dist_mpi.o $(call archives,tui)
+	@mkdir -p $(@D)
+	@echo "  LINK    $@"
+	$(Q)$(COMPILE) $(LDFLAGS) -o $@ $^ $(call libraries,tui) $(MPI_LINK)
+
 TEST_SCRIPTS := $(wildcard tests/*/test_*.sh tests/*/test_*.py)
 
-ALL_OBJECTS := $(call objects,tui/main.c tests/faults/allocations/failing.c kernels/cuda_absent.c $(foreach m,$(MODULES),$(SOURCES_$(m)))) $(TEST_SUPPORT) \
+ALL_OBJECTS := $(call objects,tui/main.c engine/dist_alone.c engine/dist_mpi.c tests/faults/allocations/failing.c kernels/cuda_absent.c $(foreach m,$(MODULES),$(SOURCES_$(m)))) $(TEST_SUPPORT) \
     $(foreach m,$(TEST_FOLDERS) cuda,$(TEST_HELPERS_$(m))) $(addsuffix .o,$(TESTS)) \
     $(call emulated,$(EMULATED_SOURCES) $(EMULATED_TESTS))
 -include $(ALL_OBJECTS:.o=.d)
 
 EMULATED_BINARY := $(BUILD)/nfbench-emulated
 # Sanitizers would see nothing new in the first, which takes barriers away to see results change, in those of the GPU
-# (tests/engine has the same runs, and other tests the kernels that they come by), and in numbers that others have.
+# (tests/engine has the same runs, and other tests the kernels that they come by), in numbers that others have, and in MPI.
 NOT_SANITIZED := cuda_emulation/test_removed $(addprefix cuda/test_,flights kept_state live look on_divergence resume trial) \
-    engine/test_probe_theory peer/test_interchange peer/test_peer
+    engine/test_probe_theory peer/test_interchange peer/test_peer ranks/test_ranks
 CHECKED_TESTS := $(if $(findstring sanitize,$(CFLAGS)),$(filter-out $(addprefix %/,$(NOT_SANITIZED)),$(TESTS)),$(TESTS))
-tests: $(BINARY) $(CHECKED_TESTS) $(FAKE_NVML) $(SHIM) $(FAILING) $(EMULATED_BINARY)
+tests: $(BINARY) $(CHECKED_TESTS) $(FAKE_NVML) $(SHIM) $(FAILING) $(EMULATED_BINARY) $(MPI_BINARY)
 
 # The whole program on the emulated GPU: what people see of a GPU is tested with it.
 $(EMULATED_BINARY): $(BUILD)/tui/main.o $(foreach m,$(filter-out cuda,$(LINK_tui)),$(BUILD)/$(m).a) $(BUILD)/cuda_emulated.a
@@ -284,11 +314,11 @@ run: deps
 	@./nfbench $(ARGS)
 
 test:
-	@scripts/deps.sh $(NEEDED) test
+	@scripts/deps.sh $(NEEDED) test mpi
 	@$(MAKE) all
 	@$(MAKE) check
 
-NEEDED := build $(if $(HEADLESS),,screen) $(if $(NVCC),cuda)
+NEEDED := build $(if $(HEADLESS),,screen) $(if $(NVCC),cuda) $(if $(filter-out 0,$(MPI)),mpi)
 deps:
 	@scripts/deps.sh $(NEEDED)
 
@@ -406,7 +436,7 @@ peer:
 
 # ---- What was found ----
 announce:
-	@CC='$(CC)' MARCH='$(MARCH)' CUDA='$(CUDA)' NVCC='$(NVCC)' HEADLESS='$(HEADLESS)' scripts/found.sh
+	@CC='$(CC)' MARCH='$(MARCH)' CUDA='$(CUDA)' NVCC='$(NVCC)' HEADLESS='$(HEADLESS)' MPI='$(MPI)' MPICC='$(MPICC)' scripts/found.sh
 
 help:
 	@echo "make run [ARGS='...']   install what is missing, build, start nfbench on the screen"
@@ -422,6 +452,7 @@ help:
 	@echo "make peer               golden files anew from PyTorch, and the full comparison with it"
 	@echo "make cuda-check         compile the GPU's kernels for all architectures; registers and spills of each"
 	@echo "make gpu-test | gpu-bench   on a machine with a GPU: all of its tests | speed beside PyTorch's (ARGS='-b 64 report')"
+	@echo "make MPI=1 [NCCL=1]     several processes may train one run together (OpenMPI), each with a GPU of its own (NCCL)"
 	@echo "Settings: CUDA=0 (leave it out) CUDA_HOME=$(CUDA_HOME) CUDA_ARCHITECTURES='80 90' HEADLESS=1 (no screen)"
 	@echo "  BUILD=$(BUILD) CC=$(CC) MARCH=$(MARCH) (x86-64-v3 for other machines' use) CFLAGS= WERROR= V=1 -jN TEST_JOBS=$(TEST_JOBS)"
 

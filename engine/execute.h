@@ -11,7 +11,7 @@ struct network_graph {
     const struct plan *plan;
     bool training;
     enum weight_source weights;
-    int n;
+    int n; /* images of the batch; 0: of the update alone */
     float label_smoothing;
     bool mixed;
     struct image_source source; /* all zero without one; always filled over zeros, so that bytes compare */
@@ -51,6 +51,7 @@ struct network {
     struct network_graph graphs[NETWORK_GRAPHS];
     int graph_next; /* the one to give up for another */
     int in_flight;  /* steps queued and not collected */
+    bool written;   /* parameters were, since all ranks last had the same */
     bool profile;   /* wait behind each operation, to time it */
     double seconds[TIME_KINDS];
 };
@@ -69,7 +70,7 @@ struct pass {
     bool training;
     bool mixed;              /* the images are mixed with partners, whose labels count too */
     bool add;                /* backward: add to the weight gradients (a later chunk of the same step) */
-    uint64_t first;          /* number of the chunk's first image in the batch */
+    uint64_t first;          /* number of the first image of the slice, or of its chunk, in the batch */
     bool unit_gain;          /* of a probing plan: skip gains count as 1 */
     plan_observer *observer; /* or NULL */
     void *context;           /* the observer's */
@@ -130,6 +131,12 @@ int network_begin_running(const struct pass *pass);
 int network_keep_running(const struct pass *pass);
 /* Turns the gradients of the effective weights into those of the raw ones. */
 int network_raw_gradients(const struct pass *pass);
+
+/* ---- Several ranks, in network_ranks.c ---- */
+
+/* Adds up the gradients, and the step's loss and hits, which are no images' where this rank had none. */
+int network_sum_ranks(const struct pass *pass);
+int network_no_images(const struct pass *pass);
 
 /* ---- The update, in network_update.c ---- */
 

@@ -262,6 +262,16 @@ int network_create(struct backend *backend, const struct model_spec *spec, const
         return error_set(error, "batch: %d, expected at least 1", options->batch);
     if (model_validate(spec, error))
         return -1;
+    if (options->ranks > 1 && spec->norm == NORM_BATCH)
+        return error_set(error,
+                         "--norm batch takes its statistics of the whole batch, which %d ranks do not have "
+                         "together: train it by one process",
+                         options->ranks);
+    if (options->ranks > 1 && !backend->host_memory && !backend->ranks_sum)
+        return error_set(error,
+                         "%d ranks with a GPU each need NCCL, which this nfbench was built without (make MPI=1 "
+                         "NCCL=1)",
+                         options->ranks);
     struct network *network = calloc(1, sizeof *network);
     if (!network)
         return error_set(error, "out of memory");
@@ -310,6 +320,11 @@ struct backend *network_backend(const struct network *network)
 const struct model_spec *network_spec(const struct network *network)
 {
     return &network->spec;
+}
+
+const struct network_options *network_options_of(const struct network *network)
+{
+    return &network->options;
 }
 
 const struct parameter *network_parameters(const struct network *network, int *count)
@@ -362,6 +377,7 @@ int network_write(struct network *network, const struct parameter *parameter, en
     if (!to)
         return -1;
     network->packed = NULL;
+    network->written = true;
     return network->backend->copy_in(network->backend, to, host, parameter->count * sizeof *host, error);
 }
 
@@ -405,6 +421,7 @@ int network_write_state(struct network *network, const float *host, struct error
     float *regions[STATE_REGIONS];
     const int count = state_regions(network, regions);
     network->packed = NULL;
+    network->written = true;
     for (int i = 0; i < count; i++)
         if (backend->copy_in(network->backend, regions[i], host + (size_t)i * floats, floats * sizeof *host, error))
             return -1;

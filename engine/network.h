@@ -43,6 +43,9 @@ struct network_options {
     int images;         /* training images of an epoch */
     size_t image_bytes; /* that it keeps on a device which makes its batches itself */
     bool probes;        /* it takes probes (network_probe.h) */
+    /* Its steps are shared out over so many processes (dist.h), of which this is one; 0 ranks: it is alone. Each has
+     * the whole network, and is given the whole batch of a step that is queued, of which it takes its slice. */
+    int rank, ranks;
 };
 
 struct step_options {
@@ -74,6 +77,7 @@ int network_batch(const struct network *network);
 
 struct backend *network_backend(const struct network *network);
 const struct model_spec *network_spec(const struct network *network);
+const struct network_options *network_options_of(const struct network *network);
 /* All parameters, in the order of the forward pass; owned by the network. */
 const struct parameter *network_parameters(const struct network *network, int *count);
 const struct parameter *network_find(const struct network *network, const char *name);
@@ -102,6 +106,19 @@ int network_write_state(struct network *network, const float *host, struct error
 
 /* All of that as network_create left it, but for frozen weights, which stay. */
 int network_begin_anew(struct network *network, struct error *error);
+
+/* ---- Of several ranks (network_options.ranks) ---- */
+
+int network_ranks(const struct network *network); /* 1: it is alone */
+int network_rank(const struct network *network);
+/* The images [*begin, *begin + *count) of a batch of `total` are this rank's; there may be none. */
+void network_slice(const struct network *network, int total, int *begin, int *count);
+/* True when parameters were written since all ranks last had the same. */
+bool network_was_written(const struct network *network);
+/* All ranks get rank 0's state, as of network_read_state. Collective. */
+int network_share_state(struct network *network, struct error *error);
+/* Makes the devices' own way to add up gradients, where they have one. Collective. */
+int network_join_ranks(struct network *network, struct error *error);
 
 /* The weights of a convolution or of the head as they are applied: standardised, with the gains and scales that are
  * folded into them (parameter->count floats, OIHW). `use_ema` takes the averaged weights. */
@@ -140,9 +157,10 @@ struct step_batch {
     const uint8_t *partners; /* (n) the partners' labels, of images on the host */
 };
 
-/* A whole training step, queued: forward, loss, backward, update. `ticket` fetches its results, in the order of the
- * steps, with at most POST_SLOTS under way. A step that is not finite changes no parameter, momentum or
- * average, and nor do those queued behind it until all that are under way were collected. */
+/* A whole training step, queued: forward, loss, backward, update. With several ranks the gradients, loss and hits of
+ * their slices are added up before the update, so that all of them are the batch's: collective. `ticket` fetches its
+ * results, in the order of the steps, with at most POST_SLOTS under way. A step that is not finite changes no
+ * parameter, momentum or average, and nor do those queued behind it until all that are under way were collected. */
 int network_queue_step(struct network *network, const struct step_batch *batch, const struct step_options *options,
                        const struct optimizer_options *optimizer, uint64_t *ticket, struct error *error);
 /* 1 when the step is not done yet and `wait` is false. `n`: of its batch. */

@@ -12,14 +12,15 @@ enum { CHUNK_MINIMUM = 16, CHUNK_PER_THREAD = 4 };
  * recorded steps, lists of layers and parameters. */
 enum { GPU_RESERVE_BYTES = 32 << 20 };
 
-/* Batch norm needs the whole batch at once, and so does a GPU; all else goes in chunks. */
+/* Batch norm needs the whole batch at once, and a GPU its rank's slice of it; all else goes in chunks. */
 int network_chunk(const struct network *network, int batch)
 {
-    const int by_threads = CHUNK_PER_THREAD * network->backend->threads;
+    const int by_threads = CHUNK_PER_THREAD * network->backend->threads, ranks = network_ranks(network);
+    const int slice = (batch + ranks - 1) / ranks; /* a rank's */
     if (network->spec.norm == NORM_BATCH || network->backend->whole_batch)
-        return batch;
+        return slice;
     const int chunk = by_threads > CHUNK_MINIMUM ? by_threads : CHUNK_MINIMUM;
-    return chunk < batch ? chunk : batch;
+    return chunk < slice ? chunk : slice;
 }
 
 int network_rest(const struct network *network, int batch)

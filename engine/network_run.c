@@ -138,7 +138,8 @@ static int run_recorded(const struct pass *pass, const struct network_graph *key
 /* ---- The training step ---- */
 
 struct step_work {
-    const struct step_batch *batch;
+    const struct step_batch *batch; /* this rank's slice ... */
+    int first, total;               /* ... which begins at this image of a batch of so many */
     float label_smoothing;
     bool update; /* ... and the optimizer's step */
 };
@@ -218,15 +219,10 @@ int network_raw_gradients(const struct pass *pass)
     return 0;
 }
 
-/* The update, and the gradients of the raw weights before it. */
-static int finish_step(const struct pass *pass, bool update)
+static int update_weights(const struct pass *pass)
 {
     struct network *network = pass->network;
     struct backend *backend = network->backend;
-    if (network_raw_gradients(pass) || lap(pass, LAP_BACKWARD))
-        return -1;
-    if (!update)
-        return 0;
     const double begin = clock_seconds();
     network->packed = NULL;
     if (backend->update(backend, network->updater, network->step, network->report, pass->error) ||
@@ -234,6 +230,14 @@ static int finish_step(const struct pass *pass, bool update)
         return -1;
     network->seconds[TIME_UPDATE] += clock_seconds() - begin;
     return lap(pass, LAP_UPDATE);
+}
+
+/* The gradients of the raw weights, and the update with them, unless those of other ranks are still to come. */
+static int finish_step(const struct pass *pass, bool update)
+{
+    if (network_raw_gradients(pass) || lap(pass, LAP_BACKWARD))
+        return -1;
+    return update && network_ranks(pass->network) == 1 ? update_weights(pass) : 0;
 }
 
 /* A step whose batch goes through the plan once; what a graph records. Weights are always prepared in it, since the
@@ -246,13 +250,32 @@ static int whole_step(const struct pass *pass, const void *arguments)
     network->packed = NULL;
     if (lap(pass, LAP_START))
         return -1;
+    if (batch->n == 0)
+        return network_no_images(pass);
     if (batch->source && (network_load_source(pass, batch->source, batch->n) || lap(pass, LAP_DATA)))
         return -1;
     if (network_prepare(network, pass->plan, WEIGHTS_TRAINED, pass->error))
         return -1;
-    if (train_loaded(pass, batch->n, batch->n, work->label_smoothing))
+    if (train_loaded(pass, batch->n, work->total, work->label_smoothing))
         return -1;
     return finish_step(pass, work->update);
+}
+
+static int last_part(const struct pass *pass, const void *arguments)
+{
+    (void)arguments;
+    return update_weights(pass);
+}
+
+/* Behind the ranks' gradients. What is recorded must be so on all ranks at once where they exchange something in it,
+ * and which passes a rank has recorded is its own: so the sum lies between two records. */
+static int sum_and_update(const struct pass *pass)
+{
+    struct network_graph key;
+    memset(&key, 0, sizeof key);
+    key.plan = pass->plan;
+    key.training = true;
+    return network_sum_ranks(pass) || run_recorded(pass, &key, last_part, NULL) ? -1 : 0;
 }
 
 int network_load_host(const struct pass *pass, const struct step_batch *batch, int begin, int count)
@@ -275,15 +298,18 @@ static int chunked_step(struct pass *pass, const struct step_work *work)
 {
     const struct step_batch *batch = work->batch;
     const int n = batch->n, chunk = pass->plan->n;
-    if (lap(pass, LAP_START) || network_prepare(pass->network, pass->plan, WEIGHTS_TRAINED, pass->error) ||
-        lap(pass, LAP_FORWARD))
+    if (lap(pass, LAP_START))
+        return -1;
+    if (n == 0)
+        return network_no_images(pass);
+    if (network_prepare(pass->network, pass->plan, WEIGHTS_TRAINED, pass->error) || lap(pass, LAP_FORWARD))
         return -1;
     for (int begin = 0; begin < n; begin += chunk) {
         const int count = n - begin < chunk ? n - begin : chunk;
         pass->add = begin > 0;
-        pass->first = (uint64_t)begin;
+        pass->first = (uint64_t)(work->first + begin);
         if (network_load_host(pass, batch, begin, count) || lap(pass, LAP_DATA) ||
-            train_loaded(pass, count, n, work->label_smoothing) || lap(pass, LAP_BACKWARD))
+            train_loaded(pass, count, work->total, work->label_smoothing) || lap(pass, LAP_BACKWARD))
             return -1;
     }
     return finish_step(pass, work->update);
@@ -306,29 +332,53 @@ static struct plan *training_plan(struct network *network, int n, struct error *
     return network->remainder;
 }
 
-static int run_step(struct network *network, const struct step_work *work, struct error *error)
+/* Up to the gradients or, alone and where it is asked for, to the update. */
+static int first_part(struct pass *first, const struct step_work *work)
 {
     const struct step_batch *batch = work->batch;
-    if (batch->n < 1 || batch->n > network->options.batch)
-        return error_set(error, "a batch of %d images, expected 1 to %d", batch->n, network->options.batch);
-    struct plan *plan = training_plan(network, batch->n, error);
-    if (!plan)
-        return -1;
-    struct pass pass = {.network = network, .plan = plan, .training = true, .mixed = batch->mixed, .error = error};
-    if (batch->n > plan->n || !network->backend->whole_batch)
+    struct pass pass = *first;
+    struct plan *plan = pass.plan;
+    if (batch->n > plan->n || !pass.network->backend->whole_batch)
         return chunked_step(&pass, work);
+    pass.first = (uint64_t)work->first;
     if (batch->images && network_load_host(&pass, batch, 0, batch->n))
         return -1;
     struct network_graph key;
     memset(&key, 0, sizeof key);
     key.plan = plan;
     key.training = true;
-    key.n = batch->n;
+    key.n = work->total;
     key.label_smoothing = work->label_smoothing;
     key.mixed = batch->mixed;
     if (batch->source)
         memcpy(&key.source, batch->source, sizeof key.source);
     return work->update ? run_recorded(&pass, &key, whole_step, work) : whole_step(&pass, work);
+}
+
+static int run_step(struct network *network, const struct step_work *work, struct error *error)
+{
+    if (work->total < 1 || work->total > network->options.batch)
+        return error_set(error, "a batch of %d images, expected 1 to %d", work->total, network->options.batch);
+    struct plan *plan = training_plan(network, work->total, error);
+    if (!plan)
+        return -1;
+    struct pass pass = {
+        .network = network, .plan = plan, .training = true, .mixed = work->batch->mixed, .error = error};
+    if (first_part(&pass, work))
+        return -1;
+    return work->update && network_ranks(network) > 1 ? sum_and_update(&pass) : 0;
+}
+
+/* This rank's images of a batch. */
+static struct step_batch slice_of(const struct network *network, const struct step_batch *batch, int *first)
+{
+    struct step_batch slice = *batch;
+    network_slice(network, batch->n, first, &slice.n);
+    slice.start += (uint32_t)*first;
+    slice.images += batch->images ? (size_t)*first * image_floats : 0;
+    slice.labels += batch->labels ? *first : 0;
+    slice.partners += batch->partners ? *first : 0;
+    return slice;
 }
 
 struct step_values network_batch_values(const struct step_batch *batch, int begin)
@@ -354,11 +404,14 @@ void network_profile(struct network *network, bool on)
 int network_queue_step(struct network *network, const struct step_batch *batch, const struct step_options *options,
                        const struct optimizer_options *optimizer, uint64_t *ticket, struct error *error)
 {
+    int first;
+    const struct step_batch slice = slice_of(network, batch, &first);
     struct step_values values = network_batch_values(batch, 0);
+    values.start = slice.start;
     values.update = network_update_options(optimizer);
     values.step = options->step;
     values.resume = network->in_flight == 0;
-    const struct step_work work = {batch, options->label_smoothing, true};
+    const struct step_work work = {&slice, first, batch->n, options->label_smoothing, true};
     struct backend *backend = network->backend;
     if (network_make_updater(network, optimizer->decay_all, error) || network_write_values(network, &values, error) ||
         run_step(network, &work, error) ||
@@ -388,7 +441,7 @@ int network_train_step(struct network *network, const float *images, const uint8
                        const struct step_options *options, struct step_result *result, struct error *error)
 {
     const struct step_batch batch = {.n = n, .images = images, .labels = labels};
-    const struct step_work work = {&batch, options->label_smoothing, false};
+    const struct step_work work = {&batch, 0, n, options->label_smoothing, false};
     const struct step_values values = {.step = options->step};
     struct loss_result loss;
     if (network_write_values(network, &values, error) || run_step(network, &work, error) ||

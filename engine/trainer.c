@@ -1,5 +1,5 @@
 /* The run's thread and its loop; see trainer.h. */
-#include "engine/trainer_internal.h"
+#include "engine/ranks.h"
 
 #include "base/clock.h"
 #include "base/signals.h"
@@ -261,6 +261,8 @@ int trainer_create(struct network *network, const struct dataset *dataset, const
     trainer->own.producer = &trainer->wake;
     if (port_create(&trainer->own, network_spec(network), &trainer->now, error) < 0)
         goto fail;
+    if (network_ranks(network) > 1 && network_rank(network) == 0 && ranks_begin(trainer, error) < 0)
+        goto fail;
     *out = trainer;
     return 0;
 fail:
@@ -283,6 +285,7 @@ void trainer_destroy(struct trainer *trainer)
     atomic_store(&trainer->abandon, true);
     (void)sem_post(&trainer->wake); /* at its maximum it wakes all the same */
     end_thread(trainer);
+    ranks_end(trainer);
     loader_destroy(trainer->loader);
     device_data_destroy(trainer->device);
     port_free(&trainer->own);

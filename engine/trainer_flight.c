@@ -1,7 +1,7 @@
 /* Training steps in flight. On a GPU a few are queued ahead, and each is counted and reported when its results have
  * arrived, so neither side waits for the other; on a CPU a step is done when it was queued. Commands, evaluations and
  * checkpoints see the run with nothing in flight. */
-#include "engine/trainer_internal.h"
+#include "engine/ranks.h"
 
 #include "base/clock.h"
 
@@ -83,6 +83,19 @@ static double rate_behind(const struct trainer *trainer, long step)
     return trainer->state.learning_rate * trainer_factor(trainer, step);
 }
 
+/* To the other ranks, which make it along. */
+static int say_step(struct trainer *trainer, const struct step_options *step, const struct optimizer_options *update)
+{
+    struct order order = {.kind = ORDER_STEP};
+    order.step = (struct step_order){.options = trainer->options,
+                                     .epoch = (uint32_t)trainer->state.epoch,
+                                     .number = trainer->state.batch_in_epoch + (uint32_t)trainer->flight_count,
+                                     .flights = trainer->flight_count,
+                                     .step = *step,
+                                     .update = *update};
+    return ranks_say(trainer, &order, &trainer->failure);
+}
+
 static enum progress queue_step(struct trainer *trainer)
 {
     const struct train_options *options = &trainer->options;
@@ -106,8 +119,12 @@ static enum progress queue_step(struct trainer *trainer)
         .decay_all = options->decay_all,
         .step = index,
     };
-    if (network_queue_step(trainer->network, &batch, &step, &update, &flight->ticket, &trainer->failure) < 0)
+    if (trainer->leads && say_step(trainer, &step, &update) < 0)
         return RUN_FAILED;
+    if (network_queue_step(trainer->network, &batch, &step, &update, &flight->ticket, &trainer->failure) < 0) {
+        dist_break();
+        return RUN_FAILED;
+    }
     trainer->fetched = false;
     trainer->flight_count++;
     return RUN_ON;

@@ -119,6 +119,7 @@ struct trainer {
     bool unsaved;     /* the state moved on since the last checkpoint */
     bool measured;    /* the run's last evaluation is done */
     bool keep_events; /* there may be a viewer */
+    bool leads;       /* other ranks make its steps along (ranks.h) */
     struct command stop_command;
     struct error failure;
 

@@ -1,5 +1,5 @@
 /* The pieces of a run between its steps: the end of an epoch, an evaluation, a checkpoint. */
-#include "engine/trainer_internal.h"
+#include "engine/ranks.h"
 
 #include "base/clock.h"
 #include "engine/schedule.h"
@@ -153,6 +153,16 @@ static int on_evaluated(void *context, int done, int total)
     return trainer_interrupted(trainer);
 }
 
+/* By all ranks, where there are several. */
+static int evaluate_images(struct trainer *trainer, const struct evaluation_options *options, struct evaluation *out)
+{
+    struct order order = {.kind = ORDER_EVALUATE, .evaluate = *options};
+    if (!trainer->leads)
+        return evaluate(trainer->network, trainer->dataset, options, out, &trainer->failure);
+    return ranks_say(trainer, &order, &trainer->failure) < 0 ? -1
+                                                             : ranks_evaluate(trainer, options, out, &trainer->failure);
+}
+
 static enum progress evaluate_part(struct trainer *trainer, enum split split, int first, int count, int before,
                                    float *loss, float *accuracy)
 {
@@ -171,7 +181,7 @@ static enum progress evaluate_part(struct trainer *trainer, enum split split, in
     };
     struct evaluation evaluation;
     const double start = clock_measured();
-    const int status = evaluate(trainer->network, trainer->dataset, &options, &evaluation, &trainer->failure);
+    const int status = evaluate_images(trainer, &options, &evaluation);
     if (status < 0)
         return RUN_FAILED;
     if (status == EVALUATION_INTERRUPTED)

@@ -50,6 +50,9 @@ enum activation { ACTIVATION_RELU, ACTIVATION_GELU, ACTIVATION_SILU, ACTIVATION_
 /* `post` takes so many bytes, and so many may wait to be collected. */
 enum { POST_BYTES = 64, POST_SLOTS = 64 };
 
+/* Of an id by which devices find each other. */
+enum { RANKS_ID_BYTES = 128 };
+
 static inline size_t dtype_size(enum dtype dtype)
 {
     return dtype == DTYPE_FP32 ? 4 : 2;
@@ -227,6 +230,7 @@ struct backend {
     const char *name;  /* "cpu", "cuda" */
     int threads;       /* of the CPU; 1 on a GPU */
     bool whole_batch;  /* a step goes through the plan once, not in chunks that fit into caches */
+    bool host_memory;  /* its device pointers are the host's */
     bool fuses_stream; /* its convolutions take the relu of the residual stream along, see conv_shape */
 
     /* Memory. `allocate` aligns to 256 bytes and leaves the bytes undefined. */
@@ -357,6 +361,13 @@ struct backend {
     void (*updater_destroy)(struct backend *, struct updater *updater);
     int (*update)(struct backend *, struct updater *updater, const struct step_values *values,
                   struct step_report *report, struct error *error);
+
+    /* Optional, all three or none: processes that train together, each with a device of its own. The first of them makes
+     * an id, with which all join, each with its number: that waits for the others. `ranks_sum`: values (count) and the
+     * loss become the sums over the ranks, the same bits on each; queued, and never while work is recorded. */
+    int (*ranks_id)(struct backend *, char id[RANKS_ID_BYTES], struct error *error);
+    int (*ranks_join)(struct backend *, const char id[RANKS_ID_BYTES], int rank, int ranks, struct error *error);
+    int (*ranks_sum)(struct backend *, float *values, size_t count, struct loss_result *loss, struct error *error);
 
     /* to (count) becomes from, unless the step that the report (device memory) tells of changed nothing. */
     int (*copy_unless_halted)(struct backend *, const struct step_report *report, const float *from, float *to,

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs what is missing to build, test or lint nfbench: deps.sh GROUP... (build, screen, cuda, test, lint).
+# Installs what is missing to build, test or lint nfbench: deps.sh GROUP... (build, screen, cuda, mpi, test, lint).
 # Looks first, by one call of the preprocessor, and does nothing more when all is there: no network, no apt.
 # With apt (Debian, Ubuntu) it installs, as root or by sudo; elsewhere it names the packages.
 set -u
@@ -20,6 +20,8 @@ build !curl                curl              curl             curl
 screen readline/readline.h libreadline-dev   readline-devel   readline
 screen ncurses.h           libncurses-dev    ncurses-devel    ncurses
 cuda  !g++                 g++               gcc-c++          gcc
+mpi   !mpicc               libopenmpi-dev    openmpi-devel    openmpi
+mpi   !mpirun              openmpi-bin       openmpi          openmpi
 test  !g++                 g++               gcc-c++          gcc
 test  cmocka.h             libcmocka-dev     libcmocka-devel  cmocka
 test  vterm.h              libvterm-dev      libvterm-devel   libvterm

@@ -22,5 +22,9 @@ elif [ "${CUDA:-1}" = 0 ]; then
 else
     echo "CUDA        not found (no nvcc in CUDA_HOME or on the PATH): CPU only"
 fi
+case ${MPI:-0} in
+0) ;;
+*) echo "MPI         $("${MPICC:-mpicc}" --showme:version 2>/dev/null || echo 'not found: make deps MPI=1')" ;;
+esac
 [ -z "${HEADLESS:-}" ] || echo "screen      left out (HEADLESS=1)"
 echo "processors  $(getconf _NPROCESSORS_ONLN)"

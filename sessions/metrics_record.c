@@ -133,6 +133,7 @@ static const struct field platform_fields[] = {
     FIELD_CHARS(state_record, "library", platform.library),
     FIELD_CHARS(state_record, "program", platform.program),
     FIELD_CHARS(state_record, "data", platform.data),
+    FIELD_NAMED(state_record, "ranks", platform.ranks, FIELD_INT), /* the last: logs that are older have none */
 };
 
 static const struct field probe_fields[] = {FIELD(probe_place, step, FIELD_LONG)};
@@ -188,8 +189,10 @@ static bool read_platform(const json_t *json, struct state_record *record)
 {
     const json_t *platform = json_object_get(json, "platform");
     record->format = (int)json_integer_value(json_object_get(json, "format"));
+    const int known = COUNT(platform_fields) - !json_object_get(platform, "ranks");
     record->has_platform = platform;
-    return !platform || fields_read(platform_fields, COUNT(platform_fields), platform, record, NULL) == 0;
+    record->platform.ranks = 1;
+    return !platform || fields_read(platform_fields, known, platform, record, NULL) == 0;
 }
 
 /* Logs that are older than the member have none: then the command is not known. */

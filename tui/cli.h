@@ -26,6 +26,13 @@ struct cli_option {
 
 struct cli;
 
+/* What several processes do that a launcher started at once (engine/dist.h). */
+enum cli_ranks {
+    RANKS_FIRST,    /* the first does it alone */
+    RANKS_TOGETHER, /* they train the run together, the first leading */
+    RANKS_EACH      /* each does it by itself */
+};
+
 struct cli_command {
     const char *name;     /* empty: `nfbench` alone */
     const char *operands; /* "SESSION", for the help */
@@ -37,6 +44,7 @@ struct cli_command {
     struct cli_option options[CLI_OPTIONS]; /* up to a NULL name */
     int min_operands, max_operands;
     bool axes; /* its settings may have several values: those go to cli->axes */
+    enum cli_ranks ranks;
     enum cli_status (*main)(struct cli *cli);
 };
 
@@ -94,6 +102,10 @@ bool cli_given(const struct cli *cli, const char *setting);
 int cli_over_session(const struct cli *cli, struct settings *settings, struct error *error);
 bool cli_takes(const struct cli_command *command, const struct setting *row);
 void cli_help(const struct cli_command *command, FILE *file);
+
+/* Runs a command by `run` on those ranks that it is for (cli_ranks.c); `whole`: the program's own arguments. */
+enum cli_status cli_on_ranks(const struct cli_command *command, int argc, char **argv, char **whole,
+                             enum cli_status (*run)(const struct cli_command *command, int argc, char **argv));
 
 /* ---- Output (cli_output.c). Standard output is for results, standard error for notes and progress ---- */
 

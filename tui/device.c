@@ -2,6 +2,7 @@
 #include "tui/device.h"
 
 #include "base/signals.h"
+#include "engine/dist.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -25,14 +26,31 @@ int device_gpu(enum device_kind device)
     return device_is_gpu(device) ? (int)device - DEVICE_CUDA : 0;
 }
 
+/* Of several ranks each has a GPU of its own: the next of the machine, unless its launcher shows it one alone. */
+static int gpu_of_rank(enum device_kind wanted, int *index, struct error *error)
+{
+    const int count = cuda_device_count(), ranks = dist_local_size();
+    *index = device_gpu(wanted);
+    if (ranks == 1 || wanted > DEVICE_CUDA || count <= 1)
+        return 0;
+    if (ranks > count)
+        return error_set(error, "%d ranks on %s, which has %d GPUs: a GPU trains for one rank", ranks, dist_host(),
+                         count);
+    *index = dist_local_rank();
+    return 0;
+}
+
 int device_choose(enum device_kind wanted, struct device_choice *out, struct error *error)
 {
+    int index;
     memset(out, 0, sizeof *out);
     out->kind = DEVICE_CPU;
     if (wanted == DEVICE_CPU)
         return 0;
-    if (cuda_device_find(device_gpu(wanted), &out->gpu, &out->why_not) == 0) {
-        out->kind = (enum device_kind)(DEVICE_CUDA + device_gpu(wanted));
+    if (gpu_of_rank(wanted, &index, error) != 0)
+        return -1;
+    if (cuda_device_find(index, &out->gpu, &out->why_not) == 0) {
+        out->kind = (enum device_kind)(DEVICE_CUDA + index);
         out->why_not.message[0] = '\0';
         return 0;
     }
@@ -89,7 +107,7 @@ static int open_cpu(const struct device_choice *choice, struct train_options *tr
                     char text[DEVICE_TEXT_SIZE], struct error *error)
 {
     const bool native = backend_cpu_has_bf16();
-    if (backend_cpu_create(train->threads, backend, error) != 0)
+    if (backend_cpu_create(train->threads ? train->threads : dist_threads(), backend, error) != 0)
         return -1;
     train->threads = (*backend)->threads;
     if (train->precision == PRECISION_AUTO)
@@ -112,6 +130,9 @@ static int choose_and_open(struct train_options *train, struct backend **backend
     const bool gpu = device_is_gpu(choice.kind);
     if ((gpu ? open_gpu : open_cpu)(&choice, train, backend, text, error) != 0)
         return -1;
+    const size_t length = strlen(text);
+    if (dist_size() > 1)
+        snprintf(text + length, DEVICE_TEXT_SIZE - length, ", on each of %d ranks", dist_size());
     if (choice.gpu_is_there)
         snprintf(note, DEVICE_NOTE_SIZE, "the GPU is not used: %.400s", choice.why_not.message);
     train->device = choice.kind;

@@ -29,6 +29,7 @@ static const struct cli_command commands[] = {
      .options = {{"keep-running", NULL, KEEP_RUNNING},
                  {"graphics", GRAPHICS_WORDS, GRAPHICS},
                  {"script", "FILE", "run the commands of this file before the first step"}},
+     .ranks = RANKS_TOGETHER,
      .main = cli_screen},
     {.name = "train",
      .operands = "",
@@ -39,6 +40,7 @@ static const struct cli_command commands[] = {
                   "commands of the screen's command line, a line each: those of a file before the "
                   "first step, -: from standard input, as they come"},
                  {"until", "N", UNTIL}},
+     .ranks = RANKS_TOGETHER,
      .main = cli_train},
     {.name = "resume",
      .operands = "SESSION",
@@ -55,6 +57,7 @@ static const struct cli_command commands[] = {
                  {"checkpoint", "last|best|good|STEP|NAME", "from this one; good: before the loss rose (last)"}},
      .min_operands = 1,
      .max_operands = 1,
+     .ranks = RANKS_TOGETHER,
      .main = cli_resume},
     {.name = "attach",
      .operands = "SESSION",
@@ -79,6 +82,7 @@ static const struct cli_command commands[] = {
                  {"name", "NAME", "of the fork (made of the session's and the step)"}},
      .min_operands = 1,
      .max_operands = 1,
+     .ranks = RANKS_TOGETHER,
      .main = cli_fork},
     {.name = "replay",
      .operands = "SESSION",
@@ -91,6 +95,7 @@ static const struct cli_command commands[] = {
      .options = {{"to", "STEP", "only up to this step (the last that is logged)"}},
      .min_operands = 1,
      .max_operands = 1,
+     .ranks = RANKS_TOGETHER,
      .main = cli_replay},
     {.name = "test",
      .operands = "SESSION",
@@ -195,6 +200,7 @@ static const struct cli_command commands[] = {
                  {"for", "N", "steps, 20 to 1000 (100)"},
                  {"png", "FILE", "a figure, too"},
                  {"scale", "N", "pixels of the figure: 1 to 4 times its size (2)"}},
+     .ranks = RANKS_TOGETHER,
      .main = cli_lr_find},
     {.name = "tune",
      .operands = "",
@@ -219,6 +225,7 @@ static const struct cli_command commands[] = {
                  {"png", "FILE", "a heatmap of them, too"},
                  {"scale", "N", "pixels of the heatmap: 1 to 4 times its size (2)"}},
      .axes = true,
+     .ranks = RANKS_EACH,
      .main = cli_tune},
     {.name = "bench",
      .operands = "",
@@ -358,9 +365,9 @@ static enum cli_status dispatch(int argc, char **argv)
         return CLI_DONE;
     }
     if (!*first || *first == '-')
-        return run_command(&commands[0], argc, argv);
+        return cli_on_ranks(&commands[0], argc, argv, argv, run_command);
     const struct cli_command *command = find_command(first);
-    return command ? run_command(command, argc - 1, argv + 1) : unknown_command(first);
+    return command ? cli_on_ranks(command, argc - 1, argv + 1, argv, run_command) : unknown_command(first);
 }
 
 /* A file opened later must not become standard output because that was closed. */

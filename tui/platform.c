@@ -1,6 +1,7 @@
 /* See platform.h. */
 #include "tui/platform.h"
 
+#include "engine/dist.h"
 #include "sessions/crc32c.h"
 #include "tui/cli.h"
 #include "tui/device.h"
@@ -98,7 +99,7 @@ static uint32_t data_checksum(const struct dataset *dataset)
 void platform_find(const struct settings *settings, const struct dataset *dataset, struct platform *out)
 {
     char value[SETTINGS_VALUE_SIZE];
-    *out = (struct platform){.threads = settings->train.threads};
+    *out = (struct platform){.threads = settings->train.threads, .ranks = dist_size()};
     settings_get(settings, settings_row(settings_find("device")), value);
     snprintf(out->device, sizeof out->device, "%.15s", value);
     settings_get(settings, settings_row(settings_find("precision")), value);
@@ -147,5 +148,7 @@ int platform_compare(const struct platform *then, const struct platform *now,
                      texts[i].now);
     if (strcmp(then->device, "cpu") == 0 && strcmp(now->device, "cpu") == 0 && then->threads != now->threads)
         snprintf(clauses[count++], PLATFORM_CLAUSE_SIZE, "threads %d then, %d now", then->threads, now->threads);
+    if (then->ranks != now->ranks)
+        snprintf(clauses[count++], PLATFORM_CLAUSE_SIZE, "ranks %d then, %d now", then->ranks, now->ranks);
     return count;
 }

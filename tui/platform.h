@@ -25,7 +25,7 @@ struct cli;
 int platform_choose(const struct cli *cli, const struct platform *then, struct settings *settings, struct error *error);
 
 /* What of them is another, in words, a clause each: "2 threads then, 1 now". Returns how many. */
-enum { PLATFORM_CLAUSES = 8, PLATFORM_CLAUSE_SIZE = 640 };
+enum { PLATFORM_CLAUSES = 9, PLATFORM_CLAUSE_SIZE = 640 };
 int platform_compare(const struct platform *then, const struct platform *now,
                      char clauses[PLATFORM_CLAUSES][PLATFORM_CLAUSE_SIZE]);
 

@@ -2,6 +2,7 @@
  * Where its data come from is in run_data.c. */
 #include "tui/run.h"
 
+#include "engine/dist.h"
 #include "engine/evaluate.h"
 #include "engine/live.h"
 #include "engine/synthetic.h"
@@ -49,6 +50,8 @@ int run_open_network(struct settings *settings, const struct partition *partitio
                                       .ema = train->ema > 0,
                                       .lookahead = train->lookahead > 0};
     if (partition) {
+        options.rank = dist_rank();
+        options.ranks = dist_size();
         trainer_needs(partition, &options);
         options.probes = train->probe_every != 0;
     }
@@ -117,12 +120,28 @@ static void add_note(struct run *run, const char *text)
     snprintf(run->parts.note + used, sizeof run->parts.note - used, "%s%s", used ? "; " : "", text);
 }
 
+/* A sum over the slices of other ranks has other last bits. Asked before this start is recorded as the newest. */
+static int note_ranks(struct run *run, struct error *error)
+{
+    struct metrics metrics;
+    char text[128];
+    if (session_metrics(run->parts.session, &metrics, error) != 0)
+        return -1;
+    const int before = metrics.start_count > 0 ? metrics.starts[metrics.start_count - 1].platform.ranks : dist_size();
+    metrics_free(&metrics);
+    snprintf(text, sizeof text, "not on as many ranks as before (%d, not %d): results may differ in their last bits",
+             dist_size(), before);
+    if (before != dist_size())
+        add_note(run, text);
+    return 0;
+}
+
 /* The session's checkpoint into the network, its state for the trainer, and what was overridden into settings.ini. */
 static int load_session(struct run *run, const struct run_request *request, struct error *error)
 {
     struct run_parts *parts = &run->parts;
     char note[256];
-    if (tell(request, error, "loading the checkpoint") != 0 ||
+    if (tell(request, error, "loading the checkpoint") != 0 || note_ranks(run, error) != 0 ||
         session_resume_choice(parts->session, &request->checkpoint, parts->network, &run->state, note, error) != 0)
         return -1;
     if (*note)

@@ -119,6 +119,7 @@ static void destroy(struct backend *backend)
 
 static const struct backend cpu_table = {
     .name = "cpu",
+    .host_memory = true,
     .allocate = cpu_allocate,
     .release = cpu_release,
     .copy_in = copy,

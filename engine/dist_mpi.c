@@ -1,0 +1,284 @@
+/* The ranks by MPI; see dist.h. Every wait looks, and sleeps in between: a rank that waits for a person, a disk or
+ * another rank leaves its processor to the threads that compute. */
+#include "engine/dist.h"
+
+#include <fcntl.h>
+#include <mpi.h>
+#include <sched.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+static struct {
+    bool on, broken;
+    int rank, size, local_rank, local_size;
+    char host[DIST_HOST_SIZE];
+    float *pieces; /* of a sum: what the ranks have of this one's part */
+    size_t pieces_room;
+    int *counts, *offsets, *mine, *starts; /* (size) each, in one allocation from `counts` on */
+} dist = {.size = 1, .local_size = 1, .host = "localhost"};
+
+bool dist_is_built(void)
+{
+    return true;
+}
+
+/* ---- Who they are ---- */
+
+struct identity {
+    uint64_t program, arguments;
+    char host[DIST_HOST_SIZE];
+};
+
+static const uint64_t fnv_begin = 14695981039346656037u;
+
+/* FNV-1a. */
+static uint64_t fnv(uint64_t hash, const void *data, size_t size)
+{
+    const unsigned char *bytes = data;
+    for (size_t i = 0; i < size; i++)
+        hash = (hash ^ bytes[i]) * 1099511628211u;
+    return hash;
+}
+
+/* 0 where it cannot be read. */
+static uint64_t program_digest(void)
+{
+    static unsigned char block[1 << 16];
+    uint64_t hash = fnv_begin;
+    ssize_t got = -1;
+    const int fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+    while (fd >= 0 && (got = read(fd, block, sizeof block)) > 0)
+        hash = fnv(hash, block, (size_t)got);
+    if (fd >= 0)
+        close(fd);
+    return got == 0 ? hash : 0;
+}
+
+static uint64_t arguments_digest(char **argv)
+{
+    uint64_t hash = fnv_begin;
+    for (int i = 1; argv[0] && argv[i]; i++)
+        hash = fnv(hash, argv[i], strlen(argv[i]) + 1);
+    return hash;
+}
+
+static int compare_ranks(char **argv, struct error *error)
+{
+    struct identity mine = {program_digest(), arguments_digest(argv), ""};
+    struct identity *all = calloc((size_t)dist.size, sizeof *all);
+    int status = 0;
+    if (!all)
+        return error_set(error, "out of memory for %d ranks", dist.size);
+    snprintf(mine.host, sizeof mine.host, "%s", dist.host);
+    dist_gather(&mine, all, sizeof mine);
+    for (int i = 1; i < dist.size && status == 0; i++) {
+        if (all[i].program != all[0].program)
+            status =
+                error_set(error, "rank %d on %s is another nfbench than rank 0 on %s: install the same one on both", i,
+                          all[i].host, all[0].host);
+        else if (all[i].arguments != all[0].arguments)
+            status = error_set(error, "rank %d on %s has other arguments than rank 0 on %s: all ranks take the same", i,
+                               all[i].host, all[0].host);
+    }
+    free(all);
+    return status;
+}
+
+static void find_neighbours(void)
+{
+    MPI_Comm machine;
+    MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &machine);
+    MPI_Comm_rank(machine, &dist.local_rank);
+    MPI_Comm_size(machine, &dist.local_size);
+    MPI_Comm_free(&machine);
+}
+
+int dist_begin(char **argv, struct error *error)
+{
+    int provided, rank;
+    if (dist_launched(&rank) == 1)
+        return 0;
+    /* the trainer's thread talks while it runs, the program's own before and behind it; errors of MPI are fatal */
+    if (MPI_Init_thread(NULL, NULL, MPI_THREAD_SERIALIZED, &provided) != MPI_SUCCESS)
+        return error_set(error, "MPI cannot be started");
+    dist.on = true;
+    if (gethostname(dist.host, sizeof dist.host - 1) != 0)
+        snprintf(dist.host, sizeof dist.host, "unknown");
+    MPI_Comm_rank(MPI_COMM_WORLD, &dist.rank);
+    MPI_Comm_size(MPI_COMM_WORLD, &dist.size);
+    find_neighbours();
+    if (provided < MPI_THREAD_SERIALIZED)
+        return error_set(error, "this MPI serves the program's first thread alone (MPI_THREAD_SERIALIZED is needed)");
+    dist.counts = calloc(4 * (size_t)dist.size, sizeof *dist.counts);
+    if (!dist.counts)
+        return error_set(error, "out of memory for %d ranks", dist.size);
+    dist.offsets = dist.counts + dist.size;
+    dist.mine = dist.offsets + dist.size;
+    dist.starts = dist.mine + dist.size;
+    return compare_ranks(argv, error);
+}
+
+void dist_break(void)
+{
+    dist.broken = dist.on;
+}
+
+bool dist_is_broken(void)
+{
+    return dist.broken;
+}
+
+void dist_end(int status)
+{
+    if (!dist.on)
+        return;
+    if (dist.broken)
+        MPI_Abort(MPI_COMM_WORLD, status ? status : 1);
+    MPI_Finalize();
+    free(dist.counts);
+    free(dist.pieces);
+    dist.on = false;
+    dist.rank = dist.local_rank = 0;
+    dist.size = dist.local_size = 1;
+}
+
+int dist_rank(void)
+{
+    return dist.rank;
+}
+
+int dist_size(void)
+{
+    return dist.size;
+}
+
+int dist_local_rank(void)
+{
+    return dist.local_rank;
+}
+
+int dist_local_size(void)
+{
+    return dist.local_size;
+}
+
+const char *dist_host(void)
+{
+    return dist.host;
+}
+
+int dist_threads(void)
+{
+    cpu_set_t bound;
+    int own = (int)sysconf(_SC_NPROCESSORS_ONLN), share = own / dist.local_size;
+    if (sched_getaffinity(0, sizeof bound, &bound) == 0)
+        own = CPU_COUNT(&bound);
+    share = share < own ? share : own;
+    return share > 0 ? share : 1;
+}
+
+/* ---- What they say ---- */
+
+/* At first only lets others run, then sleeps, longer from time to time up to a millisecond. */
+static void wait_for(MPI_Request *request)
+{
+    enum { YIELDS = 200, SHORTEST = 20000, LONGEST = 1000000 };
+    long sleep = SHORTEST;
+    int done = 0;
+    for (int i = 0;; i++) {
+        MPI_Test(request, &done, MPI_STATUS_IGNORE);
+        if (done)
+            return;
+        if (i < YIELDS) {
+            sched_yield();
+            continue;
+        }
+        nanosleep(&(struct timespec){.tv_nsec = sleep}, NULL);
+        sleep = sleep * 9 / 8 < LONGEST ? sleep * 9 / 8 : LONGEST;
+    }
+}
+
+void dist_broadcast(void *data, size_t bytes)
+{
+    enum { PIECE = 1 << 28 }; /* MPI counts in int */
+    for (size_t done = 0; dist.size > 1 && done < bytes; done += PIECE) {
+        MPI_Request request;
+        const size_t left = bytes - done;
+        MPI_Ibcast((char *)data + done, (int)(left < PIECE ? left : PIECE), MPI_BYTE, 0, MPI_COMM_WORLD, &request);
+        wait_for(&request);
+    }
+}
+
+void dist_gather(const void *mine, void *all, size_t bytes)
+{
+    MPI_Request request;
+    if (dist.size == 1) {
+        memcpy(all, mine, bytes);
+        return;
+    }
+    MPI_Iallgather(mine, (int)bytes, MPI_BYTE, all, (int)bytes, MPI_BYTE, MPI_COMM_WORLD, &request);
+    wait_for(&request);
+}
+
+void dist_barrier(void)
+{
+    MPI_Request request;
+    if (dist.size == 1)
+        return;
+    MPI_Ibarrier(MPI_COMM_WORLD, &request);
+    wait_for(&request);
+}
+
+/* Where the part of a rank begins, of so many values. */
+static size_t part_begin(size_t count, int rank)
+{
+    return count * (size_t)rank / (size_t)dist.size;
+}
+
+/* Each rank sums one part, of which it gets what the others have, in the order of the ranks; then the parts go to all.
+ * As little goes over the wire as in any way, and the order hangs on no library. */
+static int sum_some(float *data, size_t count, struct error *error)
+{
+    const size_t begin = part_begin(count, dist.rank), own = part_begin(count, dist.rank + 1) - begin;
+    const size_t needed = own * (size_t)dist.size;
+    MPI_Request request;
+    if (needed > dist.pieces_room) {
+        float *room = realloc(dist.pieces, needed * sizeof *room);
+        if (!room)
+            return error_set(error, "out of memory for the gradients of %d ranks", dist.size);
+        dist.pieces = room;
+        dist.pieces_room = needed;
+    }
+    for (int i = 0; i < dist.size; i++) {
+        dist.offsets[i] = (int)part_begin(count, i);
+        dist.counts[i] = (int)part_begin(count, i + 1) - dist.offsets[i];
+        dist.mine[i] = (int)own;
+        dist.starts[i] = (int)own * i;
+    }
+    MPI_Ialltoallv(data, dist.counts, dist.offsets, MPI_FLOAT, dist.pieces, dist.mine, dist.starts, MPI_FLOAT,
+                   MPI_COMM_WORLD, &request);
+    wait_for(&request);
+    for (size_t i = 0; i < own; i++) {
+        float sum = dist.pieces[i];
+        for (int r = 1; r < dist.size; r++)
+            sum += dist.pieces[(size_t)r * own + i];
+        data[begin + i] = sum;
+    }
+    MPI_Iallgatherv(MPI_IN_PLACE, 0, MPI_FLOAT, data, dist.counts, dist.offsets, MPI_FLOAT, MPI_COMM_WORLD, &request);
+    wait_for(&request);
+    return 0;
+}
+
+int dist_sum(float *data, size_t count, struct error *error)
+{
+    enum { PIECE = 1 << 28 }; /* MPI counts in int */
+    for (size_t done = 0; dist.size > 1 && done < count; done += PIECE)
+        if (sum_some(data + done, count - done < PIECE ? count - done : PIECE, error) != 0)
+            return -1;
+    return 0;
+}

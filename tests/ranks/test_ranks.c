@@ -1,0 +1,432 @@
+/* Several processes that train one run together, by the real program under the real mpirun: the losses of one process
+ * with the same batch, whatever a person does to the run; the same bits each time; one that is killed ends all; ones
+ * that are not the same are told apart. Skipped where there is no MPI. */
+#include "tests/tui/process.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <math.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+/* 72 images in batches of 7: the last of an epoch has 2, so that of three ranks one has none. */
+#define IMAGES "--data synthetic --limit 72 --batch 7 "
+#define RUN "train " NETWORK IMAGES "--lr 0.05 --probe-every 0 --log-every 1 --normalize image "
+#define ALL                                                                                                            \
+    "--augment standard --agc 0.02 --ema 0.9 --dropout 0.2 --stochastic-depth 0.2 --schedule cosine "                  \
+    "--label-smoothing "                                                                                               \
+    "0.1 "
+
+static char program[4096];
+
+/* Program and mpirun; false: there is none of them here. */
+static bool find_programs(void)
+{
+    static const char *const places[] = {"/usr/bin/mpirun", "/usr/local/bin/mpirun"};
+    char path[4096];
+    snprintf(path, sizeof path, "%s/tests/ranks/nfbench", getenv("BUILD") ? getenv("BUILD") : "build");
+    char *found = realpath(path, NULL);
+    snprintf(program, sizeof program, "%s", found ? found : "");
+    free(found);
+    for (size_t i = 0; *program && i < sizeof places / sizeof *places; i++)
+        if (access(places[i], X_OK) == 0)
+            return setenv("NFBENCH_BINARY", places[i], 1) == 0;
+    return false;
+}
+
+/* More ranks than processors, none bound to one, and root where that is who tests. */
+static int set_up(void **state)
+{
+    static const char *const settings[] = {"OMPI_ALLOW_RUN_AS_ROOT", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM",
+                                           "OMPI_MCA_rmaps_base_oversubscribe", "OMPI_MCA_mpi_yield_when_idle",
+                                           "OMPI_MCA_btl_base_warn_component_unused"};
+    for (size_t i = 0; i < sizeof settings / sizeof *settings; i++)
+        if (setenv(settings[i], i < 4 ? "1" : "0", 1) != 0)
+            return -1;
+    if (setenv("OMPI_MCA_hwloc_base_binding_policy", "none", 1) != 0 ||
+        setenv("OMPI_MCA_odls_base_sigkill_timeout", "0", 1) != 0)
+        return -1;
+    return process_setup(state);
+}
+
+/* ---- What was recorded ---- */
+
+enum { FIGURES = 256 };
+
+struct figures {
+    int count;
+    double values[FIGURES];
+};
+
+static void add(struct figures *figures, const json_t *record, const char *name)
+{
+    const json_t *value = json_object_get(record, name);
+    if (!value)
+        return;
+    assert_true(figures->count < FIGURES);
+    figures->values[figures->count++] = json_number_value(value);
+}
+
+/* Losses and accuracies of all steps and evaluations, in their order. */
+static struct figures figures_of(const char *session)
+{
+    static const char *const names[] = {"step",       "loss",          "accuracy", "gradient_norm",
+                                        "train_loss", "test_accuracy", "test_loss"};
+    char name[256], line[8192];
+    struct figures figures = {0};
+    snprintf(name, sizeof name, "nfbench/%s/metrics.jsonl", session);
+    FILE *file = fopen(process_path(name), "r");
+    assert_non_null(file);
+    while (fgets(line, sizeof line, file)) {
+        json_t *record = json_loads(line, 0, NULL);
+        assert_non_null(record);
+        const char *kind = json_string_value(json_object_get(record, "kind"));
+        for (size_t i = 0; kind && (strcmp(kind, "step") == 0 || strcmp(kind, "epoch") == 0) && i < 7; i++)
+            add(&figures, record, names[i]);
+        json_decref(record);
+    }
+    fclose(file);
+    return figures;
+}
+
+static void assert_agree(const char *one, const char *other)
+{
+    const struct figures a = figures_of(one), b = figures_of(other);
+    assert_int_equal(a.count, b.count);
+    assert_true(a.count > 20);
+    for (int i = 0; i < a.count; i++)
+        if (fabs(a.values[i] - b.values[i]) > 1e-5 * fmax(fabs(a.values[i]), 1e-3))
+            fail_msg("%s and %s: figure %d is %.9g and %.9g", one, other, i, a.values[i], b.values[i]);
+}
+
+/* The tensors of a checkpoint, to the bit; the text before them has the time that the training took. */
+static void assert_same_weights(const char *one, const char *other, const char *checkpoint)
+{
+    const char *const sessions[] = {one, other};
+    char *bytes[2];
+    size_t sizes[2];
+    for (int i = 0; i < 2; i++) {
+        char name[256];
+        uint64_t header;
+        struct stat status;
+        snprintf(name, sizeof name, "nfbench/%s/checkpoints/%s.safetensors", sessions[i], checkpoint);
+        FILE *file = fopen(process_path(name), "rb");
+        assert_non_null(file);
+        assert_int_equal(fstat(fileno(file), &status), 0);
+        assert_int_equal(fread(&header, sizeof header, 1, file), 1);
+        sizes[i] = (size_t)status.st_size - sizeof header - header;
+        bytes[i] = malloc(sizes[i]);
+        assert_non_null(bytes[i]);
+        assert_int_equal(fseek(file, (long)header, SEEK_CUR), 0);
+        assert_int_equal(fread(bytes[i], 1, sizes[i], file), sizes[i]);
+        fclose(file);
+    }
+    assert_int_equal(sizes[0], sizes[1]);
+    assert_memory_equal(bytes[0], bytes[1], sizes[0]);
+    free(bytes[0]);
+    free(bytes[1]);
+}
+
+static void write_file(const char *name, const char *text)
+{
+    FILE *file = fopen(process_path(name), "w");
+    assert_non_null(file);
+    fputs(text, file);
+    assert_int_equal(fclose(file), 0);
+}
+
+/* ---- The same run on any number of ranks ---- */
+
+static void losses_are_those_of_one_process(void **state)
+{
+    (void)state;
+    run_expecting(0, "-n 1 %s " RUN ALL "--epochs 2 --session one", program);
+    run_expecting(0, "-n 2 %s " RUN ALL "--epochs 2 --session two", program);
+    run_expecting(0, "-n 3 %s " RUN ALL "--epochs 2 --session three", program);
+    assert_agree("one", "two");
+    assert_agree("one", "three");
+    assert_true(file_has("nfbench/two/metrics.jsonl", "\"ranks\":2"));
+}
+
+static void the_bits_are_the_same_each_time(void **state)
+{
+    (void)state;
+    run_expecting(0, "-n 2 %s " RUN ALL "--epochs 2 --session again", program);
+    assert_same_weights("two", "again", "22");
+}
+
+/* Settings, an evaluation, a smaller and a larger batch, a checkpoint by name, a way back, a trial: rank 0 has it done,
+ * and the others are where it is. */
+static void commands_take_effect_on_all_ranks(void **state)
+{
+    (void)state;
+    write_file("script", "set batch 10\nlr * 0.5\nat 3 eval\nat 4 save kept\nat 5 set augment none\nat 9 set agc 0.1\n"
+                         "at 10 set batch 3\n");
+    for (int ranks = 1; ranks <= 2; ranks++)
+        run_expecting(0, "-n %d %s " RUN "--epochs 2 --session script%d --script script", ranks, program, ranks);
+    assert_agree("script1", "script2");
+    const struct outcome *outcome = run_expecting(0, "-n 2 %s replay script2", program);
+    assert_non_null(strstr(outcome->out, "identical through step"));
+}
+
+/* Reads on until the text has come. */
+static void read_until(int fd, const char *text)
+{
+    char said[1 << 14];
+    size_t length = 0;
+    do {
+        const ssize_t got = read(fd, said + length, sizeof said - 1 - length);
+        assert_true(got > 0);
+        length += (size_t)got;
+        said[length] = '\0';
+    } while (!strstr(said, text));
+}
+
+static void say(int in, const char *command)
+{
+    assert_int_equal(write(in, command, strlen(command)), (ssize_t)strlen(command));
+}
+
+/* The run that is steered as it goes: what comes by standard input reaches rank 0. Its network is so large that what is
+ * said at its start is heard long before step 12. */
+static void a_way_back_is_one_for_all(void **state)
+{
+    (void)state;
+    const char *const run = "train --preset report --threads 1 --precision fp32 " IMAGES
+                            "--lr 0.01 --epochs 2 --limit 48 --probe-every 0 --log-every 1 --normalize image --session";
+    char arguments[4096 + 512];
+    int in;
+    snprintf(arguments, sizeof arguments, "-n 2 %s %s back --script -", program, run);
+    struct process process = process_start_fed(arguments, &in);
+    say(in, "at 12 back 3\n");
+    read_until(process.err, "back at step 3");
+    say(in, "try lr 0.01,0.02 for 2\n");
+    read_until(process.err, "tried");
+    say(in, "drop\nresume\n");
+    close(in);
+    const struct outcome *outcome = process_finish(&process);
+    if (outcome->status != 0)
+        fail_msg("%s%s", outcome->out, outcome->err);
+    run_expecting(0, "-n 2 %s %s straight", program, run);
+    assert_same_weights("straight", "back", "14");
+}
+
+static void a_resumed_run_goes_on_to_the_bit(void **state)
+{
+    (void)state;
+    write_file("stop", "at 13 stop\n");
+    run_expecting(130, "-n 2 %s " RUN ALL "--epochs 2 --session stopped --script stop", program);
+    run_expecting(0, "-n 1 %s fork stopped --name alone", program);
+    run_expecting(0, "-n 2 %s resume stopped", program);
+    assert_same_weights("two", "stopped", "22");
+    const struct outcome *outcome = run_expecting(0, "-n 1 %s resume alone", program);
+    assert_non_null(strstr(outcome->err, "not on as many ranks as before (1, not 2)"));
+}
+
+/* ---- What ends a run ---- */
+
+/* The process of a rank, a child of mpirun's. */
+static pid_t process_of(pid_t mpirun, int rank)
+{
+    char path[64], text[1 << 15], sign[64];
+    DIR *processes = opendir("/proc");
+    pid_t found = -1;
+    assert_non_null(processes);
+    const int length = snprintf(sign, sizeof sign, "OMPI_COMM_WORLD_RANK=%d", rank);
+    for (struct dirent *entry; found < 0 && (entry = readdir(processes));) {
+        int parent = -1;
+        snprintf(path, sizeof path, "/proc/%.20s/stat", entry->d_name);
+        FILE *file = fopen(path, "r");
+        if (!file)
+            continue;
+        const int known = fscanf(file, "%*d (%*[^)]) %*c %d", &parent);
+        fclose(file);
+        snprintf(path, sizeof path, "/proc/%.20s/environ", entry->d_name);
+        if (known != 1 || parent != mpirun || !(file = fopen(path, "r")))
+            continue;
+        const size_t size = fread(text, 1, sizeof text - 1, file);
+        fclose(file);
+        for (size_t at = 0; at < size; at += strlen(text + at) + 1) {
+            text[size] = '\0';
+            if (strncmp(text + at, sign, (size_t)length + 1) == 0)
+                found = (pid_t)atoi(entry->d_name);
+        }
+    }
+    closedir(processes);
+    return found;
+}
+
+/* One that nobody waited for has ended all the same. */
+static bool is_running(pid_t process)
+{
+    char path[64], state = 'Z';
+    snprintf(path, sizeof path, "/proc/%d/stat", (int)process);
+    FILE *file = fopen(path, "r");
+    if (!file)
+        return false;
+    const int known = fscanf(file, "%*d (%*[^)]) %c", &state);
+    fclose(file);
+    return known == 1 && state != 'Z';
+}
+
+static struct process start_endless(const char *session)
+{
+    char arguments[4096 + 512], log[128];
+    snprintf(arguments, sizeof arguments, "-n 2 %s " RUN "--epochs 100000 --checkpoint-every 5 --session %s", program,
+             session);
+    snprintf(log, sizeof log, "nfbench/%s/metrics.jsonl", session);
+    struct process process = process_start(arguments, NULL);
+    wait_for_text(log, "\"step\":22");
+    return process;
+}
+
+static void assert_good(const char *session)
+{
+    write_file("stop", "stop\n");
+    run_expecting(0, "-n 1 %s sessions verify %s", program, session);
+    run_expecting(130, "-n 1 %s resume %s --script stop", program, session);
+}
+
+static void a_rank_that_is_killed_ends_all(void **state)
+{
+    (void)state;
+    static const char *const sessions[] = {"killed0", "killed1"};
+    for (int rank = 0; rank < 2; rank++) {
+        char named[64];
+        struct process process = start_endless(sessions[rank]);
+        const pid_t killed = process_of(process.pid, rank), other = process_of(process.pid, 1 - rank);
+        assert_true(killed > 0 && other > 0);
+        assert_int_equal(kill(killed, SIGKILL), 0);
+        const struct outcome *outcome = process_finish(&process);
+        assert_true(outcome->status != 0);
+        snprintf(named, sizeof named, "process rank %d", rank);
+        assert_non_null(strstr(outcome->err, named));
+        assert_false(is_running(other));
+        assert_good(sessions[rank]);
+    }
+}
+
+/* ... with mpirun's own exit code; one that only rank 0 gets leaves its own. */
+static void a_signal_saves(void **state)
+{
+    (void)state;
+    assert_int_equal(setenv("OMPI_MCA_odls_base_sigkill_timeout", "5", 1), 0); /* mpirun waits so long, always */
+    struct process process = start_endless("ended");
+    assert_int_equal(kill(process.pid, SIGTERM), 0);
+    assert_true(process_finish(&process)->status != 0);
+    assert_int_equal(setenv("OMPI_MCA_odls_base_sigkill_timeout", "0", 1), 0);
+    process = start_endless("ended0");
+    assert_int_equal(kill(process_of(process.pid, 0), SIGTERM), 0);
+    assert_int_equal(process_finish(&process)->status, 130);
+    for (int i = 0; i < 2; i++)
+        assert_non_null(
+            strstr(run_expecting(0, "-n 1 %s sessions show %s", program, i ? "ended0" : "ended")->out, "stopped"));
+}
+
+static void a_run_that_diverges_does_so_on_all(void **state)
+{
+    (void)state;
+    const char *said =
+        run_expecting(1, "-n 2 %s " RUN "--epochs 2 --lr 1000 --momentum 0.99 --session diverged", program)->err;
+    assert_non_null(strstr(said, "diverged at step 4"));
+    said = run_expecting(1, "-n 2 %s " RUN "--epochs 2 --lr 1000 --momentum 0.99 --on-divergence rollback --session r",
+                         program)
+               ->err;
+    assert_non_null(strstr(said, "rollback 2 of 5"));
+    assert_non_null(strstr(said, "after 5 rollbacks"));
+}
+
+/* ---- Who may not train together ---- */
+
+static void ranks_that_differ_are_told_apart(void **state)
+{
+    (void)state;
+    const struct outcome *outcome = run_expecting(
+        2, "-n 1 %s " RUN "--epochs 2 --session m : -n 1 %s " RUN "--epochs 3 --session m", program, program);
+    assert_non_null(strstr(outcome->err, "rank 1 on"));
+    assert_non_null(strstr(outcome->err, "other arguments"));
+
+    char copy[4096 + 1024];
+    snprintf(copy, sizeof copy, "cp %s %s && echo >> %s", program, process_path("copy"), process_path("copy"));
+    assert_int_equal(system(copy), 0);
+    outcome = run_expecting(2, "-n 1 %s " RUN "--session m : -n 1 ./copy " RUN "--session m", program);
+    assert_non_null(strstr(outcome->err, "another nfbench"));
+}
+
+/* The files of CIFAR-10, all zero but for one label of the second folder; sparse. */
+static void make_data(const char *folder, bool other)
+{
+    static const char *const names[] = {"data_batch_1.bin", "data_batch_2.bin", "data_batch_3.bin",
+                                        "data_batch_4.bin", "data_batch_5.bin", "test_batch.bin"};
+    assert_int_equal(mkdir(process_path(folder), 0755), 0);
+    for (int i = 0; i < 6; i++) {
+        char name[64];
+        snprintf(name, sizeof name, "%s/%s", folder, names[i]);
+        const int fd = open(process_path(name), O_CREAT | O_WRONLY, 0644);
+        assert_true(fd >= 0);
+        assert_int_equal(ftruncate(fd, 30730000), 0);
+        if (other && i == 3)
+            assert_int_equal(pwrite(fd, "\7", 1, 3073 * 777), 1);
+        close(fd);
+    }
+}
+
+/* The second rank sees another folder in the same place, as on another machine. */
+static void other_data_are_told(void **state)
+{
+    (void)state;
+    if (system("unshare -m true 2>/dev/null") != 0)
+        skip();
+    make_data("data", false);
+    make_data("other", true);
+    write_file("elsewhere", "mount --bind \"$PWD/other\" \"$PWD/data\" && exec \"$@\"\n");
+    const char *const run =
+        "train " NETWORK "--data data --limit 72 --batch 7 --epochs 1 --normalize image --session d";
+    const struct outcome *outcome =
+        run_expecting(1, "-n 1 %s %s : -n 1 unshare -m sh elsewhere %s %s", program, run, program, run);
+    assert_non_null(strstr(outcome->err, "rank 1 on"));
+    assert_non_null(strstr(outcome->err, "other images"));
+}
+
+static void what_cannot_be_is_refused(void **state)
+{
+    (void)state;
+    const struct outcome *outcome = run_expecting(1, "-n 2 %s " RUN "--norm batch --session b", program);
+    assert_non_null(strstr(outcome->err, "--norm batch"));
+    outcome = run_expecting(2, "-n 2 %s train --no-such", program);
+    const char *said = strstr(outcome->err, "--no-such");
+    assert_non_null(said);
+    assert_null(strstr(said, "nfbench train: ")); /* by one of them */
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(losses_are_those_of_one_process),
+        cmocka_unit_test(the_bits_are_the_same_each_time),
+        cmocka_unit_test(commands_take_effect_on_all_ranks),
+        cmocka_unit_test(a_way_back_is_one_for_all),
+        cmocka_unit_test(a_resumed_run_goes_on_to_the_bit),
+        cmocka_unit_test(a_rank_that_is_killed_ends_all),
+        cmocka_unit_test(a_signal_saves),
+        cmocka_unit_test(a_run_that_diverges_does_so_on_all),
+        cmocka_unit_test(ranks_that_differ_are_told_apart),
+        cmocka_unit_test(other_data_are_told),
+        cmocka_unit_test(what_cannot_be_is_refused),
+    };
+    if (!find_programs()) {
+        puts("0 passed, 0 failed, 11 skipped");
+        return 0;
+    }
+    return cmocka_run_group_tests(tests, set_up, process_teardown);
+}
