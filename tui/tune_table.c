@@ -366,6 +366,8 @@ static void draw_keys(struct canvas *canvas, const struct tune_view *view, int r
     static const char *const keys[][2] = {{"\u2191\u2193", "trial"}, {"o", "order"}, {"q", "leave"}};
     int column = 1;
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+        if (column + text_columns(keys[i][0]) + 1 + text_columns(keys[i][1]) > canvas_area(canvas).columns)
+            return;
         column += canvas_text(canvas, column, row, STYLE(ROLE_KEY), keys[i][0]) + 1;
         column += canvas_text(canvas, column, row, STYLE(ROLE_HINT), keys[i][1]) + 2;
     }
