@@ -152,8 +152,8 @@ static void add_platform(const struct platform *platform, struct page *page)
     add_fact("processor or GPU", platform->processor, page);
     add_fact("precision", platform->precision, page);
     add_fact("threads", threads, page);
-    add_fact("library of the convolutions", platform->library, page);
-    add_fact("data, and a checksum of some of it", platform->data, page);
+    add_fact("library", platform->library, page);
+    add_fact("data, checksum", platform->data, page);
 }
 
 static void add_checkpoints(const struct report *report, struct page *page)

@@ -17,11 +17,10 @@ enum { WORD = 32 };
 
 static void add_cost(const struct model_cost *cost, struct page *page)
 {
-    char parameters[WORD], flops[WORD];
+    char parameters[WORD];
     words_count((double)cost->parameters, parameters, sizeof parameters);
-    digits_steady(cost->flops / 1e6, 4, flops, sizeof flops);
     page_cell(page, "%s", parameters);
-    page_cell(page, "%s", flops);
+    page_cell(page, "%.3f", cost->flops / 1e6);
 }
 
 static void add_block(const struct model_spec *spec, int index, int *side, const struct model_cost *cost,
