@@ -169,6 +169,9 @@ $(BUILD)/flags $(BUILD)/flags.cuda $(BUILD)/flags.emulated: always | $(ANNOUNCE)
 	@mkdir -p $(@D)
 	@echo '$(FLAGS)' | cmp -s - $@ || echo '$(FLAGS)' > $@
 
+# What takes files in as they are.
+$(BUILD)/sessions/recipes.o: $(wildcard recipes/*.ini)
+
 # An archive appears whole: a build beside this one in the same folder never links a half of it.
 define module_rules
 SOURCES_$(1) := $$(filter-out $$(EXCLUDED),$$(wildcard $$(addsuffix /*.c,$$(or $$(FOLDERS_$(1)),$(1)))) $$(MORE_SOURCES_$(1)))

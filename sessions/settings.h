@@ -1,8 +1,8 @@
 /* Everything a person can choose about a run, as one table of rows. The table alone feeds the command line, INI files,
  * validation, --help and completion, so that a new setting is one row.
  *
- * Order of precedence: the preset's values are the base (wherever --preset stands), then --config FILE.ini, then the
- * options. A config file may name a preset too; --preset wins over it.
+ * Order of precedence: the preset's values are the base (wherever --preset stands), then --config FILE.ini (or a
+ * recipe's name: recipes.h), then the options. A config file may name a preset too; --preset wins over it.
  *
  * Any other network than a preset's: `--family`, `--stem N` and `--stages LIST`, or the same keys under [model] in a
  * config file. LIST is stages separated by commas, each WIDTH/MIDxBLOCKS or WIDTH/MIDxBLOCKS/STRIDE: output width,
@@ -129,7 +129,7 @@ int settings_write(const struct settings *settings, const char *path, struct err
 /* SHA-256 in hexadecimal of the saved rows that are SETTING_FIXED: equal for sessions that are the same experiment. */
 void settings_digest(const struct settings *settings, char digest[SETTINGS_DIGEST_SIZE]);
 
-/* A row as --help shows it: its name, argument and help; of the preset also what there is. Rows that are no setting,
+/* A row as --help shows it: its name, argument and help; of presets and recipes also what there is. Rows that are no setting,
  * such as a subcommand's own option, may be shown too: name, argument and help alone count. `width`: columns of the
  * terminal (at least 40). */
 void setting_help(FILE *file, const struct setting *row, int width);

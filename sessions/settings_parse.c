@@ -1,9 +1,12 @@
 /* The command line as settings, by getopt_long, and --help; see settings.h. */
+#include "sessions/recipes.h"
 #include "sessions/settings_table.h"
 
+#include <errno.h>
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* An option as it was given; row -1 ends the list. */
 struct choice {
@@ -81,13 +84,43 @@ static int apply_choice(struct settings *settings, const struct choice *choice, 
     return 0;
 }
 
+static int read_recipe(struct settings *settings, const char *name, const char *text, size_t size, struct error *error)
+{
+    char path[80];
+    FILE *file = fmemopen((void *)text, size, "r"); /* only read */
+    if (!file)
+        return error_set(error, "cannot read the recipe %s: %s", name, strerror(errno));
+    snprintf(path, sizeof path, "recipe %s", name);
+    const int result = settings_read_stream(settings, file, path, error);
+    fclose(file);
+    return result;
+}
+
+/* A file; where there is none of that name, a recipe. */
+static int read_config(struct settings *settings, const char *config, struct error *error)
+{
+    size_t size;
+    const bool there = access(config, F_OK) == 0;
+    const char *text = there ? NULL : recipe_text(config, &size);
+    if (text)
+        return read_recipe(settings, config, text, size, error);
+    if (settings_read(settings, config, error) == 0)
+        return 0;
+    if (there || strpbrk(config, "/."))
+        return -1;
+    char names[120] = "";
+    for (int i = 0; recipe_name(i); i++)
+        snprintf(names + strlen(names), sizeof names - strlen(names), "%s%s", i ? ", " : "", recipe_name(i));
+    return error_set(error, "--config '%.60s': there is no such file, nor such a recipe; recipes are %s", config, names);
+}
+
 /* The preset first, then the config file, then all else in order. */
 static int apply(struct settings *settings, const struct choice *choices, struct error *error)
 {
     const char *preset = last_value(choices, "preset"), *config = last_value(choices, "config");
     if (preset && apply_choice(settings, &(struct choice){settings_find("preset"), preset}, error))
         return -1;
-    if (config && settings_read(settings, config, error))
+    if (config && read_config(settings, config, error))
         return -1;
     for (; choices->row >= 0; choices++) {
         if (settings_table[choices->row].type != SETTING_PRESET && apply_choice(settings, choices, error))
@@ -194,8 +227,11 @@ void setting_help(FILE *file, const struct setting *row, int width)
     else
         fprintf(file, "%*s", column - used, "");
     print_wrapped(file, row->help, column, width);
-    for (int i = 0; row->type == SETTING_PRESET && model_preset_name(i); i++) {
-        fprintf(file, "%*s%-8s ", column, "", model_preset_name(i));
-        print_wrapped(file, model_preset_summary(i), column + 9, width);
+    const bool of_presets = row->type == SETTING_PRESET, of_recipes = strcmp(row->name, "config") == 0;
+    const char *(*const name)(int) = of_presets ? model_preset_name : recipe_name;
+    const char *(*const summary)(int) = of_presets ? model_preset_summary : recipe_summary;
+    for (int i = 0; (of_presets || of_recipes) && name(i); i++) {
+        fprintf(file, "%*s%-8s ", column, "", name(i));
+        print_wrapped(file, summary(i), column + 9, width);
     }
 }

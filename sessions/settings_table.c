@@ -132,7 +132,8 @@ const struct setting settings_table[] = {
      .help = "name of the new session (else date, preset and a number)"},
     {"sessions-dir", UNSAVED(SETTING_RESUME), TEXT(sessions_dir, "DIR"),
      .help = "folder of all sessions (else $XDG_DATA_HOME/nfbench)"},
-    {"config", UNSAVED(SETTING_RESUME), TEXT(config, "FILE"), .help = "settings from an INI file"},
+    {"config", UNSAVED(SETTING_RESUME), TEXT(config, "FILE|RECIPE"),
+     .help = "settings from an INI file, or from a recipe that comes with nfbench"},
     {"json", UNSAVED(SETTING_RESUME), AT(json), .type = SETTING_FLAG, .help = "last line of output is one JSON object"},
     {"help", UNSAVED(SETTING_RESUME), AT(help), .type = SETTING_FLAG, .help = "show this help"},
 };
