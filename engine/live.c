@@ -18,6 +18,8 @@ static const struct live_setting table[] = {
     {"label-smoothing", COMMAND_LABEL_SMOOTHING, LIVE_FLOAT, AT(label_smoothing)},
     {"ema", COMMAND_EMA, LIVE_FLOAT, AT(ema)},
     {"augment", COMMAND_AUGMENT, LIVE_WORD, AT(augment.kind), .words = augment_words},
+    {"mixup", COMMAND_MIXUP, LIVE_FLOAT, AT(mix.mixup)},
+    {"cutmix", COMMAND_CUTMIX, LIVE_FLOAT, AT(mix.cutmix)},
     {"schedule", COMMAND_SCHEDULE, LIVE_WORD, AT(schedule), .words = schedule_words},
     {"batch", COMMAND_BATCH, LIVE_INT, AT(batch)},
     {"epochs", COMMAND_EPOCHS, LIVE_INT, AT(epochs)},

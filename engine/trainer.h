@@ -83,6 +83,8 @@ enum command_kind {
     COMMAND_LABEL_SMOOTHING,
     COMMAND_EMA,
     COMMAND_AUGMENT,
+    COMMAND_MIXUP,
+    COMMAND_CUTMIX,
     COMMAND_SCHEDULE,
     COMMAND_BATCH,  /* from the next epoch's start on */
     COMMAND_EPOCHS, /* how long the run is, on which schedules hang: by epochs, and ... */
@@ -158,7 +160,7 @@ struct undo_entry {
     double before;
 };
 
-enum { LIVE_SETTINGS = 15, PENDING_MOST = 16, CHANGES_MOST = 32 };
+enum { LIVE_SETTINGS = 17, PENDING_MOST = 16, CHANGES_MOST = 32 };
 
 /* What a checkpoint must hold beside the parameters (value, momentum, EMA) to go on to the bit. */
 struct training_state {

@@ -95,6 +95,11 @@ static void keep_values(struct trainer *trainer)
     trainer->state.has_values = true;
 }
 
+static bool images_differ(const struct train_options *a, const struct train_options *b)
+{
+    return a->augment.kind != b->augment.kind || a->mix.mixup != b->mix.mixup || a->mix.cutmix != b->mix.cutmix;
+}
+
 int trainer_adopt_settings(struct trainer *trainer, struct error *error)
 {
     const struct training_state *state = &trainer->state;
@@ -108,8 +113,7 @@ int trainer_adopt_settings(struct trainer *trainer, struct error *error)
     keep_values(trainer);
     if (trainer->options.batch != before.batch && network_set_batch(trainer->network, trainer->options.batch, error))
         return -1;
-    if (!trainer->loader || trainer->options.batch != before.batch ||
-        trainer->options.augment.kind != before.augment.kind)
+    if (!trainer->loader || trainer->options.batch != before.batch || images_differ(&trainer->options, &before))
         return make_images(trainer, error);
     trainer_count_steps(trainer);
     return 0;
@@ -217,6 +221,8 @@ static enum progress follow(struct trainer *trainer, struct command_record *reco
     struct error why = {""};
     switch (record->command.kind) {
     case COMMAND_AUGMENT:
+    case COMMAND_MIXUP:
+    case COMMAND_CUTMIX:
         if (make_images(trainer, &trainer->failure) < 0)
             return RUN_FAILED;
         trainer_seek(trainer);

@@ -129,7 +129,8 @@ static enum progress make_steps(struct trainer *trainer)
 static bool is_sensible(enum command_kind setting, double value)
 {
     const bool part = setting == COMMAND_MOMENTUM || setting == COMMAND_EMA || setting == COMMAND_LABEL_SMOOTHING;
-    return isfinite(value) && value >= 0 && (!part || value < 1);
+    const bool mix = setting == COMMAND_MIXUP || setting == COMMAND_CUTMIX;
+    return isfinite(value) && value >= 0 && (!part || value < 1) && (!mix || value <= MIX_MOST);
 }
 
 /* Where it is refused, so is the whole: `record` gets the reason. */

@@ -191,7 +191,8 @@ static const struct command_entry table[] = {
      .usage = "NAME VALUES",
      .example = "try lr x0.5 x1 x2 for 200",
      .help = "Train N steps from here with each value (100 without `for N`), see as dotted lines what comes of it, and "
-             "stand here again: lr, momentum, weight-decay, agc, label-smoothing or ema; pause ends it early"},
+             "stand here again: lr, momentum, weight-decay, agc, label-smoothing, ema, mixup or cutmix; pause ends it "
+             "early"},
     {.name = "lrfind",
      .action = ACTION_LR_FIND,
      .trainer = true,

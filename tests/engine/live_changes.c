@@ -48,10 +48,16 @@ static const struct change {
     enum command_kind kind;
     double value;
 } changes[] = {
-    {COMMAND_LEARNING_RATE, 0.01},     {COMMAND_MOMENTUM, 0.5},
-    {COMMAND_WEIGHT_DECAY, 0.05},      {COMMAND_AGC, 0.001},
-    {COMMAND_LABEL_SMOOTHING, 0.3},    {COMMAND_EMA, 0.5},
-    {COMMAND_AUGMENT, AUGMENT_REPORT}, {COMMAND_SCHEDULE, SCHEDULE_COSINE},
+    {COMMAND_LEARNING_RATE, 0.01},
+    {COMMAND_MOMENTUM, 0.5},
+    {COMMAND_WEIGHT_DECAY, 0.05},
+    {COMMAND_AGC, 0.001},
+    {COMMAND_LABEL_SMOOTHING, 0.3},
+    {COMMAND_EMA, 0.5},
+    {COMMAND_AUGMENT, AUGMENT_REPORT},
+    {COMMAND_SCHEDULE, SCHEDULE_COSINE},
+    {COMMAND_MIXUP, 0.5},
+    {COMMAND_CUTMIX, 2},
 };
 
 static void each_setting_changes_at_its_step(void **state)

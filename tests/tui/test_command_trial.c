@@ -116,12 +116,12 @@ static void a_choice_is_a_number_or_a_value(void **state)
 
 static void completion_knows_what_can_be_tried(void **state)
 {
-    const char *words[8];
+    const char *words[9];
 
     (void)state;
     assert_int_equal(command_complete("try mo", 4, 6, words, 8), 1);
     assert_string_equal(words[0], "momentum");
-    assert_int_equal(command_complete("try ", 4, 4, words, 8), 6);
+    assert_int_equal(command_complete("try ", 4, 4, words, 9), 8);
     assert_int_equal(command_complete("try lr ", 7, 7, words, 8), 0);
     assert_int_equal(command_complete("lrf", 0, 3, words, 8), 1);
 }
