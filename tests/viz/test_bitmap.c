@@ -55,6 +55,30 @@ static void every_cut_is_refused(void **state)
     }
 }
 
+static uint32_t checksum(const uint8_t *bytes, size_t size)
+{
+    uint32_t crc = 0xffffffff;
+    for (size_t i = 0; i < size; i++) {
+        crc ^= bytes[i];
+        for (int bit = 0; bit < 8; bit++)
+            crc = crc >> 1 ^ (crc & 1 ? 0xedb88320 : 0);
+    }
+    return ~crc;
+}
+
+/* Makes the chunks' checksums right, as far as they can be followed: else they alone would stop nearly everything. */
+static void mend_checksums(struct png_file *file)
+{
+    size_t at = 8;
+    while (at + 12 <= file->size) {
+        const size_t length = png_get_uint_32(file->bytes + at);
+        if (length > file->size - at - 12)
+            return;
+        png_save_uint_32(file->bytes + at + 8 + length, checksum(file->bytes + at + 4, length + 4));
+        at += 12 + length;
+    }
+}
+
 /* No mutation crashes or leaks; NFBENCH_FUZZ says how many are tried. */
 static void mutations_are_read_or_refused(void **state)
 {
@@ -69,11 +93,14 @@ static void mutations_are_read_or_refused(void **state)
         struct error error = {""};
         if (round < PNG_KINDS || round % 16 == 0)
             png_kind_make((int)(round / 16 % PNG_KINDS), WIDTH, HEIGHT, &file);
+        const size_t from = round % 4 ? 24 : 8; /* behind width and height: else most time goes into large images */
         mutated = file;
         for (int i = 0; i <= round % 5; i++) {
             random = random * 1664525 + 1013904223;
-            mutated.bytes[8 + (random >> 8) % (mutated.size - 8)] ^= (uint8_t)(1 << (random >> 5) % 8);
+            mutated.bytes[from + (random >> 8) % (mutated.size - from)] ^= (uint8_t)(1 << (random >> 5) % 8);
         }
+        if (round % 4)
+            mend_checksums(&mutated);
         if (png_read(mutated.bytes, mutated.size, &bitmap, &error) == 0) {
             uint8_t square[SQUARE];
             assert_int_equal(bitmap_square(&bitmap, SIZE, square, &error), 0);
@@ -85,7 +112,7 @@ static void mutations_are_read_or_refused(void **state)
             refused++;
         }
     }
-    assert_true(refused > rounds / 2);
+    assert_in_range(refused, rounds / 4, rounds - 1);
 }
 
 /* A header alone, with its checksum: the size is told before any memory is taken. */
@@ -109,13 +136,7 @@ static void more_than_a_hundred_megapixels_are_refused(void **state)
         memcpy(bytes, file.bytes, sizeof bytes);
         png_save_uint_32(bytes + 16, cases[i].width);
         png_save_uint_32(bytes + 20, cases[i].height);
-        uint32_t crc = 0xffffffff;
-        for (int at = 12; at < 29; at++) {
-            crc ^= bytes[at];
-            for (int bit = 0; bit < 8; bit++)
-                crc = crc >> 1 ^ (crc & 1 ? 0xedb88320 : 0);
-        }
-        png_save_uint_32(bytes + 29, ~crc);
+        png_save_uint_32(bytes + 29, checksum(bytes + 12, 17));
         assert_int_equal(png_read(bytes, 57, &bitmap, &error), -1); /* up to the pixels */
         if (!strstr(error.message, cases[i].text))
             fail_msg("%u x %u: %s", cases[i].width, cases[i].height, error.message);
