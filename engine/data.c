@@ -28,6 +28,7 @@ struct dataset {
     struct synthetic *synthetic;
     char location[PATH_MAX];
     struct mapping maps[LAYOUT_FILES];
+    bool test_only;     /* some training files are missing, and are not wanted */
     int count[2];       /* images by split */
     uint8_t *labels[2]; /* (count) each */
     char (*names)[NAME_LENGTH];
@@ -73,14 +74,17 @@ static int holds_layout(const char *folder, const struct data_layout *layout, st
     return 0;
 }
 
-/* Complains about the first file of the layout that is not in the folder. */
-static int check_complete(const char *folder, const struct data_layout *layout, struct error *error)
+/* Complains about the first file of the layout that is not in the folder; of those of the training split, where these
+ * may be missing, *missing says so instead. */
+static int check_complete(const char *folder, const struct data_layout *layout, bool *missing, struct error *error)
 {
     for (int f = 0; f < layout->file_count; f++) {
         int found = exists(folder, layout->files[f].name, error);
         if (found < 0)
             return -1;
-        if (!found)
+        if (!found && missing && layout->files[f].split == SPLIT_TRAIN)
+            *missing = true;
+        else if (!found)
             return error_set(error, "%s has no %s: %s needs %s to %s (`nfbench fetch %s` gets all of them)", folder,
                              layout->files[f].name, layout->name, layout->files[0].name,
                              layout->files[layout->file_count - 1].name, layout->word);
@@ -106,13 +110,13 @@ static int nothing_found(const char *folder, struct error *error)
 }
 
 /* 1: the folder is the data set's, complete; 0: it holds nothing of the layout; -1: error. */
-static int try_folder(struct dataset *dataset, const char *folder, const struct data_layout *layout,
+static int try_folder(struct dataset *dataset, const char *folder, const struct data_layout *layout, bool for_test,
                       struct error *error)
 {
     int found = holds_layout(folder, layout, error);
     if (found <= 0)
         return found;
-    if (check_complete(folder, layout, error))
+    if (check_complete(folder, layout, for_test ? &dataset->test_only : NULL, error))
         return -1;
     dataset->layout = layout;
     memcpy(dataset->location, folder, strlen(folder) + 1);
@@ -121,7 +125,7 @@ static int try_folder(struct dataset *dataset, const char *folder, const struct 
 
 /* Sets the layout and the absolute location of the folder that has the files. The folder itself comes first, so that
  * someone who keeps both sets side by side can point at the one that is meant. */
-static int find_layout(struct dataset *dataset, const char *where, struct error *error)
+static int find_layout(struct dataset *dataset, const char *where, bool for_test, struct error *error)
 {
     struct stat status;
     char root[PATH_MAX];
@@ -137,12 +141,12 @@ static int find_layout(struct dataset *dataset, const char *where, struct error 
     int found = 0;
     const struct data_layout *layout;
     for (int l = 0; (layout = data_layout(l)) && !found; l++)
-        found = try_folder(dataset, root, layout, error);
+        found = try_folder(dataset, root, layout, for_test, error);
     for (int l = 0; (layout = data_layout(l)) && !found; l++) {
         char below[PATH_MAX];
         if (join_path(below, root, layout->folder, error))
             return -1;
-        found = try_folder(dataset, below, layout, error);
+        found = try_folder(dataset, below, layout, for_test, error);
     }
     if (found < 0)
         return -1;
@@ -235,6 +239,8 @@ static int read_files(struct dataset *dataset, struct error *error)
         const struct layout_file *file = &layout->files[f];
         char path[PATH_MAX];
         int *count = &dataset->count[file->split];
+        if (dataset->test_only && file->split == SPLIT_TRAIN)
+            continue;
         if (join_path(path, dataset->location, file->name, error) ||
             map_file(path, layout, file, &dataset->maps[f], error) ||
             read_labels(path, layout, file->records, dataset->maps[f].bytes, dataset->labels[file->split] + *count,
@@ -290,9 +296,10 @@ static int read_names(struct dataset *dataset, struct error *error)
 
 /* ---- The public face ---- */
 
-static int open_folder(struct dataset *dataset, const char *where, struct error *error)
+static int open_folder(struct dataset *dataset, const char *where, bool for_test, struct error *error)
 {
-    return find_layout(dataset, where, error) || read_files(dataset, error) || read_names(dataset, error) ? -1 : 0;
+    return find_layout(dataset, where, for_test, error) || read_files(dataset, error) || read_names(dataset, error) ? -1
+                                                                                                                    : 0;
 }
 
 static int open_synthetic(struct dataset *dataset, struct error *error)
@@ -303,17 +310,28 @@ static int open_synthetic(struct dataset *dataset, struct error *error)
     return synthetic_create(&dataset->synthetic, error);
 }
 
-int dataset_open(const char *where, struct dataset **out, struct error *error)
+static int open_any(const char *where, bool for_test, struct dataset **out, struct error *error)
 {
     struct dataset *dataset = calloc(1, sizeof *dataset);
     if (!dataset)
         return error_set(error, "no memory for the data set");
-    if (strcmp(where, "synthetic") == 0 ? open_synthetic(dataset, error) : open_folder(dataset, where, error)) {
+    const bool synthetic = strcmp(where, "synthetic") == 0;
+    if (synthetic ? open_synthetic(dataset, error) : open_folder(dataset, where, for_test, error)) {
         dataset_close(dataset);
         return -1;
     }
     *out = dataset;
     return 0;
+}
+
+int dataset_open(const char *where, struct dataset **out, struct error *error)
+{
+    return open_any(where, false, out, error);
+}
+
+int dataset_open_for_test(const char *where, struct dataset **out, struct error *error)
+{
+    return open_any(where, true, out, error);
 }
 
 void dataset_close(struct dataset *dataset)

@@ -19,6 +19,9 @@ struct dataset;
  * size, label out of range, missing batch, no permission, nothing found. Class names come from the folder's
  * batches.meta.txt or fine_label_names.txt, else from a built-in list. Free with dataset_close (NULL is fine). */
 int dataset_open(const char *where, struct dataset **out, struct error *error);
+/* The same of which the test images are wanted: where some of the training files are missing, there are no training
+ * images. */
+int dataset_open_for_test(const char *where, struct dataset **out, struct error *error);
 void dataset_close(struct dataset *dataset);
 /* Whether any of those files is there, though they may be of no use: it tells a damaged data set from a folder that is
  * none. Also true when it cannot be told. */

@@ -249,3 +249,35 @@ double confusion_accuracy(const uint32_t *confusion, int classes, int truth)
     const uint32_t count = confusion_images(confusion, classes, truth);
     return count ? (double)confusion[truth * classes + truth] / count : -1;
 }
+
+static uint32_t confusion_predicted(const uint32_t *confusion, int classes, int predicted)
+{
+    uint32_t count = 0;
+    for (int t = 0; t < classes; t++)
+        count += confusion[t * classes + predicted];
+    return count;
+}
+
+double confusion_precision(const uint32_t *confusion, int classes, int predicted)
+{
+    const uint32_t count = confusion_predicted(confusion, classes, predicted);
+    return count ? (double)confusion[predicted * classes + predicted] / count : -1;
+}
+
+double confusion_f1(const uint32_t *confusion, int classes, int class_index)
+{
+    const uint32_t both =
+        confusion_images(confusion, classes, class_index) + confusion_predicted(confusion, classes, class_index);
+    return both ? 2.0 * confusion[class_index * classes + class_index] / both : -1;
+}
+
+struct macro_scores confusion_macro(const uint32_t *confusion, int classes)
+{
+    struct macro_scores sums = {0};
+    for (int c = 0; c < classes; c++) {
+        sums.precision += fmax(0, confusion_precision(confusion, classes, c)) / classes;
+        sums.recall += fmax(0, confusion_accuracy(confusion, classes, c)) / classes;
+        sums.f1 += fmax(0, confusion_f1(confusion, classes, c)) / classes;
+    }
+    return sums;
+}

@@ -66,9 +66,16 @@ void evaluation_softmax(const float *logits, int classes, float *probabilities);
 int evaluate(struct network *network, const struct dataset *dataset, const struct evaluation_options *options,
              struct evaluation *out, struct error *error);
 
-/* Of a confusion matrix (classes, classes), row = truth: the images of a class, and the share of them that is right (-1
- * when there are none). */
+/* Of a confusion matrix (classes, classes), row = truth. -1 where there is nothing to divide by. */
 uint32_t confusion_images(const uint32_t *confusion, int classes, int truth);
-double confusion_accuracy(const uint32_t *confusion, int classes, int truth);
+double confusion_accuracy(const uint32_t *confusion, int classes, int truth);      /* share of its images: its recall */
+double confusion_precision(const uint32_t *confusion, int classes, int predicted); /* share of what is taken for it */
+double confusion_f1(const uint32_t *confusion, int classes, int class_index);      /* harmonic mean of both */
+
+/* The same, means over the classes; those that have none count as 0, as scikit-learn's macro averages have it. */
+struct macro_scores {
+    double precision, recall, f1;
+};
+struct macro_scores confusion_macro(const uint32_t *confusion, int classes);
 
 #endif

@@ -94,6 +94,11 @@ int cli_checkpoint(const struct cli *cli, long otherwise, struct checkpoint_choi
 int cli_split(const struct cli *cli, const char **out, struct error *error);
 /* The test-time averaging that --tta names: none (when it is not given) or flip. */
 int cli_tta(const struct cli *cli, enum tta_kind *out, struct error *error);
+/* The weights that --weights names: ema or raw; NULL when it is not given. */
+int cli_weights(const struct cli *cli, const char **out, struct error *error);
+/* Chooses by them: *averaged says whether the session has averaged ones, and then whether these are meant. */
+struct session;
+int cli_choose_weights(const char *weights, const struct session *session, bool *averaged, struct error *error);
 /* -1 unless the name of a picture (NULL: none is wanted) ends in .png. */
 int cli_check_png(const char *path, struct error *error);
 /* True when the setting stands on this command line (a config file does not count). */

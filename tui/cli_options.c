@@ -334,6 +334,22 @@ int cli_tta(const struct cli *cli, enum tta_kind *out, struct error *error)
     return 0;
 }
 
+int cli_weights(const struct cli *cli, const char **out, struct error *error)
+{
+    *out = cli_value(cli, "weights");
+    if (*out && strcmp(*out, "ema") != 0 && strcmp(*out, "raw") != 0)
+        return error_set(error, "--weights %.60s: must be ema or raw", *out);
+    return 0;
+}
+
+int cli_choose_weights(const char *weights, const struct session *session, bool *averaged, struct error *error)
+{
+    if (weights && strcmp(weights, "ema") == 0 && !*averaged)
+        return error_set(error, "session %s keeps no averaged weights (--ema)", session_name(session));
+    *averaged = *averaged && !(weights && strcmp(weights, "raw") == 0);
+    return 0;
+}
+
 int cli_check_png(const char *path, struct error *error)
 {
     const size_t length = path ? strlen(path) : 0;

@@ -14,6 +14,7 @@ struct predict_options {
     struct settings settings;
     struct checkpoint_choice checkpoint;
     enum tta_kind tta;
+    const char *weights;   /* "ema", "raw"; NULL: as there are */
     const char *csv, *npy; /* NULL: not wanted */
 };
 
@@ -30,7 +31,8 @@ static int read_options(const struct cli *cli, struct predict_options *options, 
         return error_set(error, "--npy -: it takes the name of a file");
     if (cli_number(cli, "batch", options->settings.train.batch, 1, 65536, &batch, error) != 0 ||
         cli_checkpoint(cli, CHECKPOINT_LATEST, &options->checkpoint, error) != 0 ||
-        cli_tta(cli, &options->tta, error) != 0 || cli_over_session(cli, &options->settings, error) != 0)
+        cli_tta(cli, &options->tta, error) != 0 || cli_weights(cli, &options->weights, error) != 0 ||
+        cli_over_session(cli, &options->settings, error) != 0)
         return -1;
     options->settings.train.batch = (int)batch;
     return 0;
@@ -184,7 +186,8 @@ enum cli_status cli_predict(struct cli *cli)
     if (read_options(cli, &options, &error) != 0)
         status = cli_usage(cli, &error);
     else if (check_writable(options.csv, &error) != 0 || check_writable(options.npy, &error) != 0 ||
-             predictor_open(&predictor, session, &options.settings, &options.checkpoint, &error) != 0)
+             predictor_open(&predictor, session, &options.settings, &options.checkpoint, &error) != 0 ||
+             cli_choose_weights(options.weights, session, &predictor.averaged, &error) != 0)
         status = cli_failed(cli, &error);
     else
         status = predict(&work, &options, session, &predictor, &error);

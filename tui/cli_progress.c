@@ -210,11 +210,14 @@ void progress_doing(struct progress *progress, const char *text)
 
 void progress_share(struct progress *progress, const char *what, int done, int total)
 {
-    if (!progress->terminal || !is_time(progress))
+    if (!is_time(progress))
         return;
     char text[PROGRESS_LINE_SIZE];
     snprintf(text, sizeof text, "%s %d of %d", what, done, total);
-    progress_doing(progress, text);
+    if (progress->terminal)
+        progress_doing(progress, text);
+    else
+        progress_line(progress, "%s", text);
 }
 
 static void format_bytes(double done, double total, double speed, char *text, size_t size)

@@ -31,7 +31,7 @@ void progress_event(struct progress *progress, const struct event *event, const 
 void progress_show(struct progress *progress, const struct snapshot *snapshot);
 /* What is being done before and after the training, in place, at once; terminals only. */
 void progress_doing(struct progress *progress, const char *text);
-/* The same with a share of it ("evaluating 300 of 1000"), when it is time to. */
+/* The same with a share of it ("evaluating 300 of 1000"), when it is time to; elsewhere a line, twice a minute. */
 void progress_share(struct progress *progress, const char *what, int done, int total);
 /* Bytes of a file: their share, speed and time to go, when it is time to; elsewhere a line. `total` 0: not known;
  * `speed` bytes a second, 0: not known. */

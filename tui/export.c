@@ -26,6 +26,8 @@ static const struct export_row table[] = {
     {"mistakes", "the most confident mistakes", false, true, export_mistakes},
     {"losses", "the images with the highest loss", false, true, export_losses},
     {"confusion", "confusion matrix: what is taken for what", false, true, export_confusion},
+    {"reliability", "accuracy over confidence: is the network right as often as it is confident", false, true,
+     export_reliability},
     {"filters", "the filters of the first convolution as pictures", false, true, export_filters},
 };
 
@@ -135,9 +137,9 @@ long export_step_of(const struct export_source *source, int row)
     return probe ? probe->step : table[row].network && source->opened ? source->measure.state.step : source->step;
 }
 
-/* Where the row's picture goes; the folder is there then. */
-static int find_path(const struct export_source *source, int row, const char *folder, char path[EXPORT_PATH_SIZE],
-                     struct error *error)
+/* Where a picture goes; the folder is there then. */
+static int find_path(const struct export_source *source, const char *name, long step, const char *folder,
+                     char path[EXPORT_PATH_SIZE], struct error *error)
 {
     char images[EXPORT_PATH_SIZE];
     if (!folder) {
@@ -147,26 +149,30 @@ static int find_path(const struct export_source *source, int row, const char *fo
     }
     if (file_make_folders(folder, error))
         return -1;
-    return path_format(path, error, "%s/step-%06ld-%s.png", folder, export_step_of(source, row), table[row].name);
+    return path_format(path, error, "%s/step-%06ld-%s.png", folder, step, name);
+}
+
+int export_save(const struct export_source *source, const char *name, long step, const struct canvas *canvas,
+                const char *folder, char path[EXPORT_PATH_SIZE], struct error *error)
+{
+    char *caption = export_caption(session_name(source->session), step, &source->settings);
+    if (!caption)
+        return error_set(error, "out of memory");
+    const struct png_caption text = {.key = "nfbench:session", .value = caption};
+    int status = find_path(source, name, step, folder, path, error);
+    if (status == 0)
+        status = png_write_canvas(path, canvas, &text, 1, error);
+    free(caption);
+    return status;
 }
 
 int export_write(struct export_source *source, int row, const char *folder, char path[EXPORT_PATH_SIZE],
                  struct error *error)
 {
     struct canvas *canvas = NULL;
-    char *caption = NULL;
     int status = table[row].draw(source, &canvas, error);
-    if (status == 0) {
-        caption = export_caption(session_name(source->session), export_step_of(source, row), &source->settings);
-        status = caption ? 0 : error_set(error, "out of memory");
-    }
     if (status == 0)
-        status = find_path(source, row, folder, path, error);
-    if (status == 0) {
-        const struct png_caption text = {.key = "nfbench:session", .value = caption};
-        status = png_write_canvas(path, canvas, &text, 1, error);
-    }
+        status = export_save(source, table[row].name, export_step_of(source, row), canvas, folder, path, error);
     canvas_destroy(canvas);
-    free(caption);
     return status;
 }

@@ -5,6 +5,7 @@
 #include "sessions/session.h"
 #include "tui/curves.h"
 #include "tui/measure.h"
+#include "viz/canvas.h"
 #include "viz/theme.h"
 
 #define EXPORT_SMOOTHING 0.95 /* of the curves, as on the screen at first */
@@ -68,6 +69,10 @@ long export_step_of(const struct export_source *source, int row);
 int export_write(struct export_source *source, int row, const char *folder, char path[EXPORT_PATH_SIZE],
                  struct error *error);
 
+/* The same of a picture that is drawn already, under a name of the caller's. */
+int export_save(const struct export_source *source, const char *name, long step, const struct canvas *canvas,
+                const char *folder, char path[EXPORT_PATH_SIZE], struct error *error);
+
 /* The text that goes into pictures, as JSON: session, step, settings. Freed by the caller; NULL: out of memory. */
 char *export_caption(const char *session, long step, const struct settings *settings);
 
@@ -98,7 +103,11 @@ int export_classes(struct export_source *source, struct canvas **out, struct err
 int export_mistakes(struct export_source *source, struct canvas **out, struct error *error);
 int export_losses(struct export_source *source, struct canvas **out, struct error *error);
 int export_confusion(struct export_source *source, struct canvas **out, struct error *error);
+int export_reliability(struct export_source *source, struct canvas **out, struct error *error);
 int export_filters(struct export_source *source, struct canvas **out, struct error *error);
+/* Accuracies of the images that were measured, corrupted; no row of the table, for it takes long. */
+int export_corruptions(const struct export_source *source, const struct robustness *robustness, struct canvas **out,
+                       struct error *error);
 void export_close_network(struct export_source *source);
 
 #endif

@@ -5,6 +5,7 @@
 #include "engine/loader.h"
 #include "engine/samples.h"
 #include "tui/figure_images.h"
+#include "tui/figure_test.h"
 #include "tui/run.h"
 #include "tui/words.h"
 
@@ -51,20 +52,29 @@ void export_close_network(struct export_source *source)
 static void say_network(const struct export_source *source, char *text, size_t size)
 {
     const struct measure *measure = &source->measure;
-    snprintf(text, size, "%s, %s, step %ld%s", session_name(source->session), measure->settings.model.preset,
-             measure->state.step, measure->averaged ? ", averaged weights" : "");
+    snprintf(text, size, "%s, %s, step %ld%s%s", session_name(source->session), measure->settings.model.preset,
+             measure->state.step, measure->averaged ? ", averaged weights" : "",
+             measure->tta == TTA_FLIP ? ", with mirror images" : "");
 }
 
-/* ... " · 10,000 test images of CIFAR-10, accuracy 58.48 %" */
-static void say_images(const struct export_source *source, char *text, size_t size)
+/* "10,000 test images of CIFAR-10, accuracy 58.48 %" */
+static void say_part(const struct export_source *source, char *text, size_t size)
 {
     const struct measure *measure = &source->measure;
-    char network[TEXT], count[32], percent[32];
-    say_network(source, network, sizeof network);
+    char count[32], percent[32];
     words_count((double)measure->result.count, count, sizeof count);
     words_percent(measure->result.accuracy, percent, sizeof percent);
-    snprintf(text, size, "%s \u00b7 %s %s images of %s, accuracy %s", network, count, measure->part,
-             dataset_name(measure->dataset), percent);
+    snprintf(text, size, "%s %s images of %s, accuracy %s", count, measure->part, dataset_name(measure->dataset),
+             percent);
+}
+
+/* Both, with a dot between them. */
+static void say_images(const struct export_source *source, char *text, size_t size)
+{
+    char network[TEXT], part[TEXT];
+    say_network(source, network, sizeof network);
+    say_part(source, part, sizeof part);
+    snprintf(text, size, "%s \u00b7 %s", network, part);
 }
 
 /* Draws the sheet and gives it up. */
@@ -241,6 +251,29 @@ int export_confusion(struct export_source *source, struct canvas **out, struct e
         figure_confusion(*out, inside, confusion);
     confusion_destroy(confusion);
     return status;
+}
+
+int export_reliability(struct export_source *source, struct canvas **out, struct error *error)
+{
+    char network[TEXT], part[TEXT];
+    struct calibration calibration;
+    if (measure_images(source, error) != 0)
+        return -1;
+    say_network(source, network, sizeof network);
+    say_part(source, part, sizeof part);
+    const struct figure_head head = {"Reliability diagram", network};
+    calibrate(source->measure.predictions, source->measure.result.count, &calibration);
+    return figure_reliability(&head, part, &calibration, source->theme, source->scale, out, error);
+}
+
+int export_corruptions(const struct export_source *source, const struct robustness *robustness, struct canvas **out,
+                       struct error *error)
+{
+    char note[TEXT];
+    say_images(source, note, sizeof note);
+    const struct figure_head head = {"Accuracy on corrupted images", note};
+    return figure_corruptions(&head, robustness, source->measure.result.accuracy, source->theme, source->scale, out,
+                              error);
 }
 
 int export_filters(struct export_source *source, struct canvas **out, struct error *error)

@@ -99,12 +99,21 @@ static const struct cli_command commands[] = {
      .main = cli_replay},
     {.name = "test",
      .operands = "SESSION",
-     .summary = "measures a session's network: loss, accuracy, each class, what is taken for what",
-     .about = "Sessions that keep averaged weights (--ema) are measured with these.",
+     .summary = "measures a session's network: accuracy, each class, calibration, corrupted images",
+     .about =
+         "Of --data, a folder with the test images alone is enough. Sessions that keep averaged weights (--ema) are "
+         "measured with these and, in a line, with the raw ones. The calibration error is the expected one over 15 "
+         "bins of confidence (Guo et al. 2017). --corruptions tells the accuracy on the images corrupted in the "
+         "manner of CIFAR-10-C: gaussian, shot and impulse noise, defocus blur, brightness, contrast, pixelate, "
+         "jpeg, each at five severities; that takes as long as testing 40 times.",
      .settings = "data device precision threads sessions-dir json",
      .options = {{"split", "test|validation|train", "which images (test)"},
                  {"checkpoint", "last|best|good|STEP|NAME", "which checkpoint (last)"},
+                 {"weights", "ema|raw", "averaged or raw weights (ema, where the session keeps them)"},
                  {"tta", "none|flip", "test-time averaging: flip takes each image and its mirror image (none)"},
+                 {"corruptions", NULL, "on corrupted images, too"},
+                 {"to", "DIR", "confusion matrix, reliability diagram and corruptions as PNG files, into this folder"},
+                 {"limit", "N", "the first N images alone; 0: all (the session's limit)"},
                  {"batch", "N", "images at a time (the session's batch)"}},
      .min_operands = 1,
      .max_operands = 1,
@@ -118,6 +127,7 @@ static const struct cli_command commands[] = {
      .settings = "data device precision threads sessions-dir json",
      .options = {{"csv", "FILE|-", "every class's probability as a table, in place of the rows on the screen"},
                  {"npy", "FILE", "the same for NumPy: float32, images x classes"},
+                 {"weights", "ema|raw", "averaged or raw weights (ema, where the session keeps them)"},
                  {"tta", "none|flip", "test-time averaging: flip takes each image and its mirror image (none)"},
                  {"checkpoint", "last|best|good|STEP|NAME", "which checkpoint (last)"},
                  {"batch", "N", "images at a time (the session's batch)"}},
@@ -129,9 +139,9 @@ static const struct cli_command commands[] = {
      .summary = "writes a session's pictures as PNG files, or its records and weights for other programs",
      .about = "Of the session's log, without more being said: loss, accuracy, signal, gradients, weights, histograms, "
               "variances, density, learning-rate, gradient-norm. Of its network and images, with --all or by --what: "
-              "augmentation, samples, classes, mistakes, losses, confusion, filters. Each file's path is printed. With "
-              "--csv, --tensorboard or --safetensors no pictures but those that --all or --what ask for; with "
-              "--tensorboard these become part of the events.",
+              "augmentation, samples, classes, mistakes, losses, confusion, reliability, filters. Each file's path is "
+              "printed. With --csv, --tensorboard or --safetensors no pictures but those that --all or --what ask for; "
+              "with --tensorboard these become part of the events.",
      .settings = "data device precision threads sessions-dir json",
      .options = {{"all", NULL, "every picture, those of the network and the images, too"},
                  {"what", "LIST", "these pictures, by their names with commas between them"},

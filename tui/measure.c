@@ -20,7 +20,7 @@ int measure_open(struct measure *measure, struct session *session, const struct 
                  const struct checkpoint_choice *checkpoint, struct error *error)
 {
     *measure = (struct measure){.session = session, .settings = *settings};
-    if (run_open_session_data(&measure->settings, &measure->dataset, error) != 0 ||
+    if (run_open_session_test_data(&measure->settings, &measure->dataset, error) != 0 ||
         run_open_network(&measure->settings, NULL, &measure->backend, &measure->network, measure->device,
                          measure->device_note, error) != 0)
         return -1;
@@ -28,31 +28,72 @@ int measure_open(struct measure *measure, struct session *session, const struct 
     return measure_load(session, checkpoint, measure->network, &measure->state, measure->note, error);
 }
 
-/* The images of the part, as the training split them. */
-static int choose_part(struct measure *measure, const char *part, struct evaluation_options *options,
+/* As the session has it recorded, else as its training took it from the training images. */
+static int find_statistics(const struct measure *measure, struct channel_statistics *out, struct error *error)
+{
+    const struct train_options *train = &session_settings(measure->session)->train;
+    struct session_input input;
+    struct partition parts;
+    if (train->normalize != NORMALIZE_DATASET)
+        return 0;
+    if (session_read_input(measure->session, &input, NULL) == 0) {
+        *out = input.statistics;
+        return 0;
+    }
+    if (dataset_count(measure->dataset, SPLIT_TRAIN) == 0)
+        return error_set(error,
+                         "the session has no record of how its images are normalised, and %s has the test images "
+                         "alone: --data DIR names the whole data set that it was trained on",
+                         dataset_location(measure->dataset));
+    if (partition_make(measure->dataset, train, &parts, error) != 0)
+        return -1;
+    *out = parts.statistics;
+    return 0;
+}
+
+/* As the training split them; a folder with the test images alone has no other parts. */
+static int find_parts(const struct measure *measure, struct partition *parts, struct error *error)
+{
+    struct train_options train = measure->settings.train;
+    const int test = dataset_count(measure->dataset, SPLIT_TEST);
+    train.normalize = NORMALIZE_IMAGE; /* the counts alone are wanted */
+    *parts = (struct partition){.test = train.limit > 0 && train.limit < test ? train.limit : test};
+    if (dataset_count(measure->dataset, SPLIT_TRAIN) > 0 && partition_make(measure->dataset, &train, parts, error) != 0)
+        return -1;
+    return find_statistics(measure, &parts->statistics, error);
+}
+
+static int choose_images(const struct measure *measure, const char *part, const struct partition *parts,
+                         struct evaluation_options *options, struct error *error)
+{
+    const bool validation = strcmp(part, "validation") == 0;
+    options->count = parts->test;
+    if (strcmp(part, "test") == 0)
+        return 0;
+    if (dataset_count(measure->dataset, SPLIT_TRAIN) == 0)
+        return error_set(error, "%s has the test images alone: there is no %s split",
+                         dataset_location(measure->dataset), part);
+    options->split = SPLIT_TRAIN;
+    options->first = validation ? parts->validation_first : 0;
+    options->count = validation ? parts->validation : parts->train;
+    if (options->count == 0)
+        return error_set(error, "the session held no images out (--validation 0): there is no validation split");
+    return 0;
+}
+
+static int choose_part(const struct measure *measure, const char *part, struct evaluation_options *options,
                        struct error *error)
 {
     struct partition parts;
-    if (partition_make(measure->dataset, &measure->settings.train, &parts, error) != 0)
+    if (find_parts(measure, &parts, error) != 0)
         return -1;
     *options = (struct evaluation_options){.split = SPLIT_TEST,
-                                           .count = parts.test,
                                            .batch = measure->settings.train.batch,
                                            .normalize = measure->settings.train.normalize,
                                            .statistics = parts.statistics,
                                            .use_ema = measure->averaged,
-                                           .tta = measure->tta,
-                                           .plain = measure->tta == TTA_NONE ? NULL : &measure->plain};
-    measure->part = part;
-    if (strcmp(part, "test") == 0)
-        return 0;
-    const bool validation = strcmp(part, "validation") == 0;
-    options->split = SPLIT_TRAIN;
-    options->first = validation ? parts.validation_first : 0;
-    options->count = validation ? parts.validation : parts.train;
-    if (options->count == 0)
-        return error_set(error, "the session held no images out (--validation 0): there is no validation split");
-    return 0;
+                                           .tta = measure->tta};
+    return choose_images(measure, part, &parts, options, error);
 }
 
 static void free_results(struct measure *measure)
@@ -71,6 +112,8 @@ int measure_run(struct measure *measure, const char *part, int (*progress)(void 
     free_results(measure);
     if (choose_part(measure, part, &options, error) != 0)
         return -1;
+    measure->part = part;
+    measure->evaluated = options;
     measure->split = options.split;
     measure->first = options.first;
     measure->confusion = calloc(classes * classes, sizeof *measure->confusion);
@@ -79,9 +122,16 @@ int measure_run(struct measure *measure, const char *part, int (*progress)(void 
         return error_set(error, "out of memory");
     options.confusion = measure->confusion;
     options.predictions = measure->predictions;
+    options.plain = measure->tta == TTA_NONE ? NULL : &measure->plain;
     options.progress = progress;
     options.context = context;
     return evaluate(measure->network, measure->dataset, &options, &measure->result, error);
+}
+
+int measure_corrupted(const struct measure *measure, robustness_progress *progress, void *context,
+                      struct robustness *out, struct error *error)
+{
+    return robustness_measure(measure->network, measure->dataset, &measure->evaluated, progress, context, out, error);
 }
 
 void measure_close(struct measure *measure)

@@ -3,7 +3,7 @@
 #ifndef NFBENCH_TUI_MEASURE_H
 #define NFBENCH_TUI_MEASURE_H
 
-#include "engine/evaluate.h"
+#include "engine/robustness.h"
 #include "sessions/session.h"
 #include "tui/device.h"
 
@@ -23,14 +23,15 @@ struct measure {
 
     const char *part; /* "test", "validation", "train" */
     enum split split;
-    int first;                       /* image of the split */
-    struct evaluation result, plain; /* plain: without `tta`, where there is any */
-    uint32_t *confusion;             /* (classes, classes), row = truth */
-    struct prediction *predictions;  /* (result.count): of image first + i */
+    int first;                           /* image of the split */
+    struct evaluation result, plain;     /* plain: without `tta`, where there is any */
+    uint32_t *confusion;                 /* (classes, classes), row = truth */
+    struct prediction *predictions;      /* (result.count): of image first + i */
+    struct evaluation_options evaluated; /* how; without results */
 };
 
 /* Opens the data and the network of `settings` (the session's own, with what a person laid over them) and loads a
- * checkpoint (MEASURE_BEST, too). The session must outlive it. On failure,
+ * checkpoint (MEASURE_BEST, too). Of the data the test images are enough. The session must outlive it. On failure,
  * too, the caller calls measure_close. */
 int measure_open(struct measure *measure, struct session *session, const struct settings *settings,
                  const struct checkpoint_choice *checkpoint, struct error *error);
@@ -43,6 +44,10 @@ int measure_load(struct session *session, const struct checkpoint_choice *checkp
  * behind `part`. As evaluate() returns. */
 int measure_run(struct measure *measure, const char *part, int (*progress)(void *context, int done, int total),
                 void *context, struct error *error);
+
+/* The accuracy of the same images corrupted; behind measure_run. As evaluate() returns. */
+int measure_corrupted(const struct measure *measure, robustness_progress *progress, void *context,
+                      struct robustness *out, struct error *error);
 
 /* Frees all but the session; a zeroed one is fine. */
 void measure_close(struct measure *measure);

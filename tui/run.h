@@ -96,6 +96,8 @@ int run_open_data(struct settings *settings, char note[RUN_TEXT_SIZE], struct da
 
 /* Opens the data of a session's settings, never others, and checks that its network has as many classes. */
 int run_open_session_data(const struct settings *settings, struct dataset **out, struct error *error);
+/* The same, of which the test images are enough (dataset_open_for_test). */
+int run_open_session_test_data(const struct settings *settings, struct dataset **out, struct error *error);
 
 /* The index-th place that run_open_data looks at; false behind the last. */
 bool run_data_place(int index, char path[SETTINGS_PATH_SIZE]);

@@ -82,19 +82,36 @@ int run_open_data(struct settings *settings, char note[RUN_TEXT_SIZE], struct da
     return 0;
 }
 
-int run_open_session_data(const struct settings *settings, struct dataset **out, struct error *error)
+/* Closes it again when the session's network has another number of classes. */
+static int check_classes(const struct settings *settings, struct dataset **dataset, struct error *error)
 {
-    int classes = settings->model.classes;
-    if (dataset_open(settings->data, out, error) != 0)
-        return error_prefix(error, "the session's data (--data DIR says where they are now)");
-    int found = dataset_classes(*out);
+    const int classes = settings->model.classes, found = dataset_classes(*dataset);
     if (found == classes)
         return 0;
     error_set(error, "the session's network has %d classes, the data in %s have %d: name others by --data", classes,
-              dataset_location(*out), found);
-    dataset_close(*out);
-    *out = NULL;
+              dataset_location(*dataset), found);
+    dataset_close(*dataset);
+    *dataset = NULL;
     return -1;
+}
+
+static int cannot_open_session_data(struct error *error)
+{
+    return error_prefix(error, "the session's data (--data DIR says where they are now)");
+}
+
+int run_open_session_data(const struct settings *settings, struct dataset **out, struct error *error)
+{
+    if (dataset_open(settings->data, out, error) != 0)
+        return cannot_open_session_data(error);
+    return check_classes(settings, out, error);
+}
+
+int run_open_session_test_data(const struct settings *settings, struct dataset **out, struct error *error)
+{
+    if (dataset_open_for_test(settings->data, out, error) != 0)
+        return cannot_open_session_data(error);
+    return check_classes(settings, out, error);
 }
 
 /* Opening the synthetic set takes seconds, and it is always there: its size is known. */

@@ -220,6 +220,7 @@ struct rect profile_draw(struct canvas *canvas, struct rect area, const struct p
                         .y_label = profile->y_label,
                         .legend = legend,
                         .legend_count = profile->no_legend ? 0 : profile_legend(profile, legend),
+                        .percent = profile->percent,
                         .own_ticks_x = profile->name != NULL,
                         .band = profile->mark_count > 0,
                         .y.log = profile->log_y,

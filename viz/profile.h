@@ -35,6 +35,7 @@ struct profile {
     const struct profile_mark *marks;
     int mark_count;
     bool log_y, no_legend;
+    bool percent;  /* of y's labels: 0.5 is written 50% */
     double cursor; /* an x to mark; NAN: none */
 };
 

@@ -236,6 +236,29 @@ static void test_a_missing_batch_is_named(void **state)
     EXPECT_ERROR(fixture->folder, "no test_batch.bin");
 }
 
+/* Some of the training files or none: there are no training images then. */
+static void test_the_test_images_alone_can_be_opened(void **state)
+{
+    struct fixture *fixture = *state;
+    struct error error;
+    struct dataset *dataset;
+    const uint8_t record[2] = {3, 200};
+    make_cifar10(fixture, "");
+    write_at(fixture, "test_batch.bin", 9999 * RECORD_10, record, sizeof record);
+    for (int f = 0; f < 5; f += 4) {
+        assert_int_equal(dataset_open_for_test(fixture->folder, &dataset, &error), 0);
+        assert_int_equal(dataset_count(dataset, SPLIT_TRAIN), f == 0 ? 50000 : 0);
+        assert_int_equal(dataset_count(dataset, SPLIT_TEST), 10000);
+        assert_int_equal(dataset_label(dataset, SPLIT_TEST, 9999), 3);
+        assert_int_equal(dataset_image(dataset, SPLIT_TEST, 9999)[0], 200);
+        dataset_close(dataset);
+        assert_int_equal(unlink(in_folder(fixture, cifar10_files[f])), 0);
+    }
+    assert_int_equal(unlink(in_folder(fixture, "test_batch.bin")), 0);
+    assert_int_equal(dataset_open_for_test(fixture->folder, &dataset, &error), -1);
+    assert_non_null(strstr(error.message, "no test_batch.bin"));
+}
+
 static void test_a_missing_test_file_of_cifar100_is_named(void **state)
 {
     struct fixture *fixture = *state;
@@ -351,6 +374,7 @@ int main(void)
         TEST(test_names_come_from_the_folder_when_they_are_sound),
         TEST(test_statistics_are_exact_over_the_images_asked_for),
         TEST(test_a_missing_batch_is_named),
+        TEST(test_the_test_images_alone_can_be_opened),
         TEST(test_a_missing_test_file_of_cifar100_is_named),
         TEST(test_a_wrong_size_is_told_with_both_sizes),
         TEST(test_a_label_out_of_range_is_told_with_file_and_record),

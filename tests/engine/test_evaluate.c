@@ -197,6 +197,26 @@ static void test_the_mirror_image_is_taken_into_account(void **state)
     tiny_free(&run);
 }
 
+/* By hand: class 0 of four images, class 1 of two, class 2 of none and never predicted. */
+static void test_scores_of_classes(void **state)
+{
+    (void)state;
+    const uint32_t confusion[] = {3, 1, 0, 1, 1, 0, 0, 0, 0};
+    assert_float_equal(confusion_precision(confusion, 3, 0), 0.75, 1e-12);
+    assert_float_equal(confusion_accuracy(confusion, 3, 0), 0.75, 1e-12);
+    assert_float_equal(confusion_precision(confusion, 3, 1), 0.5, 1e-12);
+    assert_float_equal(confusion_f1(confusion, 3, 1), 0.5, 1e-12);
+    assert_true(confusion_precision(confusion, 3, 2) < 0 && confusion_f1(confusion, 3, 2) < 0);
+    const struct macro_scores macro = confusion_macro(confusion, 3);
+    assert_float_equal(macro.precision, 1.25 / 3, 1e-12);
+    assert_float_equal(macro.recall, 1.25 / 3, 1e-12);
+    assert_float_equal(macro.f1, 1.25 / 3, 1e-12);
+    const uint32_t uneven[] = {2, 2, 0, 4};
+    assert_float_equal(confusion_precision(uneven, 2, 1), 4 / 6.0, 1e-12);
+    assert_float_equal(confusion_accuracy(uneven, 2, 1), 1, 1e-12);
+    assert_float_equal(confusion_f1(uneven, 2, 1), 0.8, 1e-12);
+}
+
 static void test_progress_is_told_and_may_end_it(void **state)
 {
     (void)state;
@@ -298,6 +318,7 @@ int main(void)
         cmocka_unit_test(test_counts_are_those_of_the_logits),
         cmocka_unit_test(test_images_of_the_callers_own),
         cmocka_unit_test(test_the_mirror_image_is_taken_into_account),
+        cmocka_unit_test(test_scores_of_classes),
         cmocka_unit_test(test_progress_is_told_and_may_end_it),
         cmocka_unit_test(test_a_logit_that_is_not_finite_shows_in_the_loss),
         cmocka_unit_test(test_nothing_to_evaluate_is_an_error),

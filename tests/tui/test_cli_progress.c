@@ -248,6 +248,21 @@ static void test_bytes_keep_within_the_width(void **state)
     }
 }
 
+static void test_logs_are_told_a_share_now_and_then(void **state)
+{
+    (void)state;
+    struct sink sink = open_sink(false, 0);
+    struct progress progress;
+    progress_open(&progress, sink.write_end);
+    progress.next = 0; /* half a minute has gone by */
+    for (int i = 100; i < 1000; i++)
+        progress_share(&progress, "evaluating", i, 1000);
+    progress_close(&progress);
+    drain_sink(&sink);
+    assert_string_equal(sink.text, "evaluating 100 of 1000\n");
+    close_sink(&sink);
+}
+
 static void test_smoothing_starts_at_the_first_value_and_follows(void **state)
 {
     (void)state;
@@ -299,6 +314,7 @@ int main(void)
         cmocka_unit_test(test_lines_stay_above_the_bar),
         cmocka_unit_test(test_logs_have_a_line_an_epoch_and_no_bar),
         cmocka_unit_test(test_bytes_keep_within_the_width),
+        cmocka_unit_test(test_logs_are_told_a_share_now_and_then),
         cmocka_unit_test(test_smoothing_starts_at_the_first_value_and_follows),
         cmocka_unit_test(test_a_listener_that_leaves_is_no_error),
     };

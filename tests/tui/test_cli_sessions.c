@@ -91,7 +91,7 @@ static void test_mirror_images_can_be_averaged_with(void **state)
     assert_true(json_number_at(flip, "loss") != json_number_at(none, "loss"));
     json_decref(flip);
     json_decref(none);
-    assert_non_null(strstr(run_expecting(0, "test mirrored --tta flip")->out, "with the mirror images; without them "));
+    assert_non_null(strstr(run_expecting(0, "test mirrored --tta flip")->out, "\naccuracy without mirror images "));
     assert_non_null(strstr(run_expecting(2, "test mirrored --tta flop")->err, "--tta flop: must be none or flip"));
 }
 

@@ -18,7 +18,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define PICTURES "augmentation,samples,classes,mistakes,losses,confusion,filters"
+#define PICTURES "augmentation,samples,classes,mistakes,losses,confusion,reliability,filters"
 
 static int train_a_session(void **state)
 {
@@ -71,8 +71,8 @@ static void test_all_pictures_are_written(void **state)
     const struct outcome *outcome =
         run_expecting(0, "export pictures --what " PICTURES " --to out --scale 1 --checkpoint last --json");
     json_t *result = last_json(outcome), *files = json_object_get(result, "files");
-    assert_int_equal(json_array_size(files), 7);
-    for (size_t i = 0; i < 7; i++) {
+    assert_int_equal(json_array_size(files), 8);
+    for (size_t i = 0; i < 8; i++) {
         const char *name = json_text_at(json_array_get(files, i), "name");
         char path[128];
         snprintf(path, sizeof path, "out/step-%06d-%s.png", 16, name);
