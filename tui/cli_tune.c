@@ -1,5 +1,6 @@
 /* `nfbench tune`: runs that differ in some settings, compared. Each trial is a process of its own (tune_run.h); this
  * one plans, watches and tells. */
+#include "engine/dist.h"
 #include "tui/cli.h"
 #include "tui/figure_tune.h"
 #include "tui/run.h"
@@ -41,7 +42,8 @@ static long number_of(const char *variable, long otherwise)
 /* Among the processes that mpirun or srun has started. */
 static int find_rank(void)
 {
-    return (int)number_of("OMPI_COMM_WORLD_RANK", number_of("PMI_RANK", number_of("SLURM_PROCID", 0)));
+    int rank;
+    return dist_launched(&rank) > 1 ? rank : (int)number_of("SLURM_PROCID", 0);
 }
 
 /* Those that this process may use, shared by the trials that train at once: of all ranks on this machine, too, unless

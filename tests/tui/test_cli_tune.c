@@ -390,6 +390,7 @@ static void two_processes_share_a_tune(void **state)
 static void only_the_first_rank_speaks(void **state)
 {
     (void)state;
+    setenv("OMPI_COMM_WORLD_SIZE", "2", 1);
     setenv("OMPI_COMM_WORLD_RANK", "1", 1);
     const struct outcome *outcome =
         run_expecting(0, "tune " SHARED "--lr 0.01 --batch 8,16 --steps 2 --name rank --json");
@@ -398,6 +399,7 @@ static void only_the_first_rank_speaks(void **state)
     setenv("OMPI_COMM_WORLD_RANK", "0", 1);
     json_t *tune = last_json(run_expecting(0, "tune " SHARED "--lr 0.01 --batch 8,16 --steps 2 --name rank --json"));
     unsetenv("OMPI_COMM_WORLD_RANK");
+    unsetenv("OMPI_COMM_WORLD_SIZE");
     assert_int_equal(count_state(tune, "finished"), 2);
     json_decref(tune);
 }
