@@ -49,8 +49,9 @@ struct tune_trial {
     int classes;
     double learning_rate;
     int batch;
-    bool held_out;  /* accuracy is that of the images held out, else of the test set */
-    bool as_report; /* network, images and settings are the seed report's, but for rate, batch and length */
+    bool held_out;   /* accuracy is that of the images held out, else of the test set */
+    bool any_device; /* its settings leave the device open */
+    bool as_report;  /* network, images and settings are the seed report's, but for rate, batch and length */
     long steps, steps_per_epoch;
 };
 

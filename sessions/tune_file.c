@@ -80,12 +80,12 @@ static json_t *trials_json(const struct tune *tune)
         json_t *values = json_array();
         for (int a = 0; a < tune->axis_count; a++)
             json_array_append_new(values, json_string(trial->values[a]));
-        json_array_append_new(list, json_pack("{s:s, s:o, s:s, s:i, s:i, s:f, s:i, s:b, s:b, s:I, s:I}", "session",
-                                              trial->session, "values", values, "preset", trial->preset, "epochs",
-                                              trial->epochs, "classes", trial->classes, "lr", trial->learning_rate,
-                                              "batch", trial->batch, "held_out", trial->held_out, "as_report",
-                                              trial->as_report, "steps", (json_int_t)trial->steps, "steps_per_epoch",
-                                              (json_int_t)trial->steps_per_epoch));
+        json_array_append_new(
+            list, json_pack("{s:s, s:o, s:s, s:i, s:i, s:f, s:i, s:b, s:b, s:b, s:I, s:I}", "session", trial->session,
+                            "values", values, "preset", trial->preset, "epochs", trial->epochs, "classes",
+                            trial->classes, "lr", trial->learning_rate, "batch", trial->batch, "held_out",
+                            trial->held_out, "any_device", trial->any_device, "as_report", trial->as_report, "steps",
+                            (json_int_t)trial->steps, "steps_per_epoch", (json_int_t)trial->steps_per_epoch));
     }
     return list;
 }
@@ -144,19 +144,20 @@ static int read_axis(json_t *object, struct tune_axis *axis)
 static int read_trial(json_t *object, int axes, struct tune_trial *trial)
 {
     const char *session, *preset;
-    int held_out, as_report;
+    int held_out, any_device, as_report;
     json_int_t steps, per_epoch;
     json_t *values;
-    if (json_unpack(object, "{s:s, s:o, s:s, s:i, s:i, s:F, s:i, s:b, s:b, s:I, s:I}", "session", &session, "values",
-                    &values, "preset", &preset, "epochs", &trial->epochs, "classes", &trial->classes, "lr",
-                    &trial->learning_rate, "batch", &trial->batch, "held_out", &held_out, "as_report", &as_report,
-                    "steps", &steps, "steps_per_epoch", &per_epoch) != 0 ||
+    if (json_unpack(object, "{s:s, s:o, s:s, s:i, s:i, s:F, s:i, s:b, s:b, s:b, s:I, s:I}", "session", &session,
+                    "values", &values, "preset", &preset, "epochs", &trial->epochs, "classes", &trial->classes, "lr",
+                    &trial->learning_rate, "batch", &trial->batch, "held_out", &held_out, "any_device", &any_device,
+                    "as_report", &as_report, "steps", &steps, "steps_per_epoch", &per_epoch) != 0 ||
         session_check_name(session, NULL) || read_texts(values, trial->values, TUNE_AXES) != axes || steps < 1 ||
         per_epoch < 1 || trial->epochs < 1)
         return -1;
     snprintf(trial->session, sizeof trial->session, "%s", session);
     snprintf(trial->preset, sizeof trial->preset, "%s", preset);
     trial->held_out = held_out;
+    trial->any_device = any_device;
     trial->as_report = as_report;
     trial->steps = (long)steps;
     trial->steps_per_epoch = (long)per_epoch;

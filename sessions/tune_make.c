@@ -175,6 +175,7 @@ static int describe(const struct tune_request *request, const struct settings *s
     trial->learning_rate = (double)train->learning_rate;
     trial->batch = train->batch;
     trial->held_out = parts.validation > 0;
+    trial->any_device = train->device == DEVICE_AUTO;
     trial->as_report = is_as_report(request, settings);
     trial->steps_per_epoch = (parts.train + train->batch - 1) / train->batch;
     trial->steps = trial->steps_per_epoch * train->epochs;

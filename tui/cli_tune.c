@@ -58,6 +58,13 @@ static int find_threads(long jobs)
     return mine / jobs > 1 ? (int)(mine / jobs) : 1;
 }
 
+/* Trials that the ranks of this machine before this one train at once. */
+static int find_others(long jobs)
+{
+    const long rank = number_of("OMPI_COMM_WORLD_LOCAL_RANK", number_of("SLURM_LOCALID", 0));
+    return (int)(rank * jobs % TUNE_TRIALS);
+}
+
 /* Of a plan that is there already no setting can be another. */
 static int check_no_settings(const struct cli *cli, const char *option, struct error *error)
 {
@@ -310,7 +317,7 @@ static enum cli_status work(struct cli *cli, const struct tune_options *options,
     struct error error;
     struct tune_run *run;
     if ((options->retry && forget_failures(tune, &error) != 0) ||
-        tune_run_open(tune, (int)options->jobs, &run, &error) != 0)
+        tune_run_open(tune, (int)options->jobs, find_others(options->jobs), &run, &error) != 0)
         return cli_failed(cli, &error);
     const bool screen = options->rank == 0 && tune_screen_can_run();
     const bool leaves = options->rank > 0 && tune->factor == 0;

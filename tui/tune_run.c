@@ -1,6 +1,8 @@
 /* See tune_run.h. What a child says goes to the trial's log; what came of it is read from its session. */
 #include "tui/tune_run.h"
 
+#include "kernels/cuda.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -11,7 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { CRASHES = 2, USAGE = 2, INTERRUPTED = 130, ARGUMENTS = 12 };
+enum { CRASHES = 2, USAGE = 2, INTERRUPTED = 130, ARGUMENTS = 14 };
 
 struct child {
     pid_t pid; /* 0: none */
@@ -23,7 +25,8 @@ struct tune_run {
     const struct tune *tune;
     struct tune_watch *watch;
     struct child *children; /* (jobs) */
-    int jobs;
+    int jobs, others;
+    int gpus; /* of the machine */
     char **environment;
     int stops;
     bool idle;
@@ -92,10 +95,10 @@ static int start_process(const struct tune_run *run, struct child *child, const 
 }
 
 /* A new session, or on with the one that is there. */
-static int start_child(const struct tune_run *run, struct child *child, struct error *error)
+static int start_child(const struct tune_run *run, struct child *child, int slot, struct error *error)
 {
     const struct tune_trial *trial = &run->tune->trials[child->trial];
-    char log[FILE_PATH_SIZE], settings[FILE_PATH_SIZE], until[16];
+    char log[FILE_PATH_SIZE], settings[FILE_PATH_SIZE], until[16], device[24];
     const char *arguments[ARGUMENTS] = {"nfbench"};
     int count = 1;
     if (tune_path(run->tune, child->trial, "log", log, error) ||
@@ -119,6 +122,11 @@ static int start_child(const struct tune_run *run, struct child *child, struct e
         snprintf(until, sizeof until, "%d", child->target);
         arguments[count++] = "--until";
         arguments[count++] = until;
+    }
+    if (run->gpus > 1 && trial->any_device) {
+        snprintf(device, sizeof device, "cuda:%d", (run->others + slot) % run->gpus);
+        arguments[count++] = "--device";
+        arguments[count++] = device;
     }
     return start_process(run, child, log, arguments, error);
 }
@@ -211,7 +219,7 @@ static int begin_trial(struct tune_run *run, int trial, struct child *child, str
     int result = tune_watch_read(run->watch, error);
     if (result == 0 && is_wanted(run, trial)) {
         started.target = tune_watch_status(run->watch, trial)->target;
-        result = start_child(run, &started, error);
+        result = start_child(run, &started, (int)(child - run->children), error);
     }
     if (started.pid > 0)
         *child = started;
@@ -249,13 +257,15 @@ int tune_run_look(struct tune_run *run, struct error *error)
 
 /* ---- The whole ---- */
 
-int tune_run_open(const struct tune *tune, int jobs, struct tune_run **out, struct error *error)
+int tune_run_open(const struct tune *tune, int jobs, int others, struct tune_run **out, struct error *error)
 {
     struct tune_run *run = calloc(1, sizeof *run);
     if (!run)
         return error_set(error, "out of memory");
     run->tune = tune;
     run->jobs = jobs;
+    run->others = others;
+    run->gpus = cuda_device_count();
     run->children = calloc((size_t)jobs, sizeof *run->children);
     run->environment = make_environment();
     if (!run->children || !run->environment) {

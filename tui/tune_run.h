@@ -12,8 +12,9 @@ enum { TUNE_JOBS = 256 };
 
 struct tune_run;
 
-/* The tune must outlive it. */
-int tune_run_open(const struct tune *tune, int jobs, struct tune_run **out, struct error *error);
+/* The tune must outlive it. Where the machine has several GPUs and a trial's settings leave the device open, its child
+ * gets one of them in turn; `others`: jobs of other processes of this machine that come before. */
+int tune_run_open(const struct tune *tune, int jobs, int others, struct tune_run **out, struct error *error);
 /* Has children that still train save and end, and waits for that. NULL is fine. */
 void tune_run_close(struct tune_run *run);
 

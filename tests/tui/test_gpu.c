@@ -129,12 +129,31 @@ static void a_gpu_makes_report_the_preset(void **state)
     assert_non_null(strstr(outcome->err, "report, "));
 }
 
+/* Of several GPUs each trial that trains at once has one of its own. */
+static void jobs_of_a_tune_share_the_gpus_out(void **state)
+{
+    (void)state;
+    assert_int_equal(setenv("EMULATED_DEVICES", "2", 1), 0);
+    run_expecting(0, "tune " ON_ANY "--limit 4 --batch 4 --lr 0.01,0.02 --steps 1 --probe-every 0 --data synthetic "
+                     "--validation 0 --name gpus --jobs 2");
+    assert_true(file_has("nfbench/gpus-lr0.01/settings.ini", "device = cuda\n"));
+    assert_true(file_has("nfbench/gpus-lr0.02/settings.ini", "device = cuda:1\n"));
+    run_expecting(0, "tune " ON_ANY "--limit 4 --batch 4 --lr 0.01,0.02 --steps 1 --probe-every 0 --data synthetic "
+                     "--validation 0 --name first --jobs 2 --device cuda");
+    assert_true(file_has("nfbench/first-lr0.02/settings.ini", "device = cuda\n"));
+    assert_int_equal(unsetenv("EMULATED_DEVICES"), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(doctor_tests_every_op),    cmocka_unit_test(a_gpu_is_chosen_by_its_number),
-        cmocka_unit_test(a_run_takes_the_gpu),      cmocka_unit_test(a_run_computes_in_tf32),
-        cmocka_unit_test(an_older_gpu_has_no_tf32), cmocka_unit_test(a_gpu_makes_report_the_preset),
+        cmocka_unit_test(doctor_tests_every_op),
+        cmocka_unit_test(a_gpu_is_chosen_by_its_number),
+        cmocka_unit_test(a_run_takes_the_gpu),
+        cmocka_unit_test(a_run_computes_in_tf32),
+        cmocka_unit_test(an_older_gpu_has_no_tf32),
+        cmocka_unit_test(a_gpu_makes_report_the_preset),
+        cmocka_unit_test(jobs_of_a_tune_share_the_gpus_out),
     };
     return cmocka_run_group_tests(tests, setup, process_teardown);
 }
