@@ -243,7 +243,7 @@ static const struct cli_command commands[] = {
      .about = "The step: a batch that is already there, forward, softmax cross-entropy, backward, SGD with Nesterov "
               "momentum 0.9 and weight decay 5e-4, and adaptive gradient clipping when --agc asks for it. After two "
               "steps to warm up, the median of the repeats counts.",
-     .settings = "@model batch agc ema label-smoothing seed device precision threads config json",
+     .settings = "@model batch agc ema lookahead label-smoothing seed device precision threads config json",
      .options = {{"steps", "N", "steps a repeat (5)"}, {"repeats", "N", "repeats (5)"}},
      .main = cli_bench},
     {.name = "sessions",

@@ -39,12 +39,14 @@ static const struct variant {
     float squeeze_excite, stochastic_depth, dropout;
     int group_width;
     enum shortcut_kind shortcut;
+    enum stem_kind stem_kind;
 } variants[] = {
-    {"papers", FAMILY_PAPERS, NORM_NONE, ACTIVATION_RELU, 0, 0, 0, 0, SHORTCUT_POOL},
-    {"report", FAMILY_REPORT, NORM_NONE, ACTIVATION_RELU, 0, 0, 0, 0, SHORTCUT_POOL},
-    {"all options", FAMILY_PAPERS, NORM_NONE, ACTIVATION_SILU, 0.5f, 0.3f, 0.2f, 8, SHORTCUT_POOL},
-    {"batch norm", FAMILY_PAPERS, NORM_BATCH, ACTIVATION_RELU, 0, 0, 0, 0, SHORTCUT_POOL},
-    {"strided shortcut", FAMILY_PAPERS, NORM_NONE, ACTIVATION_RELU, 0, 0, 0, 0, SHORTCUT_CONV},
+    {"papers", FAMILY_PAPERS, NORM_NONE, ACTIVATION_RELU, 0, 0, 0, 0, SHORTCUT_POOL, STEM_LEARNT},
+    {"report", FAMILY_REPORT, NORM_NONE, ACTIVATION_RELU, 0, 0, 0, 0, SHORTCUT_POOL, STEM_LEARNT},
+    {"all options", FAMILY_PAPERS, NORM_NONE, ACTIVATION_SILU, 0.5f, 0.3f, 0.2f, 8, SHORTCUT_POOL, STEM_LEARNT},
+    {"batch norm", FAMILY_PAPERS, NORM_BATCH, ACTIVATION_RELU, 0, 0, 0, 0, SHORTCUT_POOL, STEM_LEARNT},
+    {"strided shortcut, frozen stem", FAMILY_PAPERS, NORM_NONE, ACTIVATION_RELU, 0, 0, 0, 0, SHORTCUT_CONV,
+     STEM_WHITENED},
 };
 
 static struct model_spec spec_of(const struct variant *variant)
@@ -64,6 +66,7 @@ static struct model_spec spec_of(const struct variant *variant)
     spec.dropout = variant->dropout;
     spec.group_width = variant->group_width;
     spec.shortcut = variant->shortcut;
+    spec.stem_kind = variant->stem_kind;
     spec.skip_gain = SKIP_GAIN_ONE; /* or no gradient comes through the branches */
     return spec;
 }
@@ -204,7 +207,7 @@ enum { QUEUED = 6 };
 static void queue_steps(struct backend *backend, const struct variant *variant, float losses[QUEUED])
 {
     const struct model_spec spec = spec_of(variant);
-    const struct network_options options = {.batch = N, .dtype = DTYPE_FP32, .seed = 3, .ema = true};
+    const struct network_options options = {.batch = N, .dtype = DTYPE_FP32, .seed = 3, .ema = true, .lookahead = true};
     struct network *network;
     struct error error;
     float *images = malloc((size_t)N * IMAGE * sizeof *images);
@@ -221,6 +224,7 @@ static void queue_steps(struct backend *backend, const struct variant *variant, 
                                                     .momentum = 0.9f,
                                                     .agc = 0.1f,
                                                     .ema = 0.9f,
+                                                    .lookahead = 2,
                                                     .nesterov = true,
                                                     .step = i};
         struct step_result result;
@@ -264,6 +268,8 @@ static void begin(struct tiny_run *run)
     run->spec.stem = 8;
     run->spec.stage_count = 1;
     run->spec.stages[0] = (struct stage_spec){.width = 16, .mid = 8, .blocks = 1, .stride = 2};
+    run->spec.stem_kind = STEM_WHITENED;
+    run->options.lookahead = 3;
 }
 
 static void finish(struct tiny_run *run)

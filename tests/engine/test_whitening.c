@@ -168,7 +168,8 @@ static void a_run_begins_with_those_of_its_images(void **state)
     }
 }
 
-/* Nothing of the optimizer reaches them; all that is beside them trains, and a run made again keeps them. */
+/* Nothing of the optimizer reaches them, no gradient is made; all that is beside them trains, and a run made again
+ * keeps them. */
 static void they_stay_as_they_are(void **state)
 {
     (void)state;
@@ -187,6 +188,10 @@ static void they_stay_as_they_are(void **state)
     assert_int_equal(network_read(run.network, network_find(run.network, "stem.bias"), PART_VALUE, bias, NULL), 0);
     for (int i = 0; i < run.spec.stem; i++)
         assert_true(bias[i] != 0);
+    assert_int_equal(network_read(run.network, network_find(run.network, "stem.weight"), PART_GRADIENT, after, NULL),
+                     0);
+    for (int i = 0; i < run.spec.stem * INPUTS; i++)
+        assert_true(after[i] == 0);
     assert_int_equal(network_begin_anew(run.network, &error), 0);
     read_stem(&run, after);
     assert_memory_equal(before, after, (size_t)run.spec.stem * INPUTS * sizeof(float));
