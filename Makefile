@@ -62,13 +62,11 @@ endif
 # ---- NCCL, which adds up the gradients of several GPUs: `make MPI=1 NCCL=1`, from NCCL_HOME ----
 NCCL_HOME ?= $(BUILD)/nccl
 NCCL_ABSENT := kernels/cuda/ranks_$(if $(filter-out 0,$(NCCL)),absent,nccl).cu
-NCCL_COMPILE := $(if $(filter-out 0,$(NCCL)),-I$(NCCL_HOME)/include)
-NCCL_LINK := $(if $(filter-out 0,$(NCCL)),-L$(NCCL_HOME)/lib -Wl$(comma)-rpath$(comma)$(abspath $(NCCL_HOME)/lib) -l:libnccl.so.2)
+NCCL_LINK := -L$(NCCL_HOME)/lib -Wl$(comma)-rpath$(comma)$(abspath $(NCCL_HOME)/lib) -l:libnccl.so.2
 $(NCCL_HOME)/include/nccl.h:
 	@PYTHON=$(PYTHON) scripts/nccl.sh $(NCCL_HOME)
-ifneq ($(NCCL_COMPILE),)
+$(BUILD)/kernels/cuda/ranks_nccl.o: private COMPILE_CUDA += -I$(NCCL_HOME)/include
 $(BUILD)/kernels/cuda/ranks_nccl.o: | $(NCCL_HOME)/include/nccl.h
-endif
 
 # ---- Modules, lowest first: each a static library, linked with those below it and the libraries it names ----
 MODULES := base kernels cuda engine viz sessions fetch tui
@@ -100,7 +98,7 @@ LIBRARIES_fetch := -larchive -lmd
 LIBRARIES_tui := $(if $(HEADLESS),,-lreadline -lncursesw -ltinfo) -ldl
 CUDA_LIBRARY_FOLDERS := $(wildcard $(addprefix $(CUDA_HOME)/,lib64 lib targets/*/lib))
 LIBRARIES_cuda := $(if $(NVCC),$(addprefix -L,$(CUDA_LIBRARY_FOLDERS)) $(addprefix -Wl$(comma)-rpath$(comma),$(firstword \
-    $(CUDA_LIBRARY_FOLDERS))) $(NCCL_LINK) -lcublasLt -lcudart_static -lstdc++ -ldl -lrt -lpthread)
+    $(CUDA_LIBRARY_FOLDERS))) $(if $(filter-out 0,$(NCCL)),$(NCCL_LINK)) -lcublasLt -lcudart_static -lstdc++ -ldl -lrt -lpthread)
 
 # A test folder of another name than a module's links with:
 LINK_peer := $(LINK_sessions)
@@ -121,7 +119,7 @@ WARNINGS := -Wall -Wextra $(WERROR) -Wno-format-truncation
 COMPILE = $(CC) -std=gnu11 $(WARNINGS) -fopenmp -pthread -D_GNU_SOURCE -I. $(CPPFLAGS) $(CFLAGS)
 # Kernels differ between Turing and all that came later: so these have one PTX, the oldest's, and machine code each.
 gencode = $(if $(1),-gencode arch=compute_$(firstword $(1))$(comma)code=[$(subst $(space),$(comma),$(addprefix sm_,$(1)))])
-COMPILE_CUDA = $(NVCC) -std=c++17 -O3 -I. $(NCCL_COMPILE) -Ikernels/cuda/hardware -Xcompiler -Wall,-Wextra -Xptxas -v \
+COMPILE_CUDA = $(NVCC) -std=c++17 -O3 -I. -Ikernels/cuda/hardware -Xcompiler -Wall,-Wextra -Xptxas -v \
     $(if $(WERROR),-Werror all-warnings) $(call gencode,$(filter 75,$(CUDA_ARCHITECTURES))) \
     $(call gencode,$(sort $(filter-out 75,$(CUDA_ARCHITECTURES)))) \
     -DNFBENCH_CUDA_ARCHITECTURES="\"$(strip $(CUDA_ARCHITECTURES))\""
@@ -153,7 +151,7 @@ $(BUILD)/%.o: %.c $(BUILD)/flags
 	@echo "  CC      $<"
 	$(Q)$(COMPILE) -MMD -MP -c -o $@ $<
 
-$(BUILD)/engine/dist_mpi.o: CPPFLAGS += $(MPI_COMPILE:-I%=-isystem %)
+$(BUILD)/engine/dist_mpi.o: private CPPFLAGS += $(MPI_COMPILE:-I%=-isystem %)
 
 # Each kernel's registers and spills, as the assembler tells them, stay beside the object: see cuda-check.
 $(BUILD)/%.o: %.cu $(BUILD)/flags.cuda
@@ -253,6 +251,15 @@ $(BUILD)/tests/ranks/nfbench: $(BUILD)/tui/main.o $(BUILD)/engine/dist_mpi.o $(c
 	@echo "  LINK    $@"
 	$(Q)$(COMPILE) $(LDFLAGS) -o $@ $^ $(call libraries,tui) $(MPI_LINK)
 
+# ... on emulated GPUs, with a stand-in for NCCL.
+MPI_EMULATED_BINARY := $(addsuffix -emulated,$(MPI_BINARY))
+$(BUILD)/tests/ranks/nfbench-emulated: $(BUILD)/tui/main.o $(BUILD)/engine/dist_mpi.o \
+    $(foreach m,$(filter-out cuda,$(LINK_tui)),$(BUILD)/$(m).a) $(BUILD)/cuda_emulated.a
+	@mkdir -p $(@D)
+	@echo "  LINK    $@"
+	$(Q)$(CXX) $(CFLAGS) -fopenmp -pthread $(LDFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group \
+	    $(foreach m,$(filter-out cuda,$(LINK_tui)),$(LIBRARIES_$(m))) $(MPI_LINK) -lm
+
 TEST_SCRIPTS := $(wildcard tests/*/test_*.sh tests/*/test_*.py)
 
 ALL_OBJECTS := $(call objects,tui/main.c engine/dist_alone.c engine/dist_mpi.c tests/faults/allocations/failing.c kernels/cuda_absent.c $(foreach m,$(MODULES),$(SOURCES_$(m)))) $(TEST_SUPPORT) \
@@ -266,7 +273,7 @@ EMULATED_BINARY := $(BUILD)/nfbench-emulated
 NOT_SANITIZED := cuda_emulation/test_removed $(addprefix cuda/test_,flights kept_state live look on_divergence resume trial) \
     engine/test_probe_theory peer/test_interchange peer/test_peer ranks/test_ranks
 CHECKED_TESTS := $(if $(findstring sanitize,$(CFLAGS)),$(filter-out $(addprefix %/,$(NOT_SANITIZED)),$(TESTS)),$(TESTS))
-tests: $(BINARY) $(CHECKED_TESTS) $(FAKE_NVML) $(SHIM) $(FAILING) $(EMULATED_BINARY) $(MPI_BINARY)
+tests: $(BINARY) $(CHECKED_TESTS) $(FAKE_NVML) $(SHIM) $(FAILING) $(EMULATED_BINARY) $(if $(filter %/test_ranks,$(CHECKED_TESTS)),$(MPI_BINARY) $(MPI_EMULATED_BINARY))
 
 # The whole program on the emulated GPU: what people see of a GPU is tested with it.
 $(EMULATED_BINARY): $(BUILD)/tui/main.o $(foreach m,$(filter-out cuda,$(LINK_tui)),$(BUILD)/$(m).a) $(BUILD)/cuda_emulated.a
@@ -388,6 +395,21 @@ else
 	@echo "cuda-check: skipped: no CUDA compiler here (CUDA_HOME=$(CUDA_HOME))"
 endif
 
+# The program with MPI and NCCL, as `make MPI=1 NCCL=1` makes it: it compiles, links and starts.
+NCCL_BINARY := $(BUILD)/nfbench-nccl
+$(NCCL_BINARY): $(BUILD)/tui/main.o $(BUILD)/engine/dist_mpi.o $(BUILD)/kernels/cuda/ranks_nccl.o $(call archives,tui)
+	@echo "  LINK    $@"
+	$(Q)$(COMPILE) $(LDFLAGS) -o $@ $^ $(call libraries,tui) $(NCCL_LINK) $(MPI_LINK)
+
+nccl-check:
+ifneq ($(NVCC),)
+	@scripts/deps.sh $(NEEDED) mpi
+	@$(MAKE) $(NCCL_BINARY)
+	@$(NCCL_BINARY) --version && echo "nccl-check: built with MPI and NCCL"
+else
+	@echo "nccl-check: skipped: no CUDA compiler here (CUDA_HOME=$(CUDA_HOME))"
+endif
+
 cuda-table: $(BUILD)/cuda.a
 	@scripts/cuda-table.sh $(addprefix $(BUILD)/,$(MORE_SOURCES_cuda:.cu=.ptxas))
 
@@ -453,11 +475,12 @@ help:
 	@echo "make faults [SEED=N]    tests/faults in full: kills by the thousand, every call and every byte in turn (hours)"
 	@echo "make golden-screens | screenshots   the screens that tests compare with, anew | pictures of all views (docs/views)"
 	@echo "make peer               golden files anew from PyTorch, and the full comparison with it"
+	@echo "make nccl-check         the program with MPI and NCCL compiles, links and starts"
 	@echo "make cuda-check         compile the GPU's kernels for all architectures; registers and spills of each"
 	@echo "make gpu-test | gpu-bench   on a machine with a GPU: all of its tests | speed beside PyTorch's (ARGS='-b 64 report')"
 	@echo "make MPI=1 [NCCL=1]     several processes may train one run together (OpenMPI), each with a GPU of its own (NCCL)"
 	@echo "Settings: CUDA=0 (leave it out) CUDA_HOME=$(CUDA_HOME) CUDA_ARCHITECTURES='80 90' HEADLESS=1 (no screen)"
 	@echo "  BUILD=$(BUILD) CC=$(CC) MARCH=$(MARCH) (x86-64-v3 for other machines' use) CFLAGS= WERROR= V=1 -jN TEST_JOBS=$(TEST_JOBS)"
 
-.PHONY: faults golden-screens screenshots all announce always binary check clean cuda-check cuda-table gpu-bench gpu-possible gpu-programs gpu-test deps format format-check help install lint peer run sanitize test tests tsan \
+.PHONY: faults golden-screens screenshots all announce always binary check clean cuda-check cuda-table nccl-check gpu-bench gpu-possible gpu-programs gpu-test deps format format-check help install lint peer run sanitize test tests tsan \
     tsan-check uninstall

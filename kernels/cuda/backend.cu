@@ -212,6 +212,7 @@ static void destroy(struct backend *backend)
     struct cuda_backend *cuda = cuda_of(backend);
     if (cuda->stream)
         (void)cudaStreamSynchronize(cuda->stream);
+    cuda_ranks_leave(cuda);
     discard_posts(cuda->posts);
     if (cuda->blas)
         (void)cublasLtDestroy(cuda->blas);
@@ -306,6 +307,7 @@ int backend_cuda_create(int index, struct backend **out, struct error *error)
     if (!cuda)
         return error_set(error, "out of memory for the CUDA back end");
     cuda->backend = table();
+    cuda_ranks_offer(&cuda->backend);
     if (open_device(cuda, index, error)) {
         destroy(&cuda->backend);
         return -1;

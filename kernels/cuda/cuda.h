@@ -25,6 +25,7 @@ extern "C" {
 enum { CUDA_SCRATCH_BYTES = 4 << 20 };
 
 struct cuda_posts;
+struct ncclComm;
 
 struct cuda_backend {
     struct backend backend; /* first: a slot's `struct backend *` is also this struct's address */
@@ -36,7 +37,12 @@ struct cuda_backend {
     size_t blas_workspace_bytes;
     void *scratch;            /* CUDA_SCRATCH_BYTES, device memory */
     struct cuda_posts *posts; /* backend.cu: pinned slots of `post`, and staging for small copies */
+    struct ncclComm *ranks;   /* NCCL's, of the processes that it trains with; NULL: alone */
 };
+
+/* ranks_*.cu: fills in the slots of that name where this build has them; leaves the others. */
+void cuda_ranks_offer(struct backend *backend);
+void cuda_ranks_leave(struct cuda_backend *cuda);
 
 /* Makes GPU `index` the calling thread's own: CUDA keeps one for each thread, at first number 0. */
 cudaError_t cuda_use(int index);

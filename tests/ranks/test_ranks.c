@@ -24,8 +24,7 @@
 #define RUN "train " NETWORK IMAGES "--lr 0.05 --probe-every 0 --log-every 1 --normalize image "
 #define ALL                                                                                                            \
     "--augment standard --agc 0.02 --ema 0.9 --dropout 0.2 --stochastic-depth 0.2 --schedule cosine "                  \
-    "--label-smoothing "                                                                                               \
-    "0.1 "
+    "--label-smoothing 0.1 --mixup 0.2 --cutmix 1 --stem-kind whitened "
 
 static char program[4096];
 
@@ -156,6 +155,16 @@ static void losses_are_those_of_one_process(void **state)
     assert_agree("one", "two");
     assert_agree("one", "three");
     assert_true(file_has("nfbench/two/metrics.jsonl", "\"ranks\":2"));
+}
+
+/* Where each rank has a GPU, emulated: a step is recorded there, and several are queued ahead. */
+static void on_gpus_too(void **state)
+{
+    (void)state;
+    for (int ranks = 1; ranks <= 2; ranks++)
+        run_expecting(0, "-n %d %s-emulated " RUN ALL "--epochs 1 --limit 40 --device cuda --session gpu%d", ranks,
+                      program, ranks);
+    assert_agree("gpu1", "gpu2");
 }
 
 static void the_bits_are_the_same_each_time(void **state)
@@ -413,6 +422,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(losses_are_those_of_one_process),
+        cmocka_unit_test(on_gpus_too),
         cmocka_unit_test(the_bits_are_the_same_each_time),
         cmocka_unit_test(commands_take_effect_on_all_ranks),
         cmocka_unit_test(a_way_back_is_one_for_all),
@@ -425,7 +435,7 @@ int main(void)
         cmocka_unit_test(what_cannot_be_is_refused),
     };
     if (!find_programs()) {
-        puts("0 passed, 0 failed, 11 skipped");
+        puts("0 passed, 0 failed, 12 skipped");
         return 0;
     }
     return cmocka_run_group_tests(tests, set_up, process_teardown);
