@@ -68,6 +68,7 @@ static void it_says_what_test_says(void **state)
     (void)state;
     same_as_test("");
     same_as_test("--tta flip");
+    same_as_test("--weights raw");
     same_as_test("--batch 7 --checkpoint best");
 }
 
@@ -196,6 +197,7 @@ static void mistakes_are_told_at_once(void **state)
         {2, "predict s test.bin --npy -", "--npy -: it takes the name of a file"},
         {2, "predict s test.bin --json --csv -", "both go to standard output"},
         {2, "predict s test.bin --tta rotate", "--tta rotate: must be none or flip"},
+        {2, "predict s test.bin --weights mean", "--weights mean: must be ema or raw"},
         {2, "predict s test.bin --batch 0", "--batch 0"},
         {2, "predict s test.bin --epochs 3", "--epochs means nothing to predict"},
         {1, "predict s test.bin --npy nowhere/p.npy", "nowhere/p.npy"},

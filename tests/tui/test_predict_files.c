@@ -83,7 +83,7 @@ static void any_size_is_taken(void **state)
         char name[32];
         assert_non_null(bitmap.rgb);
         for (int k = 0; k < bitmap.width * bitmap.height * 3; k++)
-            bitmap.rgb[k] = (uint8_t)(k * k / 7 + k);
+            bitmap.rgb[k] = (uint8_t)((unsigned)k * (unsigned)k / 7 + (unsigned)k);
         assert_int_equal(bitmap_square(&bitmap, IMAGE, square, NULL), 0);
         snprintf(name, sizeof name, "size%d.png", i);
         write_png(name, bitmap.rgb, bitmap.width, bitmap.height);
