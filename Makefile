@@ -170,11 +170,15 @@ $(BUILD)/flags $(BUILD)/flags.cuda $(BUILD)/flags.emulated: always | $(ANNOUNCE)
 # What takes files in as they are.
 $(BUILD)/sessions/recipes.o: $(wildcard recipes/*.ini)
 
-# An archive appears whole: a build beside this one in the same folder never links a half of it.
+# An archive appears whole: a build beside this one in the same folder never links a half of it. It is made anew when its
+# sources are others: without one that is gone, with MPI instead of without.
 define module_rules
 SOURCES_$(1) := $$(filter-out $$(EXCLUDED),$$(wildcard $$(addsuffix /*.c,$$(or $$(FOLDERS_$(1)),$(1)))) $$(MORE_SOURCES_$(1)))
-$(BUILD)/$(1).a: $$(call objects,$$(SOURCES_$(1)))
-	$$(Q)rm -f $$@.new && ar rcs $$@.new $$^ && mv $$@.new $$@
+$(BUILD)/$(1).a: $$(call objects,$$(SOURCES_$(1))) $(BUILD)/$(1).sources
+	$$(Q)rm -f $$@.new && ar rcs $$@.new $$(filter %.o,$$^) && mv $$@.new $$@
+$(BUILD)/$(1).sources: always | $(ANNOUNCE)
+	@mkdir -p $$(@D)
+	@echo '$$(SOURCES_$(1))' | cmp -s - $$@ || echo '$$(SOURCES_$(1))' > $$@
 endef
 $(foreach m,$(MODULES),$(eval $(call module_rules,$(m))))
 
