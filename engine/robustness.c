@@ -37,7 +37,8 @@ static int tell(void *context, int done, int total)
                          : 0;
 }
 
-static int measure_severity(struct robustness_run *run, struct network *network, double *accuracy, struct error *error)
+static int measure_severity(struct robustness_run *run, struct network *network, struct robustness *out,
+                            struct error *error)
 {
     struct evaluation_options options = *run->options;
     struct evaluation result;
@@ -52,10 +53,12 @@ static int measure_severity(struct robustness_run *run, struct network *network,
     if (corrupt_images(run, error) != 0)
         return -1;
     const int status = evaluate(network, run->dataset, &options, &result, error);
-    if (status == 0)
-        *accuracy = result.accuracy;
     run->before += options.count;
-    return status;
+    if (status != 0)
+        return status;
+    out->accuracy[run->kind][run->severity - 1] = result.accuracy;
+    out->loss[run->kind][run->severity - 1] = result.loss;
+    return 0;
 }
 
 int robustness_measure(struct network *network, const struct dataset *dataset, const struct evaluation_options *options,
@@ -69,7 +72,7 @@ int robustness_measure(struct network *network, const struct dataset *dataset, c
     for (int i = 0; i < CORRUPTION_KINDS * CORRUPTION_SEVERITIES && status == 0; i++) {
         run.kind = (enum corruption_kind)(i / CORRUPTION_SEVERITIES);
         run.severity = i % CORRUPTION_SEVERITIES + 1;
-        status = measure_severity(&run, network, &out->accuracy[run.kind][run.severity - 1], error);
+        status = measure_severity(&run, network, out, error);
     }
     free(run.images);
     return status;

@@ -7,6 +7,7 @@
 
 struct robustness {
     double accuracy[CORRUPTION_KINDS][CORRUPTION_SEVERITIES];
+    double loss[CORRUPTION_KINDS][CORRUPTION_SEVERITIES];
 };
 
 /* Told the kind and the severity (from 1) that is being measured, and how many images of all there are to do; non-zero

@@ -147,18 +147,18 @@ void cli_add_changes(const struct cli *cli, struct settings *settings, struct ru
 enum cli_status cli_show(struct cli *cli, const struct run_request *request);
 
 /* ---- The subcommands ---- */
-enum cli_status cli_screen(struct cli *cli); /* cli_screen.c */
-enum cli_status cli_attach(struct cli *cli); /* cli_screen.c */
-enum cli_status cli_train(struct cli *cli);  /* cli_train.c */
-enum cli_status cli_resume(struct cli *cli); /* cli_train.c */
-enum cli_status cli_fork(struct cli *cli);   /* cli_fork.c */
-enum cli_status cli_replay(struct cli *cli); /* cli_replay.c */
-enum cli_status cli_test(struct cli *cli);   /* cli_test.c */
+enum cli_status cli_screen(struct cli *cli);  /* cli_screen.c */
+enum cli_status cli_attach(struct cli *cli);  /* cli_screen.c */
+enum cli_status cli_train(struct cli *cli);   /* cli_train.c */
+enum cli_status cli_resume(struct cli *cli);  /* cli_train.c */
+enum cli_status cli_fork(struct cli *cli);    /* cli_fork.c */
+enum cli_status cli_replay(struct cli *cli);  /* cli_replay.c */
+enum cli_status cli_test(struct cli *cli);    /* cli_test.c */
 enum cli_status cli_predict(struct cli *cli); /* cli_predict.c */
-enum cli_status cli_export(struct cli *cli); /* cli_export.c */
-enum cli_status cli_report(struct cli *cli); /* cli_report.c */
-enum cli_status cli_import(struct cli *cli); /* cli_import.c */
-enum cli_status cli_probe(struct cli *cli);  /* cli_probe.c */
+enum cli_status cli_export(struct cli *cli);  /* cli_export.c */
+enum cli_status cli_report(struct cli *cli);  /* cli_report.c */
+enum cli_status cli_import(struct cli *cli);  /* cli_import.c */
+enum cli_status cli_probe(struct cli *cli);   /* cli_probe.c */
 enum cli_status cli_lr_find(struct cli *cli);
 enum cli_status cli_tune(struct cli *cli);     /* cli_tune.c */
 enum cli_status cli_bench(struct cli *cli);    /* cli_bench.c */

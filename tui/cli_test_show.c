@@ -86,20 +86,26 @@ static json_t *weights_json(const struct test_weights *weights)
                : json_null();
 }
 
+/* Of severity 1 to 5. */
+static json_t *severities_json(const double values[CORRUPTION_SEVERITIES], json_t *(*number)(double value))
+{
+    json_t *list = json_array();
+    for (int s = 0; list && s < CORRUPTION_SEVERITIES; s++)
+        list = with(list, number(values[s]));
+    return list;
+}
+
 static json_t *corruptions_json(const struct test_results *results)
 {
     const struct robustness *robustness = &results->robustness;
     if (!results->corrupted)
         return json_null();
     json_t *kinds = json_array();
-    for (int k = 0; kinds && k < CORRUPTION_KINDS; k++) {
-        json_t *accuracies = json_array();
-        for (int s = 0; accuracies && s < CORRUPTION_SEVERITIES; s++)
-            accuracies = with(accuracies, cli_json_fraction(robustness->accuracy[k][s]));
-        kinds = with(kinds, json_pack("{s:s, s:o, s:o}", "name", corruption_name((enum corruption_kind)k), "accuracy",
-                                      accuracies, "mean",
+    for (int k = 0; kinds && k < CORRUPTION_KINDS; k++)
+        kinds = with(kinds, json_pack("{s:s, s:o, s:o, s:o}", "name", corruption_name((enum corruption_kind)k),
+                                      "accuracy", severities_json(robustness->accuracy[k], cli_json_fraction), "loss",
+                                      severities_json(robustness->loss[k], cli_json_loss), "mean",
                                       cli_json_fraction(robustness_kind_mean(robustness, (enum corruption_kind)k))));
-    }
     return json_pack("{s:o, s:o}", "mean", cli_json_fraction(robustness_mean(robustness)), "kinds", kinds);
 }
 

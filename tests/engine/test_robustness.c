@@ -28,8 +28,8 @@ static int watch(void *context, enum corruption_kind kind, int severity, int don
     return seen->stop_at > 0 && done >= seen->stop_at;
 }
 
-static double accuracy_by_hand(struct network *network, const struct evaluation_options *options,
-                               enum corruption_kind kind, int severity)
+static struct evaluation by_hand(struct network *network, const struct evaluation_options *options,
+                                 enum corruption_kind kind, int severity)
 {
     static uint8_t images[COUNT][IMAGE_BYTES];
     struct corruption *corruption;
@@ -43,7 +43,7 @@ static double accuracy_by_hand(struct network *network, const struct evaluation_
     struct evaluation_options own = *options;
     own.images = images[0];
     assert_int_equal(evaluate(network, tiny_dataset(), &own, &result, &error), 0);
-    return result.accuracy;
+    return result;
 }
 
 static void each_severity_is_an_evaluation(void **state)
@@ -60,9 +60,11 @@ static void each_severity_is_an_evaluation(void **state)
     assert_int_equal(robustness_measure(run.network, tiny_dataset(), &options, watch, &seen, &found, &error), 0);
     assert_int_equal(seen.last, COUNT * CORRUPTION_KINDS * CORRUPTION_SEVERITIES);
     for (int kind = 0; kind < CORRUPTION_KINDS; kind++)
-        for (int severity = 1; severity <= CORRUPTION_SEVERITIES; severity += 2)
-            assert_true(found.accuracy[kind][severity - 1] ==
-                        accuracy_by_hand(run.network, &options, (enum corruption_kind)kind, severity));
+        for (int severity = 1; severity <= CORRUPTION_SEVERITIES; severity += 2) {
+            const struct evaluation expected = by_hand(run.network, &options, (enum corruption_kind)kind, severity);
+            assert_true(found.accuracy[kind][severity - 1] == expected.accuracy);
+            assert_true(found.loss[kind][severity - 1] == expected.loss);
+        }
 
     seen = (struct watch){.stop_at = COUNT + 1};
     assert_int_equal(robustness_measure(run.network, tiny_dataset(), &options, watch, &seen, &found, &error),

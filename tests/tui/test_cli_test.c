@@ -173,6 +173,7 @@ static void every_corruption_is_measured(void **state)
         double mean = 0;
         assert_string_equal(json_text_at(kind, "name"), corruption_name((enum corruption_kind)k));
         assert_int_equal(json_array_size(accuracies), CORRUPTION_SEVERITIES);
+        assert_true(json_number_value(json_array_get(json_object_get(kind, "loss"), 4)) > 0);
         for (size_t s = 0; s < CORRUPTION_SEVERITIES; s++)
             mean += json_number_value(json_array_get(accuracies, s)) / CORRUPTION_SEVERITIES;
         assert_float_equal(json_number_at(kind, "mean"), mean, 1e-6);
