@@ -2,9 +2,9 @@
  * what, calibration, and what is left of the accuracy on corrupted images. */
 #include "tui/cli_test.h"
 
+#include "sessions/file.h"
 #include "tui/cli_progress.h"
 
-#include <string.h>
 #include <unistd.h>
 
 /* What to measure. */
@@ -152,6 +152,8 @@ const struct test_weights *test_chosen(const struct test_results *results)
 static int measure_and_draw(struct export_source *source, const struct test_options *options,
                             struct test_results *results, struct error *error)
 {
+    if (options->folder && file_make_folders(options->folder, error) != 0) /* before minutes of work */
+        return -1;
     if (measure_with_progress(&source->measure, options, results, error) != 0)
         return -1;
     source->measured = true;
