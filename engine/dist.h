@@ -44,6 +44,5 @@ void dist_gather(const void *mine, void *all, size_t bytes);
 /* data (count) becomes the sum over the ranks, added in their order: the same bits on every rank, each time. -1
  * without memory for it. Collective. */
 int dist_sum(float *data, size_t count, struct error *error);
-void dist_barrier(void);
 
 #endif

@@ -225,15 +225,6 @@ void dist_gather(const void *mine, void *all, size_t bytes)
     wait_for(&request);
 }
 
-void dist_barrier(void)
-{
-    MPI_Request request;
-    if (dist.size == 1)
-        return;
-    MPI_Ibarrier(MPI_COMM_WORLD, &request);
-    wait_for(&request);
-}
-
 /* Where the part of a rank begins, of so many values. */
 static size_t part_begin(size_t count, int rank)
 {

@@ -134,6 +134,10 @@ int network_raw_gradients(const struct pass *pass);
 
 /* ---- Several ranks, in network_ranks.c ---- */
 
+/* This rank's images of a batch, which begin at image *first of it; there may be none. */
+struct step_batch network_slice(const struct network *network, const struct step_batch *batch, int *first);
+/* Images of the largest slice of such a batch. */
+int network_largest_slice(const struct network *network, int batch);
 /* Adds up the gradients, and the step's loss and hits, which are no images' where this rank had none. */
 int network_sum_ranks(const struct pass *pass);
 int network_no_images(const struct pass *pass);

@@ -111,8 +111,6 @@ int network_begin_anew(struct network *network, struct error *error);
 
 int network_ranks(const struct network *network); /* 1: it is alone */
 int network_rank(const struct network *network);
-/* The images [*begin, *begin + *count) of a batch of `total` are this rank's; there may be none. */
-void network_slice(const struct network *network, int total, int *begin, int *count);
 /* True when parameters were written since all ranks last had the same. */
 bool network_was_written(const struct network *network);
 /* All ranks get rank 0's state, as of network_read_state. Collective. */

@@ -15,8 +15,8 @@ enum { GPU_RESERVE_BYTES = 32 << 20 };
 /* Batch norm needs the whole batch at once, and a GPU its rank's slice of it; all else goes in chunks. */
 int network_chunk(const struct network *network, int batch)
 {
-    const int by_threads = CHUNK_PER_THREAD * network->backend->threads, ranks = network_ranks(network);
-    const int slice = (batch + ranks - 1) / ranks; /* a rank's */
+    const int by_threads = CHUNK_PER_THREAD * network->backend->threads;
+    const int slice = network_largest_slice(network, batch);
     if (network->spec.norm == NORM_BATCH || network->backend->whole_batch)
         return slice;
     const int chunk = by_threads > CHUNK_MINIMUM ? by_threads : CHUNK_MINIMUM;

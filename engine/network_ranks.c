@@ -27,19 +27,37 @@ static int whole_draws(const struct network *network)
     return spec->dropout <= 0 || width % 4 == 0 ? 1 : width % 2 == 0 ? 2 : 4;
 }
 
+/* In units of whole draws. */
+static int units_of(const struct network *network, int images)
+{
+    const int unit = whole_draws(network);
+    return (images + unit - 1) / unit;
+}
+
 static int slice_begin(const struct network *network, int total, int rank)
 {
-    const int unit = whole_draws(network), ranks = network_ranks(network);
-    const int units = (total + unit - 1) / unit;
-    const long begin = (long)units * rank / ranks * unit;
+    const long units = units_of(network, total);
+    const long begin = units * rank / network_ranks(network) * whole_draws(network);
     return begin < total ? (int)begin : total;
 }
 
-void network_slice(const struct network *network, int total, int *begin, int *count)
+int network_largest_slice(const struct network *network, int batch)
 {
-    const int rank = network_rank(network);
-    *begin = slice_begin(network, total, rank);
-    *count = slice_begin(network, total, rank + 1) - *begin;
+    const int ranks = network_ranks(network), units = (units_of(network, batch) + ranks - 1) / ranks;
+    const int most = units * whole_draws(network);
+    return most < batch ? most : batch;
+}
+
+struct step_batch network_slice(const struct network *network, const struct step_batch *batch, int *first)
+{
+    struct step_batch slice = *batch;
+    *first = slice_begin(network, batch->n, network_rank(network));
+    slice.n = slice_begin(network, batch->n, network_rank(network) + 1) - *first;
+    slice.start += (uint32_t)*first;
+    slice.images += batch->images ? (size_t)*first * MODEL_IMAGE_SIZE * MODEL_IMAGE_SIZE * 3 : 0;
+    slice.labels += batch->labels ? *first : 0;
+    slice.partners += batch->partners ? *first : 0;
+    return slice;
 }
 
 int network_no_images(const struct pass *pass)

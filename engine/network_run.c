@@ -369,18 +369,6 @@ static int run_step(struct network *network, const struct step_work *work, struc
     return work->update && network_ranks(network) > 1 ? sum_and_update(&pass) : 0;
 }
 
-/* This rank's images of a batch. */
-static struct step_batch slice_of(const struct network *network, const struct step_batch *batch, int *first)
-{
-    struct step_batch slice = *batch;
-    network_slice(network, batch->n, first, &slice.n);
-    slice.start += (uint32_t)*first;
-    slice.images += batch->images ? (size_t)*first * image_floats : 0;
-    slice.labels += batch->labels ? *first : 0;
-    slice.partners += batch->partners ? *first : 0;
-    return slice;
-}
-
 struct step_values network_batch_values(const struct step_batch *batch, int begin)
 {
     return (struct step_values){.epoch = batch->epoch,
@@ -405,7 +393,7 @@ int network_queue_step(struct network *network, const struct step_batch *batch, 
                        const struct optimizer_options *optimizer, uint64_t *ticket, struct error *error)
 {
     int first;
-    const struct step_batch slice = slice_of(network, batch, &first);
+    const struct step_batch slice = network_slice(network, batch, &first);
     struct step_values values = network_batch_values(batch, 0);
     values.start = slice.start;
     values.update = network_update_options(optimizer);

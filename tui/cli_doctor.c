@@ -1,5 +1,6 @@
 /* `nfbench doctor`: what this machine offers and what this nfbench will make of it. Every row says what was found; a
  * row that keeps a run from working ends the list with exit code 1. */
+#include "engine/dist.h"
 #include "tui/cli.h"
 #include "tui/cli_table.h"
 #include "tui/nvml.h"
@@ -82,6 +83,9 @@ static void look_at_processor_backend(struct findings *findings, const struct se
           bf16 ? "computed by the processor; used by default"
                : "not computed by the processor; fp32 is used by default");
     found(findings, "library", "convolutions", NULL, "%s", library);
+    found(findings, "mpi_built", "MPI", json_boolean(dist_is_built()), "%s",
+          dist_is_built() ? "built in: mpirun starts several processes for one run"
+                          : "left out: one process trains alone (make MPI=1 builds it in)");
 }
 
 /* ---- The GPU ---- */

@@ -157,6 +157,16 @@ static void losses_are_those_of_one_process(void **state)
     assert_true(file_has("nfbench/two/metrics.jsonl", "\"ranks\":2"));
 }
 
+/* Dropout's draws come four at a time, which images of 6 features share. */
+static void draws_are_of_whole_slices(void **state)
+{
+    (void)state;
+    for (int ranks = 1; ranks <= 3; ranks += 2)
+        run_expecting(0, "-n %d %s " RUN "--stages 8/4x1,6/3x1/2 --dropout 0.5 --epochs 1 --session draws%d", ranks,
+                      program, ranks);
+    assert_agree("draws1", "draws3");
+}
+
 /* Where each rank has a GPU, emulated: a step is recorded there, and several are queued ahead. */
 static void on_gpus_too(void **state)
 {
@@ -422,6 +432,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(losses_are_those_of_one_process),
+        cmocka_unit_test(draws_are_of_whole_slices),
         cmocka_unit_test(on_gpus_too),
         cmocka_unit_test(the_bits_are_the_same_each_time),
         cmocka_unit_test(commands_take_effect_on_all_ranks),
@@ -435,7 +446,7 @@ int main(void)
         cmocka_unit_test(what_cannot_be_is_refused),
     };
     if (!find_programs()) {
-        puts("0 passed, 0 failed, 12 skipped");
+        puts("0 passed, 0 failed, 13 skipped");
         return 0;
     }
     return cmocka_run_group_tests(tests, set_up, process_teardown);

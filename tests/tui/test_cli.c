@@ -250,9 +250,9 @@ static void test_doctor_says_what_it_found(void **state)
 {
     (void)state;
     json_t *found = last_json(run_expecting(0, "doctor --json --threads 1"));
-    static const char *const keys[] = {"version",           "processor", "instruction_sets", "device",
-                                       "threads",           "bf16",      "library",          "sessions_directory",
-                                       "sessions_writable", "data"};
+    static const char *const keys[] = {
+        "version", "processor",          "instruction_sets",  "device", "threads", "mpi_built", "bf16",
+        "library", "sessions_directory", "sessions_writable", "data"};
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
         assert_non_null(json_object_get(found, keys[i]));
     assert_true(json_is_true(json_object_get(found, "ok")));
