@@ -279,24 +279,26 @@ static void finish(struct tiny_run *run)
         fail_msg("%s", error.message);
 }
 
-/* Steps are replayed from the second of a size on, and a few are in flight: the records must be those of a CPU all the
- * same. */
-static void a_run_is_the_cpus(void **state)
+/* A run of so many steps on each. */
+static void check_run(struct mix_options mix, long steps)
 {
-    (void)state;
     static struct tiny_run cuda, cpu;
     begin(&cuda);
+    cuda.options.mix = mix;
+    cuda.options.steps = steps;
     tiny_create(&cuda, NULL);
     finish(&cuda);
 
     struct backend *backend;
     struct error error = {""};
     begin(&cpu);
+    cpu.options.mix = mix;
+    cpu.options.steps = steps;
     assert_int_equal(backend_cpu_create(1, &backend, &error), 0);
     tiny_create_on(&cpu, backend, NULL);
     finish(&cpu);
 
-    assert_int_equal(cuda.step_count, 2 * TINY_EPOCH);
+    assert_int_equal(cuda.step_count, steps);
     assert_int_equal(cuda.step_count, cpu.step_count);
     for (int i = 0; i < cuda.step_count; i++) {
         assert_int_equal(cuda.steps[i].step, i + 1);
@@ -311,6 +313,21 @@ static void a_run_is_the_cpus(void **state)
     tiny_free(&cuda);
     tiny_free(&cpu);
     backend->destroy(backend);
+}
+
+/* Steps are replayed from the second of a size on, and a few are in flight: the records must be those of a CPU all the
+ * same. */
+static void a_run_is_the_cpus(void **state)
+{
+    (void)state;
+    check_run((struct mix_options){0}, 2 * TINY_EPOCH);
+}
+
+/* ... with another share and another rectangle for each of them, and a smaller last batch. */
+static void a_mixed_run_is_the_cpus(void **state)
+{
+    (void)state;
+    check_run((struct mix_options){.mixup = 1, .cutmix = 1}, TINY_EPOCH + 3);
 }
 
 /* However long the GPU takes: few steps in flight or as many as there may be. */
@@ -463,6 +480,7 @@ int main(void)
         cmocka_unit_test(a_step_is_the_cpus_fp32_in_tf32), cmocka_unit_test(a_step_has_the_same_bits_in_every_order),
         cmocka_unit_test(replayed_steps_are_the_cpus)};
     const struct CMUnitTest runs[] = {cmocka_unit_test(a_run_is_the_cpus),
+                                      cmocka_unit_test(a_mixed_run_is_the_cpus),
                                       cmocka_unit_test(two_runs_have_the_same_bits),
                                       cmocka_unit_test(a_resumed_run_has_the_same_bits),
                                       cmocka_unit_test(commands_take_effect_at_their_step),
