@@ -179,6 +179,7 @@ static void a_resume_anywhere_goes_on_with_what_is_in_force(void **state)
     live_ask(&live, live_at(4), COMMAND_AUGMENT, AUGMENT_NONE);
     live_ask(&live, live_at(5), COMMAND_SCHEDULE, SCHEDULE_CONSTANT);
     live_ask(&live, live_at(6), COMMAND_UNDO, 0);
+    live_ask(&live, live_at(7), COMMAND_MIXUP, 1);
     live_ask(&live, live_at(9), COMMAND_SCALE_LEARNING_RATE, 0.5);
     live_ask(&live, (struct condition){WHEN_EPOCH, RELATION_FROM, 1}, COMMAND_AGC, 0.001);
     live_ask(&live, live_at(10), COMMAND_UNDO, 0);
