@@ -92,8 +92,8 @@ static uint64_t run_update(enum dtype dtype)
             device[k] = rig_copy_in(&rig, host, count * sizeof *host);
             free(host);
         }
-        parameters[i] =
-            (struct update_parameter){rows[i], lengths[i], true, true, device[0], device[1], device[2], device[3]};
+        parameters[i] = (struct update_parameter){rows[i],   lengths[i], true,      true, device[0],
+                                                  device[1], device[2],  device[3], NULL};
     }
     struct step_values *values = rig_values(&rig, 3, &options);
     struct step_report *report = rig_copy_in(&rig, &told, sizeof told);
@@ -116,7 +116,7 @@ static uint64_t run_update(enum dtype dtype)
 
 enum { IMAGES = 24, IMAGE = 3 * 32 * 32 };
 
-/* So many images that each change is drawn, by every kind of augmentation and both normalisations. */
+/* So many images that each change is drawn, by every kind of augmentation and both normalisations, and mixed. */
 static uint64_t run_load_batch(enum dtype dtype)
 {
     static uint8_t pixels[IMAGES * IMAGE], labels[IMAGES];
@@ -127,11 +127,12 @@ static uint64_t run_load_batch(enum dtype dtype)
     for (uint32_t i = 0; i < sizeof pixels; i++)
         pixels[i] = (uint8_t)(i * 2654435761u >> 24);
     rig_begin(&rig);
-    const struct step_values at = {.epoch = 9};
+    const struct step_values at = {.epoch = 9, .ends = IMAGES - 1, .mix = {.partner = MIX_WHOLE / 3}};
     const struct step_values *values = rig_copy_in(&rig, &at, sizeof at);
     source.pixels = rig_copy_in(&rig, pixels, sizeof pixels);
     source.labels = rig_copy_in(&rig, labels, sizeof labels);
     void *images = rig_poisoned(&rig, dtype, sizeof pixels), *image_labels = rig_bytes(&rig, IMAGES);
+    uint8_t *partner_labels = rig_bytes(&rig, IMAGES);
     for (int kind = AUGMENT_REPORT; kind <= AUGMENT_STANDARD; kind++)
         for (int normalize = NORMALIZE_DATASET; normalize <= NORMALIZE_IMAGE; normalize++) {
             source.augment = (struct augment_options)AUGMENT_USUAL((enum augment_kind)kind);
@@ -141,6 +142,13 @@ static uint64_t run_load_batch(enum dtype dtype)
             rig_download(&rig, dtype, images, got, sizeof pixels);
             sum = add_to_sum(sum, got, sizeof got);
         }
+    for (int normalize = NORMALIZE_DATASET; normalize <= NORMALIZE_IMAGE; normalize++) {
+        source.normalize = (enum normalize_kind)normalize;
+        RIG_CALL(&rig, backend->load_batch(backend, &source, values, dtype, images, image_labels, partner_labels,
+                                           IMAGES, &error));
+        rig_download(&rig, dtype, images, got, sizeof pixels);
+        sum = add_to_sum(sum, got, sizeof got);
+    }
     rig_end(&rig);
     return sum;
 }
