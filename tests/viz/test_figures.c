@@ -392,9 +392,18 @@ static void draw_one(struct canvas *canvas, struct rect area, int kind)
     line.markers = true;
     struct profile_mark mark = {0.5, "stage", "s"};
     if (kind < 4) {
-        struct profile profile = {"title", "x",    "y",      "nothing", kind % 2 ? POINTS : 0,
-                                  NULL,    letter, NULL,     &line,     1,
-                                  &mark,   1,      kind > 1, false,     3};
+        struct profile profile = {.title = "title",
+                                  .x_label = "x",
+                                  .y_label = "y",
+                                  .empty_text = "nothing",
+                                  .count = kind % 2 ? POINTS : 0,
+                                  .name = letter,
+                                  .lines = &line,
+                                  .line_count = 1,
+                                  .marks = &mark,
+                                  .mark_count = 1,
+                                  .log_y = kind > 1,
+                                  .cursor = 3};
         profile_draw(canvas, area, &profile);
     } else if (kind < 6) {
         struct histogram histogram = {.title = "title",
