@@ -362,9 +362,9 @@ struct backend {
     int (*update)(struct backend *, struct updater *updater, const struct step_values *values,
                   struct step_report *report, struct error *error);
 
-    /* Optional, all three or none: processes that train together, each with a device of its own. The first of them makes
-     * an id, with which all join, each with its number: that waits for the others. `ranks_sum`: values (count) and the
-     * loss become the sums over the ranks, the same bits on each; queued, and never while work is recorded. */
+    /* Optional, all three or none: processes that train together, each with a device of its own. The first of them
+     * makes an id, with which all join, each with its number: that waits for the others. `ranks_sum`: values (count)
+     * and the loss become the sums over the ranks, the same bits on each; queued, and never while work is recorded. */
     int (*ranks_id)(struct backend *, char id[RANKS_ID_BYTES], struct error *error);
     int (*ranks_join)(struct backend *, const char id[RANKS_ID_BYTES], int rank, int ranks, struct error *error);
     int (*ranks_sum)(struct backend *, float *values, size_t count, struct loss_result *loss, struct error *error);

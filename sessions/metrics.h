@@ -14,10 +14,10 @@ enum { METRICS_MESSAGE_SIZE = sizeof((struct snapshot *)NULL)->message }; /* a d
 
 /* What a process trains on, beside the settings: the bits of its steps hang on it. */
 struct platform {
-    char device[16];    /* "cpu", "cuda", "cuda:1" */
-    char precision[16]; /* "fp32" */
-    int threads; /* of each rank */
-    int ranks;   /* processes that train together; 1 as it was before there could be more */
+    char device[16];     /* "cpu", "cuda", "cuda:1" */
+    char precision[16];  /* "fp32" */
+    int threads;         /* of each rank */
+    int ranks;           /* processes that train together; 1 as it was before there could be more */
     char processor[256]; /* which it is, and what it can do that matters; the GPU's, where that computes */
     char library[64];    /* of the convolutions, with its version */
     char program[128];   /* nfbench's version, and what it was built by */

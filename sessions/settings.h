@@ -129,9 +129,9 @@ int settings_write(const struct settings *settings, const char *path, struct err
 /* SHA-256 in hexadecimal of the saved rows that are SETTING_FIXED: equal for sessions that are the same experiment. */
 void settings_digest(const struct settings *settings, char digest[SETTINGS_DIGEST_SIZE]);
 
-/* A row as --help shows it: its name, argument and help; of presets and recipes also what there is. Rows that are no setting,
- * such as a subcommand's own option, may be shown too: name, argument and help alone count. `width`: columns of the
- * terminal (at least 40). */
+/* A row as --help shows it: its name, argument and help; of presets and recipes also what there is. Rows that are no
+ * setting, such as a subcommand's own option, may be shown too: name, argument and help alone count. `width`: columns
+ * of the terminal (at least 40). */
 void setting_help(FILE *file, const struct setting *row, int width);
 
 /* "64/16x5, 128/32x5/2": see above. */

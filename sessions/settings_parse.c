@@ -111,7 +111,8 @@ static int read_config(struct settings *settings, const char *config, struct err
     char names[120] = "";
     for (int i = 0; recipe_name(i); i++)
         snprintf(names + strlen(names), sizeof names - strlen(names), "%s%s", i ? ", " : "", recipe_name(i));
-    return error_set(error, "--config '%.60s': there is no such file, nor such a recipe; recipes are %s", config, names);
+    return error_set(error, "--config '%.60s': there is no such file, nor such a recipe; recipes are %s", config,
+                     names);
 }
 
 /* The preset first, then the config file, then all else in order. */

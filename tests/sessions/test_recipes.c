@@ -108,7 +108,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_is_read_and_differs_from_the_others), cmocka_unit_test(they_are_the_files_of_the_source),
-        cmocka_unit_test(options_come_after_the_recipe),
-        cmocka_unit_test(an_unknown_one_is_told_with_those_there_are), cmocka_unit_test(a_file_goes_before_a_recipe)};
+        cmocka_unit_test(options_come_after_the_recipe), cmocka_unit_test(an_unknown_one_is_told_with_those_there_are),
+        cmocka_unit_test(a_file_goes_before_a_recipe)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
