@@ -59,10 +59,13 @@ endif
 export CUDA_ARCHITECTURES
 endif
 
-# ---- NCCL, which adds up the gradients of several GPUs: `make MPI=1 NCCL=1`, from NCCL_HOME ----
-NCCL_HOME ?= $(BUILD)/nccl
+# ---- NCCL, which adds up the gradients of several GPUs: `make MPI=1 NCCL=1`, from NCCL_HOME; it is fetched where the
+# machine has none ----
+NCCL_HOME ?= $(patsubst %/include/nccl.h,%,$(firstword $(wildcard $(addsuffix /include/nccl.h,$(CUDA_HOME) /usr/local /usr)) \
+    $(BUILD)/nccl/include/nccl.h))
 NCCL_ABSENT := kernels/cuda/ranks_$(if $(filter-out 0,$(NCCL)),absent,nccl).cu
-NCCL_LINK := -L$(NCCL_HOME)/lib -Wl$(comma)-rpath$(comma)$(abspath $(NCCL_HOME)/lib) -l:libnccl.so.2
+NCCL_FOLDERS := $(NCCL_HOME)/lib $(wildcard $(NCCL_HOME)/lib64)
+NCCL_LINK := $(addprefix -L,$(NCCL_FOLDERS)) $(addprefix -Wl$(comma)-rpath$(comma),$(abspath $(NCCL_FOLDERS))) -l:libnccl.so.2
 $(NCCL_HOME)/include/nccl.h:
 	@PYTHON=$(PYTHON) scripts/nccl.sh $(NCCL_HOME)
 $(BUILD)/kernels/cuda/ranks_nccl.o: private COMPILE_CUDA += -I$(NCCL_HOME)/include
@@ -405,6 +408,9 @@ $(NCCL_BINARY): $(BUILD)/tui/main.o $(BUILD)/engine/dist_mpi.o $(BUILD)/kernels/
 	@echo "  LINK    $@"
 	$(Q)$(COMPILE) $(LDFLAGS) -o $@ $^ $(call libraries,tui) $(NCCL_LINK) $(MPI_LINK)
 
+nccl: $(if $(NVCC),$(NCCL_HOME)/include/nccl.h)
+	@:
+
 nccl-check:
 ifneq ($(NVCC),)
 	@scripts/deps.sh $(NEEDED) mpi
@@ -486,5 +492,5 @@ help:
 	@echo "Settings: CUDA=0 (leave it out) CUDA_HOME=$(CUDA_HOME) CUDA_ARCHITECTURES='80 90' HEADLESS=1 (no screen)"
 	@echo "  BUILD=$(BUILD) CC=$(CC) MARCH=$(MARCH) (x86-64-v3 for other machines' use) CFLAGS= WERROR= V=1 -jN TEST_JOBS=$(TEST_JOBS)"
 
-.PHONY: faults golden-screens screenshots all announce always binary check clean cuda-check cuda-table nccl-check gpu-bench gpu-possible gpu-programs gpu-test deps format format-check help install lint peer run sanitize test tests tsan \
+.PHONY: faults golden-screens screenshots all announce always binary check clean cuda-check cuda-table nccl nccl-check gpu-bench gpu-possible gpu-programs gpu-test deps format format-check help install lint peer run sanitize test tests tsan \
     tsan-check uninstall
