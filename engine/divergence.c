@@ -200,7 +200,11 @@ static int add_place(struct line *line, struct network *network, const struct di
     return 0;
 }
 
-static void add_losses(struct line *line, const struct loss_history *history)
+/* What may follow the place, in this order; the advice is never left out. */
+enum clause { BEGINNING, LOSSES, DOUBLED, EXPLODED, LOST, ADVICE, CLAUSES };
+enum { CLAUSE_SIZE = 192 };
+
+static void add_losses(struct line clauses[CLAUSES], const struct loss_history *history)
 {
     if (history->last_step == 0)
         return;
@@ -213,18 +217,18 @@ static void add_losses(struct line *line, const struct loss_history *history)
             lowest = s;
 
     long first = history->last_step - 3 < oldest ? oldest : history->last_step - 3;
-    line_add(line, ". Loss before:");
+    line_add(&clauses[LOSSES], ". Loss before:");
     for (long s = first; s <= history->last_step; s++)
-        line_add(line, "%s%.3g", s > first ? ", " : " ", (double)history->recent[s % LOSS_RECENT]);
+        line_add(&clauses[LOSSES], "%s%.3g", s > first ? ", " : " ", (double)history->recent[s % LOSS_RECENT]);
     const float low = history->recent[lowest % LOSS_RECENT];
     for (long s = lowest; s <= history->last_step && low > 0; s++) {
         if (history->recent[s % LOSS_RECENT] >= 2 * low) {
-            line_add(line, ", doubled from step %ld to %ld", lowest, s);
+            line_add(&clauses[DOUBLED], ", doubled from step %ld to %ld", lowest, s);
             break;
         }
     }
     if (history->explosion_step > 0)
-        line_add(line, ", over 10 times its median since step %ld", history->explosion_step);
+        line_add(&clauses[EXPLODED], ", over 10 times its median since step %ld", history->explosion_step);
 }
 
 /* Behind an explosion the weights are finite, but no step from them is of use. */
@@ -256,16 +260,35 @@ static void add_advice(struct line *line, const struct model_spec *spec, const s
         line_add(line, " or --agc 0.02");
 }
 
+/* Where there is no room for all, whole clauses are left out, what the others nearly say first. */
+static void add_clauses(struct line *line, struct line clauses[CLAUSES])
+{
+    static const enum clause dispensable[] = {EXPLODED, DOUBLED, BEGINNING, LOSSES, LOST};
+    size_t length = 0;
+    for (int c = 0; c < CLAUSES; c++)
+        length += clauses[c].used;
+    for (size_t d = 0; d < sizeof dispensable / sizeof *dispensable && line->used + length >= line->size; d++) {
+        length -= clauses[dispensable[d]].used;
+        clauses[dispensable[d]] = line_begin(clauses[dispensable[d]].text, CLAUSE_SIZE);
+    }
+    for (int c = 0; c < CLAUSES; c++)
+        line_add(line, "%s", clauses[c].text);
+}
+
 int divergence_explain(struct network *network, const struct divergence_case *what, char *out, size_t size,
                        struct error *error)
 {
-    struct line line = line_begin(out, size);
+    char texts[CLAUSES][CLAUSE_SIZE];
+    struct line line = line_begin(out, size), clauses[CLAUSES];
     line_add(&line, "diverged at step %ld, lr %.3g: ", what->step, (double)what->learning_rate);
     if (add_place(&line, network, what, error) < 0)
         return -1;
-    add_beginning(&line, network_spec(network), what->watch);
-    add_losses(&line, what->history);
-    add_loss_of_weights(&line, what);
-    add_advice(&line, network_spec(network), what);
+    for (int c = 0; c < CLAUSES; c++)
+        clauses[c] = line_begin(texts[c], CLAUSE_SIZE);
+    add_beginning(&clauses[BEGINNING], network_spec(network), what->watch);
+    add_losses(clauses, what->history);
+    add_loss_of_weights(&clauses[LOST], what);
+    add_advice(&clauses[ADVICE], network_spec(network), what);
+    add_clauses(&line, clauses);
     return 0;
 }

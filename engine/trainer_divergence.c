@@ -250,6 +250,8 @@ static enum progress give_up(struct trainer *trainer, enum divergence_cause caus
     return RUN_ENDED;
 }
 
+enum { PREFIX_SIZE = 96 }; /* of what is said before a diagnosis */
+
 enum progress trainer_diverge(struct trainer *trainer, enum divergence_cause cause, long step)
 {
     const enum divergence_policy policy = trainer->options.on_divergence;
@@ -258,7 +260,8 @@ enum progress trainer_diverge(struct trainer *trainer, enum divergence_cause cau
     const bool skips = policy == DIVERGENCE_CONTINUE && of_step && trainer->skipped < MOST_SKIPPED;
     if (skips && trainer->skipped > 0)
         return skip(trainer, step, why);
-    if ((of_step && look(trainer) != RUN_ON) || explain(trainer, cause, step, why, sizeof why) < 0)
+    const size_t room = policy == DIVERGENCE_PAUSE ? sizeof why : sizeof why - PREFIX_SIZE;
+    if ((of_step && look(trainer) != RUN_ON) || explain(trainer, cause, step, why, room) < 0)
         return RUN_FAILED;
     if (skips)
         return skip(trainer, step, why);

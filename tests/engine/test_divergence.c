@@ -151,6 +151,45 @@ static void test_the_losses_before_are_told(void **state)
     assert_diagnosed(&expected, &history);
 }
 
+/* Whatever the room, the advice is whole, and what is left out is left out whole. */
+static void test_what_does_not_fit_is_left_out_by_whole_clauses(void **state)
+{
+    (void)state;
+    static const char place[] = "diverged at step 77, lr 0.05: the stem left the finite range first",
+                      advice[] = ". Try --lr 0.02 or --agc 0.02";
+    static const char *const clauses[] = {". Loss before: 5, 9, 70, 1e+05", ", doubled from step 2 to 5",
+                                          ", over 10 times its median since step 7",
+                                          ". The weights are already lost since step 7: `back` goes to checkpoint 0"};
+    struct tiny_run run;
+    struct error error = {0};
+    struct loss_history history = {0};
+    float images[IMAGE_BYTES] = {0};
+    int most = 0;
+    ADD_LOSSES(&history, 2.4f, 2.2f, 2.3f, 3, 5, 9, 70, 1e5f);
+    tiny_init(&run, "micro");
+    tiny_create(&run, NULL);
+    tiny_spoil(&run, "stem.weight", PART_VALUE, NAN, 0);
+    const struct divergence_case what = {
+        .step = 77, .learning_rate = 0.05f, .peak = 0.2f, .images = images, .n = 1, .history = &history};
+    for (size_t size = strlen(place) + strlen(advice) + 1; size <= 320; size++) {
+        char text[320];
+        int told = 0;
+        assert_int_equal(divergence_explain(run.network, &what, text, size, &error), 0);
+        assert_memory_equal(text, place, strlen(place));
+        const char *at = text + strlen(place);
+        for (size_t c = 0; c < sizeof clauses / sizeof *clauses; c++)
+            if (strncmp(at, clauses[c], strlen(clauses[c])) == 0) {
+                at += strlen(clauses[c]);
+                told++;
+            }
+        assert_string_equal(at, advice);
+        assert_true(told >= most);
+        most = told;
+    }
+    assert_int_equal(most, 4);
+    tiny_free(&run);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -160,6 +199,7 @@ int main(void)
         cmocka_unit_test(test_the_median_is_that_of_the_last_64),
         cmocka_unit_test(test_the_first_place_is_named),
         cmocka_unit_test(test_the_losses_before_are_told),
+        cmocka_unit_test(test_what_does_not_fit_is_left_out_by_whole_clauses),
     };
     return cmocka_run_group_tests(tests, tiny_open, tiny_close);
 }
