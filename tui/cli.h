@@ -107,6 +107,10 @@ bool cli_given(const struct cli *cli, const char *setting);
 int cli_over_session(const struct cli *cli, struct settings *settings, struct error *error);
 bool cli_takes(const struct cli_command *command, const struct setting *row);
 void cli_help(const struct cli_command *command, FILE *file);
+/* The columns of help: the terminal's, 80 where a stream goes to none. */
+int cli_help_width(FILE *file);
+/* Words from where the line is, at `column`, on; broken before `width`, the next lines begin at `column`. */
+void cli_paragraph(FILE *file, const char *text, int column, int width);
 
 /* Runs a command by `run` on those ranks that it is for (cli_ranks.c); `whole`: the program's own arguments. */
 enum cli_status cli_on_ranks(const struct cli_command *command, int argc, char **argv, char **whole,

@@ -369,10 +369,11 @@ bool cli_given(const struct cli *cli, const char *setting)
 
 /* ---- Help ---- */
 
-static int help_width(FILE *file)
+int cli_help_width(FILE *file)
 {
-    const int columns = cli_columns(file, 100);
-    return columns >= 40 ? columns : 100;
+    enum { UNKNOWN = 80, LEAST = 40 };
+    const int columns = cli_columns(file, UNKNOWN);
+    return columns >= LEAST ? columns : UNKNOWN;
 }
 
 static void help_settings(const struct cli_command *command, FILE *file, int width)
@@ -389,14 +390,16 @@ static void help_settings(const struct cli_command *command, FILE *file, int wid
     }
 }
 
-/* Words, broken before `width`. */
-static void paragraph(FILE *file, const char *text, int width)
+void cli_paragraph(FILE *file, const char *text, int column, int width)
 {
-    for (int at = 0; *text; text += strspn(text, " ")) {
-        int length = (int)strcspn(text, " ");
-        bool fits = at == 0 || at + 1 + length <= width;
-        fprintf(file, "%s%.*s", at == 0 ? "" : fits ? " " : "\n", length, text);
-        at = length + (at == 0 || !fits ? 0 : at + 1);
+    for (int at = column; *text; text += strspn(text, " ")) {
+        const int length = (int)strcspn(text, " ");
+        const bool first = at == column, fits = first || at + 1 + length <= width;
+        if (fits)
+            fprintf(file, "%s%.*s", first ? "" : " ", length, text);
+        else
+            fprintf(file, "\n%*s%.*s", column, "", length, text);
+        at = (fits ? at + !first : column) + length;
         text += length;
     }
     fputc('\n', file);
@@ -404,12 +407,17 @@ static void paragraph(FILE *file, const char *text, int width)
 
 void cli_help(const struct cli_command *command, FILE *file)
 {
-    int width = help_width(file);
-    fprintf(file, "Usage: nfbench%s%s%s%s [OPTIONS]\n\n", *command->name ? " " : "", command->name,
-            *command->operands ? " " : "", command->operands);
-    fprintf(file, "%c%s.\n", *command->summary - 'a' + 'A', command->summary + 1);
+    const int width = cli_help_width(file);
+    char text[256];
+    snprintf(text, sizeof text, "nfbench%s%s%s%s [OPTIONS]", *command->name ? " " : "", command->name,
+             *command->operands ? " " : "", command->operands);
+    fputs("Usage: ", file);
+    cli_paragraph(file, text, 7, width);
+    snprintf(text, sizeof text, "%c%s.", *command->summary - 'a' + 'A', command->summary + 1);
+    fputc('\n', file);
+    cli_paragraph(file, text, 0, width);
     if (*command->about)
-        paragraph(file, command->about, width);
+        cli_paragraph(file, command->about, 0, width);
     if (command->options[0].name)
         fputs("\nOptions:\n", file);
     for (int i = 0; i < CLI_OPTIONS && command->options[i].name; i++) {

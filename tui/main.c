@@ -1,7 +1,7 @@
 /* nfbench: the subcommands as a table, and the choice among them. What each does is in a file of its own (cli_*.c). */
 #include "base/nearest.h"
+#include "engine/dist.h"
 #include "tui/cli.h"
-#include "tui/cli_table.h"
 
 #include <fcntl.h>
 #include <limits.h>
@@ -304,8 +304,18 @@ static const struct cli_command *find_command(const char *name)
     return NULL;
 }
 
+/* Of processes that were started at once, before they know of each other: the first. */
+static bool speaks(void)
+{
+    int rank;
+    (void)dist_launched(&rank);
+    return rank == 0;
+}
+
 static enum cli_status unknown_command(const char *name)
 {
+    if (!speaks())
+        return CLI_USAGE;
     const char *near = nearest_word(name, command_name, NULL);
     if (near)
         fprintf(stderr, "nfbench: there is no command '%.60s': did you mean '%s'?\n", name, near);
@@ -316,23 +326,34 @@ static enum cli_status unknown_command(const char *name)
 
 /* ---- Help ---- */
 
+/* A row of the list; what is too long to stand beside its summary is told by the command's own help. */
+static void list_command(const char *name, const char *operands, const char *summary, int width)
+{
+    enum { COLUMN = 34, LONGEST = 17 };
+    const bool fits = strlen(operands) <= LONGEST;
+    const int used = printf("  nfbench%s%s%s%s", *name ? " " : "", name, *operands ? " " : "", fits ? operands : "...");
+    const int column = width > 2 * COLUMN ? COLUMN : 6;
+    if (used > column - 2)
+        printf("\n%*s", column, "");
+    else
+        printf("%*s", column - used, "");
+    cli_paragraph(stdout, summary, column, width);
+}
+
 static enum cli_status overview(void)
 {
-    struct error error;
-    struct table *table = table_create("ll");
-    for (int i = 0; i < COMMANDS; i++) {
-        const struct cli_command *command = &commands[i];
-        table_cell(table, "  nfbench%s%s%s%s", *command->name ? " " : "", command->name, *command->operands ? " " : "",
-                   command->operands);
-        table_cell(table, "%s", command->summary);
-    }
-    table_cell(table, "  nfbench help COMMAND");
-    table_cell(table, "its options; `nfbench help settings` those of `nfbench` alone");
-    puts("nfbench: normaliser-free networks on CIFAR, trained and watched in the terminal.\n");
-    int printed = table_print(table, stdout, &error);
-    table_destroy(table);
-    puts("\nExit codes: 0 done, 1 failed, 2 bad usage or settings, 130 interrupted after saving.");
-    return printed == 0 ? CLI_DONE : CLI_FAILED;
+    const int width = cli_help_width(stdout);
+    if (!speaks())
+        return CLI_DONE;
+    cli_paragraph(stdout, "nfbench: normaliser-free networks on CIFAR, trained and watched in the terminal.", 0, width);
+    putchar('\n');
+    for (int i = 0; i < COMMANDS; i++)
+        list_command(commands[i].name, commands[i].operands, commands[i].summary, width);
+    list_command("help", "COMMAND", "its options; `nfbench help settings` those of `nfbench` alone", width);
+    putchar('\n');
+    cli_paragraph(stdout, "Exit codes: 0 done, 1 failed, 2 bad usage or settings, 130 interrupted after saving.", 0,
+                  width);
+    return CLI_DONE;
 }
 
 static enum cli_status help(int argc, char **argv)
@@ -342,7 +363,8 @@ static enum cli_status help(int argc, char **argv)
     const struct cli_command *command = find_command(strcmp(argv[1], "settings") == 0 ? "" : argv[1]);
     if (argc > 2 || !command)
         return unknown_command(argv[argc > 2 ? 2 : 1]);
-    cli_help(command, stdout);
+    if (speaks())
+        cli_help(command, stdout);
     return CLI_DONE;
 }
 
@@ -354,11 +376,13 @@ static enum cli_status run_command(const struct cli_command *command, int argc, 
     struct error error = {""};
     enum cli_status status = CLI_DONE;
     if (cli_parse(&cli, command, argc, argv, &error) != 0)
-        status = cli_usage(&cli, &error);
+        status = speaks() ? cli_usage(&cli, &error) : CLI_USAGE;
     else if (cli.settings.help && !*command->name)
         status = overview();
-    else if (cli.settings.help)
+    else if (cli.settings.help && speaks())
         cli_help(command, stdout);
+    else if (cli.settings.help)
+        status = CLI_DONE;
     else
         status = command->main(&cli);
     cli_free(&cli);
@@ -371,7 +395,8 @@ static enum cli_status dispatch(int argc, char **argv)
     if (strcmp(first, "help") == 0)
         return help(argc - 1, argv + 1);
     if (strcmp(first, "--version") == 0 && argc == 2) {
-        printf("nfbench %s\n", cli_version());
+        if (speaks())
+            printf("nfbench %s\n", cli_version());
         return CLI_DONE;
     }
     if (!*first || *first == '-')

@@ -55,6 +55,41 @@ static void test_every_command_has_help(void **state)
     }
 }
 
+/* Without a terminal, 80 columns; a word alone may be longer. */
+static void assert_fits_80_columns(const char *text)
+{
+    for (const char *end; (end = strchr(text, '\n')); text = end + 1)
+        if (end - text > 80)
+            fail_msg("%d columns: %.*s", (int)(end - text), (int)(end - text), text);
+}
+
+static void test_help_fits_80_columns(void **state)
+{
+    (void)state;
+    assert_fits_80_columns(run_expecting(0, "--help")->out);
+    assert_fits_80_columns(run_expecting(0, "help settings")->out);
+    for (int i = 0; i < COMMANDS; i++)
+        assert_fits_80_columns(run_expecting(0, "help %s", commands[i])->out);
+}
+
+/* What is wrong with the words alone is said once, by the first of the processes that a launcher started. */
+static void test_one_of_many_speaks(void **state)
+{
+    (void)state;
+    static const char *const wrong[] = {"lr-find", "help lr-find", "tune --lr", "tune --no-such-option"};
+    static const char *const fine[] = {"help", "help tune", "tune --help", "--version"};
+    setenv("OMPI_COMM_WORLD_SIZE", "2", 1);
+    for (int rank = 0; rank < 2; rank++) {
+        setenv("OMPI_COMM_WORLD_RANK", rank ? "1" : "0", 1);
+        for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
+            assert_int_equal(*run_expecting(2, "%s", wrong[i])->err == '\0', rank);
+        for (size_t i = 0; i < sizeof fine / sizeof *fine; i++)
+            assert_int_equal(*run_expecting(0, "%s", fine[i])->out == '\0', rank);
+    }
+    unsetenv("OMPI_COMM_WORLD_SIZE");
+    unsetenv("OMPI_COMM_WORLD_RANK");
+}
+
 static void test_missing_values_are_told(void **state)
 {
     (void)state;
@@ -297,6 +332,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_help_lists_every_command),
         cmocka_unit_test(test_every_command_has_help),
+        cmocka_unit_test(test_help_fits_80_columns),
+        cmocka_unit_test(test_one_of_many_speaks),
         cmocka_unit_test(test_missing_values_are_told),
         cmocka_unit_test(test_help_shows_what_a_command_takes_and_no_more),
         cmocka_unit_test(test_version),
