@@ -3,6 +3,7 @@
 #include "engine/data.h"
 
 #include "engine/data_layout.h"
+#include "engine/data_names.h"
 #include "engine/synthetic.h"
 
 #include <errno.h>
@@ -15,8 +16,6 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-enum { NAME_LENGTH = 32 };
 
 struct mapping {
     const uint8_t *bytes;
@@ -31,7 +30,7 @@ struct dataset {
     bool test_only;     /* some training files are missing, and are not wanted */
     int count[2];       /* images by split */
     uint8_t *labels[2]; /* (count) each */
-    char (*names)[NAME_LENGTH];
+    char (*names)[CLASS_NAME_SIZE];
 };
 
 static int classes_of(const struct data_layout *layout)
@@ -252,16 +251,13 @@ static int read_files(struct dataset *dataset, struct error *error)
 }
 
 /* One line of a names file, if it is fit to be shown on a terminal. */
-static bool take_name(char *line, char out[NAME_LENGTH])
+static bool take_name(char *line, char out[CLASS_NAME_SIZE])
 {
     size_t length = strcspn(line, "\r\n");
     while (length && line[length - 1] == ' ')
         length--;
-    if (!length || length >= NAME_LENGTH)
+    if (!class_name_fits(line, length))
         return false;
-    for (size_t i = 0; i < length; i++)
-        if (line[i] < ' ' || line[i] > '~')
-            return false;
     memcpy(out, line, length);
     out[length] = '\0';
     return true;
@@ -290,7 +286,7 @@ static int read_names(struct dataset *dataset, struct error *error)
     if (file)
         fclose(file);
     for (int c = 0; c < classes && !good; c++)
-        snprintf(dataset->names[c], NAME_LENGTH, "%s", layout->names[c]);
+        snprintf(dataset->names[c], CLASS_NAME_SIZE, "%s", layout->names[c]);
     return 0;
 }
 

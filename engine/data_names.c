@@ -1,5 +1,15 @@
-/* The class names of CIFAR-10 and CIFAR-100 in the order of their labels. */
+/* The class names of CIFAR-10 and CIFAR-100 in the order of their labels, and what a name may be. */
 #include "engine/data_names.h"
+
+bool class_name_fits(const char *name, size_t length)
+{
+    if (length == 0 || length >= CLASS_NAME_SIZE)
+        return false;
+    for (size_t i = 0; i < length; i++)
+        if (name[i] < ' ' || name[i] > '~')
+            return false;
+    return true;
+}
 
 const char *const cifar10_names[10] = {"airplane", "automobile", "bird",  "cat",  "deer",
                                        "dog",      "frog",       "horse", "ship", "truck"};

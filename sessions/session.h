@@ -19,6 +19,7 @@
 #define NFBENCH_SESSIONS_SESSION_H
 
 #include "engine/data.h"
+#include "engine/data_names.h"
 #include "engine/trainer.h"
 #include "sessions/metrics.h"
 #include "sessions/settings.h"
@@ -176,10 +177,10 @@ int session_write_input(const struct session *session, const struct dataset *dat
 
 /* What stands in it. */
 struct session_input {
-    char data[32];                        /* dataset_name: "CIFAR-10" */
+    char data[CLASS_NAME_SIZE];           /* dataset_name: "CIFAR-10" */
     struct channel_statistics statistics; /* with NORMALIZE_DATASET */
     int class_count;
-    char classes[MODEL_MAX_CLASSES][32];
+    char classes[MODEL_MAX_CLASSES][CLASS_NAME_SIZE]; /* fit to be shown on a terminal, as `data` is */
 };
 /* -1, with errno as file_read leaves it: ENOENT where there is none, as in sessions of older versions and imported ones
  * whose data were not there; EBADMSG where it is damaged or does not fit the settings. */

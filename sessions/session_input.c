@@ -112,32 +112,36 @@ static bool read_names(const json_t *list, struct session_input *out)
         return false;
     for (int c = 0; c < out->class_count; c++) {
         const char *name = json_string_value(json_array_get(list, (size_t)c));
-        if (!name || strlen(name) >= sizeof *out->classes)
+        if (!name || !class_name_fits(name, strlen(name)))
             return false;
         strcpy(out->classes[c], name);
     }
     return true;
 }
 
+bool session_input_take(const json_t *json, const struct settings *settings, struct session_input *out)
+{
+    memset(out, 0, sizeof *out);
+    const char *data = json_string_value(json_object_get(json, "data"));
+    const bool by_set = settings->train.normalize == NORMALIZE_DATASET;
+    if (!data || !class_name_fits(data, strlen(data)) || !read_names(json_object_get(json, "classes"), out) ||
+        out->class_count != settings->model.classes ||
+        (by_set && (!read_channels(json_object_get(json, "mean"), out->statistics.mean) ||
+                    !read_channels(json_object_get(json, "deviation"), out->statistics.deviation))))
+        return false;
+    strcpy(out->data, data);
+    return true;
+}
+
 int session_read_input(const struct session *session, struct session_input *out, struct error *error)
 {
-    const struct settings *settings = &session->settings;
     const char *path = session->paths.input;
-    memset(out, 0, sizeof *out);
     json_t *json = session_input_json(path, error);
     if (!json)
         return -1;
-    const char *data = json_string_value(json_object_get(json, "data"));
-    const bool by_set = settings->train.normalize == NORMALIZE_DATASET;
-    const bool good = data && strlen(data) < sizeof out->data && read_names(json_object_get(json, "classes"), out) &&
-                      (!by_set || (read_channels(json_object_get(json, "mean"), out->statistics.mean) &&
-                                   read_channels(json_object_get(json, "deviation"), out->statistics.deviation)));
-    if (good)
-        strcpy(out->data, data);
+    const bool good = session_input_take(json, &session->settings, out);
     json_decref(json);
-    return good && out->class_count == settings->model.classes
-               ? 0
-               : file_damaged(error, "%s does not fit the session's settings", path);
+    return good ? 0 : file_damaged(error, "%s does not fit the session's settings", path);
 }
 
 void session_input_of(const struct dataset *dataset, const struct channel_statistics *statistics,

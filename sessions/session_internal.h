@@ -89,6 +89,8 @@ int session_keep_name(struct session *session, const char *name, long step, stru
 /* session_input.c. What input.json holds, its checksum being right; NULL with errno as of session_read_input, or
  * ENOMEM. */
 json_t *session_input_json(const char *path, struct error *error);
+/* The same as session_input; false when it does not fit these settings. */
+bool session_input_take(const json_t *json, const struct settings *settings, struct session_input *out);
 
 /* session_board.c. What was recorded, for TensorBoard. */
 void session_board_step(struct session *session, const struct step_record *record);

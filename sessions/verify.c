@@ -154,10 +154,14 @@ static void check_rights(struct verify *verify)
 static void check_input(struct verify *verify)
 {
     struct error error = {""};
+    struct session_input input;
     json_t *json = session_input_json(verify->paths.input, &error);
+    const bool damaged = !json && errno == EBADMSG;
     verify->out_of_memory |= !json && errno == ENOMEM;
-    if (!json && errno == EBADMSG) {
-        struct verify_finding *finding = verify_add(verify, VERIFY_WRONG, "input.json", "it is not as it was written");
+    if (damaged || (json && verify->settings_known && !session_input_take(json, &verify->settings, &input))) {
+        struct verify_finding *finding =
+            verify_add(verify, VERIFY_WRONG, "input.json",
+                       damaged ? "it is not as it was written" : "it does not fit the session's settings");
         snprintf(finding->means, sizeof finding->means,
                  "`predict`, and programs that load the network elsewhere, would read wrong images; the next resume "
                  "writes it anew");

@@ -2,6 +2,8 @@
 #include "fixture.h"
 #include "session_log.h"
 
+#include "sessions/crc32c.h"
+
 #include <errno.h>
 #include <jansson.h>
 #include <stdio.h>
@@ -122,12 +124,48 @@ static void it_is_read_back(void **state)
     session_close(session);
 }
 
+/* A session folder is handed on, and what stands in it is shown: with a right checksum, too, no name may steer the
+ * terminal. */
+static void names_that_steer_a_terminal_do_not_fit(void **state)
+{
+    (void)state;
+    static const char *const bad[][2] = {{"\"striped_disc\"", "\"a\\u001b[31mb\""},
+                                         {"\"striped_disc\"", "\"a\\nb\""},
+                                         {"\"striped_disc\"", "\"a\\u009b31mb\""},
+                                         {"\"striped_disc\"", "\"\""},
+                                         {"\"synthetic\"", "\"\\u001b]0;x\\u0007\""}};
+    struct settings settings = small_settings();
+    struct session *session = write_input(&settings, "names");
+    struct session_input input;
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        char path[512], text[4096];
+        size_t size;
+        snprintf(path, sizeof path, "%s", inside(session, "input.json"));
+        char *const good = read_file(path, &size), *const at = strstr(good, bad[i][0]);
+        assert_non_null(at);
+        const int head =
+            snprintf(text, sizeof text, "%.*s%s%s", (int)(at - good), good, bad[i][1], at + strlen(bad[i][0]));
+        char *const sum = strstr(text, ",\"crc\"");
+        assert_true(head > 0 && (size_t)head < sizeof text && sum);
+        const uint32_t crc = crc32c(text, (size_t)(sum - text));
+        snprintf(sum, 32, ",\"crc\":\"%08x\"}\n", crc);
+        write_file(path, text, strlen(text));
+        assert_int_equal(session_read_input(session, &input, &error), -1);
+        assert_non_null(strstr(error.message, "does not fit"));
+        write_file(path, good, size);
+        assert_ok(session_read_input(session, &input, &error), &error);
+        free(good);
+    }
+    session_close(session);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(it_says_how_images_are_normalised, folder_setup, folder_teardown),
         cmocka_unit_test_setup_teardown(it_is_written_where_it_is_not_as_it_should_be, folder_setup, folder_teardown),
         cmocka_unit_test_setup_teardown(it_is_read_back, folder_setup, folder_teardown),
+        cmocka_unit_test_setup_teardown(names_that_steer_a_terminal_do_not_fit, folder_setup, folder_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -214,7 +214,36 @@ static void a_way_back_is_brought_to_its_end(void **state)
     }
 }
 
-/* A file that other programs read. */
+/* With its checksum. */
+static void write_input(const char *name, const char *text)
+{
+    char input[400];
+    const int length = snprintf(input, sizeof input, "%s,\"crc\":\"%08x\"}\n", text, crc32c(text, strlen(text)));
+    write_file(path_in(name, "input.json"), input, (size_t)length);
+}
+
+#define INPUT(name)                                                                                                    \
+    "{\"data\":\"synthetic\",\"mean\":[0,0,0],\"deviation\":[1,1,1],"                                                  \
+    "\"classes\":[\"a\",\"b\",\"c\",\"d\",\"e\",\"f\",\"g\",\"h\",\"i\",\"" name "\"]"
+
+/* A file that other programs read: one that predict would refuse is not good. */
+static void what_the_network_reads_must_fit(void **state)
+{
+    (void)state;
+    static const char *const bad[] = {"{\"data\":\"synthetic\"", INPUT("\\u001b[31m")};
+    make_session("unfit");
+    write_input("unfit", INPUT("ship"));
+    verify("unfit", false);
+    assert_int_equal(report.wrong, 0);
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        write_input("unfit", bad[i]);
+        verify("unfit", true);
+        assert_true(found("input.json", "does not fit the session's settings")->mended);
+    }
+    verify("unfit", false);
+    assert_int_equal(report.wrong, 0);
+}
+
 static void what_the_network_reads_must_be_json(void **state)
 {
     (void)state;
@@ -299,15 +328,12 @@ static void a_session_that_trains_is_left_alone(void **state)
 /* Events of TensorBoard, a parent, and what the network reads, beside what make_session writes. */
 static void add_the_rest(const char *name)
 {
-    char input[64] = "{\"normalize\":\"image\"";
     struct tfevents *events;
     assert_ok(tfevents_create(path_in(name, "events.out.tfevents.1"), 1, &events, &error), &error);
     assert_ok(tfevents_start(events, 1, 1, &error), &error);
     tfevents_close(events);
     be_fork(name, "other", 5);
-    const size_t length = strlen(input);
-    const int tail = snprintf(input + length, sizeof input - length, ",\"crc\":\"%08x\"}\n", crc32c(input, length));
-    write_file(path_in(name, "input.json"), input, length + (size_t)tail);
+    write_input(name, INPUT("ship"));
 }
 
 /* Every file of a session, a bit at a time: something is found in each case (settings have places where a bit says
@@ -370,6 +396,7 @@ int main(void)
         cmocka_unit_test(leftovers_are_removed),
         cmocka_unit_test(a_way_back_is_brought_to_its_end),
         cmocka_unit_test(what_the_network_reads_must_be_json),
+        cmocka_unit_test(what_the_network_reads_must_fit),
         cmocka_unit_test(a_newer_checkpoint_is_left_alone),
         cmocka_unit_test(a_fork_has_a_parent),
         cmocka_unit_test(what_is_no_file_is_told),
