@@ -68,6 +68,7 @@ struct setting {
     enum setting_change change;
     bool saved;          /* written to settings.ini */
     bool file_only;      /* no option: what the data decides */
+    bool of_standard;    /* of the standard augmentation: beside another it does nothing */
     size_t offset, size; /* in struct settings; size of the char array of SETTING_TEXT */
     double minimum,
         maximum; /* of numbers; allowed values are [minimum, maximum], open at the bottom if above_minimum */

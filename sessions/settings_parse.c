@@ -1,4 +1,5 @@
 /* The command line as settings, by getopt_long, and --help; see settings.h. */
+#include "engine/live.h"
 #include "sessions/recipes.h"
 #include "sessions/settings_table.h"
 
@@ -6,7 +7,7 @@
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
+#include <sys/stat.h>
 
 /* An option as it was given; row -1 ends the list. */
 struct choice {
@@ -96,12 +97,13 @@ static int read_recipe(struct settings *settings, const char *name, const char *
     return result;
 }
 
-/* A file; where there is none of that name, a recipe. */
+/* A file; where there is none of that name, a recipe. A folder is no file. */
 static int read_config(struct settings *settings, const char *config, struct error *error)
 {
     size_t size;
-    const bool there = access(config, F_OK) == 0;
-    const char *text = there ? NULL : recipe_text(config, &size);
+    struct stat status;
+    const bool there = stat(config, &status) == 0;
+    const char *text = there && !S_ISDIR(status.st_mode) ? NULL : recipe_text(config, &size);
     if (text)
         return read_recipe(settings, config, text, size, error);
     if (settings_read(settings, config, error) == 0)
@@ -127,6 +129,17 @@ static int apply(struct settings *settings, const struct choice *choices, struct
         if (settings_table[choices->row].type != SETTING_PRESET && apply_choice(settings, choices, error))
             return -1;
     }
+    return 0;
+}
+
+/* Options that would do nothing. A config file may have them: a session's settings.ini has all. */
+static int check_augment(const struct settings *settings, const struct choice *choices, struct error *error)
+{
+    const enum augment_kind kind = settings->train.augment.kind;
+    for (; kind != AUGMENT_STANDARD && choices->row >= 0; choices++)
+        if (settings_table[choices->row].of_standard)
+            return error_set(error, "--%s %.60s: only --augment standard reads it, and this is --augment %s",
+                             settings_table[choices->row].name, choices->value, augment_words[kind]);
     return 0;
 }
 
@@ -185,7 +198,7 @@ int settings_parse(struct settings *settings, enum settings_base base, int argc,
     }
     if (apply(&changed, choices, error))
         goto out;
-    if (base == SETTINGS_SESSION && check_fixed(settings, &changed, error))
+    if (base == SETTINGS_SESSION ? check_fixed(settings, &changed, error) : check_augment(&changed, choices, error))
         goto out;
     settings_name_model(&changed);
     if (settings_validate(&changed, error))

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static struct error error;
@@ -82,10 +83,10 @@ static void an_unknown_one_is_told_with_those_there_are(void **state)
     assert_non_null(strstr(error.message, "No such file"));
 }
 
-/* Somebody's own file of that name. */
+/* Somebody's own file of that name; a folder, as reports and sessions are, does not hide it. */
 static void a_file_goes_before_a_recipe(void **state)
 {
-    struct settings settings;
+    struct settings settings, beside_folder, none;
     char *const home = getcwd(NULL, 0), folder[] = "/tmp/nfbench-recipes-XXXXXX";
     (void)state;
     assert_non_null(home);
@@ -97,11 +98,19 @@ static void a_file_goes_before_a_recipe(void **state)
     assert_int_equal(fclose(file), 0);
     assert_int_equal(parse_line(&settings, SETTINGS_NEW, "--config fast", &error), 0);
     assert_int_equal(unlink("fast"), 0);
+    assert_int_equal(mkdir("report", 0700), 0);
+    assert_int_equal(mkdir("other", 0700), 0);
+    assert_int_equal(parse_line(&beside_folder, SETTINGS_NEW, "--config report", &error), 0);
+    assert_int_equal(parse_line(&none, SETTINGS_NEW, "--config other", &error), -1);
+    assert_non_null(strstr(error.message, "other: Is a directory"));
+    assert_int_equal(rmdir("report"), 0);
+    assert_int_equal(rmdir("other"), 0);
     assert_int_equal(chdir(home), 0);
     assert_int_equal(rmdir(folder), 0);
     free(home);
     assert_true(settings.train.learning_rate == 0.75f);
     assert_string_equal(settings.model.preset, SETTINGS_PRESET);
+    assert_string_equal(beside_folder.model.preset, "report");
 }
 
 int main(void)

@@ -45,6 +45,10 @@ static void test_command_line_errors(void **state)
         {"-x", "-x: no such option"},
         {"--lr", "--lr: needs a value: X"},
         {"--json=1", "--json: takes no value"},
+        {"--augment none --cutout 16", "--cutout 16: only --augment standard reads it, and this is --augment none"},
+        {"--flip none --augment report", "--flip none: only --augment standard reads it"},
+        {"--crop 2 --preset report", "and this is --augment report"},
+        {"--config report --augment-grow 0", "--augment-grow 0: only --augment standard"},
         {"--config /does/not/exist", "cannot read /does/not/exist: No such file"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
