@@ -13,8 +13,8 @@
 #define PHILOX_FUNCTION static inline
 #endif
 
-/* What a number is drawn for: keeps the streams of one seed apart. Values are part of the session format: never reuse.
- */
+/* What a number is drawn for: keeps the streams of one seed apart. Values are part of the session format: never reuse
+ * one. Those left out were never any's, and are free. */
 enum philox_purpose {
     PHILOX_INITIALISE = 1,  /* epoch = parameter number, index = element / 4 */
     PHILOX_SHUFFLE = 2,     /* index = position in the epoch's permutation */
