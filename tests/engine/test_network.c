@@ -1,5 +1,4 @@
-/* Whole networks: gradients of every option against finite differences, chunks, memory, determinism, bf16, divergence.
- */
+/* Whole networks: chunks, memory, determinism, bf16, averages, divergence. Their gradients are in test_gradients.c. */
 #include "engine/execute.h"
 #include "tests/engine/probe_rig.h"
 
@@ -17,22 +16,6 @@
 enum { BATCH = 3 };
 
 /* ---- A small network on made-up images ---- */
-
-/* Three narrow blocks: a transition, a plain one, a transition that strides. */
-static struct model_spec tiny(enum model_family family)
-{
-    return (struct model_spec){.preset = "custom",
-                               .family = family,
-                               .stem = 8,
-                               .stage_count = 2,
-                               .stages = {{16, 8, 2, 1}, {16, 8, 1, 2}},
-                               .alpha = 0.5f,
-                               .activation = ACTIVATION_RELU,
-                               .init = INIT_HE,
-                               .weight_standardization = true,
-                               .skip_gain = SKIP_GAIN_ONE,
-                               .classes = 10};
-}
 
 static struct network *make(const struct model_spec *spec, int batch, enum dtype dtype)
 {
@@ -83,151 +66,6 @@ static float *gather(struct network *network, enum parameter_part part, size_t *
     return all;
 }
 
-/* ---- Gradients ---- */
-
-/* Loss with one parameter moved by `distance` along `direction`. */
-static double moved_loss(struct network *network, const struct parameter *p, const float *values,
-                         const float *direction, double distance)
-{
-    float *moved = malloc(p->count * sizeof *moved);
-    assert_non_null(moved);
-    for (size_t i = 0; i < p->count; i++)
-        moved[i] = (float)((double)values[i] + distance * (double)direction[i]);
-    assert_int_equal(network_write(network, p, PART_VALUE, moved, NULL), 0);
-    free(moved);
-    return (double)step(network, BATCH);
-}
-
-/* Along its own gradient, every parameter's loss must change by the gradient's norm: central differences at several
- * distances, the best of them counts (fp32 noise wants a large one, curvature and relu's kinks a small one). */
-static void check_parameter(struct network *network, const char *what, const struct parameter *p)
-{
-    enum { LOSS_NOISE = 2 }; /* in units of 1e-6 */
-    float *gradient = malloc(p->count * sizeof *gradient), *values = malloc(p->count * sizeof *values);
-    assert_non_null(gradient);
-    assert_non_null(values);
-    step(network, BATCH);
-    assert_int_equal(network_read(network, p, PART_GRADIENT, gradient, NULL), 0);
-    assert_int_equal(network_read(network, p, PART_VALUE, values, NULL), 0);
-    double norm = 0, best = INFINITY;
-    for (size_t i = 0; i < p->count; i++)
-        norm += (double)gradient[i] * (double)gradient[i];
-    norm = sqrt(norm);
-    if (norm < 2e-5)
-        fail_msg("%s: %s: the gradient vanishes, nothing is checked", what, p->name);
-    for (size_t i = 0; i < p->count; i++)
-        gradient[i] = (float)((double)gradient[i] / norm);
-    for (double distance = 0.025; distance > 0.001; distance /= 4) {
-        const double slope =
-            (moved_loss(network, p, values, gradient, distance) - moved_loss(network, p, values, gradient, -distance)) /
-            (2 * distance);
-        best = fmin(best, fabs(slope - norm) - LOSS_NOISE * 1e-6 / distance);
-    }
-    assert_int_equal(network_write(network, p, PART_VALUE, values, NULL), 0);
-    if (best > 0.015 * norm)
-        fail_msg("%s: %s: the gradient is %g, but the loss's slope along it is off by %.2f %%", what, p->name, norm,
-                 100 * best / norm);
-    free(gradient);
-    free(values);
-}
-
-/* A sanitizer looks at memory, not at slopes: of the parameters it has a few. */
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-enum { EACH = 9 };
-#else
-enum { EACH = 1 };
-#endif
-
-static void check_gradients(const char *what, const struct model_spec *spec)
-{
-    struct network *network = make(spec, BATCH, DTYPE_FP32);
-    int count;
-    const struct parameter *parameters = network_parameters(network, &count);
-    rig_stir(network);
-    for (int i = 0; i < count; i += EACH) {
-        /* batch norm takes out the mean that a bias before it adds: those gradients are zero, not wrong */
-        const bool idle = spec->norm == NORM_BATCH && parameters[i].role == PARAMETER_BIAS &&
-                          !strstr(parameters[i].name, "bn") && !strstr(parameters[i].name, "head");
-        if (parameters[i].role != PARAMETER_BUFFER && parameters[i].role != PARAMETER_FROZEN && !idle)
-            check_parameter(network, what, &parameters[i]);
-    }
-    network_destroy(network);
-}
-
-static void test_gradients_papers(void **state)
-{
-    (void)state;
-    struct model_spec spec = tiny(FAMILY_PAPERS);
-    check_gradients("papers", &spec);
-    spec.shortcut = SHORTCUT_CONV;
-    check_gradients("papers, a shortcut that strides by its convolution", &spec);
-}
-
-static void test_gradients_report(void **state)
-{
-    (void)state;
-    struct model_spec spec = tiny(FAMILY_REPORT);
-    check_gradients("report", &spec);
-}
-
-static void test_gradients_activations(void **state)
-{
-    (void)state;
-    static const char *const names[] = {"relu", "gelu", "silu", "tanh"};
-    for (int a = ACTIVATION_GELU; a <= ACTIVATION_TANH; a++) {
-        struct model_spec spec = tiny(FAMILY_PAPERS);
-        spec.activation = (enum activation)a;
-        check_gradients(names[a], &spec);
-    }
-}
-
-static void test_gradients_without_standardization(void **state)
-{
-    (void)state;
-    struct model_spec spec = tiny(FAMILY_PAPERS);
-    spec.weight_standardization = false;
-    check_gradients("ws off", &spec);
-}
-
-static void test_gradients_behind_a_frozen_stem(void **state)
-{
-    (void)state;
-    for (int family = FAMILY_PAPERS; family <= FAMILY_REPORT; family++) {
-        struct model_spec spec = tiny((enum model_family)family);
-        spec.stem_kind = STEM_WHITENED;
-        check_gradients(family == FAMILY_REPORT ? "report with a frozen stem" : "papers with a frozen stem", &spec);
-    }
-}
-
-static void test_gradients_squeeze_excite_and_stochastic_depth(void **state)
-{
-    (void)state;
-    struct model_spec spec = tiny(FAMILY_PAPERS);
-    spec.squeeze_excite = 0.5f;
-    check_gradients("squeeze-excite", &spec);
-    spec.stochastic_depth = 0.3f;
-    check_gradients("squeeze-excite and stochastic depth", &spec);
-}
-
-static void test_gradients_groups_and_dropout(void **state)
-{
-    (void)state;
-    struct model_spec spec = tiny(FAMILY_PAPERS);
-    spec.group_width = 4;
-    spec.dropout = 0.25f;
-    check_gradients("groups and dropout", &spec);
-}
-
-static void test_gradients_batch_norm(void **state)
-{
-    (void)state;
-    for (int family = FAMILY_PAPERS; family <= FAMILY_REPORT; family++) {
-        struct model_spec spec = tiny((enum model_family)family);
-        spec.norm = NORM_BATCH;
-        check_gradients(family == FAMILY_REPORT ? "report with batch norm" : "papers with batch norm", &spec);
-    }
-}
-
 /* ---- Chunks and memory ---- */
 
 static double difference(const float *a, const float *b, size_t count)
@@ -244,7 +82,7 @@ static double difference(const float *a, const float *b, size_t count)
 static void test_a_batch_is_the_sum_of_its_chunks(void **state)
 {
     (void)state;
-    const struct model_spec spec = tiny(FAMILY_PAPERS);
+    const struct model_spec spec = rig_narrow(FAMILY_PAPERS);
     enum { WHOLE = 37 };
     struct network *whole = make(&spec, WHOLE, DTYPE_FP32), *single = make(&spec, 1, DTYPE_FP32);
     assert_in_range(whole->chunk, 2, WHOLE - 1);
@@ -302,7 +140,7 @@ static void test_a_step_reads_nothing_left_over(void **state)
 {
     (void)state;
     for (int variant = 0; variant < 4; variant++) {
-        struct model_spec spec = tiny(variant == 1 ? FAMILY_REPORT : FAMILY_PAPERS);
+        struct model_spec spec = rig_narrow(variant == 1 ? FAMILY_REPORT : FAMILY_PAPERS);
         if (variant == 2)
             spec.activation = ACTIVATION_SILU, spec.squeeze_excite = 0.5f, spec.stochastic_depth = 0.2f;
         if (variant == 3)
@@ -324,7 +162,7 @@ static void test_a_step_reads_nothing_left_over(void **state)
 static void test_the_same_bits_twice(void **state)
 {
     (void)state;
-    const struct model_spec spec = tiny(FAMILY_PAPERS);
+    const struct model_spec spec = rig_narrow(FAMILY_PAPERS);
     float *values[2];
     size_t count = 0;
     for (int run = 0; run < 2; run++) {
@@ -347,7 +185,7 @@ static void test_bf16_follows_fp32(void **state)
 {
     (void)state;
     for (int family = FAMILY_PAPERS; family <= FAMILY_REPORT; family++) {
-        const struct model_spec spec = tiny((enum model_family)family);
+        const struct model_spec spec = rig_narrow((enum model_family)family);
         struct network *exact = make(&spec, BATCH, DTYPE_FP32), *half = make(&spec, BATCH, DTYPE_BF16);
         rig_stir(exact);
         rig_stir(half);
@@ -368,7 +206,7 @@ static void test_bf16_follows_fp32(void **state)
 static void test_predictions_use_the_averages_when_asked(void **state)
 {
     (void)state;
-    const struct model_spec spec = tiny(FAMILY_PAPERS);
+    const struct model_spec spec = rig_narrow(FAMILY_PAPERS);
     struct network *network = make(&spec, BATCH, DTYPE_FP32);
     float first[BATCH * 10], now[BATCH * 10], average[BATCH * 10], again[BATCH * 10];
     assert_int_equal(network_predict(network, rig_images, BATCH, true, first, NULL), 0);
@@ -392,7 +230,7 @@ static void test_the_first_block_out_of_range_is_named(void **state)
         const char *parameter;
         int block;
     } cases[] = {{"stem.bias", -1}, {"blocks.0.conv1.bias", 0}, {"blocks.2.conv3.bias", 2}, {"head.bias", 3}};
-    const struct model_spec spec = tiny(FAMILY_PAPERS);
+    const struct model_spec spec = rig_narrow(FAMILY_PAPERS);
     struct divergence found;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct network *network = make(&spec, BATCH, DTYPE_FP32);
@@ -427,7 +265,7 @@ static void queue_step(struct network *network, bool finite)
 static void test_a_step_that_is_not_finite_changes_nothing(void **state)
 {
     (void)state;
-    struct model_spec spec = tiny(FAMILY_PAPERS);
+    struct model_spec spec = rig_narrow(FAMILY_PAPERS);
     spec.norm = NORM_BATCH;
     struct network *network = make(&spec, BATCH, DTYPE_FP32);
     const size_t floats = network_state_floats(network);
@@ -457,7 +295,7 @@ static void test_effective_weights_are_those_applied(void **state)
     struct error error = {""};
     float raw[ROWS * ROW], gains[ROWS], rows[ROWS * ROW];
     for (int standardized = 0; standardized < 2; standardized++) {
-        struct model_spec spec = tiny(FAMILY_PAPERS);
+        struct model_spec spec = rig_narrow(FAMILY_PAPERS);
         spec.weight_standardization = standardized;
         struct network *network = make(&spec, BATCH, DTYPE_FP32);
         rig_stir(network);
@@ -492,15 +330,7 @@ static void test_effective_weights_are_those_applied(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_gradients_papers),
-        cmocka_unit_test(test_gradients_report),
-        cmocka_unit_test(test_gradients_activations),
         cmocka_unit_test(test_effective_weights_are_those_applied),
-        cmocka_unit_test(test_gradients_without_standardization),
-        cmocka_unit_test(test_gradients_behind_a_frozen_stem),
-        cmocka_unit_test(test_gradients_squeeze_excite_and_stochastic_depth),
-        cmocka_unit_test(test_gradients_groups_and_dropout),
-        cmocka_unit_test(test_gradients_batch_norm),
         cmocka_unit_test(test_a_batch_is_the_sum_of_its_chunks),
         cmocka_unit_test(test_no_two_living_buffers_share_memory),
         cmocka_unit_test(test_a_step_reads_nothing_left_over),
