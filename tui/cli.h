@@ -125,6 +125,9 @@ enum cli_status cli_usage(const struct cli *cli, const struct error *error);
 int cli_columns(FILE *file, int otherwise);
 /* "note: text" on standard error; nothing when it is empty. */
 void cli_note(const char *text);
+struct training_state;
+/* A note where the checkpoint was taken without being asked for and another is the best. */
+void cli_note_best(const struct cli *cli, const struct training_state *state);
 /* The result of --json: one line. Takes the reference; NULL means that memory ran out while it was made. */
 enum cli_status cli_print_json(const struct cli *cli, json_t *object);
 /* A text for JSON, which knows only UTF-8: in one that is not, such as a path from elsewhere, other bytes become '?'.

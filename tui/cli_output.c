@@ -1,6 +1,7 @@
 /* What the subcommands say: results on standard output, notes on standard error; see cli.h. */
 #include "tui/cli.h"
 
+#include "engine/trainer.h"
 #include "sessions/metrics.h"
 
 #include <errno.h>
@@ -39,6 +40,14 @@ void cli_note(const char *text)
 {
     if (*text)
         fprintf(stderr, "note: %s\n", text);
+}
+
+void cli_note_best(const struct cli *cli, const struct training_state *state)
+{
+    if (!cli_value(cli, "checkpoint") && state->best_step > 0 && state->best_step != state->step)
+        fprintf(stderr,
+                "note: this is the last checkpoint, of step %ld; the best is that of step %ld: --checkpoint best\n",
+                state->step, state->best_step);
 }
 
 enum cli_status cli_print_json(const struct cli *cli, json_t *object)

@@ -96,6 +96,18 @@ static void tell_foreign_labels(void *context, const char *path)
     cli_note(note);
 }
 
+static void tell_passed_over(const struct file_list *files)
+{
+    char note[160], of_files[32], of_folders[32];
+    snprintf(of_files, sizeof of_files, "%d other file%s", files->other_files, files->other_files == 1 ? "" : "s");
+    snprintf(of_folders, sizeof of_folders, "%d folder%s", files->other_folders, files->other_folders == 1 ? "" : "s");
+    snprintf(note, sizeof note, "passed over: %s%s%s (of a folder its own .png and .bin files are read)",
+             files->other_files ? of_files : "", files->other_files && files->other_folders ? " and " : "",
+             files->other_folders ? of_folders : "");
+    if (files->other_files || files->other_folders)
+        cli_note(note);
+}
+
 /* The operands behind the session. */
 static void list_files(struct predict_work *work)
 {
@@ -111,6 +123,7 @@ static void list_files(struct predict_work *work)
         if (file_list_add(&work->files, path, &error) != 0)
             tell_failed(work, path, &error);
     }
+    tell_passed_over(&work->files);
 }
 
 /* ---- Results ---- */
@@ -128,13 +141,13 @@ static enum cli_status write_results(struct cli *cli, const struct predict_optio
         return cli_failed(cli, error);
     if (cli->settings.json)
         return cli_print_json(cli, predict_json(report));
-    if (to_output)
+    if (to_output || predictions->count == 0) /* why there are none has been said */
         return CLI_DONE;
     if (predict_print(report, !options->csv && !options->npy, error) != 0)
         return cli_failed(cli, error);
-    if (predictions->count > 0 && options->csv)
+    if (options->csv)
         printf("written: %s\n", options->csv);
-    if (predictions->count > 0 && options->npy)
+    if (options->npy)
         printf("written: %s\n", options->npy);
     return CLI_DONE;
 }
@@ -152,6 +165,7 @@ static enum cli_status predict(struct predict_work *work, const struct predict_o
     listener.context = work;
     cli_note(predictor->device_note);
     cli_note(predictor->note);
+    cli_note_best(cli, &predictor->state);
     predictor->tta = options->tta;
     list_files(work);
     enum cli_status status = CLI_FAILED;

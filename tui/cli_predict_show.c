@@ -201,13 +201,13 @@ static int print_rows(const struct predict_report *report, struct error *error)
     const struct widths widths = fit(report, cli_columns(stdout, 0));
     const bool labelled = report->predictions->labelled > 0;
     const int classes = report->predictor->input.class_count, guesses = classes < TOP ? classes : TOP;
-    static const char *const heads[TOP] = {"    %  1st", "    %  2nd", "    %  3rd"};
+    static const char *const heads[TOP] = {"1st", "2nd", "3rd"};
     struct table *table = table_create(labelled ? &"lllll"[TOP - guesses] : &"llll"[TOP - guesses]);
     table_cell(table, "image");
     if (labelled)
         table_cell(table, "is");
     for (int k = 0; k < guesses; k++)
-        table_cell(table, "%s", heads[k]);
+        table_cell(table, "%-*s %5s", widths.name, heads[k], "%");
     for (long i = 0; i < report->predictions->count; i++) {
         const struct predicted_image *image = &report->predictions->images[i];
         char text[TEXT_SIZE], name[NAME_SIZE];
@@ -218,8 +218,8 @@ static int print_rows(const struct predict_report *report, struct error *error)
         if (labelled)
             table_cell(table, "%s", short_name(report, image->label, widths.name, name));
         for (int k = 0; k < guesses; k++)
-            table_cell(table, "%5.1f %s", 100 * (double)probabilities_of(report, i)[top[k]],
-                       short_name(report, top[k], widths.name, name));
+            table_cell(table, "%-*s %5.1f", widths.name, short_name(report, top[k], widths.name, name),
+                       100 * (double)probabilities_of(report, i)[top[k]]);
     }
     const int result = table_print(table, stdout, error);
     table_destroy(table);
@@ -234,13 +234,15 @@ int predict_print(const struct predict_report *report, bool rows, struct error *
     printf("%s, step %ld%s%s, on %s\n", session_name(report->session), predictor->state.step,
            predictor->averaged ? ", averaged weights" : "", predictor->tta == TTA_FLIP ? ", with mirror images" : "",
            predictor->device);
-    if (rows && predictions->count > 0) {
+    if (rows) {
         putchar('\n');
         if (print_rows(report, error) != 0)
             return -1;
         putchar('\n');
     }
     printf("%ld image%s", predictions->count, predictions->count == 1 ? "" : "s");
+    if (predictions->labelled > 0 && predictions->labelled < predictions->count)
+        printf(", %ld with a label", predictions->labelled);
     words_percent(accuracy_of(predictions), percent, sizeof percent);
     if (predictions->labelled > 0)
         printf(": accuracy %s (%ld of %ld right)", percent, predictions->correct, predictions->labelled);

@@ -164,6 +164,7 @@ static enum cli_status report(struct cli *cli, const struct test_results *result
 {
     struct error error;
     cli_note(results->measure->note);
+    cli_note_best(cli, &results->measure->state);
     if (cli->settings.json)
         return cli_print_json(cli, test_json(results));
     return test_print(results, &error) == 0 ? CLI_DONE : cli_failed(cli, &error);

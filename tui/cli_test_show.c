@@ -176,11 +176,10 @@ static void print_summary(const struct test_results *results)
 {
     const struct measure *measure = results->measure;
     const bool tta = measure->tta != TTA_NONE, both = results->averaged.measured;
-    char count[CLI_VALUE_SIZE];
-    words_count((double)measure->result.count, count, sizeof count);
-    printf("%s, step %ld%s, on the %s %s images of %s, on %s\n", session_name(measure->session), measure->state.step,
-           measure->averaged ? ", averaged weights" : "", count, measure->part, dataset_name(measure->dataset),
-           measure->device);
+    char images[2 * CLI_VALUE_SIZE];
+    const bool limited = measure_say_images(measure, images, sizeof images);
+    printf("%s, step %ld%s, on the %s%s, on %s\n", session_name(measure->session), measure->state.step,
+           measure->averaged ? ", averaged weights" : "", images, limited ? " (--limit 0: all)" : "", measure->device);
     print_weights("accuracy", test_chosen(results), tta);
     if (both)
         print_weights(measure->averaged ? "of the raw weights" : "of the averaged weights",
@@ -211,6 +210,7 @@ static int print_classes(const struct test_results *results, struct error *error
     const int count = class_count(results);
     const struct macro_scores macro = confusion_macro(confusion, count);
     struct table *table = table_create("lrrrr");
+    bool absent = false;
     for (size_t i = 0; i < sizeof heads / sizeof *heads; i++)
         table_cell(table, "%s", heads[i]);
     for (int c = 0; c < count; c++) {
@@ -219,8 +219,10 @@ static int print_classes(const struct test_results *results, struct error *error
         percent_cell(table, confusion_precision(confusion, count, c));
         percent_cell(table, confusion_accuracy(confusion, count, c));
         percent_cell(table, confusion_f1(confusion, count, c));
+        absent |= confusion_precision(confusion, count, c) < 0 || confusion_accuracy(confusion, count, c) < 0 ||
+                  confusion_f1(confusion, count, c) < 0;
     }
-    table_cell(table, "mean");
+    table_cell(table, absent ? "mean, - as 0" : "mean");
     table_cell(table, "%s", "");
     percent_cell(table, macro.precision);
     percent_cell(table, macro.recall);

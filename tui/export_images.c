@@ -61,11 +61,10 @@ static void say_network(const struct export_source *source, char *text, size_t s
 static void say_part(const struct export_source *source, char *text, size_t size)
 {
     const struct measure *measure = &source->measure;
-    char count[32], percent[32];
-    words_count((double)measure->result.count, count, sizeof count);
+    char images[TEXT], percent[32];
+    (void)measure_say_images(measure, images, sizeof images);
     words_percent(measure->result.accuracy, percent, sizeof percent);
-    snprintf(text, size, "%s %s images of %s, accuracy %s", count, measure->part, dataset_name(measure->dataset),
-             percent);
+    snprintf(text, size, "%s, accuracy %s", images, percent);
 }
 
 /* Both, with a dot between them. */

@@ -33,10 +33,29 @@ static int add_path(struct file_list *list, const char *path, struct error *erro
     return 0;
 }
 
-static int is_image_name(const struct dirent *entry)
+static int is_shown(const struct dirent *entry)
 {
-    const char *dot = strrchr(entry->d_name, '.');
-    return entry->d_name[0] != '.' && dot && (strcasecmp(dot, ".png") == 0 || strcasecmp(dot, ".bin") == 0);
+    return entry->d_name[0] != '.';
+}
+
+static bool is_image_name(const char *name)
+{
+    const char *dot = strrchr(name, '.');
+    return dot && (strcasecmp(dot, ".png") == 0 || strcasecmp(dot, ".bin") == 0);
+}
+
+/* An entry of a folder: taken, or counted among the others. */
+static int add_entry(struct file_list *list, const char *path, struct error *error)
+{
+    struct stat status;
+    const bool known = stat(path, &status) == 0;
+    if (known && S_ISREG(status.st_mode) && is_image_name(path))
+        return add_path(list, path, error);
+    if (known && S_ISDIR(status.st_mode))
+        list->other_folders++;
+    else
+        list->other_files++;
+    return 0;
 }
 
 static int add_folder(struct file_list *list, const char *folder, struct error *error)
@@ -44,14 +63,13 @@ static int add_folder(struct file_list *list, const char *folder, struct error *
     struct dirent **entries;
     const size_t before = list->count;
     const bool slash = folder[strlen(folder) - 1] == '/';
-    const int count = scandir(folder, &entries, is_image_name, alphasort);
+    const int count = scandir(folder, &entries, is_shown, alphasort);
     int result = count < 0 ? error_set(error, "%s", strerror(errno)) : 0;
     for (int i = 0; i < count; i++) {
         char path[PATH_MAX];
-        struct stat status;
         const int length = snprintf(path, sizeof path, "%s%s%s", folder, slash ? "" : "/", entries[i]->d_name);
-        if (result == 0 && length < PATH_MAX && stat(path, &status) == 0 && S_ISREG(status.st_mode))
-            result = add_path(list, path, error);
+        if (result == 0 && length < PATH_MAX)
+            result = add_entry(list, path, error);
         free(entries[i]);
     }
     if (count >= 0)

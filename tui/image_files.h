@@ -14,6 +14,7 @@ struct data_layout;
 struct file_list {
     char **paths;
     size_t count, room;
+    int other_files, other_folders; /* of the folders, passed over; hidden ones do not count */
 };
 
 /* Adds a file, or all .png and .bin files of a folder, sorted by their names; those of folders below it are left out.

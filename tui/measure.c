@@ -2,7 +2,9 @@
 #include "tui/measure.h"
 
 #include "tui/run.h"
+#include "tui/words.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -132,6 +134,18 @@ int measure_corrupted(const struct measure *measure, robustness_progress *progre
                       struct robustness *out, struct error *error)
 {
     return robustness_measure(measure->network, measure->dataset, &measure->evaluated, progress, context, out, error);
+}
+
+bool measure_say_images(const struct measure *measure, char *text, size_t size)
+{
+    const int all = dataset_count(measure->dataset, measure->split);
+    const bool limited = measure->split == SPLIT_TEST && measure->result.count < all;
+    char count[32], whole[32];
+    words_count((double)measure->result.count, count, sizeof count);
+    words_count((double)all, whole, sizeof whole);
+    snprintf(text, size, "%s%s%s%s %s images of %s", limited ? "first " : "", count, limited ? " of " : "",
+             limited ? whole : "", measure->part, dataset_name(measure->dataset));
+    return limited;
 }
 
 void measure_close(struct measure *measure)

@@ -49,6 +49,10 @@ int measure_run(struct measure *measure, const char *part, int (*progress)(void 
 int measure_corrupted(const struct measure *measure, robustness_progress *progress, void *context,
                       struct robustness *out, struct error *error);
 
+/* What was measured: "10,000 test images of CIFAR-10", "first 2,000 of 10,000 test images of CIFAR-10". Returns whether
+ * a limit left some of the test images out. */
+bool measure_say_images(const struct measure *measure, char *text, size_t size);
+
 /* Frees all but the session; a zeroed one is fine. */
 void measure_close(struct measure *measure);
 

@@ -82,16 +82,16 @@ void report_add_images(const struct report *report, const char *folder, struct p
                   report->unmeasured.message);
         return;
     }
-    char percent[WORD], count[WORD];
+    char percent[WORD], images[2 * WORD];
     words_percent(measure->result.accuracy, percent, sizeof percent);
-    words_count((double)measure->result.count, count, sizeof count);
+    (void)measure_say_images(measure, images, sizeof images);
     page_paragraph(
         page,
-        "Measured for this report, the %scheckpoint of step %ld%s: accuracy %s (%ld right), loss %.4f on the %s "
-        "test images of %s.",
+        "Measured for this report, the %scheckpoint of step %ld%s: accuracy %s (%ld right), loss %.4f on the "
+        "%s.",
         measure->state.step == measure->state.best_step ? "best " : "", measure->state.step,
         measure->averaged ? " with averaged weights" : "", percent, measure->result.correct, measure->result.loss,
-        count, dataset_name(measure->dataset));
+        images);
     if (*measure->note)
         page_note(page, PAGE_WARNING, "%s", measure->note);
     add_classes(measure, page);

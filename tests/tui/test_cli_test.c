@@ -235,6 +235,36 @@ static void numpy_finds_the_same(const json_t *test)
         assert_int_equal(status, 0);
 }
 
+/* A part of the test set does not look like the whole. */
+static void a_limit_is_told(void **state)
+{
+    (void)state;
+    const struct outcome *outcome = run_expecting(0, "test plain --limit 100");
+    assert_non_null(strstr(outcome->out, ", on the first 100 of "));
+    assert_non_null(strstr(outcome->out, " (--limit 0: all), on CPU"));
+    outcome = run_expecting(0, "test plain --limit 0");
+    assert_null(strstr(outcome->out, " first "));
+    assert_null(strstr(outcome->out, "--limit"));
+}
+
+/* Where the last checkpoint is not the best, and nobody has asked for it. At this rate the network gets worse soon. */
+static void the_best_checkpoint_is_told(void **state)
+{
+    (void)state;
+    char note[64];
+    run_expecting(0, "train " NETWORK "--data synthetic --limit 128 --batch 16 --validation 64 --lr 1 --agc 0.02 "
+                     "--schedule constant --epochs 6 --session wild");
+    json_t *last = test_json("wild"), *best = test_json("wild --checkpoint best");
+    const int step = (int)json_number_at(best, "step");
+    snprintf(note, sizeof note, "the best is that of step %d: --checkpoint best", step);
+    const bool other = step != (int)json_number_at(last, "step");
+    assert_int_equal(strstr(run_expecting(0, "test wild")->err, note) != NULL, other);
+    assert_null(strstr(run_expecting(0, "test wild --checkpoint last")->err, "the best is"));
+    assert_null(strstr(run_expecting(0, "test wild --checkpoint best")->err, "the best is"));
+    json_decref(last);
+    json_decref(best);
+}
+
 /* The session knows how its training images were normalised. */
 static void the_test_images_alone_are_enough(void **state)
 {
@@ -269,9 +299,14 @@ static void the_test_images_alone_are_enough(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(classes_are_scored_by_the_counts),  cmocka_unit_test(calibration_is_that_of_the_bins),
-        cmocka_unit_test(both_sets_of_weights_are_measured), cmocka_unit_test(pictures_go_into_a_folder),
-        cmocka_unit_test(every_corruption_is_measured),      cmocka_unit_test(an_interrupt_ends_it),
+        cmocka_unit_test(classes_are_scored_by_the_counts),
+        cmocka_unit_test(calibration_is_that_of_the_bins),
+        cmocka_unit_test(both_sets_of_weights_are_measured),
+        cmocka_unit_test(pictures_go_into_a_folder),
+        cmocka_unit_test(every_corruption_is_measured),
+        cmocka_unit_test(an_interrupt_ends_it),
+        cmocka_unit_test(a_limit_is_told),
+        cmocka_unit_test(the_best_checkpoint_is_told),
         cmocka_unit_test(the_test_images_alone_are_enough),
     };
     return cmocka_run_group_tests(tests, train_sessions, process_teardown);

@@ -129,9 +129,10 @@ static void a_folder_is_read_around_its_junk(void **state)
     write_file("f/photo.png", "\xff\xd8\xff\xe0 not a PNG", 14);
     write_file("f/notes.txt", "not looked at", 13);
     mkdir(process_path("f/below.png"), 0755);
-    const struct outcome *outcome = run_expecting(1, "predict s f --json");
+    const struct outcome *outcome = run_expecting(1, "predict s f --json --checkpoint last");
     json_t *object = last_json(outcome);
-    assert_int_equal(count_lines(outcome->err), FAILING);
+    assert_int_equal(count_lines(outcome->err), FAILING + 1);
+    assert_non_null(strstr(outcome->err, "note: passed over: 1 other file and 1 folder ("));
     assert_int_equal(json_array_size(json_object_get(object, "failed")), FAILING);
     for (int i = 0; i < FAILING; i++)
         if (!strstr(outcome->err, failing[i]))
@@ -149,7 +150,11 @@ static void a_folder_is_read_around_its_junk(void **state)
     assert_non_null(strstr(outcome->out, "\ntest.bin:99  "));
     assert_non_null(strstr(outcome->out, "\n100 images: accuracy "));
     outcome = run_expecting(1, "predict s nowhere --npy none.npy"); /* nothing to write */
+    assert_string_equal(outcome->out, "");
     assert_int_equal(access(process_path("none.npy"), F_OK), -1);
+    outcome = run_expecting(0, "predict s f/a.png f/b.bin");
+    assert_non_null(strstr(outcome->out, "\n3 images, 2 with a label: accuracy "));
+    assert_non_null(strstr(outcome->out, " of 2 right)"));
 }
 
 static const struct outcome *run_fed(const char *arguments, const void *bytes, size_t size)
