@@ -65,9 +65,10 @@ NCCL_HOME ?= $(patsubst %/include/nccl.h,%,$(firstword $(wildcard $(addsuffix /i
     $(BUILD)/nccl/include/nccl.h))
 NCCL_ABSENT := kernels/cuda/ranks_$(if $(filter-out 0,$(NCCL)),absent,nccl).cu
 NCCL_FOLDERS := $(NCCL_HOME)/lib $(wildcard $(NCCL_HOME)/lib64)
-NCCL_LINK := $(addprefix -L,$(NCCL_FOLDERS)) $(addprefix -Wl$(comma)-rpath$(comma),$(abspath $(NCCL_FOLDERS))) -l:libnccl.so.2
+NCCL_LINK := $(addprefix -L,$(NCCL_FOLDERS)) $(addprefix -Wl$(comma)-rpath$(comma),$(abspath $(NCCL_FOLDERS)) '$$ORIGIN/../lib/nfbench') \
+    -l:libnccl.so.2
 $(NCCL_HOME)/include/nccl.h:
-	@PYTHON=$(PYTHON) scripts/nccl.sh $(NCCL_HOME)
+	@PYTHON='$(PYTHON)' NVCC='$(NVCC)' scripts/nccl.sh $(NCCL_HOME)
 $(BUILD)/kernels/cuda/ranks_nccl.o: private COMPILE_CUDA += -I$(NCCL_HOME)/include
 $(BUILD)/kernels/cuda/ranks_nccl.o: | $(NCCL_HOME)/include/nccl.h
 
@@ -342,9 +343,15 @@ deps:
 install: $(BINARY)
 	install -d $(DESTDIR)$(PREFIX)/bin
 	install -m 755 $(BINARY) $(DESTDIR)$(PREFIX)/bin/nfbench
+ifneq ($(if $(filter $(BUILD)/nccl,$(NCCL_HOME)),$(if $(NVCC),$(filter-out 0,$(NCCL)))),)
+	install -d $(DESTDIR)$(PREFIX)/lib/nfbench
+	install -m 644 $(NCCL_HOME)/lib/libnccl.so.2 $(DESTDIR)$(PREFIX)/lib/nfbench/
+endif
 
 uninstall:
 	rm -f $(DESTDIR)$(PREFIX)/bin/nfbench
+	rm -f $(DESTDIR)$(PREFIX)/lib/nfbench/libnccl.so.2
+	[ ! -d $(DESTDIR)$(PREFIX)/lib/nfbench ] || rmdir $(DESTDIR)$(PREFIX)/lib/nfbench
 
 clean:
 	rm -rf build nfbench
@@ -471,7 +478,7 @@ peer:
 
 # ---- What was found ----
 announce:
-	@CC='$(CC)' MARCH='$(MARCH)' CUDA='$(CUDA)' NVCC='$(NVCC)' HEADLESS='$(HEADLESS)' MPI='$(MPI)' MPICC='$(MPICC)' scripts/found.sh
+	@CC='$(CC)' MARCH='$(MARCH)' CUDA='$(CUDA)' NVCC='$(NVCC)' HEADLESS='$(HEADLESS)' MPI='$(MPI)' MPICC='$(MPICC)' NCCL='$(NCCL)' scripts/found.sh
 
 help:
 	@echo "make run [ARGS='...']   install what is missing, build, start nfbench on the screen"

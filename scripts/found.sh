@@ -26,5 +26,10 @@ case ${MPI:-0} in
 0) ;;
 *) echo "MPI         $("${MPICC:-mpicc}" --showme:version 2>/dev/null || echo 'not found: make deps MPI=1')" ;;
 esac
+case ${NCCL:-0},${MPI:-0} in
+0,*) ;;
+*,0) echo "NCCL        of no use without MPI=1: several GPUs train together by make MPI=1 NCCL=1" ;;
+*) echo "NCCL        $([ -n "${NVCC:-}" ] && echo 'built in' || echo 'left out (no CUDA compiler)')" ;;
+esac
 [ -z "${HEADLESS:-}" ] || echo "screen      left out (HEADLESS=1)"
 echo "processors  $(getconf _NPROCESSORS_ONLN)"
