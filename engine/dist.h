@@ -14,12 +14,13 @@ enum { DIST_HOST_SIZE = 64 };
 
 /* True when this build has MPI. */
 bool dist_is_built(void);
-/* How many processes a launcher (mpirun, srun with PMIx or PMI) started this one as one of; 1: it was started alone.
+/* How many processes a launcher (mpirun, srun) started this one as one of; 1: it was started alone.
  * Known before dist_begin, from the environment. */
 int dist_launched(int *rank);
 
 /* Joins the ranks that were started with this one; nothing to do where it was started alone. Fails on every rank where
- * one of them is another program or has other arguments (argv[1] and on). Collective. */
+ * one of them is another program or has other arguments (argv[1] and on), or where MPI does not see all that were
+ * started; dist_end is due then, too. Collective. */
 int dist_begin(char **argv, struct error *error);
 /* Takes leave. Collective, unless a run was broken off on this rank (dist_break): then the others are ended, with
  * `status` as their exit code. */
@@ -35,6 +36,8 @@ int dist_local_rank(void);
 int dist_local_size(void);
 /* Processors for this rank's threads: those that it is bound to, and no more than its share of the machine. */
 int dist_threads(void);
+/* ... those that it would have if what started it had not bound it to fewer. */
+int dist_unbound_threads(void);
 const char *dist_host(void); /* the machine's name */
 
 /* From rank 0 to all. Waits without using a processor. Collective. */

@@ -59,6 +59,11 @@ int dist_threads(void)
     return 0;
 }
 
+int dist_unbound_threads(void)
+{
+    return 0;
+}
+
 const char *dist_host(void)
 {
     return "localhost";

@@ -3,12 +3,14 @@
 
 #include <stdlib.h>
 
-/* By OpenMPI's mpirun, by srun and others through PMI, by srun through PMIx. */
+/* By OpenMPI's mpirun, by srun and others through PMI, by srun through PMIx, by srun with none of these. The first that
+ * is there is the innermost. */
 static const struct {
     const char *sign, *size, *rank;
 } launchers[] = {{"OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_RANK"},
                  {"PMI_SIZE", "PMI_SIZE", "PMI_RANK"},
-                 {"PMIX_RANK", "SLURM_STEP_NUM_TASKS", "PMIX_RANK"}};
+                 {"PMIX_RANK", "SLURM_STEP_NUM_TASKS", "PMIX_RANK"},
+                 {"SLURM_PROCID", "SLURM_STEP_NUM_TASKS", "SLURM_PROCID"}};
 
 static int number_of(const char *name, int otherwise)
 {
@@ -22,11 +24,11 @@ int dist_launched(int *rank)
 {
     *rank = 0;
     for (size_t i = 0; i < sizeof launchers / sizeof *launchers; i++) {
-        const int size = getenv(launchers[i].sign) ? number_of(launchers[i].size, 1) : 1;
-        if (size > 1) {
-            *rank = number_of(launchers[i].rank, 0);
-            return size;
-        }
+        if (!getenv(launchers[i].sign))
+            continue;
+        const int size = number_of(launchers[i].size, 1);
+        *rank = size > 1 ? number_of(launchers[i].rank, 0) : 0;
+        return size > 1 ? size : 1;
     }
     return 1;
 }

@@ -2,6 +2,8 @@
  * another rank leaves its processor to the threads that compute. */
 #include "engine/dist.h"
 
+#include "base/hash.h"
+
 #include <fcntl.h>
 #include <mpi.h>
 #include <sched.h>
@@ -34,26 +36,15 @@ struct identity {
     char host[DIST_HOST_SIZE];
 };
 
-static const uint64_t fnv_begin = 14695981039346656037u;
-
-/* FNV-1a. */
-static uint64_t fnv(uint64_t hash, const void *data, size_t size)
-{
-    const unsigned char *bytes = data;
-    for (size_t i = 0; i < size; i++)
-        hash = (hash ^ bytes[i]) * 1099511628211u;
-    return hash;
-}
-
 /* 0 where it cannot be read. */
 static uint64_t program_digest(void)
 {
     static unsigned char block[1 << 16];
-    uint64_t hash = fnv_begin;
+    uint64_t hash = HASH_BEGIN;
     ssize_t got = -1;
     const int fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
     while (fd >= 0 && (got = read(fd, block, sizeof block)) > 0)
-        hash = fnv(hash, block, (size_t)got);
+        hash = hash_bytes(hash, block, (size_t)got);
     if (fd >= 0)
         close(fd);
     return got == 0 ? hash : 0;
@@ -61,10 +52,17 @@ static uint64_t program_digest(void)
 
 static uint64_t arguments_digest(char **argv)
 {
-    uint64_t hash = fnv_begin;
+    uint64_t hash = HASH_BEGIN;
     for (int i = 1; argv[0] && argv[i]; i++)
-        hash = fnv(hash, argv[i], strlen(argv[i]) + 1);
+        hash = hash_bytes(hash, argv[i], strlen(argv[i]) + 1);
     return hash;
+}
+
+/* Of this rank alone, which the others must not wait for. */
+static int no_memory(struct error *error)
+{
+    dist_break();
+    return error_set(error, "out of memory for %d ranks", dist.size);
 }
 
 static int compare_ranks(char **argv, struct error *error)
@@ -73,7 +71,7 @@ static int compare_ranks(char **argv, struct error *error)
     struct identity *all = calloc((size_t)dist.size, sizeof *all);
     int status = 0;
     if (!all)
-        return error_set(error, "out of memory for %d ranks", dist.size);
+        return no_memory(error);
     snprintf(mine.host, sizeof mine.host, "%s", dist.host);
     dist_gather(&mine, all, sizeof mine);
     for (int i = 1; i < dist.size && status == 0; i++) {
@@ -101,7 +99,8 @@ static void find_neighbours(void)
 int dist_begin(char **argv, struct error *error)
 {
     int provided, rank;
-    if (dist_launched(&rank) == 1)
+    const int launched = dist_launched(&rank);
+    if (launched == 1)
         return 0;
     /* the trainer's thread talks while it runs, the program's own before and behind it; errors of MPI are fatal */
     if (MPI_Init_thread(NULL, NULL, MPI_THREAD_SERIALIZED, &provided) != MPI_SUCCESS)
@@ -112,11 +111,16 @@ int dist_begin(char **argv, struct error *error)
     MPI_Comm_rank(MPI_COMM_WORLD, &dist.rank);
     MPI_Comm_size(MPI_COMM_WORLD, &dist.size);
     find_neighbours();
+    if (dist.size < launched) /* each would train the whole run as rank 0 */
+        return error_set(error,
+                         "started %d times, but MPI sees %d of them: this nfbench needs OpenMPI's mpirun or `srun "
+                         "--mpi=pmix`",
+                         launched, dist.size);
     if (provided < MPI_THREAD_SERIALIZED)
         return error_set(error, "this MPI serves the program's first thread alone (MPI_THREAD_SERIALIZED is needed)");
     dist.counts = calloc(4 * (size_t)dist.size, sizeof *dist.counts);
     if (!dist.counts)
-        return error_set(error, "out of memory for %d ranks", dist.size);
+        return no_memory(error);
     dist.offsets = dist.counts + dist.size;
     dist.mine = dist.offsets + dist.size;
     dist.starts = dist.mine + dist.size;
@@ -172,14 +176,24 @@ const char *dist_host(void)
     return dist.host;
 }
 
-int dist_threads(void)
+/* A rank's share of the processors that a process may use: 0 is this one. */
+static int share_of(pid_t process)
 {
     cpu_set_t bound;
-    int own = (int)sysconf(_SC_NPROCESSORS_ONLN), share = own / dist.local_size;
-    if (sched_getaffinity(0, sizeof bound, &bound) == 0)
-        own = CPU_COUNT(&bound);
-    share = share < own ? share : own;
-    return share > 0 ? share : 1;
+    const int all = (int)sysconf(_SC_NPROCESSORS_ONLN), share = all / dist.local_size;
+    const int own = sched_getaffinity(process, sizeof bound, &bound) == 0 ? CPU_COUNT(&bound) : all;
+    const int threads = share < own ? share : own;
+    return threads > 0 ? threads : 1;
+}
+
+int dist_threads(void)
+{
+    return share_of(0);
+}
+
+int dist_unbound_threads(void)
+{
+    return share_of(getppid());
 }
 
 /* ---- What they say ---- */

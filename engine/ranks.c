@@ -1,6 +1,8 @@
 /* See ranks.h. */
 #include "engine/ranks.h"
 
+#include "base/hash.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,30 +15,23 @@ struct reply {
     char why_not[256];
 };
 
-static uint64_t fnv(uint64_t hash, const void *data, size_t size)
-{
-    const unsigned char *bytes = data;
-    for (size_t i = 0; i < size; i++)
-        hash = (hash ^ bytes[i]) * 1099511628211u;
-    return hash;
-}
-
 /* All labels, and some of the images: with their statistics, which are taken of all that are trained on, no set that
  * differs goes unseen. */
 static uint64_t data_digest(const struct trainer *trainer)
 {
     enum { SAMPLES = 32 };
     const struct dataset *dataset = trainer->dataset;
-    uint64_t hash = fnv(14695981039346656037u, &trainer->parts.statistics, sizeof trainer->parts.statistics);
+    uint64_t hash = hash_bytes(HASH_BEGIN, &trainer->parts.statistics, sizeof trainer->parts.statistics);
     for (int split = SPLIT_TRAIN; split <= SPLIT_TEST; split++) {
         const int count = dataset_count(dataset, (enum split)split);
-        hash = fnv(hash, &count, sizeof count);
+        hash = hash_bytes(hash, &count, sizeof count);
         for (int i = 0; i < count; i++) {
             const int label = dataset_label(dataset, (enum split)split, i);
-            hash = fnv(hash, &label, sizeof label);
+            hash = hash_bytes(hash, &label, sizeof label);
         }
         for (int i = 0; i < SAMPLES; i++)
-            hash = fnv(hash, dataset_image(dataset, (enum split)split, (int)((long)count * i / SAMPLES)), IMAGE_BYTES);
+            hash = hash_bytes(hash, dataset_image(dataset, (enum split)split, (int)((long)count * i / SAMPLES)),
+                              IMAGE_BYTES);
     }
     return hash;
 }
@@ -161,7 +156,7 @@ int ranks_evaluate(struct trainer *trainer, const struct evaluation_options *opt
     const int begin = (int)((long)options->count * rank / ranks),
               end = (int)((long)options->count * (rank + 1) / ranks);
     struct part part = {.whole = options};
-    struct evaluation_options mine = *options;
+    struct evaluation_options mine = *options; /* with pointers that mean something on rank 0 alone */
     struct evaluation own = {0};
     struct evaluation *all = calloc((size_t)ranks, sizeof *all);
     int status = all ? 0 : error_set(error, "out of memory for the results of %d ranks", ranks);
@@ -169,6 +164,11 @@ int ranks_evaluate(struct trainer *trainer, const struct evaluation_options *opt
     mine.count = end - begin;
     mine.batch = (options->batch + ranks - 1) / ranks;
     mine.device = trainer->device;
+    mine.images = NULL;
+    mine.confusion = NULL;
+    mine.predictions = NULL;
+    mine.probabilities = NULL;
+    mine.plain = NULL;
     mine.progress = on_progress;
     mine.context = &part;
     if (status == 0 && mine.count > 0)

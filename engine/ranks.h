@@ -52,8 +52,8 @@ int ranks_say(struct trainer *trainer, struct order *order, struct error *error)
 
 /* Both sides. Whether all ranks can take part: `mine` says why this one cannot, or is empty. Collective. */
 int ranks_agree(const struct trainer *trainer, const struct error *mine, struct error *error);
-/* The images of an evaluation shared out over the ranks; as evaluate() on rank 0, whose options->progress decides for
- * all. Collective. */
+/* The data set's images of an evaluation shared out over the ranks: loss, hits and accuracy as of evaluate() on rank 0,
+ * whose options->progress decides for all. Nothing else that evaluate() can measure is taken. Collective. */
 int ranks_evaluate(struct trainer *trainer, const struct evaluation_options *options, struct evaluation *out,
                    struct error *error);
 

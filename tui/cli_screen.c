@@ -1,4 +1,5 @@
 /* `nfbench` alone, `nfbench resume --screen` and `nfbench attach`: the live screen as a subcommand. */
+#include "engine/dist.h"
 #include "tui/app.h"
 #include "tui/attach.h"
 #include "tui/cli.h"
@@ -18,6 +19,9 @@ static int show_next(const struct cli *cli, const struct app_next *next, struct 
     const char *arguments[8] = {"nfbench", next->attach ? "attach" : "resume", next->session};
     int count = 3;
 
+    if (dist_size() > 1) /* the others have joined this process, and wait for its next word */
+        return error_set(error, "one of several ranks opens no other run: `nfbench %s %s`", arguments[1],
+                         next->session);
     if (!next->attach)
         arguments[count++] = "--screen";
     if (!next->attach && cli_value(cli, "keep-running"))

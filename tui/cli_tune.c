@@ -39,13 +39,6 @@ static long number_of(const char *variable, long otherwise)
     return text && *text && !*end && number >= 0 ? number : otherwise;
 }
 
-/* Among the processes that mpirun or srun has started. */
-static int find_rank(void)
-{
-    int rank;
-    return dist_launched(&rank) > 1 ? rank : (int)number_of("SLURM_PROCID", 0);
-}
-
 /* Those that this process may use, shared by the trials that train at once: of all ranks on this machine, too, unless
  * each has been given processors of its own. */
 static int find_threads(long jobs)
@@ -84,7 +77,7 @@ static int read_options(const struct cli *cli, struct tune_options *out, struct 
 {
     const char *made = cli_value(cli, "resume") ? "resume" : cli_value(cli, "show") ? "show" : NULL;
     out->retry = cli_value(cli, "retry");
-    out->rank = find_rank();
+    (void)dist_launched(&out->rank);
     if (cli_number(cli, "jobs", 1, 1, TUNE_JOBS, &out->jobs, error) != 0 ||
         cli_number(cli, "random", 0, 1, TUNE_TRIALS, &out->random, error) != 0 ||
         cli_number(cli, "factor", FACTOR, 2, 10, &out->factor, error) != 0 ||

@@ -122,6 +122,7 @@ static int open_cpu(const struct device_choice *choice, struct train_options *tr
 static int choose_and_open(struct train_options *train, struct backend **backend, char text[DEVICE_TEXT_SIZE],
                            char note[DEVICE_NOTE_SIZE], struct error *error)
 {
+    const bool chosen = train->threads > 0;
     struct device_choice choice;
     *backend = NULL;
     note[0] = '\0';
@@ -133,6 +134,10 @@ static int choose_and_open(struct train_options *train, struct backend **backend
     const size_t length = strlen(text);
     if (dist_size() > 1)
         snprintf(text + length, DEVICE_TEXT_SIZE - length, ", on each of %d ranks", dist_size());
+    if (!gpu && !chosen && dist_threads() < dist_unbound_threads())
+        snprintf(note, DEVICE_NOTE_SIZE,
+                 "bound to %d of the %d processors that a rank could have: mpirun --bind-to none", dist_threads(),
+                 dist_unbound_threads());
     if (choice.gpu_is_there)
         snprintf(note, DEVICE_NOTE_SIZE, "the GPU is not used: %.400s", choice.why_not.message);
     train->device = choice.kind;

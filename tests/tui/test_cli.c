@@ -327,6 +327,17 @@ static void test_a_reader_that_leaves_is_no_failure(void **state)
     assert_string_equal(outcome->err, "");
 }
 
+/* By srun that gives its tasks no way to find each other, several times: each would train the whole run. */
+static void test_tasks_that_cannot_meet_do_not_train(void **state)
+{
+    (void)state;
+    setenv("SLURM_STEP_NUM_TASKS", "2", 1);
+    setenv("SLURM_PROCID", "0", 1);
+    expect_usage_error("train " TINY "--epochs 1", "started 2 times");
+    unsetenv("SLURM_STEP_NUM_TASKS");
+    unsetenv("SLURM_PROCID");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -338,6 +349,7 @@ int main(void)
         cmocka_unit_test(test_help_shows_what_a_command_takes_and_no_more),
         cmocka_unit_test(test_version),
         cmocka_unit_test(test_unknown_commands),
+        cmocka_unit_test(test_tasks_that_cannot_meet_do_not_train),
         cmocka_unit_test(test_unknown_options),
         cmocka_unit_test(test_abbreviated_options),
         cmocka_unit_test(test_options_of_other_commands_are_refused),
