@@ -157,8 +157,9 @@ static void check_input(struct verify *verify)
     struct session_input input;
     json_t *json = session_input_json(verify->paths.input, &error);
     const bool damaged = !json && errno == EBADMSG;
+    const bool can_compare = verify->settings_known && !verify->settings_changed; /* else they may be what is wrong */
     verify->out_of_memory |= !json && errno == ENOMEM;
-    if (damaged || (json && verify->settings_known && !session_input_take(json, &verify->settings, &input))) {
+    if (damaged || (json && can_compare && !session_input_take(json, &verify->settings, &input))) {
         struct verify_finding *finding =
             verify_add(verify, VERIFY_WRONG, "input.json",
                        damaged ? "it is not as it was written" : "it does not fit the session's settings");
