@@ -338,6 +338,12 @@ float tune_status_loss(const struct tune_status *status, const struct tune_trial
     return epoch >= 1 && epoch <= trial->epochs ? status->points[epoch - 1].loss : -1;
 }
 
+float tune_status_newest_loss(const struct tune_status *status, const struct tune_trial *trial)
+{
+    const float mean = tune_status_loss(status, trial, status->epoch);
+    return mean >= 0 ? mean : status->loss;
+}
+
 void tune_watch_count(const struct tune_watch *watch, int counts[TUNE_STATES])
 {
     memset(counts, 0, TUNE_STATES * sizeof *counts);

@@ -17,7 +17,7 @@ const char *cli_version(void);
 /* Exit codes of the program. */
 enum cli_status { CLI_DONE = 0, CLI_FAILED = 1, CLI_USAGE = 2, CLI_INTERRUPTED = 130 };
 
-enum { CLI_OPTIONS = 12, CLI_VALUE_SIZE = 64, CLI_AXES = 16, CLI_REPEATS = 16 };
+enum { CLI_OPTIONS = 14, CLI_VALUE_SIZE = 64, CLI_AXES = 16, CLI_REPEATS = 16 };
 
 /* An option of one subcommand alone; the others are settings. */
 struct cli_option {

@@ -5,6 +5,7 @@
 #include "tui/figure_tune.h"
 #include "tui/run.h"
 #include "tui/tune_lines.h"
+#include "tui/tune_plan.h"
 #include "tui/tune_results.h"
 #include "tui/tune_screen.h"
 #include "viz/png.h"
@@ -15,7 +16,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* The seed report's own search, where nothing else is said. */
+/* The seed report's own search, where no axis is given. */
 static const char default_preset[] = "--preset=report", default_epochs[] = "--epochs=40";
 static const struct {
     const char *name, *list, *range;
@@ -61,7 +62,7 @@ static int find_others(long jobs)
 /* Of a plan that is there already no setting can be another. */
 static int check_no_settings(const struct cli *cli, const char *option, struct error *error)
 {
-    static const char *const of_plan[] = {"name", "random", "halving", "factor"};
+    static const char *const of_plan[] = {"name", "random", "halving", "factor", "plan"};
     for (size_t i = 0; i < sizeof of_plan / sizeof *of_plan; i++)
         if (cli_value(cli, of_plan[i]))
             return error_set(error, "--%s means nothing with --%s: the plan is made", of_plan[i], option);
@@ -89,6 +90,8 @@ static int read_options(const struct cli *cli, struct tune_options *out, struct 
         return error_set(error, "--factor is of --halving: add that, or leave it out");
     if (out->retry && cli_value(cli, "show"))
         return error_set(error, "--retry is of a tune that goes on, not of --show");
+    if (cli_value(cli, "plan") && (cli_value(cli, "csv") || cli_value(cli, "png")))
+        return error_set(error, "--plan trains nothing: there are no results for --csv or --png");
     if (!cli_value(cli, "halving"))
         out->factor = 0;
     return made ? check_no_settings(cli, made, error) : 0;
@@ -112,28 +115,20 @@ static int add_axis(struct plan *plan, const char *name, const char *text, struc
     return tune_axis_parse(name, text, &plan->axes[plan->axis_count++], error);
 }
 
-static bool is_axis(const struct cli *cli, const char *name)
-{
-    for (int i = 0; i < cli->axis_count; i++)
-        if (strcmp(cli->axes[i].name, name) == 0)
-            return true;
-    return false;
-}
-
-/* Rate and batch, where nothing is said of them, as the report has them; then those that were given. */
+/* Those that were given; without any the report's rate and batch, but for one that has a value. */
 static int choose_axes(const struct cli *cli, bool random, struct plan *plan, struct error *error)
 {
-    for (int i = 0; i < DEFAULT_AXES; i++)
-        if (!is_axis(cli, default_axes[i].name) && !settings_given(&cli->settings, default_axes[i].name) &&
-            add_axis(plan, default_axes[i].name, random ? default_axes[i].range : default_axes[i].list, error) != 0)
-            return -1;
     for (int i = 0; i < cli->axis_count; i++)
         if (add_axis(plan, cli->axes[i].name, cli->axes[i].text, error) != 0)
+            return -1;
+    for (int i = 0; i < DEFAULT_AXES && cli->axis_count == 0; i++)
+        if (!settings_given(&cli->settings, default_axes[i].name) &&
+            add_axis(plan, default_axes[i].name, random ? default_axes[i].range : default_axes[i].list, error) != 0)
             return -1;
     return 0;
 }
 
-/* What all trials share, with the report's preset and length where none is said. */
+/* What all trials share: without an axis the report's preset and length, where none is said; else as `train` has it. */
 static int choose_settings(const struct cli *cli, struct plan *plan, struct error *error)
 {
     int first;
@@ -142,9 +137,9 @@ static int choose_settings(const struct cli *cli, struct plan *plan, struct erro
         return error_set(error, "out of memory");
     memcpy(plan->arguments, cli->arguments, (size_t)cli->argument_count * sizeof *plan->arguments);
     plan->argument_count = cli->argument_count;
-    if (!settings_given(&cli->settings, "preset"))
+    if (cli->axis_count == 0 && !settings_given(&cli->settings, "preset"))
         plan->arguments[plan->argument_count++] = (char *)default_preset;
-    if (!settings_given(&cli->settings, "epochs") && !is_axis(cli, "epochs"))
+    if (cli->axis_count == 0 && !settings_given(&cli->settings, "epochs"))
         plan->arguments[plan->argument_count++] = (char *)default_epochs;
     return settings_parse(&plan->shared, SETTINGS_NEW, plan->argument_count, plan->arguments, &first, error);
 }
@@ -188,7 +183,7 @@ static int make_plan(const struct cli *cli, const struct tune_options *options, 
                                          .random = (int)options->random,
                                          .factor = (int)options->factor};
     if (result == 0)
-        result = tune_make(&request, tune, error) || tune_create(tune, &existed, error);
+        result = tune_make(&request, tune, error) || (!cli_value(cli, "plan") && tune_create(tune, &existed, error));
     free_plan(&plan);
     return result ? -1 : 0;
 }
@@ -265,6 +260,18 @@ static enum cli_status tell(const struct cli *cli, const struct tune_options *op
 
 /* ---- The subcommand ---- */
 
+static enum cli_status show_plan(const struct cli *cli, const struct tune_options *options, const struct tune *tune)
+{
+    struct error error;
+    if (options->rank > 0)
+        return CLI_DONE;
+    if (cli->settings.json)
+        return cli_print_json(cli, tune_plan_json(tune));
+    return tune_plan_print(tune, (int)options->jobs, cli_columns(stdout, 0), stdout, &error) == 0
+               ? CLI_DONE
+               : cli_failed(cli, &error);
+}
+
 static enum cli_status show(struct cli *cli, const struct tune_options *options, const struct tune *tune)
 {
     struct error error;
@@ -314,6 +321,8 @@ static enum cli_status work(struct cli *cli, const struct tune_options *options,
         return cli_failed(cli, &error);
     const bool screen = options->rank == 0 && tune_screen_can_run();
     const bool leaves = options->rank > 0 && tune->factor == 0;
+    if (options->rank == 0)
+        tune_plan_say(tune, (int)options->jobs, cli_columns(stderr, 0), stderr);
     const int result =
         screen ? tune_screen_run(tune, run, &error) : tune_lines_run(tune, run, options->rank > 0, leaves, &error);
     const enum cli_status status = result == 0 ? finish(cli, options, tune, run) : cli_failed(cli, &error);
@@ -343,7 +352,7 @@ enum cli_status cli_tune(struct cli *cli)
     } else if (make_plan(cli, &options, tune, &error) != 0)
         cli_usage(cli, &error);
     else
-        status = work(cli, &options, tune);
+        status = cli_value(cli, "plan") ? show_plan(cli, &options, tune) : work(cli, &options, tune);
     tune_free(tune);
     free(tune);
     return status;

@@ -217,9 +217,10 @@ static const struct cli_command commands[] = {
      .summary = "trains with many settings and compares them: a grid, a random search, successive halving",
      .about =
          "A setting with several values is an axis: --lr 0.001,0.01,0.1 --batch 32,64 --agc 0,0.01 --preset "
-         "report,micro (of --stages separated by semicolons). Without more being said it is the seed report's own "
-         "search: its preset, 40 epochs, these three rates with the batches 32, 64, 128 and 256. Each trial is a "
-         "session, trained by a process of its own; one that diverges ends at its first step that is not finite, with "
+         "report,micro (of --stages separated by semicolons). Those alone are searched, and everything else is as "
+         "`train` has it. Without any axis it is the seed report's own search: its preset, 40 epochs, these three "
+         "rates with the batches 32, 64, 128 and 256. Each trial is a session, trained by a process of its own; one "
+         "that diverges ends at its first step that is not finite, with "
          "its diagnosis. The same command again, or --resume, goes on where it was; several processes may share one "
          "tune (mpirun, srun).",
      .settings = "* -session",
@@ -228,6 +229,7 @@ static const struct cli_command commands[] = {
                  {"random", "N", "draw N trials; a range is --lr 0.001..0.1, drawn over its logarithm"},
                  {"halving", NULL, "successive halving: at each rung the best trials go on, the others end"},
                  {"factor", "N", "of the halving: one in N goes on (3)"},
+                 {"plan", NULL, "print the trials, and train nothing"},
                  {"resume", "NAME", "go on with a tune; finished trials stay as they are"},
                  {"retry", NULL, "with trials that had failed, too"},
                  {"show", "NAME", "its results so far, without training"},

@@ -23,10 +23,9 @@ static void say_epoch(struct progress *progress, const char *words, const struct
                       const struct tune_status *status)
 {
     char accuracy[CELL], best[CELL], loss[CELL], left[CELL] = "?";
-    const float mean = tune_status_loss(status, trial, status->epoch);
     words_percent((double)status->accuracy, accuracy, sizeof accuracy);
     words_percent((double)status->best, best, sizeof best);
-    digits_loss(mean >= 0 ? (double)mean : (double)status->loss, loss, sizeof loss);
+    digits_loss((double)tune_status_newest_loss(status, trial), loss, sizeof loss);
     if (status->left >= 0)
         words_duration(status->left, left, sizeof left);
     progress_line(progress, "%s: epoch %d/%d, loss %s, accuracy %s (best %s), %.0f images/s, to go %s", words,
@@ -78,13 +77,11 @@ static void say_news(struct progress *progress, const struct tune *tune, const s
     }
 }
 
-static void say_start(struct progress *progress, const struct tune *tune, const struct tune_watch *watch)
+static void say_start(struct progress *progress, const struct tune_watch *watch)
 {
     int counts[TUNE_STATES], done;
     tune_watch_count(watch, counts);
     done = counts[TUNE_FINISHED] + counts[TUNE_DIVERGED] + counts[TUNE_DROPPED] + counts[TUNE_FAILED];
-    progress_line(progress, "tune %s: %d trial%s in %s", tune->name, tune->count, tune->count == 1 ? "" : "s",
-                  tune->folder);
     if (done > 0)
         progress_line(progress, "%d of them have ended before", done);
 }
@@ -109,7 +106,7 @@ int tune_lines_run(const struct tune *tune, struct tune_run *run, bool quiet, bo
         return error_set(error, "out of memory");
     progress_open(&progress, STDERR_FILENO);
     if (!quiet) {
-        say_start(&progress, tune, tune_run_watch(run));
+        say_start(&progress, tune_run_watch(run));
         say_news(&progress, tune, tune_run_watch(run), said);
     }
     while (result == 0 && !tune_run_is_over(run) && !(leaves && tune_run_is_idle(run))) {

@@ -50,13 +50,6 @@ static void loss_cell(struct table *table, double loss)
     table_cell(table, "%s", isnan(loss) || loss < 0 ? "-" : text);
 }
 
-/* Mean of the last epoch, else the newest step's. */
-static double final_loss(const struct tune_status *status, const struct tune_trial *trial)
-{
-    const float mean = tune_status_loss(status, trial, status->epoch);
-    return mean >= 0 ? (double)mean : (double)status->loss;
-}
-
 static void trial_row(const struct tune *tune, const struct tune_watch *watch, int index, bool best, const int *marks,
                       int mark_count, struct table *table)
 {
@@ -71,7 +64,7 @@ static void trial_row(const struct tune *tune, const struct tune_watch *watch, i
     table_cell(table, "%s", best ? "best" : "");
     for (int m = 0; m < mark_count; m++)
         accuracy_cell(table, (double)tune_status_accuracy(status, trial, marks[m]));
-    loss_cell(table, tune_state_is_ill(status->state) ? (double)NAN : final_loss(status, trial));
+    loss_cell(table, tune_state_is_ill(status->state) ? (double)NAN : (double)tune_status_newest_loss(status, trial));
     accuracy_cell(table, (double)status->test_accuracy);
     words_duration(status->seconds, time, sizeof time);
     table_cell(table, "%s", status->step > 0 ? time : "-");
@@ -115,16 +108,31 @@ static struct table *make_table(const struct tune *tune, const struct tune_watch
     return table;
 }
 
-/* Why some have no result. */
-static void print_reasons(const struct tune *tune, const struct tune_watch *watch, FILE *file)
+/* Why some have no result, a line each; what is too long for the terminal ends at a word. */
+static void print_reasons(const struct tune *tune, const struct tune_watch *watch, int columns, FILE *file)
 {
+    int first_cut = -1;
+    bool any = false;
     for (int i = 0; i < tune->count; i++) {
         const struct tune_status *status = tune_watch_status(watch, i);
-        char words[256];
+        char words[256], text[sizeof words + sizeof status->why + 2];
+        const char *rest = "";
         if (!*status->why || !tune_state_is_ill(status->state))
             continue;
         tune_trial_words(tune, i, words, sizeof words);
-        fprintf(file, "\n%s: %s\n", *words ? words : tune->trials[i].session, status->why);
+        snprintf(text, sizeof text, "%s: %s", *words ? words : tune->trials[i].session, status->why);
+        size_t length = strlen(text);
+        if (columns > 2 && words_wrapped_lines(text, columns) > 1)
+            length = words_wrap(text, columns - 2, &rest);
+        if (*rest && first_cut < 0)
+            first_cut = i;
+        fprintf(file, "%s%.*s%s\n", any ? "" : "\n", (int)length, text, *rest ? " \u2026" : "");
+        any = true;
+    }
+    if (first_cut >= 0) {
+        char reference[FILE_PATH_SIZE];
+        tune_trial_reference(tune, first_cut, reference, sizeof reference);
+        fprintf(file, "The whole: nfbench sessions show %s, or --csv or --json\n", reference);
     }
 }
 
@@ -204,7 +212,7 @@ int tune_results_print(const struct tune *tune, const struct tune_watch *watch, 
     int result = table_print_within(table, columns, file, error);
     table_destroy(table);
     free(order);
-    print_reasons(tune, watch, file);
+    print_reasons(tune, watch, columns, file);
     if (result == 0 && has_theirs(tune))
         result = print_theirs(tune, watch, columns, file, error);
     return result;
@@ -248,7 +256,7 @@ static void add_trial(const struct tune *tune, const struct tune_watch *watch, i
     for (int m = 0; m < mark_count; m++)
         add_number(text, (double)tune_status_accuracy(status, trial, marks[m]));
     add_number(text, (double)status->accuracy);
-    add_number(text, final_loss(status, trial));
+    add_number(text, (double)tune_status_newest_loss(status, trial));
     add_number(text, (double)status->test_accuracy);
     add_number(text, status->step > 0 ? status->seconds : (double)NAN);
     add_number(text, theirs ? theirs->validation_accuracy[SEED_REPORT_MARKS - 1] : (double)NAN);
@@ -279,7 +287,7 @@ int tune_results_csv(const struct tune *tune, const struct tune_watch *watch, co
 
 /* ---- JSON ---- */
 
-static json_t *values_json(const struct tune *tune, int index)
+json_t *tune_values_json(const struct tune *tune, int index)
 {
     json_t *object = json_object();
     for (int a = 0; a < tune->axis_count; a++) {
@@ -306,14 +314,14 @@ static json_t *trial_json(const struct tune *tune, const struct tune_watch *watc
     }
     return json_pack(
         "{s:s, s:o, s:s, s:i, s:I, s:o, s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "session", trial->session,
-        "values", values_json(tune, index), "state", tune_state_name(status->state), "epochs", status->epoch, "step",
-        (json_int_t)status->step, "best_accuracy", cli_json_fraction((double)status->best), "best_epoch",
+        "values", tune_values_json(tune, index), "state", tune_state_name(status->state), "epochs", status->epoch,
+        "step", (json_int_t)status->step, "best_accuracy", cli_json_fraction((double)status->best), "best_epoch",
         status->best_epoch, "accuracy", cli_json_fraction((double)status->accuracy), "train_loss",
-        cli_json_loss(final_loss(status, trial)), "test_accuracy", cli_json_fraction((double)status->test_accuracy),
-        "seconds", status->step > 0 ? cli_json_number(status->seconds) : json_null(), "accuracies", accuracies,
-        "train_losses", losses, "report_accuracy",
-        theirs ? json_real(theirs->validation_accuracy[SEED_REPORT_MARKS - 1]) : json_null(), "why",
-        *status->why ? cli_json_text(status->why) : json_null());
+        cli_json_loss((double)tune_status_newest_loss(status, trial)), "test_accuracy",
+        cli_json_fraction((double)status->test_accuracy), "seconds",
+        status->step > 0 ? cli_json_number(status->seconds) : json_null(), "accuracies", accuracies, "train_losses",
+        losses, "report_accuracy", theirs ? json_real(theirs->validation_accuracy[SEED_REPORT_MARKS - 1]) : json_null(),
+        "why", *status->why ? cli_json_text(status->why) : json_null());
 }
 
 json_t *tune_results_json(const struct tune *tune, const struct tune_watch *watch)

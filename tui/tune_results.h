@@ -19,6 +19,8 @@ int tune_results_print(const struct tune *tune, const struct tune_watch *watch, 
 int tune_results_csv(const struct tune *tune, const struct tune_watch *watch, const char *path, struct error *error);
 /* NULL without memory. */
 json_t *tune_results_json(const struct tune *tune, const struct tune_watch *watch);
+/* The axes' values of a trial, by their names. NULL without memory. */
+json_t *tune_values_json(const struct tune *tune, int trial);
 /* "validation accuracy", or "test accuracy" where nothing is held out. */
 const char *tune_metric(const struct tune *tune);
 

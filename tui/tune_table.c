@@ -27,10 +27,11 @@ static void write_epoch(const struct row *row, char text[CELL])
 
 static void write_loss(const struct row *row, char text[CELL])
 {
-    if (isnan(row->status->loss))
+    const float loss = tune_status_newest_loss(row->status, row->trial);
+    if (isnan(loss))
         snprintf(text, CELL, "-");
     else
-        digits_loss((double)row->status->loss, text, CELL);
+        digits_loss((double)loss, text, CELL);
 }
 
 static void write_percent(float accuracy, char text[CELL])
@@ -116,10 +117,15 @@ static int by_best(int a, int b)
     return left != right ? (left < right ? 1 : -1) : by_number(a, b);
 }
 
+static float loss_of(int trial)
+{
+    const float loss = tune_status_newest_loss(status_of(trial), &sorted->tune->trials[trial]);
+    return isnan(loss) ? INFINITY : loss;
+}
+
 static int by_loss(int a, int b)
 {
-    const float left = isnan(status_of(a)->loss) ? INFINITY : status_of(a)->loss;
-    const float right = isnan(status_of(b)->loss) ? INFINITY : status_of(b)->loss;
+    const float left = loss_of(a), right = loss_of(b);
     return left != right ? (left > right ? 1 : -1) : by_number(a, b);
 }
 

@@ -137,6 +137,72 @@ static void a_plan_without_a_name_has_always_the_same(void **state)
     json_decref(tune);
 }
 
+static json_t *plan(const char *arguments)
+{
+    return last_json(run_expecting(0, "tune --data synthetic %s --plan --json --name planned", arguments));
+}
+
+static void assert_axes(const json_t *tune, const char *first, const char *second)
+{
+    const json_t *axes = json_object_get(tune, "axes");
+    assert_int_equal(json_array_size(axes), second ? 2 : 1);
+    assert_string_equal(json_string_value(json_array_get(axes, 0)), first);
+    if (second)
+        assert_string_equal(json_string_value(json_array_get(axes, 1)), second);
+}
+
+/* Without an axis it is the report's search, with one that axis alone, over what `train` would take. */
+static void only_what_was_asked_for_is_searched(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *arguments, *preset, *first, *second;
+        size_t trials;
+        int epochs;
+    } rows[] = {{"", "report", "lr", "batch", 12, 40},
+                {"--preset micro --limit 200", "micro", "lr", "batch", 12, 40},
+                {"--lr 0.1 --epochs 3", "report", "batch", NULL, 4, 3},
+                {"--random 5", "report", "lr", "batch", 5, 40},
+                {"--preset report --lr 0.01,0.1 --epochs 7", "report", "lr", NULL, 2, 7},
+                {"--device cpu --mixup 0,0.5", "micro", "mixup", NULL, 2, 0},
+                {"--device cpu --random 4 --lr 0.01..0.5 --ema 0,0.9", "micro", "lr", "ema", 4, 0}};
+    struct stat status;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        json_t *tune = plan(rows[i].arguments);
+        assert_axes(tune, rows[i].first, rows[i].second);
+        assert_int_equal(json_array_size(json_object_get(tune, "trials")), rows[i].trials);
+        for (size_t t = 0; t < rows[i].trials; t++) {
+            assert_string_equal(json_text_at(trial_at(tune, t), "preset"), rows[i].preset);
+            if (rows[i].epochs > 0)
+                assert_int_equal((int)json_number_at(trial_at(tune, t), "epochs"), rows[i].epochs);
+        }
+        json_decref(tune);
+    }
+    assert_int_not_equal(stat(process_path("nfbench/planned.tune"), &status), 0); /* a plan leaves nothing */
+}
+
+static void the_plan_is_told_before_it_is_trained(void **state)
+{
+    (void)state;
+    static const char network[] = "2 at a time, family papers, stem 8, stages 8/4x1, 16/8x1/2; in ",
+                      axes[] = "\n2 lr (0.02, 0.05) x 2 batch (16, 32)\n";
+    const struct outcome *outcome = run_expecting(0, "tune " GRID "--name told --jobs 2 --plan");
+    assert_non_null(strstr(outcome->out, "tune told: 4 trials of 2 epochs, "));
+    assert_non_null(strstr(outcome->out, network));
+    assert_non_null(strstr(outcome->out, axes));
+    assert_non_null(strstr(outcome->out, "0.05     32       2      6  told-lr0.05-batch32\n"));
+    outcome = run_expecting(0, "tune " GRID "--name told --jobs 2 --steps 1");
+    assert_non_null(strstr(outcome->err, "tune told: 4 trials of 1 epoch, "));
+    assert_non_null(strstr(outcome->err, network));
+    assert_non_null(strstr(outcome->err, axes));
+    outcome = run_expecting(0, "tune " SHARED "--random 2 --lr 0.01..0.1 --ema 0,0.9 --epochs 4 --halving --factor 2 "
+                               "--plan");
+    assert_non_null(strstr(
+        outcome->out, "\ndrawn: lr from 0.01 to 0.1, 2 ema (0, 0.9); rungs end after epochs 2, 4, one in 2 goes on\n"));
+    assert_non_null(strstr(run_expecting(2, "tune --plan --csv a.csv")->err, "--plan trains nothing"));
+    assert_non_null(strstr(run_expecting(2, "tune --plan --resume told")->err, "--plan means nothing with --resume"));
+}
+
 /* Network and block as axes; --stages has commas of its own. */
 static void any_setting_may_be_an_axis(void **state)
 {
@@ -490,6 +556,8 @@ int main(void)
         cmocka_unit_test(a_grid_is_trained_and_told),
         cmocka_unit_test(what_is_done_is_not_done_again),
         cmocka_unit_test(a_plan_without_a_name_has_always_the_same),
+        cmocka_unit_test(only_what_was_asked_for_is_searched),
+        cmocka_unit_test(the_plan_is_told_before_it_is_trained),
         cmocka_unit_test(any_setting_may_be_an_axis),
         cmocka_unit_test(a_random_search_is_the_same_by_its_seed),
         cmocka_unit_test(a_halving_keeps_the_best_of_each_rung),

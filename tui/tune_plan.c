@@ -1,0 +1,168 @@
+/* See tune_plan.h. */
+#include "tui/tune_plan.h"
+
+#include "base/line.h"
+#include "tui/cli.h"
+#include "tui/cli_table.h"
+#include "tui/tune_results.h"
+#include "tui/words.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { TEXT = 2048, SHOWN = 8 /* values of an axis */ };
+
+/* ---- Two lines ---- */
+
+static bool is_axis(const struct tune *tune, const char *name)
+{
+    for (int a = 0; a < tune->axis_count; a++)
+        if (strcmp(tune->axes[a].row->name, name) == 0)
+            return true;
+    return false;
+}
+
+/* Of the first trial; a plan that was read has it in its file. */
+static int read_settings(const struct tune *tune, struct settings *settings)
+{
+    char path[FILE_PATH_SIZE];
+    if (tune->settings) {
+        *settings = tune->settings[0];
+        return 0;
+    }
+    return settings_default(settings, NULL) || tune_path(tune, 0, "ini", path, NULL) ||
+           settings_read(settings, path, NULL);
+}
+
+/* What no axis changes of it. */
+static void add_network(struct line *line, const struct tune *tune)
+{
+    static const char *const parts[] = {"family", "stem", "stages"};
+    struct settings *settings = calloc(1, sizeof *settings);
+    if (settings && !is_axis(tune, "preset") && read_settings(tune, settings) == 0) {
+        if (strcmp(settings->model.preset, "custom") != 0)
+            line_add(line, ", preset %s", settings->model.preset);
+        for (size_t p = 0; p < sizeof parts / sizeof *parts && strcmp(settings->model.preset, "custom") == 0; p++) {
+            char value[SETTINGS_VALUE_SIZE];
+            settings_get(settings, settings_row(settings_find(parts[p])), value);
+            if (!is_axis(tune, parts[p]))
+                line_add(line, ", %s %s", parts[p], value);
+        }
+    }
+    free(settings);
+}
+
+static void add_epochs(struct line *line, const struct tune *tune)
+{
+    int least = tune->trials[0].epochs, most = least;
+    for (int i = 1; i < tune->count; i++) {
+        least = tune->trials[i].epochs < least ? tune->trials[i].epochs : least;
+        most = tune->trials[i].epochs > most ? tune->trials[i].epochs : most;
+    }
+    if (least < most)
+        line_add(line, " of %d to %d epochs", least, most);
+    else
+        line_add(line, " of %d epoch%s", most, most == 1 ? "" : "s");
+}
+
+static void add_axis(struct line *line, const struct tune_axis *axis)
+{
+    if (axis->range) {
+        line_add(line, "%s from %g to %g", axis->row->name, axis->low, axis->high);
+        return;
+    }
+    line_add(line, "%d %s (", axis->count, axis->row->name);
+    for (int i = 0; i < axis->count; i++)
+        if (i < SHOWN - 1 || i == axis->count - 1)
+            line_add(line, "%s%s", i == 0 ? "" : i > SHOWN - 1 ? " ... " : ", ", axis->values[i]);
+    line_add(line, ")");
+}
+
+static void add_axes(struct line *line, const struct tune *tune)
+{
+    if (tune->random)
+        line_add(line, "drawn: ");
+    for (int a = 0; a < tune->axis_count; a++) {
+        line_add(line, "%s", a == 0 ? "" : tune->random ? ", " : " x ");
+        add_axis(line, &tune->axes[a]);
+    }
+    for (int r = 0; r < tune->rung_count && tune->rung_count > 1; r++)
+        line_add(line, "%s%d", r == 0 ? "; rungs end after epochs " : ", ", tune->rungs[r]);
+    if (tune->rung_count > 1)
+        line_add(line, ", one in %d goes on", tune->factor);
+}
+
+static void say(const char *text, int columns, FILE *file)
+{
+    if (columns == 0)
+        fprintf(file, "%s\n", text);
+    while (columns > 0 && *text) {
+        const char *next;
+        const size_t length = words_wrap(text, columns, &next);
+        fprintf(file, "%.*s\n", (int)length, text);
+        text = next;
+    }
+}
+
+void tune_plan_say(const struct tune *tune, int jobs, int columns, FILE *file)
+{
+    char text[TEXT];
+    struct line line = line_begin(text, sizeof text);
+    line_add(&line, "tune %s: %d trial%s", tune->name, tune->count, tune->count == 1 ? "" : "s");
+    add_epochs(&line, tune);
+    line_add(&line, ", %d at a time", jobs < tune->count ? jobs : tune->count);
+    add_network(&line, tune);
+    line_add(&line, "; in %s", tune->folder);
+    say(text, columns, file);
+    if (tune->axis_count == 0)
+        return;
+    line = line_begin(text, sizeof text);
+    add_axes(&line, tune);
+    say(text, columns, file);
+}
+
+/* ---- Each trial ---- */
+
+int tune_plan_print(const struct tune *tune, int jobs, int columns, FILE *file, struct error *error)
+{
+    char letters[TUNE_AXES + 4] = "";
+    for (int c = 0; c < tune->axis_count + 2; c++)
+        strcat(letters, "r");
+    struct table *table = table_create(strcat(letters, "l"));
+    for (int a = 0; a < tune->axis_count; a++)
+        table_cell(table, "%s", tune->axes[a].row->name);
+    table_cell(table, "epochs");
+    table_cell(table, "steps");
+    table_cell(table, "session");
+    for (int i = 0; i < tune->count; i++) {
+        const struct tune_trial *trial = &tune->trials[i];
+        for (int a = 0; a < tune->axis_count; a++)
+            table_cell(table, "%s", trial->values[a]);
+        table_cell(table, "%d", trial->epochs);
+        table_cell(table, "%ld", trial->steps);
+        table_cell(table, "%s", trial->session);
+    }
+    tune_plan_say(tune, jobs, columns, file);
+    fputc('\n', file);
+    const int result = table_print_within(table, columns, file, error);
+    table_destroy(table);
+    return result;
+}
+
+json_t *tune_plan_json(const struct tune *tune)
+{
+    json_t *axes = json_array(), *rungs = json_array(), *trials = json_array();
+    for (int a = 0; a < tune->axis_count; a++)
+        json_array_append_new(axes, json_string(tune->axes[a].row->name));
+    for (int r = 0; r < tune->rung_count; r++)
+        json_array_append_new(rungs, json_integer(tune->rungs[r]));
+    for (int i = 0; i < tune->count; i++) {
+        const struct tune_trial *trial = &tune->trials[i];
+        const struct settings *settings = &tune->settings[i];
+        json_array_append_new(trials, json_pack("{s:s, s:o, s:s, s:i, s:I}", "session", trial->session, "values",
+                                                tune_values_json(tune, i), "preset", settings->model.preset, "epochs",
+                                                trial->epochs, "steps", (json_int_t)trial->steps));
+    }
+    return json_pack("{s:s, s:o, s:o, s:o, s:o}", "tune", tune->name, "folder", cli_json_text(tune->folder), "axes",
+                     axes, "rungs", rungs, "trials", trials);
+}
