@@ -388,11 +388,16 @@ static void tell_stop(const struct fetch *fetch, struct error *error)
     if (!*fetch->result->part)
         error_set(error, "interrupted: nothing was changed");
     else if (fetch->size)
-        error_set(error, "interrupted: %lld of %lld bytes are in %.200s, and the next fetch goes on from there",
-                  fetch->have, fetch->size, fetch->result->part);
+        error_set(
+            error,
+            "interrupted: %.1f of %.1f MB are in %.200s, and the next fetch goes on from there; if there is to be "
+            "none, remove it",
+            (double)fetch->have / 1e6, (double)fetch->size / 1e6, fetch->result->part);
     else
-        error_set(error, "interrupted: %lld bytes are in %.200s, and the next fetch goes on from there", fetch->have,
-                  fetch->result->part);
+        error_set(error,
+                  "interrupted: %.1f MB are in %.200s, and the next fetch goes on from there; if there is to be none, "
+                  "remove it",
+                  (double)fetch->have / 1e6, fetch->result->part);
 }
 
 enum fetch_end fetch_run(const struct fetch_request *request, struct fetch_result *result, struct error *error)

@@ -29,6 +29,7 @@ struct fetch_set {
     const char *archive_sha256; /* 64 hexadecimal digits, small letters */
     int file_count;
     struct fetch_file files[FETCH_FILES];
+    const struct fetch_set *other; /* an archive of which may be given by mistake; NULL: none */
     /* Whether the files in the folder are a data set; -1 and why not. */
     int (*check)(const char *folder, struct error *error);
 };

@@ -30,7 +30,9 @@ struct unpacking {
 static int damaged(struct unpacking *state, struct error *error)
 {
     const char *why = archive_error_string(state->archive);
-    return error_set(error, "the archive is damaged, or of a kind that is not known (tar.gz, tar.xz, zip, ...): %.200s",
+    return error_set(error, "the archive is damaged%s: %.200s",
+                     state->entries > 0 ? " or cut short"
+                                        : ", or of a kind that is not known (tar.gz, tar.xz, zip, ...)",
                      why ? why : "no reason given");
 }
 
@@ -96,6 +98,8 @@ static int judge(struct unpacking *state, struct archive_entry *entry, int *file
     if (type != AE_IFREG)
         return error_set(error, "%s in the archive is no regular file", state->shown);
     *file = file_named(state->set, path);
+    if (*file < 0 && state->set->other && file_named(state->set->other, path) >= 0)
+        return error_set(error, "the archive is one of %s, not of %s", state->set->other->name, state->set->name);
     if (*file >= 0 && *state->sums[*file])
         return error_set(error, "the archive has %s twice", state->set->files[*file].name);
     return 0;
@@ -200,7 +204,7 @@ static int pass_over(struct unpacking *state, struct archive_entry *entry, struc
 
 static int take_entry(struct unpacking *state, struct archive_entry *entry, struct error *error)
 {
-    int file;
+    int file = -2;
     if (judge(state, entry, &file, error))
         return -1;
     if (file == -2)

@@ -166,7 +166,8 @@ static void print_fetched(const struct cli *cli, const struct fetch_set *set, co
     words_bytes((double)result->received, size, sizeof size);
     words_duration(seconds, time, sizeof time);
     if (!fetched)
-        printf("%s is there already: %s\n", set->name, result->folder);
+        printf("%s is there already%s: %s\n", set->name, result->verified ? ", whole and unchanged" : "",
+               result->folder);
     else
         printf("%s: %s (%s downloaded, in %s)\n", set->name, result->folder, size, time);
     session_shell_word(result->folder, word, sizeof word);
@@ -231,7 +232,9 @@ enum cli_status cli_fetch(struct cli *cli)
     const struct data_layout *layout = find_layout(cli->operands[0], &error);
     if (!layout)
         return cli_usage(cli, &error);
-    const struct fetch_set set = make_set(layout);
+    struct fetch_set set = make_set(layout);
+    const struct fetch_set other = make_set(data_layout(layout == data_layout(0)));
+    set.other = &other;
     request.set = &set;
     if (read_options(cli, &request, urls, sum, &error) != 0)
         return cli_usage(cli, &error);

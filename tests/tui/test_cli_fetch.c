@@ -130,7 +130,7 @@ static void interrupted(int signal, const char *option)
     assert_int_equal(kill(process.pid, signal), 0);
     const struct outcome *outcome = process_finish(&process);
     assert_int_equal(outcome->status, 130);
-    assert_one_line(outcome->err, "of 170052171 bytes are in ");
+    assert_one_line(outcome->err, " of 170.1 MB are in ");
     assert_non_null(strstr(outcome->err, "the next fetch goes on from there"));
     assert_string_equal(outcome->out, "");
     assert_int_equal(stat(process_path(part), &status), 0);
