@@ -336,8 +336,11 @@ static void draw_wrapped(struct canvas *canvas, struct rect area, struct style s
     for (int row = 0; *text && row < area.rows; row++) {
         const char *next;
         char line[WORDS];
-        const size_t length = words_wrap(text, area.columns, &next);
-        snprintf(line, sizeof line, "%.*s", (int)length, text);
+        size_t length = words_wrap(text, area.columns, &next);
+        const bool cut = *next && row == area.rows - 1;
+        if (cut)
+            length = words_wrap(text, area.columns - 2, &next);
+        snprintf(line, sizeof line, "%.*s%s", (int)length, text, cut ? " \u2026" : "");
         canvas_text_cut(canvas, area.column, area.row + row, area.columns, style, line);
         text = next;
     }
