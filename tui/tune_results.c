@@ -108,7 +108,8 @@ static struct table *make_table(const struct tune *tune, const struct tune_watch
     return table;
 }
 
-/* Why some have no result, a line each; what is too long for the terminal ends at a word. */
+/* Why some have no result, a line each; on a terminal without the step, which the table has, and what is too long ends
+ * at a word. */
 static void print_reasons(const struct tune *tune, const struct tune_watch *watch, int columns, FILE *file)
 {
     int first_cut = -1;
@@ -120,7 +121,8 @@ static void print_reasons(const struct tune *tune, const struct tune_watch *watc
         if (!*status->why || !tune_state_is_ill(status->state))
             continue;
         tune_trial_words(tune, i, words, sizeof words);
-        snprintf(text, sizeof text, "%s: %s", *words ? words : tune->trials[i].session, status->why);
+        const char *why = columns > 0 && status->diverged_step > 0 ? strstr(status->why, ": ") : NULL;
+        snprintf(text, sizeof text, "%s: %s", *words ? words : tune->trials[i].session, why ? why + 2 : status->why);
         size_t length = strlen(text);
         if (columns > 2 && words_wrapped_lines(text, columns) > 1)
             length = words_wrap(text, columns - 2, &rest);
