@@ -152,16 +152,20 @@ void figure_sheet_one(struct canvas *canvas, struct rect area, const struct shee
     image_grid_draw(canvas, area, &grid);
 }
 
-/* Two lines, "70 % cat" and "30 % dog", or one where they are of one class. */
+/* Two lines, "mixup: 70 % cat" and "30 % dog", the larger share first, or one where they are of one class. */
 static void say_shares(const struct dataset *dataset, int image, int partner, const struct mix *mix, char *text,
                        size_t size)
 {
     const int label = dataset_label(dataset, SPLIT_TRAIN, image);
     const int other = dataset_label(dataset, SPLIT_TRAIN, partner);
     const int percent = label == other ? 0 : (100 * mix->partner + MIX_WHOLE / 2) / MIX_WHOLE;
-    const int used = snprintf(text, size, "\n%d %% %s", 100 - percent, dataset_class_name(dataset, label));
+    const bool own_first = percent <= 50;
+    const char *own = dataset_class_name(dataset, label), *theirs = dataset_class_name(dataset, other);
+    const int used = snprintf(text, size, "\n%s: %d %% %s", mix->right == 0 ? "mixup" : "cutmix",
+                              own_first ? 100 - percent : percent, own_first ? own : theirs);
     if (label != other)
-        snprintf(text + used, size - (size_t)used, "\n%d %% %s", percent, dataset_class_name(dataset, other));
+        snprintf(text + used, size - (size_t)used, "\n%d %% %s", own_first ? percent : 100 - percent,
+                 own_first ? theirs : own);
 }
 
 /* What the run makes of the i-th image, and its caption. */

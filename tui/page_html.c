@@ -59,8 +59,10 @@ static const char style[] =
     "pre{background:var(--panel);border:1px solid var(--line);border-radius:.4rem;padding:.8rem 1rem;overflow-x:auto;"
     "line-height:1.5}\n"
     "figure{margin:1.4rem 0 2rem}\n"
-    "figure .scroll{margin:0;border:1px solid var(--line);border-radius:.5rem;background:var(--ground)}\n"
-    "img{display:block;width:100%;height:auto;min-width:40rem;border-radius:.5rem}\n"
+    ".frame{border:1px solid var(--line);border-radius:.5rem;background:var(--ground)}\n"
+    "img{display:block;width:100%;height:auto;border-radius:.5rem}\n"
+    "img.dark{display:none}\n"
+    "@media screen and (prefers-color-scheme:dark){img.dark{display:block}img.light{display:none}}\n"
     "figcaption{font-size:.88rem;margin-top:.5rem;max-width:46rem}\n"
     "details{margin:1rem 0;border:1px solid var(--line);border-radius:.5rem;padding:.1rem 1rem}\n"
     "summary{cursor:pointer;padding:.5rem 0;font-weight:600;font-size:.95rem}\n"
@@ -69,7 +71,7 @@ static const char style[] =
     "@media print{body{font-size:10pt}main{max-width:none;padding:0}nav{display:none}h2{margin-top:1.6rem}"
     "h2,h3{break-after:avoid}figure,tr,.note,.lead,.tiles div,pre{break-inside:avoid}.scroll,pre{overflow:visible}"
     "pre{white-space:pre-wrap;overflow-wrap:anywhere}figure{margin:.8rem 0 1.1rem}"
-    "img{min-width:0;width:auto;max-width:100%;max-height:100mm}th,td{padding:.2rem .5rem}"
+    ".frame{width:fit-content}img{width:auto;max-width:100%;max-height:100mm}th,td{padding:.2rem .5rem}"
     "td{white-space:normal;overflow-wrap:break-word}td:first-child{white-space:nowrap}"
     "details{border:0;padding:0}details::details-content{content-visibility:visible;height:auto}"
     "@page{margin:16mm 14mm}}\n";
@@ -213,17 +215,24 @@ static void add_base64(struct text *out, const char *data, size_t size)
     }
 }
 
+static void add_image(struct text *out, const char *class, const struct page_picture *picture, const char *alt)
+{
+    text_add(out, "<img class=\"%s\" width=\"%d\" height=\"%d\" alt=\"", class, picture->width / 2,
+             picture->height / 2);
+    add_escaped(out, alt, true);
+    text_add(out, "\" src=\"data:image/png;base64,");
+    add_base64(out, picture->png, picture->size);
+    text_add(out, "\">\n");
+}
+
+/* On light and dark grounds, of which the style shows one: on paper the light one, whatever the screen is. */
 static void figure(struct page *page, const struct page_figure *figure)
 {
     struct text *out = &page->body;
-    text_add(out, "<figure>\n<div class=\"scroll\" tabindex=\"0\"><picture>\n"
-                  "<source media=\"screen and (prefers-color-scheme: dark)\" srcset=\"data:image/png;base64,");
-    add_base64(out, figure->dark.png, figure->dark.size);
-    text_add(out, "\">\n<img width=\"%d\" height=\"%d\" alt=\"", figure->light.width / 2, figure->light.height / 2);
-    add_escaped(out, figure->alt, true);
-    text_add(out, "\" src=\"data:image/png;base64,");
-    add_base64(out, figure->light.png, figure->light.size);
-    text_add(out, "\">\n</picture></div>\n");
+    text_add(out, "<figure>\n<div class=\"frame\">\n");
+    add_image(out, "light", &figure->light, figure->alt);
+    add_image(out, "dark", &figure->dark, figure->alt);
+    text_add(out, "</div>\n");
     if (*figure->caption)
         element(out, "<figcaption>", figure->caption, "</figcaption>");
     text_add(out, "</figure>\n");

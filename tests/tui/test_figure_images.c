@@ -117,7 +117,7 @@ static void test_mixed_images_show_what_is_trained_on(void **state)
     const struct mix mixes[COUNT] = {{.partner = MIX_WHOLE / 4},
                                      {.partner = 320, .left = 0, .right = 10, .top = 0, .bottom = 32},
                                      {.partner = MIX_WHOLE / 2}};
-    static const char *const shares[COUNT] = {"75 % ", "69 % ", "100 % "};
+    static const char *const shares[COUNT] = {"mixup: 75 % ", "cutmix: 69 % ", "mixup: 100 % "};
     struct sheet *sheet;
     const struct augmentation_sheet what = {.head = head,
                                             .dataset = dataset,

@@ -132,12 +132,29 @@ static void pictures_are_in_the_page(void **state)
     }
 }
 
+/* Which of them is seen, a style says that knows paper: what a browser loads by itself, it prints as it was on screen.
+ */
+static void a_dark_picture_is_the_screens_alone(void **state)
+{
+    (void)state;
+    const struct page_figure figure = {"a.png", "alt", "", {"l", 1, 4, 2}, {"d", 1, 4, 2}};
+    static const char *const parts[] = {
+        "<img class=\"light\" width=\"2\" height=\"1\" alt=\"alt\" src=\"data:image/png;base64,bA==\">",
+        "<img class=\"dark\" width=\"2\" height=\"1\" alt=\"alt\" src=\"data:image/png;base64,ZA==\">",
+        "\nimg.dark{display:none}\n@media screen and (prefers-color-scheme:dark){img.dark{display:block}"};
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        struct page *page = begin(PAGE_HTML);
+        page_figure(page, &figure);
+        assert_ends_with(page, parts[i]);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_means_something_is_escaped), cmocka_unit_test(what_is_no_character_is_told_as_such),
         cmocka_unit_test(tables_have_a_head_and_rows),     cmocka_unit_test(lines_to_copy_stay_as_they_are),
-        cmocka_unit_test(pictures_are_in_the_page),
+        cmocka_unit_test(pictures_are_in_the_page),        cmocka_unit_test(a_dark_picture_is_the_screens_alone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
