@@ -179,6 +179,15 @@ int file_publish(const char *path, struct error *error)
     return sync_parent(path, error);
 }
 
+int file_check_writable(const char *path, struct error *error)
+{
+    const int descriptor = file_begin(path, error);
+    if (descriptor < 0)
+        return -1;
+    file_abandon(descriptor, path);
+    return 0;
+}
+
 int file_replace(const char *path, const void *data, size_t size, struct error *error)
 {
     int descriptor = file_begin(path, error);

@@ -31,6 +31,8 @@ int file_finish(int descriptor, const char *path, struct error *error); /* fsync
 int file_publish(const char *path, struct error *error);                /* rename PATH.tmp to PATH, fsync the folder */
 /* Closes the descriptor and removes PATH.tmp. */
 void file_abandon(int descriptor, const char *path);
+/* Before minutes of work: -1 when a file of that name cannot be written. */
+int file_check_writable(const char *path, struct error *error);
 /* begin, write, finish, publish. */
 int file_replace(const char *path, const void *data, size_t size, struct error *error);
 

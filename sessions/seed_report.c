@@ -3,6 +3,8 @@
 
 #include <math.h>
 #include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
 
 static const struct seed_epoch epochs[] = {
     {10, 0.767, 0.7503},  {20, 0.532, 0.8163},  {30, 0.417, 0.8366},  {40, 0.349, 0.8426},  {50, 0.210, 0.8845},
@@ -31,6 +33,31 @@ static const struct seed_trial trials[] = {
 };
 
 enum { EPOCHS = sizeof epochs / sizeof *epochs, TRIALS = sizeof trials / sizeof *trials };
+
+static bool is_free(const struct setting *row)
+{
+    static const char *const names[] = {"epochs", "lr", "batch", "seed", "classes"};
+    bool found = !row->saved || strcmp(row->section, "run") == 0;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        found = found || strcmp(row->name, names[i]) == 0;
+    return found;
+}
+
+bool seed_report_is_like(const struct settings *settings, const char *data)
+{
+    struct settings *report = calloc(1, sizeof *report);
+    const struct setting *row;
+    char own[SETTINGS_VALUE_SIZE], theirs[SETTINGS_VALUE_SIZE];
+    bool same = report && strcmp(data, "CIFAR-10") == 0 && settings_default(report, NULL) == 0 &&
+                settings_set(report, "preset", "report", NULL) == 0;
+    for (int i = 0; same && (row = settings_row(i)); i++) {
+        settings_get(settings, row, own);
+        settings_get(report, row, theirs);
+        same = is_free(row) || strcmp(own, theirs) == 0;
+    }
+    free(report);
+    return same;
+}
 
 const struct seed_epoch *seed_report_epoch(int index)
 {

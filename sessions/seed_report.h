@@ -3,7 +3,13 @@
 #ifndef NFBENCH_SESSIONS_SEED_REPORT_H
 #define NFBENCH_SESSIONS_SEED_REPORT_H
 
+#include "sessions/settings.h"
+
 #define SEED_REPORT_TITLE "CIFAR Classification using NFNets"
+
+/* Whether its figures may stand beside a run with these settings on that data set (dataset_name): network, images and
+ * settings are its own, but for learning rate, batch size, length and seed. */
+bool seed_report_is_like(const struct settings *settings, const char *data);
 
 /* Its final run: learning rate 0.01, batch 64, 200 epochs. */
 #define SEED_REPORT_RATE 0.01

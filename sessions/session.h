@@ -47,7 +47,7 @@ int sessions_directory(const struct settings *settings, char path[SETTINGS_PATH_
  * ones by now: they are part of the session. A relative data folder is written as an absolute one. */
 int session_create(const struct settings *settings, struct session **out, struct error *error);
 
-/* -1 when settings->session cannot be a new session's name, or has been taken. */
+/* -1 when settings->session cannot be a new session's name, or, with errno EEXIST, has been taken. */
 int session_name_is_free(const struct settings *settings, struct error *error);
 
 /* Opens a session by its name in sessions_directory(settings), or by the path of its folder (when it holds a '/'). */

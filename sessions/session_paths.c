@@ -82,7 +82,14 @@ int session_check_name(const char *name, struct error *error)
         if ((unsigned char)name[i] < 0x20 || name[i] == 0x7f)
             why = "it may not hold control characters";
     }
-    return why ? error_set(error, "'%.60s' cannot be a session's name: %s", name, why) : 0;
+    if (!why)
+        return 0;
+    char shown[64];
+    snprintf(shown, sizeof shown, "%.60s", name);
+    for (char *letter = shown; *letter; letter++)
+        if ((unsigned char)*letter < 0x20 || *letter == 0x7f)
+            *letter = '?'; /* the message goes to terminals */
+    return error_set(error, "'%s' cannot be a session's name: %s", shown, why);
 }
 
 static bool is_empty(const char *folder)
@@ -161,9 +168,11 @@ int session_name_is_free(const struct settings *settings, struct error *error)
         return -1;
     if (path_format(folder, error, "%s/%s", directory, settings->session) || session_paths(folder, &paths, error))
         return -1;
-    if (access(folder, F_OK) == 0 && !session_is_unmade(&paths))
-        return error_set(error, "--session %.100s: there is one of that name in %.300s", settings->session, directory);
-    return 0;
+    if (access(folder, F_OK) != 0 || session_is_unmade(&paths))
+        return 0;
+    error_set(error, "--session %.100s: there is one of that name in %.300s", settings->session, directory);
+    errno = EEXIST;
+    return -1;
 }
 
 /* Makes the folder of that name; *taken when it exists already. */

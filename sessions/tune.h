@@ -44,8 +44,7 @@ struct tune_axis {
 struct tune_trial {
     char session[SESSION_NAME_SIZE];
     char values[TUNE_AXES][TUNE_VALUE_SIZE]; /* of each axis */
-    char preset[32];
-    int epochs; /* the last one may be cut short by --steps */
+    int epochs;                              /* the last one may be cut short by --steps */
     int classes;
     double learning_rate;
     int batch;
@@ -93,10 +92,10 @@ struct tune_request {
 
 /* Makes the plan in memory; free it with tune_free, on failure too. */
 int tune_make(const struct tune_request *request, struct tune *out, struct error *error);
-/* Writes it. Where a tune of that name has the same plan, all is well, and `*existed` is set; another plan is an error.
- */
-int tune_create(struct tune *tune, bool *existed, struct error *error);
-/* Reads one by its name, in sessions_directory(settings), or by the path of its folder. */
+/* Writes it, where it is not there. *taken: another tune, or a session, has one of its names; that is an error, too. */
+int tune_create(struct tune *tune, bool *taken, struct error *error);
+/* Reads one by its name, in sessions_directory(settings), or by the path of its folder; the name may have the folder's
+ * ending. */
 int tune_open(const struct settings *settings, const char *name, struct tune *out, struct error *error);
 void tune_free(struct tune *tune);
 

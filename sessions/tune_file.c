@@ -80,12 +80,12 @@ static json_t *trials_json(const struct tune *tune)
         json_t *values = json_array();
         for (int a = 0; a < tune->axis_count; a++)
             json_array_append_new(values, json_string(trial->values[a]));
-        json_array_append_new(
-            list, json_pack("{s:s, s:o, s:s, s:i, s:i, s:f, s:i, s:b, s:b, s:b, s:I, s:I}", "session", trial->session,
-                            "values", values, "preset", trial->preset, "epochs", trial->epochs, "classes",
-                            trial->classes, "lr", trial->learning_rate, "batch", trial->batch, "held_out",
-                            trial->held_out, "any_device", trial->any_device, "as_report", trial->as_report, "steps",
-                            (json_int_t)trial->steps, "steps_per_epoch", (json_int_t)trial->steps_per_epoch));
+        json_array_append_new(list, json_pack("{s:s, s:o, s:i, s:i, s:f, s:i, s:b, s:b, s:b, s:I, s:I}", "session",
+                                              trial->session, "values", values, "epochs", trial->epochs, "classes",
+                                              trial->classes, "lr", trial->learning_rate, "batch", trial->batch,
+                                              "held_out", trial->held_out, "any_device", trial->any_device, "as_report",
+                                              trial->as_report, "steps", (json_int_t)trial->steps, "steps_per_epoch",
+                                              (json_int_t)trial->steps_per_epoch));
     }
     return list;
 }
@@ -143,19 +143,18 @@ static int read_axis(json_t *object, struct tune_axis *axis)
 
 static int read_trial(json_t *object, int axes, struct tune_trial *trial)
 {
-    const char *session, *preset;
-    int held_out, any_device, as_report;
+    const char *session;
+    int held_out, any_device = false, as_report; /* the first plans said nothing of the device */
     json_int_t steps, per_epoch;
     json_t *values;
-    if (json_unpack(object, "{s:s, s:o, s:s, s:i, s:i, s:F, s:i, s:b, s:b, s:b, s:I, s:I}", "session", &session,
-                    "values", &values, "preset", &preset, "epochs", &trial->epochs, "classes", &trial->classes, "lr",
-                    &trial->learning_rate, "batch", &trial->batch, "held_out", &held_out, "any_device", &any_device,
-                    "as_report", &as_report, "steps", &steps, "steps_per_epoch", &per_epoch) != 0 ||
+    if (json_unpack(object, "{s:s, s:o, s:i, s:i, s:F, s:i, s:b, s?b, s:b, s:I, s:I}", "session", &session, "values",
+                    &values, "epochs", &trial->epochs, "classes", &trial->classes, "lr", &trial->learning_rate, "batch",
+                    &trial->batch, "held_out", &held_out, "any_device", &any_device, "as_report", &as_report, "steps",
+                    &steps, "steps_per_epoch", &per_epoch) != 0 ||
         session_check_name(session, NULL) || read_texts(values, trial->values, TUNE_AXES) != axes || steps < 1 ||
         per_epoch < 1 || trial->epochs < 1)
         return -1;
     snprintf(trial->session, sizeof trial->session, "%s", session);
-    snprintf(trial->preset, sizeof trial->preset, "%s", preset);
     trial->held_out = held_out;
     trial->any_device = any_device;
     trial->as_report = as_report;
@@ -241,7 +240,9 @@ int tune_open(const struct settings *settings, const char *name, struct tune *tu
             return error_set(error, "the path of the tune is too long");
         snprintf(tune->sessions_dir, sizeof tune->sessions_dir, "%.*s", slash ? above : 1, slash ? tune->folder : ".");
     } else {
-        snprintf(tune->name, sizeof tune->name, "%s", name);
+        const size_t length = strlen(name), end = strlen(TUNE_FOLDER_END);
+        const bool ends = length > end && strcmp(name + length - end, TUNE_FOLDER_END) == 0;
+        snprintf(tune->name, sizeof tune->name, "%.*s", (int)(ends ? length - end : length), name);
         if (tune_find_folder(tune, error))
             return -1;
     }
@@ -268,14 +269,15 @@ int tune_hold(const struct tune *tune, struct error *error)
     return -1;
 }
 
-static int compare_plan(const struct tune *tune, struct error *error)
+static int compare_plan(const struct tune *tune, bool *taken, struct error *error)
 {
     struct tune *there = calloc(1, sizeof *there);
     if (!there)
         return error_set(error, "out of memory");
     memcpy(there->folder, tune->folder, sizeof there->folder);
     int result = read_plan(there, error);
-    if (result == 0 && strcmp(there->digest, tune->digest) != 0)
+    *taken = result == 0 && strcmp(there->digest, tune->digest) != 0;
+    if (*taken)
         result = error_set(error,
                            "there is a tune %s with another plan: choose another --name, or --resume %s goes on "
                            "with that one",
@@ -286,7 +288,7 @@ static int compare_plan(const struct tune *tune, struct error *error)
 }
 
 /* A trial's session must not be somebody's own. */
-static int check_names(const struct tune *tune, struct error *error)
+static int check_names(const struct tune *tune, bool *taken, struct error *error)
 {
     struct settings *place = calloc(1, sizeof *place);
     int result = place ? 0 : error_set(error, "out of memory");
@@ -294,7 +296,10 @@ static int check_names(const struct tune *tune, struct error *error)
         memcpy(place->sessions_dir, tune->sessions_dir, sizeof place->sessions_dir);
     for (int i = 0; i < tune->count && result == 0; i++) {
         snprintf(place->session, sizeof place->session, "%s", tune->trials[i].session);
-        if ((result = session_name_is_free(place, NULL)) != 0)
+        errno = 0;
+        result = session_name_is_free(place, error);
+        *taken = result != 0 && errno == EEXIST;
+        if (*taken)
             error_set(error, "there is a session %.120s already, of a tune that was removed, perhaps: choose a --name",
                       place->session);
     }
@@ -302,20 +307,21 @@ static int check_names(const struct tune *tune, struct error *error)
     return result;
 }
 
-int tune_create(struct tune *tune, bool *existed, struct error *error)
+int tune_create(struct tune *tune, bool *taken, struct error *error)
 {
+    *taken = false;
     char path[FILE_PATH_SIZE];
     if (path_format(path, error, "%s/plan.json", tune->folder) || file_make_folders(tune->folder, error))
         return -1;
     const int held = tune_hold(tune, error); /* of many processes that begin the same tune one writes the plan */
     if (held < 0)
         return -1;
-    *existed = has_plan(tune);
-    const int result = *existed
-                           ? compare_plan(tune, error)
-                           : check_names(tune, error) || write_trials(tune, error) || write_plan(tune, path, error);
+    const bool existed = has_plan(tune);
+    const int result =
+        existed ? compare_plan(tune, taken, error)
+                : check_names(tune, taken, error) || write_trials(tune, error) || write_plan(tune, path, error);
     close(held);
-    if (result && !*existed)
+    if (result && !existed)
         (void)rmdir(tune->folder); /* where nothing is in it */
     return result ? -1 : 0;
 }

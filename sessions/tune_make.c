@@ -3,6 +3,8 @@
 #include "engine/evaluate.h"
 #include "kernels/philox.h"
 #include "sessions/number.h"
+#include "sessions/seed_report.h"
+#include "sessions/session_paths.h"
 #include "sessions/tune_internal.h"
 
 #include <ctype.h>
@@ -141,27 +143,6 @@ static void name_session(const struct tune *tune, int index)
         snprintf(trial->session, sizeof trial->session, "%s-%d", tune->name, index + 1);
 }
 
-/* Of what a trial may change in it, only the rate and the batch. */
-static bool is_as_report(const struct tune_request *request, const struct settings *settings)
-{
-    static const char *const free_rows[] = {"epochs", "lr", "batch", "seed", "classes"};
-    struct settings *report = calloc(1, sizeof *report);
-    const struct setting *row;
-    char own[SETTINGS_VALUE_SIZE], theirs[SETTINGS_VALUE_SIZE];
-    bool same = report && strcmp(dataset_name(request->dataset), "CIFAR-10") == 0 &&
-                settings_default(report, NULL) == 0 && settings_set(report, "preset", "report", NULL) == 0;
-    for (int i = 0; same && (row = settings_row(i)); i++) {
-        bool counts = row->saved && strcmp(row->section, "run") != 0;
-        for (size_t f = 0; f < sizeof free_rows / sizeof *free_rows; f++)
-            counts = counts && strcmp(row->name, free_rows[f]) != 0;
-        settings_get(settings, row, own);
-        settings_get(report, row, theirs);
-        same = !counts || strcmp(own, theirs) == 0;
-    }
-    free(report);
-    return same;
-}
-
 static int describe(const struct tune_request *request, const struct settings *settings, struct tune_trial *trial,
                     struct error *error)
 {
@@ -169,14 +150,13 @@ static int describe(const struct tune_request *request, const struct settings *s
     const struct train_options *train = &settings->train;
     if (partition_make(request->dataset, train, &parts, error))
         return -1;
-    strcpy(trial->preset, settings->model.preset);
     trial->epochs = train->epochs;
     trial->classes = settings->model.classes;
     trial->learning_rate = (double)train->learning_rate;
     trial->batch = train->batch;
     trial->held_out = parts.validation > 0;
     trial->any_device = train->device == DEVICE_AUTO;
-    trial->as_report = is_as_report(request, settings);
+    trial->as_report = seed_report_is_like(settings, dataset_name(request->dataset));
     trial->steps_per_epoch = (parts.train + train->batch - 1) / train->batch;
     trial->steps = trial->steps_per_epoch * train->epochs;
     if (train->steps > 0 && train->steps < trial->steps) {
@@ -203,7 +183,7 @@ void tune_set_rungs(struct tune *tune, int epochs)
     }
 }
 
-/* All trials of a rung must have come equally far. */
+/* All trials of a rung must have come equally far, and some must be left out. */
 static int check_rungs(const struct tune *tune, struct error *error)
 {
     for (int i = 0; i < tune->count; i++) {
@@ -213,15 +193,36 @@ static int check_rungs(const struct tune *tune, struct error *error)
         if (trial->epochs != tune->trials[0].epochs)
             return error_set(error, "--halving compares trials after as many epochs: --epochs can be no axis");
     }
+    if (tune->rung_count < 2)
+        return error_set(error, "--halving with --factor %d needs %d trials and %d epochs at least: here are %d and %d",
+                         tune->factor, tune->factor, tune->factor, tune->count, tune->trials[0].epochs);
+    return 0;
+}
+
+/* Of one trial the images held out, of another the test set: these are no accuracies to compare. */
+static int check_measure(const struct tune *tune, struct error *error)
+{
+    for (int i = 1; i < tune->count; i++)
+        if (tune->trials[i].held_out != tune->trials[0].held_out)
+            return error_set(error,
+                             "--validation 0 cannot be compared with others: its accuracy is that of the test set");
     return 0;
 }
 
 /* ---- The whole ---- */
 
-/* Of all that the results hang on; not of threads, since each process of a tune may have others to share out. */
+/* What nobody said is up to each process of a tune: each may have other processors to share out. */
+static bool is_left_open(const struct settings *settings, const struct setting *row, const char *value)
+{
+    if (strcmp(row->name, "threads") == 0)
+        return !settings_given(settings, row->name);
+    return strcmp(row->name, "classes") == 0 ||
+           ((strcmp(row->name, "device") == 0 || strcmp(row->name, "precision") == 0) && strcmp(value, "auto") == 0);
+}
+
+/* Of all that the results hang on. */
 static void digest(const struct tune *tune, char out[SHA256_DIGEST_STRING_LENGTH])
 {
-    static const char *const left_out[] = {"device", "precision", "threads", "classes"};
     SHA2_CTX context;
     const struct setting *row;
     char value[SETTINGS_VALUE_SIZE];
@@ -229,11 +230,9 @@ static void digest(const struct tune *tune, char out[SHA256_DIGEST_STRING_LENGTH
     SHA256Update(&context, (const uint8_t *)&tune->factor, sizeof tune->factor);
     for (int t = 0; t < tune->count; t++)
         for (int i = 0; (row = settings_row(i)); i++) {
-            bool counts = row->saved;
-            for (size_t o = 0; o < sizeof left_out / sizeof *left_out; o++)
-                counts = counts && strcmp(row->name, left_out[o]) != 0;
             settings_get(&tune->settings[t], row, value);
-            if (!counts || (row->implied && strcmp(value, row->implied) == 0))
+            if (!row->saved || is_left_open(&tune->settings[t], row, value) ||
+                (row->implied && strcmp(value, row->implied) == 0))
                 continue;
             SHA256Update(&context, (const uint8_t *)row->name, strlen(row->name) + 1);
             SHA256Update(&context, (const uint8_t *)value, strlen(value) + 1);
@@ -246,9 +245,10 @@ static int name_tune(struct tune *tune, const char *name, struct error *error)
     char text[SHA256_DIGEST_STRING_LENGTH];
     digest(tune, text);
     memcpy(tune->digest, text, TUNE_DIGEST_SIZE - 1);
-    if (name && *name && (strlen(name) >= TUNE_NAME_SIZE || strchr(name, '/') || *name == '.' || *name == '-'))
-        return error_set(error, "--name %.80s: a name has 1 to %d letters, no '/', no '.' or '-' at its beginning",
-                         name, TUNE_NAME_SIZE - 1);
+    if (name && *name && session_check_name(name, error)) /* the names of its sessions begin with it */
+        return error_prefix(error, "--name");
+    if (name && strlen(name) >= TUNE_NAME_SIZE)
+        return error_set(error, "--name %.80s: a tune's name has %d bytes at most", name, TUNE_NAME_SIZE - 1);
     if (name && *name)
         snprintf(tune->name, sizeof tune->name, "%s", name);
     else
@@ -287,10 +287,11 @@ int tune_make(const struct tune_request *request, struct tune *tune, struct erro
     tune->random = request->random > 0;
     tune->factor = request->factor;
     tune->count = request->random > 0 ? request->random : grid_size(request, error);
-    if (tune->count < 0 || make_trials(request, tune, error) || (tune->factor > 0 && check_rungs(tune, error)) ||
-        name_tune(tune, request->name, error))
+    if (tune->count < 0 || make_trials(request, tune, error) || check_measure(tune, error))
         return -1;
     tune_set_rungs(tune, tune->trials[0].epochs);
+    if ((tune->factor > 0 && check_rungs(tune, error)) || name_tune(tune, request->name, error))
+        return -1;
     for (int i = 0; i < tune->count; i++)
         name_session(tune, i);
     return tune_find_folder(tune, error);

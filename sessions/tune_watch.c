@@ -211,7 +211,6 @@ static bool is_rung_done(struct tune_watch *watch, int count, int number)
     for (int i = 0; i < count; i++) {
         struct tune_status *status = &watch->trials[watch->rung[i].index].status;
         const bool ended = tune_state_is_end(status->state) || (status->epoch >= epochs && !status->training);
-        status->rungs = number + (status->epoch >= epochs);
         status->target = ended ? 0 : epochs;
         done = done && ended;
     }

@@ -47,7 +47,6 @@ struct tune_status {
     double left;               /* seconds to its target; < 0: not known */
     struct tune_point *points; /* (epoch of the trial): points[e] is behind epoch e + 1 */
     int target;                /* epochs to which it is to be trained now; 0: none */
-    int rungs;                 /* that it has behind it */
 };
 
 struct tune_watch;

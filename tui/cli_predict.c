@@ -38,16 +38,9 @@ static int read_options(const struct cli *cli, struct predict_options *options, 
     return 0;
 }
 
-/* Before minutes of work: a file that cannot be written. */
 static int check_writable(const char *path, struct error *error)
 {
-    if (!path || strcmp(path, "-") == 0)
-        return 0;
-    const int descriptor = file_begin(path, error);
-    if (descriptor < 0)
-        return -1;
-    file_abandon(descriptor, path);
-    return 0;
+    return path && strcmp(path, "-") != 0 ? file_check_writable(path, error) : 0;
 }
 
 /* ---- The work ---- */

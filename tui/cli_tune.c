@@ -164,10 +164,13 @@ static void free_plan(struct plan *plan)
         dataset_close(plan->dataset);
 }
 
-static int make_plan(const struct cli *cli, const struct tune_options *options, struct tune *tune, struct error *error)
+/* CLI_USAGE: the plan makes no sense, or is another than that of the same name; CLI_FAILED: it cannot be made. */
+static enum cli_status make_plan(const struct cli *cli, const struct tune_options *options, struct tune *tune,
+                                 struct error *error)
 {
     struct plan plan = {.axes = calloc(TUNE_AXES, sizeof *plan.axes)};
-    bool existed;
+    bool taken = false;
+    enum cli_status status = plan.axes ? CLI_USAGE : CLI_FAILED;
     int result = plan.axes ? 0 : error_set(error, "out of memory");
     if (result == 0)
         result = choose_axes(cli, options->random > 0, &plan, error) || choose_settings(cli, &plan, error) ||
@@ -183,9 +186,13 @@ static int make_plan(const struct cli *cli, const struct tune_options *options, 
                                          .random = (int)options->random,
                                          .factor = (int)options->factor};
     if (result == 0)
-        result = tune_make(&request, tune, error) || (!cli_value(cli, "plan") && tune_create(tune, &existed, error));
+        result = tune_make(&request, tune, error);
+    if (result == 0 && !cli_value(cli, "plan")) {
+        result = tune_create(tune, &taken, error);
+        status = taken ? CLI_USAGE : CLI_FAILED;
+    }
     free_plan(&plan);
-    return result ? -1 : 0;
+    return result == 0 ? CLI_DONE : status;
 }
 
 /* What was given up is tried anew. */
@@ -237,18 +244,35 @@ static int keep_results(const struct tune *tune, const struct tune_watch *watch,
     return result ? -1 : 0;
 }
 
+/* The files that were asked for. */
+static int write_files(const struct cli *cli, const struct tune_options *options, const struct tune *tune,
+                       const struct tune_watch *watch, struct error *error)
+{
+    const char *csv = cli_value(cli, "csv"), *png = cli_value(cli, "png");
+    return (csv && tune_results_csv(tune, watch, csv, error) != 0) ||
+                   (png && write_picture(tune, watch, (int)options->scale, png, error) != 0)
+               ? -1
+               : 0;
+}
+
+/* Before hours of work. */
+static int check_files(const struct cli *cli, struct error *error)
+{
+    const char *csv = cli_value(cli, "csv"), *png = cli_value(cli, "png");
+    return (csv && file_check_writable(csv, error) != 0) || (png && file_check_writable(png, error) != 0) ? -1 : 0;
+}
+
 static enum cli_status tell(const struct cli *cli, const struct tune_options *options, const struct tune *tune,
                             const struct tune_watch *watch)
 {
     struct error error;
     const char *csv = cli_value(cli, "csv"), *png = cli_value(cli, "png");
-    if ((csv && tune_results_csv(tune, watch, csv, &error) != 0) ||
-        (png && write_picture(tune, watch, (int)options->scale, png, &error) != 0))
+    if (!cli->settings.json && tune_results_print(tune, watch, cli_columns(stdout, 0), stdout, &error) != 0)
+        return cli_failed(cli, &error);
+    if (write_files(cli, options, tune, watch, &error) != 0)
         return cli_failed(cli, &error);
     if (cli->settings.json)
         return cli_print_json(cli, tune_results_json(tune, watch));
-    if (tune_results_print(tune, watch, cli_columns(stdout, 0), stdout, &error) != 0)
-        return cli_failed(cli, &error);
     if (csv || png)
         putchar('\n');
     if (csv)
@@ -334,7 +358,7 @@ enum cli_status cli_tune(struct cli *cli)
 {
     struct tune_options options;
     struct error error;
-    enum cli_status status = CLI_USAGE;
+    enum cli_status status;
     const char *resumed = cli_value(cli, "resume"), *shown = cli_value(cli, "show");
     struct tune *tune = calloc(1, sizeof *tune);
     if (!tune) {
@@ -342,17 +366,21 @@ enum cli_status cli_tune(struct cli *cli)
         return cli_failed(cli, &error);
     }
     if (read_options(cli, &options, &error) != 0)
-        cli_usage(cli, &error);
-    else if (resumed || shown) {
+        status = CLI_USAGE;
+    else if (options.rank == 0 && check_files(cli, &error) != 0)
         status = CLI_FAILED;
-        if (tune_open(&cli->settings, resumed ? resumed : shown, tune, &error) != 0)
-            cli_failed(cli, &error);
-        else
-            status = resumed ? work(cli, &options, tune) : show(cli, &options, tune);
-    } else if (make_plan(cli, &options, tune, &error) != 0)
-        cli_usage(cli, &error);
+    else if (!resumed && !shown)
+        status = make_plan(cli, &options, tune, &error);
     else
-        status = cli_value(cli, "plan") ? show_plan(cli, &options, tune) : work(cli, &options, tune);
+        status = tune_open(&cli->settings, resumed ? resumed : shown, tune, &error) == 0 ? CLI_DONE : CLI_FAILED;
+    if (status == CLI_USAGE)
+        cli_usage(cli, &error);
+    else if (status == CLI_FAILED)
+        cli_failed(cli, &error);
+    else if (cli_value(cli, "plan"))
+        status = show_plan(cli, &options, tune);
+    else
+        status = shown ? show(cli, &options, tune) : work(cli, &options, tune);
     tune_free(tune);
     free(tune);
     return status;

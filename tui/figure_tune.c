@@ -132,10 +132,18 @@ static int make_map(const struct shown_tune *look, int number, struct map_data *
     return 0;
 }
 
+static void title_all(const struct shown_tune *look, char title[TITLE])
+{
+    struct line line = line_begin(title, TITLE);
+    line_add(&line, "%s: highest %s, in percent", look->tune->name, tune_metric(look->tune));
+    if (look->tune->random && look->tune->count > BARS_MOST)
+        line_add(&line, "; the best %d of %d", BARS_MOST, look->tune->count);
+}
+
 static void draw_head(struct canvas *canvas, struct rect inside, const struct shown_tune *look)
 {
     char title[TITLE], low[TEXT], high[TEXT];
-    snprintf(title, sizeof title, "%s: highest %s, in percent", look->tune->name, tune_metric(look->tune));
+    title_all(look, title);
     canvas_text_cut(canvas, inside.column, inside.row, inside.columns, STYLE(ROLE_TITLE, STYLE_BOLD), title);
     snprintf(low, sizeof low, "%.2f", look->low);
     snprintf(high, sizeof high, "%.2f", look->high);
@@ -146,7 +154,8 @@ static void draw_head(struct canvas *canvas, struct rect inside, const struct sh
 static int head_columns(const struct shown_tune *look)
 {
     char title[TITLE];
-    return snprintf(title, sizeof title, "%s: highest %s, in percent", look->tune->name, tune_metric(look->tune));
+    title_all(look, title);
+    return text_columns(title);
 }
 
 static int draw_grid(const struct shown_tune *look, struct map_data *maps, int count, int scale, struct canvas **out,

@@ -77,13 +77,17 @@ struct seed {
     const struct seed_trial *trial; /* of its search, with these settings; NULL: its final run */
 };
 
-/* A run with the settings of its final one, or of none that it tried, stands beside the final one. */
+/* A run as long as those of its search stands beside the one with the same settings; so does another, unless its rate
+ * and batch are the final run's, or none that it tried. */
 static struct seed find_seed(const struct report *report)
 {
-    const struct train_options *train = &session_settings(report->session.session)->train;
-    const char *preset = report_preset(report);
-    struct seed seed = {.shown = preset && strcmp(preset, "report") == 0};
-    if (train->batch != SEED_REPORT_BATCH || fabs((double)train->learning_rate - SEED_REPORT_RATE) > 1e-6)
+    const struct settings *settings = session_settings(report->session.session);
+    const struct train_options *train = &settings->train;
+    struct session_input input;
+    struct seed seed = {.shown = session_read_input(report->session.session, &input, NULL) == 0 &&
+                                 seed_report_is_like(settings, input.data)};
+    if (train->epochs == seed_report_marks[SEED_REPORT_MARKS - 1] || train->batch != SEED_REPORT_BATCH ||
+        fabs((double)train->learning_rate - SEED_REPORT_RATE) > 1e-6)
         seed.trial = seed_report_tried((double)train->learning_rate, train->batch);
     return seed;
 }

@@ -2,7 +2,7 @@
 #include "tui/tune_results.h"
 
 #include "base/digits.h"
-#include "sessions/fields.h"
+#include "sessions/csv.h"
 #include "sessions/number.h"
 #include "sessions/seed_report.h"
 #include "tui/cli.h"
@@ -224,14 +224,8 @@ int tune_results_print(const struct tune *tune, const struct tune_watch *watch, 
 
 static void add_cell(struct text *text, const char *cell)
 {
-    if (!strpbrk(cell, ",\"\r\n")) {
-        text_add(text, "%s,", cell);
-        return;
-    }
-    text_add(text, "\"");
-    for (; *cell; cell++)
-        text_add(text, *cell == '"' ? "\"\"" : "%c", *cell);
-    text_add(text, "\",");
+    csv_add_text(cell, text);
+    text_add(text, ",");
 }
 
 /* Empty where it was not measured. */

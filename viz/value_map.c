@@ -72,9 +72,8 @@ static void outline(struct canvas *canvas, struct rect area)
 {
     const struct style style = STYLE(ROLE_TEXT);
     const struct dot_grid dots = canvas_dots(canvas);
-    const double inset = 0;
-    const double left = area.column * dots.x + inset, right = (area.column + area.columns) * dots.x - inset;
-    const double top = area.row * dots.y + inset, bottom = (area.row + area.rows) * dots.y - inset;
+    const double left = area.column * dots.x, right = (area.column + area.columns) * dots.x;
+    const double top = area.row * dots.y, bottom = (area.row + area.rows) * dots.y;
     canvas_path_begin(canvas, style, STROKE_SOLID, 4);
     canvas_path_line(canvas, left, top, right, top);
     canvas_path_line(canvas, right, top, right, bottom);

@@ -44,10 +44,34 @@ static void each_rate_was_tried_with_each_batch(void **state)
     assert_null(seed_report_tried(0.02, 64));
 }
 
+static void a_run_like_its_own_is_known(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name, *value;
+        bool like;
+    } rows[] = {{"lr", "0.03", true},       {"batch", "99", true},     {"epochs", "7", true},
+                {"seed", "5", true},        {"threads", "3", true},    {"momentum", "0.5", false},
+                {"limit", "64", false},     {"ws", "off", false},      {"schedule", "cosine", false},
+                {"validation", "0", false}, {"augment", "none", false}};
+    struct settings settings;
+    struct error error;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        assert_int_equal(settings_default(&settings, &error), 0);
+        assert_int_equal(settings_set(&settings, "preset", "report", &error), 0);
+        assert_true(seed_report_is_like(&settings, "CIFAR-10"));
+        assert_false(seed_report_is_like(&settings, "CIFAR-100"));
+        assert_int_equal(settings_set(&settings, rows[i].name, rows[i].value, &error), 0);
+        if (seed_report_is_like(&settings, "CIFAR-10") != rows[i].like)
+            fail_msg("--%s %s", rows[i].name, rows[i].value);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(epochs_ascend_and_are_found),
+        cmocka_unit_test(a_run_like_its_own_is_known),
         cmocka_unit_test(each_rate_was_tried_with_each_batch),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

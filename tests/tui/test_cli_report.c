@@ -217,18 +217,49 @@ static void what_is_to_be_typed_does_what_it_says(void **state)
     json_decref(page);
 }
 
+static bool has_column(const json_t *rows, const char *title)
+{
+    const json_t *head = json_array_get(rows, 0);
+    bool found = false;
+    for (size_t i = 0; i < json_array_size(head); i++)
+        found = found || strcmp(json_string_value(json_array_get(head, i)), title) == 0;
+    return found;
+}
+
+/* Ten epochs of a few images are made to look like so many of the report's own. */
+static void set_in_settings(const char *session, const char *script)
+{
+    shell("nfbench", "sed -i '%s' %s/settings.ini", script, session);
+}
+
 static void the_seed_report_stands_beside_its_own_network(void **state)
 {
     (void)state;
-    run_expecting(
-        0, "train --preset report --data synthetic --limit 8 --batch 8 --validation 8 --epochs 10 --probe-every 0 "
-           "--threads 1 --session seed");
+    shell(".", "mkdir cifar && for f in data_batch_1 data_batch_2 data_batch_3 data_batch_4 data_batch_5 test_batch; "
+               "do truncate -s 30730000 cifar/$f.bin; done");
+    run_expecting(0,
+                  "train --preset report --data cifar --limit 8 --batch 8 --validation 8 --epochs 10 --probe-every 0 "
+                  "--threads 1 --session seed");
     json_t *page = report_of("seed");
+    assert_false(has_column(table_of(page, "course", 0), "seed report: loss")); /* not with eight images */
+    json_decref(page);
+    set_in_settings("seed", "s/^limit =.*/limit = 0/; s/^validation =.*/validation = 10000/");
+    page = report_of("seed");
     const json_t *rows = table_of(page, "course", 0);
     assert_string_equal(cell(rows, 9, "seed report: loss"), "");
     assert_string_equal(cell(rows, 10, "seed report: loss"), "0.767");
     assert_string_equal(cell(rows, 10, "seed report: validation"), "75.03 %");
     assert_says(page, "89.28 %");
+    json_decref(page);
+    /* of the search, whose trials had 40 epochs, there is one more with the final run's rate and batch */
+    set_in_settings("seed", "s/^epochs =.*/epochs = 40/; s/^batch =.*/batch = 64/");
+    page = report_of("seed");
+    assert_string_equal(cell(table_of(page, "course", 0), 10, "seed report: validation"), "75.89 %");
+    assert_says(page, "with these settings, of its search");
+    json_decref(page);
+    set_in_settings("seed", "s/^momentum =.*/momentum = 0.5/");
+    page = report_of("seed");
+    assert_false(has_column(table_of(page, "course", 0), "seed report: loss"));
     const json_t *network = table_of(page, "network", 0);
     assert_string_equal(cell(network, json_array_size(network) - 1, "parameters"), "737,242");
     json_decref(page);

@@ -72,6 +72,20 @@ static struct stat stat_of(const char *name)
 
 /* ---- What is trained ---- */
 
+/* A trial is a session like any other, with the same figures. Whether its two accuracies differ. */
+static bool is_as_its_session(const json_t *trial)
+{
+    json_t *session = last_json(run_expecting(0, "sessions show %s --json", json_text_at(trial, "session")));
+    const json_t *epochs = json_object_get(session, "epochs"),
+                 *end = json_array_get(epochs, json_array_size(epochs) - 1);
+    const double validation = json_number_at(end, "validation_accuracy"), test = json_number_at(end, "test_accuracy");
+    assert_string_equal(json_text_at(session, "state"), "finished");
+    assert_true(json_number_at(trial, "accuracy") == validation);
+    assert_true(json_number_at(trial, "test_accuracy") == test);
+    json_decref(session);
+    return validation != test;
+}
+
 static void a_grid_is_trained_and_told(void **state)
 {
     (void)state;
@@ -98,10 +112,10 @@ static void a_grid_is_trained_and_told(void **state)
         assert_int_equal(json_array_size(json_object_get(trial, "accuracies")), 2);
         assert_true(json_number_at(trial, "best_accuracy") >= json_number_at(trial, "accuracy"));
     }
-    /* a session like any other, with the same figures */
-    json_t *session = last_json(run_expecting(0, "sessions show grid-lr0.05-batch16 --json"));
-    assert_string_equal(json_text_at(session, "state"), "finished");
-    json_decref(session);
+    bool differ = false; /* so that taking the one for the other is seen */
+    for (size_t i = 0; i < 4; i++)
+        differ |= is_as_its_session(trial_at(tune, i));
+    assert_true(differ);
     json_decref(tune);
 }
 
@@ -113,7 +127,7 @@ static void what_is_done_is_not_done_again(void **state)
     const struct outcome *outcome = run_expecting(0, "tune " GRID "--name grid");
     assert_non_null(strstr(outcome->err, "4 of them have ended before"));
     assert_int_equal(times_in(outcome->out, "finished"), 4);
-    run_expecting(0, "tune --resume grid");
+    run_expecting(0, "tune --resume grid.tune");
     const struct stat after = stat_of("nfbench/grid-lr0.02-batch16/metrics.jsonl");
     assert_memory_equal(&before.st_mtim, &after.st_mtim, sizeof before.st_mtim);
     assert_non_null(strstr(run_expecting(2, "tune " SHARED "--lr 0.02,0.05 --batch 16 --epochs 2 --name grid")->err,
@@ -135,6 +149,13 @@ static void a_plan_without_a_name_has_always_the_same(void **state)
     tune = last_json(run_expecting(0, "tune " SHARED "--lr 0.03 --batch 16,32 --steps 2 --json"));
     assert_string_not_equal(json_text_at(tune, "tune"), first);
     json_decref(tune);
+    /* precision and threads are part of the plan as soon as they are said */
+    static const char *const said[] = {"--precision bf16", "--threads 2"};
+    for (size_t i = 0; i < 2; i++) {
+        tune = last_json(run_expecting(0, "tune " SHARED "--lr 0.03 --batch 16,32 --steps 1 --json %s", said[i]));
+        assert_string_not_equal(json_text_at(tune, "tune"), first);
+        json_decref(tune);
+    }
 }
 
 static json_t *plan(const char *arguments)
@@ -533,7 +554,12 @@ static void what_makes_no_sense_is_refused(void **state)
         {"--factor 2", "--factor is of --halving"},
         {"--halving --epochs 2,4", "--epochs can be no axis"},
         {"--halving --steps 10", "leave --steps out"},
-        {"--name a/b", "a name has 1 to"},
+        {"--halving --epochs 2", "--halving with --factor 3 needs 3 trials and 3 epochs at least: here are 12 and 2"},
+        {"--halving --lr 0.1 --batch 8,16 --epochs 40", "needs 3 trials and 3 epochs at least: here are 2 and 40"},
+        {"--validation 0,16", "cannot be compared"},
+        {"--name a/b", "--name: 'a/b' cannot be a session's name: it may not hold '/'"},
+        {"--name a\tb", "--name: 'a?b' cannot be a session's name: it may not hold control characters"},
+        {"--name aaaaaaaaaabbbbbbbbbbccccccccccddddddddddeeeeeeeeeeffffffffffgggg", "has 63 bytes at most"},
         {"--png a.jpg", "must end in .png"},
         {"--validation 40000,50000", "validation 50000"},
         {"--show a --resume b", "one of them"},
@@ -547,6 +573,10 @@ static void what_makes_no_sense_is_refused(void **state)
         assert_ptr_equal(strchr(outcome->err, '\n'), outcome->err + strlen(outcome->err) - 1);
     }
     assert_non_null(strstr(run_expecting(1, "tune --show nothing")->err, "there is no tune "));
+    /* what cannot be written is told before anything is trained */
+    assert_non_null(strstr(run_expecting(1, "tune " GRID "--name early --csv no/x.csv")->err, "no/x.csv"));
+    assert_int_not_equal(access(process_path("nfbench/early.tune"), F_OK), 0);
+    assert_non_null(strstr(run_expecting(1, "tune " GRID "--sessions-dir grid.csv/x")->err, "cannot make folder"));
     assert_non_null(strstr(run_expecting(2, "train --lr 0.1,0.2")->err, "lr '0.1,0.2'")); /* of a tune alone */
 }
 
