@@ -44,7 +44,8 @@ struct network_options {
     size_t image_bytes; /* that it keeps on a device which makes its batches itself */
     bool probes;        /* it takes probes (network_probe.h) */
     /* Its steps are shared out over so many processes (dist.h), of which this is one; 0 ranks: it is alone. Each has
-     * the whole network, and is given the whole batch of a step that is queued, of which it takes its slice. */
+     * the whole network, and is given the whole batch of a step that is queued, of which it takes its slice: of images
+     * on the host all ranks make all. */
     int rank, ranks;
 };
 

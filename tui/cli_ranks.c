@@ -15,6 +15,11 @@ static int open_device(const struct train_options *train, struct backend **out, 
     return device_open(&own, out, text, note, error);
 }
 
+static void tell(const struct error *error)
+{
+    fprintf(stderr, "nfbench: rank %d on %s: %s\n", dist_rank(), dist_host(), error->message);
+}
+
 /* Signals are the first rank's to answer: it saves, and takes the others along. */
 static enum cli_status follow_first(void)
 {
@@ -24,7 +29,7 @@ static enum cli_status follow_first(void)
         (void)sigaction(from_outside[i], &(struct sigaction){.sa_handler = SIG_IGN}, NULL);
     if (follow(open_device, &error) == 0)
         return CLI_DONE;
-    fprintf(stderr, "nfbench: rank %d on %s: %s\n", dist_rank(), dist_host(), error.message);
+    tell(&error);
     return CLI_FAILED;
 }
 
@@ -43,6 +48,8 @@ enum cli_status cli_on_ranks(const struct cli_command *command, int argc, char *
         follow_leave();
     } else if (rank == 0) {
         fprintf(stderr, "nfbench: %s\n", error.message);
+    } else if (dist_is_broken()) { /* of its own */
+        tell(&error);
     }
     dist_end(status);
     return status;
