@@ -8,11 +8,13 @@
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { BLOCK = 1 << 16, WORDS_SIZE = 1024, URL_SHOWN = 256, LOOK_MILLISECONDS = 100 };
+enum { BLOCK = 1 << 16, WORDS_SIZE = 1024, HEAD_LINE = 128, HEADS_FD = 3, URL_SHOWN = 256, LOOK_MILLISECONDS = 100 };
 
 /* curl's exit codes (man curl, "EXIT CODES"). */
 enum { CURL_HTTP_ERROR = 22, CURL_RANGE_ERROR = 33 };
@@ -20,41 +22,55 @@ static const int curl_broken[] = {16, 18, 28, 52, 55, 56, 92}; /* a connection t
 
 struct transfer {
     pid_t pid;
-    int out, err; /* read ends; -1: at their end */
+    int out, err, heads; /* read ends; -1: at their end, or not wanted */
     char words[WORDS_SIZE];
+    char line[HEAD_LINE]; /* of the server's answer, what came of it so far */
+    size_t line_used;
+    long long rest; /* that the server is going to send; 0: it does not say */
 };
 
 /* ---- Starting curl ---- */
 
-static int spawn_curl(const char *url, const char *offset, int out, int err, pid_t *pid)
+static int spawn_curl(const char *url, const char *offset, const int ends[3], pid_t *pid)
 {
     /* --proto: of redirects, too. --disable: no curlrc, whose options could put anything on standard output; proxies
      * are those of the environment. A server that sends nothing for a minute counts as broken. */
-    const char *const arguments[] = {"curl",
-                                     "--disable",
-                                     "--silent",
-                                     "--show-error",
-                                     "--fail",
-                                     "--location",
-                                     "--globoff",
-                                     "--no-buffer",
-                                     "--proto",
-                                     "=http,https",
-                                     "--max-redirs",
-                                     "10",
-                                     "--speed-limit",
-                                     "1",
-                                     "--speed-time",
-                                     "60",
-                                     "--output",
-                                     "-",
-                                     "--connect-timeout",
-                                     "30",
-                                     "--url",
-                                     url,
-                                     offset ? "--continue-at" : NULL,
-                                     offset,
-                                     NULL};
+    const char *arguments[] = {"curl",
+                               "--disable",
+                               "--silent",
+                               "--show-error",
+                               "--fail",
+                               "--location",
+                               "--globoff",
+                               "--no-buffer",
+                               "--proto",
+                               "=http,https",
+                               "--max-redirs",
+                               "10",
+                               "--speed-limit",
+                               "1",
+                               "--speed-time",
+                               "60",
+                               "--output",
+                               "-",
+                               "--connect-timeout",
+                               "30",
+                               "--url",
+                               url,
+                               NULL,
+                               NULL,
+                               NULL,
+                               NULL,
+                               NULL};
+    const char **more = arguments + sizeof arguments / sizeof *arguments - 5;
+    if (offset) {
+        *more++ = "--continue-at";
+        *more++ = offset;
+    }
+    if (ends[2] >= 0) {
+        *more++ = "--dump-header";
+        *more++ = "/dev/fd/3"; /* HEADS_FD */
+    }
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attributes;
     sigset_t none, all;
@@ -70,8 +86,10 @@ static int spawn_curl(const char *url, const char *offset, int out, int err, pid
         code = code ? code : posix_spawnattr_setsigmask(&attributes, &none);
         code = code ? code : posix_spawnattr_setsigdefault(&attributes, &all);
         code = code ? code : posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
-        code = code ? code : posix_spawn_file_actions_adddup2(&actions, out, 1);
-        code = code ? code : posix_spawn_file_actions_adddup2(&actions, err, 2);
+        code = code ? code : posix_spawn_file_actions_adddup2(&actions, ends[0], 1);
+        code = code ? code : posix_spawn_file_actions_adddup2(&actions, ends[1], 2);
+        if (ends[2] >= 0)
+            code = code ? code : posix_spawn_file_actions_adddup2(&actions, ends[2], HEADS_FD);
         code = code ? code : posix_spawnp(pid, "curl", &actions, &attributes, (char *const *)arguments, environ);
         posix_spawnattr_destroy(&attributes);
     }
@@ -79,30 +97,49 @@ static int spawn_curl(const char *url, const char *offset, int out, int err, pid
     return code;
 }
 
+static void close_all(const int ends[3])
+{
+    for (int i = 0; i < 3; i++)
+        if (ends[i] >= 0)
+            close(ends[i]);
+}
+
+/* Two pipes, and a third for the server's answer where the size of the whole is not known. */
+static int make_pipes(int count, int reads[3], int writes[3], struct error *error)
+{
+    for (int i = 0; i < 3; i++)
+        reads[i] = writes[i] = -1;
+    for (int i = 0; i < count; i++) {
+        int ends[2];
+        if (pipe2(ends, O_CLOEXEC)) {
+            error_set(error, "cannot make a pipe: %s", strerror(errno));
+            close_all(reads);
+            close_all(writes);
+            return -1;
+        }
+        reads[i] = ends[0];
+        writes[i] = ends[1];
+    }
+    return 0;
+}
+
 static int start(const struct download *download, struct transfer *transfer, struct error *error)
 {
-    int out[2], err[2];
+    int reads[3], writes[3];
     char offset[32];
-    *transfer = (struct transfer){.out = -1, .err = -1};
-    if (pipe2(out, O_CLOEXEC))
-        return error_set(error, "cannot make a pipe: %s", strerror(errno));
-    if (pipe2(err, O_CLOEXEC)) {
-        error_set(error, "cannot make a pipe: %s", strerror(errno));
-        close(out[0]);
-        close(out[1]);
+    *transfer = (struct transfer){.out = -1, .err = -1, .heads = -1};
+    if (make_pipes(download->total ? 2 : 3, reads, writes, error))
         return -1;
-    }
     snprintf(offset, sizeof offset, "%lld", download->have);
-    const int code = spawn_curl(download->url, download->have ? offset : NULL, out[1], err[1], &transfer->pid);
-    close(out[1]);
-    close(err[1]);
+    const int code = spawn_curl(download->url, download->have ? offset : NULL, writes, &transfer->pid);
+    close_all(writes);
     if (code == 0) {
-        transfer->out = out[0];
-        transfer->err = err[0];
+        transfer->out = reads[0];
+        transfer->err = reads[1];
+        transfer->heads = reads[2];
         return 0;
     }
-    close(out[0]);
-    close(err[0]);
+    close_all(reads);
     if (code == ENOENT)
         return error_set(error, "the program curl is not here, which downloads: install the package curl");
     return error_set(error, "cannot start curl: %s", strerror(code));
@@ -155,24 +192,62 @@ static void take_words(struct transfer *transfer)
     transfer->words[used + fits] = '\0';
 }
 
+/* A line of an answer; a redirect has one before that which counts. */
+static void take_head_line(struct transfer *transfer)
+{
+    static const char length[] = "content-length:";
+    if (strncasecmp(transfer->line, "HTTP/", 5) == 0)
+        transfer->rest = 0;
+    else if (strncasecmp(transfer->line, length, sizeof length - 1) == 0)
+        transfer->rest = strtoll(transfer->line + sizeof length - 1, NULL, 10);
+}
+
+static void take_heads(struct transfer *transfer)
+{
+    char bytes[WORDS_SIZE];
+    const ssize_t count = read(transfer->heads, bytes, sizeof bytes);
+    if (count < 0 && errno == EINTR)
+        return;
+    if (count <= 0) {
+        close(transfer->heads);
+        transfer->heads = -1;
+        return;
+    }
+    for (ssize_t i = 0; i < count; i++)
+        if (bytes[i] == '\n') {
+            transfer->line[transfer->line_used] = '\0';
+            take_head_line(transfer);
+            transfer->line_used = 0;
+        } else if (transfer->line_used < sizeof transfer->line - 1) {
+            transfer->line[transfer->line_used++] = bytes[i];
+        }
+}
+
 /* Until curl has said all; DONE then. */
 static enum download_end receive(struct download *download, struct transfer *transfer, struct error *error)
 {
     const struct fetch_watch *watch = download->watch;
+    const long long before = download->have;
     while (transfer->out >= 0 || transfer->err >= 0) {
-        struct pollfd pipes[2] = {{.fd = transfer->out, .events = POLLIN}, {.fd = transfer->err, .events = POLLIN}};
+        struct pollfd pipes[3] = {{.fd = transfer->out, .events = POLLIN},
+                                  {.fd = transfer->err, .events = POLLIN},
+                                  {.fd = transfer->heads, .events = POLLIN}};
         enum download_end end = DOWNLOAD_DONE;
-        if (poll(pipes, 2, LOOK_MILLISECONDS) < 0 && errno != EINTR) {
+        if (poll(pipes, 3, LOOK_MILLISECONDS) < 0 && errno != EINTR) {
             error_set(error, "cannot wait for curl: %s", strerror(errno));
             return DOWNLOAD_HERE;
         }
+        if (pipes[2].revents)
+            take_heads(transfer);
         if (pipes[0].revents)
             end = take_bytes(download, transfer, error);
         if (pipes[1].revents)
             take_words(transfer);
         if (end != DOWNLOAD_DONE)
             return end;
-        if (watch->progress(watch->context, "downloading", download->have, download->total))
+        const long long total = download->total || !transfer->rest ? download->total : before + transfer->rest;
+        if (watch->progress(watch->context, "downloading", download->have,
+                            total >= download->have ? total : download->total))
             return DOWNLOAD_STOPPED;
     }
     return DOWNLOAD_DONE;
@@ -185,6 +260,8 @@ static int finish(struct transfer *transfer, bool kill_it)
         close(transfer->out);
     if (transfer->err >= 0)
         close(transfer->err);
+    if (transfer->heads >= 0)
+        close(transfer->heads);
     if (kill_it)
         kill(transfer->pid, SIGKILL);
     while (waitpid(transfer->pid, &status, 0) < 0 && errno == EINTR)

@@ -103,6 +103,7 @@ struct error error;
 char notes[NOTES_SIZE];
 long long stop_at;
 void (*meanwhile)(void);
+long long told_size;
 
 static void keep_note(void *context, const char *text)
 {
@@ -115,6 +116,8 @@ static bool watch_progress(void *context, const char *doing, long long done, lon
 {
     (void)context;
     assert_true(done >= 0 && (total == 0 || done <= total + 200));
+    if (strcmp(doing, "downloading") == 0)
+        told_size = total;
     if (meanwhile && strcmp(doing, "unpacking") == 0)
         meanwhile();
     return stop_at >= 0 && done >= stop_at && strcmp(doing, "downloading") == 0;
@@ -146,6 +149,7 @@ int begin_anew(void **state)
     remove_all(path_of("data"));
     fill_files();
     stop_at = -1;
+    told_size = 0;
     meanwhile = NULL;
     return 0;
 }

@@ -42,6 +42,7 @@ extern struct fetch_result result;
 extern struct error error;
 extern char notes[NOTES_SIZE];
 extern long long stop_at;       /* gives up when so much is downloaded; -1: never */
+extern long long told_size;     /* of the archive, while it is downloaded; 0: not known */
 extern void (*meanwhile)(void); /* done while it is unpacked; NULL: nothing */
 extern struct fetch_set set;
 extern char data[128]; /* the directory of each request */

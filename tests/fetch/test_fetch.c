@@ -186,7 +186,8 @@ static void another_archive_by_its_sum(void **state)
     struct fetch_request wanted = from(server_url("/other"));
     wanted.sha256 = sum;
     assert_fetched(&wanted);
-    begin_anew(NULL); /* whose whole part is known as such by the sum, for want of a size */
+    assert_int_equal(told_size, size); /* by the server, of what went on from the middle, too */
+    begin_anew(NULL);                  /* whose whole part is known as such by the sum, for want of a size */
     char part[128];
     snprintf(part, sizeof part, "data/tiny.tar.gz.%.12s.part", sum);
     mkdir(path_of("data"), 0777);
