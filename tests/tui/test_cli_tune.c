@@ -1,73 +1,20 @@
-/* `nfbench tune` as people meet it: grids, random searches and halvings are trained, shared, killed and resumed, and
- * what came of them is told. */
-#include "tests/tui/process.h"
+/* `nfbench tune` as people meet it: grids, random searches and halvings are trained, and what came of them is told.
+ * What happens to them on the way is in test_cli_tune_faults.c. */
+#include "tests/tui/tuned.h"
 
-#include <errno.h>
 #include <setjmp.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
-#define SHARED NETWORK "--data synthetic --limit 96 --validation 48 --schedule constant --probe-every 0 "
-#define GRID SHARED "--lr 0.02,0.05 --batch 16,32 --epochs 2 "
-
-static json_t *show(const char *name)
-{
-    return last_json(run_expecting(0, "tune --show %s --json", name));
-}
-
-static const json_t *trial_at(const json_t *tune, size_t index)
-{
-    const json_t *trial = json_array_get(json_object_get(tune, "trials"), index);
-    assert_non_null(trial);
-    return trial;
-}
-
 static double value_of(const json_t *trial, const char *setting)
 {
     return json_number_at(json_object_get(trial, "values"), setting);
-}
-
-static int count_state(const json_t *tune, const char *state)
-{
-    int count = 0;
-    for (size_t i = 0; i < json_array_size(json_object_get(tune, "trials")); i++)
-        count += strcmp(json_text_at(trial_at(tune, i), "state"), state) == 0;
-    return count;
-}
-
-static const char *read_file(const char *name)
-{
-    static char content[1 << 16];
-    FILE *file = fopen(process_path(name), "r");
-    assert_non_null(file);
-    content[fread(content, 1, sizeof content - 1, file)] = '\0';
-    fclose(file);
-    return content;
-}
-
-static int times_in(const char *text, const char *words)
-{
-    int count = 0;
-    for (; (text = strstr(text, words)); text++)
-        count++;
-    return count;
-}
-
-static struct stat stat_of(const char *name)
-{
-    struct stat status;
-    assert_int_equal(stat(process_path(name), &status), 0);
-    return status;
 }
 
 /* ---- What is trained ---- */
@@ -91,22 +38,22 @@ static void a_grid_is_trained_and_told(void **state)
     (void)state;
     const struct outcome *outcome = run_expecting(0, "tune " GRID "--name grid --jobs 2 --csv grid.csv --png grid.png");
     assert_non_null(strstr(outcome->out, "tune grid: validation accuracy"));
-    assert_int_equal(times_in(outcome->out, "finished"), 4);
-    assert_int_equal(times_in(outcome->out, "  best  "), 1);
-    assert_int_equal(times_in(outcome->err, ": training;"), 4);
-    assert_int_equal(times_in(outcome->err, "epoch 2/2, loss "), 4);
+    assert_int_equal(tune_times_in(outcome->out, "finished"), 4);
+    assert_int_equal(tune_times_in(outcome->out, "  best  "), 1);
+    assert_int_equal(tune_times_in(outcome->err, ": training;"), 4);
+    assert_int_equal(tune_times_in(outcome->err, "epoch 2/2, loss "), 4);
     assert_non_null(strstr(outcome->err, "nfbench attach grid-lr0.02-batch16 shows it"));
-    const char *csv = read_file("grid.csv");
+    const char *csv = tune_file("grid.csv");
     assert_int_equal(strncmp(csv, "session,lr,batch,state,epochs,steps,best_accuracy,accuracy_1,accuracy_2,", 71), 0);
     assert_non_null(strstr(csv, "\r\ngrid-lr0.05-batch32,0.05,32,finished,2,6,"));
-    assert_memory_equal(read_file("grid.png") + 1, "PNG", 3);
-    assert_memory_equal(read_file("nfbench/grid.tune/results.png") + 1, "PNG", 3);
+    assert_memory_equal(tune_file("grid.png") + 1, "PNG", 3);
+    assert_memory_equal(tune_file("nfbench/grid.tune/results.png") + 1, "PNG", 3);
 
-    json_t *tune = show("grid");
+    json_t *tune = tune_shown("grid");
     assert_true(json_is_true(json_object_get(tune, "complete")));
     assert_string_equal(json_text_at(tune, "metric"), "validation accuracy");
     for (size_t i = 0; i < 4; i++) { /* the last axis turns fastest */
-        const json_t *trial = trial_at(tune, i);
+        const json_t *trial = tune_trial(tune, i);
         assert_float_equal(value_of(trial, "lr"), (i < 2 ? 0.02 : 0.05), 1e-9);
         assert_int_equal((int)value_of(trial, "batch"), i % 2 == 0 ? 16 : 32);
         assert_int_equal(json_array_size(json_object_get(trial, "accuracies")), 2);
@@ -114,7 +61,7 @@ static void a_grid_is_trained_and_told(void **state)
     }
     bool differ = false; /* so that taking the one for the other is seen */
     for (size_t i = 0; i < 4; i++)
-        differ |= is_as_its_session(trial_at(tune, i));
+        differ |= is_as_its_session(tune_trial(tune, i));
     assert_true(differ);
     json_decref(tune);
 }
@@ -123,12 +70,12 @@ static void a_grid_is_trained_and_told(void **state)
 static void what_is_done_is_not_done_again(void **state)
 {
     (void)state;
-    const struct stat before = stat_of("nfbench/grid-lr0.02-batch16/metrics.jsonl");
+    const struct stat before = tune_stat("nfbench/grid-lr0.02-batch16/metrics.jsonl");
     const struct outcome *outcome = run_expecting(0, "tune " GRID "--name grid");
     assert_non_null(strstr(outcome->err, "4 of them have ended before"));
-    assert_int_equal(times_in(outcome->out, "finished"), 4);
+    assert_int_equal(tune_times_in(outcome->out, "finished"), 4);
     run_expecting(0, "tune --resume grid.tune");
-    const struct stat after = stat_of("nfbench/grid-lr0.02-batch16/metrics.jsonl");
+    const struct stat after = tune_stat("nfbench/grid-lr0.02-batch16/metrics.jsonl");
     assert_memory_equal(&before.st_mtim, &after.st_mtim, sizeof before.st_mtim);
     assert_non_null(strstr(run_expecting(2, "tune " SHARED "--lr 0.02,0.05 --batch 16 --epochs 2 --name grid")->err,
                            "there is a tune grid with another plan"));
@@ -193,9 +140,9 @@ static void only_what_was_asked_for_is_searched(void **state)
         assert_axes(tune, rows[i].first, rows[i].second);
         assert_int_equal(json_array_size(json_object_get(tune, "trials")), rows[i].trials);
         for (size_t t = 0; t < rows[i].trials; t++) {
-            assert_string_equal(json_text_at(trial_at(tune, t), "preset"), rows[i].preset);
+            assert_string_equal(json_text_at(tune_trial(tune, t), "preset"), rows[i].preset);
             if (rows[i].epochs > 0)
-                assert_int_equal((int)json_number_at(trial_at(tune, t), "epochs"), rows[i].epochs);
+                assert_int_equal((int)json_number_at(tune_trial(tune, t), "epochs"), rows[i].epochs);
         }
         json_decref(tune);
     }
@@ -232,8 +179,8 @@ static void any_setting_may_be_an_axis(void **state)
         0, "tune --family papers,report --stem 8 --stages 8/4x1;8/4x2 --ws on,off --threads 1 --data synthetic --limit "
            "32 --validation 16 --lr 0.01 --batch 16 --steps 1 --agc 0.01 --name block --json --png block.png"));
     assert_int_equal(json_array_size(json_object_get(tune, "axes")), 3);
-    assert_int_equal(count_state(tune, "finished"), 8);
-    const json_t *values = json_object_get(trial_at(tune, 7), "values");
+    assert_int_equal(tune_in_state(tune, "finished"), 8);
+    const json_t *values = json_object_get(tune_trial(tune, 7), "values");
     assert_string_equal(json_text_at(values, "family"), "report");
     assert_string_equal(json_text_at(values, "stages"), "8/4x2");
     assert_string_equal(json_text_at(values, "ws"), "off");
@@ -251,7 +198,7 @@ static void a_random_search_is_the_same_by_its_seed(void **state)
             "tune " SHARED "--lr 0.001..0.1 --batch 8..64 --ema 0,0.9 --random 3 --steps 1 --seed %d --name %s --json",
             n < 2 ? 5 : 6, names[n]));
         for (size_t i = 0; i < 3; i++) {
-            const json_t *trial = trial_at(tune, i);
+            const json_t *trial = tune_trial(tune, i);
             rates[n][i] = value_of(trial, "lr");
             assert_true(rates[n][i] >= 0.001 && rates[n][i] <= 0.1);
             assert_true(value_of(trial, "batch") >= 8 && value_of(trial, "batch") <= 64);
@@ -279,19 +226,19 @@ static void a_halving_keeps_the_best_of_each_rung(void **state)
                                    "--jobs 2 --name halving --json"));
     size_t epochs[4], winner = 4;
     assert_int_equal(json_array_size(json_object_get(tune, "rungs")), 3);
-    assert_int_equal(count_state(tune, "dropped"), 3);
-    assert_int_equal(count_state(tune, "finished"), 1);
+    assert_int_equal(tune_in_state(tune, "dropped"), 3);
+    assert_int_equal(tune_in_state(tune, "finished"), 1);
     for (size_t i = 0; i < 4; i++) {
-        epochs[i] = json_array_size(json_object_get(trial_at(tune, i), "accuracies"));
+        epochs[i] = json_array_size(json_object_get(tune_trial(tune, i), "accuracies"));
         winner = epochs[i] == 4 ? i : winner;
     }
     assert_true(winner < 4);
     for (size_t i = 0; i < 4; i++)
         for (size_t j = 0; j < 4; j++)
             if (epochs[i] > epochs[j]) /* i went on where j was dropped */
-                assert_true(accuracy_at(trial_at(tune, i), epochs[j]) >= accuracy_at(trial_at(tune, j), epochs[j]));
+                assert_true(accuracy_at(tune_trial(tune, i), epochs[j]) >= accuracy_at(tune_trial(tune, j), epochs[j]));
     /* it was stopped twice, and is to the bit what a run without a stop is */
-    const char *session = json_text_at(trial_at(tune, winner), "session");
+    const char *session = json_text_at(tune_trial(tune, winner), "session");
     const struct outcome *outcome = run_expecting(0, "replay %s", session);
     assert_non_null(strstr(outcome->out, "identical through step 48"));
     json_decref(tune);
@@ -313,184 +260,6 @@ static void until_ends_a_run_behind_an_epoch(void **state)
     assert_non_null(strstr(run_expecting(2, "resume part --screen --until 4")->err, "leave --screen out"));
 }
 
-/* ---- Faults ---- */
-
-static void a_trial_that_diverges_is_a_result(void **state)
-{
-    (void)state;
-    const struct outcome *outcome =
-        run_expecting(0, "tune " SHARED "--lr 0.01,1000 --batch 16 --epochs 2 --name wild --png wild.png");
-    assert_non_null(strstr(outcome->out, "diverged at step "));
-    assert_non_null(strstr(outcome->out, "lr 1000: diverged at step "));
-    assert_non_null(strstr(outcome->err, "lr 1000: diverged at step "));
-    assert_non_null(strstr(outcome->err, "lr 0.01: finished"));
-    json_t *tune = show("wild");
-    const json_t *trial = trial_at(tune, 1);
-    assert_string_equal(json_text_at(trial, "state"), "diverged");
-    assert_true(json_number_at(trial, "step") < 6);
-    assert_non_null(strstr(json_text_at(trial, "why"), "left the finite range first"));
-    json_decref(tune);
-}
-
-/* The process that trains the session: its lock names it. Waits until it is another than `before`. */
-static pid_t trainer_of(const char *session, pid_t before)
-{
-    const struct timespec moment = {.tv_nsec = 20000000};
-    char name[128];
-    snprintf(name, sizeof name, "nfbench/%s/lock", session);
-    for (int i = 0; i < 3000; i++, nanosleep(&moment, NULL)) {
-        FILE *file = fopen(process_path(name), "r");
-        long pid = 0;
-        const bool read = file && fscanf(file, "%ld", &pid) == 1;
-        if (file)
-            fclose(file);
-        if (read && pid > 0 && pid != before && kill((pid_t)pid, 0) == 0)
-            return (pid_t)pid;
-    }
-    fail_msg("nobody trains %s", session);
-    return 0;
-}
-
-static void wait_for_end_of(pid_t pid)
-{
-    const struct timespec moment = {.tv_nsec = 20000000};
-    for (int i = 0; i < 3000 && (kill(pid, 0) == 0 || errno != ESRCH); i++)
-        nanosleep(&moment, NULL);
-}
-
-static void a_crash_is_tried_again_once(void **state)
-{
-    (void)state;
-    struct process process =
-        process_start("tune " SHARED "--lr 0.01 --batch 8,16 --epochs 400 --checkpoint-every 1 --name crash", NULL);
-    const char *session = "crash-batch8";
-    wait_for_text("nfbench/crash-batch8/metrics.jsonl", "\"step\":20,");
-    pid_t child = trainer_of(session, 0);
-    kill(child, SIGKILL);
-    child = trainer_of(session, child);
-    wait_for_text("nfbench/crash.tune/trial-1.json", "\"crashes\":1");
-    kill(child, SIGKILL);
-    wait_for_text("nfbench/crash.tune/trial-1.json", "\"crashes\":2");
-    assert_true(file_has("nfbench/crash.tune/trial-1.json", "killed by signal 9"));
-    /* the other one goes on */
-    wait_for_text("nfbench/crash-batch16/metrics.jsonl", "\"epoch\":2");
-    kill(process.pid, SIGINT);
-    const struct outcome *outcome = process_finish(&process);
-    assert_int_equal(outcome->status, 130);
-    assert_non_null(strstr(outcome->err, "nfbench tune --resume crash goes on\n"));
-    assert_non_null(strstr(outcome->err, "batch 8: failed: its process was killed by signal 9 (Killed) behind step "));
-    json_t *tune = show("crash");
-    assert_string_equal(json_text_at(trial_at(tune, 0), "state"), "failed");
-    assert_string_equal(json_text_at(trial_at(tune, 1), "state"), "waiting");
-    assert_false(json_is_true(json_object_get(tune, "complete")));
-    json_decref(tune);
-}
-
-/* Who stops a trial, from a screen that is attached or by a signal to its process, wants no more of it. */
-static void a_trial_stopped_by_hand_stays_so_until_a_retry(void **state)
-{
-    (void)state;
-    struct process process = process_start("tune " SHARED "--lr 0.01 --batch 8,16 --epochs 60 --name hand", NULL);
-    wait_for_text("nfbench/hand-batch8/metrics.jsonl", "\"step\":5,");
-    kill(trainer_of("hand-batch8", 0), SIGINT);
-    const struct outcome *outcome = process_finish(&process);
-    assert_int_equal(outcome->status, 1);
-    assert_non_null(strstr(outcome->err, "batch 8: failed: stopped by hand at step "));
-    assert_non_null(strstr(outcome->err, "batch 16: finished"));
-    assert_non_null(
-        strstr(outcome->err, "1 of 2 trials failed: `nfbench tune --resume hand --retry` tries them again"));
-    run_expecting(1, "tune --resume hand");
-    run_expecting(0, "tune --resume hand --retry");
-    json_t *tune = show("hand");
-    assert_int_equal(count_state(tune, "finished"), 2);
-    json_decref(tune);
-}
-
-/* Everything is killed while the second trial trains; the first is not done again, the second goes on, and the figures
- * are those of a tune that nobody killed. */
-static void a_killed_tune_goes_on(void **state)
-{
-    (void)state;
-    static const char *const keys[] = {"best_accuracy", "accuracy", "train_loss", "test_accuracy"};
-    const char *command = "tune " SHARED "--lr 0.01 --batch 8,16 --epochs 30 --name %s";
-    char text[512];
-    snprintf(text, sizeof text, command, "killed");
-    struct process process = process_start(text, NULL);
-    wait_for_text("nfbench/killed-batch16/metrics.jsonl", "\"epoch\":2");
-    const pid_t child = trainer_of("killed-batch16", 0);
-    kill(process.pid, SIGKILL);
-    kill(child, SIGKILL);
-    assert_int_equal(process_finish(&process)->status, 128 + SIGKILL);
-    wait_for_end_of(child);
-    const struct stat before = stat_of("nfbench/killed-batch8/metrics.jsonl");
-    assert_int_equal(times_in(read_file("nfbench/killed.tune/trial-2.log"), ": steps 0 to "), 1);
-
-    run_expecting(0, "tune --resume killed");
-    const struct stat after = stat_of("nfbench/killed-batch8/metrics.jsonl");
-    assert_memory_equal(&before.st_mtim, &after.st_mtim, sizeof before.st_mtim);
-    run_expecting(0, command, "unharmed");
-    json_t *killed = show("killed"), *unharmed = show("unharmed");
-    for (size_t i = 0; i < 2; i++) {
-        for (size_t k = 0; k < sizeof keys / sizeof *keys; k++)
-            assert_true(json_number_at(trial_at(killed, i), keys[k]) == json_number_at(trial_at(unharmed, i), keys[k]));
-        assert_true(json_equal(json_object_get(trial_at(killed, i), "accuracies"),
-                               json_object_get(trial_at(unharmed, i), "accuracies")));
-    }
-    json_decref(unharmed);
-    json_decref(killed);
-}
-
-/* A child whose parent is gone saves and ends, and nobody else takes its trial before. */
-static void a_child_ends_with_its_parent(void **state)
-{
-    (void)state;
-    struct process process = process_start("tune " SHARED "--lr 0.01 --batch 8,16 --epochs 4000 --name orphan", NULL);
-    wait_for_text("nfbench/orphan-batch8/metrics.jsonl", "\"step\":20,");
-    const pid_t child = trainer_of("orphan-batch8", 0);
-    kill(process.pid, SIGKILL);
-    assert_int_equal(process_finish(&process)->status, 128 + SIGKILL);
-    wait_for_end_of(child);
-    wait_for_text("nfbench/orphan-batch8/metrics.jsonl", "\"state\":\"stopped\"");
-}
-
-/* ---- Many processes ---- */
-
-static void two_processes_share_a_tune(void **state)
-{
-    (void)state;
-    const char *command = "tune " SHARED "--lr 0.01,0.02,0.03 --batch 8,16 --epochs 3 --name shared";
-    struct process one = process_start(command, NULL), two = process_start(command, NULL);
-    assert_int_equal(process_finish(&one)->status, 0);
-    assert_int_equal(process_finish(&two)->status, 0);
-    json_t *tune = show("shared");
-    assert_int_equal(count_state(tune, "finished"), 6);
-    json_decref(tune);
-    for (int i = 1; i <= 6; i++) {
-        char name[64];
-        snprintf(name, sizeof name, "nfbench/shared.tune/trial-%d.log", i);
-        assert_int_equal(times_in(read_file(name), ": steps 0 to "), 1);
-        snprintf(name, sizeof name, "nfbench/shared.tune/trial-%d.json", i);
-        assert_int_not_equal(access(process_path(name), F_OK), 0); /* nothing went wrong */
-    }
-}
-
-static void only_the_first_rank_speaks(void **state)
-{
-    (void)state;
-    setenv("OMPI_COMM_WORLD_SIZE", "2", 1);
-    setenv("OMPI_COMM_WORLD_RANK", "1", 1);
-    const struct outcome *outcome =
-        run_expecting(0, "tune " SHARED "--lr 0.01 --batch 8,16 --steps 2 --name rank --json");
-    assert_string_equal(outcome->out, "");
-    assert_string_equal(outcome->err, "");
-    setenv("OMPI_COMM_WORLD_RANK", "0", 1);
-    json_t *tune = last_json(run_expecting(0, "tune " SHARED "--lr 0.01 --batch 8,16 --steps 2 --name rank --json"));
-    unsetenv("OMPI_COMM_WORLD_RANK");
-    unsetenv("OMPI_COMM_WORLD_SIZE");
-    assert_int_equal(count_state(tune, "finished"), 2);
-    json_decref(tune);
-}
-
 /* ---- Beside the report ---- */
 
 /* A plan on other images is made to look like the report's own. */
@@ -498,7 +267,7 @@ static void take_for_the_reports(const char *name)
 {
     static const char mark[] = "\"as_report\": false";
     char text[1 << 16];
-    snprintf(text, sizeof text, "%s", read_file(name));
+    snprintf(text, sizeof text, "%s", tune_file(name));
     char *at = strstr(text, mark);
     assert_non_null(at);
     memcpy(at + strlen(mark) - 5, "true ", 5);
@@ -520,9 +289,9 @@ static void the_reports_own_figures_stand_beside(void **state)
     assert_non_null(strstr(outcome->out, "Beside the seed report's own search"));
     assert_non_null(strstr(outcome->out, "85.01 %"));
     assert_non_null(strstr(outcome->out, "0.351"));
-    assert_non_null(strstr(read_file("report.csv"), ",0.8501,\r\n"));
-    json_t *tune = show("report");
-    const json_t *trial = trial_at(tune, 0);
+    assert_non_null(strstr(tune_file("report.csv"), ",0.8501,\r\n"));
+    json_t *tune = tune_shown("report");
+    const json_t *trial = tune_trial(tune, 0);
     const double ours = json_number_at(trial, "accuracy");
     char difference[32];
     assert_float_equal(json_number_at(trial, "report_accuracy"), 0.8501, 1e-9);
@@ -592,13 +361,6 @@ int main(void)
         cmocka_unit_test(a_random_search_is_the_same_by_its_seed),
         cmocka_unit_test(a_halving_keeps_the_best_of_each_rung),
         cmocka_unit_test(until_ends_a_run_behind_an_epoch),
-        cmocka_unit_test(a_trial_that_diverges_is_a_result),
-        cmocka_unit_test(a_crash_is_tried_again_once),
-        cmocka_unit_test(a_trial_stopped_by_hand_stays_so_until_a_retry),
-        cmocka_unit_test(a_killed_tune_goes_on),
-        cmocka_unit_test(a_child_ends_with_its_parent),
-        cmocka_unit_test(two_processes_share_a_tune),
-        cmocka_unit_test(only_the_first_rank_speaks),
         cmocka_unit_test(the_reports_own_figures_stand_beside),
         cmocka_unit_test(what_makes_no_sense_is_refused),
     };
