@@ -372,7 +372,7 @@ static enum step work(struct fetch *fetch, struct error *error)
     snprintf(fetch->result->folder, sizeof fetch->result->folder, "%s", fetch->place.folder);
     if ((step = look(fetch, error)) != STEP_DONE)
         return step;
-    if (open_part(fetch, error))
+    if (open_part(fetch, error) || place_recover(&fetch->place, error))
         return STEP_END;
     if ((step = look(fetch, error)) != STEP_DONE) /* who had it locked until now may have finished */
         return step;

@@ -173,9 +173,32 @@ static int remove_set(const char *folder, const struct fetch_set *set)
     return rmdir(folder);
 }
 
+static int aside_path(const struct place *place, char path[FILE_PATH_SIZE], struct error *error)
+{
+    return path_format(path, error, "%s.aside", place->made);
+}
+
+int place_recover(const struct place *place, struct error *error)
+{
+    char aside[FILE_PATH_SIZE], old[FILE_PATH_SIZE];
+    if (aside_path(place, aside, error))
+        return -1;
+    if (rename(aside, place->folder) == 0) /* unless the new one is there */
+        return file_sync_folder(place->above, error);
+    if (errno == ENOENT)
+        return 0;
+    if ((errno != ENOTEMPTY && errno != EEXIST) || remove_set(aside, place->set) == 0)
+        return access(aside, F_OK) ? 0 : file_failed(error, "put back", aside);
+    if (path_format(old, error, "%s.old", place->folder))
+        return -1;
+    return rename(aside, old) ? file_failed(error, "move away what was there before,", aside) : 0;
+}
+
 int place_clear(const struct place *place, struct error *error)
 {
-    return remove_set(place->made, place->set) ? file_failed(error, "remove", place->made) : 0;
+    if (remove_set(place->made, place->set))
+        return file_failed(error, "remove", place->made);
+    return place_recover(place, error);
 }
 
 int place_make(const struct place *place, struct error *error)
@@ -213,7 +236,7 @@ static int exchange(const struct place *place, struct error *error)
         return 0;
     if (errno != EINVAL && errno != ENOSYS)
         return file_failed(error, "replace", place->folder);
-    if (path_format(aside, error, "%s.aside", place->made))
+    if (aside_path(place, aside, error))
         return -1;
     if (rename(place->folder, aside))
         return file_failed(error, "move aside", place->folder);

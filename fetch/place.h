@@ -28,7 +28,11 @@ enum place_state {
 };
 enum place_state place_look(const struct place *place, const struct fetch_watch *watch, struct error *error);
 
-/* Removes what a fetch that was cut off has left of the folder that is made. */
+/* Where the disk cannot exchange two folders, a fetch with `force` moves the one before aside first. One that was cut
+ * off between has left it there: it is put back, or removed where the new one is in place (what it has besides the set
+ * goes to FOLDER.old). */
+int place_recover(const struct place *place, struct error *error);
+/* Removes what a fetch that was cut off has left of the folder that is made, and recovers. */
 int place_clear(const struct place *place, struct error *error);
 /* Makes that folder, empty: a descriptor of it, or -1. */
 int place_make(const struct place *place, struct error *error);
