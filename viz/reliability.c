@@ -8,7 +8,9 @@
 
 enum { UPPER_ROWS = 30, LOWER_ROWS = 14, COLUMNS = 66, LEAST_ROWS = 24, X_TICKS = 6 };
 
-static const double bar_gap = 0.04; /* of a bin's width, on both of its sides */
+/* Of a bin's width, on both sides of a bar. What accuracy and confidence differ by is narrower than the accuracy's bar:
+ * where it lies over that one, its top is still to be seen. */
+static const double bar_gap = 0.04, difference_gap = 0.27;
 
 static struct style accuracy_style(void)
 {
@@ -31,10 +33,10 @@ static void percent_ticks(struct axis *axis)
     }
 }
 
-static void draw_bar(struct canvas *canvas, const struct axes *axes, const struct reliability_bin *bin, double from,
-                     double to, struct style style)
+static void draw_bar(struct canvas *canvas, const struct axes *axes, const struct reliability_bin *bin, double share,
+                     double from, double to, struct style style)
 {
-    const double gap = bar_gap * (bin->high - bin->low);
+    const double gap = share * (bin->high - bin->low);
     canvas_bar(canvas, axis_dot(&axes->x, bin->low + gap), axis_dot(&axes->x, bin->high - gap),
                axis_dot(&axes->y, from) + 0.5, axis_dot(&axes->y, to) + 0.5, style);
 }
@@ -90,9 +92,9 @@ static struct rect draw_accuracy(struct canvas *canvas, struct rect area, const 
         const struct reliability_bin *bin = &reliability->bins[i];
         if (bin->count == 0)
             continue;
-        draw_bar(canvas, &axes, bin, 0, bin->accuracy, accuracy_style());
-        draw_bar(canvas, &axes, bin, fmin(bin->accuracy, bin->confidence), fmax(bin->accuracy, bin->confidence),
-                 gap_style(bin->confidence > bin->accuracy));
+        draw_bar(canvas, &axes, bin, bar_gap, 0, bin->accuracy, accuracy_style());
+        draw_bar(canvas, &axes, bin, difference_gap, fmin(bin->accuracy, bin->confidence),
+                 fmax(bin->accuracy, bin->confidence), gap_style(bin->confidence > bin->accuracy));
     }
     draw_diagonal(canvas, &axes);
     return axes.plot;
@@ -151,7 +153,7 @@ static void draw_counts(struct canvas *canvas, struct rect area, int first_colum
     axes_draw_grid(canvas, &axes);
     for (int i = 0; i < reliability->bin_count; i++)
         if (reliability->bins[i].count > 0)
-            draw_bar(canvas, &axes, &reliability->bins[i], 0, (double)reliability->bins[i].count / total,
+            draw_bar(canvas, &axes, &reliability->bins[i], bar_gap, 0, (double)reliability->bins[i].count / total,
                      STYLE(ROLE_SERIES_1, STYLE_FAINT));
     draw_mean(canvas, &axes, reliability->accuracy, STYLE(ROLE_TEXT), false);
     draw_mean(canvas, &axes, reliability->confidence, STYLE(ROLE_BAD), true);
