@@ -4,7 +4,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -179,26 +181,92 @@ int file_publish(const char *path, struct error *error)
     return sync_parent(path, error);
 }
 
-int file_check_writable(const char *path, struct error *error)
+static int write_pieces(int descriptor, const struct file_piece *pieces, int count, const char *path,
+                        struct error *error)
+{
+    int result = 0;
+    for (int i = 0; i < count && result == 0; i++)
+        result = file_write_all(descriptor, pieces[i].data, pieces[i].size, path, error);
+    return result;
+}
+
+static int replace(const char *path, const struct file_piece *pieces, int count, struct error *error)
 {
     const int descriptor = file_begin(path, error);
     if (descriptor < 0)
         return -1;
-    file_abandon(descriptor, path);
-    return 0;
-}
-
-int file_replace(const char *path, const void *data, size_t size, struct error *error)
-{
-    int descriptor = file_begin(path, error);
-    if (descriptor < 0)
-        return -1;
-    if (file_write_all(descriptor, data, size, path, error)) {
+    if (write_pieces(descriptor, pieces, count, path, error)) {
         file_abandon(descriptor, path);
         return -1;
     }
     return file_finish(descriptor, path, error) ? -1 : file_publish(path, error);
 }
+
+int file_replace(const char *path, const void *data, size_t size, struct error *error)
+{
+    return replace(path, &(struct file_piece){data, size}, 1, error);
+}
+
+/* ---- Files that a person names ---- */
+
+/* Something that is no file: it is written into, since in its place a file would be no use. */
+static bool is_special(const char *path)
+{
+    struct stat status;
+    return stat(path, &status) == 0 && !S_ISREG(status.st_mode);
+}
+
+/* The file itself, where a link to it was named. */
+static int follow_links(const char *path, char real[PATH_MAX], struct error *error)
+{
+    struct stat status;
+    if (lstat(path, &status) == 0 && S_ISLNK(status.st_mode))
+        return realpath(path, real) ? 0 : file_failed(error, "write", path);
+    if (strlen(path) >= PATH_MAX)
+        return error_set(error, "path too long: %.100s...", path);
+    strcpy(real, path);
+    return 0;
+}
+
+static int write_into(const char *path, const struct file_piece *pieces, int count, struct error *error)
+{
+    const int descriptor = open(path, O_WRONLY | O_CLOEXEC | O_NOCTTY);
+    if (descriptor < 0)
+        return file_failed(error, "write", path);
+    const int result = write_pieces(descriptor, pieces, count, path, error);
+    close(descriptor);
+    return result;
+}
+
+int file_output(const char *path, const struct file_piece *pieces, int count, struct error *error)
+{
+    char real[PATH_MAX];
+    if (is_special(path))
+        return write_into(path, pieces, count, error);
+    return follow_links(path, real, error) ? -1 : replace(real, pieces, count, error);
+}
+
+int file_check_writable(const char *path, struct error *error)
+{
+    char real[PATH_MAX];
+    struct stat status;
+    if (is_special(path)) { /* not opened: a pipe waits for its reader */
+        if (stat(path, &status) == 0 && S_ISDIR(status.st_mode))
+            errno = EISDIR;
+        else if (access(path, W_OK) == 0)
+            return 0;
+        return file_failed(error, "write", path);
+    }
+    if (follow_links(path, real, error))
+        return -1;
+    const int descriptor = file_begin(real, error);
+    if (descriptor < 0)
+        return -1;
+    file_abandon(descriptor, real);
+    return 0;
+}
+
+/* ---- Reading ---- */
 
 static int read_all(int descriptor, char *data, size_t *size, const char *path, struct error *error)
 {

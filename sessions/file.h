@@ -31,10 +31,18 @@ int file_finish(int descriptor, const char *path, struct error *error); /* fsync
 int file_publish(const char *path, struct error *error);                /* rename PATH.tmp to PATH, fsync the folder */
 /* Closes the descriptor and removes PATH.tmp. */
 void file_abandon(int descriptor, const char *path);
-/* Before minutes of work: -1 when a file of that name cannot be written. */
-int file_check_writable(const char *path, struct error *error);
 /* begin, write, finish, publish. */
 int file_replace(const char *path, const void *data, size_t size, struct error *error);
+
+/* For files that a person names, of `count` pieces one behind the other: as file_replace, but where a link stands, the
+ * file that it leads to is the one replaced, and into what is no file (a pipe, a device) the bytes are written. */
+struct file_piece {
+    const void *data;
+    size_t size;
+};
+int file_output(const char *path, const struct file_piece *pieces, int count, struct error *error);
+/* -1 when file_output cannot write there, to be asked before minutes of work. Leaves all as it is. */
+int file_check_writable(const char *path, struct error *error);
 
 /* Another file of the same bytes, in place of what is there. */
 int file_copy(const char *from, const char *to, struct error *error);

@@ -27,13 +27,7 @@ int npy_write(const char *path, const float *values, long rows, int columns, str
 {
     char header[HEADER_SIZE];
     make_header(rows, columns, header);
-    const int descriptor = file_begin(path, error);
-    if (descriptor < 0)
-        return -1;
-    if (file_write_all(descriptor, header, sizeof header, path, error) != 0 ||
-        file_write_all(descriptor, values, (size_t)rows * (size_t)columns * sizeof *values, path, error) != 0) {
-        file_abandon(descriptor, path);
-        return -1;
-    }
-    return file_finish(descriptor, path, error) != 0 ? -1 : file_publish(path, error);
+    const struct file_piece pieces[] = {{header, sizeof header},
+                                        {values, (size_t)rows * (size_t)columns * sizeof *values}};
+    return file_output(path, pieces, 2, error);
 }

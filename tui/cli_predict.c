@@ -29,6 +29,9 @@ static int read_options(const struct cli *cli, struct predict_options *options, 
         return error_set(error, "--json and --csv - both go to standard output: name a file for --csv");
     if (options->npy && strcmp(options->npy, "-") == 0)
         return error_set(error, "--npy -: it takes the name of a file");
+    if (options->csv && options->npy && strcmp(options->csv, options->npy) == 0)
+        return error_set(error, "--csv and --npy name the same file, %.200s: one would replace the other",
+                         options->csv);
     if (cli_number(cli, "batch", options->settings.train.batch, 1, 65536, &batch, error) != 0 ||
         cli_checkpoint(cli, CHECKPOINT_LATEST, &options->checkpoint, error) != 0 ||
         cli_tta(cli, &options->tta, error) != 0 || cli_weights(cli, &options->weights, error) != 0 ||

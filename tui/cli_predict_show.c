@@ -126,7 +126,7 @@ int predict_write_csv(const struct predict_report *report, const char *path, str
     else if (strcmp(path, "-") == 0)
         (void)fwrite(text.data, 1, text.length, stdout); /* whether it arrives is asked at the program's end */
     else
-        result = file_replace(path, text.data, text.length, error);
+        result = file_output(path, &(struct file_piece){text.data, text.length}, 1, error);
     free(text.data);
     return result;
 }

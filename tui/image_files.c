@@ -9,7 +9,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,15 +20,16 @@ enum { MOST_BYTES = 1 << 30, FIRST_ROOM = 1 << 16 };
 
 /* ---- Which files ---- */
 
-static int add_path(struct file_list *list, const char *path, struct error *error)
+/* Takes the path, which may be NULL: out of memory. */
+static int take_path(struct file_list *list, char *path, struct error *error)
 {
-    char **paths = array_grow(list->paths, &list->room, list->count + 1, sizeof *paths);
-    if (!paths)
+    char **paths = path ? array_grow(list->paths, &list->room, list->count + 1, sizeof *paths) : NULL;
+    if (!paths) {
+        free(path);
         return error_set(error, "out of memory");
+    }
     list->paths = paths;
-    if (!(paths[list->count] = strdup(path)))
-        return error_set(error, "out of memory");
-    list->count++;
+    paths[list->count++] = path;
     return 0;
 }
 
@@ -44,17 +44,19 @@ static bool is_image_name(const char *name)
     return dot && (strcasecmp(dot, ".png") == 0 || strcasecmp(dot, ".bin") == 0);
 }
 
-/* An entry of a folder: taken, or counted among the others. */
-static int add_entry(struct file_list *list, const char *path, struct error *error)
+/* An entry of a folder, whose path this takes (NULL: out of memory): taken, or counted among the others. What cannot be
+ * looked at is taken, so that reading tells why; a pipe is not, since nobody has asked to wait for it. */
+static int add_entry(struct file_list *list, char *path, struct error *error)
 {
     struct stat status;
-    const bool known = stat(path, &status) == 0;
-    if (known && S_ISREG(status.st_mode) && is_image_name(path))
-        return add_path(list, path, error);
-    if (known && S_ISDIR(status.st_mode))
+    const bool known = path && stat(path, &status) == 0, is_folder = known && S_ISDIR(status.st_mode);
+    if (!path || (!is_folder && is_image_name(path) && !(known && S_ISFIFO(status.st_mode))))
+        return take_path(list, path, error);
+    if (is_folder)
         list->other_folders++;
     else
         list->other_files++;
+    free(path);
     return 0;
 }
 
@@ -62,13 +64,14 @@ static int add_folder(struct file_list *list, const char *folder, struct error *
 {
     struct dirent **entries;
     const size_t before = list->count;
-    const bool slash = folder[strlen(folder) - 1] == '/';
+    const char *slash = folder[strlen(folder) - 1] == '/' ? "" : "/";
     const int count = scandir(folder, &entries, is_shown, alphasort);
     int result = count < 0 ? error_set(error, "%s", strerror(errno)) : 0;
     for (int i = 0; i < count; i++) {
-        char path[PATH_MAX];
-        const int length = snprintf(path, sizeof path, "%s%s%s", folder, slash ? "" : "/", entries[i]->d_name);
-        if (result == 0 && length < PATH_MAX)
+        char *path = NULL;
+        if (result == 0 && asprintf(&path, "%s%s%s", folder, slash, entries[i]->d_name) < 0)
+            path = NULL;
+        if (result == 0)
             result = add_entry(list, path, error);
         free(entries[i]);
     }
@@ -83,12 +86,12 @@ int file_list_add(struct file_list *list, const char *path, struct error *error)
 {
     struct stat status;
     if (strcmp(path, "-") == 0)
-        return add_path(list, path, error);
+        return take_path(list, strdup(path), error);
     if (stat(path, &status) != 0)
         return error_set(error, "%s", strerror(errno));
     if (S_ISDIR(status.st_mode))
         return add_folder(list, path, error);
-    return add_path(list, path, error);
+    return take_path(list, strdup(path), error);
 }
 
 void file_list_free(struct file_list *list)

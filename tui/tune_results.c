@@ -275,8 +275,8 @@ int tune_results_csv(const struct tune *tune, const struct tune_watch *watch, co
     text_add(&text, "accuracy,train_loss,test_accuracy,seconds,report_accuracy_40,why\r\n");
     for (int i = 0; i < tune->count && !text.failed; i++)
         add_trial(tune, watch, i, marks, mark_count, &text);
-    const int result =
-        text.failed ? error_set(error, "out of memory") : file_replace(path, text.data, text.length, error);
+    const int result = text.failed ? error_set(error, "out of memory")
+                                   : file_output(path, &(struct file_piece){text.data, text.length}, 1, error);
     free(text.data);
     return result;
 }

@@ -186,6 +186,35 @@ static void numpy_reads_it(void **state)
     assert_int_equal(status, 0);
 }
 
+/* Where a name leads elsewhere, what it leads to is written, and the name stays what it is. */
+static void links_and_pipes_stay(void **state)
+{
+    (void)state;
+    float probabilities[CLASSES], piped[CLASSES + 32];
+    struct stat status;
+    char link[512];
+    write_file("one.bin", records[0], RECORD);
+    run_expecting(0, "predict s one.bin --npy plain.npy");
+    read_npy("plain.npy", 1, probabilities);
+    write_file("real.csv", "before", 6);
+    assert_int_equal(symlink("real.csv", process_path("link.csv")), 0);
+    assert_int_equal(mkfifo(process_path("pipe"), 0666), 0);
+    const int reader = open(process_path("pipe"), O_RDWR | O_NONBLOCK | O_CLOEXEC);
+    assert_true(reader >= 0);
+    run_expecting(0, "predict s one.bin --csv link.csv --npy pipe");
+    assert_int_equal(read(reader, piped, sizeof piped), 128 + sizeof probabilities);
+    close(reader);
+    assert_memory_equal(piped + 32, probabilities, sizeof probabilities);
+    assert_int_equal(lstat(process_path("pipe"), &status), 0);
+    assert_true(S_ISFIFO(status.st_mode));
+    assert_int_equal(readlink(process_path("link.csv"), link, sizeof link), strlen("real.csv"));
+    assert_int_equal(lstat(process_path("real.csv"), &status), 0);
+    assert_true(S_ISREG(status.st_mode) && status.st_size > 100);
+    assert_int_equal(symlink("nowhere/x", process_path("lost.csv")), 0);
+    assert_non_null(strstr(run_expecting(1, "predict s one.bin --csv lost.csv")->err, "cannot write lost.csv"));
+    assert_non_null(strstr(run_expecting(1, "predict s one.bin --csv nfbench")->err, "Is a directory"));
+}
+
 static void mistakes_are_told_at_once(void **state)
 {
     (void)state;
@@ -196,6 +225,7 @@ static void mistakes_are_told_at_once(void **state)
         {2, "predict s", "needs SESSION FILE..."},
         {2, "predict s test.bin --npy -", "--npy -: it takes the name of a file"},
         {2, "predict s test.bin --json --csv -", "both go to standard output"},
+        {2, "predict s test.bin --csv same --npy same", "--csv and --npy name the same file, same"},
         {2, "predict s test.bin --tta rotate", "--tta rotate: must be none or flip"},
         {2, "predict s test.bin --weights mean", "--weights mean: must be ema or raw"},
         {2, "predict s test.bin --batch 0", "--batch 0"},
@@ -221,6 +251,7 @@ int main(void)
         cmocka_unit_test(an_old_session_asks_its_data_set),
         cmocka_unit_test(rows_fit_the_terminal),
         cmocka_unit_test(numpy_reads_it),
+        cmocka_unit_test(links_and_pipes_stay),
         cmocka_unit_test(mistakes_are_told_at_once),
     };
     return cmocka_run_group_tests(tests, predict_set_up, process_teardown);

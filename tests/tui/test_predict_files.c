@@ -109,6 +109,7 @@ static void a_folder_is_read_around_its_junk(void **state)
                                           "f/long.bin: it has the size of CIFAR-10 records, but record 1 (counted from "
                                           "0) has label 77, above 9",
                                           "f/odd.bin: it is neither a PNG nor CIFAR records: 3000 bytes",
+                                          "f/lost.png: No such file or directory",
                                           "f/photo.png: it is a JPEG"};
     enum { FAILING = sizeof failing / sizeof *failing };
     static const char *const good[] = {"f/a.png", "f/b.bin", "f/b.bin", "f/z.PNG"};
@@ -129,10 +130,12 @@ static void a_folder_is_read_around_its_junk(void **state)
     write_file("f/photo.png", "\xff\xd8\xff\xe0 not a PNG", 14);
     write_file("f/notes.txt", "not looked at", 13);
     mkdir(process_path("f/below.png"), 0755);
+    assert_int_equal(symlink("nowhere", process_path("f/lost.png")), 0);
+    assert_int_equal(mkfifo(process_path("f/pipe.png"), 0666), 0); /* nobody waits for its writer */
     const struct outcome *outcome = run_expecting(1, "predict s f --json --checkpoint last");
     json_t *object = last_json(outcome);
     assert_int_equal(count_lines(outcome->err), FAILING + 1);
-    assert_non_null(strstr(outcome->err, "note: passed over: 1 other file and 1 folder ("));
+    assert_non_null(strstr(outcome->err, "note: passed over: 2 other files and 1 folder ("));
     assert_int_equal(json_array_size(json_object_get(object, "failed")), FAILING);
     for (int i = 0; i < FAILING; i++)
         if (!strstr(outcome->err, failing[i]))
