@@ -190,6 +190,7 @@ enum cli_status cli_export(struct cli *cli)
     write_set(&source, &set, &results);
     cli_note(source.measure.device_note);
     cli_note(source.measure.note);
+    cli_note(source.measure.data_note);
     status = finish(cli, &source, &results);
 out:
     tensorboard_close(results.board);

@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* ---- Where it goes ---- */
@@ -18,10 +20,31 @@ struct target {
     char link[FILE_PATH_SIZE];                           /* ... as Markdown names it */
 };
 
-static bool ends_with(const char *text, const char *end)
+/* ".html" of "a/page.html", "" of "a/page", ".page" and what ends with a slash. */
+static const char *extension(const char *path)
 {
-    const size_t length = strlen(text), tail = strlen(end);
-    return length > tail && strcmp(text + length - tail, end) == 0;
+    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path, *dot = strrchr(name, '.');
+    return dot && dot > name ? dot : "";
+}
+
+static bool is_html(const char *path)
+{
+    return strcasecmp(extension(path), ".html") == 0 || strcasecmp(extension(path), ".htm") == 0;
+}
+
+static bool is_markdown(const char *path)
+{
+    return strcasecmp(extension(path), ".md") == 0;
+}
+
+/* A file's name of another kind, "notes.txt", not a folder's, "v1.2". */
+static bool is_other_file(const char *path)
+{
+    const char *end = extension(path);
+    struct stat status;
+    const size_t letters = strspn(end + (*end != '\0'), "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ");
+    return *end && letters > 0 && !end[1 + letters] && letters <= 5 && !is_html(path) && !is_markdown(path) &&
+           !(stat(path, &status) == 0 && S_ISDIR(status.st_mode));
 }
 
 static int check_options(const struct cli *cli, struct error *error)
@@ -32,9 +55,12 @@ static int check_options(const struct cli *cli, struct error *error)
         return error_set(error, "--output wants a folder, or a file that ends in .html or .md");
     if (html && markdown)
         return error_set(error, "--html and --markdown: each is one of the two alone; both are written without them");
-    if (output && markdown && ends_with(output, ".html"))
+    if (output && is_other_file(output))
+        return error_set(error, "--output %.200s: a file's name ends in .html or .md; a folder of this name is %.200s/",
+                         output, output);
+    if (output && markdown && is_html(output))
         return error_set(error, "--output %.200s is a page of HTML, and --markdown asks for none", output);
-    if (output && html && ends_with(output, ".md"))
+    if (output && html && is_markdown(output))
         return error_set(error, "--output %.200s is Markdown, and --html asks for none", output);
     return 0;
 }
@@ -43,7 +69,7 @@ static int check_options(const struct cli *cli, struct error *error)
 static int find_target(const struct cli *cli, const char *session, struct target *out, struct error *error)
 {
     const char *output = cli_value(cli, "output");
-    const bool page = output && ends_with(output, ".html"), text = output && ends_with(output, ".md");
+    const bool page = output && is_html(output), text = output && is_markdown(output);
     const bool html = page || (!text && !cli_value(cli, "markdown")),
                markdown = text || (!page && !cli_value(cli, "html"));
     char stem[FILE_PATH_SIZE];
@@ -53,8 +79,9 @@ static int find_target(const struct cli *cli, const char *session, struct target
                      : path_format(stem, error, "%s/report/report", session))
         return -1;
     const char *slash = strrchr(stem, '/');
-    return (html && path_format(out->html, error, "%s.html", stem)) ||
-                   (markdown && path_format(out->markdown, error, "%s.md", stem)) ||
+    const char *html_end = page ? extension(output) : ".html", *markdown_end = text ? extension(output) : ".md";
+    return (html && path_format(out->html, error, "%s%s", stem, html_end)) ||
+                   (markdown && path_format(out->markdown, error, "%s%s", stem, markdown_end)) ||
                    path_format(out->figures, error, "%s-figures", stem) ||
                    path_format(out->link, error, "%s-figures", slash ? slash + 1 : stem)
                ? -1
@@ -80,7 +107,7 @@ static int write_page(const struct report *report, enum page_format format, cons
     size_t size;
     const int status = report_write(report, format, target->link, &page, error) ||
                                page_finish(page, &text, &size, error) || make_folder_of(path, error) ||
-                               file_replace(path, text, size, error)
+                               file_output(path, &(struct file_piece){text, size}, 1, error)
                            ? -1
                            : 0;
     page_destroy(page);
@@ -200,9 +227,9 @@ static json_t *report_json(const struct report *report, const struct target *tar
 
 static enum cli_status tell(const struct cli *cli, const struct report *report, const struct target *target)
 {
-    if (*report->source.measure.device_note)
-        cli_note(report->source.measure.device_note);
+    cli_note(report->source.measure.device_note);
     cli_note(report->source.measure.note);
+    cli_note(report->source.measure.data_note);
     if (!report->source.measured && !cli_value(cli, "log-only"))
         fprintf(stderr, "note: it says nothing of the test images: %s\n", report->unmeasured.message);
     if (cli->settings.json)

@@ -98,6 +98,7 @@ static int measure_with_progress(struct measure *measure, const struct test_opti
 {
     struct watch watch;
     cli_note(measure->device_note);
+    cli_note(measure->data_note);
     progress_open(&watch.progress, STDERR_FILENO);
     const int result = measure_all(measure, options, &watch, results, error);
     progress_close(&watch.progress);

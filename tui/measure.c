@@ -18,6 +18,16 @@ int measure_load(struct session *session, const struct checkpoint_choice *checkp
     return session_load(session, CHECKPOINT_LATEST, network, state, note, error);
 }
 
+/* Classes of the same number are not the same classes. */
+static void note_other_data(struct measure *measure)
+{
+    struct session_input input;
+    const char *name = dataset_name(measure->dataset);
+    if (session_read_input(measure->session, &input, NULL) == 0 && strcmp(input.data, name) != 0)
+        snprintf(measure->data_note, sizeof measure->data_note,
+                 "the network was trained on %s and is measured on %s, whose classes are others", input.data, name);
+}
+
 int measure_open(struct measure *measure, struct session *session, const struct settings *settings,
                  const struct checkpoint_choice *checkpoint, struct error *error)
 {
@@ -26,6 +36,7 @@ int measure_open(struct measure *measure, struct session *session, const struct 
         run_open_network(&measure->settings, NULL, &measure->backend, &measure->network, measure->device,
                          measure->device_note, error) != 0)
         return -1;
+    note_other_data(measure);
     measure->averaged = measure->settings.train.ema > 0;
     return measure_load(session, checkpoint, measure->network, &measure->state, measure->note, error);
 }

@@ -17,7 +17,8 @@ struct measure {
     struct network *network;
     struct training_state state; /* of the checkpoint */
     char device[DEVICE_TEXT_SIZE];
-    char device_note[DEVICE_NOTE_SIZE], note[256]; /* what there is to say of the device and the checkpoint, or empty */
+    /* What there is to say of the device, the checkpoint and the data, or empty. */
+    char device_note[DEVICE_NOTE_SIZE], note[256], data_note[160];
     bool averaged;     /* measured with the averaged weights: where there are some, unless the caller says otherwise */
     enum tta_kind tta; /* none, unless the caller says otherwise */
 

@@ -400,6 +400,13 @@ static void it_goes_where_it_is_told_to(void **state)
     assert_string_equal(outcome->out, "page.html\n");
     json_t *page = read_page(process_path("page.html"));
     json_decref(page);
+    assert_string_equal(run_expecting(0, "report plain --log-only --output other.HTM")->out, "other.HTM\n");
+    json_decref(read_page(process_path("other.HTM")));
+    run_expecting(0, "report plain --log-only --html --output v1.2");
+    assert_int_equal(access(process_path("v1.2/report.html"), F_OK), 0);
+    run_expecting(0, "report plain --log-only --html --output some.d/");
+    run_expecting(0, "report plain --log-only --html --output some.d"); /* it is a folder */
+    assert_int_equal(access(process_path("some.d/report.html"), F_OK), 0);
     /* the session's own, again: the same bytes, nothing half written beside them */
     run_expecting(0, "report plain --log-only");
     char *before = read_file(process_path("nfbench/plain/report/report.html"));
@@ -417,6 +424,8 @@ static void what_it_cannot_do_it_says_in_a_line(void **state)
     (void)state;
     assert_holds(run_expecting(2, "report plain --html --markdown")->err, "--html and --markdown");
     assert_holds(run_expecting(2, "report plain --markdown --output x.html")->err, "x.html");
+    assert_holds(run_expecting(2, "report plain --output notes.txt")->err, "a file's name ends in .html or .md");
+    assert_int_not_equal(access(process_path("notes.txt"), F_OK), 0);
     assert_holds(run_expecting(1, "report plain --log-only --output /dev/null/here")->err, "/dev/null/here");
     assert_holds(run_expecting(1, "report nobody")->err, "there is no session");
     run_expecting(2, "report");

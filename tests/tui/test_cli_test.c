@@ -288,6 +288,11 @@ static void the_test_images_alone_are_enough(void **state)
     assert_true(json_equal(json_object_get(whole, "confusion"), json_object_get(part, "confusion")));
     json_decref(part);
     json_decref(whole);
+    assert_string_equal(run_expecting(0, "test noise --json")->err, "");
+    const char *note =
+        "note: the network was trained on synthetic and is measured on CIFAR-10, whose classes are others\n";
+    assert_string_equal(run_expecting(0, "test plain --data cifar --json")->err, note);
+    assert_non_null(strstr(run_expecting(0, "report plain --data cifar")->err, note));
     const struct outcome *outcome = run_expecting(1, "test noise --split validation");
     assert_non_null(strstr(outcome->err, "/cifar has the test images alone: there is no validation split"));
     assert_non_null(strstr(run_expecting(1, "resume noise --epochs 2")->err, "has no data_batch_1.bin"));
