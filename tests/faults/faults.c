@@ -112,7 +112,8 @@ struct call *shim_calls(const char *log, long *count)
     *count = 0;
     FILE *file = fopen(process_path(log), "r");
     assert_non_null(file);
-    while (fscanf(file, "%15s %495s", call.name, call.path) == 2) {
+    /* a path may end with " (deleted)" */
+    while (fscanf(file, "%15s %495[^\n]", call.name, call.path) == 2) {
         struct call *grown = reallocarray(calls, (size_t)*count + 1, sizeof *calls);
         assert_non_null(grown);
         calls = grown;

@@ -59,8 +59,8 @@ void add_healthy(long step)
     add_probe(made_probe(&spec, step));
 }
 
-char drawn_text[110][4 * 310];
-struct cell drawn_cells[110][310];
+char drawn_text[140][4 * 310];
+struct cell drawn_cells[140][310];
 
 void render(int rows, int columns)
 {

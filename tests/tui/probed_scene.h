@@ -19,8 +19,8 @@ void add_probe(struct probe *probe); /* takes it */
 void add_healthy(long step);
 
 /* What was drawn last, row by row: anything but ASCII as '*'. */
-extern char drawn_text[110][4 * 310];
-extern struct cell drawn_cells[110][310];
+extern char drawn_text[140][4 * 310];
+extern struct cell drawn_cells[140][310];
 void render(int rows, int columns);
 /* The row that shows the words; -1 when none does. */
 int row_of(int rows, const char *words);

@@ -178,9 +178,9 @@ static void the_key_bar_and_the_help_know_the_views_keys(void **state)
     render(24, 80);
     assert_int_equal(row_of(24, "Enter detail"), -1);
     scene.overlay = OVERLAY_HELP;
-    render(100, 200);
-    must_show(100, "Enter opens it");
-    must_show(100, "Esc goes back");
+    render(130, 200);
+    must_show(130, "Enter opens it");
+    must_show(130, "Esc goes back");
 }
 
 /* In whichever view it is opened. */
