@@ -187,6 +187,19 @@ static void last_words_count(void **state)
 
 enum { NOBODY = 65534 };
 
+/* A socket that has just been made refuses until somebody listens. */
+static int connect_patiently(int fd, const struct sockaddr_un *address)
+{
+    for (int i = 0; i < WATCHER_MOMENTS; i++) {
+        if (connect(fd, (const struct sockaddr *)address, sizeof *address) == 0)
+            return 0;
+        if (errno != ECONNREFUSED)
+            return -1;
+        watcher_moment();
+    }
+    return -1;
+}
+
 /* In a process of its own: 0 when it was told why it may not watch. */
 static int ask_as_nobody(void)
 {
@@ -197,8 +210,7 @@ static int ask_as_nobody(void)
     size_t length;
     char text[WIRE_TEXT];
     const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd < 0 || chdir(process_path(watcher_place("mine", ""))) || seteuid(NOBODY) ||
-        connect(fd, (const struct sockaddr *)&address, sizeof address))
+    if (fd < 0 || chdir(process_path(watcher_place("mine", ""))) || seteuid(NOBODY) || connect_patiently(fd, &address))
         return 1;
     wire_version(text);
     greet(fd, text);
