@@ -90,31 +90,6 @@ static void refuse(struct viewer *viewer, const char *why)
     (void)channel_send(&viewer->channel, &moved);
 }
 
-static void accept_all(struct serve *serve)
-{
-    int fd;
-
-    while ((fd = accept4(serve->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0) {
-        struct viewer *viewer = &serve->viewers[serve->count];
-        pid_t process;
-
-        if (serve->count == SERVE_VIEWERS || !channel_is_ours(fd, &process)) {
-            struct viewer turned_away = {.channel.fd = -1};
-
-            channel_open(&turned_away.channel, fd, WIRE_SMALL);
-            refuse(&turned_away, serve->count == SERVE_VIEWERS ? "too many viewers are attached already"
-                                                               : "the run is another user's");
-            channel_close(&turned_away.channel);
-            continue;
-        }
-        *viewer = (struct viewer){.since = clock_seconds()};
-        channel_open(&viewer->channel, fd, WIRE_SMALL);
-        serve->count++;
-    }
-    if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) /* whoever waits still does */
-        serve->rest = clock_seconds() + REST_SECONDS;
-}
-
 /* What there was of it so far. */
 static int tell_trial(const struct serve *serve, struct port *port)
 {
@@ -395,6 +370,42 @@ static void take_news(struct serve *serve)
 }
 
 /* ---- The thread ---- */
+
+/* Lets go whoever has gone without being seen yet: a newcomer may have come later than that. */
+static void make_room(struct serve *serve)
+{
+    for (int i = serve->count - 1; i >= 0; i--)
+        if (listen_to(serve, &serve->viewers[i]))
+            let_go(serve, i);
+}
+
+static void accept_all(struct serve *serve)
+{
+    int fd;
+
+    while ((fd = accept4(serve->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0) {
+        struct viewer *viewer;
+        pid_t process;
+
+        if (serve->count == SERVE_VIEWERS)
+            make_room(serve);
+        if (serve->count == SERVE_VIEWERS || !channel_is_ours(fd, &process)) {
+            struct viewer turned_away = {.channel.fd = -1};
+
+            channel_open(&turned_away.channel, fd, WIRE_SMALL);
+            refuse(&turned_away, serve->count == SERVE_VIEWERS ? "too many viewers are attached already"
+                                                               : "the run is another user's");
+            channel_close(&turned_away.channel);
+            continue;
+        }
+        viewer = &serve->viewers[serve->count];
+        *viewer = (struct viewer){.since = clock_seconds()};
+        channel_open(&viewer->channel, fd, WIRE_SMALL);
+        serve->count++;
+    }
+    if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) /* whoever waits still does */
+        serve->rest = clock_seconds() + REST_SECONDS;
+}
 
 enum { POLL_WAKE, POLL_LISTENER, POLL_VIEWERS };
 
