@@ -151,6 +151,7 @@ static void stop_and_come_back(void **state)
     start();
     screen_key("Space");
     wait_for(" paused ");
+    wait_for("space resume"); /* at the foot: the header is whole by then */
     step = screen_step();
     screen_key("C-z");
     wait_for("Stopped");
@@ -175,6 +176,7 @@ static void resuming_on_the_screen(void **state)
     wait_for_step_above(40);
     screen_key("Space");
     wait_for(" paused ");
+    wait_for("space resume"); /* at the foot: the header is whole by then */
     step = screen_step();
     screen_key("q");
     assert_int_equal(screen_status(), 0);

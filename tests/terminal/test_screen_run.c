@@ -76,6 +76,7 @@ static void commands_lead_the_run(void **state)
     wait_for_step_above(0);
     screen_command("pause");
     wait_for(" paused ");
+    wait_for("space resume"); /* at the foot: the header is whole by then */
     step = screen_step();
     screen_command("step 3");
     assert_true(wait_for_step_above(step) <= step + 3);

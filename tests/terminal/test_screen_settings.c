@@ -25,6 +25,7 @@ static void start_paused(const char *arguments)
     wait_for_step_above(0);
     screen_command("pause");
     wait_for(" paused ");
+    wait_for("space resume"); /* at the foot: the header's step is the one of the pause by then */
 }
 
 static void leave(void)
