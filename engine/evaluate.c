@@ -33,6 +33,18 @@ int partition_make(const struct dataset *dataset, const struct train_options *op
     return 0;
 }
 
+struct evaluation_options evaluation_of_figures(const struct evaluation_options *options)
+{
+    struct evaluation_options figures = *options;
+    figures.confusion = NULL;
+    figures.predictions = NULL;
+    figures.probabilities = NULL;
+    figures.plain = NULL;
+    figures.progress = NULL;
+    figures.context = NULL;
+    return figures;
+}
+
 /* Cross-entropy of one image (label -1: NaN) by the shifted log-sum-exp, and the first of the greatest logits with its
  * softmax. */
 static double image_loss(const float *logits, int classes, int label, int *predicted, double *confidence)

@@ -58,6 +58,9 @@ struct evaluation_options {
 
 enum { EVALUATION_INTERRUPTED = 1 };
 
+/* The same evaluation for its accuracy and loss alone: nothing else is wanted of it, and nobody is told. */
+struct evaluation_options evaluation_of_figures(const struct evaluation_options *options);
+
 /* Softmax of the logits of one image (classes), as all probabilities here. */
 void evaluation_softmax(const float *logits, int classes, float *probabilities);
 

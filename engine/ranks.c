@@ -156,7 +156,7 @@ int ranks_evaluate(struct trainer *trainer, const struct evaluation_options *opt
     const int begin = (int)((long)options->count * rank / ranks),
               end = (int)((long)options->count * (rank + 1) / ranks);
     struct part part = {.whole = options};
-    struct evaluation_options mine = *options; /* with pointers that mean something on rank 0 alone */
+    struct evaluation_options mine = evaluation_of_figures(options); /* pointers mean something on rank 0 alone */
     struct evaluation own = {0};
     struct evaluation *all = calloc((size_t)ranks, sizeof *all);
     int status = all ? 0 : error_set(error, "out of memory for the results of %d ranks", ranks);
@@ -165,10 +165,6 @@ int ranks_evaluate(struct trainer *trainer, const struct evaluation_options *opt
     mine.batch = (options->batch + ranks - 1) / ranks;
     mine.device = trainer->device;
     mine.images = NULL;
-    mine.confusion = NULL;
-    mine.predictions = NULL;
-    mine.probabilities = NULL;
-    mine.plain = NULL;
     mine.progress = on_progress;
     mine.context = &part;
     if (status == 0 && mine.count > 0)

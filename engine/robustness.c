@@ -40,14 +40,10 @@ static int tell(void *context, int done, int total)
 static int measure_severity(struct robustness_run *run, struct network *network, struct robustness *out,
                             struct error *error)
 {
-    struct evaluation_options options = *run->options;
+    struct evaluation_options options = evaluation_of_figures(run->options);
     struct evaluation result;
     options.images = run->images;
     options.device = NULL;
-    options.confusion = NULL;
-    options.predictions = NULL;
-    options.probabilities = NULL;
-    options.plain = NULL;
     options.progress = tell;
     options.context = run;
     if (corrupt_images(run, error) != 0)

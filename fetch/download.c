@@ -147,19 +147,27 @@ static int start(const struct download *download, struct transfer *transfer, str
 
 /* ---- Receiving ---- */
 
+/* How many bytes came. 0: none did, and where no more will, the pipe is closed (-1). */
+static size_t read_some(int *pipe, char *bytes, size_t size)
+{
+    const ssize_t count = read(*pipe, bytes, size);
+    if (count > 0)
+        return (size_t)count;
+    if (count < 0 && errno == EINTR)
+        return 0;
+    close(*pipe);
+    *pipe = -1;
+    return 0;
+}
+
 /* Into the file. 0: went on, or came to the end. */
 static enum download_end take_bytes(struct download *download, struct transfer *transfer, struct error *error)
 {
     char block[BLOCK];
-    const ssize_t count = read(transfer->out, block, sizeof block);
-    if (count < 0 && errno == EINTR)
+    const size_t count = read_some(&transfer->out, block, sizeof block);
+    if (count == 0)
         return DOWNLOAD_DONE;
-    if (count <= 0) {
-        close(transfer->out);
-        transfer->out = -1;
-        return DOWNLOAD_DONE;
-    }
-    if (download->have + count > download->most) {
+    if (download->have + (long long)count > download->most) {
         error_set(error, "sends more than the %lld bytes that it may be", download->most);
         return DOWNLOAD_TOO_LONG;
     }
@@ -167,9 +175,9 @@ static enum download_end take_bytes(struct download *download, struct transfer *
         file_failed(error, "write", download->path);
         return DOWNLOAD_HERE;
     }
-    if (file_write_all(download->file, block, (size_t)count, download->path, error))
+    if (file_write_all(download->file, block, count, download->path, error))
         return DOWNLOAD_HERE;
-    download->have += count;
+    download->have += (long long)count;
     return DOWNLOAD_DONE;
 }
 
@@ -178,16 +186,9 @@ static void take_words(struct transfer *transfer)
 {
     char bytes[WORDS_SIZE];
     const size_t used = strlen(transfer->words);
-    const ssize_t count = read(transfer->err, bytes, sizeof bytes);
-    if (count < 0 && errno == EINTR)
-        return;
-    if (count <= 0) {
-        close(transfer->err);
-        transfer->err = -1;
-        return;
-    }
+    const size_t count = read_some(&transfer->err, bytes, sizeof bytes);
     const size_t room = sizeof transfer->words - 1 - used;
-    const size_t fits = (size_t)count < room ? (size_t)count : room;
+    const size_t fits = count < room ? count : room;
     memcpy(transfer->words + used, bytes, fits);
     transfer->words[used + fits] = '\0';
 }
@@ -205,15 +206,8 @@ static void take_head_line(struct transfer *transfer)
 static void take_heads(struct transfer *transfer)
 {
     char bytes[WORDS_SIZE];
-    const ssize_t count = read(transfer->heads, bytes, sizeof bytes);
-    if (count < 0 && errno == EINTR)
-        return;
-    if (count <= 0) {
-        close(transfer->heads);
-        transfer->heads = -1;
-        return;
-    }
-    for (ssize_t i = 0; i < count; i++)
+    const size_t count = read_some(&transfer->heads, bytes, sizeof bytes);
+    for (size_t i = 0; i < count; i++)
         if (bytes[i] == '\n') {
             transfer->line[transfer->line_used] = '\0';
             take_head_line(transfer);

@@ -4,7 +4,6 @@
 
 #include "fetch/sum.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -100,18 +99,6 @@ static int write_sums(const struct place *place, const unpack_sums sums, struct 
 
 /* ---- What is there ---- */
 
-static bool is_empty(const char *folder)
-{
-    DIR *stream = opendir(folder);
-    const struct dirent *entry;
-    bool empty = stream != NULL;
-    while (empty && (entry = readdir(stream)))
-        empty = strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0;
-    if (stream)
-        closedir(stream);
-    return empty;
-}
-
 static enum place_state compare(const struct place *place, const char *sums, const struct fetch_watch *watch,
                                 struct error *error)
 {
@@ -147,7 +134,7 @@ enum place_state place_look(const struct place *place, const struct fetch_watch 
     if (stat(place->folder, &status))
         return PLACE_FREE;
     if (!holds_any(place->folder, place->set))
-        return is_empty(place->folder) ? PLACE_FREE : PLACE_TAKEN;
+        return file_folder_is_empty(place->folder) ? PLACE_FREE : PLACE_TAKEN;
     if (place->set->check(place->folder, error))
         return PLACE_DAMAGED;
     if (path_format(path, error, "%s/%s", place->folder, SUMS_FILE) || file_read(path, &sums, &size, error))

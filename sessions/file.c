@@ -2,6 +2,7 @@
  * survive a crash either old or new, never half. */
 #include "sessions/file.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -366,4 +367,16 @@ int file_copy(const char *from, const char *to, struct error *error)
     const int result = file_replace(to, data, size, error);
     free(data);
     return result;
+}
+
+bool file_folder_is_empty(const char *folder)
+{
+    DIR *directory = opendir(folder);
+    const struct dirent *entry;
+    bool empty = directory != NULL;
+    while (empty && (entry = readdir(directory)))
+        empty = strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0;
+    if (directory)
+        closedir(directory);
+    return empty;
 }

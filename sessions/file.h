@@ -53,6 +53,8 @@ int file_read(const char *path, char **data, size_t *size, struct error *error);
 int file_read_from(const char *path, off_t from, char **data, size_t *size, struct error *error);
 
 int file_sync_folder(const char *folder, struct error *error);
+/* False, too, of one that cannot be read. */
+bool file_folder_is_empty(const char *folder);
 /* Makes the folder and those above it; no error when it exists. */
 int file_make_folders(const char *folder, struct error *error);
 

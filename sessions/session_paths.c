@@ -6,7 +6,6 @@
 #include "sessions/checkpoint.h"
 
 #include <ctype.h>
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
@@ -92,18 +91,6 @@ int session_check_name(const char *name, struct error *error)
     return error_set(error, "'%s' cannot be a session's name: %s", shown, why);
 }
 
-static bool is_empty(const char *folder)
-{
-    DIR *directory = opendir(folder);
-    const struct dirent *entry;
-    bool empty = directory != NULL;
-    while (empty && (entry = readdir(directory)))
-        empty = strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0;
-    if (directory)
-        closedir(directory);
-    return empty;
-}
-
 /* Of a log that cannot be read it is not known. */
 static bool has_records(const char *path)
 {
@@ -142,7 +129,7 @@ static bool was_trained(const struct session_paths *paths)
 
 bool session_is_unmade(const struct session_paths *paths)
 {
-    if (is_empty(paths->folder))
+    if (file_folder_is_empty(paths->folder))
         return true;
     return access(paths->settings, F_OK) != 0 && access(paths->lock, F_OK) == 0 && !was_trained(paths);
 }
