@@ -197,6 +197,7 @@ $$(TESTS_$(1)): %: %.o $$(TEST_HELPERS_$(1)) $$(TEST_SUPPORT) $$(call archives,$
 endef
 $(foreach m,$(TEST_FOLDERS),$(eval $(call test_rules,$(m))))
 TESTS := $(foreach m,$(TEST_FOLDERS),$(TESTS_$(m)))
+$(BUILD)/tests/sessions/test_json: private LDFLAGS += -Wl,--wrap=malloc -Wl,--wrap=reallocarray
 # Libraries that tests have nfbench load in place of others; before a sanitizer's own are ready.
 FAKE_NVML := $(BUILD)/tests/support/nvml/libnvidia-ml.so.1
 SHIM := $(BUILD)/tests/faults/preload/shim.so

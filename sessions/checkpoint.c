@@ -2,6 +2,7 @@
 #include "sessions/checkpoint.h"
 
 #include "sessions/fields.h"
+#include "sessions/json.h"
 #include "sessions/number.h"
 #include "sessions/safetensors.h"
 #include "sessions/state_record.h"

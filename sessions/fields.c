@@ -229,15 +229,6 @@ static bool read_value(const struct field *field, const json_t *json, void *valu
     return ok;
 }
 
-json_t *json_read(const char *text, size_t length, json_error_t *reason)
-{
-    errno = 0;
-    json_t *json = json_loadb(text, length, JSON_REJECT_DUPLICATES, reason);
-    if (!json) /* jansson itself often calls it an error of the text */
-        errno = errno == ENOMEM || json_error_code(reason) == json_error_out_of_memory ? ENOMEM : EBADMSG;
-    return json;
-}
-
 bool field_read(const struct field *field, const json_t *value, void *to)
 {
     return read_value(field, value, (char *)to + field->offset);

@@ -58,9 +58,6 @@ void text_add_utf8(struct text *text, const char *string);
 /* The value of one field of the struct at `from`, and back: false when it is of another type or out of range. */
 void field_write(const struct field *field, const void *from, struct text *text);
 bool field_read(const struct field *field, const json_t *value, void *to);
-/* A JSON text without a name that is there twice. NULL with jansson's reason, errno being ENOMEM for want of memory,
- * else EBADMSG. The caller decrefs it. */
-json_t *json_read(const char *text, size_t length, json_error_t *reason);
 
 /* Adds `"name":value` for each field, with commas between. Numbers that are not finite become null. */
 void fields_write(const struct field *fields, int count, const void *from, struct text *text);

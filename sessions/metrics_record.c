@@ -2,6 +2,7 @@
 #include "sessions/metrics_record.h"
 
 #include "sessions/crc32c.h"
+#include "sessions/json.h"
 #include "sessions/probe_record.h"
 
 #include <errno.h>

@@ -3,6 +3,7 @@
 
 #include "sessions/fields.h"
 #include "sessions/file.h"
+#include "sessions/json.h"
 #include "sessions/safetensors_format.h"
 
 #include <errno.h>

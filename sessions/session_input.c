@@ -4,6 +4,7 @@
 
 #include "sessions/crc32c.h"
 #include "sessions/fields.h"
+#include "sessions/json.h"
 #include "sessions/metrics_record.h"
 #include "sessions/number.h"
 

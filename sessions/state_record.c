@@ -3,6 +3,7 @@
 
 #include "engine/live.h"
 #include "sessions/file.h"
+#include "sessions/json.h"
 #include "sessions/metrics_record.h"
 
 #include <errno.h>

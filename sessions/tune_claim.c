@@ -1,5 +1,6 @@
 /* Who trains a trial of a tune, and what no session tells of it; see tune.h. */
 #include "sessions/fields.h"
+#include "sessions/json.h"
 #include "sessions/tune.h"
 
 #include <errno.h>

@@ -1,6 +1,7 @@
 /* A tune's plan on the disk; see tune.h. */
 #include "base/line.h"
 #include "sessions/fields.h"
+#include "sessions/json.h"
 #include "sessions/session_paths.h"
 #include "sessions/tune_internal.h"
 

@@ -9,7 +9,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <execinfo.h>
-#include <jansson.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -140,6 +139,5 @@ __attribute__((constructor)) static void begin(void)
     plan.at = at ? strtol(at, NULL, 10) : 0;
     plan.forever = getenv("FAIL_FOREVER");
     (void)backtrace(&frame, 1); /* loads what it needs */
-    json_set_alloc_funcs(__wrap_malloc, free);
     (void)atexit(tell_places);
 }
