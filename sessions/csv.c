@@ -199,7 +199,7 @@ int csv_write(int index, const struct metrics *metrics, const char *folder, char
         error_set(error, "out of memory for %s.csv", tables[index].name);
     else if (file_make_folders(folder, error) == 0 &&
              path_format(path, error, "%s/%s.csv", folder, tables[index].name) == 0)
-        result = file_replace(path, text.data, text.length, error);
+        result = file_output(path, &(struct file_piece){text.data, text.length}, 1, error);
     free(text.data);
     return result;
 }

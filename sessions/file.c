@@ -2,6 +2,8 @@
  * survive a crash either old or new, never half. */
 #include "sessions/file.h"
 
+#include "base/destination.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -210,25 +212,6 @@ int file_replace(const char *path, const void *data, size_t size, struct error *
 
 /* ---- Files that a person names ---- */
 
-/* Something that is no file: it is written into, since in its place a file would be no use. */
-static bool is_special(const char *path)
-{
-    struct stat status;
-    return stat(path, &status) == 0 && !S_ISREG(status.st_mode);
-}
-
-/* The file itself, where a link to it was named. */
-static int follow_links(const char *path, char real[PATH_MAX], struct error *error)
-{
-    struct stat status;
-    if (lstat(path, &status) == 0 && S_ISLNK(status.st_mode))
-        return realpath(path, real) ? 0 : file_failed(error, "write", path);
-    if (strlen(path) >= PATH_MAX)
-        return error_set(error, "path too long: %.100s...", path);
-    strcpy(real, path);
-    return 0;
-}
-
 static int write_into(const char *path, const struct file_piece *pieces, int count, struct error *error)
 {
     const int descriptor = open(path, O_WRONLY | O_CLOEXEC | O_NOCTTY);
@@ -242,24 +225,35 @@ static int write_into(const char *path, const struct file_piece *pieces, int cou
 int file_output(const char *path, const struct file_piece *pieces, int count, struct error *error)
 {
     char real[PATH_MAX];
-    if (is_special(path))
+    switch (destination_find(path, real)) {
+    case DESTINATION_SPECIAL:
         return write_into(path, pieces, count, error);
-    return follow_links(path, real, error) ? -1 : replace(real, pieces, count, error);
+    case DESTINATION_FILE:
+        return replace(real, pieces, count, error);
+    case DESTINATION_FAILED:
+        break;
+    }
+    return file_failed(error, "write", path);
+}
+
+static int check_special(const char *path, struct error *error)
+{
+    struct stat status;
+    if (stat(path, &status) == 0 && S_ISDIR(status.st_mode))
+        errno = EISDIR;
+    else if (access(path, W_OK) == 0)
+        return 0; /* not opened: a pipe waits for its reader */
+    return file_failed(error, "write", path);
 }
 
 int file_check_writable(const char *path, struct error *error)
 {
     char real[PATH_MAX];
-    struct stat status;
-    if (is_special(path)) { /* not opened: a pipe waits for its reader */
-        if (stat(path, &status) == 0 && S_ISDIR(status.st_mode))
-            errno = EISDIR;
-        else if (access(path, W_OK) == 0)
-            return 0;
+    const enum destination destination = destination_find(path, real);
+    if (destination == DESTINATION_SPECIAL)
+        return check_special(path, error);
+    if (destination == DESTINATION_FAILED)
         return file_failed(error, "write", path);
-    }
-    if (follow_links(path, real, error))
-        return -1;
     const int descriptor = file_begin(real, error);
     if (descriptor < 0)
         return -1;

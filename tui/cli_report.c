@@ -126,7 +126,8 @@ static int write_figures(const struct report *report, const struct target *targe
             return -1;
         if (!picture->light.png && unlink(path) != 0 && errno != ENOENT)
             return file_failed(error, "remove", path);
-        if (picture->light.png && file_replace(path, picture->light.png, picture->light.size, error) != 0)
+        if (picture->light.png &&
+            file_output(path, &(struct file_piece){picture->light.png, picture->light.size}, 1, error) != 0)
             return -1;
     }
     return 0;

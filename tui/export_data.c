@@ -1,8 +1,10 @@
 /* See export_data.h. */
 #include "tui/export_data.h"
 
+#include "base/destination.h"
 #include "sessions/csv.h"
 #include "sessions/fields.h"
+#include "sessions/file.h"
 #include "sessions/tensorboard.h"
 #include "sessions/tensors.h"
 #include "tui/run.h"
@@ -55,15 +57,31 @@ static int save_weights(const struct export_source *source, struct network *netw
     return result;
 }
 
+/* The file behind a link. The digest goes in last, at the file's beginning: a pipe cannot take that. */
+static int find_file(const char *path, char real[PATH_MAX], struct error *error)
+{
+    switch (destination_find(path, real)) {
+    case DESTINATION_FILE:
+        return 0;
+    case DESTINATION_SPECIAL:
+        return error_set(error, "cannot write %s: safetensors need a file, and this is none", path);
+    case DESTINATION_FAILED:
+        break;
+    }
+    return file_failed(error, "write", path);
+}
+
 int export_weights_file(const struct export_source *source, const char *path, struct error *error)
 {
+    char real[PATH_MAX];
     struct settings settings = source->settings;
     struct backend *backend = NULL;
     struct network *network = NULL;
     char device[DEVICE_TEXT_SIZE], note[DEVICE_NOTE_SIZE];
-    if (run_open_network(&settings, NULL, &backend, &network, device, note, error) != 0)
+    if (find_file(path, real, error) != 0 ||
+        run_open_network(&settings, NULL, &backend, &network, device, note, error) != 0)
         return -1;
-    const int result = save_weights(source, network, path, error);
+    const int result = save_weights(source, network, real, error);
     network_destroy(network);
     backend->destroy(backend);
     return result;

@@ -1,12 +1,14 @@
 /* See png.h. */
 #include "viz/png.h"
+
+#include "base/destination.h"
 #include "viz/canvas.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <png.h>
 #include <setjmp.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -84,33 +86,71 @@ static int sync_folder(const char *path, struct error *error)
     return result;
 }
 
-int png_write(const char *path, const uint8_t *rgb, int width, int height, const struct png_caption *texts,
-              int text_count, struct error *error)
+/* An image on its way into a file. */
+struct png_job {
+    const uint8_t *rgb;
+    int width, height;
+    const struct png_caption *texts;
+    int text_count;
+};
+
+/* Writes and closes; `lasting`: to the disk, and to be read by all. */
+static int fill(int fd, const struct png_job *job, bool lasting, struct error *error)
 {
-    char temporary[PATH_MAX];
-    if (snprintf(temporary, sizeof temporary, "%s.XXXXXX", path) >= (int)sizeof temporary)
-        return error_set(error, "%.200s...: the name is too long", path);
-    int fd = mkostemp(temporary, O_CLOEXEC);
-    if (fd < 0)
-        return error_set(error, "%s: cannot write here: %s", path, strerror(errno));
     FILE *file = fdopen(fd, "wb");
     if (!file) {
+        error_set(error, "%s", strerror(errno));
         close(fd);
-        unlink(temporary);
-        return error_set(error, "%s: %s", path, strerror(errno));
+        return -1;
     }
-    struct error cause = {""};
-    int result = write_image(file, rgb, width, height, texts, text_count, &cause);
-    if (!result && (fflush(file) || fchmod(fd, 0644) || fsync(fd)))
-        result = error_set(&cause, "%s", strerror(errno));
+    int result = write_image(file, job->rgb, job->width, job->height, job->texts, job->text_count, error);
+    if (!result && (fflush(file) || (lasting && (fchmod(fd, 0644) || fsync(fd)))))
+        result = error_set(error, "%s", strerror(errno));
     if (fclose(file) && !result)
-        result = error_set(&cause, "%s", strerror(errno));
+        result = error_set(error, "%s", strerror(errno));
+    return result;
+}
+
+static int write_into(const char *path, const struct png_job *job, struct error *error)
+{
+    const int fd = open(path, O_WRONLY | O_CLOEXEC | O_NOCTTY);
+    if (fd < 0)
+        return error_set(error, "%s: cannot write here: %s", path, strerror(errno));
+    return fill(fd, job, false, error) ? error_prefix(error, "%s: not written", path) : 0;
+}
+
+static int replace(const char *path, const struct png_job *job, struct error *error)
+{
+    char temporary[PATH_MAX];
+    struct error cause = {""};
+    if (snprintf(temporary, sizeof temporary, "%s.XXXXXX", path) >= (int)sizeof temporary)
+        return error_set(error, "%.200s...: the name is too long", path);
+    const int fd = mkostemp(temporary, O_CLOEXEC);
+    if (fd < 0)
+        return error_set(error, "%s: cannot write here: %s", path, strerror(errno));
+    int result = fill(fd, job, true, &cause);
     if (!result && rename(temporary, path))
         result = error_set(&cause, "%s", strerror(errno));
     if (!result)
         return sync_folder(path, error);
     unlink(temporary);
     return error_set(error, "%s: not written: %s", path, cause.message);
+}
+
+int png_write(const char *path, const uint8_t *rgb, int width, int height, const struct png_caption *texts,
+              int text_count, struct error *error)
+{
+    const struct png_job job = {rgb, width, height, texts, text_count};
+    char real[PATH_MAX];
+    switch (destination_find(path, real)) {
+    case DESTINATION_SPECIAL:
+        return write_into(path, &job, error);
+    case DESTINATION_FILE:
+        return replace(real, &job, error);
+    case DESTINATION_FAILED:
+        break;
+    }
+    return error_set(error, "%s: cannot write here: %s", path, strerror(errno));
 }
 
 int png_write_canvas(const char *path, const struct canvas *canvas, const struct png_caption *texts, int text_count,

@@ -15,7 +15,8 @@ struct png_caption {
 };
 
 /* `rgb` is (height, width, 3). Writes an sRGB chunk, iTXt "Software" and the further texts; a temporary file in the
- * same folder, fsync, rename. */
+ * same folder, fsync, rename. Where a link stands, the file that it leads to is replaced; a pipe or a device is written
+ * into. */
 int png_write(const char *path, const uint8_t *rgb, int width, int height, const struct png_caption *texts,
               int text_count, struct error *error);
 /* The same of a pixel canvas. */

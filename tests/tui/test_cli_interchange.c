@@ -255,8 +255,14 @@ static void what_is_not_finite_is_null_for_jq(void **state)
 static void exported_weights_are_imported_as_they_were(void **state)
 {
     (void)state;
-    const char *file = process_path("weights.safetensors");
-    run_expecting(0, "export seen --safetensors %s --checkpoint last", file);
+    const char *file = process_path("weights.safetensors"), *link = process_path("link.safetensors");
+    struct stat status;
+    assert_int_equal(symlink("weights.safetensors", link), 0);
+    run_expecting(0, "export seen --safetensors %s --checkpoint last", link);
+    assert_int_equal(lstat(link, &status), 0);
+    assert_true(S_ISLNK(status.st_mode));
+    assert_int_equal(mkfifo(process_path("pipe"), 0666), 0);
+    assert_non_null(strstr(run_expecting(1, "export seen --safetensors pipe")->err, "pipe: safetensors need a file"));
     /* the file says which network it is of, and what is given besides has its way */
     run_expecting(0, "import %s " ALIKE "--session back", file);
     const char *other = run_expecting(1, "import %s " ALIKE "--stem 16 --session none", file)->err;
@@ -275,6 +281,13 @@ static void exported_weights_are_imported_as_they_were(void **state)
 static void tables_are_written_and_told(void **state)
 {
     (void)state;
+    struct stat status;
+    assert_int_equal(mkdir(process_path("tables"), 0777), 0);
+    assert_int_equal(symlink("/dev/null", process_path("tables/steps.csv")), 0);
+    run_expecting(0, "export seen --csv %s", process_path("tables"));
+    assert_int_equal(stat("/dev/null", &status), 0);
+    assert_true(S_ISCHR(status.st_mode));
+    assert_int_equal(unlink(process_path("tables/steps.csv")), 0);
     json_t *told = last_json(run_expecting(0, "export seen --csv %s --json", process_path("tables")));
     const json_t *files = json_object_get(told, "files");
     assert_int_equal(json_array_size(files), 6);

@@ -7,6 +7,7 @@
 #include "viz/theme.h"
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <math.h>
 #include <png.h>
 #include <stdio.h>
@@ -140,6 +141,43 @@ static void a_failed_write_leaves_nothing_and_says_why(void **state)
     assert_int_equal(png_write(path, rgb, 0, 1, NULL, 0, &error), -1); /* libpng refuses */
     assert_non_null(strstr(error.message, "libpng"));
     assert_int_equal(files_in(folder->path), 0);
+}
+
+/* A figure of a paper's folder is often a link; and root must not put a file in the place of /dev/null. */
+static void links_and_pipes_stay(void **state)
+{
+    const struct folder *folder = *state;
+    const uint8_t rgb[6] = {1, 2, 3, 4, 5, 6}, signature[8] = "\x89PNG\r\n\x1a\n";
+    struct error error = {""};
+    char link[128], real[128], pipe[128], lost[128];
+    uint8_t piped[sizeof signature] = {0};
+    struct stat status;
+    snprintf(link, sizeof link, "%s/link.png", folder->path);
+    snprintf(real, sizeof real, "%s/real.png", folder->path);
+    snprintf(pipe, sizeof pipe, "%s/pipe", folder->path);
+    snprintf(lost, sizeof lost, "%s/lost.png", folder->path);
+    assert_int_equal(symlink("real.png", link), 0);
+    assert_int_equal(mknod(real, S_IFREG | 0600, 0), 0);
+    assert_int_equal(png_write(link, rgb, 2, 1, NULL, 0, &error), 0);
+    assert_int_equal(lstat(link, &status), 0);
+    assert_true(S_ISLNK(status.st_mode));
+    struct decoded decoded = read_png(real);
+    assert_int_equal(decoded.width, 2);
+    assert_memory_equal(decoded.rgb, rgb, sizeof rgb);
+    free(decoded.rgb);
+    assert_int_equal(mkfifo(pipe, 0600), 0);
+    const int reader = open(pipe, O_RDWR | O_NONBLOCK | O_CLOEXEC);
+    assert_true(reader >= 0);
+    assert_int_equal(png_write(pipe, rgb, 2, 1, NULL, 0, &error), 0);
+    assert_int_equal(read(reader, piped, sizeof piped), sizeof piped);
+    assert_memory_equal(piped, signature, sizeof piped);
+    close(reader);
+    assert_int_equal(lstat(pipe, &status), 0);
+    assert_true(S_ISFIFO(status.st_mode));
+    assert_int_equal(symlink("nowhere/x.png", lost), 0);
+    assert_int_equal(png_write(lost, rgb, 2, 1, NULL, 0, &error), -1);
+    assert_non_null(strstr(error.message, lost));
+    assert_int_equal(files_in(folder->path), 4);
 }
 
 static void a_chart_becomes_a_figure(void **state)
@@ -338,6 +376,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_png_is_read_back_with_its_texts, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(a_failed_write_leaves_nothing_and_says_why, make_folder, remove_folder),
+        cmocka_unit_test_setup_teardown(links_and_pipes_stay, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(a_chart_becomes_a_figure, make_folder, remove_folder),
         cmocka_unit_test(the_font_has_what_is_drawn),
         cmocka_unit_test(cells_join_without_gaps),
