@@ -19,6 +19,9 @@ struct cuda_device {
 /* False in a build without CUDA; `architectures` then is "", else the ones that were compiled for ("75 80 90"). */
 bool cuda_is_built(const char **architectures);
 
+/* Whether NCCL is built in, so that several processes can train one run on a GPU each. */
+bool cuda_has_nccl(void);
+
 /* GPUs that the driver tells of, whether they can be used or not; 0 where there are none or it cannot be asked. */
 int cuda_device_count(void);
 

@@ -16,6 +16,11 @@ bool cuda_is_built(const char **architectures)
     return false;
 }
 
+bool cuda_has_nccl(void)
+{
+    return false;
+}
+
 int cuda_device_count(void)
 {
     return 0;

@@ -86,6 +86,9 @@ static void look_at_processor_backend(struct findings *findings, const struct se
     found(findings, "mpi_built", "MPI", json_boolean(dist_is_built()), "%s",
           dist_is_built() ? "built in: mpirun starts several processes for one run"
                           : "left out: one process trains alone (make MPI=1 builds it in)");
+    found(findings, "nccl_built", "NCCL", json_boolean(cuda_has_nccl()), "%s",
+          cuda_has_nccl() ? "built in: the processes of one run may have a GPU each"
+                          : "left out: on GPUs one process trains alone (make MPI=1 NCCL=1 builds it in)");
 }
 
 /* ---- The GPU ---- */

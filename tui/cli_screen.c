@@ -35,6 +35,20 @@ static int show_next(const struct cli *cli, const struct app_next *next, struct 
     return error_set(error, "cannot start for %s: %s", next->session, strerror(errno));
 }
 
+/* mpirun and srun give their processes no terminal. */
+static int refuse(const struct run_request *request, struct error *error)
+{
+    const char *command = request->resume ? "resume" : "train";
+    int rank;
+
+    if (dist_launched(&rank) == 1)
+        return error_prefix(error, "no screen here (`nfbench %s` trains without one)", command);
+    return error_prefix(error,
+                        "no screen here (`nfbench %s` trains without one; to see it, give its session to `nfbench "
+                        "attach` in another terminal of this machine)",
+                        command);
+}
+
 /* What can be said before the screen opens. */
 static int check(const struct cli *cli, struct run_request *request, struct error *error)
 {
@@ -43,7 +57,7 @@ static int check(const struct cli *cli, struct run_request *request, struct erro
     if (graphics && graphics_named(graphics, &request->graphics, error) != 0)
         return error_prefix(error, "--graphics %.60s", graphics);
     if (!app_can_run(error))
-        return error_prefix(error, "%s", "no screen here (`nfbench train` trains without one)");
+        return refuse(request, error);
     if (script && strcmp(script, "-") == 0)
         return error_set(error, "--script -: standard input is the keyboard here: name a file, or use `nfbench train`");
     if (script && script_check(script, true, error) != 0)

@@ -1,6 +1,7 @@
 /* nfbench: the subcommands as a table, and the choice among them. What each does is in a file of its own (cli_*.c). */
 #include "base/nearest.h"
 #include "engine/dist.h"
+#include "kernels/cuda.h"
 #include "tui/cli.h"
 
 #include <fcntl.h>
@@ -391,6 +392,14 @@ static enum cli_status run_command(const struct cli_command *command, int argc, 
     return status;
 }
 
+static void print_version(void)
+{
+    const char *architectures;
+    const bool cuda = cuda_is_built(&architectures);
+    printf("nfbench %s (%s%s, %sMPI, %sNCCL)\n", cli_version(), cuda ? "CUDA " : "no CUDA", architectures,
+           dist_is_built() ? "" : "no ", cuda_has_nccl() ? "" : "no ");
+}
+
 static enum cli_status dispatch(int argc, char **argv)
 {
     const char *first = argc > 1 ? argv[1] : "";
@@ -398,7 +407,7 @@ static enum cli_status dispatch(int argc, char **argv)
         return help(argc - 1, argv + 1);
     if (strcmp(first, "--version") == 0 && argc == 2) {
         if (speaks())
-            printf("nfbench %s\n", cli_version());
+            print_version();
         return CLI_DONE;
     }
     if (!*first || *first == '-')

@@ -439,6 +439,11 @@ static void what_cannot_be_is_refused(void **state)
     const char *said = strstr(outcome->err, "--no-such");
     assert_non_null(said);
     assert_null(strstr(said, "nfbench train: ")); /* by one of them */
+    outcome = run_expecting(2, "-n 2 %s", program);
+    assert_non_null(strstr(outcome->err, "no screen here"));
+    assert_non_null(strstr(outcome->err, "`nfbench attach`"));
+    outcome = run_expecting(0, "-n 2 %s --version", program);
+    assert_non_null(strstr(outcome->out, ", MPI, "));
 }
 
 /* A launcher that this MPI does not know starts as many as it is told to, each of which is the only one for MPI. */

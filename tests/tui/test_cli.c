@@ -1,4 +1,5 @@
 /* The command line as people meet it: help, mistakes and exit codes, on the real program. */
+#include "engine/dist.h"
 #include "tests/tui/process.h"
 
 #include <setjmp.h>
@@ -124,6 +125,8 @@ static void test_version(void **state)
     (void)state;
     const struct outcome *outcome = run_expecting(0, "--version");
     assert_ptr_equal(strstr(outcome->out, "nfbench "), outcome->out);
+    assert_non_null(strstr(outcome->out, dist_is_built() ? ", MPI, " : ", no MPI, "));
+    assert_non_null(strstr(outcome->out, "NCCL)\n"));
 }
 
 static void test_unknown_commands(void **state)
@@ -285,9 +288,9 @@ static void test_doctor_says_what_it_found(void **state)
 {
     (void)state;
     json_t *found = last_json(run_expecting(0, "doctor --json --threads 1"));
-    static const char *const keys[] = {
-        "version", "processor",          "instruction_sets",  "device", "threads", "mpi_built", "bf16",
-        "library", "sessions_directory", "sessions_writable", "data"};
+    static const char *const keys[] = {"version", "processor",          "instruction_sets",  "device",
+                                       "threads", "mpi_built",          "nccl_built",        "bf16",
+                                       "library", "sessions_directory", "sessions_writable", "data"};
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
         assert_non_null(json_object_get(found, keys[i]));
     assert_true(json_is_true(json_object_get(found, "ok")));
