@@ -1,13 +1,14 @@
 /* What `nfbench test` says: lines and tables, or JSON. */
 #include "tui/cli_test.h"
 
+#include "tui/cli_matrix.h"
 #include "tui/cli_table.h"
 #include "tui/words.h"
 
 #include <math.h>
 #include <string.h>
 
-enum { WIDEST_MATRIX = 20, MOST_CONFUSIONS = 15 };
+enum { MOST_CONFUSIONS = 15 };
 
 static int class_count(const struct test_results *results)
 {
@@ -230,22 +231,14 @@ static int print_classes(const struct test_results *results, struct error *error
     return print_table(table, error);
 }
 
-/* One row a class: how often it was taken for each class. */
 static int print_matrix(const struct test_results *results, struct error *error)
 {
-    const int classes = class_count(results);
-    char columns[WIDEST_MATRIX + 2] = "l";
-    memset(columns + 1, 'r', (size_t)classes);
-    struct table *table = table_create(columns);
-    table_cell(table, "truth, and taken for:");
-    for (int c = 0; c < classes; c++)
-        table_cell(table, "%d", c);
-    for (int t = 0; t < classes; t++) {
-        table_cell(table, "%2d %s", t, class_name(results, t));
-        for (int c = 0; c < classes; c++)
-            table_cell(table, "%u", confusion_row(results, t)[c]);
-    }
-    return print_table(table, error);
+    const char *names[MATRIX_MOST_CLASSES];
+    for (int c = 0; c < class_count(results); c++)
+        names[c] = class_name(results, c);
+    putchar('\n');
+    return matrix_print(names, results->measure->confusion, class_count(results), cli_columns(stdout, 0), stdout,
+                        error);
 }
 
 /* The most frequent mistakes, where the whole matrix is too wide to read: each time the one next below the last. */
@@ -303,7 +296,7 @@ int test_print(const struct test_results *results, struct error *error)
     if (print_classes(results, error) != 0)
         return -1;
     const int mistakes =
-        class_count(results) <= WIDEST_MATRIX ? print_matrix(results, error) : print_confusions(results, error);
+        class_count(results) <= MATRIX_MOST_CLASSES ? print_matrix(results, error) : print_confusions(results, error);
     if (mistakes != 0 || (results->corrupted && print_corruptions(results, error) != 0))
         return -1;
     if (json_array_size(results->files) > 0)
