@@ -229,6 +229,7 @@ struct session_summary {
     float learning_rate; /* the same step's; NAN, too */
     char parent[SESSION_NAME_SIZE]; /* of a fork; else empty */
     long parent_step;
+    char tune[64];   /* whose trial it is, in a list that tunes_group has looked at (tune_list.h); else empty */
     time_t changed;  /* last write */
     time_t started;  /* when its folder was made, as far as the disk knows that */
     bool locked;     /* some process has it open to train it; a screen keeps it open behind its end, too */

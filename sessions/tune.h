@@ -114,6 +114,8 @@ int tune_hold(const struct tune *tune, struct error *error);
 
 /* 1: it is ours, until *descriptor is closed here and in the child that has it, too; 0: another process has it. */
 int tune_claim(const struct tune *tune, int trial, int *descriptor, struct error *error);
+/* Whether some process has it. */
+bool tune_is_claimed(const struct tune *tune, int trial);
 /* What no session tells. Read without a claim, written with one. */
 struct tune_note {
     int crashes;

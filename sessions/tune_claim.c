@@ -29,6 +29,17 @@ int tune_claim(const struct tune *tune, int trial, int *descriptor, struct error
     return taken ? 0 : -1;
 }
 
+bool tune_is_claimed(const struct tune *tune, int trial)
+{
+    char path[FILE_PATH_SIZE];
+    const int lock = tune_path(tune, trial, "lock", path, NULL) == 0 ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+    if (lock < 0)
+        return false;
+    const bool claimed = flock(lock, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+    close(lock);
+    return claimed;
+}
+
 static const struct field note_fields[] = {FIELD(tune_note, crashes, FIELD_INT), FIELD(tune_note, given_up, FIELD_BOOL),
                                            FIELD_CHARS(tune_note, "why", why)};
 enum { NOTE_FIELDS = sizeof note_fields / sizeof *note_fields };

@@ -8,6 +8,7 @@
 #include "sessions/settings.h"
 
 #include <jansson.h>
+#include <time.h>
 
 #define CLI_VERSION "0.1.0"
 /* The same with the commit that it was built of, where that is known: "0.1.0 at 1a2b3c4", with a + behind it where
@@ -17,7 +18,7 @@ const char *cli_version(void);
 /* Exit codes of the program. */
 enum cli_status { CLI_DONE = 0, CLI_FAILED = 1, CLI_USAGE = 2, CLI_INTERRUPTED = 130 };
 
-enum { CLI_OPTIONS = 14, CLI_VALUE_SIZE = 64, CLI_AXES = 16, CLI_REPEATS = 16 };
+enum { CLI_OPTIONS = 18, CLI_VALUE_SIZE = 64, CLI_AXES = 16, CLI_REPEATS = 16 };
 
 /* An option of one subcommand alone; the others are settings. */
 struct cli_option {
@@ -123,6 +124,8 @@ enum cli_status cli_failed(const struct cli *cli, const struct error *error);
 enum cli_status cli_usage(const struct cli *cli, const struct error *error);
 /* The width of the terminal that a stream goes to; `otherwise` when it goes to none. */
 int cli_columns(FILE *file, int otherwise);
+/* "2026-11-27 10:12", by the clock on the wall here. */
+void cli_time_words(time_t time, char text[CLI_VALUE_SIZE]);
 /* "note: text" on standard error; nothing when it is empty. */
 void cli_note(const char *text);
 struct training_state;

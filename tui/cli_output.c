@@ -36,6 +36,13 @@ int cli_columns(FILE *file, int otherwise)
     return ioctl(fileno(file), TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : otherwise;
 }
 
+void cli_time_words(time_t time, char text[CLI_VALUE_SIZE])
+{
+    struct tm local;
+    if (!localtime_r(&time, &local) || strftime(text, CLI_VALUE_SIZE, "%Y-%m-%d %H:%M", &local) == 0)
+        snprintf(text, CLI_VALUE_SIZE, "-");
+}
+
 void cli_note(const char *text)
 {
     if (*text)

@@ -1,7 +1,8 @@
 /* `nfbench sessions rm`: takes sessions away, when the person has said so twice. */
-#include "tui/cli_sessions.h"
+#include "tui/cli_remove.h"
 
 #include "sessions/session.h"
+#include "tui/cli_sessions.h"
 
 #include <ctype.h>
 #include <stdio.h>
@@ -24,8 +25,7 @@ static int describe(const struct cli *cli, const char *name, char *text, size_t 
     return locked ? error_set(error, "session %s is being trained: end the run first", name) : 0;
 }
 
-/* Its forks stay whole, but nobody can make the steps again that lie before them. */
-static void note_forks(const struct cli *cli, const char *name)
+void cli_remove_note_forks(const struct cli *cli, const char *name)
 {
     struct session_summary *rows = NULL;
     char note[CLI_VALUE_SIZE + 2 * SESSION_NAME_SIZE];
@@ -42,6 +42,13 @@ static void note_forks(const struct cli *cli, const char *name)
     free(rows);
 }
 
+int cli_remove_check(const struct cli *cli, struct error *error)
+{
+    if (cli_value(cli, "yes") || (!cli->settings.json && isatty(STDIN_FILENO)))
+        return 0;
+    return error_set(error, "rm asks before it removes, and there is no terminal to ask on: --yes removes at once");
+}
+
 /* Anything but a yes is a no. */
 static bool says_yes(void)
 {
@@ -50,21 +57,26 @@ static bool says_yes(void)
     return answered && tolower((unsigned char)line[0]) == 'y';
 }
 
+bool cli_remove_agreed(const struct cli *cli, const char *what)
+{
+    if (cli_value(cli, "yes"))
+        return true;
+    fprintf(stderr, "remove %s for good? [y/N] ", what);
+    return says_yes();
+}
+
 /* All are looked at before the first goes. */
 static int ask(const struct cli *cli, char **names, int count, bool *agreed, struct error *error)
 {
-    const bool sure = cli_value(cli, "yes") != NULL;
     char text[SETTINGS_PATH_SIZE + 2 * CLI_VALUE_SIZE];
     for (int i = 0; i < count; i++) {
         if (describe(cli, names[i], text, sizeof text, error) != 0)
             return -1;
-        if (!sure)
+        if (!cli_value(cli, "yes"))
             fprintf(stderr, "%s\n", text);
-        note_forks(cli, names[i]);
+        cli_remove_note_forks(cli, names[i]);
     }
-    if (!sure)
-        fprintf(stderr, "remove %s for good? [y/N] ", count == 1 ? "it" : "these");
-    *agreed = sure || says_yes();
+    *agreed = cli_remove_agreed(cli, count == 1 ? "it" : "these");
     return 0;
 }
 
@@ -72,10 +84,8 @@ enum cli_status cli_sessions_remove(struct cli *cli, char **names, int count)
 {
     struct error error;
     bool agreed;
-    if (!cli_value(cli, "yes") && (cli->settings.json || !isatty(STDIN_FILENO))) {
-        error_set(&error, "rm asks before it removes, and there is no terminal to ask on: --yes removes at once");
+    if (cli_remove_check(cli, &error) != 0)
         return cli_usage(cli, &error);
-    }
     if (ask(cli, names, count, &agreed, &error) != 0)
         return cli_failed(cli, &error);
     if (!agreed) {

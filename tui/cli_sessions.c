@@ -3,7 +3,7 @@
 #include "tui/cli_table.h"
 #include "tui/words.h"
 
-#include "sessions/session.h"
+#include "sessions/tune_list.h"
 
 #include <langinfo.h>
 #include <stdlib.h>
@@ -11,13 +11,6 @@
 #include <time.h>
 
 /* ---- list ---- */
-
-static void format_time(time_t time, char text[CLI_VALUE_SIZE])
-{
-    struct tm local;
-    if (!localtime_r(&time, &local) || strftime(text, CLI_VALUE_SIZE, "%Y-%m-%d %H:%M", &local) == 0)
-        snprintf(text, CLI_VALUE_SIZE, "-");
-}
 
 static json_t *list_json(const char *directory, const struct session_summary *rows, int count)
 {
@@ -28,6 +21,10 @@ static json_t *list_json(const char *directory, const struct session_summary *ro
                       rows[i].preset, "state", rows[i].state, "step", (json_int_t)rows[i].step, "best_accuracy",
                       cli_json_fraction(rows[i].best_accuracy), "changed", (json_int_t)rows[i].changed, "locked",
                       rows[i].locked, "attachable", rows[i].attachable);
+        if (row && *rows[i].tune && json_object_set_new(row, "tune", cli_json_text(rows[i].tune)) != 0) {
+            json_decref(row);
+            row = NULL;
+        }
         if (row && *rows[i].parent &&
             (json_object_set_new(row, "parent", cli_json_text(rows[i].parent)) != 0 ||
              json_object_set_new(row, "parent_step", json_integer(rows[i].parent_step)) != 0)) {
@@ -55,12 +52,8 @@ static void name_cell(struct table *table, const char *name, int depth)
                    name);
 }
 
-static int print_list(const char *directory, const struct session_summary *rows, int count, struct error *error)
+static int print_rows(const struct session_summary *rows, int count, struct error *error)
 {
-    if (count == 0) {
-        printf("no sessions in %s\n", directory);
-        return 0;
-    }
     static const char *const heads[] = {"session", "preset", "state", "step", "best", "changed"};
     bool forks = false, attach = false;
     for (int i = 0; i < count; i++) {
@@ -77,7 +70,7 @@ static int print_list(const char *directory, const struct session_summary *rows,
     for (int i = 0; i < count; i++) {
         char percent[CLI_VALUE_SIZE], changed[CLI_VALUE_SIZE];
         words_percent(rows[i].best_accuracy, percent, sizeof percent);
-        format_time(rows[i].changed, changed);
+        cli_time_words(rows[i].changed, changed);
         name_cell(table, rows[i].name, rows[i].depth);
         table_cell(table, "%s", rows[i].preset);
         table_cell(table, "%s", rows[i].state);
@@ -96,21 +89,63 @@ static int print_list(const char *directory, const struct session_summary *rows,
     return result;
 }
 
+/* A line for the trials of each tune. */
+static void print_groups(const struct tune_group *groups, int count)
+{
+    for (int i = 0; i < count; i++) {
+        char percent[CLI_VALUE_SIZE], changed[CLI_VALUE_SIZE], words[2 * TUNE_WORDS_SIZE];
+        words_percent((double)groups[i].best, percent, sizeof percent);
+        cli_time_words(groups[i].changed, changed);
+        tune_group_words(&groups[i], percent, words, sizeof words);
+        printf("%s, %s\n", words, changed);
+    }
+    puts("`nfbench sessions list --all` shows each trial, `nfbench tune --show NAME` compares them");
+}
+
+/* Trials stand behind all others in `rows`. */
+static int print_folded(struct session_summary *rows, int count, const struct tune_group *groups, int group_count,
+                        struct error *error)
+{
+    const int others = tunes_set_apart(rows, count);
+    if (sessions_family(rows, others, error) != 0 || (others > 0 && print_rows(rows, others, error) != 0))
+        return -1;
+    if (others > 0 && group_count > 0)
+        putchar('\n');
+    if (group_count > 0)
+        print_groups(groups, group_count);
+    return 0;
+}
+
+static int print_list(const struct cli *cli, const char *directory, struct session_summary *rows, int count,
+                      const struct tune_group *groups, int group_count, struct error *error)
+{
+    if (count == 0) {
+        printf("no sessions in %s\n", directory);
+        return 0;
+    }
+    if (!cli_value(cli, "all"))
+        return print_folded(rows, count, groups, group_count, error);
+    return sessions_family(rows, count, error) != 0 ? -1 : print_rows(rows, count, error);
+}
+
 static enum cli_status list(struct cli *cli)
 {
     struct error error;
     struct session_summary *rows = NULL;
+    struct tune_group *groups = NULL;
     char directory[SETTINGS_PATH_SIZE];
-    int count = 0;
-    if (sessions_directory(&cli->settings, directory, &error) != 0 ||
-        sessions_list(&cli->settings, &rows, &count, &error) != 0)
-        return cli_failed(cli, &error);
+    int count = 0, group_count = 0;
     enum cli_status status = CLI_DONE;
-    if (cli->settings.json)
+    if (sessions_directory(&cli->settings, directory, &error) != 0 ||
+        sessions_list(&cli->settings, &rows, &count, &error) != 0 ||
+        tunes_group(&cli->settings, rows, count, &groups, &group_count, &error) != 0)
+        status = cli_failed(cli, &error);
+    else if (cli->settings.json)
         status = cli_print_json(cli, list_json(directory, rows, count));
-    else if (sessions_family(rows, count, &error) != 0 || print_list(directory, rows, count, &error) != 0)
+    else if (print_list(cli, directory, rows, count, groups, group_count, &error) != 0)
         status = cli_failed(cli, &error);
     free(rows);
+    free(groups);
     return status;
 }
 
@@ -351,7 +386,7 @@ static const struct verb {
     int least, most;     /* operands behind it */
     const char *wants;   /* what they are */
     const char *options; /* its own, separated by blanks */
-} verbs[] = {{"list", 0, 0, "no name", ""},
+} verbs[] = {{"list", 0, 0, "no name", "all"},
              {"show", 1, 1, "the name of one session", ""},
              {"compare", 2, 8, "the names of 2 to 8 sessions", "png scale"},
              {"verify", 0, 63, "names of sessions, or all", "repair"},

@@ -1,7 +1,7 @@
 /* `nfbench tune`: runs that differ in some settings, compared. Each trial is a process of its own (tune_run.h); this
  * one plans, watches and tells. */
+#include "tui/cli_tune.h"
 #include "engine/dist.h"
-#include "tui/cli.h"
 #include "tui/figure_tune.h"
 #include "tui/run.h"
 #include "tui/tune_lines.h"
@@ -24,10 +24,13 @@ static const struct {
 
 enum { DEFAULT_AXES = sizeof default_axes / sizeof *default_axes, FACTOR = 3 };
 
+struct mode;
+
 struct tune_options {
     long jobs, random, factor, scale;
     bool retry;
     int rank;
+    const struct mode *mode; /* NULL: a plan is to be made */
 };
 
 /* ---- Options ---- */
@@ -59,42 +62,75 @@ static int find_others(long jobs)
     return (int)(rank * jobs % TUNE_TRIALS);
 }
 
-/* Of a plan that is there already no setting can be another. */
-static int check_no_settings(const struct cli *cli, const char *option, struct error *error)
+/* What is done to tunes that are there already: no setting can be another. */
+static const struct mode {
+    const char *name, *options; /* its own, separated by blanks */
+    const char *why;            /* nothing else means anything */
+} modes[] = {{"resume", " resume jobs retry csv png scale ", ": the plan is made"},
+             {"show", " show jobs csv png scale ", ": the plan is made"},
+             {"list", " list ", ""},
+             {"rm", " rm yes ", ""}};
+
+enum { MODES = sizeof modes / sizeof *modes };
+
+static int find_mode(const struct cli *cli, const struct mode **out, struct error *error)
 {
-    static const char *const of_plan[] = {"name", "random", "halving", "factor", "plan"};
-    for (size_t i = 0; i < sizeof of_plan / sizeof *of_plan; i++)
-        if (cli_value(cli, of_plan[i]))
-            return error_set(error, "--%s means nothing with --%s: the plan is made", of_plan[i], option);
+    *out = NULL;
+    for (int i = 0; i < MODES; i++) {
+        if (!cli_value(cli, modes[i].name))
+            continue;
+        if (*out)
+            return error_set(error, "--%s and --%s: one of them", (*out)->name, modes[i].name);
+        *out = &modes[i];
+    }
+    return 0;
+}
+
+static int check_mode(const struct cli *cli, const struct mode *mode, struct error *error)
+{
+    for (int i = 0; i < CLI_OPTIONS && cli->command->options[i].name; i++) {
+        char word[CLI_VALUE_SIZE];
+        snprintf(word, sizeof word, " %s ", cli->command->options[i].name);
+        if (cli->values[i] && !strstr(mode->options, word))
+            return error_set(error, "--%s means nothing with --%s%s", cli->command->options[i].name, mode->name,
+                             mode->why);
+    }
     if (cli->axis_count > 0)
-        return error_set(error, "--%s means nothing with --%s: the plan is made", cli->axes[0].name, option);
+        return error_set(error, "--%s means nothing with --%s%s", cli->axes[0].name, mode->name, mode->why);
     for (int i = 1; i < cli->argument_count; i++)
         if (strncmp(cli->arguments[i], "--sessions-dir=", 15) != 0 && strcmp(cli->arguments[i], "--json") != 0)
-            return error_set(error, "%.60s means nothing with --%s: the plan is made", cli->arguments[i], option);
+            return error_set(error, "%.60s means nothing with --%s%s", cli->arguments[i], mode->name, mode->why);
     return 0;
+}
+
+static int check_files_asked(const struct cli *cli, struct error *error)
+{
+    const char *csv = cli_value(cli, "csv"), *png = cli_value(cli, "png");
+    if (cli_value(cli, "plan") && (csv || png))
+        return error_set(error, "--plan trains nothing: there are no results for --csv or --png");
+    if (csv && png && strcmp(csv, png) == 0)
+        return error_set(error, "--csv and --png name the same file, %.200s: one would replace the other", png);
+    return cli_check_png(png, error);
 }
 
 static int read_options(const struct cli *cli, struct tune_options *out, struct error *error)
 {
-    const char *made = cli_value(cli, "resume") ? "resume" : cli_value(cli, "show") ? "show" : NULL;
     out->retry = cli_value(cli, "retry");
     (void)dist_launched(&out->rank);
     if (cli_number(cli, "jobs", 1, 1, TUNE_JOBS, &out->jobs, error) != 0 ||
         cli_number(cli, "random", 0, 1, TUNE_TRIALS, &out->random, error) != 0 ||
         cli_number(cli, "factor", FACTOR, 2, 10, &out->factor, error) != 0 ||
-        cli_number(cli, "scale", 2, 1, 4, &out->scale, error) != 0 || cli_check_png(cli_value(cli, "png"), error) != 0)
+        cli_number(cli, "scale", 2, 1, 4, &out->scale, error) != 0 || find_mode(cli, &out->mode, error) != 0)
         return -1;
-    if (cli_value(cli, "resume") && cli_value(cli, "show"))
-        return error_set(error, "--resume and --show: one of them");
+    if (out->mode && check_mode(cli, out->mode, error) != 0)
+        return -1;
+    if (cli_value(cli, "yes") && !cli_value(cli, "rm"))
+        return error_set(error, "--yes is of --rm");
     if (cli_value(cli, "factor") && !cli_value(cli, "halving"))
         return error_set(error, "--factor is of --halving: add that, or leave it out");
-    if (out->retry && cli_value(cli, "show"))
-        return error_set(error, "--retry is of a tune that goes on, not of --show");
-    if (cli_value(cli, "plan") && (cli_value(cli, "csv") || cli_value(cli, "png")))
-        return error_set(error, "--plan trains nothing: there are no results for --csv or --png");
     if (!cli_value(cli, "halving"))
         out->factor = 0;
-    return made ? check_no_settings(cli, made, error) : 0;
+    return check_files_asked(cli, error);
 }
 
 /* ---- The plan ---- */
@@ -354,33 +390,43 @@ static enum cli_status work(struct cli *cli, const struct tune_options *options,
     return status;
 }
 
+/* A tune that is trained, or shown. */
+static enum cli_status open_and_work(struct cli *cli, const struct tune_options *options, struct tune *tune)
+{
+    struct error error;
+    enum cli_status status;
+    const char *resumed = cli_value(cli, "resume"), *shown = cli_value(cli, "show");
+    if (options->rank == 0 && check_files(cli, &error) != 0)
+        status = CLI_FAILED;
+    else if (!options->mode)
+        status = make_plan(cli, options, tune, &error);
+    else
+        status = tune_open(&cli->settings, resumed ? resumed : shown, tune, &error) == 0 ? CLI_DONE : CLI_FAILED;
+    if (status == CLI_USAGE)
+        return cli_usage(cli, &error);
+    if (status == CLI_FAILED)
+        return cli_failed(cli, &error);
+    if (cli_value(cli, "plan"))
+        return show_plan(cli, options, tune);
+    return shown ? show(cli, options, tune) : work(cli, options, tune);
+}
+
 enum cli_status cli_tune(struct cli *cli)
 {
     struct tune_options options;
     struct error error;
-    enum cli_status status;
-    const char *resumed = cli_value(cli, "resume"), *shown = cli_value(cli, "show");
+    if (read_options(cli, &options, &error) != 0)
+        return cli_usage(cli, &error);
+    if (cli_value(cli, "list"))
+        return options.rank == 0 ? cli_tune_list(cli) : CLI_DONE;
+    if (cli_value(cli, "rm"))
+        return options.rank == 0 ? cli_tune_remove(cli, cli_value(cli, "rm")) : CLI_DONE;
     struct tune *tune = calloc(1, sizeof *tune);
     if (!tune) {
         error_set(&error, "out of memory");
         return cli_failed(cli, &error);
     }
-    if (read_options(cli, &options, &error) != 0)
-        status = CLI_USAGE;
-    else if (options.rank == 0 && check_files(cli, &error) != 0)
-        status = CLI_FAILED;
-    else if (!resumed && !shown)
-        status = make_plan(cli, &options, tune, &error);
-    else
-        status = tune_open(&cli->settings, resumed ? resumed : shown, tune, &error) == 0 ? CLI_DONE : CLI_FAILED;
-    if (status == CLI_USAGE)
-        cli_usage(cli, &error);
-    else if (status == CLI_FAILED)
-        cli_failed(cli, &error);
-    else if (cli_value(cli, "plan"))
-        status = show_plan(cli, &options, tune);
-    else
-        status = shown ? show(cli, &options, tune) : work(cli, &options, tune);
+    const enum cli_status status = open_and_work(cli, &options, tune);
     tune_free(tune);
     free(tune);
     return status;

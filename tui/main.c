@@ -234,6 +234,9 @@ static const struct cli_command commands[] = {
                  {"resume", "NAME", "go on with a tune; finished trials stay as they are"},
                  {"retry", NULL, "with trials that had failed, too"},
                  {"show", "NAME", "its results so far, without training"},
+                 {"list", NULL, "the tunes that there are, and how far each has come"},
+                 {"rm", "NAME", "remove a tune and its trials' sessions, after a question"},
+                 {"yes", NULL, "remove without asking"},
                  {"csv", "FILE", "the results as a table, too"},
                  {"png", "FILE", "a heatmap of them, too"},
                  {"scale", "N", "pixels of the heatmap: 1 to 4 times its size (2)"}},
@@ -253,6 +256,7 @@ static const struct cli_command commands[] = {
      .operands = "[list | show SESSION | compare SESSION... | verify [SESSION...] | rm SESSION...]",
      .summary = "lists the sessions, shows one, compares some, verifies what is on the disk, or removes some",
      .about =
+         "list shows the trials of a tune as one line. "
          "compare takes 2 to 8 sessions: the settings that differ, the commands that changed them, what came of it. "
          "verify reads all of the sessions that are named, or of every one (all): checkpoints by their SHA-256, logs "
          "line by line, and whether they agree; exit code 1 when something is wrong. --repair mends what can be mended "
@@ -262,6 +266,7 @@ static const struct cli_command commands[] = {
      .options = {{"png", "FILE", "compare: the curves of all as a picture"},
                  {"scale", "N", "compare: pixels of the picture: 1 to 4 times its size (2)"},
                  {"repair", NULL, "verify: mend what can be mended"},
+                 {"all", NULL, "list: each trial of the tunes, too"},
                  {"yes", NULL, "rm: do not ask"}},
      .max_operands = 64,
      .main = cli_sessions},

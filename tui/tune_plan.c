@@ -92,6 +92,13 @@ static void add_axes(struct line *line, const struct tune *tune)
         line_add(line, ", one in %d goes on", tune->factor);
 }
 
+void tune_plan_network(const struct tune *tune, char *text, size_t size)
+{
+    struct line line = line_begin(text, size);
+    add_network(&line, tune);
+    memmove(text, text + strspn(text, ", "), strlen(text + strspn(text, ", ")) + 1);
+}
+
 static void say(const char *text, int columns, FILE *file)
 {
     if (columns == 0)

@@ -83,6 +83,26 @@ static void leaving_is_asked_about_and_saves(void **state)
     assert_int_equal(stat(pty_path("sessions/few-lr0.01/checkpoints"), &status), 0);
 }
 
+static void removing_is_asked_about(void **state)
+{
+    struct stat status;
+    (void)state;
+    pty_start(80, 24, "", "tune --rm few");
+    pty_wait("with all their checkpoints");
+    pty_wait("remove these for good? [y/N]");
+    pty_keys("n\r");
+    end_with(1);
+    pty_wait("nothing was removed");
+    assert_int_equal(stat(pty_path("sessions/few.tune/plan.json"), &status), 0);
+    pty_start(80, 24, "", "tune --rm few");
+    pty_wait("remove these for good? [y/N]");
+    pty_keys("y\r");
+    end_with(0);
+    pty_wait("removed tune few and 2 sessions");
+    assert_int_not_equal(stat(pty_path("sessions/few.tune"), &status), 0);
+    assert_int_not_equal(stat(pty_path("sessions/few-lr0.01"), &status), 0);
+}
+
 static void rows_are_sorted_and_scrolled(void **state)
 {
     (void)state;
@@ -129,9 +149,13 @@ static int tear_down(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_table_shows_each_trial),       cmocka_unit_test(a_larger_screen_shows_more),
-        cmocka_unit_test(leaving_is_asked_about_and_saves), cmocka_unit_test(rows_are_sorted_and_scrolled),
-        cmocka_unit_test(ctrl_c_saves_and_leaves),          cmocka_unit_test(ascii_alone_will_do),
+        cmocka_unit_test(the_table_shows_each_trial),
+        cmocka_unit_test(a_larger_screen_shows_more),
+        cmocka_unit_test(leaving_is_asked_about_and_saves),
+        cmocka_unit_test(removing_is_asked_about),
+        cmocka_unit_test(rows_are_sorted_and_scrolled),
+        cmocka_unit_test(ctrl_c_saves_and_leaves),
+        cmocka_unit_test(ascii_alone_will_do),
     };
     return cmocka_run_group_tests_name("the table of a tune", tests, pty_set_up, tear_down);
 }

@@ -133,6 +133,7 @@ static void only_what_was_asked_for_is_searched(void **state)
                 {"--random 5", "report", "lr", "batch", 5, 40},
                 {"--preset report --lr 0.01,0.1 --epochs 7", "report", "lr", NULL, 2, 7},
                 {"--device cpu --mixup 0,0.5", "micro", "mixup", NULL, 2, 0},
+                {"--device cpu --mixup 0,0.5 --batch 16,32", "micro", "mixup", "batch", 4, 0}, /* as they were typed */
                 {"--device cpu --random 4 --lr 0.01..0.5 --ema 0,0.9", "micro", "lr", "ema", 4, 0}};
     struct stat status;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
