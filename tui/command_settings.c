@@ -16,11 +16,14 @@ const char *setting_name_word(int index)
 static int unknown_setting(const char *name, struct error *error)
 {
     const char *like = command_nearest(name, setting_name_word);
+    const struct setting *row = settings_row(settings_find(name));
 
     if (like)
         return error_set(error, "no setting '%s': did you mean '%s'?", name, like);
-    if (settings_find(name) >= 0)
-        return error_set(error, "%s cannot change while a run trains: 'set' shows what can", name);
+    if (row && row->change == SETTING_FIXED)
+        return error_set(error, "%s is kept from a session's beginning to its end: 'set' shows what can change", name);
+    if (row && row->saved)
+        return error_set(error, "%s can change at a resume alone (--%s): 'set' shows what can at any time", name, name);
     return error_set(error, "no setting '%s': 'set' shows what can change", name);
 }
 

@@ -41,8 +41,8 @@ int panel_draw_wrapped(struct canvas *canvas, struct rect area, struct style sty
 
 /* Where the terminal's cursor stands while the command line has the focus. */
 struct scene_cursor panel_command_cursor(struct rect area);
-/* The list of possible completions above the command line. */
-void panel_command_matches(const struct scene *scene, struct canvas *canvas, struct rect area);
+/* What stands above the command line: the list of possible completions, a refusal that is too long for the line. */
+void panel_command_above(const struct scene *scene, struct canvas *canvas, struct rect area);
 
 /* The overlay, over the whole screen's body. */
 void overlay_draw(struct scene *scene, struct canvas *canvas, struct rect body);

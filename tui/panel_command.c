@@ -1,8 +1,9 @@
 /* The command line: readline's text with the usage of the command that is being typed beside it, or the last word on
- * what was done. Possible completions stand in a list above it. */
+ * what was done. Possible completions stand in a list above it, and why a line was refused where it is too long. */
 #include "tui/command.h"
 #include "tui/panel.h"
 #include "tui/repl.h"
+#include "tui/words.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -28,6 +29,27 @@ static void usage_hint(char *hint, size_t size)
     snprintf(hint, size, "%s: %s", usage, entry->help);
 }
 
+/* The columns behind a text that ends at `end`. */
+static int room_behind(struct rect area, int end)
+{
+    return area.column + area.columns - end - 3;
+}
+
+/* Why something is not done is read to its end: where it has no room in the row it stands above it. */
+static bool stands_above(const struct scene *scene, struct rect area)
+{
+    struct repl_view view;
+    int room = area.columns - 2;
+
+    if (scene->notice.role != ROLE_BAD || !*scene->notice.text)
+        return false;
+    if (scene->command_focused) {
+        repl_look(area.columns - 1, &view);
+        room = room_behind(area, area.column + view.prompt_columns + text_columns(view.text));
+    }
+    return text_columns(scene->notice.text) > room;
+}
+
 static void draw_line(const struct scene *scene, struct canvas *canvas, struct rect area)
 {
     struct repl_view view;
@@ -42,12 +64,13 @@ static void draw_line(const struct scene *scene, struct canvas *canvas, struct r
     if (view.cut_right)
         canvas_put(canvas, area.column + area.columns - 1, area.row, STYLE(ROLE_DIM), 0x2026);
     if (*scene->notice.text) {
-        canvas_text_cut(canvas, end + 2, area.row, area.column + area.columns - end - 3, STYLE(scene->notice.role),
-                        scene->notice.text);
+        if (!stands_above(scene, area))
+            canvas_text_cut(canvas, end + 2, area.row, room_behind(area, end), STYLE(scene->notice.role),
+                            scene->notice.text);
         return;
     }
     usage_hint(hint, sizeof(hint));
-    canvas_text_cut(canvas, end + 2, area.row, area.column + area.columns - end - 3, STYLE(ROLE_DIM), hint);
+    canvas_text_cut(canvas, end + 2, area.row, room_behind(area, end), STYLE(ROLE_DIM), hint);
 }
 
 static void draw(struct scene *scene, struct canvas *canvas, struct rect area)
@@ -56,7 +79,7 @@ static void draw(struct scene *scene, struct canvas *canvas, struct rect area)
         draw_line(scene, canvas, area);
         return;
     }
-    if (*scene->notice.text)
+    if (*scene->notice.text && !stands_above(scene, area))
         canvas_text_cut(canvas, area.column + 1, area.row, area.columns - 2, STYLE(scene->notice.role),
                         scene->notice.text);
     else
@@ -72,7 +95,17 @@ struct scene_cursor panel_command_cursor(struct rect area)
     return (struct scene_cursor){area.row, area.column + view.cursor};
 }
 
-void panel_command_matches(const struct scene *scene, struct canvas *canvas, struct rect area)
+static void draw_refusal(const struct scene *scene, struct canvas *canvas, struct rect area)
+{
+    const int lines = words_wrapped_lines(scene->notice.text, area.columns - 2);
+    const int rows = lines > area.row - 1 ? area.row - 1 : lines;
+
+    canvas_fill(canvas, (struct rect){area.column, area.row - rows, area.columns, rows}, STYLE(ROLE_BAD));
+    panel_draw_wrapped(canvas, (struct rect){area.column + 1, area.row - rows, area.columns - 2, rows}, STYLE(ROLE_BAD),
+                       scene->notice.text);
+}
+
+static void draw_matches(const struct scene *scene, struct canvas *canvas, struct rect area)
 {
     int count, width = 0, per_row, rows;
     char *const *matches = repl_matches(&count);
@@ -90,6 +123,13 @@ void panel_command_matches(const struct scene *scene, struct canvas *canvas, str
     for (int i = 0; i < count && i < rows * per_row; i++) /* down the columns, as ls does */
         canvas_text_cut(canvas, area.column + 1 + i / rows * width, area.row + i % rows, width - 1, STYLE(ROLE_HEADER),
                         matches[i]);
+}
+
+void panel_command_above(const struct scene *scene, struct canvas *canvas, struct rect area)
+{
+    if (stands_above(scene, area))
+        draw_refusal(scene, canvas, area);
+    draw_matches(scene, canvas, area);
 }
 
 const struct panel_ops panel_command = {.place = PLACE_COMMAND, .draw = draw};

@@ -25,8 +25,9 @@ static struct {
     void *context;
     const unsigned char *bytes; /* of the feed that goes on */
     size_t count, at;
-    bool ended;    /* Ctrl-D on an empty line */
-    char *refused; /* a line that was entered and not understood, until readline has let go of it; else NULL */
+    bool ended;      /* Ctrl-D on an empty line */
+    char *refused;   /* a line that was entered and not understood, until readline has let go of it; else NULL */
+    bool is_refused; /* what is being edited is such a line, and no key has come since */
     char *history;
     FILE *nowhere; /* readline's output */
     char **matches;
@@ -229,6 +230,18 @@ static void take_back(void)
     rl_point = rl_end;
     free(repl.refused);
     repl.refused = NULL;
+    repl.is_refused = true;
+}
+
+/* A colon behind a line that was refused begins another: it is what opens the line elsewhere. */
+static bool begins_anew(unsigned char byte)
+{
+    const bool anew = repl.is_refused && byte == ':';
+
+    repl.is_refused = false;
+    if (anew)
+        rl_replace_line("", 1);
+    return anew;
 }
 
 /* The first key of a longer binding, as Ctrl-X, inside a search through the history: readline 8.2 goes down at the key
@@ -298,7 +311,7 @@ bool repl_feed(const unsigned char *bytes, size_t count)
     repl.count = count;
     repl.at = 0;
     while (bytes_wait()) {
-        if (brings_readline_down(repl.bytes[repl.at])) {
+        if (begins_anew(repl.bytes[repl.at]) || brings_readline_down(repl.bytes[repl.at])) {
             repl.at++;
             continue;
         }
@@ -313,6 +326,7 @@ bool repl_feed(const unsigned char *bytes, size_t count)
 void repl_set_text(const char *text)
 {
     drop_matches();
+    repl.is_refused = false;
     if (repl_busy())
         repl_feed((const unsigned char *)"\a", 1); /* Ctrl-G ends a search */
     rl_end_of_history(1, 0);

@@ -10,7 +10,7 @@
 #include <stddef.h>
 
 /* A line was entered (never blank). Called from repl_feed, when the line is in the history. False when it was not
- * understood: it stays there to be edited. */
+ * understood: it stays there to be edited, unless a colon is the next key, which begins another line. */
 typedef bool repl_line_function(void *context, const char *line);
 
 /* `history` is the file that lines are remembered in, its folders made when absent; NULL: nothing is kept. When it

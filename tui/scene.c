@@ -134,7 +134,7 @@ struct scene_cursor scene_draw(struct scene *scene, struct canvas *canvas)
     overlay_draw(
         scene, canvas,
         (struct rect){0, header.rows, all.columns, all.rows - header.rows - layout.places[PLACE_KEYS].rows - 1});
-    panel_command_matches(scene, canvas, command);
+    panel_command_above(scene, canvas, command);
     return scene->command_focused ? panel_command_cursor(command) : (struct scene_cursor){-1, 0};
 }
 

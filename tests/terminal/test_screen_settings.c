@@ -67,8 +67,9 @@ static void settings_change_and_are_undone(void **state)
     wait_until_gone("on-divergence ");
     screen_key("Escape");
     wait_until_gone("Settings that may change");
-    screen_resize(160, 40);
-    screen_command("set augment");
+    screen_command("set flip none");
+    wait_for(" shows what can change"); /* in the second row */
+    screen_command("set augment");      /* a line of its own, not behind the refused one */
     wait_for("augment standard");
     leave();
 }

@@ -105,6 +105,26 @@ static void a_refused_line_stays_to_be_edited(void **state)
     assert_string_equal(repl_text(), "");
 }
 
+/* As a person does who opens the line for each command; the refused one is in the history. */
+static void a_colon_behind_a_refused_line_begins_another(void **state)
+{
+    (void)state;
+    refuse = true;
+    assert_true(type("set flip none\r:"));
+    assert_string_equal(repl_text(), "");
+    refuse = false;
+    assert_true(type("set lookahead 3"));
+    assert_string_equal(repl_text(), "set lookahead 3");
+    assert_true(type("\r"));
+    assert_string_equal(last, "set lookahead 3");
+    assert_true(type("\033[A\033[A"));
+    assert_string_equal(repl_text(), "set flip none");
+    refuse = true;
+    assert_true(type("\r :")); /* it is edited further: a colon is a letter of it */
+    assert_string_equal(repl_text(), "set flip none :");
+    repl_set_text("");
+}
+
 static void end_of_file_leaves_an_empty_line_alone(void **state)
 {
     (void)state;
@@ -348,6 +368,7 @@ int main(void)
         TEST(several_lines_in_one_burst),
         TEST(an_entered_line_goes_and_the_arrow_up_brings_it_back),
         TEST(a_refused_line_stays_to_be_edited),
+        TEST(a_colon_behind_a_refused_line_begins_another),
         TEST(end_of_file_leaves_an_empty_line_alone),
         TEST(blank_lines_are_not_entered),
         TEST(completion_fills_in_and_lists),

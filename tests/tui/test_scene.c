@@ -42,6 +42,8 @@ static void every_size_can_be_drawn(void **state)
     live.cursor = 1500;
     live.journal_scroll = 1 << 20;
     live.command_focused = true;
+    live.notice.role = ROLE_BAD;
+    memset(live.notice.text, 'x', sizeof live.notice.text - 1);
     all_sizes();
 }
 
@@ -116,6 +118,28 @@ static void a_diagnosis_stands_over_the_charts(void **state)
     assert_true(live_shows(24, "Training diverged"));
     assert_true(live_shows(24, "block 3 of 6"));
     assert_true(live_shows(24, "Esc closes"));
+}
+
+/* In the command line's row where it has room, else wrapped above it; what went well may be cut. */
+static void a_refusal_is_read_to_its_end(void **state)
+{
+    (void)state;
+    go_live(10);
+    live.notice.role = ROLE_BAD;
+    snprintf(live.notice.text, sizeof live.notice.text, "no setting 'momentun': did you mean 'momentum'?");
+    for (int focused = 0; focused < 2; focused++) {
+        live.command_focused = focused;
+        render_live(24, 80, GLYPHS_BRAILLE);
+        assert_non_null(strstr(shown_text[23], "no setting 'momentun': did you mean 'momentum'?"));
+        render_live(18, 44, GLYPHS_BRAILLE);
+        assert_non_null(strstr(shown_text[15], " no setting 'momentun': did you mean "));
+        assert_non_null(strstr(shown_text[16], " 'momentum'?  "));
+        assert_null(strstr(shown_text[17], "momentum"));
+    }
+    live.notice.role = ROLE_GOOD;
+    render_live(18, 44, GLYPHS_BRAILLE);
+    assert_non_null(strstr(shown_text[17], "no setting"));
+    assert_null(strstr(shown_text[16], "momentum"));
 }
 
 static void help_names_all_and_scrolls(void **state)
@@ -243,6 +267,7 @@ int main(void)
         TEST(the_views_keys_are_offered_before_the_general_ones),
         TEST(a_small_terminal_says_what_it_needs),
         TEST(a_diagnosis_stands_over_the_charts),
+        TEST(a_refusal_is_read_to_its_end),
         TEST(help_names_all_and_scrolls),
         TEST(help_is_whole_on_the_smallest_screen),
         TEST(the_log_scrolls_and_stops_at_its_ends),
