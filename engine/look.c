@@ -125,9 +125,9 @@ int look_take(struct network *network, const struct dataset *dataset, const stru
     return network_read_effective(network, stem, look->averaged, look->filters, error);
 }
 
-/* ---- The next batch ---- */
+/* ---- The batch ---- */
 
-int look_next_batch(const struct look *look, const struct dataset *dataset, int *images, struct error *error)
+int look_batch(const struct look *look, const struct dataset *dataset, int *images, struct error *error)
 {
     const struct loader_options loading = {
         .split = SPLIT_TRAIN,
@@ -140,8 +140,6 @@ int look_next_batch(const struct look *look, const struct dataset *dataset, int 
     const long left = look->train - start;
     const int count = (int)(left < look->batch_size ? left : look->batch_size);
     struct loader *loader;
-    if (look->over)
-        return 0;
     if (loader_create(dataset, &loading, &loader, error) < 0)
         return -1;
     const uint32_t *order = loader_order(loader, look->epoch);

@@ -15,7 +15,7 @@ struct look {
     long number;           /* of the looks of this trainer, from 1 */
     long step;             /* updates done */
     uint32_t epoch, batch; /* of the next step, from 0; its images are those of a loader there */
-    bool over;             /* no step follows */
+    bool over;             /* no step follows: the batch is the last step's */
     char failure[256];     /* why nothing was measured; else empty */
     struct augment_options augment;
     struct mix_options mix;
@@ -47,9 +47,9 @@ void look_copy(struct look *to, const struct look *from);
 int look_take(struct network *network, const struct dataset *dataset, const struct train_options *options,
               const struct partition *parts, const struct device_data *device, struct look *look, struct error *error);
 
-/* The images of the next batch, numbers in the training split in the batch's order, into `images` (batch_size); returns
- * how many. 0 when no step follows, -1 for want of memory. */
-int look_next_batch(const struct look *look, const struct dataset *dataset, int *images, struct error *error);
+/* The images of the look's batch, numbers in the training split in the batch's order, into `images` (batch_size);
+ * returns how many, -1 for want of memory. */
+int look_batch(const struct look *look, const struct dataset *dataset, int *images, struct error *error);
 
 /* One writer thread fills look_buffer_writing() and publishes it; one reader thread gets the newest, which stays as it
  * is until its next call. */

@@ -109,6 +109,11 @@ static void say_draw(const struct look *look, int draw, char *text, size_t size)
 {
     char step[32];
 
+    if (look->over) {
+        snprintf(text, size, "the run has ended; draw %d of the images of its last batch (epoch %u, batch %u)",
+                 draw + 1, look->epoch + 1, look->batch + 1);
+        return;
+    }
     words_count((double)look->step + 1, step, sizeof(step));
     snprintf(text, size,
              draw == 0 ? "draw %d: just what step %s (epoch %u, batch %u) trains on%s"
@@ -118,7 +123,7 @@ static void say_draw(const struct look *look, int draw, char *text, size_t size)
                                                                           : "");
 }
 
-/* The next batch's images with their partners. */
+/* The batch's images with their partners. */
 static void mix_batch(const struct look *look, const int *numbers, int *partners, struct mix *mixes,
                       struct augmentation_sheet *what)
 {
@@ -146,9 +151,7 @@ static int make_augmentation(struct images *images, const struct images_choice *
                                       .images = numbers};
 
     what.count =
-        numbers && mixes ? look_next_batch(look, images->dataset, numbers, error) : error_set(error, "out of memory");
-    if (what.count == 0)
-        error_set(error, "The run has made all its steps: no batch follows.");
+        numbers && mixes ? look_batch(look, images->dataset, numbers, error) : error_set(error, "out of memory");
     if (what.count > 0) {
         if (mix_is_on(&look->mix))
             mix_batch(look, numbers, numbers + size, mixes, &what);

@@ -7,7 +7,7 @@
 #include "tui/figure_images.h"
 
 enum images_page {
-    IMAGES_AUGMENTATION, /* the next batch, before and after */
+    IMAGES_AUGMENTATION, /* the next batch, before and after; at the end the last */
     IMAGES_RANDOM,       /* held-out images with what the network says of them, in a drawn order */
     IMAGES_MISTAKES,     /* the most confident mistakes first */
     IMAGES_LOSSES,       /* the highest loss first */

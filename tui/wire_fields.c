@@ -316,8 +316,8 @@ static void pass_prediction(struct wire *wire, struct prediction *prediction, in
 static bool is_within(const struct look *look, const struct wire_limits *limits)
 {
     const long images = look->split == SPLIT_TEST ? limits->test : limits->train;
-    const bool batch = look->over || (look->train >= 1 && look->train <= limits->train && look->batch_size >= 1 &&
-                                      look->batch <= (uint32_t)(look->train - 1) / (uint32_t)look->batch_size);
+    const bool batch = (look->train >= 1 && look->train <= limits->train && look->batch_size >= 1 &&
+                        look->batch <= (uint32_t)(look->train - 1) / (uint32_t)look->batch_size);
 
     return batch && (long)look->first + look->count <= images;
 }

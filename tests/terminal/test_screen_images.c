@@ -104,7 +104,8 @@ static void a_look_is_taken_when_asked_and_at_a_pause(void **state)
     leave();
 }
 
-/* At the end it was looked at by itself, and is again where the session is opened later; no batch follows then. */
+/* At the end it was looked at by itself, and is again where the session is opened later; the pictures of its last
+ * batch stay. */
 static void the_end_of_a_run_can_be_looked_at(void **state)
 {
     static const char *const arguments[] = {RUN " --steps 12 --session whole", "resume --screen whole"};
@@ -114,7 +115,7 @@ static void the_end_of_a_run_can_be_looked_at(void **state)
         pty_start(100, 30, CLOCK, arguments[i]);
         pty_wait(" finished ");
         pty_keys("6");
-        pty_wait("no batch follows");
+        pty_wait("the run has ended; draw 1 of the images of its last batch (epoch 1, batch 12)");
         pty_keys("p");
         pty_wait("512 test images at step 12");
         leave();

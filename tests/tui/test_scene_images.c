@@ -176,7 +176,7 @@ static void the_preview_is_what_is_trained_on(void **state)
     int first_draw = 0, second_draw = 0;
 
     (void)state;
-    assert_int_equal(look_next_batch(look, dataset, images, &error), BATCH);
+    assert_int_equal(look_batch(look, dataset, images, &error), BATCH);
     canvas = draw(300, 100, GLYPHS_BRAILLE);
     for (int i = 0; i < BATCH; i++) {
         const uint8_t *image = dataset_image(dataset, SPLIT_TRAIN, images[i]);
@@ -219,7 +219,7 @@ static void what_is_mixed_is_shown_as_it_is_trained_on(void **state)
     const struct mix mix = mix_draw(&look->mix, look->seed, look->epoch, look->batch);
     const int percent = (100 * mix.partner + MIX_WHOLE / 2) / MIX_WHOLE;
     struct canvas *canvas = draw(300, 100, GLYPHS_BRAILLE);
-    assert_int_equal(look_next_batch(look, dataset, images, &error), BATCH);
+    assert_int_equal(look_batch(look, dataset, images, &error), BATCH);
     for (int i = 0; i < BATCH; i++) {
         const int partner = images[BATCH - 1 - i];
         uint8_t own[IMAGE_BYTES], other[IMAGE_BYTES], mixed[IMAGE_BYTES], rgb[IMAGE_BYTES];
@@ -354,11 +354,20 @@ static void the_mouse_chooses(void **state)
     assert_int_equal(scene.images_choice.selected, 0);
 }
 
-static void a_page_says_why_it_is_empty(void **state)
+/* The trainer names the last batch then, whose pictures stay. */
+static void the_last_batch_stays_when_no_other_follows(void **state)
 {
     (void)state;
     look->over = true;
-    assert_true(shows(80, 24, "no batch follows"));
+    assert_true(shows(100, 24, "the run has ended; draw 1 of the images of its last batch (epoch 3, batch 8)"));
+    assert_true(shows(100, 24, "1/24 "));
+    press('r');
+    assert_true(shows(100, 24, "the run has ended; draw 2 "));
+}
+
+static void a_page_says_why_it_is_empty(void **state)
+{
+    (void)state;
     look->number++;
     look->count = 0;
     images_turn(&scene.images_choice, IMAGES_MISTAKES);
@@ -431,6 +440,7 @@ int main(void)
         TEST(one_image_large),
         TEST(one_class_after_the_other),
         TEST(the_mouse_chooses),
+        TEST(the_last_batch_stays_when_no_other_follows),
         TEST(a_page_says_why_it_is_empty),
         TEST(a_new_look_is_seen_and_its_age_told),
         TEST(what_is_not_finite_is_said),
