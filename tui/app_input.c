@@ -7,13 +7,12 @@
 #include "tui/keys.h"
 #include "tui/repl.h"
 #include "tui/screen.h"
+#include "tui/terminal.h"
 
-#include <errno.h>
 #include <langinfo.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 static const double ESCAPE_SECONDS = 0.03;
 
@@ -201,13 +200,11 @@ static bool may_go_on(const struct app *app)
 
 void app_read_input(struct app *app)
 {
-    ssize_t got = read(STDIN_FILENO, app->input + app->input_count, INPUT_SIZE - app->input_count);
+    const ssize_t got = terminal_read(app->input + app->input_count, INPUT_SIZE - app->input_count);
 
-    if (got == 0 || (got < 0 && errno != EINTR && errno != EAGAIN)) {
-        app_hang_up(app);
-        return;
-    }
     if (got < 0)
+        app_hang_up(app);
+    if (got <= 0)
         return;
     app->input_count += (size_t)got;
     app->input_time = clock_seconds();

@@ -3,6 +3,7 @@
 #include "tui/graphics.h"
 
 #include "base/clock.h"
+#include "tui/terminal.h"
 #include "viz/sixel.h"
 
 #include <poll.h>
@@ -358,9 +359,9 @@ static void wait_for_answer(void)
 
     while ((left = until - clock_seconds()) > 0 && poll(&input, 1, (int)(1000 * left) + 1) > 0) {
         unsigned char bytes[256];
-        const ssize_t count = read(STDIN_FILENO, bytes, sizeof(bytes));
+        const ssize_t count = terminal_read(bytes, sizeof(bytes));
 
-        if (count <= 0 || memchr(bytes, 'c', (size_t)count)) /* the end of the attributes */
+        if (count < 0 || memchr(bytes, 'c', (size_t)count)) /* the end of the attributes */
             return;
     }
 }

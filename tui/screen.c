@@ -190,7 +190,8 @@ static void paint_background(void)
 
 /* ---- Opening, closing, sizes ---- */
 
-/* Keys as bytes: no line editing, no echo, no flow control by Ctrl-S; Ctrl-C, Ctrl-Z and Ctrl-\ stay signals. */
+/* Keys as bytes: no line editing, no echo, no flow control by Ctrl-S; Ctrl-C, Ctrl-Z and Ctrl-\ stay signals. A read
+ * that finds no key, see terminal_read, does not wait for one. */
 static void set_modes(void)
 {
     struct termios modes;
@@ -202,6 +203,7 @@ static void set_modes(void)
         return;
     modes.c_iflag &= ~(tcflag_t)(IXON | ICRNL);
     modes.c_lflag &= ~(tcflag_t)IEXTEN;
+    modes.c_cc[VMIN] = modes.c_cc[VTIME] = 0;
     if (tcsetattr(STDIN_FILENO, TCSANOW, &modes) == 0)
         def_prog_mode();
 }

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -321,6 +322,18 @@ bool terminal_is_ours(void)
     pid_t foreground = tcgetpgrp(terminal.standard_out);
 
     return foreground < 0 || foreground == getpgrp();
+}
+
+ssize_t terminal_read(void *bytes, size_t size)
+{
+    struct pollfd input = {.fd = STDIN_FILENO, .events = POLLIN};
+    const ssize_t got = read(STDIN_FILENO, bytes, size);
+
+    if (got > 0)
+        return got;
+    if (got < 0)
+        return errno == EINTR || errno == EAGAIN ? 0 : -1;
+    return poll(&input, 1, 0) > 0 && (input.revents & (POLLHUP | POLLERR | POLLNVAL)) ? -1 : 0;
 }
 
 int terminal_caught_fd(void)

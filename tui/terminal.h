@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <sys/types.h>
 
 /* Takes over signals and standard output and error. The screen draws on terminal_stream(). */
 int terminal_open(struct error *error);
@@ -47,6 +48,10 @@ void terminal_leave_on_interrupt(void);
 void terminal_stop(void);
 /* False while the shell has the terminal (after `bg`). */
 bool terminal_is_ours(void);
+
+/* What the terminal has sent, up to `size` bytes; 0: nothing now; -1: the terminal is gone. While the screen is open it
+ * waits for nobody, whatever poll said: Ctrl-C throws away what had been typed before it. */
+ssize_t terminal_read(void *bytes, size_t size);
 
 int terminal_caught_fd(void); /* readable when something was written to standard output or error */
 /* The next whole line of it; false when there is none. */

@@ -81,8 +81,8 @@ static void hang_up(struct tune_screen *screen)
 
 static void read_keys(struct tune_screen *screen)
 {
-    const ssize_t got = read(STDIN_FILENO, screen->input + screen->input_count, INPUT - screen->input_count);
-    if (got == 0 || (got < 0 && errno != EINTR && errno != EAGAIN))
+    const ssize_t got = terminal_read(screen->input + screen->input_count, INPUT - screen->input_count);
+    if (got < 0)
         hang_up(screen);
     if (got <= 0)
         return;

@@ -336,6 +336,14 @@ bool pty_line_restored(void)
     return now.c_iflag == pty.before.c_iflag && now.c_oflag == pty.before.c_oflag && now.c_lflag == pty.before.c_lflag;
 }
 
+bool pty_line_waits(void)
+{
+    struct termios now;
+
+    assert_int_equal(tcgetattr(pty.line, &now), 0);
+    return now.c_cc[VMIN] > 0;
+}
+
 /* ---- Reading the screen ---- */
 
 static size_t put_code(char *at, uint32_t code)

@@ -67,6 +67,8 @@ struct pty_modes {
 struct pty_modes pty_modes(void);
 /* The line's settings are those of before the start. */
 bool pty_line_restored(void);
+/* A read of the line waits for a key. */
+bool pty_line_waits(void);
 /* The screen in colours, as cells of a canvas that the caller destroys. */
 struct canvas *pty_canvas(void);
 /* Milliseconds on the monotonic clock. */

@@ -68,6 +68,20 @@ static void a_run_that_is_saved_and_paused_or_finished_is_left_without_a_questio
     assert_exit(0);
 }
 
+/* It throws away what was typed before it, even between the screen's poll and its read: a read that then waited for a
+ * key would leave the signal waiting, too. */
+static void ctrl_c_leaves_whatever_was_typed_before(void **state)
+{
+    (void)state;
+    pty_start(80, 24, "", TINY "--epochs 40");
+    pty_wait(" training ");
+    assert_false(pty_line_waits());
+    pty_keys("z");
+    pty_keys("\003");
+    assert_exit(0);
+    assert_true(pty_line_restored());
+}
+
 static void a_decision_that_is_waited_for_is_asked_about(void **state)
 {
     (void)state;
@@ -184,6 +198,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_run_that_is_saved_and_paused_or_finished_is_left_without_a_question),
+        TEST(ctrl_c_leaves_whatever_was_typed_before),
         TEST(a_decision_that_is_waited_for_is_asked_about),
         TEST(the_question_is_asked_again_when_help_has_hidden_it),
         TEST(a_lost_terminal_saves_and_ends_the_run),
