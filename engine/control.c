@@ -33,14 +33,14 @@ bool command_queue_pop(struct command_queue *queue, struct command *out)
     return true;
 }
 
-int command_queue_count(struct command_queue *queue, enum command_kind kind)
+int command_queue_count(struct command_queue *queue, enum command_kind kind, bool in_turn)
 {
     unsigned head = atomic_load_explicit(&queue->head, memory_order_relaxed);
     unsigned tail = atomic_load_explicit(&queue->tail, memory_order_acquire);
     int count = 0;
     for (; head != tail; head++) {
         const struct command *command = &queue->slots[head % COMMAND_QUEUE_SIZE];
-        count += command->kind == kind && command->when.quantity == WHEN_NOW;
+        count += command->kind == kind && command->when.quantity == WHEN_NOW && (in_turn || !command->in_turn);
     }
     return count;
 }

@@ -142,7 +142,7 @@ struct command {
     struct condition when;
     long number;            /* of one that waits: what `cancel` calls it; the trainer's */
     enum command_kind then; /* COMMAND_WAIT, as it is recorded: what is done then; itself where that is not known */
-    bool in_turn;           /* COMMAND_STOP: behind the commands given before it; else it cuts them short */
+    bool in_turn;           /* it cuts nothing short that was given before it, as a stop and a pause else do */
     struct trial_request trial;
     char name[CHECKPOINT_NAME_SIZE]; /* of a checkpoint or a session */
     char text[256];                  /* as the person wrote it, for the record */

@@ -3,7 +3,7 @@
 
 static bool is_called_off(struct trainer *trainer)
 {
-    return trainer_interrupted(trainer) || command_queue_count(&trainer->commands, COMMAND_PAUSE) > 0;
+    return trainer_interrupted(trainer) || command_queue_count(&trainer->commands, COMMAND_PAUSE, false) > 0;
 }
 
 static enum progress rehearse(struct trainer *trainer, long until)

@@ -28,13 +28,13 @@ static int say_why(struct trainer *trainer)
 /* Until it is time to try again: a few seconds, or a `resume` or a stop that comes meanwhile. */
 static void wait_a_while(struct trainer *trainer)
 {
-    const int before = command_queue_count(&trainer->commands, COMMAND_RESUME);
+    const int before = command_queue_count(&trainer->commands, COMMAND_RESUME, true);
     struct timespec until;
     clock_gettime(CLOCK_MONOTONIC, &until);
     until.tv_sec += RETRY_SECONDS;
     for (;;) {
         trainer_flush(trainer);
-        if (trainer_interrupted(trainer) || command_queue_count(&trainer->commands, COMMAND_RESUME) > before)
+        if (trainer_interrupted(trainer) || command_queue_count(&trainer->commands, COMMAND_RESUME, true) > before)
             return;
         if (sem_clockwait(&trainer->wake, CLOCK_MONOTONIC, &until) != 0 && errno != EINTR)
             return;

@@ -69,7 +69,7 @@ static bool ends_trial(struct trainer *trainer)
                                               COMMAND_LR_FIND, COMMAND_ACCEPT, COMMAND_DROP};
     bool ends = false;
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
-        ends |= command_queue_count(&trainer->commands, kinds[i]) > 0;
+        ends |= command_queue_count(&trainer->commands, kinds[i], false) > 0;
     return ends;
 }
 

@@ -53,6 +53,7 @@ static int act_trainer(struct app *app, const struct action *action, struct erro
         return error_set(error,
                          "%s: the run has ended; nfbench resume goes on with more --epochs, or from --checkpoint STEP",
                          action->text);
+    command.in_turn = app->script_depth > 0;
     if (run_command(app->run, &command, error))
         return -1;
     note_asked(&app->scene, &command);

@@ -95,7 +95,7 @@ static int run_line(void *context, const char *line, struct error *error)
         return ask(script, &action, error);
     if (command_for_trainer(&action, &command, error))
         return -1;
-    command.in_turn = true; /* what stands before a `quit` is done before it */
+    command.in_turn = true; /* what stands before it is done before it */
     return trainer_command(script->trainer, &command, error);
 }
 

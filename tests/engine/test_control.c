@@ -36,7 +36,7 @@ static void test_command_queue_refuses_what_does_not_fit(void **state)
     assert_false(command_queue_pop(&queue, &command));
 }
 
-/* What waits for a step calls nothing off. */
+/* What waits for a step calls nothing off, nor does what waits for those before it. */
 static void test_command_queue_counts_what_is_to_be_done_at_once(void **state)
 {
     (void)state;
@@ -44,12 +44,16 @@ static void test_command_queue_counts_what_is_to_be_done_at_once(void **state)
     const struct command later = {.kind = COMMAND_PAUSE, .when = {WHEN_STEP, RELATION_AT, 290}};
     const struct command now = {.kind = COMMAND_PAUSE};
     assert_true(command_queue_push(&queue, &later));
-    assert_int_equal(command_queue_count(&queue, COMMAND_PAUSE), 0);
+    assert_int_equal(command_queue_count(&queue, COMMAND_PAUSE, false), 0);
     assert_true(command_queue_push(&queue, &now));
-    assert_int_equal(command_queue_count(&queue, COMMAND_PAUSE), 1);
+    assert_int_equal(command_queue_count(&queue, COMMAND_PAUSE, false), 1);
     assert_true(command_queue_push(&queue, &now));
-    assert_int_equal(command_queue_count(&queue, COMMAND_PAUSE), 2);
-    assert_int_equal(command_queue_count(&queue, COMMAND_STOP), 0);
+    assert_int_equal(command_queue_count(&queue, COMMAND_PAUSE, false), 2);
+    const struct command in_turn = {.kind = COMMAND_PAUSE, .in_turn = true};
+    assert_true(command_queue_push(&queue, &in_turn));
+    assert_int_equal(command_queue_count(&queue, COMMAND_PAUSE, false), 2);
+    assert_int_equal(command_queue_count(&queue, COMMAND_PAUSE, true), 3);
+    assert_int_equal(command_queue_count(&queue, COMMAND_STOP, true), 0);
 }
 
 enum { COMMANDS = 20000 };

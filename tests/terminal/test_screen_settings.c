@@ -188,7 +188,7 @@ static void files_of_commands(void **state)
     char line[512];
 
     (void)state;
-    write_file("good.nfb", "# more\nset momentum 0.7\nview log\nnote from a file\n");
+    write_file("good.nfb", "# more\nset momentum 0.7\nview log\ntry lr x0.5 x2 for 3\naccept 2\nnote from a file\n");
     write_file("bad.nfb", "set momentum 0.6\n\nset momentun 0.5\nset momentum 0.4\n");
     write_file("begin.nfb", "set agc 0.5\nat 2 set momentum 0.75\n");
     snprintf(line, sizeof line, TINY "--script %s", screen_path("begin.nfb"));
@@ -198,6 +198,7 @@ static void files_of_commands(void **state)
     snprintf(line, sizeof line, "source %s", screen_path("good.nfb"));
     screen_command(line);
     wait_for("note from a file: noted at step");
+    wait_for("lr 0.02 -> 0.04"); /* what is accepted was tried to its end */
     snprintf(line, sizeof line, ":source %s", screen_path("bad.n"));
     screen_type(line);
     screen_key("Tab");

@@ -124,6 +124,88 @@ static void where_a_run_went_back_it_is_the_last_way(void **state)
     assert_false(file_has("nfbench/ways/commands.jsonl", "momentum"));
 }
 
+/* What is accepted is a change like any other; what was only tried is in no step. */
+static void an_accepted_trial_is_made_again(void **state)
+{
+    (void)state;
+    write_script("tried", "try momentum 0.1 0.5 for 3\naccept 0.5\nat 9 quit\n");
+    write_script("tried-again", "try lr x0.5 x2 for 4\naccept 2\ntry agc 0.1 for 2\ndrop\nat 12 quit\n");
+    run_expecting(130, RUN "--script tried --session tries");
+    assert_true(file_has("nfbench/tries/commands.jsonl", "\"command\":\"set momentum 0.5\""));
+    assert_identical("tries", 9);
+    run_expecting(130, "resume tries --script tried-again"); /* both tries are whole: accept and drop await their end */
+    assert_true(file_has("nfbench/tries/commands.jsonl", "accepted: lr 0.05 -> 0.1"));
+    assert_true(file_has("nfbench/tries/commands.jsonl", "tried agc 0.1 for 2 steps: loss"));
+    assert_false(file_has("nfbench/tries/commands.jsonl", "cut short"));
+    assert_identical("tries", 12);
+    run_expecting(0, "resume tries");
+    assert_identical("tries", 16);
+    run_expecting(0, "fork tries --at 11 --name tries-child --lr 0.02");
+    run_expecting(130, "resume tries-child"); /* `at 12 quit` waits there, too */
+    run_expecting(0, "resume tries-child");
+    assert_identical("tries-child", 16);
+}
+
+/* From behind and from ahead: the records of then, and the commands of then that still waited, are the run's. */
+static void what_was_loaded_by_name_is_the_way(void **state)
+{
+    (void)state;
+    write_script("saving", "at 6 save six\nat 9 quit\n");
+    write_script("other", "back 4\ncancel all\nlr 0.01\nresume\nat 5 quit\n");
+    write_script("ahead", "load six\nset momentum 0.3\nresume\nat 11 quit\n");
+    write_script("behind", "load six\ncancel all\ntry lr x0.5 x2 for 3\naccept 1\nresume\nat 12 quit\n");
+    run_expecting(130, RUN "--script saving --session loads");
+    run_expecting(130, "resume loads --script other");
+    run_expecting(130, "resume loads --script ahead"); /* from step 5 */
+    assert_identical("loads", 9);                      /* where it was to end when it was saved */
+    run_expecting(130, "resume loads");
+    assert_identical("loads", 11);
+    run_expecting(130, "resume loads --script behind");
+    assert_false(file_has("nfbench/loads/commands.jsonl", "momentum"));
+    assert_identical("loads", 12);
+    run_expecting(0, "fork loads --at 10 --name loads-child");
+    run_expecting(130, "resume loads-child");
+    run_expecting(0, "resume loads-child");
+    assert_identical("loads-child", 16);
+    run_expecting(0, "resume loads");
+    assert_identical("loads", 16);
+}
+
+/* Commands over a pipe; killed when the last of them is recorded, and gone on with for some steps. */
+static void kill_behind(const char *session, const char *call, const char *commands, const char *last)
+{
+    char name[128], line[64];
+    int in;
+    struct process process = process_start_fed(call, &in);
+    snprintf(name, sizeof name, "nfbench/%s/commands.jsonl", session);
+    assert_int_equal(write(in, commands, strlen(commands)), (ssize_t)strlen(commands));
+    wait_for_text(name, last);
+    assert_int_equal(kill(process.pid, SIGKILL), 0);
+    assert_int_equal(process_finish(&process)->status, 128 + SIGKILL);
+    close(in);
+    json_t *shown = last_json(run_expecting(0, "sessions show %s --json", session));
+    const long end = (long)json_number_at(shown, "step") + 5;
+    json_decref(shown);
+    snprintf(line, sizeof line, "cancel all\nat %ld quit\n", end);
+    write_script("a-few-more", line);
+    run_expecting(130, "resume %s --script a-few-more", session);
+    assert_identical(session, end);
+}
+
+static void who_is_killed_behind_them_goes_on_with_them(void **state)
+{
+    (void)state;
+    write_script("six", "at 6 save six\nat 9 quit\n");
+    run_expecting(130, RUN "--epochs 100000 --script six --session killed");
+    kill_behind("killed", "resume killed --script -", "load six\n", "at step 6 as saved in six");
+    kill_behind("killed", "resume killed --script -", "load six\ntry momentum 0.1 0.5 for 3\naccept 1\n", "accepted: ");
+    assert_true(file_has("nfbench/killed/commands.jsonl", "at step 6 as saved in six"));
+    kill_behind("killed", "resume killed --script -",
+                "pause\ntry lr x0.5 x2 for 4\naccept 1\nstep 3\nsave here\nset agc 0.05\n", "set agc 0.05");
+    assert_true(file_has("nfbench/killed/commands.jsonl", "accepted: lr 0.05 -> 0.025"));
+    assert_false(file_has("nfbench/killed/commands.jsonl", "cut short"));
+}
+
 /* At half the rate from the checkpoint on. */
 static void a_rollback_is_made_again(void **state)
 {
@@ -284,6 +366,9 @@ int main(void)
         cmocka_unit_test(nothing_to_compare_is_no_success),
         cmocka_unit_test(what_was_commanded_is_commanded_again),
         cmocka_unit_test(where_a_run_went_back_it_is_the_last_way),
+        cmocka_unit_test(an_accepted_trial_is_made_again),
+        cmocka_unit_test(what_was_loaded_by_name_is_the_way),
+        cmocka_unit_test(who_is_killed_behind_them_goes_on_with_them),
         cmocka_unit_test(a_rollback_is_made_again),
         cmocka_unit_test(resumes_with_other_settings_are_made_again),
         cmocka_unit_test(forks_and_imported_weights),
