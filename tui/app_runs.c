@@ -2,6 +2,7 @@
 #include "tui/app_state.h"
 
 #include "tui/charts.h"
+#include "tui/runs_lines.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -46,7 +47,7 @@ void app_close_runs(struct app *app)
 void app_want_runs(struct app *app)
 {
     const struct scene *scene = &app->scene;
-    bool details = scene->view == VIEW_RUNS && scene->run_opened;
+    bool details = scene->view == VIEW_RUNS && scene->run_opened && !runs_marks_tune(scene);
 
     if (app->runs)
         runs_want(app->runs, scene->view == VIEW_RUNS || scene->command_focused, &scene->runs,

@@ -1,8 +1,8 @@
-/* The sessions in the folder of sessions: a row each, those marked with a letter that lie over this run's curves; and
- * one of them in detail. */
+/* The sessions in the folder of sessions: a row each, those marked with a letter that lie over this run's curves. */
+#include "tui/panel_runs.h"
 #include "base/digits.h"
 #include "tui/charts.h"
-#include "tui/panel.h"
+#include "tui/runs_lines.h"
 #include "tui/words.h"
 
 #include <math.h>
@@ -79,92 +79,6 @@ static const struct column {
 
 enum { COLUMNS = sizeof(columns) / sizeof(*columns) };
 
-/* ---- Order ---- */
-
-static int by_start(const void *a, const void *b)
-{
-    const struct session_summary *left = a, *right = b;
-
-    return left->started != right->started ? (left->started < right->started ? 1 : -1)
-                                           : strcmp(right->name, left->name);
-}
-
-static int by_best(const void *a, const void *b)
-{
-    const struct session_summary *left = a, *right = b;
-
-    return left->best_accuracy != right->best_accuracy ? (left->best_accuracy < right->best_accuracy ? 1 : -1)
-                                                       : by_start(a, b);
-}
-
-static int by_loss(const void *a, const void *b)
-{
-    const struct session_summary *left = a, *right = b;
-    double x = isnan(left->last_loss) ? INFINITY : (double)left->last_loss;
-    double y = isnan(right->last_loss) ? INFINITY : (double)right->last_loss;
-
-    return x != y ? (x > y ? 1 : -1) : by_start(a, b);
-}
-
-static int by_name(const void *a, const void *b)
-{
-    const struct session_summary *left = a, *right = b;
-
-    return strcmp(left->name, right->name);
-}
-
-static const struct order {
-    const char *name;
-    int (*compare)(const void *, const void *);
-    bool families; /* ... and forks below what they come from */
-} orders[] = {{"newest first", by_start, false},
-              {"best accuracy first", by_best, false},
-              {"least loss first", by_loss, false},
-              {"by name", by_name, false},
-              {"forks below what they come from", by_start, true}};
-
-enum { ORDERS = sizeof(orders) / sizeof(*orders) };
-
-static const struct order *order_of(const struct scene *scene)
-{
-    return &orders[scene->runs_order % ORDERS];
-}
-
-static void sort(const struct scene *scene, const struct run_list *list)
-{
-    qsort(list->rows, (size_t)list->count, sizeof(*list->rows), order_of(scene)->compare);
-    if (order_of(scene)->families)
-        sessions_family(list->rows, list->count, NULL); /* without memory the newest come first */
-}
-
-/* A fork's name stands to the right of its parent's. */
-static int indent_of(const struct scene *scene, const struct session_summary *row)
-{
-    enum { DEEPEST = 8 };
-
-    return order_of(scene)->families ? 2 * (row->depth < DEEPEST ? row->depth : DEEPEST) : 0;
-}
-
-/* ---- The marked row ---- */
-
-static int marked_index(const struct scene *scene)
-{
-    for (int i = 0; i < scene->runs.count; i++)
-        if (strcmp(scene->runs.rows[i].name, scene->run_marked) == 0)
-            return i;
-    return 0;
-}
-
-static void mark(struct scene *scene, int index)
-{
-    const struct run_list *list = &scene->runs;
-
-    index = index >= list->count ? list->count - 1 : index;
-    index = index < 0 ? 0 : index;
-    if (list->count > 0)
-        snprintf(scene->run_marked, sizeof(scene->run_marked), "%s", list->rows[index].name);
-}
-
 /* ---- The table ---- */
 
 struct table {
@@ -178,8 +92,9 @@ static struct table lay_out(const struct scene *scene, struct rect area)
     struct table table = {.name = NAME_LEAST, .rows = area.rows - 2};
     int room;
 
-    for (int i = 0; i < list->count; i++) {
-        int width = text_columns(list->rows[i].name) + indent_of(scene, &list->rows[i]);
+    for (int i = 0; i < list->line_count; i++) {
+        const struct session_summary *row = runs_session(scene, i);
+        int width = row ? text_columns(row->name) + runs_indent(scene, i) : 0;
 
         table.name = width > table.name ? width : table.name;
     }
@@ -234,10 +149,10 @@ static void draw_mark(const struct scene *scene, struct canvas *canvas, int colu
 }
 
 static void draw_row(const struct scene *scene, struct canvas *canvas, struct rect area, const struct table *table,
-                     int index, bool marked)
+                     int line, bool marked)
 {
-    const struct session_summary *row = &scene->runs.rows[index];
-    int column = area.column + MARK_COLUMNS, indent = indent_of(scene, row);
+    const struct session_summary *row = runs_session(scene, line);
+    int column = area.column + MARK_COLUMNS, indent = runs_indent(scene, line);
     char text[CELL];
 
     draw_mark(scene, canvas, area.column + 1, area.row, row->name);
@@ -254,107 +169,58 @@ static void draw_row(const struct scene *scene, struct canvas *canvas, struct re
     }
 }
 
+/* This run may be one of its trials. */
+static bool holds_own(const struct scene *scene, const struct tune_group *tune)
+{
+    const struct run_list *list = &scene->runs;
+
+    for (int i = 0; i < list->count; i++)
+        if (strcmp(list->rows[i].name, list->own) == 0)
+            return strcmp(list->rows[i].tune, tune->name) == 0;
+    return false;
+}
+
+static void draw_tune(const struct scene *scene, struct canvas *canvas, struct rect area, const struct tune_group *tune,
+                      bool marked)
+{
+    char percent[CELL], words[2 * TUNE_WORDS_SIZE];
+    bool unfolded = strcmp(scene->runs_unfolded, tune->name) == 0;
+
+    words_percent((double)tune->best, percent, sizeof(percent));
+    tune_group_words(tune, percent, words, sizeof(words));
+    if (!unfolded && holds_own(scene, tune))
+        draw_mark(scene, canvas, area.column, area.row, scene->runs.own);
+    canvas_text(canvas, area.column + MARK_COLUMNS - 2, area.row, STYLE(ROLE_DIM), unfolded ? "-" : "+");
+    canvas_text_cut(canvas, area.column + MARK_COLUMNS, area.row, area.columns - MARK_COLUMNS - 1,
+                    STYLE(marked           ? ROLE_SELECTED
+                          : tune->training ? ROLE_GOOD
+                                           : ROLE_TEXT),
+                    words);
+}
+
 static void draw_table(struct scene *scene, struct canvas *canvas, struct rect area)
 {
     struct run_list *list = &scene->runs;
     struct table table = lay_out(scene, area);
-    int marked = marked_index(scene), *top = &scene->runs_top;
+    int marked = runs_marked(scene), *top = &scene->runs_top;
     char text[128];
 
     draw_titles(canvas, area, &table);
     *top = *top > marked ? marked : *top < marked - table.rows + 1 ? marked - table.rows + 1 : *top;
-    *top = *top > list->count - table.rows ? list->count - table.rows : *top;
+    *top = *top > list->line_count - table.rows ? list->line_count - table.rows : *top;
     *top = *top < 0 ? 0 : *top;
-    for (int i = 0; i < table.rows && *top + i < list->count; i++)
-        draw_row(scene, canvas, (struct rect){area.column, area.row + 1 + i, area.columns, 1}, &table, *top + i,
-                 *top + i == marked);
+    for (int i = 0; i < table.rows && *top + i < list->line_count; i++) {
+        struct rect at = {area.column, area.row + 1 + i, area.columns, 1};
+
+        if (runs_session(scene, *top + i))
+            draw_row(scene, canvas, at, &table, *top + i, *top + i == marked);
+        else
+            draw_tune(scene, canvas, at, runs_tune(scene, *top + i), *top + i == marked);
+    }
     snprintf(text, sizeof(text), "%d of %d, %s; \u25b6 is this run, letters lie over its charts", marked + 1,
-             list->count, order_of(scene)->name);
+             list->line_count, runs_order_name(scene));
     canvas_text_cut(canvas, area.column + MARK_COLUMNS, area.row + area.rows - 1, area.columns - MARK_COLUMNS,
                     STYLE(ROLE_DIM), text);
-}
-
-/* ---- One of them ---- */
-
-static int draw_pair(struct canvas *canvas, struct rect area, int row, const char *name, const char *text)
-{
-    if (row >= area.row + area.rows)
-        return row;
-    canvas_text_cut(canvas, area.column + 1, row, 20, STYLE(ROLE_LABEL), name);
-    canvas_text_cut(canvas, area.column + 22, row, area.columns - 23, STYLE(ROLE_TEXT), text);
-    return row + 1;
-}
-
-static int draw_measured(struct canvas *canvas, struct rect area, int row, const char *name, float loss, float accuracy)
-{
-    char percent[32], words[32], text[80];
-
-    if (accuracy < 0)
-        return row;
-    words_percent((double)accuracy, percent, sizeof(percent));
-    digits_loss((double)loss, words, sizeof(words));
-    snprintf(text, sizeof(text), "%s, loss %s", percent, words);
-    return draw_pair(canvas, area, row, name, text);
-}
-
-static void draw_differences(struct canvas *canvas, struct rect area, int row, const struct run_details *details)
-{
-    const int third = (area.columns - 22) / 2;
-
-    if (row >= area.row + area.rows)
-        return;
-    if (details->difference_count == 0) {
-        canvas_text(canvas, area.column + 1, row, STYLE(ROLE_DIM), "the settings are this run's");
-        return;
-    }
-    canvas_text(canvas, area.column + 1, row, STYLE(ROLE_LABEL), "setting");
-    canvas_text(canvas, area.column + 22, row, STYLE(ROLE_LABEL), "there");
-    canvas_text(canvas, area.column + 22 + third, row, STYLE(ROLE_LABEL), "this run");
-    for (int i = 0; i < details->difference_count && ++row < area.row + area.rows; i++) {
-        canvas_text_cut(canvas, area.column + 1, row, 20, STYLE(ROLE_TEXT), details->differences[i].name);
-        canvas_text_cut(canvas, area.column + 22, row, third - 1, STYLE(ROLE_TEXT), details->differences[i].there);
-        canvas_text_cut(canvas, area.column + 22 + third, row, third - 1, STYLE(ROLE_DIM),
-                        details->differences[i].here);
-    }
-}
-
-static void draw_details(struct scene *scene, struct canvas *canvas, struct rect area)
-{
-    const struct run_details *details = &scene->runs.details;
-    const struct session_summary *summary = &scene->runs.rows[marked_index(scene)];
-    int row = area.row;
-    char steps[32], text[RUN_WORDS + 64];
-
-    if (strcmp(details->name, scene->run_marked) != 0) {
-        canvas_text(canvas, area.column + 1, row, STYLE(ROLE_DIM), "reading ...");
-        return;
-    }
-    if (details->failed) {
-        panel_draw_wrapped(canvas, area, STYLE(ROLE_BAD), details->message);
-        return;
-    }
-    words_count((double)summary->step, steps, sizeof(steps));
-    snprintf(text, sizeof(text), "%s at step %s%s%s", summary->state, steps, *details->message ? ": " : "",
-             details->message);
-    row = draw_pair(canvas, area, row, "state", text);
-    row = draw_pair(canvas, area, row, "folder", details->path);
-    if (*summary->parent) {
-        words_count((double)summary->parent_step, steps, sizeof(steps));
-        snprintf(text, sizeof(text), "%s at step %s", summary->parent, steps);
-        row = draw_pair(canvas, area, row, "fork of", text);
-    }
-    if (summary->attachable && strcmp(summary->name, scene->runs.own) != 0) {
-        snprintf(text, sizeof(text), "nfbench attach %s", details->path);
-        row = draw_pair(canvas, area, row, "in another shell", text);
-    }
-    if (details->last.step > 0) {
-        row = draw_measured(canvas, area, row, "last validation", details->last.validation_loss,
-                            details->last.validation_accuracy);
-        row = draw_measured(canvas, area, row, "last test", details->last.test_loss, details->last.test_accuracy);
-    }
-    if (*details->note)
-        row = draw_pair(canvas, area, row, "newest note", details->note);
-    draw_differences(canvas, area, row + 1, details);
 }
 
 /* ---- The panel ---- */
@@ -375,66 +241,91 @@ static void draw(struct scene *scene, struct canvas *canvas, struct rect area)
                                          : "reading the folder of sessions ...");
         return;
     }
-    sort(scene, list);
-    mark(scene, marked_index(scene));
+    if (runs_make_lines(scene) != 0) {
+        panel_draw_wrapped(canvas, area, STYLE(ROLE_BAD), "out of memory");
+        return;
+    }
+    runs_mark(scene, runs_marked(scene));
     if (scene->run_opened)
-        draw_details(scene, canvas, area);
+        runs_draw_details(scene, canvas, area);
     else
         draw_table(scene, canvas, area);
 }
 
 static bool walk(struct scene *scene, struct rect area, int key)
 {
-    int at = marked_index(scene), page = lay_out(scene, area).rows - 1;
+    int at = runs_marked(scene), page = lay_out(scene, area).rows - 1;
 
     switch (key) {
     case KEY_CODE_UP:
-        mark(scene, at - 1);
+        runs_mark(scene, at - 1);
         return true;
     case KEY_CODE_DOWN:
-        mark(scene, at + 1);
+        runs_mark(scene, at + 1);
         return true;
     case KEY_CODE_PAGE_UP:
-        mark(scene, at - page);
+        runs_mark(scene, at - page);
         return true;
     case KEY_CODE_PAGE_DOWN:
-        mark(scene, at + page);
+        runs_mark(scene, at + page);
         return true;
     case KEY_CODE_HOME:
-        mark(scene, 0);
+        runs_mark(scene, 0);
         return true;
     case KEY_CODE_END:
-        mark(scene, scene->runs.count - 1);
+        runs_mark(scene, scene->runs.line_count - 1);
         return true;
     default:
         return false;
     }
 }
 
+static void tell_of_trials(struct scene *scene)
+{
+    scene->notice.role = ROLE_WARNING;
+    snprintf(scene->notice.text, sizeof(scene->notice.text), "this is a tune: t shows its trials");
+}
+
 static void turn_overlay(struct scene *scene)
 {
     struct error error;
-    const char *name = scene->runs.rows[marked_index(scene)].name;
+    const struct session_summary *row = runs_session(scene, runs_marked(scene));
 
-    if (charts_overlay(scene, name, run_list_overlay(&scene->runs, name) < 0, &error) == 0)
+    if (!row) {
+        tell_of_trials(scene);
+        return;
+    }
+    if (charts_overlay(scene, row->name, run_list_overlay(&scene->runs, row->name) < 0, &error) == 0)
         return;
     scene->notice.role = ROLE_BAD;
     snprintf(scene->notice.text, sizeof(scene->notice.text), "%s", error.message);
 }
 
+/* To be entered: it leaves this run. */
+static void prepare_open(struct scene *scene)
+{
+    const struct session_summary *row = runs_session(scene, runs_marked(scene));
+
+    if (row)
+        snprintf(scene->prepared, sizeof(scene->prepared), "open %.*s", (int)sizeof(scene->prepared) - 6, row->name);
+    else
+        tell_of_trials(scene);
+}
+
 static bool key(struct scene *scene, struct rect area, int key)
 {
-    if (!has_rows(scene))
+    if (!has_rows(scene) || runs_make_lines(scene) != 0)
         return false;
     if (walk(scene, area, key))
         return true;
     if (key == ' ')
         turn_overlay(scene);
     else if (key == 'o')
-        scene->runs_order = (scene->runs_order + 1) % ORDERS;
-    else if (key == 'g') /* to be entered: it leaves this run */
-        snprintf(scene->prepared, sizeof(scene->prepared), "open %.*s", (int)sizeof(scene->prepared) - 6,
-                 scene->runs.rows[marked_index(scene)].name);
+        runs_next_order(scene);
+    else if (key == 'g')
+        prepare_open(scene);
+    else if (key == 't' && !scene->run_opened)
+        return runs_turn_tune(scene);
     else if (key == KEY_CODE_ENTER)
         scene->run_opened = true;
     else if (key == KEY_CODE_ESCAPE && scene->run_opened)
@@ -451,17 +342,22 @@ static bool mouse(struct scene *scene, struct rect area, const struct mouse *mou
 
     if (mouse->act == MOUSE_WHEEL_UP || mouse->act == MOUSE_WHEEL_DOWN)
         return key(scene, area, mouse->act == MOUSE_WHEEL_UP ? KEY_CODE_UP : KEY_CODE_DOWN);
-    if (mouse->act != MOUSE_PRESS || scene->run_opened || mouse->row == area.row || index >= scene->runs.count)
+    if (mouse->act != MOUSE_PRESS || scene->run_opened || mouse->row == area.row || runs_make_lines(scene) != 0 ||
+        index >= scene->runs.line_count)
         return false;
-    if (index == marked_index(scene))
+    if (index == runs_marked(scene))
         scene->run_opened = true;
-    mark(scene, index);
+    runs_mark(scene, index);
     return true;
 }
 
 static void head(const struct scene *scene, char text[PANEL_TITLE])
 {
-    if (scene->run_opened && has_rows(scene))
+    const struct tune_group *tune = runs_tune(scene, runs_marked(scene));
+
+    if (scene->run_opened && tune)
+        snprintf(text, PANEL_TITLE, "Tune %s", tune->name);
+    else if (scene->run_opened && has_rows(scene))
         snprintf(text, PANEL_TITLE, "Session %s", scene->run_marked);
     else
         snprintf(text, PANEL_TITLE, "Runs");
@@ -477,6 +373,11 @@ static bool is_listed(const struct scene *scene)
     return !is_opened(scene);
 }
 
+static bool has_tune(const struct scene *scene)
+{
+    return is_listed(scene) && scene->runs.tune_count > 0;
+}
+
 const struct panel_ops panel_runs = {
     .place = PLACE_RUNS,
     .title = "Runs",
@@ -490,7 +391,8 @@ const struct panel_ops panel_runs = {
              {"Enter", "detail", is_listed},
              {"Esc", "back", is_opened},
              {"g", "go to"},
+             {"t", "trials", has_tune},
              {"o", "order", is_listed}},
-    .help = "Runs: the arrows, Page Up and Down, Home and End choose a session, space lays its curves over this run's "
-            "charts or takes them away, Enter shows where it differs, Esc goes back; o sorts in another way, g goes to "
-            "it by `open`."};
+    .help = "Runs: arrows, Page Up and Down, Home and End choose a session, space lays its curves over this run's "
+            "charts or "
+            "takes them away, Enter shows more, Esc goes back; t: a tune's trials, o: another order, g: `open` it."};

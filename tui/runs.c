@@ -32,7 +32,8 @@ struct finished {
     bool list, details;
     char parent[SESSION_NAME_SIZE];
     struct session_summary *rows;
-    int count;
+    struct tune_group *tunes;
+    int count, tune_count;
     char error[RUN_WORDS], said[RUN_WORDS];
     struct overlay_news {
         char name[SESSION_NAME_SIZE]; /* empty: nothing new */
@@ -75,6 +76,8 @@ struct runs {
 void run_list_clear(struct run_list *list)
 {
     free(list->rows);
+    free(list->tunes);
+    free(list->lines);
     for (int i = 0; i < CURVES_OVERLAYS; i++)
         curves_destroy(list->overlays[i].curves);
     metrics_free(&list->course.records);
@@ -118,10 +121,15 @@ static struct session_summary *copy_rows(const struct session_summary *rows, int
 static void read_list(struct runs *runs)
 {
     struct error error = {""};
+    struct tune_group *tunes = NULL;
+    int tune_count = 0;
 
-    sessions_update(&runs->settings, &runs->rows, &runs->count, &error);
-    if (was_told(runs, error.message))
+    if (sessions_update(&runs->settings, &runs->rows, &runs->count, &error) == 0)
+        tunes_group(&runs->settings, runs->rows, runs->count, &tunes, &tune_count, &error);
+    if (was_told(runs, error.message)) {
+        free(tunes);
         return;
+    }
     free(runs->told);
     runs->told = copy_rows(runs->rows, runs->count);
     runs->told_count = runs->told ? runs->count : 0;
@@ -129,7 +137,10 @@ static void read_list(struct runs *runs)
     snprintf(runs->told_error, sizeof(runs->told_error), "%s", error.message);
     pthread_mutex_lock(&runs->lock);
     free(runs->finished.rows);
+    free(runs->finished.tunes);
     runs->finished.list = true;
+    runs->finished.tunes = tunes;
+    runs->finished.tune_count = tune_count;
     runs->finished.rows = copy_rows(runs->told, runs->told_count);
     runs->finished.count = runs->finished.rows ? runs->told_count : 0;
     memcpy(runs->finished.error, runs->told_error, sizeof(runs->told_error));
@@ -321,6 +332,7 @@ static void release(struct runs *runs)
     free(runs->rows);
     free(runs->told);
     free(runs->finished.rows);
+    free(runs->finished.tunes);
     for (int i = 0; i < CURVES_OVERLAYS; i++)
         runs_drop_news(&runs->finished.overlays[i].news);
     metrics_free(&runs->finished.course.records);
@@ -443,11 +455,16 @@ void runs_take(struct runs *runs, struct run_list *list, char said[RUN_WORDS])
     pthread_mutex_lock(&runs->lock);
     if (finished->list) {
         free(list->rows);
+        free(list->tunes);
         list->rows = finished->rows;
         list->count = finished->count;
+        list->tunes = finished->tunes;
+        list->tune_count = finished->tune_count;
+        list->line_count = 0;
         list->known = true;
         memcpy(list->error, finished->error, sizeof(list->error));
         finished->rows = NULL;
+        finished->tunes = NULL;
         finished->list = false;
     }
     if (*finished->parent)

@@ -5,7 +5,7 @@
 #ifndef NFBENCH_TUI_RUNS_H
 #define NFBENCH_TUI_RUNS_H
 
-#include "sessions/session.h"
+#include "sessions/tune_list.h"
 #include "tui/curves.h"
 
 enum { RUN_DIFFERENCES = 64, RUN_VALUE = 48, RUN_WORDS = 512 };
@@ -27,6 +27,13 @@ struct run_details {
 struct run_list {
     struct session_summary *rows; /* the newest first */
     int count;
+    struct tune_group *tunes; /* whose trials are among the rows */
+    int tune_count;
+    /* What stands below each other in the view: made from rows and tunes (runs_lines.h). */
+    struct run_line {
+        int row, tune; /* of these lists; one of them is -1 */
+    } * lines;
+    int line_count;
     bool known;                     /* the folder has been read */
     char own[SESSION_NAME_SIZE];    /* the session of this run */
     char parent[SESSION_NAME_SIZE]; /* that it is a fork of; empty: of none, or not read yet */

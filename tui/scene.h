@@ -123,6 +123,7 @@ struct scene {
     bool run_opened;                    /* its details are shown */
     int runs_top;                       /* first one that the table shows */
     int runs_order;                     /* by what it is sorted */
+    char runs_unfolded[TUNE_NAME_SIZE]; /* the tune whose trials are shown; empty: none */
     char prepared[160];                 /* by a key, for the command line; the app takes it */
     bool command_focused;
     struct notice notice;

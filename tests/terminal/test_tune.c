@@ -83,6 +83,22 @@ static void leaving_is_asked_about_and_saves(void **state)
     assert_int_equal(stat(pty_path("sessions/few-lr0.01/checkpoints"), &status), 0);
 }
 
+/* In the view of runs: one line, whose trials a key shows. */
+static void its_trials_are_one_line_among_the_runs(void **state)
+{
+    (void)state;
+    pty_start(80, 24, "", "--data synthetic --stem 8 --stages 8/4x1 --threads 1 --limit 96 --steps 1 --session own");
+    pty_wait("finished");
+    pty_keys("7");
+    pty_wait("tune few: 2 trials");
+    assert_null(strstr(pty_text(), "few-lr0.01"));
+    pty_keys("\033[Bt"); /* this run is the newest */
+    pty_wait("few-lr0.01 ");
+    pty_wait("few-lr1000 ");
+    pty_keys("q");
+    end_with(0);
+}
+
 static void removing_is_asked_about(void **state)
 {
     struct stat status;
@@ -149,13 +165,10 @@ static int tear_down(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_table_shows_each_trial),
-        cmocka_unit_test(a_larger_screen_shows_more),
-        cmocka_unit_test(leaving_is_asked_about_and_saves),
-        cmocka_unit_test(removing_is_asked_about),
-        cmocka_unit_test(rows_are_sorted_and_scrolled),
-        cmocka_unit_test(ctrl_c_saves_and_leaves),
-        cmocka_unit_test(ascii_alone_will_do),
+        cmocka_unit_test(the_table_shows_each_trial),       cmocka_unit_test(a_larger_screen_shows_more),
+        cmocka_unit_test(leaving_is_asked_about_and_saves), cmocka_unit_test(its_trials_are_one_line_among_the_runs),
+        cmocka_unit_test(removing_is_asked_about),          cmocka_unit_test(rows_are_sorted_and_scrolled),
+        cmocka_unit_test(ctrl_c_saves_and_leaves),          cmocka_unit_test(ascii_alone_will_do),
     };
     return cmocka_run_group_tests_name("the table of a tune", tests, pty_set_up, tear_down);
 }

@@ -13,6 +13,7 @@
 #include "tests/tui/probed_scene.h"
 #include "tui/charts.h"
 #include "tui/keys.h"
+#include "tui/runs_lines.h"
 
 /* The oldest first: session-1 and so on. */
 static void list_sessions(int count)
@@ -36,6 +37,22 @@ static void list_sessions(int count)
         row->learning_rate = 0.125f;
         row->started = 1769860800 + 60 * i;
     }
+}
+
+/* The trials of two tunes among five sessions: 2 and 3 of "g", which has a third that was not begun, and 5 of "h". */
+static void list_tunes(void)
+{
+    struct run_list *list = &scene.runs;
+
+    list_sessions(5);
+    list->tunes = calloc(2, sizeof(*list->tunes));
+    list->tune_count = 2;
+    list->tunes[0] = (struct tune_group){.name = "g", .trials = 3, .begun = 2, .training = 1, .best = 0.412f};
+    strcpy(list->tunes[0].best_values, "lr 0.1, batch 64");
+    list->tunes[1] = (struct tune_group){.name = "h", .trials = 1, .begun = 1, .best = -1};
+    for (int i = 1; i < 3; i++)
+        strcpy(list->rows[i].tune, "g");
+    strcpy(list->rows[4].tune, "h");
 }
 
 static int open(void **state)
@@ -76,8 +93,11 @@ static void before_the_list_is_read_it_says_so(void **state)
 static void every_size_can_be_drawn(void **state)
 {
     (void)state;
-    for (int opened = 0; opened < 2; opened++) {
-        list_sessions(60);
+    for (int opened = 0; opened < 3; opened++) {
+        if (opened < 2)
+            list_sessions(60);
+        else
+            list_tunes();
         scene.run_opened = opened;
         for (int rows = 1; rows <= 60; rows += rows < 26 ? 1 : 11)
             for (int columns = 1; columns <= 220; columns += columns < 24 ? 5 : 19)
@@ -150,6 +170,64 @@ static void forks_stand_below_what_they_come_from(void **state)
     render(24, 80);
     must_show(24, "newest first");
     assert_int_equal(row_of(24, "* session-3"), -1);
+}
+
+/* One line, where the newest of them would stand; unfolded they stand below it, in the order that was chosen. */
+static void trials_of_a_tune_are_one_line_until_it_is_unfolded(void **state)
+{
+    (void)state;
+    list_tunes();
+    render(24, 100);
+    must_show(24, "+ tune h: 1 trial ");
+    must_show(24, "* + tune g: 2 of 3 trials, 1 training, best 41.20 % (lr 0.1, batch 64)"); /* this run is in it */
+    must_show(24, "1 of 4, newest first");
+    must_show(24, "t trials");
+    assert_int_equal(row_of(24, "session-2"), -1);
+    assert_int_equal(row_of(24, "session-3"), -1);
+    assert_int_equal(row_of(24, "tune g"), row_of(24, "session-4") + 1);
+    assert_int_equal(row_of(24, "session-1"), row_of(24, "tune g") + 1);
+    press('t'); /* h is the marked one */
+    render(24, 100);
+    assert_int_equal(row_of(24, "session-5"), row_of(24, "- tune h") + 1);
+    press(KEY_CODE_DOWN);
+    press(KEY_CODE_DOWN);
+    press(KEY_CODE_DOWN);
+    press('t'); /* one at a time */
+    render(24, 100);
+    assert_int_equal(row_of(24, "session-5"), -1);
+    assert_int_equal(row_of(24, "session-3"), row_of(24, "- tune g") + 1);
+    assert_int_equal(row_of(24, "session-2"), row_of(24, "- tune g") + 2);
+    press(KEY_CODE_DOWN);
+    assert_string_equal(scene.run_marked, "session-3");
+    press('t'); /* from a trial, too */
+    render(24, 100);
+    assert_int_equal(row_of(24, "session-3"), -1);
+    assert_true(runs_marks_tune(&scene));
+    press(KEY_CODE_ENTER);
+    render(24, 100);
+    must_show(24, "Tune g");
+    must_show(24, "with                 lr 0.1, batch 64");
+    press(KEY_CODE_ESCAPE);
+    press(' ');
+    assert_non_null(strstr(scene.notice.text, "this is a tune"));
+    press(KEY_CODE_END);
+    assert_string_equal(scene.run_marked, "session-1");
+    assert_false(scene_key(&scene, 24, 80, 't')); /* a session of the person's own */
+}
+
+/* ... also where forks stand below what they come from: a fork of a trial is nobody's trial. */
+static void forks_of_trials_stand_by_themselves(void **state)
+{
+    (void)state;
+    list_tunes();
+    strcpy(scene.runs.rows[3].parent, "session-3");
+    scene.runs_order = 4;
+    render(24, 80);
+    must_show(24, "forks below what they come from");
+    must_show(24, " session-4 ");
+    assert_int_equal(row_of(24, "* session-4"), -1);
+    must_show(24, "tune g");
+    must_show(24, "1 of 4");
 }
 
 static void space_lays_up_to_eight_over_the_charts(void **state)
@@ -247,10 +325,16 @@ static void the_key_bar_names_the_views_keys(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(before_the_list_is_read_it_says_so),        TEST(every_size_can_be_drawn),
-        TEST(a_row_tells_of_a_session_as_there_is_room), TEST(one_walks_and_sorts_and_the_mark_stays),
-        TEST(forks_stand_below_what_they_come_from),     TEST(space_lays_up_to_eight_over_the_charts),
-        TEST(this_run_does_not_lie_over_itself),         TEST(enter_shows_where_a_session_differs),
+        TEST(before_the_list_is_read_it_says_so),
+        TEST(every_size_can_be_drawn),
+        TEST(a_row_tells_of_a_session_as_there_is_room),
+        TEST(one_walks_and_sorts_and_the_mark_stays),
+        TEST(trials_of_a_tune_are_one_line_until_it_is_unfolded),
+        TEST(forks_of_trials_stand_by_themselves),
+        TEST(forks_stand_below_what_they_come_from),
+        TEST(space_lays_up_to_eight_over_the_charts),
+        TEST(this_run_does_not_lie_over_itself),
+        TEST(enter_shows_where_a_session_differs),
         TEST(the_key_bar_names_the_views_keys),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
