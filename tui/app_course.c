@@ -7,8 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* What has come until now is in the records that are read now, unless the run has left it behind. */
 static void ask(struct app *app)
 {
+    app_drop_events(app);
     app->scene.runs.course.wanted++;
     if (app->runs)
         app_want_runs(app);
