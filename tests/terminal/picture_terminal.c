@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { HELD = 1 << 21, ESCAPE = 033, PATIENCE_MS = 60000 };
+enum { HELD = 1 << 21, ESCAPE = 033, PATIENCE_MS = 120000 };
 
 struct standing standing[PICTURES_MOST];
 int standing_count, pictures_sent, kitty_questions, attribute_questions;

@@ -248,11 +248,27 @@ static void show(void)
         print_message("%s\n", pty_row(row));
 }
 
+/* The thread of the screen waits for something: it is not kept from going on by others on a busy machine. */
+static bool screen_waits(void)
+{
+    char path[64], state = 0;
+    FILE *file;
+
+    snprintf(path, sizeof path, "/proc/%d/stat", pty.pid);
+    file = fopen(path, "r");
+    if (!file)
+        return true;
+    if (fscanf(file, "%*d (%*[^)]) %c", &state) != 1)
+        state = 0;
+    fclose(file);
+    return state != 'R';
+}
+
 void pty_take_until_quiet(int milliseconds)
 {
     const long limit = pty_now() + PATIENCE_MS;
 
-    while (pty_take(milliseconds))
+    while (pty_take(milliseconds) || !screen_waits() || pty_take(0))
         if (pty_now() > limit) {
             show();
             fail_msg("nfbench writes and writes");

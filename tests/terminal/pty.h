@@ -47,8 +47,8 @@ void pty_wait(const char *words);
 void pty_wait_gone(const char *words);
 /* Takes what the program writes, waiting so long for it; false when nothing came. */
 bool pty_take(int milliseconds);
-/* The same until nothing has come for so long: for an Escape, which the program tells from the start of a longer key by
- * what follows. */
+/* The same until nothing has come for so long and the screen waits for something to happen: for an Escape, which the
+ * program tells from the start of a longer key by what follows, and for the rest of a frame. */
 void pty_take_until_quiet(int milliseconds);
 /* Waits until all keys so far have had their effect and the screen shows it: a key that does nothing has its word in
  * the last row, and another takes that away. No overlay may be open, and the command line may not have the focus. */

@@ -23,13 +23,19 @@ static void start_at_40(const char *name)
     screen_command("back 0");
     wait_for("back at step 0 from step ");
     screen_command("step 40");
-    wait_for("paused at step 40");
+    wait_for_pause_at(40);
 }
 
 static void command_waiting(const char *command, const char *words)
 {
     screen_command(command);
     wait_for(words);
+}
+
+static void step_to(const char *command, long step)
+{
+    screen_command(command);
+    wait_for_pause_at(step);
 }
 
 static void leave(void)
@@ -43,7 +49,7 @@ static void back_undoes_a_command_and_any_step_is_made_again(void **state)
     (void)state;
     start_at_40("back");
     command_waiting("set momentum 0.5", "momentum 0.9 -> 0.5");
-    command_waiting("step 10", "paused at step 50");
+    step_to("step 10", 50);
     command_waiting("back", "back at step 40 from step 50, before `set momentum 0.5`, paused");
     command_waiting("set momentum", "momentum 0.9");
     command_waiting("back 37", "back at step 37 from step 40, paused: made again from step ");
@@ -71,7 +77,7 @@ static void a_name_is_loaded_from_behind_and_from_ahead(void **state)
     screen_key("Enter");
     wait_for("at step 40 as saved in forty, from step 12; paused");
     assert_int_equal(screen_step(), 40);
-    command_waiting("step 5", "paused at step 45");
+    step_to("step 5", 45);
     command_waiting("load forty", "at step 40 as saved in forty, from step 45; paused");
     command_waiting("load fifty", "has no checkpoint fifty");
     screen_key("2"); /* the curves are those of then, read from the records */
@@ -93,7 +99,7 @@ static void a_fork_is_a_session_of_its_own(void **state)
     command_waiting("fork branch", "forked at step 40: nfbench resume --screen ");
     wait_for("open branch goes on with it here");
     command_waiting("fork branch", "session branch exists already");
-    command_waiting("step 2", "paused at step 42");
+    step_to("step 2", 42);
     leave();
     screen_end();
     snprintf(again, sizeof again, "resume --screen %s", screen_path("sessions/branch"));

@@ -27,7 +27,7 @@ static long probed_step(void)
 
 static long wait_for_probe_behind(long step)
 {
-    long until = clock_ms() + 40000, found;
+    long until = clock_ms() + 120000, found;
 
     while ((found = probed_step()) <= step)
         assert_true(clock_ms() < until);
@@ -55,20 +55,23 @@ static void blocks_are_measured_while_it_trains(void **state)
 /* A pause takes a probe of its own and says where it is to be seen. */
 static void a_pause_leads_to_the_blocks(void **state)
 {
-    char words[64];
+    long step;
 
     (void)state;
     screen_start(120, 36, "", PROBED);
     wait_for_step_above(70);
     screen_pause();
     wait_for("Blocks (key 3) shows");
+    step = screen_step();
     screen_key("3");
-    snprintf(words, sizeof words, "Blocks \xc2\xb7 step %ld", screen_step());
-    wait_for(words);
+    wait_for_probe_behind(step - 1);
+    screen_settle();
+    assert_int_equal(probed_step(), step);
     screen_key("s");
-    wait_for("Blocks (key 3) shows");
-    snprintf(words, sizeof words, "Blocks \xc2\xb7 step %ld", screen_step());
-    wait_for(words);
+    wait_for_pause_at(step + 1);
+    wait_for_probe_behind(step);
+    screen_settle();
+    assert_int_equal(probed_step(), step + 1);
     screen_leave();
 }
 
@@ -171,14 +174,9 @@ static void ascii_and_no_colors_will_do(void **state)
     screen_start(80, 24, "LC_ALL=C TERM=vt100", PROBED);
     wait_for_step_above(3);
     for (size_t k = 0; k < sizeof keys / sizeof *keys; k++) {
-        const char *text;
-
         screen_key(keys[k]);
         wait_for(k == 0 ? "predicted" : k == 1 ? "Esc back" : k == 2 ? "Signal prop" : "Gradients .");
-        text = screen_text();
-        for (const char *at = text; *at; at++)
-            assert_true((unsigned char)*at < 0x80);
-        assert_ptr_equal(strchr(text, '?'), strstr(text, "? help")); /* all else has a likeness */
+        wait_for_ascii();
     }
     screen_leave();
 }
@@ -194,8 +192,9 @@ static void strips_are_shaded_where_there_are_no_colors(void **state)
     screen_pause();
     screen_key("3");
     wait_for("values over the steps");
+    wait_for(shade);
+    screen_settle();
     assert_null(strstr(screen_text(), half_blocks));
-    assert_non_null(strstr(screen_text(), shade));
     screen_command("theme dark");
     wait_for(half_blocks);
     screen_leave();

@@ -10,12 +10,13 @@
 #include <unistd.h>
 
 #include "tests/terminal/tmux.h"
+#include "tui/words.h"
 
 enum { TINY_EPOCH = 2000 / 8 }; /* steps of an epoch of TINY */
 
 static void keys_lead_through_the_charts(void **state)
 {
-    char words[64];
+    char words[64], step[32];
 
     (void)state;
     screen_start(120, 40, "", TINY "--log-every 1");
@@ -69,7 +70,8 @@ static void keys_lead_through_the_charts(void **state)
     screen_command("fit");
     wait_for("all steps");
     screen_key("End");
-    snprintf(words, sizeof words, "at %ld: ", screen_step());
+    words_count((double)screen_step(), step, sizeof step);
+    snprintf(words, sizeof words, "at %s: ", step);
     wait_for(words);
     wait_for("lr 0.02 -> 0.01");
     screen_command("view gradient-norm");

@@ -149,21 +149,20 @@ static void stop_and_come_back(void **state)
 
     (void)state;
     start();
-    screen_key("Space");
-    wait_for(" paused ");
-    wait_for("space resume"); /* at the foot: the header is whole by then */
+    screen_pause();
     step = screen_step();
     screen_key("C-z");
     wait_for("Stopped");
-    assert_string_equal(screen_format("#{alternate_on} #{cursor_flag}"), "0 1");
+    wait_for_format("#{alternate_on} #{cursor_flag}", "0 1");
     screen_type("fg\n");
     wait_for(" paused ");
+    wait_for("space resume");
     assert_int_equal(screen_step(), step);
     screen_key("s");
-    assert_int_equal(wait_for_step_above(step), step + 1);
+    wait_for_pause_at(step + 1);
     screen_key("q");
     wait_for("stopped at step");
-    assert_string_equal(screen_format("#{alternate_on} #{cursor_flag}"), "0 1");
+    wait_for_format("#{alternate_on} #{cursor_flag}", "0 1"); /* the log may have said it before */
 }
 
 /* The resumed screen shows the curve from the beginning, and goes on behind it. */
@@ -174,9 +173,7 @@ static void resuming_on_the_screen(void **state)
     (void)state;
     start();
     wait_for_step_above(40);
-    screen_key("Space");
-    wait_for(" paused ");
-    wait_for("space resume"); /* at the foot: the header is whole by then */
+    screen_pause();
     step = screen_step();
     screen_key("q");
     assert_int_equal(screen_status(), 0);

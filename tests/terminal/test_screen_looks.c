@@ -132,15 +132,10 @@ static void eight_colors_do(void **state)
 
 static void a_locale_without_utf_8_gets_ascii(void **state)
 {
-    const char *text;
-
     (void)state;
     screen_start(80, 24, "LC_ALL=C", TINY);
     wait_for_step_above(3);
-    text = screen_text();
-    for (const char *at = text; *at; at++)
-        assert_true((unsigned char)*at < 0x80);
-    assert_ptr_equal(strchr(text, '?'), strstr(text, "? help")); /* all else has a likeness */
+    wait_for_ascii();
     screen_command("glyphs braille");
     wait_for("ASCII alone");
     screen_leave();

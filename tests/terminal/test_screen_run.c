@@ -14,9 +14,7 @@
 static long pause_now(void)
 {
     wait_for_step_above(0);
-    screen_key("Space");
-    wait_for(" paused ");
-    wait_for("space resume");
+    screen_pause();
     return screen_step();
 }
 
@@ -34,9 +32,9 @@ static void there_is_something_to_read_at_once(void **state)
     wait_for("CPU, 1 thread, fp32");
     wait_for(" training ");
     wait_for_step_above(5);
-    assert_non_null(strstr(screen_text(), "Loss"));
-    assert_non_null(strstr(screen_text(), "Accuracy"));
-    assert_non_null(strstr(screen_text(), "\xe2\xa0")); /* braille */
+    wait_for("Loss");
+    wait_for("Accuracy");
+    wait_for("\xe2\xa0"); /* braille */
     screen_key("q");
     assert_int_equal(screen_status(), 0);
     wait_for("stopped at step");
@@ -50,7 +48,7 @@ static void keys_lead_the_run(void **state)
     screen_start(120, 36, "", TINY);
     step = pause_now();
     screen_key("s");
-    assert_int_equal(wait_for_step_above(step), step + 1);
+    wait_for_pause_at(step + 1);
     wait_for(" paused ");
     screen_key("+");
     wait_for("lr 0.02 -> 0.025");
@@ -79,10 +77,7 @@ static void commands_lead_the_run(void **state)
     wait_for("space resume"); /* at the foot: the header is whole by then */
     step = screen_step();
     screen_command("step 3");
-    assert_true(wait_for_step_above(step) <= step + 3);
-    wait_for_step_above(step + 2);
-    wait_for(" paused ");
-    assert_int_equal(screen_step(), step + 3);
+    wait_for_pause_at(step + 3);
     screen_command("lr 0.01");
     wait_for("lr 0.02 -> 0.01");
     screen_command("lr x0.5");
@@ -126,6 +121,7 @@ static void the_command_line_completes_suggests_and_remembers(void **state)
     screen_command("theme mono");
     wait_for("theme mono");
     screen_key(":");
+    wait_until_gone(":theme mono"); /* as it was typed */
     screen_key("Up");
     wait_for(":theme mono");
     screen_key("Escape");

@@ -79,7 +79,7 @@ static void copy_before(const char *words, char *out, size_t size)
 {
     const char *text = screen_text(), *end = strstr(text, words), *begin = end;
 
-    assert_non_null(screen_tear_down);
+    assert_non_null(end);
     while (begin > text && strncmp(begin, "  ", 2) != 0)
         begin--;
     snprintf(out, size, "%.*s", (int)(end - begin), begin);
@@ -101,8 +101,8 @@ static void the_system_view_follows_the_batch(void **state)
     wait_for("B, batch 16 ");
     copy_before(", batch 16 ", after, sizeof after);
     assert_string_not_equal(before, after);
-    screen_command("pause");
-    wait_for(" paused ");
+    screen_pause();
+    wait_for(" GFLOP/s");
     copy_before(" GFLOP/s", flops, sizeof flops);
     strchr(strchr(flops, ',') + 1, ',')[0] = 0; /* the time of a step, its work, its speed */
     leave();
@@ -139,15 +139,13 @@ static void commands_wait_for_their_step(void **state)
     screen_command("cancel 2");
     wait_for("cancelled 1 command, 1 still waits");
     screen_command("step 5");
-    assert_int_equal(wait_for_step_above(step + 4), step + 5);
-    snprintf(line, sizeof line, "paused at step %ld; Blocks", step + 5); /* though something else came on the way */
-    wait_for(line);
+    wait_for_pause_at(step + 5); /* though something else came on the way */
     screen_key("0");
     snprintf(line, sizeof line, "at %ld set weight-decay 0: weight-decay 0.0005 -> 0", step + 3);
     wait_for(line);
     screen_command("note a remark");
     wait_for("note a remark: noted at step");
-    snprintf(line, sizeof line, "at %ld pause", step - 1);
+    snprintf(line, sizeof line, "at %ld pause", step);
     screen_command(line);
     wait_for("is behind it");
     screen_key("2"); /* the charts have the remark, too */

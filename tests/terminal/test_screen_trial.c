@@ -17,9 +17,9 @@ static void a_run_tries_and_goes_on(void **state)
     screen_start(120, 36, "", TINY "--probe-every 0");
     wait_for_step_above(20);
     screen_command("try lr x0.5 x1 1000 for 60");
-    wait_for(" trying 1/3, step ");
     wait_for("accept takes the best");
     wait_for(" tried: accept or drop ");
+    screen_settle();
     step = screen_step();
     wait_for("lr tried");
     wait_for("1000 diverged at ");
@@ -51,11 +51,13 @@ static void a_pause_ends_what_is_tried(void **state)
     wait_for(" trying 1/2, step ");
     screen_key("Space");
     wait_for(" tried: accept or drop ");
-    step = screen_step();
     wait_for("cut short");
+    screen_settle();
+    step = screen_step();
     screen_command("drop");
     wait_for("dropped; ");
     wait_until_gone("momentum tried");
+    screen_settle();
     assert_int_equal(screen_step(), step);
     screen_command("accept");
     wait_for("nothing was tried that could be accepted");
@@ -145,7 +147,6 @@ static void what_means_nothing_stays_to_be_mended(void **state)
     screen_key("Escape");
     wait_until_gone(":try momentum");
     screen_command("try lr x1 for 400");
-    wait_for(" trying 1/1");
     screen_command("bakc"); /* what comes of the one before does not hide why */
     wait_for(":bakc  no command 'bakc'");
     wait_for(" tried: accept or drop ");

@@ -93,6 +93,8 @@ void screen_start(int columns, int rows, const char *environment, const char *ar
 
     if (!strstr(arguments, "--sessions-dir"))
         snprintf(sessions, sizeof sessions, "--sessions-dir %s/sessions", folder);
+    unlink(screen_path("status")); /* of the program before */
+    unlink(screen_path("pid"));
     if (shell("command -v tmux") != 0) {
         print_message("no tmux here: skipped\n");
         skip();
@@ -100,9 +102,9 @@ void screen_start(int columns, int rows, const char *environment, const char *ar
     script = fopen(screen_path("run.sh"), "w");
     assert_non_null(script);
     fprintf(script,
-            "cd %s; rm -f status pid before after; set -m; stty -g > before\n"
+            "cd %s; set -m; stty -g > before\n"
             "env TERM=tmux-256color LC_ALL=C.UTF-8 OMP_WAIT_POLICY=passive HOME=%s INPUTRC=/dev/null %s "
-            "sh -c 'echo $$ > pid; exec \"$@\"' sh %s %s %s\n"
+            "sh -c 'echo $$ > pid.new; mv pid.new pid; exec \"$@\"' sh %s %s %s\n"
             "status=$?; stty -g > after; echo $status > status.new; mv status.new status; PS1='shell> '\n",
             folder, folder, environment, binary, arguments, sessions);
     assert_int_equal(fclose(script), 0);
@@ -198,9 +200,43 @@ void wait_for_said(const char *words)
     wait_for_words(screen_history, words, true);
 }
 
-long screen_step(void)
+void wait_for_ascii(void)
 {
-    const char *at = strstr(screen_text(), " step ");
+    long limit = clock_ms() + PATIENCE_MS;
+    const char *mark;
+
+    do {
+        rest();
+        mark = strchr(screen_text(), '?');
+        for (const char *at = text; *at; at++)
+            assert_true((unsigned char)*at < 0x80);
+        if (clock_ms() > limit)
+            fail_msg("not in ASCII alone:\n%s", text);
+    } while (!mark || mark != strstr(text, "? help"));
+}
+
+void screen_settle(void)
+{
+    static int count;
+    const char key[] = {"YZ"[count++ % 2], 0}; /* the word on the last one may still stand there */
+    char words[16];
+    long limit = clock_ms() + PATIENCE_MS, again = 0;
+
+    snprintf(words, sizeof words, "'%s' does", key);
+    do {
+        if (clock_ms() > limit)
+            fail_msg("nfbench does not answer a key:\n%s", text);
+        if (clock_ms() >= again) { /* right behind an Escape it is another key */
+            screen_key(key);
+            again = clock_ms() + 1000;
+        }
+        rest();
+    } while (!strstr(screen_text(), words));
+}
+
+static long step_in(const char *screen)
+{
+    const char *at = strstr(screen, " step ");
     long step = 0;
 
     if (!at)
@@ -214,6 +250,11 @@ long screen_step(void)
     return *at == '/' ? step : -1;
 }
 
+long screen_step(void)
+{
+    return step_in(screen_text());
+}
+
 long wait_for_step_above(long least)
 {
     long limit = clock_ms() + PATIENCE_MS, step;
@@ -224,6 +265,21 @@ long wait_for_step_above(long least)
         rest();
     }
     return step;
+}
+
+void wait_for_pause_at(long step)
+{
+    char words[64];
+    long limit = clock_ms() + PATIENCE_MS;
+
+    snprintf(words, sizeof words, "paused at step %ld; ", step);
+    while (!strstr(screen_text(), words) || step_in(text) != step) { /* the log may have the words of another pause */
+        if (clock_ms() > limit)
+            fail_msg("not '%s':\n%s", words, text);
+        rest();
+    }
+    screen_settle();
+    assert_int_equal(screen_step(), step);
 }
 
 static long bytes_written(const char *name)
@@ -250,18 +306,23 @@ void screen_stays_quiet(void)
     screen_pipe("bytes");
     screen_key("z"); /* something to draw, so that the pipe is known to stand */
     wait_for("'z' does nothing here");
-    /* what the screen shows by now comes through the pipe when the machine gets to it */
-    while (bytes_written("bytes") == 0 || bytes_of_half_a_second() > 0)
-        assert_true(clock_ms() < limit);
-    for (int i = 0; i < 3; i++)
-        assert_int_equal(bytes_of_half_a_second(), 0);
+    /* what the screen shows by now comes through the pipe when the machine gets to it, and so may a last look of the
+     * screen at its run */
+    for (int quiet = 0; quiet<4; quiet = bytes_written("bytes")> 0 && bytes_of_half_a_second() == 0 ? quiet + 1 : 0)
+        if (clock_ms() > limit)
+            fail_msg("nfbench writes and writes:\n%s", text);
 }
 
-const char *screen_format(const char *format)
+void wait_for_format(const char *format, const char *words)
 {
-    shell(TMUX "display-message -p -t screen '%s' 2>&1", folder, format);
-    text[strcspn(text, "\n")] = 0;
-    return text;
+    long limit = clock_ms() + PATIENCE_MS;
+
+    while (shell(TMUX "display-message -p -t screen '%s' 2>&1", folder, format) != 0 ||
+           strncmp(text, words, strlen(words)) != 0 || text[strlen(words)] != '\n') {
+        if (clock_ms() > limit)
+            fail_msg("%s is not %s but %s", format, words, text);
+        rest();
+    }
 }
 
 static long read_number(const char *name)
@@ -304,7 +365,7 @@ void assert_terminal_restored(void)
 {
     wait_for_file("status");
     assert_int_equal(shell("cd %s && cmp before after 2>&1", folder), 0);
-    assert_string_equal(screen_format("#{alternate_on} #{cursor_flag} #{keypad_cursor_flag}"), "0 1 0");
+    wait_for_format("#{alternate_on} #{cursor_flag} #{keypad_cursor_flag}", "0 1 0"); /* tmux may not have read all */
     screen_type("echo re\"\"stored\n"); /* what is typed is seen, and Enter ends a line */
     wait_for("restored");
     wait_for("echo re");

@@ -42,16 +42,23 @@ void wait_for(const char *words);
 void wait_until_gone(const char *words);
 /* Like wait_for, but the words may have scrolled off since: behind a crash a sanitizer writes more than a screen. */
 void wait_for_said(const char *words);
-/* Polls until the step in the header satisfies it; returns it. */
+/* All is in ASCII, and all but the question mark of the help, which comes, has a likeness there. */
+void wait_for_ascii(void);
+/* Polls until the step in the header satisfies it; returns it. While it trains a number may be read half written. */
 long wait_for_step_above(long step);
-/* The step in the header; -1 when there is none. */
+/* ... and is the one at which the run has paused behind a `step`. */
+void wait_for_pause_at(long step);
+/* The step in the header; -1 when there is none. Of a screen that stands still: see screen_pause and screen_settle. */
 long screen_step(void);
+/* Waits until all keys so far have had their effect and the screen shows it whole: a key that does nothing has its word
+ * in the last row. No overlay may be open, and the command line may not have the focus. */
+void screen_settle(void);
 /* From here on what nfbench writes to the terminal also goes to FOLDER/NAME. */
 void screen_pipe(const char *name);
-/* The paused screen sends its terminal nothing; it must hold for half a second. */
+/* The paused screen comes to rest, and then sends its terminal nothing for two seconds. Once in a folder. */
 void screen_stays_quiet(void);
-/* A format of tmux: "#{alternate_on}". */
-const char *screen_format(const char *format);
+/* Polls until a format of tmux ("#{alternate_on}") is this. */
+void wait_for_format(const char *format, const char *words);
 
 /* After nfbench has ended: its exit status, as the shell saw it; waits for it. */
 int screen_status(void);
