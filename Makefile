@@ -96,7 +96,7 @@ LINK_cuda := cuda $(LINK_base)
 LINK_tui := tui fetch sessions viz cuda $(LINK_engine)
 LIBRARIES_engine = $(if $(filter-out 0,$(MPI)),$(or $(MPI_LINK),$(error MPI=1 needs $(MPICC): apt-get install libopenmpi-dev (make deps MPI=1))))
 LIBRARIES_kernels := $(if $(filter 0,$(ONEDNN)),,-ldnnl)
-LIBRARIES_viz := -lpng
+LIBRARIES_viz := -lpng -ljpeg
 LIBRARIES_sessions := -linih -ljansson -lmd
 LIBRARIES_fetch := -larchive -lmd
 LIBRARIES_tui := $(if $(HEADLESS),,-lreadline -lncursesw -ltinfo) -ldl
@@ -116,7 +116,7 @@ LIBRARIES_TESTS_faults := $(LIBRARIES_TESTS_terminal)
 # ... and with these of another folder.
 MORE_TEST_HELPERS_ranks := tests/tui/process.c
 MORE_TEST_HELPERS_faults := tests/tui/process.c tests/terminal/pty.c
-MORE_TEST_HELPERS_tui := tests/engine/tiny_run.c tests/fetch/server.c tests/fetch/packing.c tests/viz/png_kinds.c
+MORE_TEST_HELPERS_tui := tests/engine/tiny_run.c tests/fetch/server.c tests/fetch/packing.c tests/viz/png_kinds.c tests/viz/jpeg_kinds.c
 
 # Text cut to its field is meant; gcc's warning about it comes and goes with the level of optimisation.
 WARNINGS := -Wall -Wextra $(WERROR) -Wno-format-truncation

@@ -15,6 +15,7 @@ build ini.h                libinih-dev       inih-devel       libinih
 build jansson.h            libjansson-dev    jansson-devel    jansson
 build sha2.h               libmd-dev         libmd-devel      libmd
 build png.h                libpng-dev        libpng-devel     libpng
+build jpeglib.h            libjpeg-dev       libjpeg-turbo-devel libjpeg-turbo
 build archive.h            libarchive-dev    libarchive-devel libarchive
 build !curl                curl              curl             curl
 screen readline/readline.h libreadline-dev   readline-devel   readline

@@ -40,8 +40,12 @@ static int is_shown(const struct dirent *entry)
 
 static bool is_image_name(const char *name)
 {
+    static const char *const endings[] = {".png", ".jpg", ".jpeg", ".bin"};
     const char *dot = strrchr(name, '.');
-    return dot && (strcasecmp(dot, ".png") == 0 || strcasecmp(dot, ".bin") == 0);
+    for (size_t i = 0; dot && i < sizeof endings / sizeof *endings; i++)
+        if (strcasecmp(dot, endings[i]) == 0)
+            return true;
+    return false;
 }
 
 /* An entry of a folder, whose path this takes (NULL: out of memory): taken, or counted among the others. What cannot be
@@ -78,7 +82,7 @@ static int add_folder(struct file_list *list, const char *folder, struct error *
     if (count >= 0)
         free(entries);
     if (result == 0 && list->count == before)
-        return error_set(error, "no .png or .bin file is in this folder");
+        return error_set(error, "no .png, .jpg, .jpeg or .bin file is in this folder");
     return result;
 }
 
@@ -134,7 +138,8 @@ static int read_file(const char *path, struct bytes *bytes, struct error *error)
     struct stat status;
     if (strcmp(path, "-") == 0)
         return isatty(STDIN_FILENO)
-                   ? error_set(error, "standard input is a terminal: send a PNG or CIFAR records into it by a pipe")
+                   ? error_set(error,
+                               "standard input is a terminal: send a PNG, a JPEG or CIFAR records into it by a pipe")
                    : read_all(STDIN_FILENO, bytes, error);
     const int descriptor = open(path, O_RDONLY | O_CLOEXEC);
     if (descriptor < 0)
@@ -150,13 +155,15 @@ static int read_file(const char *path, struct bytes *bytes, struct error *error)
     return result;
 }
 
-/* ---- PNG ---- */
+/* ---- PNG and JPEG ---- */
 
-static int read_picture(const struct bytes *bytes, struct file_images *out, struct error *error)
+typedef int (*decoder)(const void *data, size_t size, struct bitmap *out, struct error *error);
+
+static int read_picture(const struct bytes *bytes, decoder decode, struct file_images *out, struct error *error)
 {
     struct bitmap bitmap;
     uint8_t square[IMAGE_BYTES];
-    if (png_read(bytes->data, bytes->size, &bitmap, error) != 0)
+    if (decode(bytes->data, bytes->size, &bitmap, error) != 0)
         return -1;
     int result = bitmap_square(&bitmap, IMAGE_SIZE, square, error);
     bitmap_free(&bitmap);
@@ -214,8 +221,11 @@ static const char *known_kind(const struct bytes *bytes)
 {
     static const struct {
         const char *begin, *name;
-    } known[] = {{"\xff\xd8\xff", "a JPEG"}, {"GIF8", "a GIF"},          {"RIFF", "a WebP or another RIFF file"},
-                 {"II*", "a TIFF"},          {"\x1f\x8b", "compressed"}, {"\x93NUMPY", "a file of NumPy"}};
+    } known[] = {{"GIF8", "a GIF"},
+                 {"RIFF", "a WebP or another RIFF file"},
+                 {"II*", "a TIFF"},
+                 {"\x1f\x8b", "compressed"},
+                 {"\x93NUMPY", "a file of NumPy"}};
     for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
         const size_t length = strlen(known[i].begin);
         if (bytes->size >= length && memcmp(bytes->data, known[i].begin, length) == 0)
@@ -237,13 +247,14 @@ static int read_records(const struct bytes *bytes, int classes, struct file_imag
         return take_records(bytes, other, out, error);
     const char *known = known_kind(bytes);
     if (known)
-        return error_set(error, "it is %s: PNG files and CIFAR records are read", known);
+        return error_set(error, "it is %s: PNG and JPEG files and CIFAR records are read", known);
     if (fits || other_fits)
         return -1;
-    return error_set(error,
-                     "it is neither a PNG nor CIFAR records: %zu bytes are no multiple of %zu (CIFAR-10) or %zu "
-                     "(CIFAR-100)",
-                     bytes->size, data_layout_record_size(data_layout(0)), data_layout_record_size(data_layout(1)));
+    return error_set(
+        error,
+        "it is neither a PNG, a JPEG nor CIFAR records: %zu bytes are no multiple of %zu (CIFAR-10) or %zu "
+        "(CIFAR-100)",
+        bytes->size, data_layout_record_size(data_layout(0)), data_layout_record_size(data_layout(1)));
 }
 
 int file_images_read(const char *path, int classes, struct file_images *out, struct error *error)
@@ -251,9 +262,12 @@ int file_images_read(const char *path, int classes, struct file_images *out, str
     struct bytes bytes = {0};
     *out = (struct file_images){0};
     int result = read_file(path, &bytes, error);
-    if (result == 0)
-        result = png_is_one(bytes.data, bytes.size) ? read_picture(&bytes, out, error)
-                                                    : read_records(&bytes, classes, out, error);
+    if (result == 0) {
+        const decoder decode = png_is_one(bytes.data, bytes.size)    ? png_read
+                               : jpeg_is_one(bytes.data, bytes.size) ? jpeg_read
+                                                                     : NULL;
+        result = decode ? read_picture(&bytes, decode, out, error) : read_records(&bytes, classes, out, error);
+    }
     free(bytes.data);
     if (result != 0)
         file_images_free(out);

@@ -1,5 +1,5 @@
-/* Images in files that no data set knows of, as a network reads them: PNG files, of which the square in the middle is
- * resized to 32 x 32, and files of CIFAR records. What a file is, its first bytes say, not its name. */
+/* Images in files that no data set knows of, as a network reads them: PNG and JPEG files, of which the square in the
+ * middle is resized to 32 x 32, and files of CIFAR records. What a file is, its first bytes say, not its name. */
 #ifndef NFBENCH_TUI_IMAGE_FILES_H
 #define NFBENCH_TUI_IMAGE_FILES_H
 
@@ -17,14 +17,14 @@ struct file_list {
     int other_files, other_folders; /* of the folders, passed over; hidden ones do not count */
 };
 
-/* Adds a file, or all .png and .bin files of a folder, sorted by their names; those of folders below it are left out.
- * -1 when it is not there, cannot be read or holds none. */
+/* Adds a file, or all .png, .jpg, .jpeg and .bin files of a folder, sorted by their names; those of folders below it
+ * are left out. -1 when it is not there, cannot be read or holds none. */
 int file_list_add(struct file_list *list, const char *path, struct error *error);
 void file_list_free(struct file_list *list);
 
 struct file_images {
     uint8_t *images;              /* (count, 3, 32, 32) */
-    uint8_t *labels;              /* (count); NULL: a PNG */
+    uint8_t *labels;              /* (count); NULL: a picture */
     const struct data_layout *of; /* whose labels they are */
     int count;
 };

@@ -121,10 +121,11 @@ static const struct cli_command commands[] = {
      .main = cli_test},
     {.name = "predict",
      .operands = "SESSION FILE...",
-     .summary = "says what a session's network takes images for: PNG or CIFAR files, folders of them",
-     .about = "FILE is a PNG of any size (the square in its middle is made 32 x 32), a file of CIFAR records, a folder "
-              "of these, or - for either on standard input. The data set is not needed. A file that cannot be read is "
-              "told, and the others go on; the exit code is 1 then.",
+     .summary = "says what a session's network takes images for: PNG, JPEG or CIFAR files, folders of them",
+     .about =
+         "FILE is a PNG or JPEG of any size (the square in its middle is made 32 x 32), a file of CIFAR records, a "
+         "folder of these, or - for any on standard input. The data set is not needed. A file that cannot be read is "
+         "told, and the others go on; the exit code is 1 then.",
      .settings = "data device precision threads sessions-dir json",
      .options = {{"csv", "FILE|-", "every class's probability as a table, in place of the rows on the screen"},
                  {"npy", "FILE", "the same for NumPy: float32, images x classes"},

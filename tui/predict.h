@@ -30,7 +30,7 @@ void predictor_close(struct predictor *predictor);
 /* Where an image came from. */
 struct predicted_image {
     const char *path; /* of the list of files */
-    int record;       /* of its CIFAR records, from 0; -1: a PNG */
+    int record;       /* of its CIFAR records, from 0; -1: a picture */
     int label;        /* one of the network's classes; -1: not known */
 };
 

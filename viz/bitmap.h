@@ -1,4 +1,4 @@
-/* Pictures that come from elsewhere: a PNG file decoded, and its middle made small enough for a network. */
+/* Pictures that come from elsewhere: a PNG or JPEG file decoded, and its middle made small enough for a network. */
 #ifndef NFBENCH_VIZ_BITMAP_H
 #define NFBENCH_VIZ_BITMAP_H
 
@@ -24,6 +24,15 @@ bool png_is_one(const void *data, size_t size);
  * whatever gamma or colour profile the file names (so does PIL). The pixels are freed with bitmap_free. -1 when the
  * file is broken, cut short or has more than BITMAP_MOST_PIXELS. */
 int png_read(const void *data, size_t size, struct bitmap *out, struct error *error);
+
+/* Whether these bytes begin as a JPEG file does. */
+bool jpeg_is_one(const void *data, size_t size);
+
+/* The same of a JPEG file: grey, YCbCr, RGB, CMYK or YCCK, baseline or progressive; bit for bit what Pillow gives where
+ * both use one libjpeg. CMYK becomes RGB as Image.convert makes it. It is turned as its EXIF orientation says (in
+ * Pillow by ImageOps.exif_transpose). What stands behind the image's end is not looked at. A JPEG has no checksum: -1
+ * for damage that its decoding shows, other damage is not seen. */
+int jpeg_read(const void *data, size_t size, struct bitmap *out, struct error *error);
 void bitmap_free(struct bitmap *bitmap);
 
 /* The greatest square in the picture's middle, as `out` (size, size, 3). It is resized by the bicubic filter (Keys

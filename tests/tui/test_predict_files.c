@@ -1,6 +1,7 @@
-/* What `nfbench predict` takes: every kind and size of PNG, CIFAR records, folders, standard input; and what cannot be
- * read does not stop the rest. */
+/* What `nfbench predict` takes: every kind and size of PNG and JPEG, CIFAR records, folders, standard input; and what
+ * cannot be read does not stop the rest. */
 #include "tests/tui/predict_case.h"
+#include "tests/viz/jpeg_kinds.h"
 #include "tests/viz/png_kinds.h"
 
 #include "viz/bitmap.h"
@@ -99,6 +100,32 @@ static void any_size_is_taken(void **state)
         assert_memory_equal(probabilities[2 * i], probabilities[2 * i + 1], sizeof *probabilities);
 }
 
+/* Each kind, one turned, beside the PNG of what is seen in it: under any name, since the first bytes say what it is. */
+static void every_kind_of_jpeg_is_taken(void **state)
+{
+    (void)state;
+    static struct jpeg_file file;
+    static float probabilities[2 * JPEG_KINDS][CLASSES];
+    char arguments[1024] = "predict s --npy p.npy";
+    for (int k = 0; k < JPEG_KINDS; k++) {
+        struct bitmap bitmap;
+        char name[32];
+        jpeg_kind_make(k, 50 + 9 * k, 90, k == 1 ? 6 : 0, &file);
+        snprintf(name, sizeof name, "kind%d.%s", k, k % 2 ? "jpg" : "photo");
+        write_file(name, file.bytes, file.size);
+        assert_int_equal(jpeg_read(file.bytes, file.size, &bitmap, NULL), 0);
+        snprintf(name, sizeof name, "seen%d.png", k);
+        write_png(name, bitmap.rgb, bitmap.width, bitmap.height);
+        bitmap_free(&bitmap);
+        const size_t used = strlen(arguments);
+        snprintf(arguments + used, sizeof arguments - used, " kind%d.%s seen%d.png", k, k % 2 ? "jpg" : "photo", k);
+    }
+    assert_string_equal(run_expecting(0, "%s --checkpoint last", arguments)->err, "");
+    read_npy("p.npy", 2 * JPEG_KINDS, probabilities[0]);
+    for (int k = 0; k < JPEG_KINDS; k++)
+        assert_memory_equal(probabilities[2 * k], probabilities[2 * k + 1], sizeof *probabilities);
+}
+
 /* What is no image has one line that names it; the rest comes in the order of the names. */
 static void a_folder_is_read_around_its_junk(void **state)
 {
@@ -108,12 +135,15 @@ static void a_folder_is_read_around_its_junk(void **state)
                                           "f/esc?[31m.png: it is text",
                                           "f/long.bin: it has the size of CIFAR-10 records, but record 1 (counted from "
                                           "0) has label 77, above 9",
-                                          "f/odd.bin: it is neither a PNG nor CIFAR records: 3000 bytes",
+                                          "f/odd.bin: it is neither a PNG, a JPEG nor CIFAR records: 3000 bytes",
                                           "f/lost.png: No such file or directory",
-                                          "f/photo.png: it is a JPEG"};
+                                          "f/photo.jpg: it is a JPEG that is cut short",
+                                          "f/photo.JPEG: it is a damaged JPEG (libjpeg: ",
+                                          "f/photo.png: it is a GIF"};
     enum { FAILING = sizeof failing / sizeof *failing };
-    static const char *const good[] = {"f/a.png", "f/b.bin", "f/b.bin", "f/z.PNG"};
+    static const char *const good[] = {"f/a.png", "f/b.bin", "f/b.bin", "f/c.jpeg", "f/z.PNG"};
     static struct png_file file;
+    static struct jpeg_file jpeg;
     uint8_t two[2][RECORD];
     png_kind_make(11, 40, 40, &file);
     assert_int_equal(mkdir(process_path("f"), 0755), 0);
@@ -127,7 +157,12 @@ static void a_folder_is_read_around_its_junk(void **state)
     two[1][0] = 77;
     write_file("f/long.bin", two, sizeof two);
     write_file("f/odd.bin", records, 3000);
-    write_file("f/photo.png", "\xff\xd8\xff\xe0 not a PNG", 14);
+    write_file("f/photo.png", "GIF89a not a PNG", 16);
+    jpeg_kind_make(JPEG_PROGRESSIVE, 40, 40, 0, &jpeg);
+    write_file("f/c.jpeg", jpeg.bytes, jpeg.size);
+    write_file("f/photo.jpg", jpeg.bytes, jpeg.size / 2);
+    memset(jpeg.bytes + jpeg.size - 20, 0xff, 18); /* the data end before the picture does */
+    write_file("f/photo.JPEG", jpeg.bytes, jpeg.size);
     write_file("f/notes.txt", "not looked at", 13);
     mkdir(process_path("f/below.png"), 0755);
     assert_int_equal(symlink("nowhere", process_path("f/lost.png")), 0);
@@ -149,7 +184,7 @@ static void a_folder_is_read_around_its_junk(void **state)
 
     outcome = run_expecting(1, "predict s nowhere f/below.png test.bin");
     assert_non_null(strstr(outcome->err, "nowhere: No such file or directory"));
-    assert_non_null(strstr(outcome->err, "f/below.png: no .png or .bin file is in this folder"));
+    assert_non_null(strstr(outcome->err, "f/below.png: no .png, .jpg, .jpeg or .bin file is in this folder"));
     assert_non_null(strstr(outcome->out, "\ntest.bin:99  "));
     assert_non_null(strstr(outcome->out, "\n100 images: accuracy "));
     outcome = run_expecting(1, "predict s nowhere --npy none.npy"); /* nothing to write */
@@ -180,6 +215,12 @@ static void standard_input_is_a_file_too(void **state)
     assert_int_equal(json_number_at(object, "images"), 1);
     assert_string_equal(json_text_at(row(object, 0), "file"), "-");
     json_decref(object);
+
+    static struct jpeg_file jpeg;
+    jpeg_kind_make(JPEG_INKS, 50, 31, 0, &jpeg);
+    outcome = run_fed("predict s -", jpeg.bytes, jpeg.size);
+    assert_int_equal(outcome->status, 0);
+    assert_non_null(strstr(outcome->out, "\n1 image\n"));
 
     outcome = run_fed("predict s --csv - -", records, 5 * RECORD);
     assert_int_equal(outcome->status, 0);
@@ -216,11 +257,9 @@ static void foreign_labels_are_left_out(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_png_is_as_good_as_a_record),
-        cmocka_unit_test(every_kind_of_png_is_taken),
-        cmocka_unit_test(any_size_is_taken),
-        cmocka_unit_test(a_folder_is_read_around_its_junk),
-        cmocka_unit_test(standard_input_is_a_file_too),
+        cmocka_unit_test(a_png_is_as_good_as_a_record),     cmocka_unit_test(every_kind_of_png_is_taken),
+        cmocka_unit_test(every_kind_of_jpeg_is_taken),      cmocka_unit_test(any_size_is_taken),
+        cmocka_unit_test(a_folder_is_read_around_its_junk), cmocka_unit_test(standard_input_is_a_file_too),
         cmocka_unit_test(foreign_labels_are_left_out),
     };
     return cmocka_run_group_tests(tests, predict_set_up, process_teardown);
