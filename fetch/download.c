@@ -168,7 +168,7 @@ static enum download_end take_bytes(struct download *download, struct transfer *
     if (count == 0)
         return DOWNLOAD_DONE;
     if (download->have + (long long)count > download->most) {
-        error_set(error, "sends more than the %lld bytes that it may be", download->most);
+        error_set(error, "sends more than the %.1f MB that it may be", (double)download->most / 1e6);
         return DOWNLOAD_TOO_LONG;
     }
     if (lseek(download->file, download->have, SEEK_SET) < 0) {

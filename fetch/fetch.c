@@ -140,8 +140,10 @@ static enum step check_part(struct fetch *fetch, char sum[FETCH_SHA256_SIZE], st
 /* Ended well, but short: the server has no more. */
 static enum step too_short(struct fetch *fetch, const char *url, struct error *error)
 {
-    error_set(error, "%s ends after %lld bytes of %lld: another file, or cut short on the server; it is thrown away",
-              url, fetch->have, fetch->size);
+    error_set(error,
+              "%s ends after %.1f of %.1f MB, %lld bytes short: another file, or cut short on the server; it is thrown "
+              "away",
+              url, (double)fetch->have / 1e6, (double)fetch->size / 1e6, fetch->size - fetch->have);
     return throw_away(fetch, NULL) ? STEP_END : STEP_OTHER;
 }
 
@@ -240,7 +242,8 @@ static enum step get_archive(struct fetch *fetch, struct error *error)
 {
     char sum[FETCH_SHA256_SIZE];
     if (fetch->have > fetch->most) {
-        note(fetch, "%s has %lld bytes, more than the archive: it is thrown away", fetch->place.part, fetch->have);
+        note(fetch, "%s has %.1f MB, more than the archive: it is thrown away", fetch->place.part,
+             (double)fetch->have / 1e6);
         if (throw_away(fetch, error))
             return STEP_END;
     }
@@ -385,19 +388,14 @@ static enum step work(struct fetch *fetch, struct error *error)
 /* What a stop leaves behind. */
 static void tell_stop(const struct fetch *fetch, struct error *error)
 {
+    char of[32] = "";
+    if (fetch->size)
+        snprintf(of, sizeof of, " of %.1f", (double)fetch->size / 1e6);
     if (!*fetch->result->part)
         error_set(error, "interrupted: nothing was changed");
-    else if (fetch->size)
-        error_set(
-            error,
-            "interrupted: %.1f of %.1f MB are in %.200s, and the next fetch goes on from there; if there is to be "
-            "none, remove it",
-            (double)fetch->have / 1e6, (double)fetch->size / 1e6, fetch->result->part);
     else
-        error_set(error,
-                  "interrupted: %.1f MB are in %.200s, and the next fetch goes on from there; if there is to be none, "
-                  "remove it",
-                  (double)fetch->have / 1e6, fetch->result->part);
+        error_set(error, "interrupted: %.1f%s MB are in, and the next fetch goes on from there",
+                  (double)fetch->have / 1e6, of);
 }
 
 enum fetch_end fetch_run(const struct fetch_request *request, struct fetch_result *result, struct error *error)

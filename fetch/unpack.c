@@ -30,9 +30,10 @@ struct unpacking {
 static int damaged(struct unpacking *state, struct error *error)
 {
     const char *why = archive_error_string(state->archive);
-    return error_set(error, "the archive is damaged%s: %.200s",
-                     state->entries > 0 ? " or cut short"
-                                        : ", or of a kind that is not known (tar.gz, tar.xz, zip, ...)",
+    if (why && strcasestr(why, "truncated"))
+        return error_set(error, "the archive is cut short or damaged (libarchive: %.200s)", why);
+    return error_set(error, "the archive is damaged%s (libarchive: %.200s)",
+                     state->entries > 0 ? "" : ", or of a kind that is not known: tar.gz, tar.xz, zip are",
                      why ? why : "no reason given");
 }
 

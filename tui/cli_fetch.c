@@ -136,6 +136,8 @@ static bool show_progress(void *context, const char *doing, long long done, long
 {
     struct show *show = context;
     const struct timespec now = {0};
+    if (!show->doing && !show->progress.terminal && strcmp(doing, "checking") == 0)
+        progress_line(&show->progress, "checking the %.1f MB that are there", (double)total / 1e6);
     follow_speed(show, doing, done);
     progress_bytes(&show->progress, doing, (double)done, (double)total,
                    show->weight > 0 ? show->speed / show->weight : 0);
@@ -200,6 +202,14 @@ static int read_options(const struct cli *cli, struct fetch_request *request, co
     return 0;
 }
 
+/* The next fetch needs it; who wants none is told how to be rid of it. */
+static void tell_kept(struct show *show, const struct fetch_result *result)
+{
+    char word[2 * FILE_PATH_SIZE];
+    session_shell_word(result->part, word, sizeof word);
+    progress_line(&show->progress, "note: what was downloaded is kept for the next fetch; to remove it: rm %s", word);
+}
+
 static enum cli_status run_fetch(struct cli *cli, struct fetch_request *request)
 {
     struct show show = {.signals = signals_block()};
@@ -211,10 +221,10 @@ static enum cli_status run_fetch(struct cli *cli, struct fetch_request *request)
     const enum fetch_end end = fetch_run(request, &result, &error);
     progress_close(&show.progress);
     const double seconds = clock_measured() - began;
-    if (end == FETCH_FAILED && *result.part)
-        show_note(&show, "what was downloaded is kept, and the next fetch goes on from there");
     if (end == FETCH_FAILED || end == FETCH_STOPPED) {
         const enum cli_status status = cli_failed(cli, &error);
+        if (*result.part)
+            tell_kept(&show, &result);
         return end == FETCH_STOPPED ? CLI_INTERRUPTED : status;
     }
     if (cli->settings.json)

@@ -70,7 +70,9 @@ static void what_is_fetched_is_trained_on(void **state)
     assert_null(strstr(outcome->err, "synthetic"));
     assert_true(file_has("nfbench/on/settings.ini", "nfbench/data/cifar-10-batches-bin"));
 
-    json_t *there = last_json(run_expecting(0, "fetch cifar10 --json"));
+    outcome = run_expecting(0, "fetch cifar10 --json");
+    assert_string_equal(outcome->err, "checking the 184.4 MB that are there\n"); /* it takes seconds */
+    json_t *there = last_json(outcome);
     assert_true(json_is_false(json_object_get(there, "fetched")));
     assert_true(json_is_true(json_object_get(there, "verified")));
     assert_int_equal(json_number_at(there, "received"), 0);
@@ -117,7 +119,7 @@ static void what_nfbench_does_not_find_is_named(void **state)
 static void interrupted(int signal, const char *option)
 {
     static const char part[] = "slow/cifar-10-binary.tar.gz.part";
-    char arguments[512];
+    char arguments[512], removal[512];
     const struct timespec tick = {.tv_nsec = 10000000};
     struct stat status = {0};
     const off_t before = stat(process_path(part), &status) == 0 ? status.st_size : PIECE / 2;
@@ -130,8 +132,10 @@ static void interrupted(int signal, const char *option)
     assert_int_equal(kill(process.pid, signal), 0);
     const struct outcome *outcome = process_finish(&process);
     assert_int_equal(outcome->status, 130);
-    assert_one_line(outcome->err, " of 170.1 MB are in ");
-    assert_non_null(strstr(outcome->err, "the next fetch goes on from there"));
+    assert_memory_equal(outcome->err, "nfbench fetch: interrupted: ", 28);
+    assert_non_null(strstr(outcome->err, " of 170.1 MB are in, and the next fetch goes on from there\nnote: "));
+    snprintf(removal, sizeof removal, "; to remove it: rm %s\n", process_path(part));
+    assert_string_equal(outcome->err + strlen(outcome->err) - strlen(removal), removal);
     assert_string_equal(outcome->out, "");
     assert_int_equal(stat(process_path(part), &status), 0);
     assert_true(status.st_size > before);
