@@ -131,6 +131,9 @@ void cli_note(const char *text);
 struct training_state;
 /* A note where the checkpoint was taken without being asked for and another is the best. */
 void cli_note_best(const struct cli *cli, const struct training_state *state);
+/* A note where the best checkpoint was taken without being asked for and the run has gone on to the step `last`. Behind
+ * it stands how to have the last one, or nothing. */
+void cli_note_last(const struct cli *cli, const struct training_state *taken, long last, const char *how);
 /* The result of --json: one line. Takes the reference; NULL means that memory ran out while it was made. */
 enum cli_status cli_print_json(const struct cli *cli, json_t *object);
 /* A text for JSON, which knows only UTF-8: in one that is not, such as a path from elsewhere, other bytes become '?'.

@@ -191,6 +191,7 @@ enum cli_status cli_export(struct cli *cli)
     cli_note(source.measure.device_note);
     cli_note(source.measure.note);
     cli_note(source.measure.data_note);
+    cli_note_last(cli, &source.taken, source.step, ": --checkpoint last");
     status = finish(cli, &source, &results);
 out:
     tensorboard_close(results.board);

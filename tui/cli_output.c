@@ -57,6 +57,13 @@ void cli_note_best(const struct cli *cli, const struct training_state *state)
                 state->step, state->best_step);
 }
 
+void cli_note_last(const struct cli *cli, const struct training_state *taken, long last, const char *how)
+{
+    if (!cli_value(cli, "checkpoint") && taken->step > 0 && taken->step == taken->best_step && taken->step < last)
+        fprintf(stderr, "note: the network is that of the best checkpoint, of step %ld; the run's last step is %ld%s\n",
+                taken->step, last, how);
+}
+
 enum cli_status cli_print_json(const struct cli *cli, json_t *object)
 {
     const struct error error = {"out of memory"};

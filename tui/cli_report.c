@@ -231,6 +231,7 @@ static enum cli_status tell(const struct cli *cli, const struct report *report, 
     cli_note(report->source.measure.device_note);
     cli_note(report->source.measure.note);
     cli_note(report->source.measure.data_note);
+    cli_note_last(cli, &report->source.taken, report->source.step, "");
     if (!report->source.measured && !cli_value(cli, "log-only"))
         fprintf(stderr, "note: it says nothing of the test images: %s\n", report->unmeasured.message);
     if (cli->settings.json)

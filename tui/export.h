@@ -31,6 +31,7 @@ struct export_source {
     void *context;
     struct measure measure;
     bool opened, measured;
+    struct training_state taken; /* of the checkpoint that pictures or weights were taken from; zeros: none yet */
 };
 
 struct export_row {

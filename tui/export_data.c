@@ -30,19 +30,17 @@ int export_csv(const struct export_source *source, const char *folder, export_to
 
 /* ---- Weights ---- */
 
-static int save_weights(const struct export_source *source, struct network *network, const char *path,
-                        struct error *error)
+static int save_weights(struct export_source *source, struct network *network, const char *path, struct error *error)
 {
-    struct training_state state;
     char note[256];
-    if (measure_load(source->session, &source->checkpoint, network, &state, note, error) != 0)
+    if (measure_load(source->session, &source->checkpoint, network, &source->taken, note, error) != 0)
         return -1;
     struct text settings = {0};
     if (settings_format(session_settings(source->session), &settings, error) != 0) {
         free(settings.data);
         return -1;
     }
-    char *caption = export_caption(session_name(source->session), state.step, &source->settings);
+    char *caption = export_caption(session_name(source->session), source->taken.step, &source->settings);
     const bool averaged = source->settings.train.ema > 0;
     const struct metadata metadata[] = {{"format", "pt"},
                                         {"nfbench:session", caption},
@@ -71,7 +69,7 @@ static int find_file(const char *path, char real[PATH_MAX], struct error *error)
     return file_failed(error, "write", path);
 }
 
-int export_weights_file(const struct export_source *source, const char *path, struct error *error)
+int export_weights_file(struct export_source *source, const char *path, struct error *error)
 {
     char real[PATH_MAX];
     struct settings settings = source->settings;

@@ -13,7 +13,7 @@ int export_csv(const struct export_source *source, const char *folder, export_to
 
 /* The weights of source->checkpoint, averaged ones where the session keeps them, under the names that PyTorch's network
  * has; what `nfbench import` reads. */
-int export_weights_file(const struct export_source *source, const char *path, struct error *error);
+int export_weights_file(struct export_source *source, const char *path, struct error *error);
 
 /* A file of events in LOGDIR/SESSION. */
 struct tensorboard;

@@ -25,6 +25,7 @@ static int open_network(struct export_source *source, struct error *error)
         return -1;
     }
     source->opened = true;
+    source->taken = source->measure.state;
     return 0;
 }
 

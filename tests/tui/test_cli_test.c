@@ -251,7 +251,7 @@ static void a_limit_is_told(void **state)
 static void the_best_checkpoint_is_told(void **state)
 {
     (void)state;
-    char note[64];
+    char note[64], taken[128];
     run_expecting(0, "train " NETWORK "--data synthetic --limit 128 --batch 16 --validation 64 --lr 1 --agc 0.02 "
                      "--schedule constant --epochs 6 --session wild");
     json_t *last = test_json("wild"), *best = test_json("wild --checkpoint best");
@@ -261,6 +261,13 @@ static void the_best_checkpoint_is_told(void **state)
     assert_int_equal(strstr(run_expecting(0, "test wild")->err, note) != NULL, other);
     assert_null(strstr(run_expecting(0, "test wild --checkpoint last")->err, "the best is"));
     assert_null(strstr(run_expecting(0, "test wild --checkpoint best")->err, "the best is"));
+    /* export and report take the best */
+    snprintf(taken, sizeof taken, "of the best checkpoint, of step %d; the run's last step is %d", step,
+             (int)json_number_at(last, "step"));
+    assert_int_equal(strstr(run_expecting(0, "export wild --safetensors w")->err, taken) != NULL, other);
+    assert_int_equal(strstr(run_expecting(0, "report wild --markdown --output r")->err, taken) != NULL, other);
+    assert_null(strstr(run_expecting(0, "export wild --safetensors w --checkpoint last")->err, "best"));
+    assert_null(strstr(run_expecting(0, "report wild --log-only --markdown --output r")->err, "best"));
     json_decref(last);
     json_decref(best);
 }
