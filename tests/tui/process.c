@@ -19,7 +19,7 @@
 
 #include <cmocka.h>
 
-enum { WORDS = 80, PATH_LENGTH = 512, WAIT_TENTHS = 900 };
+enum { WORDS = 80, PATH_LENGTH = 512, WAIT_MOMENTS = 9000 };
 
 static char folder[PATH_LENGTH];
 static char binary[PATH_LENGTH];
@@ -228,11 +228,11 @@ bool file_has(const char *name, const char *text)
 
 void wait_for_text(const char *name, const char *text)
 {
-    const struct timespec tenth = {.tv_nsec = 100000000};
-    for (int i = 0; i < WAIT_TENTHS; i++) {
+    const struct timespec moment = {.tv_nsec = 20000000}; /* short: what is killed then shall not have come far */
+    for (int i = 0; i < WAIT_MOMENTS; i++) {
         if (file_has(name, text))
             return;
-        nanosleep(&tenth, NULL);
+        nanosleep(&moment, NULL);
     }
     fail_msg("%s never held %s", name, text);
 }

@@ -16,6 +16,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* In epochs that are long, since each has a line of progress, which nobody reads before the end. */
+#define FOREVER "--epochs 100000 --limit 2000"
+
 static bool has_socket(const char *session)
 {
     struct stat status;
@@ -25,7 +28,7 @@ static bool has_socket(const char *session)
 static void viewers_see_the_run_and_each_others_commands(void **state)
 {
     (void)state;
-    struct process process = watcher_start_run("seen", "--epochs 100000 --log-every 1");
+    struct process process = watcher_start_run("seen", FOREVER " --log-every 1");
     struct watcher one, other;
     struct metrics records;
     struct error error = {""};
@@ -60,6 +63,10 @@ static void viewers_see_the_run_and_each_others_commands(void **state)
     watcher_tell(&one, "back 5");
     watcher_wait_answer(&other, "back 5: ");
     assert_int_equal(other.rollback, 5);
+    for (int i = 0; i < WATCHER_MOMENTS && other.now.step.step != 5; i++) { /* the state comes behind the answer */
+        watcher_moment();
+        watcher_take(&other);
+    }
     assert_int_equal(other.now.step.step, 5);
 
     watcher_tell(&one, "resume");
@@ -82,13 +89,15 @@ static void viewers_see_the_run_and_each_others_commands(void **state)
 static void no_step_is_missed(void **state)
 {
     (void)state;
-    struct process process = watcher_start_run("whole", "--epochs 20");
+    int script;
+    struct process process = watcher_start_held("whole", "--epochs 20", &script);
     struct watcher watcher;
     struct error error = {""};
     bool lost;
     watcher_attach(&watcher, "whole");
     watcher_take(&watcher);
     const long before = watcher.now.step.step;
+    watcher_let_go(script);
     assert_int_equal(watcher_wait_end(&watcher, &lost, &error), 0);
     assert_int_equal(watcher.now.state, TRAINER_FINISHED);
     assert_int_equal(watcher.now.step.step, 160);
@@ -125,12 +134,14 @@ static void a_viewer_that_hangs_holds_nothing_up(void **state)
 {
     (void)state;
     enum { STEPS = 160 }; /* each with a probe: more than a socket holds */
-    struct process process = watcher_start_run("hung", "--epochs 20 --probe-every 1");
+    int script;
+    struct process process = watcher_start_held("hung", "--epochs 20 --probe-every 1", &script);
     struct watcher watcher;
     struct error error = {""};
     bool lost;
     const int hung = hang("hung");
     watcher_attach(&watcher, "hung");
+    watcher_let_go(script);
     assert_int_equal(watcher_wait_end(&watcher, &lost, &error), 0);
     assert_int_equal(watcher.now.state, TRAINER_FINISHED);
     assert_int_equal(watcher.now.step.step, STEPS);
@@ -142,7 +153,7 @@ static void a_viewer_that_hangs_holds_nothing_up(void **state)
 static void a_viewer_that_dies_is_forgotten(void **state)
 {
     (void)state;
-    struct process process = watcher_start_run("left", "--epochs 100000");
+    struct process process = watcher_start_run("left", FOREVER);
     struct watcher watcher;
     struct error error = {""};
     bool lost;
@@ -164,7 +175,7 @@ static void a_viewer_that_dies_is_forgotten(void **state)
 static void a_killed_run_is_said_to_be_gone_and_its_socket_is_replaced(void **state)
 {
     (void)state;
-    struct process process = watcher_start_run("killed", "--epochs 100000");
+    struct process process = watcher_start_run("killed", FOREVER);
     struct watcher watcher;
     struct error error = {""};
     bool lost;
@@ -211,7 +222,7 @@ static void what_nobody_trains_is_told_in_a_line(void **state)
 static void the_list_says_what_can_be_attached_to(void **state)
 {
     (void)state;
-    struct process process = watcher_start_run("listed", "--epochs 100000");
+    struct process process = watcher_start_run("listed", FOREVER);
     struct watcher watcher;
     const struct outcome *outcome = run_expecting(0, "sessions");
     const char *line = strstr(outcome->out, "listed ");
@@ -234,7 +245,7 @@ static void the_list_says_what_can_be_attached_to(void **state)
 static void a_divergence_waits_for_who_is_attached(void **state)
 {
     (void)state;
-    struct process process = watcher_start_run("wild", "--epochs 100000");
+    struct process process = watcher_start_run("wild", FOREVER);
     struct watcher watcher;
     watcher_attach(&watcher, "wild");
     watcher_wait_step(&watcher, 5);
@@ -261,7 +272,7 @@ static void a_divergence_waits_for_who_is_attached(void **state)
 static void a_pause_outlasts_who_asked_for_it(void **state)
 {
     (void)state;
-    struct process process = watcher_start_run("paused", "--epochs 100000");
+    struct process process = watcher_start_run("paused", FOREVER);
     struct watcher watcher;
     struct error error = {""};
     bool lost;
@@ -311,7 +322,7 @@ static void who_only_looked_leaves_no_pause_behind(void **state)
 static void a_trial_is_there_for_who_comes_later(void **state)
 {
     (void)state;
-    struct process process = watcher_start_run("tried", "--epochs 100000");
+    struct process process = watcher_start_run("tried", FOREVER);
     struct watcher watcher;
     struct event event;
     struct error error = {""};

@@ -273,7 +273,7 @@ static void folders_that_are_no_sessions_are_told(void **state)
 static void a_session_that_trains_is_not_mended(void **state)
 {
     (void)state;
-    struct process process = process_start("train " TINY "--epochs 1000 --session busy", NULL);
+    struct process process = process_start("train " TINY "--epochs 100000 --session busy", NULL);
     wait_for_text("nfbench/busy/metrics.jsonl", "\"step\":2");
     assert_non_null(strstr(run_expecting(0, "sessions verify busy")->out, "busy: fine"));
     assert_non_null(strstr(run_expecting(1, "sessions verify busy --repair")->err, "in use by process"));

@@ -46,7 +46,7 @@ static void nothing_goes_without_a_yes_or_beside_one_that_may_not(void **state)
     assert_int_equal(mkdir(process_path("plain"), 0777), 0);
     run_expecting(1, "sessions rm %s --yes", process_path("plain"));
     assert_true(is_there("plain"));
-    struct process process = process_start("train " TINY "--epochs 1000 --session busy", NULL);
+    struct process process = process_start("train " TINY "--epochs 100000 --session busy", NULL);
     wait_for_text("nfbench/busy/metrics.jsonl", "\"step\":2");
     assert_non_null(strstr(run_expecting(1, "sessions rm kept busy --yes")->err, "being trained"));
     assert_int_equal(kill(process.pid, SIGTERM), 0);

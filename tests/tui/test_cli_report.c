@@ -372,7 +372,7 @@ static void one_that_trains_is_only_read(void **state)
 {
     (void)state;
     int in;
-    struct process process = process_start_fed("train " TINY "--epochs 1000 --session busy --script -", &in);
+    struct process process = process_start_fed("train " TINY "--epochs 100000 --session busy --script -", &in);
     wait_for_text("nfbench/busy/metrics.jsonl", "\"step\":2,");
     json_t *page = report_of("busy");
     assert_holds(json_text_at(page, "lead"), "The run trains now: this is as of step");

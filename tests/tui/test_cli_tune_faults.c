@@ -40,7 +40,7 @@ static pid_t trainer_of(const char *session, pid_t before)
     const struct timespec moment = {.tv_nsec = 20000000};
     char name[128];
     snprintf(name, sizeof name, "nfbench/%s/lock", session);
-    for (int i = 0; i < 3000; i++, nanosleep(&moment, NULL)) {
+    for (int i = 0; i < 9000; i++, nanosleep(&moment, NULL)) {
         FILE *file = fopen(process_path(name), "r");
         long pid = 0;
         const bool read = file && fscanf(file, "%ld", &pid) == 1;
@@ -56,7 +56,7 @@ static pid_t trainer_of(const char *session, pid_t before)
 static void wait_for_end_of(pid_t pid)
 {
     const struct timespec moment = {.tv_nsec = 20000000};
-    for (int i = 0; i < 3000 && (kill(pid, 0) == 0 || errno != ESRCH); i++)
+    for (int i = 0; i < 9000 && (kill(pid, 0) == 0 || errno != ESRCH); i++)
         nanosleep(&moment, NULL);
 }
 

@@ -89,7 +89,7 @@ static void write_notes(int count)
     struct error error = {""};
     memset(note.text, 'n', sizeof note.text - 1);
     for (int i = 0; i < count; i++) {
-        for (int waited = 0; waited < MOMENTS && !trainer_has_room(run.trainer); waited++)
+        for (int waited = 0; waited < 100 * MOMENTS && !trainer_has_room(run.trainer); waited++)
             nanosleep(&(struct timespec){.tv_nsec = 100000}, NULL);
         assert_int_equal(trainer_command(run.trainer, &note, &error), 0);
         while (trainer_next_event(run.trainer, &event))

@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
+#include <unistd.h>
 
 void watcher_moment(void)
 {
@@ -39,20 +40,52 @@ int watcher_tear_down(void **state)
     return 0;
 }
 
-struct process watcher_start_run(const char *session, const char *more)
+static void wait_for_socket(const char *session)
 {
-    char words[1024];
     struct stat status;
-    snprintf(words, sizeof words, "train " TINY "--lr 0.002 --session %s %s", session, more);
-    const struct process process = process_start(words, NULL);
-    trainer = process.pid;
     for (int i = 0; i < WATCHER_MOMENTS; i++) {
         if (stat(process_path(watcher_place(session, "socket")), &status) == 0)
-            return process;
+            return;
         watcher_moment();
     }
     fail_msg("%s: no socket", session);
+}
+
+static const char *words_of(const char *session, const char *more)
+{
+    static char words[1024];
+    snprintf(words, sizeof words, "train " TINY "--lr 0.002 --session %s %s", session, more);
+    return words;
+}
+
+struct process watcher_start_run(const char *session, const char *more)
+{
+    const struct process process = process_start(words_of(session, more), NULL);
+    trainer = process.pid;
+    wait_for_socket(session);
     return process;
+}
+
+static void feed(int script, const char *line)
+{
+    assert_int_equal(write(script, line, strlen(line)), strlen(line));
+}
+
+struct process watcher_start_held(const char *session, const char *more, int *script)
+{
+    char with_script[512];
+    snprintf(with_script, sizeof with_script, "--script - %s", more);
+    const struct process process = process_start_fed(words_of(session, with_script), script);
+    trainer = process.pid;
+    feed(*script, "pause\n");
+    wait_for_socket(session);
+    return process;
+}
+
+void watcher_let_go(int script)
+{
+    feed(script, "resume\n");
+    close(script);
 }
 
 void watcher_attach(struct watcher *watcher, const char *session)

@@ -18,6 +18,10 @@ const char *watcher_place(const char *session, const char *name);
 /* `nfbench train` of a tiny network as this session, at a rate of 0.002, which it bears for long; returns when it can
  * be attached to. */
 struct process watcher_start_run(const char *session, const char *more);
+/* The same, paused as it begins, for watchers of a run that soon ends: until `script`, its standard input, is closed
+ * behind a "resume". */
+struct process watcher_start_held(const char *session, const char *more, int *script);
+void watcher_let_go(int script);
 /* A test's teardown: a run that a failed test has left behind ends. */
 int watcher_tear_down(void **state);
 
