@@ -115,7 +115,7 @@ LIBRARIES_TESTS_terminal := -lvterm -lutil
 LIBRARIES_TESTS_faults := $(LIBRARIES_TESTS_terminal)
 # ... and with these of another folder.
 MORE_TEST_HELPERS_ranks := tests/tui/process.c
-MORE_TEST_HELPERS_faults := tests/tui/process.c tests/terminal/pty.c
+MORE_TEST_HELPERS_faults := tests/tui/process.c tests/terminal/pty.c tests/terminal/pty_screen.c
 MORE_TEST_HELPERS_tui := tests/engine/tiny_run.c tests/fetch/server.c tests/fetch/packing.c tests/viz/png_kinds.c tests/viz/jpeg_kinds.c
 
 # Text cut to its field is meant; gcc's warning about it comes and goes with the level of optimisation.
@@ -317,7 +317,7 @@ golden-screens: $(BINARY) $(BUILD)/tests/terminal/test_golden_screens
 	@$(TEST_ENVIRONMENT) NFBENCH_WRITE_GOLDEN=1 $(BUILD)/tests/terminal/test_golden_screens
 
 SCREENSHOTS := $(BUILD)/tests/terminal/screenshots/screenshots
-$(SCREENSHOTS): $(SCREENSHOTS).o $(BUILD)/tests/terminal/pty.o $(call archives,terminal)
+$(SCREENSHOTS): $(SCREENSHOTS).o $(BUILD)/tests/terminal/pty.o $(BUILD)/tests/terminal/pty_screen.o $(call archives,terminal)
 	@echo "  LINK    $@"
 	$(Q)$(COMPILE) $(LDFLAGS) -o $@ $^ $(call libraries,terminal) $(LIBRARIES_TESTS) $(LIBRARIES_TESTS_terminal)
 

@@ -1,296 +1,36 @@
 /* See serve.h. The thread owns all but the few numbers that are atomic. */
-#include "tui/serve.h"
+#include "tui/serve_internal.h"
 
 #include "base/array.h"
 #include "base/clock.h"
 #include "base/thread.h"
 #include "base/wake.h"
-#include "engine/port.h"
-#include "tui/channel.h"
-#include "tui/command.h"
 
 #include <errno.h>
 #include <poll.h>
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 /* Between two looks at the trainer while somebody watches, and while nobody does. */
 enum { TICK_MILLISECONDS = 50, IDLE_MILLISECONDS = 500 };
-enum { MOST_WAITING = 1 << 16 }; /* bytes that are put into words ahead */
-enum { MOST_EVENTS = 4096 };     /* that wait for a slow viewer */
-static const double HELLO_SECONDS = 5, LAST_SECONDS = 1, REST_SECONDS = 1;
-
-struct viewer {
-    struct channel channel;
-    struct port *port; /* what it is still to be told; NULL: it has not said hello */
-    struct snapshot told;
-    bool told_any, ended; /* ... and that nothing follows */
-    long look;            /* that it was sent last */
-    double since;         /* when it last read something, or came */
-};
-
-struct serve {
-    char folder[4096];
-    struct trainer *trainer;
-    struct model_spec spec;
-    struct wire_facts facts;
-    double patience;
-    struct port *port;
-    int listener, wake;
-    double rest; /* nobody is let in before: there was no descriptor left */
-    pthread_t thread;
-    bool started;
-    atomic_bool ending, closing;
-    atomic_bool holding; /* a viewer has said what leaves the run paused, and none that it shall go on */
-    atomic_int attached;
-    char failure[WIRE_TEXT]; /* written before `ending` */
-    /* the thread's */
-    struct viewer viewers[SERVE_VIEWERS];
-    int count;
-    struct snapshot now;
-    long look;
-    struct probe *incoming;
-    struct event *trial; /* what there was of a trial that is not over: for who comes in the middle of it */
-    size_t trial_count, trial_room;
-};
+static const double LAST_SECONDS = 1, REST_SECONDS = 1;
 
 /* ---- Viewers come and go ---- */
 
-static void free_port(struct port *port)
-{
-    if (port)
-        port_free(port);
-    free(port);
-}
-
 static void let_go(struct serve *serve, int index)
 {
-    struct viewer *viewer = &serve->viewers[index];
-
-    if (viewer->port) {
-        trainer_desert(serve->trainer);
-        atomic_fetch_sub(&serve->attached, 1);
-    }
-    free_port(viewer->port);
-    channel_close(&viewer->channel);
-    *viewer = serve->viewers[--serve->count];
-}
-
-/* The words are all that it gets. */
-static void refuse(struct viewer *viewer, const char *why)
-{
-    bool moved;
-
-    channel_say(&viewer->channel, WIRE_REFUSED, why);
-    (void)channel_send(&viewer->channel, &moved);
-}
-
-/* What there was of it so far. */
-static int tell_trial(const struct serve *serve, struct port *port)
-{
-    struct error error;
-
-    for (size_t i = 0; i < serve->trial_count; i++)
-        if (port_emit(port, &serve->trial[i], &error))
-            return -1;
-    return 0;
-}
-
-static int welcome(struct serve *serve, struct viewer *viewer)
-{
-    struct wire *out = &viewer->channel.out;
-    struct port *port = calloc(1, sizeof(*port));
-    struct error error;
-    size_t frame;
-
-    if (!port || port_create(port, &serve->spec, &serve->now, &error)) {
-        free_port(port);
-        return -1;
-    }
-    viewer->port = port;
-    trainer_attend(serve->trainer);
-    atomic_fetch_add(&serve->attached, 1);
-    frame = wire_begin(out, WIRE_WELCOME);
-    wire_facts(out, &serve->facts);
-    wire_snapshot(out, &serve->now);
-    wire_end(out, frame);
-    return tell_trial(serve, port);
-}
-
-/* ---- What a viewer says ---- */
-
-/* Why a command was not taken, to who gave it alone. */
-static int answer(struct serve *serve, struct viewer *viewer, const char *text, const struct error *why)
-{
-    struct event event = {.kind = EVENT_COMMAND, .command.step = serve->now.step.step};
-    struct error error;
-
-    snprintf(event.command.command.text, sizeof(event.command.command.text), "%s", text);
-    snprintf(event.command.outcome, sizeof(event.command.outcome), "%.*s", (int)sizeof(event.command.outcome) - 1,
-             why->message);
-    return viewer->port->events.waiting_count > MOST_EVENTS ? -1 : port_emit(viewer->port, &event, &error);
-}
-
-/* See serve_is_held. */
-static void note_hold(struct serve *serve, const struct command *command)
-{
-    switch (command->kind) {
-    case COMMAND_PAUSE:
-    case COMMAND_STEP:
-    case COMMAND_BACK:
-    case COMMAND_LOAD:
-    case COMMAND_TRY:
-    case COMMAND_LR_FIND:
-        atomic_store(&serve->holding, true);
-        break;
-    case COMMAND_RESUME:
-        if (command->when.quantity == WHEN_NOW) /* one that waits may come after a pause */
-            atomic_store(&serve->holding, false);
-        break;
-    default:
-        break;
-    }
-}
-
-static int take_line(struct serve *serve, struct viewer *viewer, const char *text)
-{
-    struct action action;
-    struct command command;
-    struct error error = {""};
-
-    if (command_parse(text, &action, &error) || command_for_trainer(&action, &command, &error) ||
-        trainer_command(serve->trainer, &command, &error))
-        return answer(serve, viewer, text, &error);
-    note_hold(serve, &command);
-    return 0;
-}
-
-static int hear_hello(struct serve *serve, struct viewer *viewer, const char *text)
-{
-    char own[WIRE_TEXT], why[WIRE_TEXT];
-
-    wire_version(own);
-    if (strcmp(text, own) == 0)
-        return welcome(serve, viewer);
-    snprintf(why, sizeof(why), "it is trained by another version of nfbench: attach with that one");
-    refuse(viewer, why);
-    return -1;
-}
-
-/* -1: whoever speaks like this is let go. */
-static int hear(struct serve *serve, struct viewer *viewer, enum wire_kind kind, struct wire *fields)
-{
-    const struct command look = {.kind = COMMAND_LOOK, .text = "look"};
-    char text[WIRE_TEXT] = "";
-    struct error error = {""};
-
-    if (kind != WIRE_LOOK)
-        wire_text(fields, text, sizeof(text));
-    if (!wire_is_read(fields) || (kind == WIRE_HELLO) != (viewer->port == NULL))
-        return -1;
-    switch (kind) {
-    case WIRE_HELLO:
-        return hear_hello(serve, viewer, text);
-    case WIRE_LINE:
-        return take_line(serve, viewer, text);
-    case WIRE_LOOK:
-        (void)trainer_command(serve->trainer, &look, &error); /* a run that has ended shows no more */
-        return 0;
-    default:
-        return -1;
-    }
-}
-
-static int listen_to(struct serve *serve, struct viewer *viewer)
-{
-    const int gone = channel_receive(&viewer->channel); /* its last words count all the same */
-    enum wire_kind kind;
-    enum wire_found found;
-    struct wire fields;
-
-    while ((found = channel_next(&viewer->channel, &kind, &fields)) == WIRE_WHOLE)
-        if (hear(serve, viewer, kind, &fields))
-            return -1;
-    return gone || found == WIRE_BROKEN ? -1 : 0;
-}
-
-/* ---- What a viewer is told ---- */
-
-/* The last that was not yet put into words goes first; see take_events of app_run.c. */
-static bool put_next(struct serve *serve, struct viewer *viewer)
-{
-    struct wire *out = &viewer->channel.out;
-    struct snapshot now;
-    struct event event;
-    const struct look *look;
-    size_t frame;
-
-    memset(&now, 0, sizeof(now));
-    if (port_next_probe(viewer->port, serve->incoming)) {
-        frame = wire_begin(out, WIRE_PROBE);
-        wire_probe(out, serve->incoming);
-    } else if (port_next_event(viewer->port, &event)) {
-        frame = wire_begin(out, WIRE_EVENT);
-        wire_event(out, &event);
-    } else if ((look = port_newest_look(viewer->port)) && look->number != viewer->look) {
-        struct look copy = *look; /* the same memory: writing changes nothing */
-
-        viewer->look = look->number;
-        frame = wire_begin(out, WIRE_LOOKED);
-        wire_look(out, &copy, NULL);
-    } else {
-        port_snapshot(viewer->port, &now);
-        if (viewer->told_any && memcmp(&now, &viewer->told, sizeof(now)) == 0)
-            return false;
-        viewer->told_any = true;
-        viewer->told = now;
-        frame = wire_begin(out, WIRE_SNAPSHOT);
-        wire_snapshot(out, &now);
-    }
-    wire_end(out, frame);
-    return true;
-}
-
-static void put_all(struct serve *serve, struct viewer *viewer)
-{
-    while (channel_waiting(&viewer->channel) < MOST_WAITING) {
-        port_flush(viewer->port);
-        if (put_next(serve, viewer))
-            continue;
-        if (serve->ending && !viewer->ended) {
-            viewer->ended = true;
-            channel_say(&viewer->channel, WIRE_END, serve->failure);
-        }
-        return;
-    }
-}
-
-/* Puts what there is into words, and sends of it what goes. -1: it is gone, or has read nothing for too long. */
-static int tell(struct serve *serve, struct viewer *viewer)
-{
-    const double now = clock_seconds(), patience = viewer->port ? serve->patience : HELLO_SECONDS;
-    bool moved;
-
-    if (viewer->port)
-        put_all(serve, viewer);
-    if (channel_send(&viewer->channel, &moved))
-        return -1;
-    if (moved || (viewer->port && channel_waiting(&viewer->channel) == 0))
-        viewer->since = now;
-    return now - viewer->since > patience ? -1 : 0;
+    viewer_end(serve, &serve->viewers[index]);
+    serve->viewers[index] = serve->viewers[--serve->count];
 }
 
 /* What cannot be told any more may have spoken before it went: its last words are heard. */
 static void tell_all(struct serve *serve)
 {
     for (int i = serve->count - 1; i >= 0; i--)
-        if (tell(serve, &serve->viewers[i])) {
-            (void)listen_to(serve, &serve->viewers[i]);
+        if (viewer_tell(serve, &serve->viewers[i])) {
+            (void)viewer_listen(serve, &serve->viewers[i]);
             let_go(serve, i);
         }
 }
@@ -323,7 +63,8 @@ static int cut_short(struct serve *serve, struct port *port)
     do
         port_flush(port);
     while (port_next_event(port, &event));
-    return port_emit(port, &gone, &error) || port_emit(port, &course, &error) || tell_trial(serve, port) ? -1 : 0;
+    return port_emit(port, &gone, &error) || port_emit(port, &course, &error) || viewer_tell_trial(serve, port) ? -1
+                                                                                                                : 0;
 }
 
 static void pass_event(struct serve *serve, const struct event *event)
@@ -375,7 +116,7 @@ static void take_news(struct serve *serve)
 static void make_room(struct serve *serve)
 {
     for (int i = serve->count - 1; i >= 0; i--)
-        if (listen_to(serve, &serve->viewers[i]))
+        if (viewer_listen(serve, &serve->viewers[i]))
             let_go(serve, i);
 }
 
@@ -393,8 +134,8 @@ static void accept_all(struct serve *serve)
             struct viewer turned_away = {.channel.fd = -1};
 
             channel_open(&turned_away.channel, fd, WIRE_SMALL);
-            refuse(&turned_away, serve->count == SERVE_VIEWERS ? "too many viewers are attached already"
-                                                               : "the run is another user's");
+            viewer_refuse(&turned_away, serve->count == SERVE_VIEWERS ? "too many viewers are attached already"
+                                                                      : "the run is another user's");
             channel_close(&turned_away.channel);
             continue;
         }
@@ -427,7 +168,7 @@ static void wait_for_something(struct serve *serve)
     if (polls[POLL_WAKE].revents)
         wake_take(serve->wake);
     for (int i = serve->count - 1; i >= 0; i--)
-        if ((polls[POLL_VIEWERS + i].revents & ~POLLOUT) && listen_to(serve, &serve->viewers[i]))
+        if ((polls[POLL_VIEWERS + i].revents & ~POLLOUT) && viewer_listen(serve, &serve->viewers[i]))
             let_go(serve, i);
     if (polls[POLL_LISTENER].revents)
         accept_all(serve);

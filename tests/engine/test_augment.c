@@ -1,5 +1,5 @@
 /* Each augmentation against a plain re-computation of its definition from what it says it did, how often each case is
- * drawn, and the normalisation's formulas. */
+ * drawn, and what is said of it. */
 #include "engine/augment.h"
 
 #include <math.h>
@@ -416,41 +416,6 @@ static void test_draws_depend_on_seed_epoch_and_index_alone(void **state)
     assert_true(same_epoch < 10 && same_seed < 10 && same_index < 20); /* by chance a few */
 }
 
-static void test_normalisation_by_the_set_is_per_channel(void **state)
-{
-    (void)state;
-    const struct channel_statistics statistics = {{0.5f, 0.4f, 0.3f}, {0.25f, 0.2f, 0.0f}};
-    uint8_t image[IMAGE_BYTES];
-    float out[IMAGE_BYTES];
-    make_image(image);
-    normalize_image(NORMALIZE_DATASET, &statistics, image, out);
-    for (int p = 0; p < 1024; p++) {
-        assert_float_equal(out[3 * p], (image[p] / 255. - 0.5) / 0.25, 1e-5);
-        assert_float_equal(out[3 * p + 1], (image[1024 + p] / 255. - 0.4) / 0.2, 1e-5);
-        assert_float_equal(out[3 * p + 2], 0, 0); /* no deviation */
-    }
-}
-
-static void test_normalisation_by_the_image_is_over_all_its_values(void **state)
-{
-    (void)state;
-    uint8_t image[IMAGE_BYTES];
-    float out[IMAGE_BYTES];
-    double mean = 0, variance = 0;
-    make_image(image);
-    for (int i = 0; i < IMAGE_BYTES; i++)
-        mean += image[i] / 3072.;
-    for (int i = 0; i < IMAGE_BYTES; i++)
-        variance += (image[i] - mean) * (image[i] - mean) / 3072;
-    normalize_image(NORMALIZE_IMAGE, NULL, image, out);
-    for (int i = 0; i < IMAGE_BYTES; i++)
-        assert_float_equal(out[i % 1024 * 3 + i / 1024], (image[i] - mean) / sqrt(variance), 1e-5);
-    memset(image, 255, sizeof image);
-    normalize_image(NORMALIZE_IMAGE, NULL, image, out);
-    for (int i = 0; i < IMAGE_BYTES; i++)
-        assert_float_equal(out[i], 0, 0); /* not NaN */
-}
-
 static void test_the_caption_says_all_that_was_done(void **state)
 {
     (void)state;
@@ -494,8 +459,6 @@ int main(void)
         cmocka_unit_test(test_the_caption_says_all_that_was_done),
         cmocka_unit_test(test_rotation_table_is_rounded_cosine_and_sine),
         cmocka_unit_test(test_draws_depend_on_seed_epoch_and_index_alone),
-        cmocka_unit_test(test_normalisation_by_the_set_is_per_channel),
-        cmocka_unit_test(test_normalisation_by_the_image_is_over_all_its_values),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -64,29 +64,6 @@ static bool dies_in(void (*work)(void), int changes)
 
 /* ---- A run ---- */
 
-static void do_command(struct session *session, long step, enum command_kind kind, const char *text)
-{
-    struct trainer_sink sink = session_sink(session);
-    struct command_record record = {.step = step, .command = {.kind = kind, .value = 0.1}, .ok = true};
-    snprintf(record.command.text, sizeof record.command.text, "%s", text);
-    assert_ok(sink.on_command(sink.context, &record, &error), &error);
-}
-
-/* Six steps, a checkpoint at 2, 4 and 6, of which the last two stay; commands at 1, 4 and 5. */
-static struct session *six_steps(struct settings *settings, const char *name, struct rig *rig)
-{
-    settings->train.log_every = 1;
-    struct session *session = create_session(settings, name);
-    for (long step = 1; step <= 6; step++) {
-        log_steps(session, step, step);
-        if (step % 2 == 0)
-            save_step(session, rig, step, false);
-        if (step == 1 || step == 4 || step == 5)
-            do_command(session, step, COMMAND_LEARNING_RATE, step == 1 ? "one" : step == 4 ? "four" : "five");
-    }
-    return session;
-}
-
 /* A step of another course. */
 static void log_other(struct session *session, long step)
 {
@@ -99,7 +76,7 @@ static void go_back(struct session *session, struct rig *rig, const char *name, 
 {
     const struct trainer_sink sink = session_sink(session);
     assert_ok(sink.on_rollback(sink.context, rig->network, state, name, &error), &error);
-    do_command(session, state->step, COMMAND_ROLLBACK, "back");
+    log_command(session, state->step, COMMAND_ROLLBACK, "back");
     assert_ok(sink.on_checkpoint(sink.context, rig->network, state, false, &error), &error);
 }
 
@@ -115,23 +92,6 @@ static void name(struct session *session, const char *name, long step)
 {
     const struct trainer_sink sink = session_sink(session);
     assert_ok(sink.on_name(sink.context, name, step, &error), &error);
-}
-
-/* The steps are 1 to `last`, and the texts of the commands these. */
-static void assert_records(const struct session *session, long last, const char *texts)
-{
-    struct metrics metrics;
-    char found[256] = "";
-    assert_ok(session_metrics(session, &metrics, &error), &error);
-    assert_int_equal(metrics.damaged_lines, 0);
-    assert_int_equal(metrics.step_count, last);
-    for (int i = 0; i < metrics.step_count; i++)
-        assert_int_equal(metrics.steps[i].step, i + 1);
-    for (int i = 0; i < metrics.command_count; i++)
-        snprintf(found + strlen(found), sizeof found - strlen(found), "%s%s", i ? " " : "",
-                 metrics.commands[i].command.text);
-    assert_string_equal(found, texts);
-    metrics_free(&metrics);
 }
 
 /* ---- Names ---- */
@@ -198,7 +158,7 @@ static void a_name_is_not_given_to_another_course(void **state)
     assert_ok(session_load_choice(session, &six, loaded.network, &at, note, &error), &error);
     assert_true(same_network(rig.network, loaded.network));
     load(session, &loaded, "six");
-    assert_records(session, 6, "one four five back"); /* its own, not those of the other course */
+    assert_steps_and_commands(session, 6, "one four five back"); /* its own, not those of the other course */
     session_close(session);
     free_rig(&rig);
     free_rig(&other);
@@ -239,18 +199,18 @@ static void a_name_brings_its_records_along(void **state)
     const struct training_state four = {.step = 4, .commands = 1};
     name(session, "six", 6);
     go_back(session, &rig, NULL, &four);
-    assert_records(session, 4, "one back"); /* four was done behind that checkpoint */
+    assert_steps_and_commands(session, 4, "one back"); /* four was done behind that checkpoint */
     log_other(session, 5);
     save_step(session, &rig, 5, false);
     load(session, &rig, "six"); /* ahead of the run */
-    assert_records(session, 6, "one four five back");
+    assert_steps_and_commands(session, 6, "one four five back");
     assert_false(exists(inside(session, "checkpoints/4.safetensors"))); /* saved behind the first `back` */
     assert_false(exists(inside(session, "checkpoints/5.safetensors"))); /* of the other course */
     log_other(session, 7);
     log_other(session, 8);
     save_step(session, &rig, 8, false);
     load(session, &rig, "six"); /* behind it */
-    assert_records(session, 6, "one four five back");
+    assert_steps_and_commands(session, 6, "one four five back");
     session_close(session);
     free_rig(&rig);
 }
@@ -344,7 +304,7 @@ static void naming_survives_a_crash_anywhere(void **state)
         struct session *session = open_dying();
         assert_ok(session_names(session, &names, &count, &error), &error);
         assert_int_equal(count, !died);
-        assert_records(session, 6, "one four five");
+        assert_steps_and_commands(session, 6, "one four five");
         free(names);
         session_close(session);
     }
@@ -377,9 +337,9 @@ static void loading_survives_a_crash_anywhere(void **state)
         there += step == 6;
         session = open_dying();
         if (step == 5)
-            assert_records(session, 5, "one back");
+            assert_steps_and_commands(session, 5, "one back");
         else if (died)
-            assert_records(session, 6, "one four five");
+            assert_steps_and_commands(session, 6, "one four five");
         assert_false(exists(inside(session, "checkpoints/undone")));
         session_close(session);
     }
@@ -417,7 +377,7 @@ static void a_fork_has_the_records_up_to_its_step(void **state)
     assert_string_equal(name, "parent-at-4-2");
     assert_error(session_fork(session, "parent", &settings, rig.network, &four, NULL, name, &error), &error,
                  "session parent exists already");
-    assert_records(session, 6, "one four five");
+    assert_steps_and_commands(session, 6, "one four five");
     struct stat there, here; /* others may read it where they may read its parent */
     char path[512];
     snprintf(path, sizeof path, "%s/parent-at-4", settings.sessions_dir);
@@ -427,11 +387,11 @@ static void a_fork_has_the_records_up_to_its_step(void **state)
     session_close(session);
 
     assert_ok(session_open(&settings, "parent-at-4", SESSION_WRITE, &fork, &error), &error);
-    assert_records(fork, 4, "one fork's");
+    assert_steps_and_commands(fork, 4, "one fork's");
     assert_ok(session_resume(fork, CHECKPOINT_LATEST, loaded.network, &resumed, note, &error), &error);
     assert_int_equal(resumed.step, 4);
     assert_true(same_network(rig.network, loaded.network));
-    assert_records(fork, 4, "one fork's"); /* they are part of its checkpoint */
+    assert_steps_and_commands(fork, 4, "one fork's"); /* they are part of its checkpoint */
     session_close(fork);
     struct session_summary summary = summary_of(&settings, "parent-at-4");
     assert_string_equal(summary.parent, "parent");

@@ -127,14 +127,6 @@ static void test_resume_of_what_had_not_begun(void **state)
     free_rig(&loaded);
 }
 
-static void do_command(struct session *session, long step, enum command_kind kind, const char *text)
-{
-    struct trainer_sink sink = session_sink(session);
-    struct command_record record = {.step = step, .command = {.kind = kind}, .ok = true};
-    snprintf(record.command.text, sizeof record.command.text, "%s", text);
-    assert_ok(sink.on_command(sink.context, &record, &error), &error);
-}
-
 /* Opens the session again, resumes it and compares the commands that are left with `expected`, one a word. */
 static void assert_resumed_commands(const struct settings *settings, const char *name, struct rig *rig,
                                     const char *expected)
@@ -162,16 +154,16 @@ static void test_resume_forgets_commands_behind_the_checkpoint(void **state)
     struct settings settings = small_settings();
     struct rig rig = make_rig(&settings, 1);
     struct session *session = create_session(&settings, "orders");
-    do_command(session, 4, COMMAND_LEARNING_RATE, "before");
+    log_command(session, 4, COMMAND_LEARNING_RATE, "before");
     save_step(session, &rig, 4, false);
-    do_command(session, 4, COMMAND_SAVE, "save"); /* changes nothing, so it stays */
-    do_command(session, 4, COMMAND_SCALE_LEARNING_RATE, "after");
-    do_command(session, 5, COMMAND_PAUSE, "later");
+    log_command(session, 4, COMMAND_SAVE, "save"); /* changes nothing, so it stays */
+    log_command(session, 4, COMMAND_SCALE_LEARNING_RATE, "after");
+    log_command(session, 5, COMMAND_PAUSE, "later");
     session_close(session);
     assert_resumed_commands(&settings, "orders", &rig, "before save");
 
     assert_ok(session_open(&settings, "orders", SESSION_WRITE, &session, &error), &error);
-    do_command(session, 4, COMMAND_LEARNING_RATE, "again");
+    log_command(session, 4, COMMAND_LEARNING_RATE, "again");
     save_step(session, &rig, 4, false);
     session_close(session);
     assert_resumed_commands(&settings, "orders", &rig, "before save again");
@@ -260,10 +252,10 @@ static void test_a_rollback_undoes_what_was_behind(void **state)
     for (long step = 2; step <= 6; step += 2) {
         log_steps(session, step - 1, step);
         if (step == 2)
-            do_command(session, 1, COMMAND_LEARNING_RATE, "before it");
+            log_command(session, 1, COMMAND_LEARNING_RATE, "before it");
         save_step(session, &rig, step, false); /* the one of step 2 has given way by the third */
     }
-    do_command(session, 2, COMMAND_LEARNING_RATE, "undone");
+    log_command(session, 2, COMMAND_LEARNING_RATE, "undone");
     assert_false(exists(inside(session, "checkpoints/2.safetensors")));
     assert_ok(sink.on_rollback(sink.context, rig.network, &to, NULL, &error), &error);
     assert_ok(sink.on_finding(sink.context, &finding, &error), &error);
