@@ -127,7 +127,7 @@ static void try_to_load(struct verify *verify, const struct checkpoint_entry *en
         return;
     if (errno == ENOMEM)
         verify->out_of_memory = true;
-    else
+    else if (access(entry->path, F_OK) == 0) /* see read_file */
         tell_unfit(verify, entry, &error);
 }
 

@@ -47,8 +47,9 @@ static void start_training(void)
     assert_int_equal(posix_spawn(&trainer, list[0], &actions, NULL, list, environ), 0);
     posix_spawn_file_actions_destroy(&actions);
     free(list[0]);
-    for (int i = 0; i < 6000 && stat(pty_path("sessions/run/socket"), &status) != 0; i++)
+    for (int i = 0; i < 12000 && stat(pty_path("sessions/run/socket"), &status) != 0; i++)
         nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
+    assert_int_equal(stat(pty_path("sessions/run/socket"), &status), 0);
 }
 
 /* Its status, as waitpid has it. */
@@ -249,7 +250,7 @@ static void wait_for_steps(struct attachment *attachment, long steps)
 
     port_snapshot(attach_port(attachment), &now);
     until = now.step.step + steps;
-    for (int i = 0; i < 6000 && now.step.step < until; i++) {
+    for (int i = 0; i < 12000 && now.step.step < until; i++) {
         nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
         port_snapshot(attach_port(attachment), &now);
     }
