@@ -89,24 +89,44 @@ static const uint8_t *augmented(const struct loader *loader, uint32_t epoch, uin
     return changed;
 }
 
+static void fill_image(const struct loader *loader, struct batch *batch, int i)
+{
+    const struct loader_options *options = &loader->options;
+    uint8_t changed[IMAGE_BYTES], other[IMAGE_BYTES];
+    const uint8_t *image = augmented(loader, batch->epoch, batch->indices[i], changed);
+    float *out = batch->images + (size_t)i * IMAGE_BYTES;
+    if (batch->mix.partner > 0) {
+        const uint32_t partner = batch->indices[mix_partner(i, batch->n)];
+        mix_normalize(options->normalize, &options->statistics, &batch->mix, image,
+                      augmented(loader, batch->epoch, partner, other), out);
+    } else {
+        normalize_image(options->normalize, &options->statistics, image, out);
+    }
+}
+
+static void fill_images(const struct loader *loader, struct batch *batch, int begin, int end)
+{
+    for (int i = begin; i < end; i++)
+        fill_image(loader, batch, i);
+}
+
+static uint8_t label_of(const struct loader *loader, uint32_t index)
+{
+    return (uint8_t)dataset_label(loader->dataset, loader->options.split, (int)index);
+}
+
+/* All of it but for the images of other slices. */
 static void fill_batch(const struct loader *loader, struct slot *slot)
 {
     const struct loader_options *options = &loader->options;
     struct batch *batch = &slot->batch;
-    uint8_t changed[IMAGE_BYTES], other[IMAGE_BYTES];
     batch->mix = mix_draw(&options->mix, options->seed, batch->epoch, batch->number);
+    batch->made = slice_of(&options->slicing, batch->n);
+    fill_images(loader, batch, batch->made.first, batch->made.first + batch->made.n);
     for (int i = 0; i < batch->n; i++) {
-        const uint32_t partner = batch->indices[mix_partner(i, batch->n)];
-        const uint8_t *image = augmented(loader, batch->epoch, batch->indices[i], changed);
-        float *out = batch->images + (size_t)i * IMAGE_BYTES;
-        if (batch->mix.partner > 0)
-            mix_normalize(options->normalize, &options->statistics, &batch->mix, image,
-                          augmented(loader, batch->epoch, partner, other), out);
-        else
-            normalize_image(options->normalize, &options->statistics, image, out);
-        batch->labels[i] = (uint8_t)dataset_label(loader->dataset, options->split, (int)batch->indices[i]);
+        batch->labels[i] = label_of(loader, batch->indices[i]);
         if (batch->partners)
-            batch->partners[i] = (uint8_t)dataset_label(loader->dataset, options->split, (int)partner);
+            batch->partners[i] = label_of(loader, batch->indices[mix_partner(i, batch->n)]);
     }
 }
 
@@ -272,6 +292,20 @@ const struct batch *loader_next(struct loader *loader)
     loader->wanted++;
     pthread_mutex_unlock(&loader->lock);
     return &slot->batch;
+}
+
+/* A slot that is held is its holder's alone, so it is filled without the lock. */
+void loader_complete(struct loader *loader)
+{
+    pthread_mutex_lock(&loader->lock);
+    struct slot *held = find_slot(loader, SLOT_HELD);
+    pthread_mutex_unlock(&loader->lock);
+    if (!held)
+        return;
+    struct batch *batch = &held->batch;
+    fill_images(loader, batch, 0, batch->made.first);
+    fill_images(loader, batch, batch->made.first + batch->made.n, batch->n);
+    batch->made = (struct slice){0, batch->n};
 }
 
 /* What was made ahead is dropped, and the next ticket is the wanted one. */

@@ -5,6 +5,7 @@
 #define NFBENCH_ENGINE_LOADER_H
 
 #include "engine/mix.h"
+#include "engine/slice.h"
 
 enum { LOADER_MAX_WORKERS = 64 };
 
@@ -19,6 +20,8 @@ struct loader_options {
     struct mix_options mix;
     enum normalize_kind normalize;
     struct channel_statistics statistics;
+    struct slicing
+        slicing; /* of each batch the images of this slice are made, and with them their partners, no others */
     uint64_t seed;
     int workers; /* 0: made in loader_next itself; at most LOADER_MAX_WORKERS */
 };
@@ -26,6 +29,7 @@ struct loader_options {
 struct batch {
     int n;
     uint32_t epoch, number; /* of the batch in its epoch, from 0 */
+    struct slice made;      /* those of the images that are there */
     float *images;          /* (n, 32, 32, 3), 64-byte aligned */
     uint8_t *labels;        /* (n) */
     uint8_t *partners;      /* (n) labels of what the images are mixed with, by `mix`; NULL: they are not */
@@ -41,6 +45,8 @@ void loader_destroy(struct loader *loader);
 int loader_batches(const struct loader *loader); /* an epoch */
 /* The next batch, valid until the next call of this function; goes on into the next epoch by itself. */
 const struct batch *loader_next(struct loader *loader);
+/* Makes what is not there of the images of the batch that loader_next returned last, if any. */
+void loader_complete(struct loader *loader);
 /* The batch after this call is number `number` (below loader_batches) of `epoch`; what was made ahead is dropped. */
 void loader_seek(struct loader *loader, uint32_t epoch, uint32_t number);
 /* The order of an epoch's images (count), numbers in the split; valid until the next call of any function of a loader

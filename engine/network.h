@@ -4,6 +4,7 @@
 #define NFBENCH_ENGINE_NETWORK_H
 
 #include "engine/model.h"
+#include "engine/slice.h"
 #include "kernels/kernels.h"
 
 struct network;
@@ -44,8 +45,8 @@ struct network_options {
     size_t image_bytes; /* that it keeps on a device which makes its batches itself */
     bool probes;        /* it takes probes (network_probe.h) */
     /* Its steps are shared out over so many processes (dist.h), of which this is one; 0 ranks: it is alone. Each has
-     * the whole network, and is given the whole batch of a step that is queued, of which it takes its slice: of images
-     * on the host all ranks make all. */
+     * the whole network, and is given the whole batch of a step that is queued, of which it takes its slice
+     * (network_slicing): of images on the host no others need be there. */
     int rank, ranks;
 };
 
@@ -112,6 +113,8 @@ int network_begin_anew(struct network *network, struct error *error);
 
 int network_ranks(const struct network *network); /* 1: it is alone */
 int network_rank(const struct network *network);
+/* How the images of a step are shared out. */
+struct slicing network_slicing(const struct network *network);
 /* True when parameters were written since all ranks last had the same. */
 bool network_was_written(const struct network *network);
 /* All ranks get rank 0's state, as of network_read_state. Collective. */

@@ -27,36 +27,28 @@ static int whole_draws(const struct network *network)
     return spec->dropout <= 0 || width % 4 == 0 ? 1 : width % 2 == 0 ? 2 : 4;
 }
 
-/* In units of whole draws. */
-static int units_of(const struct network *network, int images)
+struct slicing network_slicing(const struct network *network)
 {
-    const int unit = whole_draws(network);
-    return (images + unit - 1) / unit;
-}
-
-static int slice_begin(const struct network *network, int total, int rank)
-{
-    const long units = units_of(network, total);
-    const long begin = units * rank / network_ranks(network) * whole_draws(network);
-    return begin < total ? (int)begin : total;
+    return (struct slicing){network_rank(network), network_ranks(network), whole_draws(network)};
 }
 
 int network_largest_slice(const struct network *network, int batch)
 {
-    const int ranks = network_ranks(network), units = (units_of(network, batch) + ranks - 1) / ranks;
-    const int most = units * whole_draws(network);
-    return most < batch ? most : batch;
+    const struct slicing slicing = network_slicing(network);
+    return slice_largest(&slicing, batch);
 }
 
 struct step_batch network_slice(const struct network *network, const struct step_batch *batch, int *first)
 {
+    const struct slicing slicing = network_slicing(network);
+    const struct slice part = slice_of(&slicing, batch->n);
     struct step_batch slice = *batch;
-    *first = slice_begin(network, batch->n, network_rank(network));
-    slice.n = slice_begin(network, batch->n, network_rank(network) + 1) - *first;
-    slice.start += (uint32_t)*first;
-    slice.images += batch->images ? (size_t)*first * MODEL_IMAGE_SIZE * MODEL_IMAGE_SIZE * 3 : 0;
-    slice.labels += batch->labels ? *first : 0;
-    slice.partners += batch->partners ? *first : 0;
+    *first = part.first;
+    slice.n = part.n;
+    slice.start += (uint32_t)part.first;
+    slice.images += batch->images ? (size_t)part.first * MODEL_IMAGE_SIZE * MODEL_IMAGE_SIZE * 3 : 0;
+    slice.labels += batch->labels ? part.first : 0;
+    slice.partners += batch->partners ? part.first : 0;
     return slice;
 }
 

@@ -125,6 +125,7 @@ static int explain(struct trainer *trainer, enum divergence_cause cause, long st
     const bool of_next = is_of_step(cause) || next == 0; /* else with the last batch that it trained on */
     if (!trainer->batch)
         trainer_host_batch(trainer, of_next ? next : next - 1);
+    loader_complete(trainer->loader);
     const struct divergence_case what = {
         .cause = cause,
         .step = step,

@@ -59,6 +59,7 @@ bool trainer_probe_due(const struct trainer *trainer, long step)
     return rises || scheduled(trainer, step);
 }
 
+/* Of the whole batch, of which a rank's step needs but a slice. */
 static int take(struct trainer *trainer)
 {
     const struct training_state *state = &trainer->state;
@@ -71,10 +72,10 @@ static int take(struct trainer *trainer)
         .learning_rate = state->step > 0 ? trainer->now.step.learning_rate : 0,
         .agc = trainer->options.agc,
     };
-    return trainer_next_batch(trainer, &batch, &waited) ||
-                   probe_take(trainer->network, &batch, &options, trainer->probe, &trainer->failure)
-               ? -1
-               : 0;
+    if (trainer_next_batch(trainer, &batch, &waited))
+        return -1;
+    loader_complete(trainer->loader);
+    return probe_take(trainer->network, &batch, &options, trainer->probe, &trainer->failure) ? -1 : 0;
 }
 
 enum progress trainer_probe(struct trainer *trainer)

@@ -35,6 +35,7 @@ int trainer_make_loader(struct trainer *trainer, struct error *error)
         .mix = options->mix,
         .normalize = options->normalize,
         .statistics = trainer->parts.statistics,
+        .slicing = network_slicing(trainer->network),
         .seed = options->seed,
         .workers = network_backend(trainer->network)->load_batch ? 0 : loader_workers(options->threads),
     };

@@ -59,9 +59,10 @@ static void augmented(const struct batch *batch, const struct loader_options *op
                   batch->epoch, batch->indices[i], image, NULL);
 }
 
-/* The batch holds what its indices, epoch, augmentation and mixing say. */
+/* The batch holds what its indices, epoch, augmentation and mixing say, as far as it is made. */
 static void check_content(const struct batch *batch, const struct loader_options *options)
 {
+    const struct slice made = batch->made;
     const struct mix mix = mix_draw(&options->mix, options->seed, batch->epoch, batch->number);
     assert_memory_equal(&batch->mix, &mix, sizeof mix);
     assert_true(mix_is_on(&options->mix) == (batch->partners != NULL));
@@ -78,7 +79,8 @@ static void check_content(const struct batch *batch, const struct loader_options
         } else {
             normalize_image(options->normalize, &options->statistics, image, expected);
         }
-        assert_memory_equal(batch->images + i * IMAGE_BYTES, expected, sizeof expected);
+        if (i >= made.first && i < made.first + made.n)
+            assert_memory_equal(batch->images + i * IMAGE_BYTES, expected, sizeof expected);
         assert_int_equal(batch->labels[i], dataset_label(dataset, options->split, index));
     }
 }
@@ -88,6 +90,13 @@ static void check_place(const struct batch *batch, uint32_t epoch, uint32_t numb
     assert_int_equal(batch->epoch, epoch);
     assert_int_equal(batch->number, number);
     assert_int_equal(batch->n, number == BATCHES - 1 ? COUNT - (BATCHES - 1) * BATCH : BATCH);
+}
+
+static void check_whole(const struct batch *batch, const struct loader_options *options)
+{
+    assert_int_equal(batch->made.first, 0);
+    assert_int_equal(batch->made.n, batch->n);
+    check_content(batch, options);
 }
 
 static void expect_same(const struct batch *a, const struct batch *b)
@@ -135,6 +144,56 @@ static void test_partners_are_found_again(void **state)
     loader_destroy(asked);
 }
 
+/* One slot without workers: what is written over a batch is still there in the next, where that made nothing. */
+static void test_a_rank_makes_its_own_images_alone(void **state)
+{
+    (void)state;
+    enum { RANKS = 3, MARK = 0x5a };
+    for (int rank = 0; rank < RANKS; rank++) {
+        struct loader_options options = usual_options(0);
+        options.mix = (struct mix_options){.mixup = 0.5f, .cutmix = 1};
+        options.slicing = (struct slicing){rank, RANKS, 1};
+        struct loader *loader = create(&options);
+        const struct batch *batch = loader_next(loader);
+        for (int number = 1; number < 2 * BATCHES; number++) {
+            memset(batch->images, MARK, BATCH * IMAGE_BYTES * sizeof(float));
+            assert_ptr_equal(loader_next(loader), batch);
+            const struct slice own = slice_of(&options.slicing, batch->n);
+            assert_memory_equal(&batch->made, &own, sizeof own);
+            check_content(batch, &options);
+            for (int i = 0; i < BATCH; i++) {
+                const unsigned char *image = (const unsigned char *)(batch->images + i * IMAGE_BYTES);
+                const bool mine = i >= own.first && i < own.first + own.n;
+                for (size_t b = 0; !mine && b < IMAGE_BYTES * sizeof(float); b++)
+                    assert_int_equal(image[b], MARK);
+            }
+        }
+        loader_destroy(loader);
+    }
+}
+
+static void test_a_slice_is_completed_when_it_is_asked_for(void **state)
+{
+    (void)state;
+    for (int workers = 0; workers < 3; workers += 2) {
+        struct loader_options options = usual_options(workers);
+        options.mix.mixup = 0.5f;
+        options.slicing = (struct slicing){1, 3, 2};
+        struct loader *loader = create(&options);
+        loader_complete(loader); /* none in hand */
+        for (int number = 0; number < BATCHES; number++) {
+            const struct batch *batch = loader_next(loader);
+            assert_true(batch->made.n < batch->n);
+            check_content(batch, &options);
+            for (int times = 0; times < 2 && number % 2 == 0; times++) {
+                loader_complete(loader);
+                check_whole(batch, &options);
+            }
+        }
+        loader_destroy(loader);
+    }
+}
+
 static void test_an_epoch_has_each_image_once_in_a_new_order(void **state)
 {
     (void)state;
@@ -147,7 +206,7 @@ static void test_an_epoch_has_each_image_once_in_a_new_order(void **state)
         for (uint32_t number = 0; number < BATCHES; number++) {
             const struct batch *batch = loader_next(loader);
             check_place(batch, epoch, number);
-            check_content(batch, &options);
+            check_whole(batch, &options);
             for (int i = 0; i < batch->n; i++) {
                 order[epoch][at++] = batch->indices[i];
                 seen[batch->indices[i] - FIRST]++;
@@ -318,6 +377,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_mixed_batches_have_their_partners),
         cmocka_unit_test(test_partners_are_found_again),
+        cmocka_unit_test(test_a_rank_makes_its_own_images_alone),
+        cmocka_unit_test(test_a_slice_is_completed_when_it_is_asked_for),
         cmocka_unit_test(test_an_epoch_has_each_image_once_in_a_new_order),
         cmocka_unit_test(test_batches_are_the_same_for_any_number_of_workers),
         cmocka_unit_test(test_a_sought_batch_is_the_one_that_came_by_itself),

@@ -70,20 +70,33 @@ struct figures {
     double values[FIGURES];
 };
 
-static void add(struct figures *figures, const json_t *record, const char *name)
+static void add_value(struct figures *figures, const json_t *value)
 {
-    const json_t *value = json_object_get(record, name);
-    if (!value)
-        return;
-    assert_true(figures->count < FIGURES);
+    assert_true(figures->count < FIGURES && json_is_number(value));
     figures->values[figures->count++] = json_number_value(value);
 }
 
-/* Losses and accuracies of all steps and evaluations, in their order. */
-static struct figures figures_of(const char *session)
+/* A number, or each of an array's. */
+static void add(struct figures *figures, const json_t *record, const char *name)
 {
-    static const char *const names[] = {"step",       "loss",          "accuracy", "gradient_norm",
-                                        "train_loss", "test_accuracy", "test_loss"};
+    const json_t *value = json_object_get(record, name);
+    for (size_t i = 0; i < json_array_size(value); i++)
+        add_value(figures, json_array_get(value, i));
+    if (value && !json_is_array(value))
+        add_value(figures, value);
+}
+
+/* What records of a kind say that all numbers of ranks must agree on. */
+static const struct said {
+    const char *kind, *names[6];
+} of_training[] = {{"step", {"step", "loss", "accuracy", "gradient_norm"}},
+                   {"epoch", {"step", "train_loss", "test_accuracy", "test_loss"}},
+                   {NULL, {NULL}}},
+  of_probes[] = {{"probe", {"step", "images", "loss", "variance", "gradient_norm"}}, {NULL, {NULL}}};
+
+/* In the order of the records. */
+static struct figures figures_of(const char *session, const struct said *said)
+{
     char name[256], line[8192];
     struct figures figures = {0};
     snprintf(name, sizeof name, "nfbench/%s/metrics.jsonl", session);
@@ -93,22 +106,28 @@ static struct figures figures_of(const char *session)
         json_t *record = json_loads(line, 0, NULL);
         assert_non_null(record);
         const char *kind = json_string_value(json_object_get(record, "kind"));
-        for (size_t i = 0; kind && (strcmp(kind, "step") == 0 || strcmp(kind, "epoch") == 0) && i < 7; i++)
-            add(&figures, record, names[i]);
+        for (const struct said *s = said; kind && s->kind; s++)
+            for (int i = 0; strcmp(kind, s->kind) == 0 && s->names[i]; i++)
+                add(&figures, record, s->names[i]);
         json_decref(record);
     }
     fclose(file);
     return figures;
 }
 
-static void assert_agree(const char *one, const char *other)
+static void assert_agree_on(const struct said *said, const char *one, const char *other)
 {
-    const struct figures a = figures_of(one), b = figures_of(other);
+    const struct figures a = figures_of(one, said), b = figures_of(other, said);
     assert_int_equal(a.count, b.count);
     assert_true(a.count > 20);
     for (int i = 0; i < a.count; i++)
         if (fabs(a.values[i] - b.values[i]) > 1e-5 * fmax(fabs(a.values[i]), 1e-3))
-            fail_msg("%s and %s: figure %d is %.9g and %.9g", one, other, i, a.values[i], b.values[i]);
+            fail_msg("%s and %s: %s %d is %.9g and %.9g", one, other, said->kind, i, a.values[i], b.values[i]);
+}
+
+static void assert_agree(const char *one, const char *other)
+{
+    assert_agree_on(of_training, one, other);
 }
 
 /* The tensors of a checkpoint, to the bit; the text before them has the time that the training took. */
@@ -149,14 +168,17 @@ static void write_file(const char *name, const char *text)
 
 /* ---- The same run on any number of ranks ---- */
 
+/* Rank 0 probes the whole batch, of which its steps need but a slice. */
 static void losses_are_those_of_one_process(void **state)
 {
     (void)state;
-    run_expecting(0, "-n 1 %s " RUN ALL "--epochs 2 --session one", program);
-    run_expecting(0, "-n 2 %s " RUN ALL "--epochs 2 --session two", program);
-    run_expecting(0, "-n 3 %s " RUN ALL "--epochs 2 --session three", program);
+    run_expecting(0, "-n 1 %s " RUN ALL "--probe-every 5 --epochs 2 --session one", program);
+    run_expecting(0, "-n 2 %s " RUN ALL "--probe-every 5 --epochs 2 --session two", program);
+    run_expecting(0, "-n 3 %s " RUN ALL "--probe-every 5 --epochs 2 --session three", program);
     assert_agree("one", "two");
     assert_agree("one", "three");
+    assert_agree_on(of_probes, "one", "two");
+    assert_agree_on(of_probes, "one", "three");
     assert_true(file_has("nfbench/two/metrics.jsonl", "\"ranks\":2"));
 }
 
