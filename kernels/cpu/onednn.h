@@ -1,5 +1,5 @@
 /* The few calls of oneDNN's C API that differ between its versions 2 (Debian 12, Ubuntu 22.04) and 3 (Debian 13, Ubuntu
- * 24.04), under one name each, so that conv.c need not know. */
+ * 24.04), under one name each, so that conv.c and conv_create.c need not know. */
 #ifndef NFBENCH_KERNELS_CPU_ONEDNN_H
 #define NFBENCH_KERNELS_CPU_ONEDNN_H
 
