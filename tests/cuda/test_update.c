@@ -134,14 +134,6 @@ static void run_steps(struct backend *backend, const void *data, struct outcome 
     run(backend, data, out);
 }
 
-static const struct update_options usual = {.learning_rate = 0.1f,
-                                            .momentum = 0.9f,
-                                            .weight_decay = 5e-4f,
-                                            .agc = 0.02f,
-                                            .ema_decay = 0.99f,
-                                            .nesterov = true,
-                                            .lookahead = 0.5f};
-
 /* Parameters equal the CPU's in every order, and the report says the same. */
 static void check_steps(const struct twins *twins, const struct steps *steps)
 {
@@ -162,7 +154,7 @@ static void equals_the_cpu(void **state)
 {
     const struct update_options all[] = {
         {.learning_rate = 0.1f},
-        usual,
+        rig_update,
         {.learning_rate = 0.2f, .momentum = 0.5f, .weight_decay = 0.1f, .agc = 0.1f, .ema_decay = 0.5f}};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         check_steps(*state,
@@ -172,9 +164,9 @@ static void equals_the_cpu(void **state)
 static void huge_and_tiny_gradients_have_a_norm(void **state)
 {
     check_steps(*state,
-                &(struct steps){.options = usual, .count = 1, .loss = 1.0f, .bad = -1, .gradient_scale = 1e25f});
+                &(struct steps){.options = rig_update, .count = 1, .loss = 1.0f, .bad = -1, .gradient_scale = 1e25f});
     check_steps(*state,
-                &(struct steps){.options = usual, .count = 1, .loss = 1.0f, .bad = -1, .gradient_scale = 1e-25f});
+                &(struct steps){.options = rig_update, .count = 1, .loss = 1.0f, .bad = -1, .gradient_scale = 1e-25f});
 }
 
 /* These steps leave every bit as it was. */
@@ -198,7 +190,7 @@ static void a_bad_gradient_changes_nothing(void **state)
 {
     const float bad[] = {NAN, INFINITY, -INFINITY};
     for (int i = 0; i < PARAMETERS; i++) {
-        const struct step_report report = expect_nothing_changed(*state, (struct steps){.options = usual,
+        const struct step_report report = expect_nothing_changed(*state, (struct steps){.options = rig_update,
                                                                                         .count = 1,
                                                                                         .loss = 1.0f,
                                                                                         .bad = i,
@@ -213,7 +205,7 @@ static void a_bad_gradient_changes_nothing(void **state)
 static void a_bad_loss_changes_nothing(void **state)
 {
     const struct step_report report = expect_nothing_changed(
-        *state, (struct steps){.options = usual, .count = 1, .loss = NAN, .bad = -1, .gradient_scale = 1});
+        *state, (struct steps){.options = rig_update, .count = 1, .loss = NAN, .bad = -1, .gradient_scale = 1});
     assert_int_equal(report.update.finite, 0);
     assert_int_equal(report.halted, 1);
 }
@@ -221,7 +213,7 @@ static void a_bad_loss_changes_nothing(void **state)
 static void a_halted_run_stays_until_it_is_resumed(void **state)
 {
     const struct twins *twins = *state;
-    struct steps steps = {.options = usual, .count = 2, .loss = 1.0f, .halted = 1, .bad = -1, .gradient_scale = 1};
+    struct steps steps = {.options = rig_update, .count = 2, .loss = 1.0f, .halted = 1, .bad = -1, .gradient_scale = 1};
     struct step_report report = expect_nothing_changed(twins, steps);
     assert_int_equal(report.update.finite, 1);
     assert_int_equal(report.halted, 1);
@@ -246,7 +238,7 @@ static void an_empty_list_reports(void **state)
     struct rig rig = {.backend = cuda};
     struct step_report report = {.loss = {.loss = 1.0f}};
     rig_begin(&rig);
-    struct step_values *values = rig_values(&rig, 3, &usual);
+    struct step_values *values = rig_values(&rig, 3, &rig_update);
     struct step_report *device = rig_copy_in(&rig, &report, sizeof report);
     assert_int_equal(cuda->updater_create(cuda, NULL, 0, &updater, &error), 0);
     assert_int_equal(cuda->update(cuda, updater, values, device, &error), 0);

@@ -154,16 +154,6 @@ int begin_anew(void **state)
     return 0;
 }
 
-void assert_bytes(const char *name, const char *bytes, size_t size)
-{
-    static char found[TINY_ONE + 1];
-    FILE *file = fopen(path_of(name), "rb");
-    assert_non_null(file);
-    assert_int_equal(fread(found, 1, sizeof found, file), size);
-    fclose(file);
-    assert_memory_equal(found, bytes, size);
-}
-
 void assert_whole(const char *beside)
 {
     DIR *data = opendir(path_of("data"));
@@ -174,9 +164,9 @@ void assert_whole(const char *beside)
             (!beside || strcmp(entry->d_name, beside)))
             fail_msg("%s was left", entry->d_name);
     closedir(data);
-    assert_bytes("data/tiny-set/one.bin", tiny_one, TINY_ONE);
-    assert_bytes("data/tiny-set/two.bin", tiny_two, TINY_TWO);
-    assert_bytes("data/tiny-set/names.txt", tiny_names, TINY_NAMES);
+    assert_bytes(path_of("data/tiny-set/one.bin"), tiny_one, TINY_ONE);
+    assert_bytes(path_of("data/tiny-set/two.bin"), tiny_two, TINY_TWO);
+    assert_bytes(path_of("data/tiny-set/names.txt"), tiny_names, TINY_NAMES);
     assert_true(size_of(path_of("data/tiny-set/SHA256SUMS")) > 0);
 }
 

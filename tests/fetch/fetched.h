@@ -54,7 +54,6 @@ struct fetch_request request(void);
 struct fetch_request from(const char *url);
 enum fetch_end run(const struct fetch_request *wanted);
 
-void assert_bytes(const char *name, const char *bytes, size_t size);
 /* All of it is there, and nothing else but what `beside` names. */
 void assert_whole(const char *beside);
 void assert_fetched(const struct fetch_request *wanted);

@@ -79,7 +79,7 @@ static void other_peoples_files_stay(void **state)
     assert_int_equal(run(&wanted), FETCH_DONE);
     assert_whole("tiny-set.old");
     assert_non_null(strstr(notes, "tiny-set.old"));
-    assert_bytes("data/tiny-set.old/thesis.txt", "mine", 4);
+    assert_bytes(path_of("data/tiny-set.old/thesis.txt"), "mine", 4);
     assert_int_equal(size_of(path_of("data/tiny-set.old/one.bin")), -1);
 }
 
@@ -105,7 +105,7 @@ static void what_was_moved_aside_comes_back(void **state)
         assert_int_equal(run(&wanted), FETCH_DONE);
         assert_whole(others ? "tiny-set.old" : NULL);
     }
-    assert_bytes("data/tiny-set.old/thesis.txt", "mine", 4);
+    assert_bytes(path_of("data/tiny-set.old/thesis.txt"), "mine", 4);
     assert_int_equal(size_of(path_of("data/tiny-set.old/one.bin")), -1);
 }
 
@@ -145,15 +145,15 @@ static void links_are_not_written_through(void **state)
     write_bytes(path_of("one.bin"), "mine", 4);
     assert_int_equal(run(&wanted), FETCH_FAILED);
     assert_non_null(strstr(error.message, ".tiny.tar.gz.new"));
-    assert_bytes("one.bin", "mine", 4);
+    assert_bytes(path_of("one.bin"), "mine", 4);
     assert_int_equal(unlink(path_of(MADE)), 0);
-    assert_bytes("target", "mine", 4);
+    assert_bytes(path_of("target"), "mine", 4);
     /* the set's own folder may lie elsewhere, by the person's link */
     mkdir(path_of("disk"), 0777);
     mkdir(path_of("disk/big"), 0777);
     assert_int_equal(symlink(path_of("disk/big"), path_of("data/tiny-set")), 0);
     assert_int_equal(run(&wanted), FETCH_DONE);
-    assert_bytes("disk/big/one.bin", tiny_one, TINY_ONE);
+    assert_bytes(path_of("disk/big/one.bin"), tiny_one, TINY_ONE);
     assert_int_equal(size_of(path_of("disk/tiny.tar.gz.part")), -1);
 }
 

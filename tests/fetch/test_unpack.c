@@ -103,16 +103,6 @@ static enum unpack_end unpack_bytes(const char *bytes, size_t size)
     return unpack_watched(bytes, size, go_on);
 }
 
-static void assert_file(const char *name, const char *bytes, size_t size)
-{
-    static char found[TINY_ONE + 1];
-    FILE *file = fopen(path_of(name), "rb");
-    assert_non_null(file);
-    assert_int_equal(fread(found, 1, sizeof found, file), size);
-    fclose(file);
-    assert_memory_equal(found, bytes, size);
-}
-
 /* Whatever was unpacked: only regular files of the set are there, and nothing beside the folder is other than it was.
  */
 static void assert_nothing_else(void)
@@ -134,7 +124,7 @@ static void assert_nothing_else(void)
                     strcmp(entry->d_name, "secret") == 0);
     closedir(out);
     closedir(above);
-    assert_file("secret", "secret", 6);
+    assert_bytes(path_of("secret"), "secret", 6);
 }
 
 static void empty_out(void)
@@ -149,8 +139,8 @@ static void assert_unpacked(const char *bytes, size_t size)
     if (unpack_bytes(bytes, size) != UNPACK_DONE)
         fail_msg("%s", error.message);
     assert_nothing_else();
-    assert_file("out/one.bin", tiny_one, TINY_ONE);
-    assert_file("out/two.bin", tiny_two, TINY_TWO);
+    assert_bytes(path_of("out/one.bin"), tiny_one, TINY_ONE);
+    assert_bytes(path_of("out/two.bin"), tiny_two, TINY_TWO);
     SHA256Data((const uint8_t *)tiny_two, TINY_TWO, sum);
     assert_string_equal(sums[1], sum);
     empty_out();

@@ -1,10 +1,15 @@
 /* See tiny.h. */
 #include "tests/fetch/tiny.h"
 
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+
+#include <cmocka.h>
 
 char tiny_one[TINY_ONE], tiny_two[TINY_TWO];
 const char tiny_names[] = "apple\nball\ncherry\n";
@@ -60,4 +65,14 @@ struct fetch_set tiny_set(void)
                                         {.name = "two.bin", .size = TINY_TWO},
                                         {.name = "names.txt", .size = 100, .beside = true}},
                               .check = check};
+}
+
+void assert_bytes(const char *path, const char *bytes, size_t size)
+{
+    static char found[TINY_ONE + 1];
+    FILE *file = fopen(path, "rb");
+    assert_non_null(file);
+    assert_int_equal(fread(found, 1, sizeof found, file), size);
+    fclose(file);
+    assert_memory_equal(found, bytes, size);
 }

@@ -15,5 +15,7 @@ extern const char tiny_names[];
 /* As an honest archive has them. */
 extern const struct packed tiny_entries[TINY_ENTRIES];
 void tiny_fill(void);
+/* The file is these bytes; at most TINY_ONE. */
+void assert_bytes(const char *path, const char *bytes, size_t size);
 
 #endif

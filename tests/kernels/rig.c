@@ -14,6 +14,14 @@
 
 enum { GUARD_BYTES = 64, GUARD = 0xA5, POISON = 0xFF /* all ones is a NaN in fp32 and in bf16 */ };
 
+const struct update_options rig_update = {.learning_rate = 0.1f,
+                                          .momentum = 0.9f,
+                                          .weight_decay = 5e-4f,
+                                          .agc = 0.02f,
+                                          .ema_decay = 0.99f,
+                                          .nesterov = true,
+                                          .lookahead = 0.5f};
+
 double rig_now(void)
 {
     struct timespec now;

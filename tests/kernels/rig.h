@@ -34,6 +34,8 @@ void *rig_bytes(struct rig *rig, size_t bytes);
 void *rig_copy_in(struct rig *rig, const void *bytes, size_t count);
 /* The back end's weights_prepare or, `backward`, weights_backward of one layer. */
 void rig_weights(struct rig *rig, const struct ws_layer *layer, void *scratch, bool backward);
+/* An update with all that it can have. */
+extern const struct update_options rig_update;
 /* Step values in the back end's memory, with this step and update options (NULL: zeros). */
 struct step_values *rig_values(struct rig *rig, uint32_t step, const struct update_options *options);
 void rig_download(struct rig *rig, enum dtype storage, const void *device, double *values, size_t count);

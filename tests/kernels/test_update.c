@@ -164,14 +164,6 @@ static void equals_the_plain_step(void **state)
         check_options(*state, &all[i]);
 }
 
-static const struct update_options usual = {.learning_rate = 0.1f,
-                                            .momentum = 0.9f,
-                                            .weight_decay = 5e-4f,
-                                            .agc = 0.02f,
-                                            .ema_decay = 0.99f,
-                                            .nesterov = true,
-                                            .lookahead = 0.5f};
-
 static void expect_equal(const struct update_parameter *a, const struct update_parameter *b)
 {
     for (int i = 0; i < PARAMETERS; i++) {
@@ -197,7 +189,7 @@ static void a_bad_gradient_changes_nothing(void **state)
         make(before);
         size_t at = (count_of(i) - 1) * (size_t)(i % 2);
         p[i].gradient[at] = before[i].gradient[at] = bad[i % 3];
-        const struct update_result result = run_update(backend, p, PARAMETERS, &usual, 1.0f).update;
+        const struct update_result result = run_update(backend, p, PARAMETERS, &rig_update, 1.0f).update;
         assert_int_equal(result.finite, 0);
         assert_int_equal(result.clipped_units, 0);
         expect_equal(p, before);
@@ -211,7 +203,7 @@ static void a_bad_loss_changes_nothing(void **state)
     struct update_parameter p[PARAMETERS], before[PARAMETERS];
     make(p);
     make(before);
-    const struct step_report report = run_update(*state, p, PARAMETERS, &usual, NAN);
+    const struct step_report report = run_update(*state, p, PARAMETERS, &rig_update, NAN);
     assert_int_equal(report.update.finite, 0);
     assert_int_equal(report.halted, 1);
     expect_equal(p, before);
@@ -226,7 +218,7 @@ static void a_halted_run_stays_until_it_is_resumed(void **state)
     struct update_parameter p[PARAMETERS], before[PARAMETERS];
     struct updater *updater;
     struct error error = {""};
-    struct step_values values = {.update = usual};
+    struct step_values values = {.update = rig_update};
     struct step_report report = {.loss = {.loss = 1.0f}, .halted = 1};
     make(p);
     make(before);
@@ -254,7 +246,7 @@ static void huge_and_tiny_gradients_have_a_norm(void **state)
         float gradient[4] = {3.0f * sizes[s], 0.0f, 4.0f * sizes[s], 0.0f};
         struct update_parameter p = {
             .rows = 1, .row_length = 4, .clip = true, .value = value, .gradient = gradient, .momentum = momentum};
-        const struct update_result result = run_update(backend, &p, 1, &usual, 1.0f).update;
+        const struct update_result result = run_update(backend, &p, 1, &rig_update, 1.0f).update;
         assert_int_equal(result.finite, 1);
         assert_true(fabsf(result.gradient_norm / (5.0f * sizes[s]) - 1.0f) < 1e-5f);
         assert_int_equal(result.clipped_units, s == 0);
@@ -273,7 +265,7 @@ static void same_bits_for_any_thread_count(void **state)
         struct error error = {""};
         make(p[t]);
         assert_int_equal(backend_cpu_create(t + 1, &backend, &error), 0);
-        result[t] = run_update(backend, p[t], PARAMETERS, &usual, 1.0f).update;
+        result[t] = run_update(backend, p[t], PARAMETERS, &rig_update, 1.0f).update;
         backend->destroy(backend);
         expect_equal(p[t], p[0]);
         assert_memory_equal(&result[t], &result[0], sizeof result[0]);
@@ -285,7 +277,7 @@ static void same_bits_for_any_thread_count(void **state)
 static void no_parameters_are_no_error(void **state)
 {
     struct backend *backend = *state;
-    const struct update_result result = run_update(backend, NULL, 0, &usual, 1.0f).update;
+    const struct update_result result = run_update(backend, NULL, 0, &rig_update, 1.0f).update;
     assert_int_equal(result.finite, 1);
     assert_true(result.gradient_norm == 0.0f);
 }

@@ -41,33 +41,55 @@ static void a_png_is_as_good_as_a_record(void **state)
     assert_memory_equal(png, record, sizeof png);
 }
 
+/* ---- Files that must be the same image, two and two ---- */
+
+enum { PAIRS_MOST = 32 };
+
+struct pairs {
+    char files[1024];
+    int count;
+};
+
+static void add_pair(struct pairs *pairs, const char *one, const char *other)
+{
+    const size_t used = strlen(pairs->files);
+    snprintf(pairs->files + used, sizeof pairs->files - used, " %s %s", one, other);
+    pairs->count++;
+}
+
+/* Nothing is said of them, and the network says the same of both. */
+static void assert_alike(const struct pairs *pairs)
+{
+    static float probabilities[2 * PAIRS_MOST][CLASSES];
+    assert_in_range(pairs->count, 1, PAIRS_MOST);
+    assert_string_equal(run_expecting(0, "predict s --checkpoint last --npy p.npy%s", pairs->files)->err, "");
+    read_npy("p.npy", 2 * pairs->count, probabilities[0]);
+    for (int k = 0; k < pairs->count; k++)
+        assert_memory_equal(probabilities[2 * k], probabilities[2 * k + 1], sizeof *probabilities);
+}
+
 /* Each kind beside the RGB file of what it shows. */
 static void every_kind_of_png_is_taken(void **state)
 {
     (void)state;
     static struct png_file file;
-    static float probabilities[2 * PNG_KINDS][CLASSES];
-    char arguments[1024] = "predict s --npy p.npy";
+    struct pairs pairs = {.count = 0};
     for (int k = 0; k < PNG_KINDS; k++) {
         const int width = 20 + 9 * k, height = 90;
         uint8_t *rgb = malloc((size_t)(width * height * 3));
-        char name[32];
+        char kind[32], plain[32];
         assert_non_null(rgb);
         for (int i = 0; i < width * height * 3; i++)
             rgb[i] = png_kind_value(k, i / 3 % width, i / 3 / width, i % 3);
         png_kind_make(k, width, height, &file);
-        snprintf(name, sizeof name, "kind%d.png", k);
-        write_file(name, file.bytes, file.size);
-        snprintf(name, sizeof name, "plain%d.png", k);
-        write_png(name, rgb, width, height);
+        snprintf(kind, sizeof kind, "kind%d.png", k);
+        write_file(kind, file.bytes, file.size);
+        snprintf(plain, sizeof plain, "plain%d.png", k);
+        write_png(plain, rgb, width, height);
         free(rgb);
-        const size_t used = strlen(arguments);
-        snprintf(arguments + used, sizeof arguments - used, " kind%d.png plain%d.png", k, k);
+        add_pair(&pairs, kind, plain);
     }
-    run_expecting(0, "%s", arguments);
-    read_npy("p.npy", 2 * PNG_KINDS, probabilities[0]);
-    for (int k = 0; k < PNG_KINDS; k++)
-        assert_memory_equal(probabilities[2 * k], probabilities[2 * k + 1], sizeof *probabilities);
+    assert_alike(&pairs);
 }
 
 /* From one pixel to a banner, each as the square that its middle is resized to. */
@@ -76,28 +98,23 @@ static void any_size_is_taken(void **state)
     (void)state;
     static const int sizes[][2] = {{1, 1}, {3000, 17}, {2, 900}, {250, 330}};
     enum { SIZES = sizeof sizes / sizeof *sizes };
-    float probabilities[2 * SIZES][CLASSES];
-    char arguments[512] = "predict s --npy p.npy";
+    struct pairs pairs = {.count = 0};
     for (int i = 0; i < SIZES; i++) {
         struct bitmap bitmap = {sizes[i][0], sizes[i][1], malloc((size_t)(sizes[i][0] * sizes[i][1] * 3))};
         uint8_t square[PIXELS];
-        char name[32];
+        char whole[32], resized[32];
         assert_non_null(bitmap.rgb);
         for (int k = 0; k < bitmap.width * bitmap.height * 3; k++)
             bitmap.rgb[k] = (uint8_t)((unsigned)k * (unsigned)k / 7 + (unsigned)k);
         assert_int_equal(bitmap_square(&bitmap, IMAGE, square, NULL), 0);
-        snprintf(name, sizeof name, "size%d.png", i);
-        write_png(name, bitmap.rgb, bitmap.width, bitmap.height);
-        snprintf(name, sizeof name, "square%d.png", i);
-        write_png(name, square, IMAGE, IMAGE);
+        snprintf(whole, sizeof whole, "size%d.png", i);
+        write_png(whole, bitmap.rgb, bitmap.width, bitmap.height);
+        snprintf(resized, sizeof resized, "square%d.png", i);
+        write_png(resized, square, IMAGE, IMAGE);
         bitmap_free(&bitmap);
-        const size_t used = strlen(arguments);
-        snprintf(arguments + used, sizeof arguments - used, " size%d.png square%d.png", i, i);
+        add_pair(&pairs, whole, resized);
     }
-    run_expecting(0, "%s", arguments);
-    read_npy("p.npy", 2 * SIZES, probabilities[0]);
-    for (int i = 0; i < SIZES; i++)
-        assert_memory_equal(probabilities[2 * i], probabilities[2 * i + 1], sizeof *probabilities);
+    assert_alike(&pairs);
 }
 
 /* Each kind, one turned, beside the PNG of what is seen in it: under any name, since the first bytes say what it is. */
@@ -105,25 +122,20 @@ static void every_kind_of_jpeg_is_taken(void **state)
 {
     (void)state;
     static struct jpeg_file file;
-    static float probabilities[2 * JPEG_KINDS][CLASSES];
-    char arguments[1024] = "predict s --npy p.npy";
+    struct pairs pairs = {.count = 0};
     for (int k = 0; k < JPEG_KINDS; k++) {
         struct bitmap bitmap;
-        char name[32];
+        char kind[32], seen[32];
         jpeg_kind_make(k, 50 + 9 * k, 90, k == 1 ? 6 : 0, &file);
-        snprintf(name, sizeof name, "kind%d.%s", k, k % 2 ? "jpg" : "photo");
-        write_file(name, file.bytes, file.size);
+        snprintf(kind, sizeof kind, "kind%d.%s", k, k % 2 ? "jpg" : "photo");
+        write_file(kind, file.bytes, file.size);
         assert_int_equal(jpeg_read(file.bytes, file.size, &bitmap, NULL), 0);
-        snprintf(name, sizeof name, "seen%d.png", k);
-        write_png(name, bitmap.rgb, bitmap.width, bitmap.height);
+        snprintf(seen, sizeof seen, "seen%d.png", k);
+        write_png(seen, bitmap.rgb, bitmap.width, bitmap.height);
         bitmap_free(&bitmap);
-        const size_t used = strlen(arguments);
-        snprintf(arguments + used, sizeof arguments - used, " kind%d.%s seen%d.png", k, k % 2 ? "jpg" : "photo", k);
+        add_pair(&pairs, kind, seen);
     }
-    assert_string_equal(run_expecting(0, "%s --checkpoint last", arguments)->err, "");
-    read_npy("p.npy", 2 * JPEG_KINDS, probabilities[0]);
-    for (int k = 0; k < JPEG_KINDS; k++)
-        assert_memory_equal(probabilities[2 * k], probabilities[2 * k + 1], sizeof *probabilities);
+    assert_alike(&pairs);
 }
 
 /* What is no image has one line that names it; the rest comes in the order of the names. */
