@@ -394,6 +394,20 @@ const struct tiny_checkpoint *tiny_last(const struct tiny_run *run)
     return &run->checkpoints[run->checkpoint_count - 1];
 }
 
+size_t tiny_read_all(struct network *network, enum parameter_part part, float *out)
+{
+    size_t floats = 0;
+    int count;
+    struct error error;
+    const struct parameter *parameters = network_parameters(network, &count);
+    for (int i = 0; i < count; i++) {
+        if (out && network_read(network, &parameters[i], part, out + floats, &error))
+            fail_msg("%s", error.message);
+        floats += parameters[i].count;
+    }
+    return floats;
+}
+
 void tiny_assert_same_end(const struct tiny_run *a, const struct tiny_run *b)
 {
     const struct tiny_checkpoint *left = tiny_last(a), *right = tiny_last(b);

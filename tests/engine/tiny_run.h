@@ -77,6 +77,8 @@ void tiny_restore(struct tiny_run *run, const struct tiny_checkpoint *checkpoint
 
 const struct tiny_checkpoint *tiny_last(const struct tiny_run *run);
 size_t tiny_parameter_floats(const struct tiny_run *run);
+/* A part of all parameters, one behind the other, into `out` (NULL: they are only counted); returns how many floats. */
+size_t tiny_read_all(struct network *network, enum parameter_part part, float *out);
 /* Both runs came to the same bits: parameters and state of the last checkpoint, clocks apart. */
 void tiny_assert_same_end(const struct tiny_run *a, const struct tiny_run *b);
 

@@ -19,7 +19,9 @@ checked=0
 for tool in memcheck racecheck; do
     for program in "$@"; do
         case $program in
-        */gpu/test_selftest | */cuda/test_conv | */cuda/test_conv_mma | */cuda/test_run) checked=$((checked + 1)) ;;
+        */gpu/test_selftest | */cuda/test_conv | */cuda/test_conv_mma | */cuda/test_network | */cuda/test_run)
+            checked=$((checked + 1))
+            ;;
         *) continue ;;
         esac
         name="compute-sanitizer $tool, $(basename "$program")"
