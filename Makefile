@@ -84,7 +84,7 @@ MPI_COMPILE := $(shell $(MPICC) --showme:compile 2>/dev/null)
 MPI_LINK := $(shell $(MPICC) --showme:link 2>/dev/null)
 DIST_ABSENT := engine/dist_$(if $(filter-out 0,$(MPI)),alone,mpi).c
 # What needs ncurses or readline; the rest of the screen has no caller without it.
-SCREEN_SOURCES := $(wildcard tui/app*.c tui/panel*.c) $(addprefix tui/,cli_screen.c keys.c overlay.c repl.c scene.c screen.c tune_screen.c tune_table.c)
+SCREEN_SOURCES := $(wildcard tui/app*.c tui/panel*.c) $(addprefix tui/,cli_screen.c keys.c overlay.c repl.c scene.c screen.c tune_screen.c tune_table.c tune_columns.c tune_detail.c)
 EXCLUDED := tui/main.c $(DIST_ABSENT) $(if $(filter 0,$(ONEDNN)),kernels/cpu/conv.c kernels/cpu/conv_create.c) $(if $(HEADLESS),$(SCREEN_SOURCES),tui/screen_absent.c)
 LINK_base := base
 LINK_kernels := kernels $(LINK_base)

@@ -7,10 +7,19 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Of a run's speeds each so-and-so-many-th: enough for a median, however long it is. */
+enum { SPEEDS = 256 };
+struct speeds {
+    float values[SPEEDS];
+    int count;
+    long every, passed; /* one in so many is kept; since the last one */
+};
+
 struct watched {
     struct session *session; /* NULL: there is none yet */
     struct session_place place;
     char end_state[16];
+    struct speeds speeds;
     struct tune_status status;
 };
 
@@ -24,6 +33,7 @@ struct tune_watch {
     const struct tune *tune;
     struct watched *trials;
     struct ranked *rung; /* (trials): those in the rung that is looked at */
+    struct tune_rung now;
 };
 
 static const char *const state_names[TUNE_STATES] = {
@@ -46,6 +56,50 @@ bool tune_state_is_ill(enum tune_state state)
     return state == TUNE_DIVERGED || state == TUNE_FAILED;
 }
 
+const char *tune_watch_state_words(const struct tune_watch *watch, int trial)
+{
+    const struct tune_status *status = tune_watch_status(watch, trial);
+    if (status->state != TUNE_WAITING)
+        return tune_state_name(status->state);
+    return !status->begun            ? "not begun"
+           : status->rung_done       ? "rung done"
+           : watch->tune->factor > 0 ? "goes on"
+                                     : "waiting";
+}
+
+/* ---- Speeds ---- */
+
+static void add_speed(struct speeds *speeds, float value)
+{
+    if (++speeds->passed < speeds->every)
+        return;
+    speeds->passed = 0;
+    if (speeds->count == SPEEDS) {
+        for (int i = 0; i < SPEEDS / 2; i++)
+            speeds->values[i] = speeds->values[2 * i];
+        speeds->count = SPEEDS / 2;
+        speeds->every = speeds->every > 0 ? 2 * speeds->every : 2;
+    }
+    speeds->values[speeds->count++] = value;
+}
+
+static int by_value(const void *a, const void *b)
+{
+    const float left = *(const float *)a, right = *(const float *)b;
+    return left < right ? -1 : left > right;
+}
+
+static double median_of(const struct speeds *speeds)
+{
+    float sorted[SPEEDS];
+    const int count = speeds->count;
+    if (count == 0)
+        return 0;
+    memcpy(sorted, speeds->values, (size_t)count * sizeof *sorted);
+    qsort(sorted, (size_t)count, sizeof *sorted, by_value);
+    return ((double)sorted[(count - 1) / 2] + (double)sorted[count / 2]) / 2;
+}
+
 /* ---- One trial ---- */
 
 static void forget(const struct tune_trial *trial, struct watched *watched)
@@ -56,6 +110,7 @@ static void forget(const struct tune_trial *trial, struct watched *watched)
     for (int e = 0; e < trial->epochs; e++)
         points[e] = (struct tune_point){-1, -1};
     watched->end_state[0] = '\0';
+    watched->speeds = (struct speeds){.count = 0};
 }
 
 static void take_epoch(const struct tune_trial *trial, const struct epoch_record *epoch, struct tune_status *status)
@@ -89,6 +144,10 @@ static void take_records(const struct tune_trial *trial, const struct metrics *m
         status->images_per_second = step->images_per_second;
         status->seconds = step->seconds;
     }
+    for (int i = 0; i < metrics->step_count; i++)
+        if (metrics->steps[i].images_per_second > 0)
+            add_speed(&watched->speeds, (float)metrics->steps[i].images_per_second);
+    status->median_speed = median_of(&watched->speeds);
     status->step = metrics->last_step > status->step ? metrics->last_step : status->step;
     for (int i = 0; i < metrics->epoch_count; i++)
         take_epoch(trial, &metrics->epochs[i], status);
@@ -180,11 +239,17 @@ static int by_worth(const void *a, const void *b)
     return left->index < right->index ? -1 : left->index > right->index;
 }
 
+/* How many of a rung go on. */
+static int room_behind(const struct tune *tune, int count)
+{
+    return count / tune->factor > 1 ? count / tune->factor : 1;
+}
+
 /* Of those in a rung that all have behind them: the best go on, the others are dropped. Returns how many go on. */
 static int promote(struct tune_watch *watch, int count, int epochs)
 {
     struct ranked *rung = watch->rung;
-    const int room = count / watch->tune->factor > 1 ? count / watch->tune->factor : 1;
+    const int room = room_behind(watch->tune, count);
     int stay = 0;
     for (int i = 0; i < count; i++) {
         const int index = rung[i].index;
@@ -206,12 +271,23 @@ static int promote(struct tune_watch *watch, int count, int epochs)
 /* Gives those in the rung that have not come to its end their target; true when there is none. */
 static bool is_rung_done(struct tune_watch *watch, int count, int number)
 {
-    const int epochs = watch->tune->rungs[number];
+    const struct tune *tune = watch->tune;
+    const bool last = number + 1 == tune->rung_count;
     bool done = true;
+    watch->now = (struct tune_rung){.number = number + 1,
+                                    .of = tune->rung_count,
+                                    .epochs = tune->rungs[number],
+                                    .trials = count,
+                                    .go_on = last ? 0 : room_behind(tune, count)};
     for (int i = 0; i < count; i++) {
-        struct tune_status *status = &watch->trials[watch->rung[i].index].status;
+        const int index = watch->rung[i].index;
+        struct tune_status *status = &watch->trials[index].status;
+        const int epochs = last ? tune->trials[index].epochs : tune->rungs[number]; /* which may be an axis */
         const bool ended = tune_state_is_end(status->state) || (status->epoch >= epochs && !status->training);
         status->target = ended ? 0 : epochs;
+        status->rung = number + 1;
+        status->rung_done = ended && !tune_state_is_end(status->state);
+        watch->now.done += ended;
         done = done && ended;
     }
     return done;
@@ -300,6 +376,38 @@ void tune_watch_mark(struct tune_watch *watch, int trial)
 const struct tune_status *tune_watch_status(const struct tune_watch *watch, int trial)
 {
     return &watch->trials[trial].status;
+}
+
+const struct tune_rung *tune_watch_rung(const struct tune_watch *watch)
+{
+    return &watch->now;
+}
+
+/* Of the rungs behind the one that is trained now: who will be in them is not known, but trials have as many images. */
+static double later_rungs(const struct tune_watch *watch)
+{
+    const struct tune *tune = watch->tune;
+    const double epoch = (double)tune->trials[0].steps_per_epoch * tune->trials[0].batch;
+    double images = 0;
+    int count = watch->now.trials;
+    for (int r = watch->now.number; r < tune->rung_count; r++) {
+        count = room_behind(tune, count);
+        images += count * epoch * (tune->rungs[r] - tune->rungs[r - 1]);
+    }
+    return images;
+}
+
+double tune_watch_work_left(const struct tune_watch *watch)
+{
+    double images = later_rungs(watch);
+    for (int i = 0; i < watch->tune->count; i++) {
+        const struct tune_trial *trial = &watch->tune->trials[i];
+        const struct tune_status *status = tune_watch_status(watch, i);
+        const long goal = status->target < trial->epochs ? status->target * trial->steps_per_epoch : trial->steps;
+        if (goal > status->step)
+            images += (double)(goal - status->step) * trial->batch;
+    }
+    return images;
 }
 
 static bool is_better(const struct tune_status *one, const struct tune_status *other)

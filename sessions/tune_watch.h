@@ -43,10 +43,21 @@ struct tune_status {
     int best_epoch;
     float test_accuracy;       /* at the end; -1 */
     double images_per_second;  /* of the newest step; 0: none */
+    double median_speed;       /* images a second in the median of its steps; 0: none */
     double seconds;            /* of training */
     double left;               /* seconds to its target; < 0: not known */
     struct tune_point *points; /* (epoch of the trial): points[e] is behind epoch e + 1 */
     int target;                /* epochs to which it is to be trained now; 0: none */
+    int rung;                  /* the rung that it is in, or came to, from 1 on */
+    bool rung_done;            /* it has that behind it, and waits for the others */
+};
+
+/* The rung that is trained now; the last when all are done. */
+struct tune_rung {
+    int number, of;   /* from 1 on */
+    int epochs;       /* behind which it ends */
+    int trials, done; /* in it; that have it behind them */
+    int go_on;        /* how many go on from it; 0: it is the last */
 };
 
 struct tune_watch;
@@ -58,6 +69,11 @@ int tune_watch_read(struct tune_watch *watch, struct error *error);
 /* That a process was started for a trial: until its session tells more, up to the next read. */
 void tune_watch_mark(struct tune_watch *watch, int trial);
 const struct tune_status *tune_watch_status(const struct tune_watch *watch, int trial);
+/* The state as people are told it: what waits has not begun, or waits for its rung's end, or goes on soon. */
+const char *tune_watch_state_words(const struct tune_watch *watch, int trial);
+const struct tune_rung *tune_watch_rung(const struct tune_watch *watch);
+/* Images that are still to be trained on; of a halving, with as many trials in the later rungs as these hold. */
+double tune_watch_work_left(const struct tune_watch *watch);
 /* The trials, 0 .. count - 1, with the highest best accuracy first, of equals the one with more epochs; those without
  * one last, in their order. */
 void tune_watch_rank(const struct tune_watch *watch, int *order);

@@ -55,7 +55,7 @@ static void trial_row(const struct tune *tune, const struct tune_watch *watch, i
 {
     const struct tune_trial *trial = &tune->trials[index];
     const struct tune_status *status = tune_watch_status(watch, index);
-    char time[CELL];
+    char time[CELL], speed[CELL];
     for (int a = 0; a < tune->axis_count; a++)
         table_cell(table, "%s", trial->values[a]);
     if (tune->axis_count == 0)
@@ -68,6 +68,8 @@ static void trial_row(const struct tune *tune, const struct tune_watch *watch, i
     accuracy_cell(table, (double)status->test_accuracy);
     words_duration(status->seconds, time, sizeof time);
     table_cell(table, "%s", status->step > 0 ? time : "-");
+    words_count(status->median_speed, speed, sizeof speed);
+    table_cell(table, "%s", status->median_speed > 0 ? speed : "-");
     if (status->state == TUNE_DIVERGED && status->diverged_step == 0)
         table_cell(table, "exploded");
     else if (status->state == TUNE_DIVERGED)
@@ -75,7 +77,7 @@ static void trial_row(const struct tune *tune, const struct tune_watch *watch, i
     else if (status->state == TUNE_DROPPED)
         table_cell(table, "dropped after epoch %d", status->epoch);
     else
-        table_cell(table, "%s", tune_state_name(status->state));
+        table_cell(table, "%s", tune_watch_state_words(watch, index));
 }
 
 static struct table *make_table(const struct tune *tune, const struct tune_watch *watch, const int *order)
@@ -89,7 +91,7 @@ static struct table *make_table(const struct tune *tune, const struct tune_watch
     strcat(columns, "rl");
     for (int m = 0; m < mark_count; m++)
         strcat(columns, "r");
-    strcat(columns, "rrrl");
+    strcat(columns, "rrrrl");
     struct table *table = table_create(columns);
     for (int a = 0; a < tune->axis_count; a++)
         table_cell(table, "%s", tune->axes[a].row->name);
@@ -102,6 +104,7 @@ static struct table *make_table(const struct tune *tune, const struct tune_watch
     table_cell(table, "loss");
     table_cell(table, "test");
     table_cell(table, "time");
+    table_cell(table, "img/s");
     table_cell(table, "state");
     for (int i = 0; i < tune->count; i++)
         trial_row(tune, watch, order[i], order[i] == best, marks, mark_count, table);
@@ -255,6 +258,7 @@ static void add_trial(const struct tune *tune, const struct tune_watch *watch, i
     add_number(text, (double)tune_status_newest_loss(status, trial));
     add_number(text, (double)status->test_accuracy);
     add_number(text, status->step > 0 ? status->seconds : (double)NAN);
+    add_number(text, status->median_speed > 0 ? status->median_speed : (double)NAN);
     add_number(text, theirs ? theirs->validation_accuracy[SEED_REPORT_MARKS - 1] : (double)NAN);
     add_cell(text, status->why);
     text->length--; /* the last comma */
@@ -272,7 +276,7 @@ int tune_results_csv(const struct tune *tune, const struct tune_watch *watch, co
     text_add(&text, "state,epochs,steps,best_accuracy,");
     for (int m = 0; m < mark_count; m++)
         text_add(&text, "accuracy_%d,", marks[m]);
-    text_add(&text, "accuracy,train_loss,test_accuracy,seconds,report_accuracy_40,why\r\n");
+    text_add(&text, "accuracy,train_loss,test_accuracy,seconds,images_per_second,report_accuracy_40,why\r\n");
     for (int i = 0; i < tune->count && !text.failed; i++)
         add_trial(tune, watch, i, marks, mark_count, &text);
     const int result = text.failed ? error_set(error, "out of memory")
@@ -308,16 +312,18 @@ static json_t *trial_json(const struct tune *tune, const struct tune_watch *watc
         json_array_append_new(accuracies, cli_json_fraction((double)tune_status_accuracy(status, trial, e)));
         json_array_append_new(losses, cli_json_loss((double)tune_status_loss(status, trial, e)));
     }
-    return json_pack(
-        "{s:s, s:o, s:s, s:i, s:I, s:o, s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "session", trial->session,
-        "values", tune_values_json(tune, index), "state", tune_state_name(status->state), "epochs", status->epoch,
-        "step", (json_int_t)status->step, "best_accuracy", cli_json_fraction((double)status->best), "best_epoch",
-        status->best_epoch, "accuracy", cli_json_fraction((double)status->accuracy), "train_loss",
-        cli_json_loss((double)tune_status_newest_loss(status, trial)), "test_accuracy",
-        cli_json_fraction((double)status->test_accuracy), "seconds",
-        status->step > 0 ? cli_json_number(status->seconds) : json_null(), "accuracies", accuracies, "train_losses",
-        losses, "report_accuracy", theirs ? json_real(theirs->validation_accuracy[SEED_REPORT_MARKS - 1]) : json_null(),
-        "why", *status->why ? cli_json_text(status->why) : json_null());
+    return json_pack("{s:s, s:o, s:s, s:i, s:i, s:I, s:o, s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "session",
+                     trial->session, "values", tune_values_json(tune, index), "state", tune_state_name(status->state),
+                     "rung", status->rung, "epochs", status->epoch, "step", (json_int_t)status->step, "best_accuracy",
+                     cli_json_fraction((double)status->best), "best_epoch", status->best_epoch, "accuracy",
+                     cli_json_fraction((double)status->accuracy), "train_loss",
+                     cli_json_loss((double)tune_status_newest_loss(status, trial)), "test_accuracy",
+                     cli_json_fraction((double)status->test_accuracy), "seconds",
+                     status->step > 0 ? cli_json_number(status->seconds) : json_null(), "images_per_second",
+                     status->median_speed > 0 ? cli_json_number(status->median_speed) : json_null(), "accuracies",
+                     accuracies, "train_losses", losses, "report_accuracy",
+                     theirs ? json_real(theirs->validation_accuracy[SEED_REPORT_MARKS - 1]) : json_null(), "why",
+                     *status->why ? cli_json_text(status->why) : json_null());
 }
 
 json_t *tune_results_json(const struct tune *tune, const struct tune_watch *watch)

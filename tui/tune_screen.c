@@ -50,7 +50,7 @@ static void take_key(struct tune_screen *screen, int key)
     else if (key == KEY_CODE_REDRAW)
         screen_redraw();
     else
-        (void)tune_table_key(&screen->view, canvas_area(screen_canvas()).rows, key);
+        (void)tune_table_key(&screen->view, canvas_area(screen_canvas()), key);
 }
 
 /* `last`: no more comes soon, so an Escape is one. */
@@ -66,7 +66,7 @@ static void take_keys(struct tune_screen *screen, bool last)
         memmove(screen->input, screen->input + used, screen->input_count - used);
         screen->input_count -= used;
         if (key == KEY_CODE_MOUSE)
-            tune_table_mouse(&screen->view, canvas_area(screen_canvas()).rows, &mouse);
+            tune_table_mouse(&screen->view, canvas_area(screen_canvas()), &mouse);
         else
             take_key(screen, key);
     }

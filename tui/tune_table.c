@@ -1,9 +1,10 @@
 /* See tune_table.h. */
 #include "tui/tune_table.h"
 
-#include "base/digits.h"
 #include "base/line.h"
 #include "tui/keys.h"
+#include "tui/tune_columns.h"
+#include "tui/tune_detail.h"
 #include "tui/words.h"
 
 #include <math.h>
@@ -11,91 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CELL = 32, WORDS = 256, MARK = 2, VALUE_MOST = 20, HEAD_ROWS = 4, DETAIL_ROWS = 4, FOOT_ROWS = 1 };
-
-/* ---- Columns ---- */
-
-struct row {
-    const struct tune_trial *trial;
-    const struct tune_status *status;
-};
-
-static void write_epoch(const struct row *row, char text[CELL])
-{
-    snprintf(text, CELL, "%d/%d", row->status->epoch, row->trial->epochs);
-}
-
-static void write_loss(const struct row *row, char text[CELL])
-{
-    const float loss = tune_status_newest_loss(row->status, row->trial);
-    if (isnan(loss))
-        snprintf(text, CELL, "-");
-    else
-        digits_loss((double)loss, text, CELL);
-}
-
-static void write_percent(float accuracy, char text[CELL])
-{
-    if (accuracy < 0)
-        snprintf(text, CELL, "-");
-    else
-        snprintf(text, CELL, "%.2f", 100 * (double)accuracy);
-}
-
-static void write_accuracy(const struct row *row, char text[CELL])
-{
-    write_percent(row->status->accuracy, text);
-}
-
-static void write_best(const struct row *row, char text[CELL])
-{
-    write_percent(row->status->best, text);
-}
-
-static void write_speed(const struct row *row, char text[CELL])
-{
-    if (row->status->state == TUNE_TRAINING && row->status->images_per_second > 0)
-        words_count(row->status->images_per_second, text, CELL);
-    else
-        snprintf(text, CELL, "-");
-}
-
-static void write_left(const struct row *row, char text[CELL])
-{
-    if (row->status->state == TUNE_TRAINING && row->status->left >= 0)
-        words_duration(row->status->left, text, CELL);
-    else
-        snprintf(text, CELL, "-");
-}
-
-static void write_time(const struct row *row, char text[CELL])
-{
-    if (row->status->step > 0)
-        words_duration(row->status->seconds, text, CELL);
-    else
-        snprintf(text, CELL, "-");
-}
-
-/* Behind the state, in the order in which they appear as the screen gets wider. */
-static const struct column {
-    const char *title;
-    int columns; /* with the gap before it */
-    void (*write)(const struct row *row, char text[CELL]);
-} columns[] = {{"best %", 8, write_best}, {"now %", 8, write_accuracy}, {"epoch", 8, write_epoch},
-               {"loss", 9, write_loss},   {"img/s", 8, write_speed},    {"to go", 8, write_left},
-               {"trained", 9, write_time}};
-
-enum { COLUMNS = sizeof columns / sizeof *columns, STATE = 12, SESSION_LEAST = 24 };
-
-static int value_columns(const struct tune *tune, int axis)
-{
-    int most = text_columns(tune->axes[axis].row->name);
-    for (int i = 0; i < tune->count; i++) {
-        const int columns_of = text_columns(tune->trials[i].values[axis]);
-        most = columns_of > most ? columns_of : most;
-    }
-    return (most < VALUE_MOST ? most : VALUE_MOST) + 2;
-}
+enum { CELL = 32, WORDS = 256, HEAD_ROWS = 4, DETAIL_ROWS = 5, FOOT_ROWS = 1, CURVES_LEAST = 7, CURVES_COLUMNS = 40 };
 
 /* ---- Order ---- */
 
@@ -170,58 +87,82 @@ static int marked_row(const struct tune_view *view)
 
 /* ---- Head ---- */
 
-/* Seconds until all have come to their end, at the pace so far; < 0: not known. A halving ends most of them before. */
-static double time_left(const struct tune_view *view)
+/* Seconds until all have come to their end, at the pace so far; < 0: not known. */
+static double time_left(const struct tune_view *view, double left)
 {
-    double seconds = 0, images = 0, left = 0;
+    double seconds = 0, images = 0;
     int training = 0;
     for (int i = 0; i < view->tune->count; i++) {
-        const struct tune_trial *trial = &view->tune->trials[i];
         const struct tune_status *status = tune_watch_status(view->watch, i);
         seconds += status->seconds;
-        images += (double)status->step * trial->batch;
+        images += (double)status->step * view->tune->trials[i].batch;
         training += status->state == TUNE_TRAINING;
-        if (!tune_state_is_end(status->state))
-            left += (double)(trial->steps - status->step) * trial->batch;
     }
-    return images > 0 && training > 0 && view->tune->factor == 0 ? left * seconds / images / training : -1;
+    return images > 0 && training > 0 ? left * seconds / images / training : -1;
 }
 
-/* Of all images; trials that have ended are behind us. */
-static double share_done(const struct tune_view *view)
+/* Of the images that are trained on in all; of trials that have ended those that were. */
+static double share_done(const struct tune_view *view, double left)
 {
-    double done = 0, all = 0;
-    for (int i = 0; i < view->tune->count; i++) {
-        const struct tune_trial *trial = &view->tune->trials[i];
-        const struct tune_status *status = tune_watch_status(view->watch, i);
-        const double images = (double)trial->steps * trial->batch;
-        all += images;
-        done += tune_state_is_end(status->state) ? images : fmin((double)status->step * trial->batch, images);
-    }
-    return all > 0 ? done / all : 0;
+    double done = 0;
+    for (int i = 0; i < view->tune->count; i++)
+        done += (double)tune_watch_status(view->watch, i)->step * view->tune->trials[i].batch;
+    return done + left > 0 ? done / (done + left) : 0;
+}
+
+/* "4 training, 3 rung done": trials in the same state, in the order of the states. */
+static void add_states(struct line *line, const struct tune_view *view)
+{
+    const char *said[TUNE_STATES + 3];
+    int counts[TUNE_STATES + 3], count = 0;
+    for (int s = 0; s < TUNE_STATES; s++)
+        for (int i = 0; i < view->tune->count; i++) {
+            int at = 0;
+            if (tune_watch_status(view->watch, i)->state != (enum tune_state)s)
+                continue;
+            const char *words = tune_watch_state_words(view->watch, i);
+            while (at < count && strcmp(said[at], words) != 0)
+                at++;
+            if (at == count) {
+                said[count] = words;
+                counts[count++] = 0;
+            }
+            counts[at]++;
+        }
+    for (int i = 0; i < count; i++)
+        line_add(line, "%s %d %s", i ? "," : "", counts[i], said[i]);
+}
+
+static void add_rung(struct line *line, const struct tune_view *view)
+{
+    const struct tune_rung *rung = tune_watch_rung(view->watch);
+    if (rung->of < 2)
+        return;
+    line_add(line, "; rung %d of %d, to epoch %d: %d of %d done", rung->number, rung->of, rung->epochs, rung->done,
+             rung->trials);
+    if (rung->go_on > 0)
+        line_add(line, ", %d go%s on", rung->go_on, rung->go_on == 1 ? "es" : "");
 }
 
 static void draw_head(struct canvas *canvas, const struct tune_view *view)
 {
     const struct rect area = canvas_area(canvas);
     char time[CELL], words[WORDS];
-    int counts[TUNE_STATES];
+    const double left = tune_watch_work_left(view->watch);
     struct line line = line_begin(words, sizeof words);
     words_duration(view->seconds, time, sizeof time);
     canvas_fill(canvas, (struct rect){0, 0, area.columns, 1}, STYLE(ROLE_HEADER));
     canvas_printf(canvas, 1, 0, STYLE(ROLE_HEADER, STYLE_BOLD), "nfbench tune %s", view->tune->name);
     canvas_text(canvas, area.columns - 1 - text_columns(time), 0, STYLE(ROLE_HEADER), time);
-    tune_watch_count(view->watch, counts);
     line_add(&line, "%d trial%s:", view->tune->count, view->tune->count == 1 ? "" : "s");
-    for (int s = 0, said = 0; s < TUNE_STATES; s++)
-        if (counts[s] > 0)
-            line_add(&line, "%s %d %s", said++ ? "," : "", counts[s], tune_state_name((enum tune_state)s));
-    if (time_left(view) >= 0) {
-        words_duration(time_left(view), time, sizeof time);
+    add_states(&line, view);
+    add_rung(&line, view);
+    if (time_left(view, left) >= 0) {
+        words_duration(time_left(view, left), time, sizeof time);
         line_add(&line, "; to go %s", time);
     }
     canvas_text_cut(canvas, 1, 1, area.columns - 2, STYLE(ROLE_TEXT), words);
-    canvas_bar_right(canvas, 1, 2, share_done(view) * (area.columns - 2), STYLE(ROLE_ACCENT));
+    canvas_bar_right(canvas, 1, 2, share_done(view, left) * (area.columns - 2), STYLE(ROLE_ACCENT));
 }
 
 /* ---- Table ---- */
@@ -248,19 +189,21 @@ static enum role state_role(enum tune_state state)
 static void draw_titles(struct canvas *canvas, const struct tune_view *view, int row)
 {
     const struct rect area = canvas_area(canvas);
-    int column = MARK;
+    const struct tune_width fit = tune_fit_columns(view->tune, area.columns);
+    int column = TUNE_MARK_COLUMNS;
     for (int a = 0; a < view->tune->axis_count; a++) {
         const char *name = view->tune->axes[a].row->name;
-        column += value_columns(view->tune, a);
+        column += tune_value_columns(view->tune, a);
         canvas_text(canvas, column - text_columns(name), row, STYLE(ROLE_LABEL), name);
     }
     canvas_text(canvas, column + 2, row, STYLE(ROLE_LABEL), "state");
-    column += 2 + STATE;
-    for (int c = 0; c < COLUMNS && column + columns[c].columns < area.columns; c++) {
-        column += columns[c].columns;
-        canvas_text(canvas, column - text_columns(columns[c].title), row, STYLE(ROLE_LABEL), columns[c].title);
+    column += 2 + TUNE_STATE_COLUMNS;
+    for (int c = 0; c < fit.count; c++) {
+        const struct tune_column *of = tune_column(view->tune, c);
+        column += of->columns;
+        canvas_text(canvas, column - text_columns(of->title), row, STYLE(ROLE_LABEL), of->title);
     }
-    if (area.columns - column > SESSION_LEAST)
+    if (fit.session)
         canvas_text(canvas, column + 3, row, STYLE(ROLE_LABEL), "session");
 }
 
@@ -277,49 +220,68 @@ static void write_reason(const struct tune_status *status, char text[WORDS])
 static void draw_row(struct canvas *canvas, const struct tune_view *view, int trial, int at, bool best)
 {
     const struct rect area = canvas_area(canvas);
-    const struct row row = {&view->tune->trials[trial], tune_watch_status(view->watch, trial)};
+    const struct tune_row row = {view->tune, &view->tune->trials[trial], tune_watch_status(view->watch, trial)};
+    const struct tune_width fit = tune_fit_columns(view->tune, area.columns);
     const bool ill = tune_state_is_ill(row.status->state);
     const enum role role = ill ? ROLE_BAD : row.status->state == TUNE_DROPPED ? ROLE_DIM : ROLE_TEXT;
     const struct style style = STYLE(role, best ? STYLE_BOLD : 0);
     const bool marked = trial == view->marked;
-    int column = MARK;
+    int column = TUNE_MARK_COLUMNS;
     if (best)
         canvas_text(canvas, 0, at, STYLE(ROLE_ACCENT, STYLE_BOLD), "*");
     for (int a = 0; a < view->tune->axis_count; a++) {
         const char *value = row.trial->values[a];
-        column += value_columns(view->tune, a);
-        const int width = text_columns(value) < VALUE_MOST ? text_columns(value) : VALUE_MOST;
-        canvas_text_cut(canvas, column - width, at, VALUE_MOST, marked ? STYLE(ROLE_SELECTED) : style, value);
+        column += tune_value_columns(view->tune, a);
+        const int width = text_columns(value) < TUNE_VALUE_MOST ? text_columns(value) : TUNE_VALUE_MOST;
+        canvas_text_cut(canvas, column - width, at, TUNE_VALUE_MOST, marked ? STYLE(ROLE_SELECTED) : style, value);
     }
     if (view->tune->axis_count == 0 || marked)
         canvas_text(canvas, 1, at, STYLE(ROLE_SELECTED), marked ? ">" : " ");
-    canvas_text(canvas, column + 2, at, STYLE(state_role(row.status->state)), tune_state_name(row.status->state));
-    column += 2 + STATE;
+    canvas_text(canvas, column + 2, at, STYLE(state_role(row.status->state)),
+                tune_watch_state_words(view->watch, trial));
+    column += 2 + TUNE_STATE_COLUMNS;
     if (ill) {
         char reason[WORDS];
         write_reason(row.status, reason);
         canvas_text_cut(canvas, column + 2, at, area.columns - column - 3, STYLE(ROLE_BAD), reason);
         return;
     }
-    for (int c = 0; c < COLUMNS && column + columns[c].columns < area.columns; c++) {
-        char text[CELL];
-        columns[c].write(&row, text);
-        column += columns[c].columns;
+    for (int c = 0; c < fit.count; c++) {
+        const struct tune_column *of = tune_column(view->tune, c);
+        char text[TUNE_CELL];
+        of->write(&row, text);
+        column += of->columns;
         canvas_text(canvas, column - text_columns(text), at, style, text);
     }
-    if (area.columns - column > SESSION_LEAST)
+    if (fit.session)
         canvas_text_cut(canvas, column + 3, at, area.columns - column - 4, STYLE(ROLE_DIM), row.trial->session);
 }
 
-static int table_rows(int rows)
+/* Rows of the screen, from the head on. */
+struct layout {
+    int table, curves, detail; /* curves 0: the table takes all that there is */
+};
+
+static struct layout lay_out(const struct tune_view *view, struct rect area)
 {
-    const int left = rows - HEAD_ROWS - DETAIL_ROWS - FOOT_ROWS;
-    return left > 1 ? left : 1;
+    struct layout layout = {.detail = DETAIL_ROWS - 1};
+    int left = area.rows - HEAD_ROWS - DETAIL_ROWS - FOOT_ROWS;
+    if (left < 1) {
+        layout.detail = 0;
+        left = area.rows - HEAD_ROWS - FOOT_ROWS;
+    }
+    left = left > 1 ? left : 1;
+    layout.table = left;
+    if (left - view->tune->count - 1 >= CURVES_LEAST && area.columns >= CURVES_COLUMNS) {
+        layout.table = view->tune->count;
+        layout.curves = left - layout.table - 1;
+    }
+    return layout;
 }
 
-static void draw_table(struct canvas *canvas, struct tune_view *view)
+static void draw_table(struct canvas *canvas, struct tune_view *view, int shown)
 {
-    const int shown = table_rows(canvas_area(canvas).rows), at = marked_row(view), count = view->tune->count;
+    const int at = marked_row(view), count = view->tune->count;
     const int best = tune_watch_best(view->watch);
     view->top = view->top > at ? at : view->top < at - shown + 1 ? at - shown + 1 : view->top;
     view->top = view->top > count - shown ? count - shown : view->top;
@@ -329,50 +291,11 @@ static void draw_table(struct canvas *canvas, struct tune_view *view)
         draw_row(canvas, view, view->rows[view->top + i], HEAD_ROWS + i, view->rows[view->top + i] == best);
 }
 
-/* ---- What is known of the marked one ---- */
-
-static void draw_wrapped(struct canvas *canvas, struct rect area, struct style style, const char *text)
-{
-    for (int row = 0; *text && row < area.rows; row++) {
-        const char *next;
-        char line[WORDS];
-        size_t length = words_wrap(text, area.columns, &next);
-        const bool cut = *next && row == area.rows - 1;
-        if (cut)
-            length = words_wrap(text, area.columns - 2, &next);
-        snprintf(line, sizeof line, "%.*s%s", (int)length, text, cut ? " \u2026" : "");
-        canvas_text_cut(canvas, area.column, area.row + row, area.columns, style, line);
-        text = next;
-    }
-}
-
-static void draw_detail(struct canvas *canvas, const struct tune_view *view)
-{
-    const struct rect area = canvas_area(canvas);
-    const struct tune_status *status = tune_watch_status(view->watch, view->marked);
-    const struct rect at = {1, area.rows - FOOT_ROWS - DETAIL_ROWS + 1, area.columns - 2, DETAIL_ROWS - 1};
-    char reference[FILE_PATH_SIZE], words[FILE_PATH_SIZE + WORDS];
-    if (at.row < HEAD_ROWS + 1)
-        return;
-    tune_trial_reference(view->tune, view->marked, reference, sizeof reference);
-    if (*status->why && tune_state_is_ill(status->state)) {
-        draw_wrapped(canvas, at, STYLE(ROLE_BAD), status->why);
-        return;
-    }
-    if (status->state == TUNE_TRAINING)
-        snprintf(words, sizeof words, "In another shell: nfbench attach %s", reference);
-    else if (status->begun)
-        snprintf(words, sizeof words, "nfbench sessions show %s", reference);
-    else
-        snprintf(words, sizeof words, "not begun yet");
-    draw_wrapped(canvas, at, STYLE(ROLE_DIM), words);
-}
-
 /* ---- Foot ---- */
 
 static void draw_keys(struct canvas *canvas, const struct tune_view *view, int row)
 {
-    static const char *const keys[][2] = {{"\u2191\u2193", "trial"}, {"o", "order"}, {"q", "leave"}};
+    static const char *const keys[][2] = {{"\u2191\u2193", "trial"}, {"o", "order"}, {"c", "curves"}, {"q", "leave"}};
     int column = 1;
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
         if (column + text_columns(keys[i][0]) + 1 + text_columns(keys[i][1]) > canvas_area(canvas).columns)
@@ -400,11 +323,17 @@ static void draw_foot(struct canvas *canvas, const struct tune_view *view)
 
 void tune_table_draw(struct canvas *canvas, struct tune_view *view)
 {
+    const struct rect area = canvas_area(canvas);
+    const struct layout layout = lay_out(view, area);
     canvas_clear(canvas);
     sort(view);
     draw_head(canvas, view);
-    draw_table(canvas, view);
-    draw_detail(canvas, view);
+    draw_table(canvas, view, layout.table);
+    if (layout.curves > 0)
+        tune_draw_curves(canvas, (struct rect){1, HEAD_ROWS + layout.table + 1, area.columns - 2, layout.curves}, view);
+    if (layout.detail > 0)
+        tune_draw_detail(
+            canvas, (struct rect){1, area.rows - FOOT_ROWS - layout.detail, area.columns - 2, layout.detail}, view);
     draw_foot(canvas, view);
 }
 
@@ -416,10 +345,10 @@ static void walk_to(struct tune_view *view, int row)
     view->marked = view->rows[row < 0 ? 0 : row];
 }
 
-bool tune_table_key(struct tune_view *view, int rows, int key)
+bool tune_table_key(struct tune_view *view, struct rect area, int key)
 {
     sort(view);
-    const int at = marked_row(view), page = table_rows(rows) - 1;
+    const int at = marked_row(view), page = lay_out(view, area).table - 1;
     switch (key) {
     case KEY_CODE_UP:
         walk_to(view, at - 1);
@@ -442,16 +371,20 @@ bool tune_table_key(struct tune_view *view, int rows, int key)
     case 'o':
         view->order = (view->order + 1) % ORDERS;
         return true;
+    case 'c':
+        view->losses = !view->losses;
+        return true;
     default:
         return false;
     }
 }
 
-void tune_table_mouse(struct tune_view *view, int rows, const struct mouse *mouse)
+void tune_table_mouse(struct tune_view *view, struct rect area, const struct mouse *mouse)
 {
     if (mouse->act == MOUSE_WHEEL_UP || mouse->act == MOUSE_WHEEL_DOWN)
-        (void)tune_table_key(view, rows, mouse->act == MOUSE_WHEEL_UP ? KEY_CODE_UP : KEY_CODE_DOWN);
-    else if (mouse->act == MOUSE_PRESS && mouse->row >= HEAD_ROWS && mouse->row < HEAD_ROWS + table_rows(rows) &&
+        (void)tune_table_key(view, area, mouse->act == MOUSE_WHEEL_UP ? KEY_CODE_UP : KEY_CODE_DOWN);
+    else if (mouse->act == MOUSE_PRESS && mouse->row >= HEAD_ROWS &&
+             mouse->row < HEAD_ROWS + lay_out(view, area).table &&
              view->top + mouse->row - HEAD_ROWS < view->tune->count)
         walk_to(view, view->top + mouse->row - HEAD_ROWS);
 }

@@ -1,4 +1,5 @@
-/* The live table of a tune on a canvas: a row a trial, what is known of the marked one, keys. Knows no terminal. */
+/* The live table of a tune on a canvas: a row a trial, their curves where there is room, what is known
+ * of the marked one, keys. Knows no terminal. */
 #ifndef NFBENCH_TUI_TUNE_TABLE_H
 #define NFBENCH_TUI_TUNE_TABLE_H
 
@@ -12,16 +13,17 @@ struct tune_view {
     int order;      /* how the rows are sorted */
     int marked;     /* a trial */
     int top;        /* the first row that is shown */
+    bool losses;    /* the curves are those of the loss */
     bool asking;    /* whether to leave */
     bool stopping;
     int *rows; /* (trials) in their order; the caller's memory */
 };
 
 void tune_table_draw(struct canvas *canvas, struct tune_view *view);
-/* Walks and sorts; false when the key means nothing to it. `rows`: of the screen. */
-bool tune_table_key(struct tune_view *view, int rows, int key);
+/* Walks and sorts; false when the key means nothing to it. `area`: the canvas's. */
+bool tune_table_key(struct tune_view *view, struct rect area, int key);
 /* The same of the mouse: the wheel walks, a click marks. */
 struct mouse;
-void tune_table_mouse(struct tune_view *view, int rows, const struct mouse *mouse);
+void tune_table_mouse(struct tune_view *view, struct rect area, const struct mouse *mouse);
 
 #endif

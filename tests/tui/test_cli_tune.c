@@ -172,6 +172,18 @@ static void the_plan_is_told_before_it_is_trained(void **state)
     assert_non_null(strstr(run_expecting(2, "tune --plan --resume told")->err, "--plan means nothing with --resume"));
 }
 
+/* Each trial ends at its own. */
+static void the_length_may_be_an_axis(void **state)
+{
+    (void)state;
+    json_t *tune = last_json(run_expecting(0, "tune " SHARED "--epochs 1,3,2 --batch 48 --name long --json"));
+    assert_int_equal(tune_in_state(tune, "finished"), 3);
+    assert_int_equal((int)json_number_at(tune_trial(tune, 0), "epochs"), 1);
+    assert_int_equal((int)json_number_at(tune_trial(tune, 1), "epochs"), 3);
+    assert_int_equal((int)json_number_at(tune_trial(tune, 2), "epochs"), 2);
+    json_decref(tune);
+}
+
 /* Network and block as axes; --stages has commas of its own. */
 static void any_setting_may_be_an_axis(void **state)
 {
@@ -358,6 +370,7 @@ int main(void)
         cmocka_unit_test(a_plan_without_a_name_has_always_the_same),
         cmocka_unit_test(only_what_was_asked_for_is_searched),
         cmocka_unit_test(the_plan_is_told_before_it_is_trained),
+        cmocka_unit_test(the_length_may_be_an_axis),
         cmocka_unit_test(any_setting_may_be_an_axis),
         cmocka_unit_test(a_random_search_is_the_same_by_its_seed),
         cmocka_unit_test(a_halving_keeps_the_best_of_each_rung),
