@@ -22,8 +22,8 @@ bool command_queue_push(struct command_queue *queue, const struct command *comma
 bool command_queue_pop(struct command_queue *queue, struct command *out);
 /* The producer's: whether a push would find room. */
 bool command_queue_has_room(struct command_queue *queue);
-/* How many commands of that kind wait that are for now, none that waits for a step or a figure; `in_turn`: those that do
- * not cut short what was given before them, too. The consumer's. */
+/* How many commands of that kind wait that are for now, none that waits for a step or a figure; `in_turn`: those that
+ * do not cut short what was given before them, too. The consumer's. */
 int command_queue_count(struct command_queue *queue, enum command_kind kind, bool in_turn);
 
 /* Order is kept. What does not fit waits in a list of the producer: a step summary is merged into the one at the
