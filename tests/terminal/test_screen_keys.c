@@ -110,12 +110,14 @@ static const struct row images_rows[] = {{"p", NULL, "512 test images", "P", "tr
                                          {"u", "r", "draw 1", NULL, NULL},
                                          {"c", NULL, "c and C: other classes", "PPPP", "trains on"},
                                          {0}};
-static const struct row runs_rows[] = {{"\u2191", END, "1 of 2, ", NULL, NULL},
-                                       {"\u2193", HOME, "2 of 2, ", NULL, NULL},
-                                       {"space", END, "a  first", " ", "!a  first"},
+/* second, which is this run, first, and the trials of a tune in one line */
+static const struct row runs_rows[] = {{"\u2191", END, "2 of 3, ", NULL, NULL},
+                                       {"\u2193", HOME, "2 of 3, ", NULL, NULL},
+                                       {"space", END UP, "a  first", " ", "!a  first"},
                                        {"Enter", NULL, "folder ", ESCAPE, "newest first"},
                                        {"Esc", ENTER, "newest first", NULL, NULL},
-                                       {"g", END, ">:open first", ESCAPE, "!:open first"},
+                                       {"g", END UP, ">:open first", ESCAPE, "!:open first"},
+                                       {"t", END, "few-lr0.02", "t", "!few-lr0.02"},
                                        {"o", NULL, "best accuracy first", "oooo", "newest first"},
                                        {0}};
 
@@ -428,6 +430,9 @@ static void every_key_in_every_view(void **state)
     char note[32];
 
     (void)state;
+    pty_start(COLUMNS, ROWS, "", "tune " RUN "--limit 16 --validation 8 --lr 0.01,0.02 --steps 1 --name few");
+    assert_int_equal(pty_status(), 0);
+    pty_end();
     pty_start(COLUMNS, ROWS, "NFBENCH_CLOCK=1700000000", RUN "--steps 3 --session first");
     pty_wait("q leaves");
     pty_keys("q");
