@@ -389,9 +389,11 @@ sanitize:
 	    NFBENCH_PEER_FILES=$(NFBENCH_PEER_FILES) NFBENCH_PYTHON_PACKAGES=$(NFBENCH_PYTHON_PACKAGES) \
 	    CFLAGS='$(SANITIZE_COMMON) -fsanitize=address,undefined -fno-sanitize-recover=all'
 
-# One OpenMP thread: TSan cannot see libgomp's barriers. What it is for are our own threads: trainer, queues, loader.
+# One OpenMP thread: TSan cannot see libgomp's barriers. What it is for are our own threads: trainer, queues, loader,
+# those that serve a run, attach to one and read sessions.
 TSAN_TESTS := $(filter $(foreach n,live trainer trainer_commands trainer_divergence trainer_probe trainer_waits trial on_divergence kept_state lr_find \
-    step_time look loader queue ring control evaluate port,%test_$(n)),$(TESTS_engine))
+    step_time look loader queue ring control evaluate port,%test_$(n)),$(TESTS_engine)) \
+    $(addprefix $(BUILD)/tests/tui/,test_serve $(if $(HEADLESS),,test_course))
 tsan:
 	@scripts/deps.sh $(NEEDED) test
 	@OMP_THREAD_LIMIT=1 TEST_TIMEOUT=600 TSAN_OPTIONS=suppressions=$(CURDIR)/tests/support/tsan.supp:halt_on_error=1 \

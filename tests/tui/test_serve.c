@@ -1,6 +1,9 @@
-/* Viewers that read slowly or not at all, of a run in this process: what waits for them has a bound, behind which they
- * are told to read the records, and one that reads nothing for long is let go. */
+/* Viewers of a run in this process, so that all threads of both are in one: one follows it to its end; what waits for
+ * one that reads slowly or not at all has a bound, behind which it is told to read the records, and one that reads
+ * nothing for long is let go. */
+#include "engine/port.h"
 #include "tests/engine/tiny_run.h"
+#include "tui/attach.h"
 #include "tui/channel.h"
 #include "tui/serve.h"
 
@@ -35,21 +38,31 @@ static int keep_none(void *context, const struct command_record *record, struct 
     return 0;
 }
 
-/* Paused at its beginning. */
-static void start(double patience)
+/* Paused at its beginning, with its socket there. */
+static void start_in(const char *place, double patience)
 {
     static const struct wire_facts facts = {"CPU", "images", "", 10, 10, 10, 0};
-    struct serve_options options = {.folder = folder, .spec = &run.spec, .facts = &facts, .patience = patience};
+    struct serve_options options = {.folder = place, .spec = &run.spec, .facts = &facts, .patience = patience};
     struct error error = {""};
-    snprintf(folder, sizeof folder, "/tmp/nfbench-serve-XXXXXX");
-    assert_non_null(mkdtemp(folder));
-    tiny_init(&run, "micro");
     run.sink.on_command = keep_none;
     tiny_create(&run, NULL);
     options.trainer = run.trainer;
     if (serve_open(&options, &served, &error))
         fail_msg("%s", error.message);
     assert_int_equal(trainer_start(run.trainer, true, &error), 0);
+}
+
+static void make_folder(void)
+{
+    snprintf(folder, sizeof folder, "/tmp/nfbench-serve-XXXXXX");
+    assert_non_null(mkdtemp(folder));
+    tiny_init(&run, "micro");
+}
+
+static void start(double patience)
+{
+    make_folder();
+    start_in(folder, patience);
 }
 
 static void stop(void)
@@ -173,9 +186,89 @@ static void who_has_read_all_stays(void **state)
     stop();
 }
 
+/* ---- By the interface that the screen has ---- */
+
+static struct session *make_session(void)
+{
+    struct settings settings;
+    struct session *session;
+    struct error error = {""};
+    assert_int_equal(settings_default(&settings, &error), 0);
+    settings.model = run.spec;
+    snprintf(settings.session, sizeof settings.session, "own");
+    snprintf(settings.sessions_dir, sizeof settings.sessions_dir, "%s", folder);
+    if (session_create(&settings, &session, &error))
+        fail_msg("%s", error.message);
+    return session;
+}
+
+static void tell(struct attachment *attachment, enum command_kind kind, const char *text)
+{
+    struct command command = {.kind = kind};
+    struct error error = {""};
+    snprintf(command.text, sizeof command.text, "%s", text);
+    assert_int_equal(attach_command(attachment, &command, &error), 0);
+}
+
+/* Until it has heard of just so many steps and answers, and has a look into the network; `ends`: until the run's end.
+ */
+static void follow(struct attachment *attachment, long steps, int answers, bool ends)
+{
+    struct port *port = attach_port(attachment);
+    struct event event;
+    long heard = 0;
+    int answered = 0;
+    for (int i = 0; i < MOMENTS; i++) {
+        const bool ended = port_has_ended(port); /* before the events, so that none is missed */
+        while (port_next_event(port, &event)) {
+            heard += event.kind == EVENT_STEPS ? event.steps.count : 0;
+            answered += event.kind == EVENT_COMMAND && event.command.ok;
+        }
+        if (ended == ends && heard == steps && answered == answers && port_newest_look(port))
+            return;
+        moment();
+    }
+    fail_msg("heard of %ld steps and %d answers", heard, answered);
+}
+
+static void a_viewer_follows_the_run_to_its_end(void **state)
+{
+    (void)state;
+    struct attachment *attachment;
+    struct error error = {""};
+    struct snapshot now;
+    char line[128];
+    bool lost;
+    make_folder();
+    struct session *session = make_session();
+    start_in(session_path(session), 0);
+    if (attach_open(session_settings(session), session_path(session), &attachment, &error))
+        fail_msg("%s", error.message);
+    attach_show_looks(attachment, tiny_dataset());
+    tell(attachment, COMMAND_NOTE, "lr x0.5");
+    tell(attachment, COMMAND_NOTE, "step 3");
+    tell(attachment, COMMAND_LOOK, "look");
+    follow(attachment, 3, 2, false);
+    tell(attachment, COMMAND_NOTE, "stop");
+    assert_int_equal(trainer_join(run.trainer, &error), 0);
+    serve_end(served, "");
+    port_snapshot(attach_port(attachment), &now);
+    assert_int_equal(now.step.step, 3);
+    follow(attachment, 0, 1, true);
+    assert_int_equal(attach_result(attachment, &lost, &error), 0);
+    assert_false(lost);
+    attach_close(attachment);
+    serve_close(served);
+    tiny_free(&run);
+    session_close(session);
+    snprintf(line, sizeof line, "rm -rf %s", folder);
+    assert_int_equal(system(line), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_viewer_follows_the_run_to_its_end),
         cmocka_unit_test(what_waits_for_a_viewer_has_a_bound),
         cmocka_unit_test(who_reads_nothing_for_long_is_let_go),
         cmocka_unit_test(who_has_read_all_stays),
