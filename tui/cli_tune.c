@@ -326,7 +326,7 @@ static enum cli_status show_plan(const struct cli *cli, const struct tune_option
     if (options->rank > 0)
         return CLI_DONE;
     if (cli->settings.json)
-        return cli_print_json(cli, tune_plan_json(tune));
+        return cli_print_json(cli, tune_plan_json(tune, (int)options->jobs));
     return tune_plan_print(tune, (int)options->jobs, cli_columns(stdout, 0), stdout, &error) == 0
                ? CLI_DONE
                : cli_failed(cli, &error);

@@ -2,6 +2,7 @@
 #include "tui/tune_plan.h"
 
 #include "base/line.h"
+#include "sessions/tune_watch.h"
 #include "tui/cli.h"
 #include "tui/cli_table.h"
 #include "tui/tune_results.h"
@@ -130,6 +131,67 @@ void tune_plan_say(const struct tune *tune, int jobs, int columns, FILE *file)
 
 /* ---- Each trial ---- */
 
+/* ---- Time ---- */
+
+/* The same tune as it stands on the disk; -1: there is none yet. */
+static int open_begun(const struct tune *tune, struct tune *begun)
+{
+    struct settings *place = calloc(1, sizeof *place);
+    if (!place)
+        return -1;
+    memcpy(place->sessions_dir, tune->sessions_dir, sizeof place->sessions_dir);
+    const int result = tune_open(place, tune->name, begun, NULL);
+    free(place);
+    return result == 0 && strcmp(begun->digest, tune->digest) == 0 ? 0 : -1;
+}
+
+static struct tune_time judge(const struct tune *tune, const struct tune_watch *watch, int jobs)
+{
+    struct tune_time time = {.seconds = -1};
+    double seconds = 0, images = 0;
+    for (int i = 0; i < tune->count; i++) {
+        const struct tune_status *status = tune_watch_status(watch, i);
+        if (!tune_state_is_end(status->state) || status->step == 0)
+            continue;
+        time.ended++;
+        seconds += status->seconds;
+        images += (double)status->step * tune->trials[i].batch;
+    }
+    const int left = tune->count - time.ended, at_once = jobs < left ? jobs : left;
+    if (images > 0 && at_once > 0)
+        time.seconds = tune_watch_work_left(watch) * seconds / images / at_once;
+    return time;
+}
+
+struct tune_time tune_plan_time(const struct tune *tune, int jobs)
+{
+    struct tune_time time = {.seconds = -1};
+    struct tune *begun = calloc(1, sizeof *begun);
+    struct tune_watch *watch = NULL;
+    if (begun && open_begun(tune, begun) == 0 && tune_watch_open(begun, &watch, NULL) == 0 &&
+        tune_watch_read(watch, NULL) == 0)
+        time = judge(begun, watch, jobs);
+    tune_watch_close(watch);
+    if (begun)
+        tune_free(begun);
+    free(begun);
+    return time;
+}
+
+static void say_time(const struct tune *tune, int jobs, int columns, FILE *file)
+{
+    const struct tune_time time = tune_plan_time(tune, jobs);
+    char words[64], text[TEXT];
+    if (time.seconds < 0)
+        return;
+    words_duration(time.seconds, words, sizeof words);
+    snprintf(text, sizeof text, "about %s to go, by the speed of the %d trial%s of it that ha%s ended", words,
+             time.ended, time.ended == 1 ? "" : "s", time.ended == 1 ? "s" : "ve");
+    say(text, columns, file);
+}
+
+/* ---- The whole ---- */
+
 int tune_plan_print(const struct tune *tune, int jobs, int columns, FILE *file, struct error *error)
 {
     char letters[TUNE_AXES + 4] = "";
@@ -150,14 +212,16 @@ int tune_plan_print(const struct tune *tune, int jobs, int columns, FILE *file, 
         table_cell(table, "%s", trial->session);
     }
     tune_plan_say(tune, jobs, columns, file);
+    say_time(tune, jobs, columns, file);
     fputc('\n', file);
     const int result = table_print_within(table, columns, file, error);
     table_destroy(table);
     return result;
 }
 
-json_t *tune_plan_json(const struct tune *tune)
+json_t *tune_plan_json(const struct tune *tune, int jobs)
 {
+    const struct tune_time time = tune_plan_time(tune, jobs);
     json_t *axes = json_array(), *rungs = json_array(), *trials = json_array();
     for (int a = 0; a < tune->axis_count; a++)
         json_array_append_new(axes, json_string(tune->axes[a].row->name));
@@ -170,6 +234,7 @@ json_t *tune_plan_json(const struct tune *tune)
                                                 tune_values_json(tune, i), "preset", settings->model.preset, "epochs",
                                                 trial->epochs, "steps", (json_int_t)trial->steps));
     }
-    return json_pack("{s:s, s:o, s:o, s:o, s:o}", "tune", tune->name, "folder", cli_json_text(tune->folder), "axes",
+    return json_pack("{s:s, s:o, s:i, s:o, s:o, s:o, s:o}", "tune", tune->name, "seconds_left",
+                     cli_json_loss(time.seconds), "ended", time.ended, "folder", cli_json_text(tune->folder), "axes",
                      axes, "rungs", rungs, "trials", trials);
 }

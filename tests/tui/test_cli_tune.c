@@ -172,6 +172,25 @@ static void the_plan_is_told_before_it_is_trained(void **state)
     assert_non_null(strstr(run_expecting(2, "tune --plan --resume told")->err, "--plan means nothing with --resume"));
 }
 
+/* Only where a trial of the same plan has ended, which the line says. */
+static void a_plan_tells_the_time_where_it_is_known(void **state)
+{
+    (void)state;
+    static const char arguments[] = SHARED "--lr 0.01,0.02,0.05 --batch 48 --epochs 2 --name timed";
+    assert_null(strstr(run_expecting(0, "tune %s --plan", arguments)->out, "to go"));
+    run_expecting(0, "tune %s", arguments);
+    assert_null(strstr(run_expecting(0, "tune %s --plan", arguments)->out, "to go")); /* nothing is left */
+    run_expecting(0, "sessions rm timed-lr0.05 --yes");
+    assert_non_null(strstr(run_expecting(0, "tune %s --plan", arguments)->out,
+                           " to go, by the speed of the 2 trials of it that have ended\n"));
+    json_t *timed = last_json(run_expecting(0, "tune %s --plan --json", arguments));
+    assert_true(json_number_at(timed, "seconds_left") >= 0);
+    assert_int_equal((int)json_number_at(timed, "ended"), 2);
+    json_decref(timed);
+    assert_null(
+        strstr(run_expecting(0, "tune %s --weight-decay 0.01 --plan", arguments)->out, "to go")); /* another plan */
+}
+
 /* Each trial ends at its own. */
 static void the_length_may_be_an_axis(void **state)
 {
@@ -370,6 +389,7 @@ int main(void)
         cmocka_unit_test(a_plan_without_a_name_has_always_the_same),
         cmocka_unit_test(only_what_was_asked_for_is_searched),
         cmocka_unit_test(the_plan_is_told_before_it_is_trained),
+        cmocka_unit_test(a_plan_tells_the_time_where_it_is_known),
         cmocka_unit_test(the_length_may_be_an_axis),
         cmocka_unit_test(any_setting_may_be_an_axis),
         cmocka_unit_test(a_random_search_is_the_same_by_its_seed),
