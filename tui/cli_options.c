@@ -14,7 +14,8 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { MOST_OPTIONS = 128, OWN = 1000 };
+/* getopt_long's codes: of row i ROW + i, behind all characters (it says ':' and '?' itself); of the command's own. */
+enum { MOST_OPTIONS = 128, ROW = 256, OWN = 1000 };
 
 /* ---- Which settings a subcommand takes ---- */
 
@@ -79,7 +80,7 @@ static void long_options(const struct cli_command *command, struct option out[MO
     }
     for (int i = 0; (row = settings_row(i)) && count < MOST_OPTIONS; i++)
         if (!row->file_only && own_option(command, row->name) < 0)
-            out[count++] = (struct option){row->name, row->argument ? required_argument : no_argument, NULL, i};
+            out[count++] = (struct option){row->name, row->argument ? required_argument : no_argument, NULL, ROW + i};
     out[count] = (struct option){0};
 }
 
@@ -134,7 +135,7 @@ static int take_option(struct cli *cli, int option, struct error *error)
         cli->given[cli->given_count++].value = value;
         return 0;
     }
-    const struct setting *row = settings_row(option);
+    const struct setting *row = settings_row(option - ROW);
     if (!cli_takes(cli->command, row))
         return error_set(error, "--%s means nothing to %s", row->name, shown(cli->command));
     if (cli->command->axes && optarg && tune_is_axis(row, optarg))
@@ -182,7 +183,7 @@ static int take_options(struct cli *cli, int argc, char **argv, struct error *er
         if (option == '?' && optopt >= OWN)
             return error_set(error, "--%s takes no value", cli->command->options[optopt - OWN].name);
         if (option == '?' && optopt && strncmp(argv[optind - 1], "--", 2) == 0)
-            return error_set(error, "--%s takes no value", settings_row(optopt)->name);
+            return error_set(error, "--%s takes no value", settings_row(optopt - ROW)->name);
         if (option == '?')
             return unknown_option(cli->command, argv[optind - 1], error);
         if (option == 'h' ? keep_setting(cli, "help", NULL, error) : take_option(cli, option, error))
