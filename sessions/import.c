@@ -28,6 +28,7 @@ static int take_network(const struct settings *kept, struct settings *settings, 
     const struct settings given = *settings;
     const struct setting *row;
     settings->model = kept->model;
+    strcpy(settings->origin, kept->origin);
     if (!settings_given(&given, "normalize"))
         settings->train.normalize = kept->train.normalize;
     for (int i = 0; (row = settings_row(i)); i++) {

@@ -43,8 +43,8 @@ int session_data_home(char path[SETTINGS_PATH_SIZE], struct error *error);
 int sessions_directory(const struct settings *settings, char path[SETTINGS_PATH_SIZE], struct error *error);
 
 /* Makes a new session's folder, and the folders above it, and takes its lock. Its name is settings->session, or made of
- * date, preset and a counter (20260131-micro-1) when that is empty. model.classes and train.threads must be the real
- * ones by now: they are part of the session. A relative data folder is written as an absolute one. */
+ * date, preset or recipe and a counter (20260131-micro-1) when that is empty. model.classes and train.threads must be
+ * the real ones by now: they are part of the session. A relative data folder is written as an absolute one. */
 int session_create(const struct settings *settings, struct session **out, struct error *error);
 
 /* -1 when settings->session cannot be a new session's name, or, with errno EEXIST, has been taken. */
@@ -221,6 +221,7 @@ struct session_stamp {
 struct session_summary {
     char name[SESSION_NAME_SIZE];
     char preset[32];
+    char network[SETTINGS_NETWORK_SIZE]; /* settings_network_name() */
     char state[16];      /* "training", "finished", "stopped", "diverged", "failed", "interrupted", "new", "damaged", or
                           * "newer": written by a later nfbench */
     long step;           /* of the newest record or checkpoint */

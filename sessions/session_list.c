@@ -104,6 +104,7 @@ void session_paths_summarize(const struct session_paths *paths, struct session_s
         return;
     }
     strcpy(summary->preset, session.settings.model.preset);
+    settings_network_name(&session.settings, summary->network);
     if (checkpoint_list(paths->checkpoints, &entries, &count, NULL) == 0 && count)
         summary->step = entries[0].step;
     free(entries);

@@ -183,10 +183,11 @@ static int claim_made_up_name(const struct settings *settings, const char *direc
     struct tm local;
     time_t now = clock_calendar();
     bool taken = true;
+    const char *recipe = settings_recipe(settings);
     if (!localtime_r(&now, &local) || !strftime(date, sizeof date, "%Y%m%d", &local))
         return error_set(error, "cannot read the clock");
     for (int counter = 1; taken && counter < 1000000; counter++) {
-        snprintf(name, SESSION_NAME_SIZE, "%s-%s-%d", date, settings->model.preset, counter);
+        snprintf(name, SESSION_NAME_SIZE, "%s-%s-%d", date, recipe ? recipe : settings->origin, counter);
         if (claim_name(directory, name, paths, &taken, error) == 0)
             return 0;
     }

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char custom_preset[] = "custom";
+const char settings_custom[] = "custom";
 
 /* ---- Stages ---- */
 
@@ -188,16 +188,25 @@ static int set_preset(struct settings *settings, const char *name, struct error 
 {
     struct model_spec model = {0};
     struct train_options train = {0};
-    bool custom = strcmp(name, custom_preset) == 0;
+    bool custom = strcmp(name, settings_custom) == 0;
     if (model_preset(custom ? SETTINGS_PRESET : name, &model, &train, error))
         return -1;
     if (custom)
-        strcpy(model.preset, custom_preset);
+        strcpy(model.preset, settings_custom);
     if (model.classes == 0)
         model.classes = settings->model.classes ? settings->model.classes : 10;
     settings->model = model;
     settings->train = train;
+    strcpy(settings->origin, name);
     settings->given = 0;
+    return 0;
+}
+
+static int set_origin(struct settings *settings, const struct setting *row, const char *value, struct error *error)
+{
+    if (!settings_origin_fits(value))
+        return bad_value(row, value, "a preset, or `recipe` and its name", error);
+    strcpy(settings->origin, value);
     return 0;
 }
 
@@ -219,6 +228,8 @@ static int set_row(struct settings *settings, const struct setting *row, const c
         return set_text(at, row, value, error);
     case SETTING_PRESET:
         return set_preset(settings, value, error);
+    case SETTING_ORIGIN:
+        return set_origin(settings, row, value, error);
     case SETTING_STAGES:
         return stages_parse(value, &settings->model, error);
     case SETTING_FLAG:
@@ -281,6 +292,7 @@ void settings_get(const struct settings *settings, const struct setting *row, ch
         break;
     case SETTING_TEXT:
     case SETTING_PRESET:
+    case SETTING_ORIGIN:
         snprintf(value, SETTINGS_VALUE_SIZE, "%s", (const char *)at);
         break;
     case SETTING_STAGES:
@@ -345,18 +357,23 @@ int settings_default(struct settings *settings, struct error *error)
     return set_preset(settings, SETTINGS_PRESET, error);
 }
 
+bool settings_is_shape(const struct setting *row)
+{
+    return strcmp(row->name, "family") == 0 || strcmp(row->name, "stem") == 0 || row->type == SETTING_STAGES;
+}
+
 void settings_name_model(struct settings *settings)
 {
     struct model_spec preset = {0};
     struct train_options train = {0};
     struct model_spec *model = &settings->model;
-    if (!strcmp(model->preset, custom_preset))
+    if (!strcmp(model->preset, settings_custom))
         return;
     if (!model_preset(model->preset, &preset, &train, NULL) && preset.family == model->family &&
         preset.stem == model->stem && preset.stage_count == model->stage_count &&
         !memcmp(preset.stages, model->stages, sizeof *preset.stages * (size_t)preset.stage_count))
         return;
-    strcpy(model->preset, custom_preset);
+    strcpy(model->preset, settings_custom);
 }
 
 int settings_validate(const struct settings *settings, struct error *error)

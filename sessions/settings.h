@@ -11,7 +11,7 @@
  *     family = report
  *     stem = 16
  *     stages = 64/16x5, 128/32x5/2, 256/64x5/2
- * Such a network's preset is called "custom". */
+ * Such a network's preset is called "custom"; settings_network_name() says what it was before. */
 #ifndef NFBENCH_SESSIONS_SETTINGS_H
 #define NFBENCH_SESSIONS_SETTINGS_H
 
@@ -27,10 +27,12 @@
 #define SETTINGS_PRESET "micro"
 
 enum { SETTINGS_PATH_SIZE = 1024, SETTINGS_VALUE_SIZE = 1024, SETTINGS_DIGEST_SIZE = 65 };
+enum { SETTINGS_ORIGIN_SIZE = 23, SETTINGS_NETWORK_SIZE = SETTINGS_ORIGIN_SIZE + sizeof ", changed" - 1 };
 
 struct settings {
     struct model_spec model; /* model.preset is the preset's name */
     struct train_options train;
+    char origin[SETTINGS_ORIGIN_SIZE];     /* what they began from: a preset, "recipe NAME", or "custom": not known */
     char data[SETTINGS_PATH_SIZE];         /* a folder, or "synthetic" */
     char session[SETTINGS_PATH_SIZE];      /* name of a new session; empty: made up */
     char sessions_dir[SETTINGS_PATH_SIZE]; /* empty: the default (see sessions_directory) */
@@ -49,6 +51,7 @@ enum setting_type {
     SETTING_CHOICE, /* an enum; one of `choices` */
     SETTING_TEXT,   /* a char array */
     SETTING_PRESET, /* one of model_preset_name() or "custom" */
+    SETTING_ORIGIN, /* a preset, "recipe NAME" or "custom" */
     SETTING_STAGES, /* stage_count and stages of the model */
     SETTING_FLAG    /* a bool without an argument; command line only */
 };
@@ -112,6 +115,15 @@ void settings_get(const struct settings *settings, const struct setting *row, ch
 int setting_number(const struct setting *row, const char *value, double *number, struct error *error);
 void setting_text(const struct setting *row, double number, char value[SETTINGS_VALUE_SIZE]);
 bool settings_given(const struct settings *settings, const char *name);
+
+/* What a network is called before people: "micro", "micro, changed" (family, stem or stages are others), "recipe fast",
+ * "recipe fast, changed" (something that the recipe says, or its network, is another); "custom" where an older nfbench
+ * has not recorded what it began from. */
+void settings_network_name(const struct settings *settings, char text[SETTINGS_NETWORK_SIZE]);
+/* What they began from: the preset's settings, or the recipe's; SETTINGS_PRESET's where it is not known. */
+int settings_of_origin(const struct settings *settings, struct settings *base, struct error *error);
+/* The name of the recipe that they began from; NULL: of none. */
+const char *settings_recipe(const struct settings *settings);
 
 /* Checks what no single row can (model_validate). */
 int settings_validate(const struct settings *settings, struct error *error);

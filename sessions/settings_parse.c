@@ -3,7 +3,6 @@
 #include "sessions/recipes.h"
 #include "sessions/settings_table.h"
 
-#include <errno.h>
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
@@ -85,18 +84,6 @@ static int apply_choice(struct settings *settings, const struct choice *choice, 
     return 0;
 }
 
-static int read_recipe(struct settings *settings, const char *name, const char *text, size_t size, struct error *error)
-{
-    char path[80];
-    FILE *file = fmemopen((void *)text, size, "r"); /* only read */
-    if (!file)
-        return error_set(error, "cannot read the recipe %s: %s", name, strerror(errno));
-    snprintf(path, sizeof path, "recipe %s", name);
-    const int result = settings_read_stream(settings, file, path, error);
-    fclose(file);
-    return result;
-}
-
 /* A file; where there is none of that name, a recipe. A folder is no file. */
 static int read_config(struct settings *settings, const char *config, struct error *error)
 {
@@ -104,8 +91,12 @@ static int read_config(struct settings *settings, const char *config, struct err
     struct stat status;
     const bool there = stat(config, &status) == 0;
     const char *text = there && !S_ISDIR(status.st_mode) ? NULL : recipe_text(config, &size);
-    if (text)
-        return read_recipe(settings, config, text, size, error);
+    if (text) {
+        if (settings_read_recipe(settings, config, error))
+            return -1;
+        settings_came_from_recipe(settings, config);
+        return 0;
+    }
     if (settings_read(settings, config, error) == 0)
         return 0;
     if (there || strpbrk(config, "/."))
@@ -198,6 +189,8 @@ int settings_parse(struct settings *settings, enum settings_base base, int argc,
     }
     if (apply(&changed, choices, error))
         goto out;
+    if (base == SETTINGS_SESSION)
+        strcpy(changed.origin, settings->origin);
     if (base == SETTINGS_SESSION ? check_fixed(settings, &changed, error) : check_augment(&changed, choices, error))
         goto out;
     settings_name_model(&changed);

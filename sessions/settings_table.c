@@ -38,6 +38,9 @@ static const char *const switch_words[] = {"off", "on", NULL};
 const struct setting settings_table[] = {
     {"preset", MODEL, AT(model.preset), .type = SETTING_PRESET, .argument = "NAME",
      .help = "network and its training settings, before all other settings"},
+    {"origin", .section = "model", .saved = true, .change = SETTING_RESUME, AT(origin), .type = SETTING_ORIGIN,
+     .argument = "PRESET|recipe NAME", .file_only = true,
+     .help = "what a session's settings began from; recorded, and never changed"},
     {"family", MODEL, AT(model.family), CHOICE(family_words, "papers|report"),
      .help = "the block of the papers or of the seed report"},
     {"stem", MODEL, AT(model.stem), NUMBER(INT, 1, MODEL_MAX_WIDTH), .help = "channels of the first convolution"},
@@ -130,7 +133,7 @@ const struct setting settings_table[] = {
     {"tensorboard", RUN, AT(tensorboard), SWITCH, .help = "write events for TensorBoard into the session's folder"},
 
     {"session", UNSAVED(SETTING_FIXED), TEXT(session, "NAME"),
-     .help = "name of the new session (else date, preset and a number)"},
+     .help = "name of the new session (else date, preset or recipe, and a number)"},
     {"sessions-dir", UNSAVED(SETTING_RESUME), TEXT(sessions_dir, "DIR"),
      .help = "folder of all sessions (else $XDG_DATA_HOME/nfbench)"},
     {"config", UNSAVED(SETTING_RESUME), TEXT(config, "FILE|RECIPE"),

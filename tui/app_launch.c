@@ -16,7 +16,7 @@ static void set_facts(struct app *app)
 
     snprintf(facts->session, sizeof(facts->session), "%s", session_name(parts->session));
     snprintf(facts->reference, sizeof(facts->reference), "%s", session_reference(parts->session));
-    snprintf(facts->preset, sizeof(facts->preset), "%s", parts->settings->model.preset);
+    settings_network_name(parts->settings, facts->network);
     snprintf(facts->device, sizeof(facts->device), "%s", parts->device);
     snprintf(facts->data, sizeof(facts->data), "%.*s", (int)sizeof(facts->data) - 1, parts->data);
     facts->synthetic = strcmp(parts->settings->data, "synthetic") == 0;
@@ -40,7 +40,7 @@ static void log_facts(struct app *app)
 
     words_count(facts->parameters, parameters, sizeof(parameters));
     words_bytes(parts->memory, memory, sizeof(memory));
-    app_log(app, JOURNAL_NOTE, "network %s: %s parameters, %s, on %s", facts->preset, parameters, memory,
+    app_log(app, JOURNAL_NOTE, "network %s: %s parameters, %s, on %s", facts->network, parameters, memory,
             facts->device);
     app_log(app, JOURNAL_NOTE, "data: %s", parts->data);
     app_log(app, JOURNAL_NOTE, "session %s", session_path(parts->session));

@@ -203,8 +203,10 @@ static json_t *bench_json(const struct bench *bench)
 {
     const struct train_options *train = &bench->settings.train;
     double seconds = median(bench);
-    return json_pack("{s:s, s:i, s:s, s:i, s:s, s:f, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:o, s:o}", "preset",
-                     bench->settings.model.preset, "batch", train->batch, "precision",
+    char network[SETTINGS_NETWORK_SIZE];
+    settings_network_name(&bench->settings, network);
+    return json_pack("{s:s, s:s, s:i, s:s, s:i, s:s, s:f, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:o, s:o}", "preset",
+                     bench->settings.model.preset, "network", network, "batch", train->batch, "precision",
                      device_precision_word(train->precision), "threads", train->threads, "device", bench->device, "agc",
                      (double)train->agc, "images_per_second", cli_json_number(train->batch / seconds),
                      "milliseconds_per_step", cli_json_number(1e3 * seconds), "milliseconds_least",
@@ -248,13 +250,14 @@ static void print_parts(const struct step_time *time)
 static int print_bench(const struct bench *bench, struct error *error)
 {
     const struct train_options *train = &bench->settings.train;
+    char network[SETTINGS_NETWORK_SIZE];
     const bool profiled = bench->backend->whole_batch; /* by steps of their own, so with a sum of their own */
     double seconds = median(bench), total = 0, counted = 0;
     struct network_work work[TIME_KINDS], all = {0, 0};
     network_work(bench->network, work);
-    printf("%s, batch %d, %s: %.1f images/s, %.2f ms/step (%.2f to %.2f)\n", bench->settings.model.preset, train->batch,
-           bench->device, train->batch / seconds, 1e3 * seconds, 1e3 * bench->seconds[0],
-           1e3 * bench->seconds[bench->repeats - 1]);
+    settings_network_name(&bench->settings, network);
+    printf("%s, batch %d, %s: %.1f images/s, %.2f ms/step (%.2f to %.2f)\n", network, train->batch, bench->device,
+           train->batch / seconds, 1e3 * seconds, 1e3 * bench->seconds[0], 1e3 * bench->seconds[bench->repeats - 1]);
     printf("%zu parameters, %.1f MFLOP forward an image, %.0f GFLOP/s in convolutions\n",
            network_parameter_count(bench->network), forward_flops(&bench->settings.model) / 1e6,
            gigaflops_per_second(bench));

@@ -306,10 +306,10 @@ static json_t *session_json(const struct compared *session)
 {
     const struct session_summary *summary = &session->summary;
     json_t *object = json_pack(
-        "{s:o, s:o, s:s, s:s, s:I, s:i, s:o, s:o, s:o, s:o, s:o}", "session",
+        "{s:o, s:o, s:s, s:s, s:s, s:I, s:i, s:o, s:o, s:o, s:o, s:o}", "session",
         cli_json_text(session_name(session->session)), "path", cli_json_text(session_path(session->session)), "preset",
-        summary->preset, "state", summary->state, "step", (json_int_t)summary->step, "commands",
-        session->metrics.command_count, "changes", changes_json(session), "images_per_second",
+        summary->preset, "network", summary->network, "state", summary->state, "step", (json_int_t)summary->step,
+        "commands", session->metrics.command_count, "changes", changes_json(session), "images_per_second",
         cli_json_number(session->images_per_second), "seconds", cli_json_number(session->seconds), "signal_first",
         signal_json(&session->signal_start), "signal_last", signal_json(&session->signal_now));
     if (object && add_figures_json(object, session) == 0 &&

@@ -40,8 +40,10 @@ static json_t *import_json(const struct session *session, const struct network *
 
 static void print_imported(const struct session *session, const struct network *network, int tensors)
 {
-    printf("%d tensors, %zu parameters of a %s network: session %s\n", tensors, network_parameter_count(network),
-           network_spec(network)->preset, session_path(session));
+    char name[SETTINGS_NETWORK_SIZE];
+    settings_network_name(session_settings(session), name);
+    printf("%d tensors, %zu parameters of a network %s: session %s\n", tensors, network_parameter_count(network), name,
+           session_path(session));
     printf("next: nfbench test %s\n      nfbench resume %s   (trains it further)\n", session_reference(session),
            session_reference(session));
 }

@@ -150,12 +150,14 @@ static json_t *result_json(const struct finding_run *run)
 {
     const struct lr_find *find = finder_points(run->finder);
     const struct lr_advice advice = lr_find_advise(find);
-    return json_pack("{s:s, s:o, s:s, s:i, s:I, s:o, s:o, s:I, s:o, s:o, s:o, s:o, s:o}", "preset",
-                     run->settings.model.preset, "data", cli_json_text(run->settings.data), "device", run->device,
-                     "batch", run->settings.train.batch, "seed", (json_int_t)run->settings.train.seed, "from",
-                     cli_json_number(run->request.values[0]), "to", cli_json_number(run->request.values[1]), "steps",
-                     (json_int_t)run->request.steps, "steepest", rate_json(advice.steepest), "lowest",
-                     rate_json(advice.lowest), "lowest_loss",
+    char network[SETTINGS_NETWORK_SIZE];
+    settings_network_name(&run->settings, network);
+    return json_pack("{s:s, s:s, s:o, s:s, s:i, s:I, s:o, s:o, s:I, s:o, s:o, s:o, s:o, s:o}", "preset",
+                     run->settings.model.preset, "network", network, "data", cli_json_text(run->settings.data),
+                     "device", run->device, "batch", run->settings.train.batch, "seed",
+                     (json_int_t)run->settings.train.seed, "from", cli_json_number(run->request.values[0]), "to",
+                     cli_json_number(run->request.values[1]), "steps", (json_int_t)run->request.steps, "steepest",
+                     rate_json(advice.steepest), "lowest", rate_json(advice.lowest), "lowest_loss",
                      advice.lowest > 0 ? cli_json_number(advice.lowest_loss) : json_null(), "lowest_tenth",
                      rate_json(advice.tenth), "points", points_json(find));
 }
@@ -191,8 +193,9 @@ static int write_picture(const struct finding_run *run, const char *path, struct
 {
     struct canvas *canvas;
     struct rect inside;
-    char title[160];
-    snprintf(title, sizeof title, "Loss over the learning rate \u00b7 %s, batch %d", run->settings.model.preset,
+    char title[160], network[SETTINGS_NETWORK_SIZE];
+    settings_network_name(&run->settings, network);
+    snprintf(title, sizeof title, "Loss over the learning rate \u00b7 %s, batch %d", network,
              run->settings.train.batch);
     if (canvas_create_figure(FIGURE_COLUMNS, FIGURE_ROWS, (int)run->scale, theme_find("light"), &canvas, &inside,
                              error) != 0)
@@ -210,12 +213,14 @@ static int write_picture(const struct finding_run *run, const char *path, struct
 static enum cli_status show(const struct finding_run *run, struct error *error)
 {
     const char *png = cli_value(run->cli, "png");
+    char network[SETTINGS_NETWORK_SIZE];
     if (png && write_picture(run, png, error) != 0)
         return cli_failed(run->cli, error);
     if (run->cli->settings.json)
         return cli_print_json(run->cli, result_json(run));
-    printf("%s from its initialisation, batch %d, seed %llu, %s; %s\n\n", run->settings.model.preset,
-           run->settings.train.batch, (unsigned long long)run->settings.train.seed, run->device, run->settings.data);
+    settings_network_name(&run->settings, network);
+    printf("%s from its initialisation, batch %d, seed %llu, %s; %s\n\n", network, run->settings.train.batch,
+           (unsigned long long)run->settings.train.seed, run->device, run->settings.data);
     if (print_table(finder_points(run->finder), error) != 0)
         return cli_failed(run->cli, error);
     print_advice(run);

@@ -142,7 +142,9 @@ static void print_notes(const struct probe_subject *subject)
 int probing_print(const struct probing *probing, struct error *error)
 {
     const struct settings *settings = &probing->subjects[0].settings;
-    printf("%s at initialisation, seed %llu, %s: %d image%s of %s\n\n", settings->model.preset,
+    char network[SETTINGS_NETWORK_SIZE];
+    settings_network_name(settings, network);
+    printf("%s at initialisation, seed %llu, %s: %d image%s of %s\n\n", network,
            (unsigned long long)settings->train.seed, probing->device, settings->train.batch,
            settings->train.batch == 1 ? "" : "s", probing->input.words);
     if (probing->compared[0])
@@ -183,9 +185,11 @@ static json_t *points_json(const struct probe_subject *subject)
 json_t *probing_json(const struct probing *probing)
 {
     const struct settings *settings = &probing->subjects[0].settings;
-    json_t *object = json_pack("{s:s, s:s, s:i, s:I, s:s}", "preset", settings->model.preset, "input",
-                               probing->input.noise ? "noise" : "images", "images", settings->train.batch, "seed",
-                               (json_int_t)settings->train.seed, "device", probing->device);
+    char network[SETTINGS_NETWORK_SIZE];
+    settings_network_name(settings, network);
+    json_t *object = json_pack("{s:s, s:s, s:s, s:i, s:I, s:s}", "preset", settings->model.preset, "network", network,
+                               "input", probing->input.noise ? "noise" : "images", "images", settings->train.batch,
+                               "seed", (json_int_t)settings->train.seed, "device", probing->device);
     if (!probing->compared[0]) {
         json_object_set_new(object, "points", points_json(&probing->subjects[0]));
         return object;
@@ -236,8 +240,9 @@ static void draw_choices(const struct probing *probing, struct canvas *canvas, s
 static void draw(const struct probing *probing, struct canvas *canvas, struct rect area)
 {
     const struct probe_subject *first = &probing->subjects[0];
-    char title[160];
-    snprintf(title, sizeof title, "Signal propagation at initialisation: %s%s, %s", first->settings.model.preset,
+    char title[160], network[SETTINGS_NETWORK_SIZE];
+    settings_network_name(&first->settings, network);
+    snprintf(title, sizeof title, "Signal propagation at initialisation: %s%s, %s", network,
              says_unstandardised(probing) ? " without weight standardisation" : "",
              probing->input.noise ? "Gaussian noise" : "images");
     if (!probing->compared[0]) {

@@ -17,10 +17,10 @@ static json_t *list_json(const char *directory, const struct session_summary *ro
     json_t *sessions = json_array();
     for (int i = 0; sessions && i < count; i++) {
         json_t *row =
-            json_pack("{s:o, s:s, s:s, s:I, s:o, s:I, s:b, s:b}", "session", cli_json_text(rows[i].name), "preset",
-                      rows[i].preset, "state", rows[i].state, "step", (json_int_t)rows[i].step, "best_accuracy",
-                      cli_json_fraction(rows[i].best_accuracy), "changed", (json_int_t)rows[i].changed, "locked",
-                      rows[i].locked, "attachable", rows[i].attachable);
+            json_pack("{s:o, s:s, s:s, s:s, s:I, s:o, s:I, s:b, s:b}", "session", cli_json_text(rows[i].name), "preset",
+                      rows[i].preset, "network", rows[i].network, "state", rows[i].state, "step",
+                      (json_int_t)rows[i].step, "best_accuracy", cli_json_fraction(rows[i].best_accuracy), "changed",
+                      (json_int_t)rows[i].changed, "locked", rows[i].locked, "attachable", rows[i].attachable);
         if (row && *rows[i].tune && json_object_set_new(row, "tune", cli_json_text(rows[i].tune)) != 0) {
             json_decref(row);
             row = NULL;
@@ -54,7 +54,7 @@ static void name_cell(struct table *table, const char *name, int depth)
 
 static int print_rows(const struct session_summary *rows, int count, struct error *error)
 {
-    static const char *const heads[] = {"session", "preset", "state", "step", "best", "changed"};
+    static const char *const heads[] = {"session", "network", "state", "step", "best", "changed"};
     bool forks = false, attach = false;
     for (int i = 0; i < count; i++) {
         forks |= *rows[i].parent != '\0';
@@ -72,7 +72,7 @@ static int print_rows(const struct session_summary *rows, int count, struct erro
         words_percent(rows[i].best_accuracy, percent, sizeof percent);
         cli_time_words(rows[i].changed, changed);
         name_cell(table, rows[i].name, rows[i].depth);
-        table_cell(table, "%s", rows[i].preset);
+        table_cell(table, "%s", rows[i].network);
         table_cell(table, "%s", rows[i].state);
         table_cell(table, "%ld", rows[i].step);
         table_cell(table, "%s", percent);

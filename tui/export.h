@@ -80,7 +80,7 @@ char *export_caption(const char *session, long step, const struct settings *sett
 /* ---- The pictures from the log (export_log.c) ---- */
 
 /* The chart that `look` asks for as a figure, for a picture of a run that goes on, too; its texts are set here. */
-int export_curves(const struct curves *curves, const struct curves_look *look, const char *preset, const char *session,
+int export_curves(const struct curves *curves, const struct curves_look *look, const char *network, const char *session,
                   const struct theme *theme, int scale, struct canvas **out, struct error *error);
 
 /* The probe that its pictures are of; NULL where there is none. */

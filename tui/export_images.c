@@ -53,9 +53,10 @@ void export_close_network(struct export_source *source)
 static void say_network(const struct export_source *source, char *text, size_t size)
 {
     const struct measure *measure = &source->measure;
-    snprintf(text, size, "%s, %s, step %ld%s%s", session_name(source->session), measure->settings.model.preset,
-             measure->state.step, measure->averaged ? ", averaged weights" : "",
-             measure->tta == TTA_FLIP ? ", with mirror images" : "");
+    char network[SETTINGS_NETWORK_SIZE];
+    settings_network_name(&measure->settings, network);
+    snprintf(text, size, "%s, %s, step %ld%s%s", session_name(source->session), network, measure->state.step,
+             measure->averaged ? ", averaged weights" : "", measure->tta == TTA_FLIP ? ", with mirror images" : "");
 }
 
 /* "10,000 test images of CIFAR-10, accuracy 58.48 %" */

@@ -10,7 +10,7 @@ enum { TITLE_SIZE = 256, CURVES_COLUMNS = 116, CURVES_ROWS = 32 };
 
 /* ---- Curves ---- */
 
-int export_curves(const struct curves *curves, const struct curves_look *look, const char *preset, const char *session,
+int export_curves(const struct curves *curves, const struct curves_look *look, const char *network, const char *session,
                   const struct theme *theme, int scale, struct canvas **out, struct error *error)
 {
     struct curves_look figure = *look;
@@ -19,7 +19,7 @@ int export_curves(const struct curves *curves, const struct curves_look *look, c
     figure.title = title;
     figure.y_label = quantity_unit(look->quantity);
     figure.empty_text = "no step yet";
-    snprintf(title, sizeof title, "%s \u00b7 %s \u00b7 %s", quantity_title(look->quantity), preset, session);
+    snprintf(title, sizeof title, "%s \u00b7 %s \u00b7 %s", quantity_title(look->quantity), network, session);
     if (canvas_create_figure(CURVES_COLUMNS, CURVES_ROWS, scale, theme, out, &inside, error))
         return -1;
     curves_draw(curves, &figure, *out, inside);
@@ -33,10 +33,11 @@ static int draw_curves(struct export_source *source, enum quantity quantity, str
                                      .log_axis = curves_want_log(source->curves, quantity),
                                      .steps_total = (double)source->step,
                                      .cursor = NAN};
+    char network[SETTINGS_NETWORK_SIZE];
+    settings_network_name(&source->settings, network);
     if (source->metrics.step_count == 0)
         return error_set(error, "session %s has no step in its log yet", session);
-    return export_curves(source->curves, &look, source->settings.model.preset, session, source->theme, source->scale,
-                         out, error);
+    return export_curves(source->curves, &look, network, session, source->theme, source->scale, out, error);
 }
 
 int export_loss(struct export_source *source, struct canvas **out, struct error *error)
@@ -71,6 +72,7 @@ static int begin_probes(struct export_source *source, const char *what, int colu
                         struct canvas **out, struct rect *inside, struct error *error)
 {
     const char *session = session_name(source->session);
+    char network[SETTINGS_NETWORK_SIZE];
     if (source->metrics.probe_count == 0)
         return error_set(error,
                          "session %s has no probes in its log: it was trained with --probe-every 0 or by an "
@@ -79,7 +81,8 @@ static int begin_probes(struct export_source *source, const char *what, int colu
     if (!export_probe(source))
         return error_set(error, "session %s has no probe up to step %ld: its first is of step %ld", session,
                          source->probe_at, first_probe(source)->step);
-    snprintf(title, TITLE_SIZE, "%s \u00b7 %s \u00b7 %s", what, source->settings.model.preset, session);
+    settings_network_name(&source->settings, network);
+    snprintf(title, TITLE_SIZE, "%s \u00b7 %s \u00b7 %s", what, network, session);
     return canvas_create_figure(columns, rows, source->scale, source->theme, out, inside, error);
 }
 

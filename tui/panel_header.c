@@ -218,11 +218,11 @@ static void network_words(const struct scene *scene, int columns, char *text, si
 
     words_count(facts->parameters, count, sizeof(count));
     words_bytes(scene->snapshot.memory, memory, sizeof(memory));
-    snprintf(text, size, "%s, %s parameters, %s", facts->preset, count, memory);
+    snprintf(text, size, "%s, %s parameters, %s", facts->network, count, memory);
     if (text_columns(text) > columns)
-        snprintf(text, size, "%s, %s parameters", facts->preset, count);
+        snprintf(text, size, "%s, %s parameters", facts->network, count);
     if (text_columns(text) > columns)
-        snprintf(text, size, "%s", facts->preset);
+        snprintf(text, size, "%s", facts->network);
 }
 
 static void draw_facts(const struct scene *scene, struct canvas *canvas, struct rect line)
@@ -231,10 +231,10 @@ static void draw_facts(const struct scene *scene, struct canvas *canvas, struct 
     char network[128], device[192];
     int column = line.column, right = line.column + line.columns, room;
 
-    if (!*facts->preset)
+    if (!*facts->network)
         return;
     snprintf(device, sizeof(device), *scene->gauge ? "%s, %s" : "%s", facts->device, scene->gauge);
-    if (text_columns(device) + text_columns(facts->data) + text_columns(facts->preset) + 6 > line.columns)
+    if (text_columns(device) + text_columns(facts->data) + text_columns(facts->network) + 6 > line.columns)
         snprintf(device, sizeof(device), "%s", *scene->gauge ? scene->gauge : facts->device); /* the log has its name */
     room = line.columns - text_columns(device) - 6; /* for data and network, a dot before each other part */
     network_words(scene, room - text_columns(facts->data), network, sizeof(network));

@@ -46,9 +46,9 @@ static void write_rate(const struct session_summary *row, char text[CELL])
         words_rate((double)row->learning_rate, text, CELL);
 }
 
-static void write_preset(const struct session_summary *row, char text[CELL])
+static void write_network(const struct session_summary *row, char text[CELL])
 {
-    snprintf(text, CELL, "%s", *row->preset ? row->preset : "-");
+    snprintf(text, CELL, "%s", *row->network ? row->network : "-");
 }
 
 static void write_started(const struct session_summary *row, char text[CELL])
@@ -74,7 +74,7 @@ static const struct column {
     int columns; /* with the gap before it */
     void (*write)(const struct session_summary *row, char text[CELL]);
 } columns[] = {{"state", 13, write_state},     {"steps", 11, write_step},   {"best", 10, write_best},
-               {"loss", 10, write_loss},       {"lr", 10, write_rate},      {"preset", 9, write_preset},
+               {"loss", 10, write_loss},       {"lr", 10, write_rate},      {"network", 24, write_network},
                {"started", 18, write_started}, {"parent", 30, write_parent}};
 
 enum { COLUMNS = sizeof(columns) / sizeof(*columns) };

@@ -44,7 +44,7 @@ static int draw_finder(struct picture *picture, const struct scene *scene, struc
     struct rect inside;
     char title[192];
 
-    snprintf(title, sizeof(title), "Loss over the learning rate \u00b7 %s \u00b7 %s", scene->facts.preset,
+    snprintf(title, sizeof(title), "Loss over the learning rate \u00b7 %s \u00b7 %s", scene->facts.network,
              scene->facts.session);
     if (canvas_create_figure(COLUMNS, ROWS, CHART_SCALE, picture->theme, &picture->finder, &inside, error))
         return -1;
@@ -65,7 +65,7 @@ static int draw_all(struct picture *picture, struct scene *scene, struct rect ce
         struct curves_look look = scene_look(scene, (enum quantity)q);
 
         look.cursor = NAN; /* a person's finger */
-        if (export_curves(scene->curves, &look, facts->preset, facts->session, picture->theme, CHART_SCALE,
+        if (export_curves(scene->curves, &look, facts->network, facts->session, picture->theme, CHART_SCALE,
                           &picture->charts[q], error))
             return -1;
     }

@@ -58,16 +58,6 @@ static int add_checkpoints(struct report *report, const char *folder, bool named
     return count && !grown ? error_set(error, "out of memory") : 0;
 }
 
-/* A network of no preset is told against the one that options start from. */
-static int find_preset(struct report *report, struct error *error)
-{
-    const struct settings *settings = session_settings(report->session.session);
-    return settings_default(&report->preset, error) ||
-                   settings_set(&report->preset, "preset", settings->model.preset, error)
-               ? -1
-               : 0;
-}
-
 static int read_checkpoints(struct report *report, struct error *error)
 {
     char folder[FILE_PATH_SIZE];
@@ -90,7 +80,7 @@ int report_open(const struct settings *where, const char *name, struct report *o
         return -1;
     if (session_in_force(out->session.session, &now, &out->state, NULL))
         out->state = (struct training_state){.step = 0};
-    return find_preset(out, error) ||
+    return settings_of_origin(session_settings(out->session.session), &out->origin, error) ||
                    model_costs(&session_settings(out->session.session)->model, &out->costs, &out->cost_count, error) ||
                    read_checkpoints(out, error)
                ? -1

@@ -29,7 +29,7 @@ struct report_checkpoint {
 struct report {
     struct compared session;
     struct training_state state; /* of the newest checkpoint; zeroed where there is none */
-    struct settings preset;      /* what the session's preset alone has */
+    struct settings origin;      /* what the session's preset or recipe alone has */
     struct verify_report verified;
     struct model_cost *costs; /* the stem, the blocks, the head */
     int cost_count;
@@ -76,7 +76,7 @@ void report_add_images(const struct report *report, const char *folder, struct p
 void report_add_environment(const struct report *report, struct page *page);
 void report_add_again(const struct report *report, struct page *page);
 
-/* The name of its preset; NULL: a network of its own. */
+/* The name of its preset; NULL: its network is not one's. */
 const char *report_preset(const struct report *report);
 /* The picture of that name, or a sentence that says why there is none. */
 void report_add_picture(const struct report *report, const char *name, const char *folder, struct page *page);

@@ -7,17 +7,30 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { WORD = 64 };
+
 /* ---- Settings ---- */
 
 struct values {
-    char began[SETTINGS_VALUE_SIZE], now[SETTINGS_VALUE_SIZE], preset[SETTINGS_VALUE_SIZE];
+    char began[SETTINGS_VALUE_SIZE], now[SETTINGS_VALUE_SIZE], origin[SETTINGS_VALUE_SIZE];
 };
 
 static void get_values(const struct report *report, const struct setting *row, struct values *out)
 {
     settings_get(session_settings(report->session.session), row, out->began);
     settings_get(&report->session.now, row, out->now);
-    settings_get(&report->preset, row, out->preset);
+    settings_get(&report->origin, row, out->origin);
+    if (row->type == SETTING_PRESET) { /* which cannot change */
+        settings_network_name(session_settings(report->session.session), out->began);
+        settings_network_name(&report->origin, out->origin);
+        strcpy(out->now, out->began);
+    }
+}
+
+/* The row of the preset says what a run began from, too. */
+static bool is_told(const struct setting *row)
+{
+    return row->saved && row->type != SETTING_ORIGIN;
 }
 
 static bool is_changed(const struct values *values)
@@ -27,36 +40,38 @@ static bool is_changed(const struct values *values)
 
 static bool is_special(const struct setting *row, const struct values *values)
 {
-    return row->saved && (strcmp(values->began, values->preset) != 0 || is_changed(values));
+    return is_told(row) && (strcmp(values->began, values->origin) != 0 || is_changed(values));
 }
 
-/* A network of its own starts from the usual preset's settings. */
-static const char *preset_name(const struct report *report)
+/* "preset micro", "recipe fast" */
+static void say_origin(const struct report *report, char text[WORD])
 {
-    const char *name = report_preset(report);
-    return name ? name : SETTINGS_PRESET;
+    const char *recipe = settings_recipe(&report->origin);
+    snprintf(text, WORD, "%s %s", recipe ? "recipe" : "preset", recipe ? recipe : report->origin.model.preset);
 }
 
 static void add_rows(const struct report *report, bool all, bool changes, struct page *page)
 {
     const struct setting *row;
+    char origin[WORD];
+    say_origin(report, origin);
     page_table(page, changes ? "lwwww" : "lwww");
     page_cell(page, "setting");
     page_cell(page, "value");
     if (changes)
         page_cell(page, "changed to");
-    page_cell(page, "preset %s", preset_name(report));
+    page_cell(page, "%s", origin);
     page_cell(page, "what it is");
     for (int i = 0; (row = settings_row(i)); i++) {
         struct values values;
         get_values(report, row, &values);
-        if (!row->saved || !(all || is_special(row, &values)))
+        if (!is_told(row) || !(all || is_special(row, &values)))
             continue;
         page_cell(page, "%s", row->name);
         page_cell(page, "%s", values.began);
         if (changes)
             page_cell(page, "%s", is_changed(&values) ? values.now : "");
-        page_cell(page, "%s", values.preset);
+        page_cell(page, "%s", values.origin);
         page_cell(page, "%s", row->help);
     }
     page_table_end(page);
@@ -66,6 +81,8 @@ void report_add_settings(const struct report *report, struct page *page)
 {
     const struct setting *row;
     int special = 0, changes = 0;
+    char origin[WORD];
+    say_origin(report, origin);
     for (int i = 0; (row = settings_row(i)); i++) {
         struct values values;
         get_values(report, row, &values);
@@ -76,9 +93,9 @@ void report_add_settings(const struct report *report, struct page *page)
     if (*session_note(report->session.session))
         page_note(page, PAGE_WARNING, "%s", session_note(report->session.session));
     if (special == 0) {
-        page_paragraph(page, "All settings are those of the preset %s.", preset_name(report));
+        page_paragraph(page, "All settings are those of the %s.", origin);
     } else {
-        page_paragraph(page, "Where they differ from the preset %s, or were changed on the way:", preset_name(report));
+        page_paragraph(page, "Where they differ from the %s, or were changed on the way:", origin);
         add_rows(report, false, changes > 0, page);
     }
     page_fold(page, "All settings");
@@ -181,17 +198,18 @@ static void add_word(struct text *line, const char *text)
     text_add(line, "%s", word);
 }
 
-/* `nfbench train` with what its preset does not say. */
+/* `nfbench train` with what its preset or recipe does not say. */
 static void add_command_line(const struct report *report, struct text *line)
 {
     const struct setting *row;
-    text_add(line, "nfbench train --preset ");
-    add_word(line, session_settings(report->session.session)->model.preset);
+    const char *recipe = settings_recipe(&report->origin);
+    text_add(line, "nfbench train %s ", recipe ? "--config" : "--preset");
+    add_word(line, recipe ? recipe : report->origin.model.preset);
     for (int i = 0; (row = settings_row(i)); i++) {
         struct values values;
         get_values(report, row, &values);
         if (!row->saved || row->file_only || strcmp(row->name, "preset") == 0 ||
-            strcmp(values.began, values.preset) == 0)
+            strcmp(values.began, values.origin) == 0)
             continue;
         text_add(line, " --%s ", row->name);
         add_word(line, values.began);

@@ -5,6 +5,7 @@
 #include "base/line.h"
 #include "tui/words.h"
 
+#include <ctype.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -92,10 +93,11 @@ static void say_about(const struct report *report, char text[512])
     if (report_preset(report)) {
         line_add(&line, "Preset %s", report_preset(report));
     } else {
-        char stages[SETTINGS_VALUE_SIZE];
+        char stages[SETTINGS_VALUE_SIZE], name[SETTINGS_NETWORK_SIZE];
+        settings_network_name(settings, name);
         stages_format(&settings->model, stages);
-        line_add(&line, "%s block, stem %d, stages %s",
-                 settings->model.family == FAMILY_REPORT ? "The seed report's" : "The papers'", settings->model.stem,
+        line_add(&line, "%c%s: %s block, stem %d, stages %s", toupper(*name), name + 1,
+                 settings->model.family == FAMILY_REPORT ? "the seed report's" : "the papers'", settings->model.stem,
                  stages);
     }
     if (metrics->start_count > 0) {

@@ -79,6 +79,13 @@ static int tell(const struct run_request *request, struct error *error, const ch
     return 0;
 }
 
+static int tell_network(const struct run *run, const struct run_request *request, struct error *error)
+{
+    char network[SETTINGS_NETWORK_SIZE];
+    settings_network_name(&run->settings, network);
+    return tell(request, error, "building network %s", network);
+}
+
 /* The synthetic images that statistics are taken of, made here bit by bit: that takes seconds on a busy machine, and a
  * person may leave meanwhile. */
 static int make_sample(const struct dataset *dataset, const struct run_request *request, int limit, struct error *error)
@@ -265,8 +272,7 @@ static int build(struct run *run, const struct run_request *request, struct erro
     if (resume && (tell(request, error, "opening session %s", request->resume) != 0 ||
                    session_open(&run->settings, request->resume, SESSION_WRITE, &parts->session, error) != 0))
         return -1;
-    if (open_data(run, request, error) != 0 ||
-        tell(request, error, "building network %s", run->settings.model.preset) != 0 ||
+    if (open_data(run, request, error) != 0 || tell_network(run, request, error) != 0 ||
         run_open_network(&run->settings, &run->partition, &parts->backend, &parts->network, parts->device, note,
                          error) != 0)
         return -1;

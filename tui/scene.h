@@ -26,8 +26,8 @@ enum phase {
 /* What the run is, known once it has been put together. */
 struct facts {
     char session[128];
-    char reference[1280]; /* what a command takes for it */
-    char preset[32];
+    char reference[1280];                /* what a command takes for it */
+    char network[SETTINGS_NETWORK_SIZE]; /* settings_network_name() */
     char device[96];
     char data[512];
     bool synthetic; /* data */

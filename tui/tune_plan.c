@@ -41,7 +41,9 @@ static void add_network(struct line *line, const struct tune *tune)
     static const char *const parts[] = {"family", "stem", "stages"};
     struct settings *settings = calloc(1, sizeof *settings);
     if (settings && !is_axis(tune, "preset") && read_settings(tune, settings) == 0) {
-        if (strcmp(settings->model.preset, "custom") != 0)
+        if (settings_recipe(settings))
+            line_add(line, ", recipe %s", settings_recipe(settings));
+        else if (strcmp(settings->model.preset, "custom") != 0)
             line_add(line, ", preset %s", settings->model.preset);
         for (size_t p = 0; p < sizeof parts / sizeof *parts && strcmp(settings->model.preset, "custom") == 0; p++) {
             char value[SETTINGS_VALUE_SIZE];

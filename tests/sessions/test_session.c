@@ -65,7 +65,7 @@ static void test_names_are_made_up(void **state)
     struct settings settings = small_settings();
     struct session *one = create_session(&settings, ""), *two = create_session(&settings, "");
     const char *tail = strrchr(session_name(one), '-');
-    assert_non_null(strstr(session_name(one), "-custom-"));
+    assert_non_null(strstr(session_name(one), "-micro-")); /* which it began from */
     assert_string_equal(tail, "-1");
     assert_string_equal(strrchr(session_name(two), '-'), "-2");
     session_close(one);
@@ -310,6 +310,7 @@ static void test_list(void **state)
     assert_true(find(list, count, "finished")->best_accuracy == 0.5f);
     assert_int_equal(find(list, count, "finished")->step, 10);
     assert_string_equal(find(list, count, "finished")->preset, "custom");
+    assert_string_equal(find(list, count, "finished")->network, "micro, changed");
     assert_string_equal(find(list, count, "broken")->state, "damaged");
     assert_string_equal(find(list, count, "restored")->state, "interrupted"); /* it goes on, from its checkpoint */
     assert_int_equal(find(list, count, "restored")->step, 10);

@@ -37,7 +37,7 @@ void go_live(long steps)
 
     live.phase = PHASE_LIVE;
     live.facts = (struct facts){.session = "20260131-micro-1",
-                                .preset = "micro",
+                                .network = "micro",
                                 .device = "CPU, 2 threads, bf16",
                                 .data = "synthetic images, built in",
                                 .synthetic = true,

@@ -161,6 +161,33 @@ static void test_sessions_are_listed(void **state)
 }
 
 /* The same words whether the list or the session is asked. */
+/* What a run began from is its network's name, in what comes of it, too. */
+static void test_networks_are_called_after_what_they_began_from(void **state)
+{
+    (void)state;
+    run_expecting(0, "train --config fast " TINY "--steps 1 --session origin");
+    run_expecting(0, "fork origin --at 1 --name origin-fork");
+    run_expecting(0, "export origin --safetensors %s", process_path("origin.safetensors"));
+    run_expecting(0, "import %s --data synthetic --session origin-import", process_path("origin.safetensors"));
+    json_t *list = last_json(run_expecting(0, "sessions --json"));
+    const json_t *rows = json_object_get(list, "sessions");
+    int seen = 0;
+    for (size_t i = 0; i < json_array_size(rows); i++) {
+        const json_t *row = json_array_get(rows, i);
+        if (strncmp(json_text_at(row, "session"), "origin", 6) != 0)
+            continue;
+        seen++;
+        assert_string_equal(json_text_at(row, "network"), "recipe fast, changed");
+        assert_string_equal(json_text_at(row, "preset"), "custom");
+    }
+    assert_int_equal(seen, 3);
+    json_decref(list);
+    assert_non_null(strstr(run_expecting(0, "sessions")->out, "  recipe fast, changed  "));
+    json_t *other = last_json(run_expecting(0, "bench " NETWORK "--batch 2 --steps 1 --repeats 1 --json"));
+    assert_string_equal(json_text_at(other, "network"), "micro, changed");
+    json_decref(other);
+}
+
 static void test_list_and_show_agree_on_the_state(void **state)
 {
     (void)state;
@@ -237,6 +264,7 @@ int main(void)
         cmocka_unit_test(test_import_of_own_checkpoint_measures_the_same),
         cmocka_unit_test(test_import_of_what_is_no_such_file),
         cmocka_unit_test(test_sessions_are_listed),
+        cmocka_unit_test(test_networks_are_called_after_what_they_began_from),
         cmocka_unit_test(test_list_and_show_agree_on_the_state),
         cmocka_unit_test(test_a_name_that_is_no_utf8_is_still_told),
         cmocka_unit_test(test_bench_times_a_step),

@@ -29,7 +29,7 @@ static void list_sessions(int count)
         struct session_summary *row = &list->rows[i];
 
         snprintf(row->name, sizeof(row->name), "session-%d", i + 1);
-        strcpy(row->preset, "micro");
+        strcpy(row->network, "micro");
         strcpy(row->state, i == 1 ? "training" : i == 0 ? "diverged" : "finished");
         row->step = 1000 * (i + 1);
         row->best_accuracy = i == 0 ? -1 : 0.5f + 0.01f * (float)(i % 7);
@@ -110,7 +110,7 @@ static void a_row_tells_of_a_session_as_there_is_room(void **state)
     (void)state;
     list_sessions(3);
     render(24, 160);
-    must_show(24, "session-3        finished      3,000   52.00 %    1.8000     0.125    micro");
+    must_show(24, "session-3        finished      3,000   52.00 %    1.8000     0.125                   micro");
     must_show(24, "2026-01-31");
     strcpy(scene.runs.rows[0].parent, "first");
     scene.runs.rows[0].parent_step = 250;

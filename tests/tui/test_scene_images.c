@@ -71,7 +71,7 @@ static int set_up(void **state)
     (void)state;
     make_look();
     scene = (struct scene){.phase = PHASE_LIVE, .best = -1, .cursor = NAN, .view = VIEW_IMAGES};
-    scene.facts = (struct facts){.session = "made-up", .preset = "micro", .device = "CPU", .data = "synthetic"};
+    scene.facts = (struct facts){.session = "made-up", .network = "micro", .device = "CPU", .data = "synthetic"};
     scene.snapshot.state = TRAINER_PAUSED;
     scene.snapshot.steps_total = 2000;
     scene.snapshot.step.step = STEP;

@@ -54,7 +54,7 @@ static int set_up(void **state)
                            .best = -1,
                            .cursor = NAN,
                            .facts = {.session = "made",
-                                     .preset = "micro",
+                                     .network = "micro",
                                      .device = "CPU, 2 threads, bf16",
                                      .data = "synthetic images, built in",
                                      .parameters = 246368,
