@@ -34,16 +34,16 @@ static struct series *make_series(const struct tune_view *view, int trial)
 static int fill(const struct tune_view *view, struct chart_series *out, char name[WORDS])
 {
     const int best = tune_watch_best(view->watch);
-    int count = 0, last = 0;
+    int count = 0;
     for (int pass = 0; pass < 2; pass++)
         for (int i = 0; i < view->tune->count; i++) {
             const int epoch = tune_watch_status(view->watch, i)->epoch;
             const bool marked = i == view->marked;
-            last = epoch > last ? epoch : last;
-            if (epoch == 0 || marked != (pass == 1))
+            struct series *series = epoch > 0 && marked == (pass == 1) ? make_series(view, i) : NULL;
+            if (!series)
                 continue;
             out[count++] =
-                (struct chart_series){.series = make_series(view, i),
+                (struct chart_series){.series = series,
                                       .role = marked      ? ROLE_ACCENT
                                               : i == best ? ROLE_GOOD
                                                           : ROLE_DIM,
@@ -149,7 +149,7 @@ void tune_draw_detail(struct canvas *canvas, struct rect area, const struct tune
     const struct tune_status *status = tune_watch_status(view->watch, view->marked);
     char text[FILE_PATH_SIZE + METRICS_MESSAGE_SIZE];
     write_figures(view, canvas_area(canvas).columns, text, sizeof text);
-    const int lines = words_wrapped_lines(text, area.columns) > 1 ? 2 : 1;
+    const int wrapped = words_wrapped_lines(text, area.columns), lines = wrapped < 2 ? wrapped : 2;
     struct rect at = {area.column, area.row, area.columns, lines < area.rows ? lines : area.rows};
     draw_wrapped(canvas, at, STYLE(ROLE_TEXT), text);
     write_more(view, status, text, sizeof text);

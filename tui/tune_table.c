@@ -133,32 +133,44 @@ static void add_states(struct line *line, const struct tune_view *view)
         line_add(line, "%s %d %s", i ? "," : "", counts[i], said[i]);
 }
 
-static void add_rung(struct line *line, const struct tune_view *view)
+static void write_rung(const struct tune_view *view, char text[WORDS])
 {
     const struct tune_rung *rung = tune_watch_rung(view->watch);
+    struct line line = line_begin(text, WORDS);
     if (rung->of < 2)
         return;
-    line_add(line, "; rung %d of %d, to epoch %d: %d of %d done", rung->number, rung->of, rung->epochs, rung->done,
+    line_add(&line, "rung %d of %d, to epoch %d: %d of %d done", rung->number, rung->of, rung->epochs, rung->done,
              rung->trials);
     if (rung->go_on > 0)
-        line_add(line, ", %d go%s on", rung->go_on, rung->go_on == 1 ? "es" : "");
+        line_add(&line, ", %d go%s on", rung->go_on, rung->go_on == 1 ? "es" : "");
+}
+
+static void draw_title(struct canvas *canvas, const struct tune_view *view)
+{
+    const struct rect area = canvas_area(canvas);
+    char name[WORDS], rung[WORDS], time[CELL];
+    snprintf(name, sizeof name, "nfbench tune %s", view->tune->name);
+    write_rung(view, rung);
+    words_duration(view->seconds, time, sizeof time);
+    const int from = 1 + text_columns(name) + 3, end = area.columns - 1 - text_columns(time);
+    canvas_fill(canvas, (struct rect){0, 0, area.columns, 1}, STYLE(ROLE_HEADER));
+    canvas_text(canvas, 1, 0, STYLE(ROLE_HEADER, STYLE_BOLD), name);
+    canvas_text_cut(canvas, from, 0, end - from - 1, STYLE(ROLE_HEADER), rung);
+    canvas_text(canvas, end, 0, STYLE(ROLE_HEADER), time);
 }
 
 static void draw_head(struct canvas *canvas, const struct tune_view *view)
 {
     const struct rect area = canvas_area(canvas);
-    char time[CELL], words[WORDS];
-    const double left = tune_watch_work_left(view->watch);
+    const double left = tune_watch_work_left(view->watch), seconds = time_left(view, left);
+    char words[WORDS];
     struct line line = line_begin(words, sizeof words);
-    words_duration(view->seconds, time, sizeof time);
-    canvas_fill(canvas, (struct rect){0, 0, area.columns, 1}, STYLE(ROLE_HEADER));
-    canvas_printf(canvas, 1, 0, STYLE(ROLE_HEADER, STYLE_BOLD), "nfbench tune %s", view->tune->name);
-    canvas_text(canvas, area.columns - 1 - text_columns(time), 0, STYLE(ROLE_HEADER), time);
+    draw_title(canvas, view);
     line_add(&line, "%d trial%s:", view->tune->count, view->tune->count == 1 ? "" : "s");
     add_states(&line, view);
-    add_rung(&line, view);
-    if (time_left(view, left) >= 0) {
-        words_duration(time_left(view, left), time, sizeof time);
+    if (seconds >= 0) {
+        char time[CELL];
+        words_duration(seconds, time, sizeof time);
         line_add(&line, "; to go %s", time);
     }
     canvas_text_cut(canvas, 1, 1, area.columns - 2, STYLE(ROLE_TEXT), words);
