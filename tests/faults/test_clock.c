@@ -100,8 +100,8 @@ static void names_are_made_in_any_year(void **state)
         struct tm local;
         assert_non_null(localtime_r(&now, &local));
         assert_true(strftime(day, sizeof day, "%Y%m%d", &local) > 0);
-        snprintf(first, sizeof first, "%s-custom-1", day);
-        snprintf(second, sizeof second, "%s-custom-2", day);
+        snprintf(first, sizeof first, "%s-micro-1", day);
+        snprintf(second, sizeof second, "%s-micro-2", day);
         snprintf(trial, sizeof trial, "%s", first);
         shim_load(&(struct shim){.clock = jumps[i]});
         run_expecting(0, "train " FAULTS_RUN "--steps 2");

@@ -28,7 +28,7 @@ static void there_is_something_to_read_at_once(void **state)
     wait_for("q quit");
     print_message("first text after %ld ms, with tmux, the shell and the asking\n", clock_ms() - started);
     wait_for("synthetic images");
-    wait_for("custom, ");
+    wait_for("micro, changed, ");
     wait_for("CPU, 1 thread, fp32");
     wait_for(" training ");
     wait_for_step_above(5);
