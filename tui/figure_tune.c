@@ -142,9 +142,14 @@ static void title_all(const struct shown_tune *look, char title[TITLE])
 
 static void draw_head(struct canvas *canvas, struct rect inside, const struct shown_tune *look)
 {
-    char title[TITLE], low[TEXT], high[TEXT];
+    char title[TITLE];
     title_all(look, title);
     canvas_text_cut(canvas, inside.column, inside.row, inside.columns, STYLE(ROLE_TITLE, STYLE_BOLD), title);
+}
+
+static void draw_scale(struct canvas *canvas, struct rect inside, const struct shown_tune *look)
+{
+    char low[TEXT], high[TEXT];
     snprintf(low, sizeof low, "%.2f", look->low);
     snprintf(high, sizeof high, "%.2f", look->high);
     value_scale_draw(canvas, (struct rect){inside.column, inside.row + inside.rows - 1, inside.columns, 1},
@@ -175,6 +180,7 @@ static int draw_grid(const struct shown_tune *look, struct map_data *maps, int c
                              out, &inside, error) != 0)
         return -1;
     draw_head(*out, inside, look);
+    draw_scale(*out, inside, look);
     for (int i = 0; i < count; i++)
         value_map_draw(*out,
                        (struct rect){inside.column + i % across * (width + GAP),
@@ -200,14 +206,13 @@ static int figure_grid(const struct shown_tune *look, int scale, struct canvas *
 
 /* ---- Bars ---- */
 
+/* Its length alone says how good a trial is: from 0, the best one's to the end. The figures stand in a column. */
 static void draw_bar(struct canvas *canvas, struct rect inside, int row, int names, const struct shown_tune *look,
                      int trial)
 {
     const struct tune_status *status = tune_watch_status(look->watch, trial);
     const bool good = status->best >= 0 && status->state != TUNE_DIVERGED;
     const double part = good && look->high > 0 ? percent_of(status) / look->high : 0;
-    const uint32_t color = colormap_color(
-        COLORMAP_VIRIDIS, look->high > look->low ? (percent_of(status) - look->low) / (look->high - look->low) : 1);
     const struct dot_grid dots = canvas_dots(canvas);
     const int left = inside.column + names + 2;
     char words[TITLE], text[TITLE];
@@ -215,15 +220,15 @@ static void draw_bar(struct canvas *canvas, struct rect inside, int row, int nam
     canvas_text_cut(canvas, inside.column, row, names, STYLE(ROLE_TEXT), words);
     if (part > 0)
         canvas_bar(canvas, left * dots.x, (left + part * BAR_COLUMNS) * dots.x, (row + 0.9) * dots.y,
-                   (row + 0.1) * dots.y, (struct style){ROLE_TEXT, 0, COLOR_EXACT | color, COLOR_BY_ROLE});
+                   (row + 0.1) * dots.y, STYLE(trial == look->best ? ROLE_GOOD : ROLE_SERIES_1));
     if (good)
-        snprintf(text, sizeof text, "%.2f%s", percent_of(status),
+        snprintf(text, sizeof text, "%6.2f%s", percent_of(status),
                  status->state == TUNE_DROPPED ? ", dropped"
                  : trial == look->best         ? ", best"
                                                : "");
     else
         snprintf(text, sizeof text, "%s", tune_state_name(status->state));
-    canvas_text(canvas, left + 1 + (int)ceil(part * BAR_COLUMNS), row,
+    canvas_text(canvas, left + BAR_COLUMNS + 1, row,
                 STYLE(good ? ROLE_TEXT : ROLE_BAD, trial == look->best ? STYLE_BOLD : 0), text);
 }
 
@@ -242,8 +247,8 @@ static int figure_bars(const struct shown_tune *look, int scale, struct canvas *
         names = text_columns(words) > names ? text_columns(words) : names;
     }
     const int columns = names + BAR_COLUMNS + 20, least = head_columns(look);
-    const int result = canvas_create_figure(columns > least ? columns : least, 2 + shown + 2, scale,
-                                            theme_find("light"), out, &inside, error);
+    const int result = canvas_create_figure(columns > least ? columns : least, 2 + shown, scale, theme_find("light"),
+                                            out, &inside, error);
     if (result == 0) {
         draw_head(*out, inside, look);
         for (int i = 0; i < shown; i++)
