@@ -55,6 +55,7 @@ struct epoch_record {
     bool epoch_end; /* an epoch has just been completed */
     bool run_end;   /* the run has come to its end: these are its results */
     bool best;      /* the highest validation accuracy so far, else test accuracy; never set by `eval` */
+    long waited;    /* the number of the `eval` that had waited for this place; 0: any other record */
 };
 
 enum { COUNT_OF_UNDO = -2 };

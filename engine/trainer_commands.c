@@ -163,7 +163,7 @@ static void measured(struct command_record *record, const char *part, float accu
 static enum progress evaluate_run(struct trainer *trainer, struct command_record *record)
 {
     struct epoch_record epoch;
-    const enum progress progress = trainer_evaluate_now(trainer, &epoch);
+    const enum progress progress = trainer_evaluate_now(trainer, record->command.number, &epoch);
     record->ok = progress == RUN_ON;
     if (!record->ok)
         trainer_outcome(record, "%s",

@@ -298,7 +298,7 @@ enum progress trainer_finish(struct trainer *trainer);
 /* Measures what a record was made of, at its place; RUN_AGAIN where it is not finite. */
 enum progress trainer_measure_again(struct trainer *trainer, const struct epoch_record *recorded,
                                     struct epoch_record *record);
-enum progress trainer_evaluate_now(struct trainer *trainer, struct epoch_record *record);
+enum progress trainer_evaluate_now(struct trainer *trainer, long waited, struct epoch_record *record);
 enum progress trainer_checkpoint(struct trainer *trainer, bool best);
 
 /* trainer_trial.c: COMMAND_TRY and COMMAND_LR_FIND; the choice of what was tried. */

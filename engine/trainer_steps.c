@@ -281,9 +281,10 @@ enum progress trainer_measure_again(struct trainer *trainer, const struct epoch_
     return progress;
 }
 
-enum progress trainer_evaluate_now(struct trainer *trainer, struct epoch_record *record)
+enum progress trainer_evaluate_now(struct trainer *trainer, long waited, struct epoch_record *record)
 {
     *record = record_so_far(trainer);
+    record->waited = waited;
     const enum progress progress = measure(trainer, record);
     return progress == RUN_ON ? report_epoch(trainer, record) : progress;
 }

@@ -209,6 +209,20 @@ static bool is_measured_behind(const struct record *record, const struct trainin
            (epoch->epoch > state->epoch || (epoch->best && state->best_step != epoch->step));
 }
 
+/* What waits in the state will be done behind it: that it was, and what it measured, is no part of its past. */
+static bool is_due_again(const struct record *record, const struct training_state *state)
+{
+    long number = 0;
+    if (record->kind == RECORD_EPOCH)
+        number = record->epoch.waited;
+    else if (record->kind == RECORD_COMMAND && record->command.command.kind != COMMAND_WAIT)
+        number = record->command.command.number;
+    for (int i = 0; i < state->pending_count && number > 0; i++)
+        if (state->pending[i].number == number)
+            return true;
+    return false;
+}
+
 /* Whether a line belongs to the past of the state; see metrics_log_cut. -1: that cannot be known for want of memory. */
 static int is_past(const char *line, size_t length, bool known, const struct training_state *state)
 {
@@ -221,7 +235,8 @@ static int is_past(const char *line, size_t length, bool known, const struct tra
     }
     const long step = record_step(&record);
     return step < state->step ||
-           (step == state->step && !is_measured_behind(&record, state) && (known || !changes_training(&record)));
+           (step == state->step && !is_measured_behind(&record, state) && !is_due_again(&record, state) &&
+            (known || !changes_training(&record)));
 }
 
 /* Whether the path is another file by now than the one that is written to. */

@@ -80,7 +80,8 @@ int metrics_log_sync(struct metrics_log *log, struct error *error);
 int metrics_log_count(struct metrics_log *log, long *lines, struct error *error);
 /* Goes back to a state, saved when `known` commands were recorded: drops every record behind its step (the file is
  * replaced by a rename); of the commands at the step itself those that changed the training and are not among the first
- * `known`, of the epochs' records those whose results the state does not have. Damaged lines among the first `known`
+ * `known`, and those that still wait in the state, which will be done again, with what they measured; of the epochs'
+ * records those whose results the state does not have. Damaged lines among the first `known`
  * stay, so that older checkpoints count right, and those before a record that stays: only session_verify takes them
  * out, and keeps the file. */
 int metrics_log_cut(struct metrics_log *log, const struct training_state *state, long known, struct error *error);

@@ -179,6 +179,25 @@ static void write_wait(const struct command_record *record, struct text *line)
     text_add(line, "}");
 }
 
+/* The number of a command that had waited, and has been done: of its record, and of what it measured. */
+static const struct field waited_fields[] = {
+    [RECORD_EPOCH] = FIELD_NAMED(epoch_record, "waited", waited, FIELD_LONG),
+    [RECORD_COMMAND] = FIELD_NAMED(command_record, "waited", command.number, FIELD_LONG),
+};
+
+static void write_waited(long number, struct text *line)
+{
+    if (number > 0)
+        text_add(line, ",\"waited\":%ld", number);
+}
+
+/* Most records have none. */
+static bool read_waited(enum record_kind kind, const json_t *json, struct record *record)
+{
+    const json_t *waited = json_object_get(json, waited_fields[kind].name);
+    return !waited || field_read(&waited_fields[kind], waited, &record->step);
+}
+
 static void write_platform(const struct state_record *record, struct text *line)
 {
     if (!record->has_platform)
@@ -214,8 +233,13 @@ void record_write(enum record_kind kind, const void *record, struct text *line)
         probe_record_write(record, line);
     else
         fields_write(record_table[kind].fields, record_table[kind].field_count, record, line);
-    if (kind == RECORD_COMMAND)
-        write_wait(record, line);
+    if (kind == RECORD_COMMAND) {
+        const struct command_record *command = record;
+        write_wait(command, line);
+        write_waited(command->command.kind == COMMAND_WAIT ? 0 : command->command.number, line);
+    }
+    if (kind == RECORD_EPOCH)
+        write_waited(((const struct epoch_record *)record)->waited, line);
     if (kind == RECORD_STATE)
         write_platform(record, line);
     if (!line->failed)
@@ -252,6 +276,8 @@ bool record_read(const char *line, size_t length, bool whole, struct record *rec
     }
     if (ok && record->kind == RECORD_COMMAND)
         ok = read_wait(json, &record->command);
+    if (ok && (record->kind == RECORD_COMMAND || record->kind == RECORD_EPOCH))
+        ok = read_waited(record->kind, json, record);
     if (ok && record->kind == RECORD_STATE)
         ok = read_platform(json, &record->state);
     if (ok && whole && record->kind == RECORD_PROBE) {

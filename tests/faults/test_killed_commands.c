@@ -147,6 +147,44 @@ static void what_is_killed_on_the_way_can_be_gone_on_with(void **state)
     trial[0] = '\0';
 }
 
+/* ---- A command that waits ---- */
+
+static int commands_of(const char *session)
+{
+    char name[64];
+    struct metrics metrics = {0};
+    snprintf(name, sizeof name, "nfbench/%s/commands.jsonl", session);
+    assert_int_equal(metrics_read(process_path(name), &metrics, NULL), 0);
+    const int count = metrics.command_count;
+    metrics_free(&metrics);
+    return count;
+}
+
+/* It is done behind the checkpoint in which it waits; the run is killed before the next one, and does it again. */
+static void what_is_done_again_stands_once(void **state)
+{
+    (void)state;
+    long count, at = 0;
+    write_script("measure", "at 8 eval\n");
+    shim_load(&(struct shim){.log = "calls", .calls = "write"});
+    run_expecting(0, "train " FAULTS_RUN "--script measure --session measured");
+    struct call *calls = shim_calls("calls", &count);
+    while (at < count && !strstr(calls[at].path, "/12.safetensors"))
+        at++;
+    free(calls);
+    session_wipe("victim");
+    shim_load(&(struct shim){.at = at, .calls = "write", .signal = SIGKILL});
+    run_expecting(128 + SIGKILL, "train " FAULTS_RUN "--script measure --session victim");
+    shim_unload();
+    assert_int_equal(session_place("victim").saved, 8);
+    assert_int_equal(commands_of("victim"), 2);
+    assert_non_null(strstr(run_expecting(0, "resume victim")->err, "at 8 eval (step 8)"));
+    assert_same_course("victim", "measured");
+    assert_int_equal(commands_of("victim"), commands_of("measured"));
+    run_expecting(0, "sessions verify victim");
+    assert_non_null(strstr(run_expecting(0, "replay victim")->out, "identical"));
+}
+
 /* ---- Files for others ---- */
 
 static void assert_pictures_are_whole(const char *folder)
@@ -212,6 +250,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(what_is_killed_on_the_way_can_be_gone_on_with, trial_teardown),
+        cmocka_unit_test(what_is_done_again_stands_once),
         cmocka_unit_test_teardown(an_export_that_is_killed_leaves_whole_files, trial_teardown),
         cmocka_unit_test_teardown(a_screen_that_is_killed_leaves_a_session_that_goes_on, trial_teardown),
     };

@@ -92,11 +92,63 @@ static void a_run_without_a_checkpoint_tells_them_too(void **state)
     free_rig(&rig);
 }
 
+/* `at 4 eval`, whose number is 1, is done at step 4, behind the checkpoint that has it waiting. */
+static void measure_behind_a_checkpoint(struct session *session, struct rig *rig)
+{
+    const struct trainer_sink sink = session_sink(session);
+    struct training_state at = {.step = 4, .best_accuracy = -1, .pending_count = 1, .pending_number = 1};
+    struct command_record record = {.step = 2, .ok = true};
+    at.pending[0] = (struct command){
+        .kind = COMMAND_EVALUATE, .number = 1, .when = {WHEN_STEP, RELATION_AT, 4}, .text = "at 4 eval"};
+    record.command = at.pending[0];
+    record.command.kind = COMMAND_WAIT;
+    record.command.then = COMMAND_EVALUATE;
+    assert_ok(sink.on_command(sink.context, &record, &error), &error);
+    log_steps(session, 1, 4);
+    assert_ok(sink.on_checkpoint(sink.context, rig->network, &at, false, &error), &error);
+    const struct epoch_record measured = {.step = 4, .test_accuracy = 0.5f, .waited = 1};
+    assert_ok(sink.on_epoch(sink.context, &measured, &error), &error);
+    record.step = 4;
+    record.command = at.pending[0];
+    assert_ok(sink.on_command(sink.context, &record, &error), &error);
+}
+
+/* It waits in the checkpoint, and will be done again: it is to stand in the log once. What a person said there at once
+ * will not, and stays. */
+static void what_waits_in_the_checkpoint_is_not_done_yet(void **state)
+{
+    (void)state;
+    char note[256];
+    struct metrics metrics;
+    settings = small_settings();
+    struct rig rig = make_rig(&settings, 1);
+    struct session *session = create_session(&settings, "waits");
+    measure_behind_a_checkpoint(session, &rig);
+    log_epoch(session, 4, -1, 0.25f);
+    log_command(session, 4, COMMAND_EVALUATE, "eval");
+    session_close(session);
+    resume("waits", &rig, 4, note);
+    assert_string_equal(note, "1 command behind step 4 is undone, and kept in undone.jsonl: at 4 eval (step 4)");
+    assert_ok(session_open(&settings, "waits", SESSION_READ, &session, &error), &error);
+    assert_ok(session_metrics(session, &metrics, &error), &error);
+    assert_int_equal(metrics.command_count, 2);
+    assert_int_equal(metrics.commands[0].command.kind, COMMAND_WAIT);
+    assert_string_equal(metrics.commands[1].command.text, "eval");
+    assert_int_equal(metrics.epoch_count, 1);
+    assert_true(metrics.epochs[0].test_accuracy == 0.25f);
+    metrics_free(&metrics);
+    session_close(session);
+    resume("waits", &rig, 4, note);
+    assert_string_equal(note, "");
+    free_rig(&rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_was_commanded_behind_the_checkpoint_is_told_and_kept),
         cmocka_unit_test(a_run_without_a_checkpoint_tells_them_too),
+        cmocka_unit_test(what_waits_in_the_checkpoint_is_not_done_yet),
     };
     return cmocka_run_group_tests(tests, folder_setup, folder_teardown);
 }

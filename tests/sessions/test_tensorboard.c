@@ -139,6 +139,37 @@ static void a_resumed_run_replaces_what_was_behind_its_checkpoint(void **state)
     free_rig(&rig);
 }
 
+/* `at 4 eval` at the checkpoint that has it waiting: done again behind a resume, it is shown once. */
+static void what_is_done_again_is_shown_once(void **state)
+{
+    (void)state;
+    struct settings settings = small_settings();
+    struct rig rig = make_rig(&settings, 1);
+    struct session *session = create_session(&settings, "run");
+    struct training_state at = {.step = 4, .best_accuracy = -1, .pending_count = 1, .pending_number = 1};
+    struct command_record record = {.step = 4, .ok = true};
+    const struct epoch_record measured = {.step = 4, .test_accuracy = 0.5f, .waited = 1};
+    at.pending[0] = record.command = (struct command){
+        .kind = COMMAND_EVALUATE, .number = 1, .when = {WHEN_STEP, RELATION_AT, 4}, .text = "at 4 eval"};
+    session_begin_events(session, 0);
+    log_steps(session, 1, 4);
+    struct trainer_sink sink = session_sink(session);
+    assert_ok(sink.on_checkpoint(sink.context, rig.network, &at, false, &error), &error);
+    for (int i = 0; i < 2; i++) {
+        assert_ok(sink.on_epoch(sink.context, &measured, &error), &error);
+        assert_ok(sink.on_command(sink.context, &record, &error), &error);
+        assert_string_equal(steps_of("run", "test/accuracy"), "4");
+        assert_string_equal(steps_of("run", "commands"), "4");
+        session_close(session);
+        session = resume(&settings, "run", &rig);
+        sink = session_sink(session);
+        assert_string_equal(steps_of("run", "test/accuracy"), "");
+        assert_string_equal(steps_of("run", "commands"), "");
+    }
+    session_close(session);
+    free_rig(&rig);
+}
+
 static void going_back_takes_away_what_is_undone(void **state)
 {
     (void)state;
@@ -317,6 +348,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(records_become_events, folder_setup, folder_teardown),
         cmocka_unit_test_setup_teardown(a_resumed_run_replaces_what_was_behind_its_checkpoint, folder_setup,
                                         folder_teardown),
+        cmocka_unit_test_setup_teardown(what_is_done_again_is_shown_once, folder_setup, folder_teardown),
         cmocka_unit_test_setup_teardown(going_back_takes_away_what_is_undone, folder_setup, folder_teardown),
         cmocka_unit_test_setup_teardown(going_to_a_name_shows_its_records, folder_setup, folder_teardown),
         cmocka_unit_test_setup_teardown(what_is_missing_is_made_up, folder_setup, folder_teardown),
