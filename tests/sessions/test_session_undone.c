@@ -10,14 +10,6 @@
 static struct error error;
 static struct settings settings;
 
-static void log_command(struct session *session, long step, enum command_kind kind, const char *text)
-{
-    struct trainer_sink sink = session_sink(session);
-    struct command_record record = {.step = step, .ok = true, .command = {.kind = kind, .value = 0.1}};
-    snprintf(record.command.text, sizeof record.command.text, "%s", text);
-    assert_ok(sink.on_command(sink.context, &record, &error), &error);
-}
-
 static void resume(const char *name, struct rig *rig, long step, char note[256])
 {
     struct session *session;
