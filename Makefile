@@ -280,7 +280,7 @@ EMULATED_BINARY := $(BUILD)/nfbench-emulated
 # Sanitizers would see nothing new in the first, which takes barriers away to see results change, in those of the GPU
 # (tests/engine has the same runs, and other tests the kernels that they come by), in numbers that others have, and in MPI.
 NOT_SANITIZED := cuda_emulation/test_removed $(addprefix cuda/test_,flights kept_state live look on_divergence resume trial) \
-    engine/test_probe_theory peer/test_interchange peer/test_peer ranks/test_ranks
+    engine/test_probe_theory peer/test_interchange peer/test_peer ranks/test_ranks ranks/test_ranks_lack
 CHECKED_TESTS := $(if $(findstring sanitize,$(CFLAGS)),$(filter-out $(addprefix %/,$(NOT_SANITIZED)),$(TESTS)),$(TESTS))
 tests: $(BINARY) $(CHECKED_TESTS) $(FAKE_NVML) $(SHIM) $(FAILING) $(EMULATED_BINARY) $(if $(filter %/test_ranks,$(CHECKED_TESTS)),$(MPI_BINARY) $(MPI_EMULATED_BINARY))
 

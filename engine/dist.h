@@ -40,6 +40,11 @@ int dist_threads(void);
 int dist_unbound_threads(void);
 const char *dist_host(void); /* the machine's name */
 
+/* Who is told, on the thread that waits, that the other ranks have been waited for for some seconds (true), and that
+ * they have come (false). NULL: nobody. */
+typedef void dist_late(void *context, bool late);
+void dist_watch(dist_late *told, void *context);
+
 /* From rank 0 to all. Waits without using a processor. Collective. */
 void dist_broadcast(void *data, size_t bytes);
 /* all (dist_size(), bytes) becomes what each rank has in `mine`, on every rank. Collective. */

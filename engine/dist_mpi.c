@@ -2,6 +2,7 @@
  * another rank leaves its processor to the threads that compute. What is under way is waited for more closely. */
 #include "engine/dist.h"
 
+#include "base/clock.h"
 #include "base/hash.h"
 
 #include <fcntl.h>
@@ -22,6 +23,8 @@ static struct {
     float *pieces; /* of a sum: what the ranks have of this one's part */
     size_t pieces_room;
     int *counts, *offsets, *mine, *starts; /* (size) each, in one allocation from `counts` on */
+    dist_late *late;
+    void *late_context;
 } dist = {.size = 1, .local_size = 1, .host = "localhost"};
 
 bool dist_is_built(void)
@@ -202,19 +205,35 @@ int dist_unbound_threads(void)
 static void wait_for(MPI_Request *request)
 {
     enum { YIELDS = 200, SHORTEST = 20000, LONGEST = 1000000 };
+    static const double patience = 3; /* seconds */
     long sleep = SHORTEST;
+    double begin = 0;
+    bool late = false;
     int done = 0;
     for (int i = 0;; i++) {
         MPI_Test(request, &done, MPI_STATUS_IGNORE);
         if (done)
-            return;
+            break;
         if (i < YIELDS) {
             sched_yield();
             continue;
         }
+        begin = i == YIELDS ? clock_seconds() : begin;
+        if (!late && dist.late && clock_seconds() - begin > patience) {
+            late = true;
+            dist.late(dist.late_context, true);
+        }
         nanosleep(&(struct timespec){.tv_nsec = sleep}, NULL);
         sleep = sleep * 9 / 8 < LONGEST ? sleep * 9 / 8 : LONGEST;
     }
+    if (late)
+        dist.late(dist.late_context, false);
+}
+
+void dist_watch(dist_late *told, void *context)
+{
+    dist.late = told;
+    dist.late_context = context;
 }
 
 /* What is large goes piece by piece, each when both sides look. So all meet before it, which may take long, and then

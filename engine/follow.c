@@ -141,6 +141,8 @@ static int obey(struct following *run, const struct order *order, follow_open *o
         return make_step(trainer, &order->step, error);
     case ORDER_EVALUATE:
         return collect(trainer, 0, error) || ranks_evaluate(trainer, &order->evaluate, &measured, error) < 0 ? -1 : 0;
+    case ORDER_BATCH: /* of the options the next step tells */
+        return collect(trainer, 0, error) || ranks_try_batch(trainer, &order->batch, error) < 0 ? -1 : 0;
     case ORDER_END:
         (void)collect(trainer, 0, error); /* whatever they came to */
         close_run(run);

@@ -36,11 +36,20 @@ static uint64_t data_digest(const struct trainer *trainer)
     return hash;
 }
 
-static int judge_replies(const struct reply *replies, struct error *error)
+/* The first that says why it cannot. */
+static int find_refusal(const struct reply *replies, struct error *error)
 {
-    for (int r = 0; r < dist_size(); r++) {
+    for (int r = 0; r < dist_size(); r++)
         if (*replies[r].why_not)
             return error_set(error, "rank %d on %s: %s", r, replies[r].host, replies[r].why_not);
+    return 0;
+}
+
+static int judge_replies(const struct reply *replies, struct error *error)
+{
+    if (find_refusal(replies, error) != 0)
+        return -1;
+    for (int r = 0; r < dist_size(); r++) {
         if (replies[r].data != replies[0].data)
             return error_set(error, "rank %d on %s has other images than rank 0 on %s in the same place", r,
                              replies[r].host, replies[0].host);
@@ -48,9 +57,11 @@ static int judge_replies(const struct reply *replies, struct error *error)
     return 0;
 }
 
-int ranks_agree(const struct trainer *trainer, const struct error *mine, struct error *error)
+/* What all ranks say to it: `mine` is why this one cannot, or empty. */
+static int hear_all(uint64_t data, const struct error *mine, int (*judge)(const struct reply *, struct error *),
+                    struct error *error)
 {
-    struct reply reply = {.data = *mine->message ? 0 : data_digest(trainer)};
+    struct reply reply = {.data = data};
     struct reply *replies = calloc((size_t)dist_size(), sizeof *replies);
     if (!replies) {
         dist_break();
@@ -59,8 +70,14 @@ int ranks_agree(const struct trainer *trainer, const struct error *mine, struct 
     snprintf(reply.host, sizeof reply.host, "%s", dist_host());
     snprintf(reply.why_not, sizeof reply.why_not, "%s", mine->message);
     dist_gather(&reply, replies, sizeof reply);
-    int status = judge_replies(replies, error);
+    const int status = judge(replies, error);
     free(replies);
+    return status;
+}
+
+int ranks_agree(const struct trainer *trainer, const struct error *mine, struct error *error)
+{
+    int status = hear_all(*mine->message ? 0 : data_digest(trainer), mine, judge_replies, error);
     if (status == 0 && network_join_ranks(trainer->network, error) != 0) {
         dist_break();
         status = -1;
@@ -68,7 +85,42 @@ int ranks_agree(const struct trainer *trainer, const struct error *mine, struct 
     return status;
 }
 
+/* ---- Another batch ---- */
+
+/* A rank that has room goes back with the others: it has just had the batch of before. */
+static int change_batch(struct trainer *trainer, int batch, struct error *why)
+{
+    const int before = network_batch(trainer->network);
+    struct error mine = {""}, lost;
+    const int changed = network_set_batch(trainer->network, batch, &mine);
+    if (hear_all(0, &mine, find_refusal, why) == 0)
+        return 0;
+    if (changed < 0 || dist_is_broken())
+        return -1;
+    if (changed == 0 && network_set_batch(trainer->network, before, &lost) != 0)
+        return error_set(why, "%s", lost.message);
+    return NETWORK_BATCH_REFUSED;
+}
+
+int ranks_try_batch(struct trainer *trainer, const struct batch_order *order, struct error *why)
+{
+    struct error mine = {""};
+    if (order->change)
+        return change_batch(trainer, order->batch, why);
+    (void)network_check_batch(trainer->network, order->batch, &mine);
+    if (hear_all(0, &mine, find_refusal, why) == 0)
+        return 0;
+    return dist_is_broken() ? -1 : NETWORK_BATCH_REFUSED;
+}
+
 /* ---- Rank 0 ---- */
+
+static void note_late(void *context, bool late)
+{
+    struct trainer *trainer = context;
+    trainer->ranks_late = late;
+    trainer_set_state(trainer, trainer->now.state);
+}
 
 int ranks_say(struct trainer *trainer, struct order *order, struct error *error)
 {
@@ -94,6 +146,7 @@ int ranks_begin(struct trainer *trainer, struct error *error)
     run->network = *network_options_of(trainer->network);
     run->train = trainer->given;
     snprintf(run->data, sizeof run->data, "%s", strcmp(place, "built in") == 0 ? "synthetic" : place);
+    dist_watch(note_late, trainer);
     dist_broadcast(&order, sizeof order);
     dist_broadcast(run, sizeof *run);
     free(run);
@@ -106,9 +159,21 @@ int ranks_begin(struct trainer *trainer, struct error *error)
 void ranks_end(struct trainer *trainer)
 {
     struct order order = {.kind = ORDER_END};
+    if (network_ranks(trainer->network) > 1)
+        dist_watch(NULL, NULL);
     if (trainer->leads && !dist_is_broken())
         dist_broadcast(&order, sizeof order);
     trainer->leads = false;
+}
+
+int ranks_batch(struct trainer *trainer, int batch, bool change, struct error *why)
+{
+    struct order order = {.kind = ORDER_BATCH, .batch = {batch, change}};
+    if (!trainer->leads)
+        return change ? network_set_batch(trainer->network, batch, why)
+               : network_check_batch(trainer->network, batch, why) == 0 ? 0
+                                                                        : NETWORK_BATCH_REFUSED;
+    return ranks_say(trainer, &order, why) < 0 ? -1 : ranks_try_batch(trainer, &order.batch, why);
 }
 
 /* ---- Evaluation ---- */

@@ -14,8 +14,9 @@ enum order_kind {
     ORDER_RUN, /* a run begins */
     ORDER_STEP,
     ORDER_EVALUATE,
-    ORDER_END,  /* of the run */
-    ORDER_LEAVE /* no other will begin */
+    ORDER_BATCH, /* another batch, or whether there is room for one */
+    ORDER_END,   /* of the run */
+    ORDER_LEAVE  /* no other will begin */
 };
 
 /* What a run is made of, as rank 0 has it. */
@@ -34,12 +35,18 @@ struct step_order {
     struct optimizer_options update;
 };
 
+struct batch_order {
+    int batch;
+    bool change; /* else it is only asked for */
+};
+
 struct order {
     enum order_kind kind;
     bool state; /* rank 0's weights follow */
     union {
         struct step_order step;
         struct evaluation_options evaluate; /* its pointers are rank 0's own */
+        struct batch_order batch;
     };
 };
 
@@ -50,6 +57,12 @@ void ranks_end(struct trainer *trainer);
 /* Rank 0: says an order, and sends the weights where they were written. */
 int ranks_say(struct trainer *trainer, struct order *order, struct error *error);
 
+/* Rank 0, with no step in flight: goes over to another batch, or only asks whether there is room for it, on all ranks
+ * or none. 0, NETWORK_BATCH_REFUSED with the rank that has no room and why, or -1 where the run cannot go on. Of a run
+ * of one process it is asked alone. */
+int ranks_batch(struct trainer *trainer, int batch, bool change, struct error *why);
+/* Both sides: the order that it gives. Collective. */
+int ranks_try_batch(struct trainer *trainer, const struct batch_order *order, struct error *why);
 /* Both sides. Whether all ranks can take part: `mine` says why this one cannot, or is empty. Collective. */
 int ranks_agree(const struct trainer *trainer, const struct error *mine, struct error *error);
 /* The data set's images of an evaluation shared out over the ranks: loss, hits and accuracy as of evaluate() on rank 0,

@@ -4,7 +4,7 @@
  */
 #include "engine/live.h"
 #include "engine/network_probe.h"
-#include "engine/trainer_internal.h"
+#include "engine/ranks.h"
 
 #include <limits.h>
 #include <stdio.h>
@@ -112,7 +112,7 @@ int trainer_adopt_settings(struct trainer *trainer, struct error *error)
             live_put(setting, &trainer->options, known ? state->values[i] : live_get(setting, &trainer->given));
     }
     keep_values(trainer);
-    if (trainer->options.batch != before.batch && network_set_batch(trainer->network, trainer->options.batch, error))
+    if (trainer->options.batch != before.batch && ranks_batch(trainer, trainer->options.batch, true, error) != 0)
         return -1;
     if (!trainer->loader || trainer->options.batch != before.batch || images_differ(&trainer->options, &before))
         return make_images(trainer, error);
@@ -153,7 +153,7 @@ static enum progress change_batch(struct trainer *trainer, int batch, struct err
 {
     struct training_state *state = &trainer->state;
     state->next_batch = 0;
-    const int changed = network_set_batch(trainer->network, batch, why);
+    const int changed = ranks_batch(trainer, batch, true, why);
     if (changed < 0) {
         trainer->failure = *why;
         return RUN_FAILED;
@@ -191,14 +191,21 @@ static enum progress set_batch(struct trainer *trainer, struct command_record *r
     if (batch > trainer->parts.train)
         return trainer_refuse(record, "a batch of %d: there are only %d training images; it stays %d", batch,
                               trainer->parts.train, before);
-    if (network_check_batch(trainer->network, batch, &why) < 0)
-        return trainer_refuse(record, "%s", why.message);
+    const int refused = ranks_batch(trainer, batch, false, &why);
+    if (refused < 0) {
+        trainer->failure = why;
+        return RUN_FAILED;
+    }
+    if (refused)
+        return trainer_refuse(record, "%.300s", why.message);
     trainer->unsaved = true;
     const enum progress progress =
         batch != now && state->batch_in_epoch == 0 ? change_batch(trainer, batch, &why) : RUN_ON;
     if (progress != RUN_ON || *why.message) {
         record->ok = false;
         trainer_outcome(record, "batch stays %d: no memory for %d", now, batch);
+        if (trainer->leads)
+            trainer_add_outcome(record, " (%.200s)", why.message);
         return progress;
     }
     state->next_batch = batch == trainer->options.batch ? 0 : batch;

@@ -234,9 +234,8 @@ static int is_past(const char *line, size_t length, bool known, const struct tra
         return unknown < 0 ? -1 : unknown <= state->step;
     }
     const long step = record_step(&record);
-    return step < state->step ||
-           (step == state->step && !is_measured_behind(&record, state) && !is_due_again(&record, state) &&
-            (known || !changes_training(&record)));
+    return step < state->step || (step == state->step && !is_measured_behind(&record, state) &&
+                                  !is_due_again(&record, state) && (known || !changes_training(&record)));
 }
 
 /* Whether the path is another file by now than the one that is written to. */

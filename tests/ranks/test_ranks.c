@@ -1,7 +1,7 @@
 /* Several processes that train one run together, by the real program under the real mpirun: the losses of one process
  * with the same batch, whatever a person does to the run; the same bits each time; one that is killed ends all; ones
  * that are not the same are told apart. Skipped where there is no MPI. */
-#include "tests/tui/process.h"
+#include "tests/ranks/launch.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -14,52 +14,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
-/* 72 images in batches of 7: the last of an epoch has 2, so that of three ranks one has none. */
-#define IMAGES "--data synthetic --limit 72 --batch 7 "
-#define RUN "train " NETWORK IMAGES "--lr 0.05 --probe-every 0 --log-every 1 --normalize image "
 #define ALL                                                                                                            \
     "--augment standard --agc 0.02 --ema 0.9 --dropout 0.2 --stochastic-depth 0.2 --schedule cosine "                  \
     "--label-smoothing 0.1 --mixup 0.2 --cutmix 1 --stem-kind whitened "
-
-static char program[4096];
-
-/* Program and mpirun; false: there is none of them here. */
-static bool find_programs(void)
-{
-    static const char *const places[] = {"/usr/bin/mpirun", "/usr/local/bin/mpirun"};
-    char path[4096];
-    snprintf(path, sizeof path, "%s/tests/ranks/nfbench", getenv("BUILD") ? getenv("BUILD") : "build");
-    char *found = realpath(path, NULL);
-    snprintf(program, sizeof program, "%s", found ? found : "");
-    free(found);
-    for (size_t i = 0; *program && i < sizeof places / sizeof *places; i++)
-        if (access(places[i], X_OK) == 0)
-            return setenv("NFBENCH_BINARY", places[i], 1) == 0;
-    return false;
-}
-
-/* More ranks than processors, none bound to one, and root where that is who tests. */
-static int set_up(void **state)
-{
-    static const char *const settings[] = {"OMPI_ALLOW_RUN_AS_ROOT", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM",
-                                           "OMPI_MCA_rmaps_base_oversubscribe", "OMPI_MCA_mpi_yield_when_idle",
-                                           "OMPI_MCA_btl_base_warn_component_unused"};
-    for (size_t i = 0; i < sizeof settings / sizeof *settings; i++)
-        if (setenv(settings[i], i < 4 ? "1" : "0", 1) != 0)
-            return -1;
-    /* containers forbid that one process reads another's memory */
-    if (setenv("OMPI_MCA_btl_vader_single_copy_mechanism", "none", 1) != 0 ||
-        setenv("OMPI_MCA_hwloc_base_binding_policy", "none", 1) != 0 ||
-        setenv("OMPI_MCA_odls_base_sigkill_timeout", "0", 1) != 0)
-        return -1;
-    return process_setup(state);
-}
 
 /* ---- What was recorded ---- */
 
@@ -130,34 +94,6 @@ static void assert_agree(const char *one, const char *other)
     assert_agree_on(of_training, one, other);
 }
 
-/* The tensors of a checkpoint, to the bit; the text before them has the time that the training took. */
-static void assert_same_weights(const char *one, const char *other, const char *checkpoint)
-{
-    const char *const sessions[] = {one, other};
-    char *bytes[2];
-    size_t sizes[2];
-    for (int i = 0; i < 2; i++) {
-        char name[256];
-        uint64_t header;
-        struct stat status;
-        snprintf(name, sizeof name, "nfbench/%s/checkpoints/%s.safetensors", sessions[i], checkpoint);
-        FILE *file = fopen(process_path(name), "rb");
-        assert_non_null(file);
-        assert_int_equal(fstat(fileno(file), &status), 0);
-        assert_int_equal(fread(&header, sizeof header, 1, file), 1);
-        sizes[i] = (size_t)status.st_size - sizeof header - header;
-        bytes[i] = malloc(sizes[i]);
-        assert_non_null(bytes[i]);
-        assert_int_equal(fseek(file, (long)header, SEEK_CUR), 0);
-        assert_int_equal(fread(bytes[i], 1, sizes[i], file), sizes[i]);
-        fclose(file);
-    }
-    assert_int_equal(sizes[0], sizes[1]);
-    assert_memory_equal(bytes[0], bytes[1], sizes[0]);
-    free(bytes[0]);
-    free(bytes[1]);
-}
-
 static void write_file(const char *name, const char *text)
 {
     FILE *file = fopen(process_path(name), "w");
@@ -172,9 +108,9 @@ static void write_file(const char *name, const char *text)
 static void losses_are_those_of_one_process(void **state)
 {
     (void)state;
-    run_expecting(0, "-n 1 %s " RUN ALL "--probe-every 5 --epochs 2 --session one", program);
-    run_expecting(0, "-n 2 %s " RUN ALL "--probe-every 5 --epochs 2 --session two", program);
-    run_expecting(0, "-n 3 %s " RUN ALL "--probe-every 5 --epochs 2 --session three", program);
+    run_expecting(0, "-n 1 %s " RUN ALL "--probe-every 5 --epochs 2 --session one", ranks_program);
+    run_expecting(0, "-n 2 %s " RUN ALL "--probe-every 5 --epochs 2 --session two", ranks_program);
+    run_expecting(0, "-n 3 %s " RUN ALL "--probe-every 5 --epochs 2 --session three", ranks_program);
     assert_agree("one", "two");
     assert_agree("one", "three");
     assert_agree_on(of_probes, "one", "two");
@@ -188,7 +124,7 @@ static void draws_are_of_whole_slices(void **state)
     (void)state;
     for (int ranks = 1; ranks <= 3; ranks += 2)
         run_expecting(0, "-n %d %s " RUN "--stages 8/4x1,6/3x1/2 --dropout 0.5 --epochs 1 --session draws%d", ranks,
-                      program, ranks);
+                      ranks_program, ranks);
     assert_agree("draws1", "draws3");
 }
 
@@ -198,15 +134,15 @@ static void on_gpus_too(void **state)
     (void)state;
     for (int ranks = 1; ranks <= 2; ranks++)
         run_expecting(0, "-n %d %s-emulated " RUN ALL "--epochs 1 --limit 40 --device cuda --session gpu%d", ranks,
-                      program, ranks);
+                      ranks_program, ranks);
     assert_agree("gpu1", "gpu2");
 }
 
 static void the_bits_are_the_same_each_time(void **state)
 {
     (void)state;
-    run_expecting(0, "-n 2 %s " RUN ALL "--epochs 2 --session again", program);
-    assert_same_weights("two", "again", "22");
+    run_expecting(0, "-n 2 %s " RUN ALL "--epochs 2 --session again", ranks_program);
+    ranks_assert_same_weights("two", "again", "22");
 }
 
 /* Settings, an evaluation, a smaller and a larger batch, a checkpoint by name, a way back, a trial: rank 0 has it done,
@@ -217,28 +153,10 @@ static void commands_take_effect_on_all_ranks(void **state)
     write_file("script", "set batch 10\nlr * 0.5\nat 3 eval\nat 4 save kept\nat 5 set augment none\nat 9 set agc 0.1\n"
                          "at 10 set batch 3\n");
     for (int ranks = 1; ranks <= 2; ranks++)
-        run_expecting(0, "-n %d %s " RUN "--epochs 2 --session script%d --script script", ranks, program, ranks);
+        run_expecting(0, "-n %d %s " RUN "--epochs 2 --session script%d --script script", ranks, ranks_program, ranks);
     assert_agree("script1", "script2");
-    const struct outcome *outcome = run_expecting(0, "-n 2 %s replay script2", program);
+    const struct outcome *outcome = run_expecting(0, "-n 2 %s replay script2", ranks_program);
     assert_non_null(strstr(outcome->out, "identical through step"));
-}
-
-/* Reads on until the text has come. */
-static void read_until(int fd, const char *text)
-{
-    char said[1 << 14];
-    size_t length = 0;
-    do {
-        const ssize_t got = read(fd, said + length, sizeof said - 1 - length);
-        assert_true(got > 0);
-        length += (size_t)got;
-        said[length] = '\0';
-    } while (!strstr(said, text));
-}
-
-static void say(int in, const char *command)
-{
-    assert_int_equal(write(in, command, strlen(command)), (ssize_t)strlen(command));
 }
 
 /* The run that is steered as it goes: what comes by standard input reaches rank 0. Its network is so large that what is
@@ -250,65 +168,34 @@ static void a_way_back_is_one_for_all(void **state)
                             "--lr 0.01 --epochs 2 --limit 48 --probe-every 0 --log-every 1 --normalize image --session";
     char arguments[4096 + 512];
     int in;
-    snprintf(arguments, sizeof arguments, "-n 2 %s %s back --script -", program, run);
+    snprintf(arguments, sizeof arguments, "-n 2 %s %s back --script -", ranks_program, run);
     struct process process = process_start_fed(arguments, &in);
-    say(in, "at 12 back 3\n");
-    read_until(process.err, "back at step 3");
-    say(in, "try lr 0.01,0.02 for 2\n");
-    read_until(process.err, "tried");
-    say(in, "drop\nresume\n");
+    ranks_say_line(in, "at 12 back 3\n");
+    process_read_until(process.err, "back at step 3");
+    ranks_say_line(in, "try lr 0.01,0.02 for 2\n");
+    process_read_until(process.err, "tried");
+    ranks_say_line(in, "drop\nresume\n");
     close(in);
     const struct outcome *outcome = process_finish(&process);
     if (outcome->status != 0)
         fail_msg("%s%s", outcome->out, outcome->err);
-    run_expecting(0, "-n 2 %s %s straight", program, run);
-    assert_same_weights("straight", "back", "14");
+    run_expecting(0, "-n 2 %s %s straight", ranks_program, run);
+    ranks_assert_same_weights("straight", "back", "14");
 }
 
 static void a_resumed_run_goes_on_to_the_bit(void **state)
 {
     (void)state;
     write_file("stop", "at 13 stop\n");
-    run_expecting(130, "-n 2 %s " RUN ALL "--epochs 2 --session stopped --script stop", program);
-    run_expecting(0, "-n 1 %s fork stopped --name alone", program);
-    run_expecting(0, "-n 2 %s resume stopped", program);
-    assert_same_weights("two", "stopped", "22");
-    const struct outcome *outcome = run_expecting(0, "-n 1 %s resume alone", program);
+    run_expecting(130, "-n 2 %s " RUN ALL "--epochs 2 --session stopped --script stop", ranks_program);
+    run_expecting(0, "-n 1 %s fork stopped --name alone", ranks_program);
+    run_expecting(0, "-n 2 %s resume stopped", ranks_program);
+    ranks_assert_same_weights("two", "stopped", "22");
+    const struct outcome *outcome = run_expecting(0, "-n 1 %s resume alone", ranks_program);
     assert_non_null(strstr(outcome->err, "not on as many ranks as before (1, not 2)"));
 }
 
 /* ---- What ends a run ---- */
-
-/* The process of a rank, a child of mpirun's. */
-static pid_t process_of(pid_t mpirun, int rank)
-{
-    char path[64], text[1 << 15], sign[64];
-    DIR *processes = opendir("/proc");
-    pid_t found = -1;
-    assert_non_null(processes);
-    const int length = snprintf(sign, sizeof sign, "OMPI_COMM_WORLD_RANK=%d", rank);
-    for (struct dirent *entry; found < 0 && (entry = readdir(processes));) {
-        int parent = -1;
-        snprintf(path, sizeof path, "/proc/%.20s/stat", entry->d_name);
-        FILE *file = fopen(path, "r");
-        if (!file)
-            continue;
-        const int known = fscanf(file, "%*d (%*[^)]) %*c %d", &parent);
-        fclose(file);
-        snprintf(path, sizeof path, "/proc/%.20s/environ", entry->d_name);
-        if (known != 1 || parent != mpirun || !(file = fopen(path, "r")))
-            continue;
-        const size_t size = fread(text, 1, sizeof text - 1, file);
-        fclose(file);
-        for (size_t at = 0; at < size; at += strlen(text + at) + 1) {
-            text[size] = '\0';
-            if (strncmp(text + at, sign, (size_t)length + 1) == 0)
-                found = (pid_t)atoi(entry->d_name);
-        }
-    }
-    closedir(processes);
-    return found;
-}
 
 /* One that nobody waited for has ended all the same. */
 static bool is_running(pid_t process)
@@ -321,17 +208,6 @@ static bool is_running(pid_t process)
     const int known = fscanf(file, "%*d (%*[^)]) %c", &state);
     fclose(file);
     return known == 1 && state != 'Z';
-}
-
-static struct process start_endless(const char *session)
-{
-    char arguments[4096 + 512], log[128];
-    snprintf(arguments, sizeof arguments, "-n 2 %s " RUN "--epochs 100000 --checkpoint-every 5 --session %s", program,
-             session);
-    snprintf(log, sizeof log, "nfbench/%s/metrics.jsonl", session);
-    struct process process = process_start(arguments, NULL);
-    wait_for_text(log, "\"step\":22");
-    return process;
 }
 
 /* Waits until the file, below the folder, is longer. */
@@ -348,8 +224,8 @@ static void wait_for_more(const char *name)
 static void assert_good(const char *session)
 {
     write_file("stop", "stop\n");
-    run_expecting(0, "-n 1 %s sessions verify %s", program, session);
-    run_expecting(130, "-n 1 %s resume %s --script stop", program, session);
+    run_expecting(0, "-n 1 %s sessions verify %s", ranks_program, session);
+    run_expecting(130, "-n 1 %s resume %s --script stop", ranks_program, session);
 }
 
 static void a_rank_that_is_killed_ends_all(void **state)
@@ -358,8 +234,8 @@ static void a_rank_that_is_killed_ends_all(void **state)
     static const char *const sessions[] = {"killed0", "killed1"};
     for (int rank = 0; rank < 2; rank++) {
         char named[64];
-        struct process process = start_endless(sessions[rank]);
-        const pid_t killed = process_of(process.pid, rank), other = process_of(process.pid, 1 - rank);
+        struct process process = ranks_start_endless(sessions[rank]);
+        const pid_t killed = ranks_process(process.pid, rank), other = ranks_process(process.pid, 1 - rank);
         assert_true(killed > 0 && other > 0);
         assert_int_equal(kill(killed, SIGKILL), 0);
         const struct outcome *outcome = process_finish(&process);
@@ -378,23 +254,23 @@ static void a_rank_that_is_killed_ends_all(void **state)
 static void a_signal_saves(void **state)
 {
     (void)state;
-    struct process process = start_endless("ended");
-    const pid_t first = process_of(process.pid, 0), other = process_of(process.pid, 1);
+    struct process process = ranks_start_endless("ended");
+    const pid_t first = ranks_process(process.pid, 0), other = ranks_process(process.pid, 1);
     assert_int_equal(kill(other, SIGTERM), 0);
     wait_for_more("nfbench/ended/metrics.jsonl"); /* steps, which need both */
     assert_int_equal(kill(first, SIGTERM), 0);
     assert_int_equal(process_finish(&process)->status, 130);
-    assert_non_null(strstr(run_expecting(0, "-n 1 %s sessions show ended", program)->out, "stopped"));
+    assert_non_null(strstr(run_expecting(0, "-n 1 %s sessions show ended", ranks_program)->out, "stopped"));
 }
 
 static void a_run_that_diverges_does_so_on_all(void **state)
 {
     (void)state;
     const char *said =
-        run_expecting(1, "-n 2 %s " RUN "--epochs 2 --lr 1000 --momentum 0.99 --session diverged", program)->err;
+        run_expecting(1, "-n 2 %s " RUN "--epochs 2 --lr 1000 --momentum 0.99 --session diverged", ranks_program)->err;
     assert_non_null(strstr(said, "diverged at step 4"));
     said = run_expecting(1, "-n 2 %s " RUN "--epochs 2 --lr 1000 --momentum 0.99 --on-divergence rollback --session r",
-                         program)
+                         ranks_program)
                ->err;
     assert_non_null(strstr(said, "rollback 2 of 5"));
     assert_non_null(strstr(said, "after 5 rollbacks"));
@@ -405,15 +281,16 @@ static void a_run_that_diverges_does_so_on_all(void **state)
 static void ranks_that_differ_are_told_apart(void **state)
 {
     (void)state;
-    const struct outcome *outcome = run_expecting(
-        2, "-n 1 %s " RUN "--epochs 2 --session m : -n 1 %s " RUN "--epochs 3 --session m", program, program);
+    const struct outcome *outcome =
+        run_expecting(2, "-n 1 %s " RUN "--epochs 2 --session m : -n 1 %s " RUN "--epochs 3 --session m", ranks_program,
+                      ranks_program);
     assert_non_null(strstr(outcome->err, "rank 1 on"));
     assert_non_null(strstr(outcome->err, "other arguments"));
 
     char copy[4096 + 1024];
-    snprintf(copy, sizeof copy, "cp %s %s && echo >> %s", program, process_path("copy"), process_path("copy"));
+    snprintf(copy, sizeof copy, "cp %s %s && echo >> %s", ranks_program, process_path("copy"), process_path("copy"));
     assert_int_equal(system(copy), 0);
-    outcome = run_expecting(2, "-n 1 %s " RUN "--session m : -n 1 ./copy " RUN "--session m", program);
+    outcome = run_expecting(2, "-n 1 %s " RUN "--session m : -n 1 ./copy " RUN "--session m", ranks_program);
     assert_non_null(strstr(outcome->err, "another nfbench"));
 }
 
@@ -447,7 +324,7 @@ static void other_data_are_told(void **state)
     const char *const run =
         "train " NETWORK "--data data --limit 72 --batch 7 --epochs 1 --normalize image --session d";
     const struct outcome *outcome =
-        run_expecting(1, "-n 1 %s %s : -n 1 unshare -m sh elsewhere %s %s", program, run, program, run);
+        run_expecting(1, "-n 1 %s %s : -n 1 unshare -m sh elsewhere %s %s", ranks_program, run, ranks_program, run);
     assert_non_null(strstr(outcome->err, "rank 1 on"));
     assert_non_null(strstr(outcome->err, "other images"));
 }
@@ -455,16 +332,16 @@ static void other_data_are_told(void **state)
 static void what_cannot_be_is_refused(void **state)
 {
     (void)state;
-    const struct outcome *outcome = run_expecting(1, "-n 2 %s " RUN "--norm batch --session b", program);
+    const struct outcome *outcome = run_expecting(1, "-n 2 %s " RUN "--norm batch --session b", ranks_program);
     assert_non_null(strstr(outcome->err, "--norm batch"));
-    outcome = run_expecting(2, "-n 2 %s train --no-such", program);
+    outcome = run_expecting(2, "-n 2 %s train --no-such", ranks_program);
     const char *said = strstr(outcome->err, "--no-such");
     assert_non_null(said);
     assert_null(strstr(said, "nfbench train: ")); /* by one of them */
-    outcome = run_expecting(2, "-n 2 %s", program);
+    outcome = run_expecting(2, "-n 2 %s", ranks_program);
     assert_non_null(strstr(outcome->err, "no screen here"));
     assert_non_null(strstr(outcome->err, "`nfbench attach`"));
-    outcome = run_expecting(0, "-n 2 %s --version", program);
+    outcome = run_expecting(0, "-n 2 %s --version", ranks_program);
     assert_non_null(strstr(outcome->out, ", MPI, "));
 }
 
@@ -475,10 +352,11 @@ static void a_launcher_of_another_mpi_is_told(void **state)
     static const char *const others[] = {"PMI_SIZE=2 PMI_RANK=0", "SLURM_STEP_NUM_TASKS=2 SLURM_PROCID=0"};
     for (int i = 0; i < 2; i++) {
         const struct outcome *outcome =
-            run_expecting(2, "-n 1 env -u OMPI_COMM_WORLD_SIZE %s %s " RUN "--session n", others[i], program);
+            run_expecting(2, "-n 1 env -u OMPI_COMM_WORLD_SIZE %s %s " RUN "--session n", others[i], ranks_program);
         assert_non_null(strstr(outcome->err, "started 2 times, but MPI sees 1"));
     }
-    run_expecting(0, "-n 1 env SLURM_STEP_NUM_TASKS=2 SLURM_PROCID=0 %s " RUN "--epochs 1 --session inner", program);
+    run_expecting(0, "-n 1 env SLURM_STEP_NUM_TASKS=2 SLURM_PROCID=0 %s " RUN "--epochs 1 --session inner",
+                  ranks_program);
 }
 
 int main(void)
@@ -499,9 +377,9 @@ int main(void)
         cmocka_unit_test(what_cannot_be_is_refused),
         cmocka_unit_test(a_launcher_of_another_mpi_is_told),
     };
-    if (!find_programs()) {
+    if (!ranks_find_programs()) {
         puts("0 passed, 0 failed, 14 skipped");
         return 0;
     }
-    return cmocka_run_group_tests(tests, set_up, process_teardown);
+    return cmocka_run_group_tests(tests, ranks_setup, process_teardown);
 }

@@ -169,6 +169,18 @@ static const struct outcome *run_words(const char *format, va_list arguments)
     return process_finish(&process);
 }
 
+void process_read_until(int fd, const char *text)
+{
+    char said[1 << 14];
+    size_t length = 0;
+    do {
+        const ssize_t got = read(fd, said + length, sizeof said - 1 - length);
+        assert_true(got > 0);
+        length += (size_t)got;
+        said[length] = '\0';
+    } while (!strstr(said, text));
+}
+
 const struct outcome *run_expecting(int status, const char *format, ...)
 {
     va_list arguments;

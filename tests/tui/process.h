@@ -32,6 +32,9 @@ struct process process_start_fed(const char *arguments, int *in);
 /* Reads all that comes and waits for the end. The result is static. */
 const struct outcome *process_finish(struct process *process);
 
+/* Reads on from one of its ends until the text has come; what was read is lost to process_finish. */
+void process_read_until(int fd, const char *text);
+
 /* Starts and finishes, asserting the exit code (what was printed is shown when it differs). */
 const struct outcome *run_expecting(int status, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* The last line of standard output as JSON; fails the test when it is none. The caller decrefs it. */
