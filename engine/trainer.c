@@ -23,6 +23,27 @@ const char *trainer_state_name(enum trainer_state state)
     return names[state];
 }
 
+static const struct {
+    const char *name, *waits_for;
+} standstills[STANDSTILLS] = {
+    [STANDSTILL_NONE] = {"", ""},
+    [STANDSTILL_PAUSED] = {"paused", "resume"},
+    [STANDSTILL_DIVERGED] = {"paused", "a decision: its next step is not finite"},
+    [STANDSTILL_CHOICE] = {"waits", "accept or drop"},
+    [STANDSTILL_ROOM] = {"waits", "room on its disk"},
+    [STANDSTILL_RANKS] = {"waits", "its other ranks"},
+};
+
+const char *standstill_name(enum standstill standstill)
+{
+    return standstills[standstill].name;
+}
+
+const char *standstill_waits_for(enum standstill standstill)
+{
+    return standstills[standstill].waits_for;
+}
+
 void past_free(struct past *past)
 {
     free(past->steps);
@@ -109,6 +130,17 @@ static void tell_end(struct trainer *trainer)
     trainer_set_state(trainer, trainer->now.state);
 }
 
+/* While that may wait for room, the run has not ended yet for those who watch it, and hears them. */
+static enum progress record_end(struct trainer *trainer)
+{
+    const enum trainer_state end = trainer->now.state;
+    trainer->now.state = TRAINER_SAVING;
+    if (trainer_tell_end(trainer, end) < 0)
+        return RUN_FAILED;
+    trainer->now.state = end;
+    return RUN_ENDED;
+}
+
 static void run(struct trainer *trainer)
 {
     trainer->mark = clock_measured();
@@ -116,6 +148,8 @@ static void run(struct trainer *trainer)
     enum progress progress = begin(trainer);
     if (progress == RUN_ON)
         progress = loop(trainer);
+    if (progress == RUN_ENDED && !atomic_load(&trainer->abandon))
+        progress = record_end(trainer);
     close_commands(trainer);
     if (progress == RUN_ENDED && !atomic_load(&trainer->abandon))
         progress = trainer_refuse_commands(trainer);

@@ -30,6 +30,20 @@ const char *trainer_state_name(enum trainer_state state);
 /* True when no step will follow, whatever the reason. */
 bool trainer_has_ended(enum trainer_state state);
 
+/* Why a run stands still, for whoever looks on from outside. */
+enum standstill {
+    STANDSTILL_NONE,
+    STANDSTILL_PAUSED,
+    STANDSTILL_DIVERGED, /* paused at a step that is not finite */
+    STANDSTILL_CHOICE,   /* of what was tried */
+    STANDSTILL_ROOM,     /* on the disk */
+    STANDSTILL_RANKS,    /* the others have not come for a while */
+    STANDSTILLS
+};
+/* "paused" or "waits", and for what: "room on its disk"; empty when it does not stand still. */
+const char *standstill_name(enum standstill standstill);
+const char *standstill_waits_for(enum standstill standstill);
+
 /* After one training step (step counts from 1: the number of updates done). */
 struct step_record {
     long step;
@@ -237,12 +251,17 @@ struct trainer_sink {
     int (*on_step)(void *context, const struct step_record *record, struct error *error);
     int (*on_epoch)(void *context, const struct epoch_record *record, struct error *error);
     int (*on_command)(void *context, const struct command_record *record, struct error *error);
+    /* The run stands still from now on, or goes on again; said when that changes, and never in a step's way. */
+    void (*on_standstill)(void *context, enum standstill standstill);
     /* Write the network's parameters and the state away; `best` when this is the best so far. */
     int (*on_checkpoint)(void *context, struct network *network, const struct training_state *state, bool best,
                          struct error *error);
     /* A step, an evaluation or a parameter is not finite, and the run ends, or pauses where trainer_attend was called.
      */
     int (*on_divergence)(void *context, const char *diagnosis, long step, struct error *error);
+    /* The run has come to its end, as the state says: finished, stopped or diverged; the last that is told of it. One
+     * that has failed, or is destroyed first, tells none. */
+    int (*on_end)(void *context, enum trainer_state state, long step, const char *message, struct error *error);
     /* The trainer's own memory, valid in the call. */
     int (*on_probe)(void *context, const struct probe *probe, struct error *error);
     int (*on_finding)(void *context, const struct finding *finding, struct error *error);
@@ -277,6 +296,7 @@ struct trainer_sink {
 /* The latest of everything, for a viewer. */
 struct snapshot {
     enum trainer_state state;
+    enum standstill standstill;
     struct step_record step;   /* the newest; step.step == 0 before the first of a new run */
     struct epoch_record epoch; /* the newest; epoch.step == 0 before the first */
     long steps_total, steps_per_epoch;

@@ -120,6 +120,7 @@ struct trainer {
     bool measured;    /* the run's last evaluation is done */
     bool keep_events; /* there may be a viewer */
     bool leads;       /* other ranks make its steps along (ranks.h) */
+    bool ranks_late;  /* ... and one of them is waited for */
     struct command stop_command;
     struct error failure;
 
@@ -173,6 +174,7 @@ int trainer_tell_probe(struct trainer *trainer); /* the last one */
 int trainer_tell_finding(struct trainer *trainer, const struct finding *found);
 int trainer_tell_checkpoint(struct trainer *trainer, bool best);
 int trainer_tell_divergence(struct trainer *trainer, const char *diagnosis);
+int trainer_tell_end(struct trainer *trainer, enum trainer_state state);
 int trainer_tell_rollback(struct trainer *trainer, const char *name);
 
 /* trainer_probe.c: memory for probes; whether one is due before the step behind `step`; takes one now, with nothing in

@@ -47,10 +47,30 @@ void trainer_note_state(struct trainer *trainer)
     now->pending_count = state->pending_count;
 }
 
+static enum standstill find_standstill(const struct trainer *trainer)
+{
+    const struct trial *trial = &trainer->trial;
+    const struct snapshot *now = &trainer->now;
+    if (trainer->ranks_late)
+        return STANDSTILL_RANKS;
+    if (now->state == TRAINER_WAITING)
+        return STANDSTILL_ROOM;
+    if (now->state != TRAINER_PAUSED)
+        return STANDSTILL_NONE;
+    if (trial->waiting && trial->step == trainer->state.step)
+        return STANDSTILL_CHOICE;
+    return now->diverged ? STANDSTILL_DIVERGED : STANDSTILL_PAUSED;
+}
+
 void trainer_set_state(struct trainer *trainer, enum trainer_state state)
 {
+    const struct trainer_sink *sink = &trainer->sink;
+    const enum standstill before = trainer->now.standstill;
     trainer->now.state = state;
+    trainer->now.standstill = find_standstill(trainer);
     trainer_note_state(trainer);
+    if (trainer->now.standstill != before && sink->on_standstill)
+        sink->on_standstill(sink->context, trainer->now.standstill);
     trainer_publish(trainer);
 }
 

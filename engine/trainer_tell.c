@@ -45,10 +45,10 @@ static void wait_a_while(struct trainer *trainer)
 static int give_up(struct trainer *trainer)
 {
     const struct error reason = trainer->failure;
-    return error_set(&trainer->failure,
-                     "%.350s. Ended without saving: a resume makes the steps behind the last "
-                     "checkpoint again",
-                     reason.message);
+    return error_set(&trainer->failure, "%.350s. %s", reason.message,
+                     trainer->unsaved
+                         ? "Ended without saving: a resume makes the steps behind the last checkpoint again"
+                         : "All steps are saved: a resume goes on from there");
 }
 
 static int tell_again(struct trainer *trainer, tell_function tell, const void *what)
@@ -132,6 +132,15 @@ static int divergence(struct trainer *trainer, const void *what)
                                : 0;
 }
 
+static int end(struct trainer *trainer, const void *what)
+{
+    const struct trainer_sink *sink = &trainer->sink;
+    const enum trainer_state *state = what;
+    return sink->on_end
+               ? sink->on_end(sink->context, *state, trainer->now.step.step, trainer->now.message, &trainer->failure)
+               : 0;
+}
+
 static int rollback(struct trainer *trainer, const void *what)
 {
     const struct trainer_sink *sink = &trainer->sink;
@@ -173,6 +182,11 @@ int trainer_tell_checkpoint(struct trainer *trainer, bool best)
 int trainer_tell_divergence(struct trainer *trainer, const char *diagnosis)
 {
     return tell(trainer, divergence, diagnosis);
+}
+
+int trainer_tell_end(struct trainer *trainer, enum trainer_state state)
+{
+    return tell(trainer, end, &state);
 }
 
 int trainer_tell_rollback(struct trainer *trainer, const char *name)

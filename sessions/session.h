@@ -9,7 +9,7 @@
  *   input.json                    how images are normalised, and the names of the classes (session_write_input)
  *   events.out.tfevents.*         for TensorBoard (tensorboard.h): a file for each process that trained it
  *   images/                       what `export` makes
- *   lock                          held (flock) by the one writer; holds its process id
+ *   lock                          held (flock) by the one writer; holds its process id, and why its run stands still
  *   socket                        while a process trains that can be attached to: of its owner alone
  *
  * Not thread safe: open it, then give its sink to the trainer; while the trainer's thread runs, only session_name,
@@ -189,7 +189,8 @@ int session_read_input(const struct session *session, struct session_input *out,
 void session_input_of(const struct dataset *dataset, const struct channel_statistics *statistics,
                       struct session_input *out);
 
-/* Records how the run ended, for the list; call it after trainer_join. `message` may be empty. */
+/* Records how the run ended, for the list, once: the sink does it where the run has come to its end; of one that has
+ * failed, or was never started, call it after trainer_join. `message` may be empty. */
 int session_end(struct session *session, enum trainer_state state, long step, const char *message, struct error *error);
 
 /* Removes a session and all that is in its folder, for good. -1 when a process trains it, and nothing has changed then.
@@ -222,20 +223,22 @@ struct session_summary {
     char name[SESSION_NAME_SIZE];
     char preset[32];
     char network[SETTINGS_NETWORK_SIZE]; /* settings_network_name() */
-    char state[16];      /* "training", "finished", "stopped", "diverged", "failed", "interrupted", "new", "damaged", or
-                          * "newer": written by a later nfbench */
-    long step;           /* of the newest record or checkpoint */
-    float best_accuracy; /* validation, else test; 0..1, -1: not measured */
-    float last_loss;     /* of the newest step; NAN before the first */
-    float learning_rate; /* the same step's; NAN, too */
+    /* "training", "paused" or "waits" (standstill_waits_for says for what), "finished", "stopped", "diverged",
+     * "failed", "interrupted", "new", "damaged", or "newer": written by a later nfbench */
+    char state[16];
+    long step;                      /* of the newest record or checkpoint */
+    float best_accuracy;            /* validation, else test; 0..1, -1: not measured */
+    float last_loss;                /* of the newest step; NAN before the first */
+    float learning_rate;            /* the same step's; NAN, too */
     char parent[SESSION_NAME_SIZE]; /* of a fork; else empty */
     long parent_step;
-    char tune[64];   /* whose trial it is, in a list that tunes_group has looked at (tune_list.h); else empty */
-    time_t changed;  /* last write */
-    time_t started;  /* when its folder was made, as far as the disk knows that */
-    bool locked;     /* some process has it open to train it; a screen keeps it open behind its end, too */
-    bool attachable; /* ... and its run goes on, and other processes can attach to it */
-    int depth;       /* from the root of its family; see sessions_family */
+    char tune[64];  /* whose trial it is, in a list that tunes_group has looked at (tune_list.h); else empty */
+    time_t changed; /* last write */
+    time_t started; /* when its folder was made, as far as the disk knows that */
+    bool locked;    /* some process has it open to train it; a screen keeps it open behind its end, too */
+    enum standstill standstill; /* ... and its run stands still */
+    bool attachable;            /* ... and its run goes on, and other processes can attach to it */
+    int depth;                  /* from the root of its family; see sessions_family */
     struct session_stamp stamp;
 };
 /* The newest step that the session's log or checkpoints know of. */

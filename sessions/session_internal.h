@@ -23,11 +23,12 @@ struct session {
     char reference[FILE_PATH_SIZE]; /* see session_reference */
     struct session_paths paths;
     struct settings settings;
-    struct settings kept; /* as settings.ini is to have them: the writer's, while others may read `settings` */
-    int lock;             /* -1: opened for reading */
-    bool diverged;        /* and its record is written */
-    char note[256];       /* see session_note */
-    struct undone undone; /* while the run goes back */
+    struct settings kept;   /* as settings.ini is to have them: the writer's, while others may read `settings` */
+    int lock;               /* -1: opened for reading */
+    enum trainer_state end; /* the last that was recorded of how it ended; TRAINER_STARTING: it goes on */
+    bool ended;             /* ... and all records are on the disk */
+    char note[256];         /* see session_note */
+    struct undone undone;   /* while the run goes back */
     struct metrics_log *metrics, *commands;
     bool has_platform; /* what this process trains on is known */
     struct platform platform;
@@ -51,6 +52,9 @@ int session_prepare(const struct settings *settings, struct session **out, struc
 int session_publish(const struct session *session, struct error *error);
 /* Records that a run starts, or goes on from elsewhere, at a step. */
 int session_log_start(const struct session *session, long step, struct error *error);
+/* Records how it ended, or diverged, once. */
+int session_log_end(struct session *session, enum trainer_state state, long step, const char *message,
+                    struct error *error);
 /* Writes the checkpoint of a state that has so many commands behind it. */
 int session_write_checkpoint(const struct session *session, struct network *network, const struct training_state *state,
                              bool best, long commands, struct error *error);

@@ -37,7 +37,7 @@ static const char *state_name(const struct session_summary *summary, const struc
     if (*metrics->end_state && strcmp(metrics->end_state, METRICS_STARTED))
         return metrics->end_state;
     if (summary->locked)
-        return "training";
+        return summary->standstill ? standstill_name(summary->standstill) : "training";
     return summary->step > 0 || *metrics->end_state ? "interrupted" : "new";
 }
 
@@ -92,7 +92,7 @@ void session_paths_summarize(const struct session_paths *paths, struct session_s
     int count = 0;
     last_change(paths->settings, &summary->changed);
     last_change(paths->metrics, &summary->changed);
-    summary->locked = session_is_locked(paths);
+    summary->locked = session_is_locked(paths, &summary->standstill);
     summary->attachable = session_is_attachable(paths);
     summary->started = birth_of(paths);
     summary->best_accuracy = -1;
@@ -135,6 +135,13 @@ struct known {
     int count;
 };
 
+static bool is_held_as_before(const struct session_paths *paths, const struct session_summary *old)
+{
+    enum standstill standstill;
+    return session_is_locked(paths, &standstill) == old->locked && standstill == old->standstill &&
+           session_is_attachable(paths) == old->attachable;
+}
+
 /* The row of that name when nothing was written since; lock and socket are looked at in any case. */
 static bool take_known(const struct known *known, const struct session_paths *paths, struct session_summary *row)
 {
@@ -142,8 +149,7 @@ static bool take_known(const struct known *known, const struct session_paths *pa
         const struct session_summary *old = &known->rows[i];
         if (strcmp(old->name, row->name))
             continue;
-        if (memcmp(&old->stamp, &row->stamp, sizeof old->stamp) || session_is_locked(paths) != old->locked ||
-            session_is_attachable(paths) != old->attachable)
+        if (memcmp(&old->stamp, &row->stamp, sizeof old->stamp) || !is_held_as_before(paths, old))
             return false;
         *row = *old;
         return true;

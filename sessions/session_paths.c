@@ -365,12 +365,44 @@ int session_lock(const struct session_paths *paths, const char *name, int *descr
     return 0;
 }
 
-bool session_is_locked(const struct session_paths *paths)
+static const char *const standstill_words[STANDSTILLS] = {
+    [STANDSTILL_NONE] = "",         [STANDSTILL_PAUSED] = "paused", [STANDSTILL_DIVERGED] = "diverged",
+    [STANDSTILL_CHOICE] = "choice", [STANDSTILL_ROOM] = "room",     [STANDSTILL_RANKS] = "ranks",
+};
+
+/* In one write over what stands there, which a full disk has room for; what was longer stays behind the line's end. */
+void session_say_standstill(int descriptor, enum standstill standstill)
+{
+    char line[32], owner[24];
+    const int start = snprintf(owner, sizeof owner, "%ld\n", (long)getpid());
+    const int length = snprintf(line, sizeof line, "%s\n", standstill_words[standstill]);
+    (void)!pwrite(descriptor, line, (size_t)length, start);
+}
+
+static enum standstill read_standstill(int lock)
+{
+    char text[64];
+    const ssize_t length = pread(lock, text, sizeof text - 1, 0);
+    text[length > 0 ? length : 0] = '\0';
+    const char *word = strchr(text, '\n');
+    for (int i = STANDSTILL_NONE + 1; word && i < STANDSTILLS; i++) {
+        const size_t size = strlen(standstill_words[i]);
+        if (strncmp(word + 1, standstill_words[i], size) == 0 && word[1 + size] == '\n')
+            return (enum standstill)i;
+    }
+    return STANDSTILL_NONE;
+}
+
+bool session_is_locked(const struct session_paths *paths, enum standstill *standstill)
 {
     int lock = open(paths->lock, O_RDONLY | O_CLOEXEC);
+    if (standstill)
+        *standstill = STANDSTILL_NONE;
     if (lock < 0)
         return false;
     bool locked = flock(lock, LOCK_SH | LOCK_NB) && errno == EWOULDBLOCK;
+    if (locked && standstill)
+        *standstill = read_standstill(lock);
     close(lock);
     return locked;
 }
@@ -379,12 +411,12 @@ bool session_is_locked(const struct session_paths *paths)
 bool session_is_attachable(const struct session_paths *paths)
 {
     struct stat status;
-    return stat(paths->socket, &status) == 0 && S_ISSOCK(status.st_mode) && session_is_locked(paths);
+    return stat(paths->socket, &status) == 0 && S_ISSOCK(status.st_mode) && session_is_locked(paths, NULL);
 }
 
 bool session_is_trained(const struct session *session)
 {
-    return session_is_locked(&session->paths);
+    return session_is_locked(&session->paths, NULL);
 }
 
 bool session_takes_viewers(const struct session *session)

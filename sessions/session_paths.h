@@ -44,8 +44,11 @@ void session_unguard(int guard);
 /* Takes the lock; the error names the process that has it. Closing the descriptor releases it, so does the process's
  * end: a lock file without a lock means nothing. */
 int session_lock(const struct session_paths *paths, const char *name, int *descriptor, struct error *error);
-/* Whether some process holds the lock. */
-bool session_is_locked(const struct session_paths *paths);
+/* Who holds it says for others why its run stands still, by a word in the file behind its process id. That is not
+ * synced: it means something only as long as the lock is held. What cannot be written is not said. */
+void session_say_standstill(int descriptor, enum standstill standstill);
+/* Whether some process holds the lock; and what it says (may be NULL): STANDSTILL_NONE where it says nothing. */
+bool session_is_locked(const struct session_paths *paths, enum standstill *standstill);
 /* ... and has put a socket there. */
 bool session_is_attachable(const struct session_paths *paths);
 

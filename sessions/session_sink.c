@@ -8,9 +8,10 @@
 static int on_step(void *context, const struct step_record *record, struct error *error)
 {
     struct session *session = context;
-    if (session->diverged && metrics_log_state(session->metrics, METRICS_STARTED, record->step, "", error))
+    if (session->end == TRAINER_DIVERGED &&
+        metrics_log_state(session->metrics, METRICS_STARTED, record->step, "", error))
         return -1;
-    session->diverged = false; /* the person has changed something, and it goes on */
+    session->end = TRAINER_STARTING; /* the person has changed something, and it goes on */
     if (record->step % session->kept.train.log_every)
         return 0;
     if (metrics_log_step(session->metrics, record, error))
@@ -56,6 +57,12 @@ static int on_command(void *context, const struct command_record *record, struct
     return 0;
 }
 
+static void on_standstill(void *context, enum standstill standstill)
+{
+    const struct session *session = context;
+    session_say_standstill(session->lock, standstill);
+}
+
 static int on_checkpoint(void *context, struct network *network, const struct training_state *state, bool best,
                          struct error *error)
 {
@@ -65,11 +72,13 @@ static int on_checkpoint(void *context, struct network *network, const struct tr
 static int on_divergence(void *context, const char *diagnosis, long step, struct error *error)
 {
     struct session *session = context;
-    session->diverged = true;
-    if (metrics_log_state(session->metrics, trainer_state_name(TRAINER_DIVERGED), step, diagnosis, error))
-        return -1;
-    session_board_state(session, step, trainer_state_name(TRAINER_DIVERGED), diagnosis);
-    return 0;
+    session->end = TRAINER_STARTING; /* one more */
+    return session_log_end(session, TRAINER_DIVERGED, step, diagnosis, error);
+}
+
+static int on_end(void *context, enum trainer_state state, long step, const char *message, struct error *error)
+{
+    return session_end(context, state, step, message, error);
 }
 
 static int on_finding(void *context, const struct finding *finding, struct error *error)
@@ -85,7 +94,7 @@ static int on_rollback(void *context, struct network *network, const struct trai
                        struct error *error)
 {
     struct session *session = context;
-    session->diverged = false; /* its record is cut */
+    session->end = TRAINER_STARTING; /* its record is cut */
     if (session_go_back(session, network, state, name, error))
         return -1;
     session_board_go_back(session, name ? 0 : state->step); /* with a name: to other records */
@@ -217,8 +226,10 @@ struct trainer_sink session_sink(struct session *session)
         .on_step = on_step,
         .on_epoch = on_epoch,
         .on_command = on_command,
+        .on_standstill = on_standstill,
         .on_checkpoint = on_checkpoint,
         .on_divergence = on_divergence,
+        .on_end = on_end,
         .on_probe = on_probe,
         .on_finding = on_finding,
         .on_rollback = on_rollback,

@@ -92,7 +92,7 @@ static void take_row(const struct tune *tune, int trial, struct session_summary 
 {
     snprintf(row->tune, sizeof row->tune, "%s", group->name);
     group->begun++;
-    group->training += strcmp(row->state, "training") == 0;
+    group->training += strcmp(row->state, "training") == 0 || row->standstill;
     group->changed = row->changed > group->changed ? row->changed : group->changed;
     if (row->best_accuracy > group->best) {
         group->best = row->best_accuracy;

@@ -382,7 +382,7 @@ static void verify_all(struct verify *verify)
 static int verify_once(const struct session_paths *paths, bool repair, struct verify_report *out, struct error *error)
 {
     struct verify verify = {.report = out, .paths = *paths, .repair = repair};
-    out->training = !repair && session_is_locked(paths);
+    out->training = !repair && session_is_locked(paths, NULL);
     verify_all(&verify);
     verify_facts_free(&verify.metrics);
     verify_facts_free(&verify.commands);

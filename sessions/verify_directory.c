@@ -28,7 +28,7 @@ static void tell_unmade(struct verify *verify, const char *directory, const stru
                         const char *name, const char *what)
 {
     const bool hidden = name[0] == '.';
-    if (session_is_locked(paths) || (verify->repair && !discard(directory, paths, hidden)))
+    if (session_is_locked(paths, NULL) || (verify->repair && !discard(directory, paths, hidden)))
         return;
     struct verify_finding *finding = verify_add(verify, VERIFY_NOTE, name, "%s", what);
     snprintf(finding->means, sizeof finding->means,

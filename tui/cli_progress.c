@@ -116,7 +116,8 @@ static void make_fields(const struct progress *progress, const struct snapshot *
     else if (snapshot->state == TRAINER_TRYING)
         snprintf(fields[2].text, FIELD_SIZE, "trying %d/%d, step %ld/%ld", snapshot->trial.index + 1,
                  snapshot->trial.count, snapshot->trial.step, snapshot->trial.steps);
-    else if (snapshot->state == TRAINER_SAVING || snapshot->state == TRAINER_WAITING)
+    else if (snapshot->state == TRAINER_SAVING || snapshot->state == TRAINER_WAITING ||
+             snapshot->state == TRAINER_PAUSED)
         snprintf(fields[2].text, FIELD_SIZE, "%14s", trainer_state_name(snapshot->state));
     else
         snprintf(fields[2].text, FIELD_SIZE, "%5.0f images/s", snapshot->step.images_per_second);
@@ -168,7 +169,7 @@ static bool is_time(struct progress *progress)
     return true;
 }
 
-/* A log's line between two epochs. */
+/* A log's line between two epochs; none of a run that stands still, which was said. */
 static void plain_line(struct progress *progress, const struct snapshot *snapshot)
 {
     char eta[CLI_VALUE_SIZE] = "?";
@@ -191,7 +192,8 @@ void progress_show(struct progress *progress, const struct snapshot *snapshot)
     if (!is_time(progress))
         return;
     if (!progress->terminal) {
-        plain_line(progress, snapshot);
+        if (!snapshot->standstill)
+            plain_line(progress, snapshot);
         return;
     }
     char text[PROGRESS_LINE_SIZE];

@@ -12,15 +12,21 @@
 
 /* ---- list ---- */
 
+/* null: it does not stand still. */
+static json_t *waits_for_json(const struct session_summary *row)
+{
+    return row->standstill ? json_string(standstill_waits_for(row->standstill)) : json_null();
+}
+
 static json_t *list_json(const char *directory, const struct session_summary *rows, int count)
 {
     json_t *sessions = json_array();
     for (int i = 0; sessions && i < count; i++) {
-        json_t *row =
-            json_pack("{s:o, s:s, s:s, s:s, s:I, s:o, s:I, s:b, s:b}", "session", cli_json_text(rows[i].name), "preset",
-                      rows[i].preset, "network", rows[i].network, "state", rows[i].state, "step",
-                      (json_int_t)rows[i].step, "best_accuracy", cli_json_fraction(rows[i].best_accuracy), "changed",
-                      (json_int_t)rows[i].changed, "locked", rows[i].locked, "attachable", rows[i].attachable);
+        json_t *row = json_pack(
+            "{s:o, s:s, s:s, s:s, s:o, s:I, s:o, s:I, s:b, s:b}", "session", cli_json_text(rows[i].name), "preset",
+            rows[i].preset, "network", rows[i].network, "state", rows[i].state, "waits_for", waits_for_json(&rows[i]),
+            "step", (json_int_t)rows[i].step, "best_accuracy", cli_json_fraction(rows[i].best_accuracy), "changed",
+            (json_int_t)rows[i].changed, "locked", rows[i].locked, "attachable", rows[i].attachable);
         if (row && *rows[i].tune && json_object_set_new(row, "tune", cli_json_text(rows[i].tune)) != 0) {
             json_decref(row);
             row = NULL;
@@ -231,11 +237,12 @@ static json_t *names_json(const struct session *session)
 static json_t *session_json(const struct session *session, const struct session_summary *summary,
                             const struct in_force *now, const struct metrics *metrics)
 {
-    return json_pack("{s:o, s:o, s:I, s:s, s:o, s:i, s:o, s:o, s:o, s:o, s:o, s:o}", "session",
+    return json_pack("{s:o, s:o, s:I, s:s, s:o, s:o, s:i, s:o, s:o, s:o, s:o, s:o, s:o}", "session",
                      cli_json_text(session_name(session)), "path", cli_json_text(session_path(session)), "step",
-                     (json_int_t)summary->step, "state", summary->state, "message", cli_json_text(metrics->end_message),
-                     "damaged_lines", metrics->damaged_lines, "settings", settings_json(session_settings(session)),
-                     "settings_now", settings_json(&now->settings), "pending", pending_json(&now->state), "epochs",
+                     (json_int_t)summary->step, "state", summary->state, "waits_for", waits_for_json(summary),
+                     "message", cli_json_text(metrics->end_message), "damaged_lines", metrics->damaged_lines,
+                     "settings", settings_json(session_settings(session)), "settings_now",
+                     settings_json(&now->settings), "pending", pending_json(&now->state), "epochs",
                      epochs_json(metrics), "findings", cli_json_findings(metrics), "checkpoints", names_json(session));
 }
 
@@ -336,6 +343,9 @@ static int print_session(const struct session *session, const struct session_sum
 {
     printf("%s\nstep %ld, %s%s%s\n\n", session_path(session), summary->step, summary->state,
            *metrics->end_message ? ": " : "", metrics->end_message);
+    if (summary->standstill)
+        printf("it waits for %s%s%s\n\n", standstill_waits_for(summary->standstill),
+               summary->attachable ? ": nfbench attach " : "", summary->attachable ? session_reference(session) : "");
     if (*summary->parent)
         printf("a fork of %s at step %ld\n\n", summary->parent, summary->parent_step);
     if (metrics->damaged_lines)

@@ -101,10 +101,31 @@ static bool is_deserted(const struct run *run, const struct cli_script *script, 
            (!run_is_held(run) || now->diverged);
 }
 
+/* In one line, once: a log of a run that stands still would else end like that of one that trains. Why there is no room
+ * has been said. */
+static void say_standstill(struct progress *progress, const struct run *run, const struct snapshot *now,
+                           enum standstill *said)
+{
+    const struct run_parts *parts = run_parts(run);
+    const bool paused = now->state == TRAINER_PAUSED;
+    if (now->standstill == *said || (paused && !trainer_waits(parts->trainer)))
+        return;
+    if (*said == STANDSTILL_RANKS)
+        progress_line(progress, "step %ld  its other ranks are there again", now->step.step);
+    *said = now->standstill;
+    if (paused)
+        progress_line(progress, "step %ld  %s, and waits for %s%s%s", now->step.step, trainer_state_name(now->state),
+                      standstill_waits_for(now->standstill), *run_not_served(run) ? "" : ": nfbench attach ",
+                      *run_not_served(run) ? "" : session_reference(parts->session));
+    else if (now->standstill == STANDSTILL_RANKS)
+        progress_line(progress, "step %ld  waits for %s", now->step.step, standstill_waits_for(now->standstill));
+}
+
 static void watch(struct progress *progress, const struct run *run, struct cli_script *script, const sigset_t *signals)
 {
     struct trainer *trainer = run_parts(run)->trainer;
     struct snapshot snapshot;
+    enum standstill said = STANDSTILL_NONE;
     bool asked = false, deserted = false;
     do {
         int signal = signals_wait(signals);
@@ -122,6 +143,8 @@ static void watch(struct progress *progress, const struct run *run, struct cli_s
             trainer_request_stop(trainer);
             progress_line(progress, "stopping: the run is paused, and nobody is left who could resume it");
         }
+        if (!asked && !deserted)
+            say_standstill(progress, run, &snapshot, &said);
         progress_show(progress, &snapshot);
     } while (!trainer_has_ended(snapshot.state));
     drain(progress, run_parts(run), script, &snapshot);

@@ -122,10 +122,8 @@ static enum role state_role(const struct session_summary *row)
     static const struct {
         const char *state;
         enum role role;
-    } roles[] = {{"training", ROLE_GOOD},
-                 {"diverged", ROLE_BAD},
-                 {"failed", ROLE_BAD},
-                 {"damaged", ROLE_BAD},
+    } roles[] = {{"training", ROLE_GOOD},      {"paused", ROLE_WARNING}, {"waits", ROLE_WARNING},
+                 {"diverged", ROLE_BAD},       {"failed", ROLE_BAD},     {"damaged", ROLE_BAD},
                  {"interrupted", ROLE_WARNING}};
 
     for (size_t i = 0; i < sizeof(roles) / sizeof(*roles); i++)

@@ -93,6 +93,8 @@ void runs_draw_details(const struct scene *scene, struct canvas *canvas, struct 
     snprintf(text, sizeof(text), "%s at step %s%s%s", summary->state, steps, *details->message ? ": " : "",
              details->message);
     row = draw_pair(canvas, area, row, "state", text);
+    if (summary->standstill)
+        row = draw_pair(canvas, area, row, "waits for", standstill_waits_for(summary->standstill));
     row = draw_pair(canvas, area, row, "folder", details->path);
     if (*summary->parent) {
         words_count((double)summary->parent_step, steps, sizeof(steps));

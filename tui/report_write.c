@@ -59,6 +59,9 @@ static void add_state(const struct report *report, struct line *line)
         line_add(line, "The run trains now, before its first step.");
     else if (is_state(report, "training"))
         line_add(line, "The run trains now: this is as of step %ld.", step);
+    else if (session->summary.standstill)
+        line_add(line, "The run stands still and waits for %s: this is as of step %ld.",
+                 standstill_waits_for(session->summary.standstill), step);
     else if (step == 0)
         line_add(line, session->metrics.imported ? "Weights from elsewhere were imported; no step has been made yet."
                                                  : "No step has been made yet.");

@@ -188,6 +188,7 @@ static void pass_options(struct wire *wire, struct train_options *options)
 void wire_snapshot(struct wire *wire, struct snapshot *now)
 {
     PASS_ENUM(wire, now->state, TRAINER_FAILED);
+    PASS_ENUM(wire, now->standstill, STANDSTILLS - 1);
     pass_step_record(wire, &now->step);
     pass_epoch_record(wire, &now->epoch);
     pass_steps(wire, &now->steps_total);

@@ -14,7 +14,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum news { STEP, EPOCH, COMMAND, CHECKPOINT, PROBE, ROLLBACK, FINDING, DIVERGENCE };
+enum news { STEP, EPOCH, COMMAND, CHECKPOINT, PROBE, ROLLBACK, FINDING, DIVERGENCE, END };
 
 /* The sink of a tiny run on a disk that is full for one kind of news, from its nth piece on. */
 static struct {
@@ -23,6 +23,8 @@ static struct {
     int before, number; /* pieces that still fit; errno */
     atomic_bool room;
     atomic_int refused;
+    int ends; /* that were told, and the last of them */
+    enum trainer_state end;
 } disk;
 
 static int refuse(enum news kind, struct error *error)
@@ -77,6 +79,16 @@ static int on_divergence(void *context, const char *diagnosis, long step, struct
     return refuse(DIVERGENCE, error) ? -1 : disk.inner.on_divergence(context, diagnosis, step, error);
 }
 
+static int on_end(void *context, enum trainer_state state, long step, const char *message, struct error *error)
+{
+    (void)context, (void)step, (void)message;
+    if (refuse(END, error))
+        return -1;
+    disk.ends++;
+    disk.end = state;
+    return 0;
+}
+
 /* Of a run that has its options. */
 static void start(struct tiny_run *run, enum news kind, int before, int number)
 {
@@ -86,7 +98,7 @@ static void start(struct tiny_run *run, enum news kind, int before, int number)
     disk.before = before;
     disk.number = number;
     disk.room = false;
-    disk.refused = 0;
+    disk.refused = disk.ends = 0;
     run->sink.on_step = on_step;
     run->sink.on_epoch = on_epoch;
     run->sink.on_command = on_command;
@@ -95,6 +107,7 @@ static void start(struct tiny_run *run, enum news kind, int before, int number)
     run->sink.on_rollback = on_rollback;
     run->sink.on_finding = on_finding;
     run->sink.on_divergence = on_divergence;
+    run->sink.on_end = on_end;
     tiny_create(run, NULL);
     if (trainer_start(run->trainer, true, &error))
         fail_msg("%s", error.message);
@@ -133,7 +146,7 @@ static void test_a_run_waits_for_room_and_loses_nothing(void **state)
     } cases[] = {{STEP, 4, ENOSPC, 5},       {EPOCH, 0, EDQUOT, TINY_EPOCH},
                  {COMMAND, 0, ENOSPC, 0},    {CHECKPOINT, 0, ENOSPC, 0}, /* the first of all */
                  {CHECKPOINT, 3, EDQUOT, 3}, {CHECKPOINT, TINY_EPOCH, ENOSPC, TINY_EPOCH},
-                 {PROBE, 2, ENOSPC, 4}};
+                 {PROBE, 2, ENOSPC, 4},      {END, 0, ENOSPC, 2 * TINY_EPOCH}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct tiny_run run;
         struct error error = {""};
@@ -149,8 +162,42 @@ static void test_a_run_waits_for_room_and_loses_nothing(void **state)
         assert_int_equal(run.step_count, tiny_reference()->step_count);
         tiny_assert_same_steps(&run, tiny_reference());
         tiny_assert_same_end(&run, tiny_reference());
+        assert_true(disk.ends == 1 && disk.end == TRAINER_FINISHED);
         tiny_free(&run);
     }
+}
+
+/* It is all saved, and only its end is not written: who stops it then is not told that steps are lost. */
+static void test_an_end_that_lacks_room_loses_no_step(void **state)
+{
+    (void)state;
+    struct tiny_run run;
+    struct error error = {""};
+    begin(&run, END, 0, ENOSPC);
+    tiny_wait(&run, TRAINER_WAITING, 2 * TINY_EPOCH);
+    trainer_request_stop(run.trainer);
+    assert_int_equal(trainer_join(run.trainer, &error), -1);
+    assert_string_equal(error.message, "cannot write /full: no room. All steps are saved: a resume goes on from there");
+    assert_int_equal(disk.ends, 0);
+    assert_int_equal(tiny_last(&run)->state.step, 2 * TINY_EPOCH);
+    tiny_free(&run);
+}
+
+/* What has failed, or is abandoned, has no end of its own. */
+static void test_an_end_is_told_once_and_of_a_run_that_has_ended(void **state)
+{
+    (void)state;
+    struct tiny_run run;
+    struct error error = {""};
+    begin(&run, END, 1000, ENOSPC);
+    tiny_command(&run, COMMAND_STOP, 0, 0);
+    assert_int_equal(trainer_join(run.trainer, &error), 0);
+    assert_true(disk.ends == 1 && disk.end == TRAINER_STOPPED);
+    tiny_free(&run);
+    begin(&run, CHECKPOINT, 3, EIO);
+    assert_int_equal(trainer_join(run.trainer, &error), -1);
+    assert_int_equal(disk.ends, 0);
+    tiny_free(&run);
 }
 
 /* What is told of a step that is not finite: that the run goes back, that it has, or that it ends there. */
@@ -253,6 +300,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_run_waits_for_room_and_loses_nothing),
         cmocka_unit_test(test_news_of_a_divergence_wait_too),
+        cmocka_unit_test(test_an_end_that_lacks_room_loses_no_step),
+        cmocka_unit_test(test_an_end_is_told_once_and_of_a_run_that_has_ended),
         cmocka_unit_test(test_resume_tries_at_once),
         cmocka_unit_test(test_who_stops_meanwhile_is_told_what_was_not_saved),
         cmocka_unit_test(test_a_run_that_waits_can_be_abandoned),

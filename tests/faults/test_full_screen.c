@@ -1,5 +1,5 @@
 /* A disk that is full, as a person at the screen sees it: why the run waits, and that Space has it go on once there is
- * room; leaving ends it. */
+ * room; leaving ends it. And one that is full just when the run comes to its end, without a screen. */
 #include "tests/faults/faults.h"
 #include "tests/terminal/pty.h"
 
@@ -69,11 +69,66 @@ static void who_leaves_meanwhile_is_told_what_is_not_saved(void **state)
     assert_same_course("left", "whole");
 }
 
+/* ---- The last record of all ---- */
+
+/* A run that has no room for it; returns when it waits. */
+static struct process start_without_an_end(const char *session)
+{
+    char arguments[512];
+    long count;
+    shim_load(&(struct shim){.log = "calls", .calls = "write"});
+    run_expecting(0, "train " FAULTS_RUN "--session counted");
+    struct call *calls = shim_calls("calls", &count);
+    while (count > 0 && !strstr(calls[count - 1].path, "/metrics.jsonl")) /* those of TensorBoard are behind it */
+        count--;
+    free(calls);
+    session_wipe("counted");
+    fclose(fopen(process_path("full"), "w"));
+    snprintf(arguments, sizeof arguments, "train " FAULTS_RUN "--session %s", session);
+    shim_load(&(struct shim){
+        .calls = "write", .at = count, .forever = true, .error = ENOSPC, .torn = true, .during = "full"});
+    struct process process = process_start(arguments, NULL);
+    shim_unload();
+    process_read_until(process.err, "No space left on device; make room on its disk. Training waits");
+    return process;
+}
+
+static void a_run_waits_for_room_for_its_end(void **state)
+{
+    (void)state;
+    struct process process = start_without_an_end("end");
+    json_t *shown = last_json(run_expecting(0, "sessions show end --json"));
+    assert_string_equal(json_text_at(shown, "state"), "waits");
+    assert_string_equal(json_text_at(shown, "waits_for"), "room on its disk");
+    json_decref(shown);
+    assert_int_equal(unlink(process_path("full")), 0);
+    assert_int_equal(process_finish(&process)->status, 0);
+    assert_non_null(strstr(run_expecting(0, "sessions show end")->out, ", finished\n"));
+    assert_same_course("end", "whole");
+}
+
+static void who_stops_it_there_loses_nothing(void **state)
+{
+    (void)state;
+    struct process process = start_without_an_end("unended");
+    assert_int_equal(kill(process.pid, SIGTERM), 0);
+    const struct outcome *outcome = process_finish(&process);
+    assert_int_equal(outcome->status, 1);
+    assert_non_null(strstr(outcome->err, "All steps are saved: a resume goes on from there"));
+    assert_int_equal(unlink(process_path("full")), 0);
+    assert_non_null(strstr(run_expecting(0, "sessions show unended")->out, ", interrupted\n"));
+    assert_non_null(strstr(run_expecting(0, "resume unended")->out, "finished at step 30 of 30"));
+    assert_non_null(strstr(run_expecting(0, "sessions show unended")->out, ", finished\n"));
+    assert_same_course("unended", "whole");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_full_disk_is_said_and_space_goes_on),
         cmocka_unit_test(who_leaves_meanwhile_is_told_what_is_not_saved),
+        cmocka_unit_test(a_run_waits_for_room_for_its_end),
+        cmocka_unit_test(who_stops_it_there_loses_nothing),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -264,6 +264,39 @@ static void test_an_end_is_an_end_whoever_has_it_open(void **state)
     session_close(session);
 }
 
+/* Told by who holds the lock: seen though no other file has changed, and gone with the process, whatever it said last.
+ */
+static void test_a_run_that_stands_still_is_listed_as_such(void **state)
+{
+    (void)state;
+    struct settings settings = small_settings();
+    struct session *session = create_session(&settings, "still");
+    const struct trainer_sink sink = session_sink(session);
+    struct session_summary *list = NULL;
+    int count = 0;
+    log_steps(session, 1, 2);
+    for (int i = STANDSTILL_NONE; i < STANDSTILLS; i++) {
+        sink.on_standstill(sink.context, (enum standstill)i);
+        assert_ok(sessions_update(&settings, &list, &count, &error), &error);
+        const struct session_summary *row = find(list, count, "still");
+        assert_int_equal(row->standstill, i);
+        assert_string_equal(row->state, i ? standstill_name((enum standstill)i) : "training");
+        assert_true(!i == !*standstill_waits_for((enum standstill)i));
+    }
+    session_close(session);
+    assert_ok(sessions_update(&settings, &list, &count, &error), &error);
+    assert_int_equal(find(list, count, "still")->standstill, STANDSTILL_NONE);
+    assert_string_equal(find(list, count, "still")->state, "interrupted");
+
+    assert_ok(session_open(&settings, "still", SESSION_WRITE, &session, &error), &error);
+    assert_ok(sessions_update(&settings, &list, &count, &error), &error);
+    assert_string_equal(find(list, count, "still")->state, "training"); /* not what another process has said */
+    assert_ok(session_end(session, TRAINER_STOPPED, 2, "", &error), &error);
+    session_close(session);
+    assert_int_equal(session_remove(&settings, "still", &error), 0);
+    free(list);
+}
+
 static void test_list(void **state)
 {
     (void)state;
@@ -380,6 +413,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_one_writer, folder_setup, folder_teardown),
         cmocka_unit_test_setup_teardown(test_a_killed_owner_leaves_no_lock, folder_setup, folder_teardown),
         cmocka_unit_test_setup_teardown(test_an_end_is_an_end_whoever_has_it_open, folder_setup, folder_teardown),
+        cmocka_unit_test_setup_teardown(test_a_run_that_stands_still_is_listed_as_such, folder_setup, folder_teardown),
         cmocka_unit_test_setup_teardown(test_list, folder_setup, folder_teardown),
         cmocka_unit_test_setup_teardown(test_update, folder_setup, folder_teardown),
     };

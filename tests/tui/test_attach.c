@@ -269,6 +269,49 @@ static void a_divergence_waits_for_who_is_attached(void **state)
     assert_non_null(strstr(outcome->err, "diverged at step"));
 }
 
+/* What `sessions show` has of the one that stands still. */
+static void assert_shown(const char *session, const char *state, const char *waits_for)
+{
+    json_t *shown = last_json(run_expecting(0, "sessions show %s --json", session));
+    assert_string_equal(json_text_at(shown, "state"), state);
+    assert_string_equal(json_text_at(shown, "waits_for"), waits_for);
+    json_decref(shown);
+    assert_non_null(strstr(run_expecting(0, "sessions")->out, state));
+}
+
+/* Where nobody is attached any more it is told all the same, and its own log says how to come back to it. */
+static void a_run_that_stands_still_is_listed_as_such(void **state)
+{
+    (void)state;
+    struct process process = watcher_start_run("still", "--epochs 100000");
+    struct watcher watcher;
+    json_t *shown;
+    watcher_attach(&watcher, "still");
+    watcher_tell(&watcher, "pause");
+    watcher_wait_state(&watcher, TRAINER_PAUSED);
+    watcher_leave(&watcher);
+    process_read_until(process.err, "paused, and waits for resume: nfbench attach still");
+    assert_shown("still", "paused", "resume");
+    watcher_attach(&watcher, "still");
+    watcher_tell(&watcher, "resume");
+    watcher_wait_state(&watcher, TRAINER_RUNNING);
+    shown = last_json(run_expecting(0, "sessions show still --json"));
+    assert_string_equal(json_text_at(shown, "state"), "training");
+    assert_true(json_is_null(json_object_get(shown, "waits_for")));
+    json_decref(shown);
+    watcher_tell(&watcher, "try lr x0.5 x2 for 2");
+    watcher_wait_state(&watcher, TRAINER_PAUSED);
+    watcher_leave(&watcher);
+    process_read_until(process.err, "paused, and waits for accept or drop: nfbench attach still");
+    assert_shown("still", "waits", "accept or drop");
+    assert_int_equal(kill(process.pid, SIGKILL), 0); /* what it said last stands there yet */
+    process_finish(&process);
+    shown = last_json(run_expecting(0, "sessions show still --json"));
+    assert_string_equal(json_text_at(shown, "state"), "interrupted");
+    assert_true(json_is_null(json_object_get(shown, "waits_for")));
+    json_decref(shown);
+}
+
 static void a_pause_outlasts_who_asked_for_it(void **state)
 {
     (void)state;
@@ -364,6 +407,7 @@ int main(void)
         cmocka_unit_test_teardown(what_nobody_trains_is_told_in_a_line, watcher_tear_down),
         cmocka_unit_test_teardown(the_list_says_what_can_be_attached_to, watcher_tear_down),
         cmocka_unit_test_teardown(a_divergence_waits_for_who_is_attached, watcher_tear_down),
+        cmocka_unit_test_teardown(a_run_that_stands_still_is_listed_as_such, watcher_tear_down),
         cmocka_unit_test_teardown(a_pause_outlasts_who_asked_for_it, watcher_tear_down),
         cmocka_unit_test_teardown(who_only_looked_leaves_no_pause_behind, watcher_tear_down),
         cmocka_unit_test_teardown(a_trial_is_there_for_who_comes_later, watcher_tear_down),
