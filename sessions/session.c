@@ -205,31 +205,6 @@ int session_begin(struct session *session, struct error *error)
     return session_log_start(session, 0, error);
 }
 
-int session_log_end(struct session *session, enum trainer_state state, long step, const char *message,
-                    struct error *error)
-{
-    if (session->end == state)
-        return 0;
-    if (metrics_log_state(session->metrics, trainer_state_name(state), step, message, error))
-        return -1;
-    session->end = state;
-    session_board_state(session, step, trainer_state_name(state), message);
-    return 0;
-}
-
-/* Of a divergence the record was written when it happened. */
-int session_end(struct session *session, enum trainer_state state, long step, const char *message, struct error *error)
-{
-    if (session->ended && session->end == state)
-        return 0;
-    session->ended = false;
-    if (session_log_end(session, state, step, message, error) || metrics_log_sync(session->commands, error) ||
-        metrics_log_sync(session->metrics, error))
-        return -1;
-    session->ended = true;
-    return 0;
-}
-
 int session_write_checkpoint(const struct session *session, struct network *network, const struct training_state *state,
                              bool best, long commands, struct error *error)
 {

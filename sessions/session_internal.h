@@ -52,9 +52,6 @@ int session_prepare(const struct settings *settings, struct session **out, struc
 int session_publish(const struct session *session, struct error *error);
 /* Records that a run starts, or goes on from elsewhere, at a step. */
 int session_log_start(const struct session *session, long step, struct error *error);
-/* Records how it ended, or diverged, once. */
-int session_log_end(struct session *session, enum trainer_state state, long step, const char *message,
-                    struct error *error);
 /* Writes the checkpoint of a state that has so many commands behind it. */
 int session_write_checkpoint(const struct session *session, struct network *network, const struct training_state *state,
                              bool best, long commands, struct error *error);

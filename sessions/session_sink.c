@@ -69,11 +69,37 @@ static int on_checkpoint(void *context, struct network *network, const struct tr
     return session_save(context, network, state, best, error);
 }
 
+/* How it ended, or diverged, once. */
+static int log_end(struct session *session, enum trainer_state state, long step, const char *message,
+                   struct error *error)
+{
+    if (session->end == state)
+        return 0;
+    if (metrics_log_state(session->metrics, trainer_state_name(state), step, message, error))
+        return -1;
+    session->end = state;
+    session_board_state(session, step, trainer_state_name(state), message);
+    return 0;
+}
+
+/* Of a divergence the record was written when it happened. */
+int session_end(struct session *session, enum trainer_state state, long step, const char *message, struct error *error)
+{
+    if (session->ended && session->end == state)
+        return 0;
+    session->ended = false;
+    if (log_end(session, state, step, message, error) || metrics_log_sync(session->commands, error) ||
+        metrics_log_sync(session->metrics, error))
+        return -1;
+    session->ended = true;
+    return 0;
+}
+
 static int on_divergence(void *context, const char *diagnosis, long step, struct error *error)
 {
     struct session *session = context;
     session->end = TRAINER_STARTING; /* one more */
-    return session_log_end(session, TRAINER_DIVERGED, step, diagnosis, error);
+    return log_end(session, TRAINER_DIVERGED, step, diagnosis, error);
 }
 
 static int on_end(void *context, enum trainer_state state, long step, const char *message, struct error *error)
