@@ -224,7 +224,7 @@ void report_add_again(const struct report *report, struct page *page)
     int changes = 0;
     for (int i = 0; i < report->session.metrics.command_count; i++)
         changes += compare_is_change(&report->session.metrics.commands[i]);
-    page_section(page, "again", "Once more");
+    page_section(page, "again", "Reproduce");
     add_command_line(report, &line);
     text_add(&replay, "nfbench replay %s\n", reference);
     if (line.failed || replay.failed) {
