@@ -229,8 +229,13 @@ static int make_canvas(struct error *error)
 int screen_open(struct error *error)
 {
     const char *type = getenv("TERM");
+    int rows, columns;
     bool offered;
 
+    if (terminal_size(&rows, &columns)) { /* else $LINES and $COLUMNS may tell it */
+        use_env(FALSE);
+        use_tioctl(TRUE);
+    }
     offered = type && true_color_offer(type, fileno(terminal_stream()));
     screen.curses = newterm(NULL, terminal_stream(), stdin);
     if (offered)

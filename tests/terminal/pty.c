@@ -247,7 +247,7 @@ static bool screen_waits(void)
     if (fscanf(file, "%*d (%*[^)]) %c", &state) != 1)
         state = 0;
     fclose(file);
-    return state != 'R';
+    return state != 'R' && state != 'D';
 }
 
 void pty_take_until_quiet(int milliseconds)

@@ -65,6 +65,19 @@ static void a_storm_of_sizes(void **state)
     screen_leave();
 }
 
+/* A shell may export them, of another terminal or of this one before it was resized. */
+static void the_terminal_knows_its_size_better_than_the_environment(void **state)
+{
+    (void)state;
+    screen_start(100, 30, "COLUMNS=40 LINES=10", TINY);
+    wait_for("Tab completes there"); /* in the last row, behind 40 columns */
+    wait_for(" training ");
+    screen_resize(120, 40);
+    wait_for_step_above(0);
+    wait_for("Tab completes there");
+    screen_leave();
+}
+
 /* Colours in what tmux captures: ESC [ 3x, 4x, 9x, 38, 48; 39 and 49 are the terminal's own. */
 static bool has_colors(const char *raw)
 {
@@ -161,6 +174,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(every_size_and_back),
         TEST(a_storm_of_sizes),
+        TEST(the_terminal_knows_its_size_better_than_the_environment),
         TEST(colors_where_there_are_some),
         TEST(true_colors_where_the_terminal_says_so),
         TEST(no_color_means_none),
