@@ -9,31 +9,35 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static _Thread_local struct {
-    bool running;  /* else jansson is at something whose errors it does handle */
-    void **blocks; /* what it has allocated and not freed */
+struct blocks {
+    void **list;
     size_t count, capacity;
+};
+static _Thread_local struct {
+    bool running;           /* else jansson is at something whose errors it does handle */
+    struct blocks held;     /* what it has allocated, in order */
+    struct blocks returned; /* those of them that it freed later than soon: freed at the end, without a search now */
     jmp_buf failed;
 } reading;
 
-static bool keep(void *block)
+static bool keep(struct blocks *blocks, void *block)
 {
-    if (reading.count == reading.capacity) {
-        const size_t capacity = reading.capacity ? 2 * reading.capacity : 64;
-        void **blocks = reallocarray(reading.blocks, capacity, sizeof *blocks);
-        if (!blocks)
+    if (blocks->count == blocks->capacity) {
+        const size_t capacity = blocks->capacity ? 2 * blocks->capacity : 64;
+        void **list = reallocarray(blocks->list, capacity, sizeof *list);
+        if (!list)
             return false;
-        reading.blocks = blocks;
-        reading.capacity = capacity;
+        blocks->list = list;
+        blocks->capacity = capacity;
     }
-    reading.blocks[reading.count++] = block;
+    blocks->list[blocks->count++] = block;
     return true;
 }
 
 static void *allocate(size_t size)
 {
     void *block = malloc(size);
-    if (!reading.running || (block && keep(block)))
+    if (!reading.running || (block && keep(&reading.held, block)))
         return block;
     free(block);
     longjmp(reading.failed, 1);
@@ -41,12 +45,19 @@ static void *allocate(size_t size)
 
 static void release(void *block)
 {
-    size_t i = reading.count; /* the last ones are freed first, mostly */
-    while (i > 0 && reading.blocks[i - 1] != block)
-        i--;
-    if (i > 0)
-        reading.blocks[i - 1] = reading.blocks[--reading.count];
-    free(block);
+    enum { SOON = 16 };
+    struct blocks *held = &reading.held;
+    for (size_t i = held->count; reading.running && i > 0 && i + SOON > held->count; i--) {
+        if (held->list[i - 1] == block) {
+            held->list[i - 1] = held->list[--held->count];
+            free(block);
+            return;
+        }
+    }
+    if (!reading.running || !block)
+        free(block);
+    else if (!keep(&reading.returned, block))
+        longjmp(reading.failed, 1);
 }
 
 __attribute__((constructor)) static void take_over(void)
@@ -71,11 +82,12 @@ json_t *json_read(const char *text, size_t length, json_error_t *reason)
     reading.running = true;
     json_t *json = load(text, length, reason, &whole);
     reading.running = false;
-    for (size_t i = 0; !whole && i < reading.count; i++)
-        free(reading.blocks[i]);
-    free(reading.blocks);
-    reading.blocks = NULL;
-    reading.count = reading.capacity = 0;
+    const struct blocks *unused = whole ? &reading.returned : &reading.held;
+    for (size_t i = 0; i < unused->count; i++)
+        free(unused->list[i]);
+    free(reading.held.list);
+    free(reading.returned.list);
+    reading.held = reading.returned = (struct blocks){0};
     if (!whole)
         snprintf(reason->text, sizeof reason->text, "out of memory");
     if (!json)

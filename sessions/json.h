@@ -1,4 +1,6 @@
-/* JSON texts read by jansson, with memory that runs out handled, which jansson's own reader does not do. */
+/* JSON texts read by jansson, with memory that runs out handled, which jansson's own reader does not do.
+ * For that, jansson's allocation is taken over in the whole process: json_set_alloc_funcs is not to be called
+ * elsewhere. */
 #ifndef NFBENCH_SESSIONS_JSON_H
 #define NFBENCH_SESSIONS_JSON_H
 

@@ -5,6 +5,7 @@
 #include "sessions/json.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -85,6 +86,23 @@ static void test_a_text_that_is_none_is_no_want_of_memory(void **state)
     }
 }
 
+/* jansson frees what it has read so far from its beginning on, when the text turns out to be wrong at its end. */
+static void test_a_text_that_is_wrong_at_its_end(void **state)
+{
+    (void)state;
+    char text[4096] = "{\"a\":[";
+    for (int i = 0; i < 300; i++)
+        snprintf(text + strlen(text), sizeof text - strlen(text), "[%d],", i);
+    snprintf(text + strlen(text), sizeof text - strlen(text), "x]}");
+    assert_null(read_failing(text, 0, false));
+    assert_int_equal(errno, EBADMSG);
+    const long allocations = plan.count;
+    for (long at = 1; at <= 2 * allocations; at++) {
+        assert_null(read_failing(text, (at + 1) / 2, at % 2));
+        assert_int_equal(errno, ENOMEM);
+    }
+}
+
 /* What is made and freed outside a reading is jansson's own affair, before, between and behind readings. */
 static void test_values_outlive_the_reading(void **state)
 {
@@ -104,6 +122,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_whole_or_not_at_all),
         cmocka_unit_test(test_a_text_that_is_none_is_no_want_of_memory),
+        cmocka_unit_test(test_a_text_that_is_wrong_at_its_end),
         cmocka_unit_test(test_values_outlive_the_reading),
     };
     return cmocka_run_group_tests_name("json", tests, NULL, NULL);
