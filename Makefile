@@ -201,9 +201,11 @@ $(BUILD)/tests/sessions/test_json: private LDFLAGS += -Wl,--wrap=malloc -Wl,--wr
 # Libraries that tests have nfbench load in place of others; before a sanitizer's own are ready.
 FAKE_NVML := $(BUILD)/tests/support/nvml/libnvidia-ml.so.1
 SHIM := $(BUILD)/tests/faults/preload/shim.so
+NO_ROOM := $(BUILD)/tests/ranks/preload/room.so
 $(FAKE_NVML): tests/support/nvml/fake_nvml.c
 $(SHIM): tests/faults/preload/shim.c
-$(FAKE_NVML) $(SHIM): $(BUILD)/flags
+$(NO_ROOM): tests/ranks/preload/room.c
+$(FAKE_NVML) $(SHIM) $(NO_ROOM): $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(Q)$(filter-out -fsanitize% -fno-sanitize%,$(COMPILE)) -fPIC -shared -o $@ $(filter %.c,$^)
 
@@ -282,7 +284,7 @@ EMULATED_BINARY := $(BUILD)/nfbench-emulated
 NOT_SANITIZED := cuda_emulation/test_removed $(addprefix cuda/test_,flights kept_state live look on_divergence resume trial) \
     engine/test_probe_theory peer/test_interchange peer/test_peer ranks/test_ranks ranks/test_ranks_lack
 CHECKED_TESTS := $(if $(findstring sanitize,$(CFLAGS)),$(filter-out $(addprefix %/,$(NOT_SANITIZED)),$(TESTS)),$(TESTS))
-tests: $(BINARY) $(CHECKED_TESTS) $(FAKE_NVML) $(SHIM) $(FAILING) $(EMULATED_BINARY) $(if $(filter %/test_ranks,$(CHECKED_TESTS)),$(MPI_BINARY) $(MPI_EMULATED_BINARY))
+tests: $(BINARY) $(CHECKED_TESTS) $(FAKE_NVML) $(SHIM) $(FAILING) $(EMULATED_BINARY) $(if $(filter %/test_ranks,$(CHECKED_TESTS)),$(MPI_BINARY) $(MPI_EMULATED_BINARY) $(NO_ROOM))
 
 # The whole program on the emulated GPU: what people see of a GPU is tested with it.
 $(EMULATED_BINARY): $(BUILD)/tui/main.o $(foreach m,$(filter-out cuda,$(LINK_tui)),$(BUILD)/$(m).a) $(BUILD)/cuda_emulated.a
@@ -358,7 +360,7 @@ clean:
 	rm -rf build nfbench
 
 FORMATTED := $(wildcard $(addsuffix /*.[ch],$(MODULES) $(FOLDERS_kernels) tests/support $(addprefix tests/,$(TEST_FOLDERS))) \
-    tests/gpu/*.[ch] tests/gpu/standin/*.[ch] tests/terminal/screenshots/*.c tests/faults/preload/*.c tests/faults/allocations/*.c kernels/*.c $(addsuffix /*.cu,kernels/cuda tests/cuda) \
+    tests/gpu/*.[ch] tests/gpu/standin/*.[ch] tests/terminal/screenshots/*.c tests/faults/preload/*.c tests/ranks/preload/*.c tests/faults/allocations/*.c kernels/*.c $(addsuffix /*.cu,kernels/cuda tests/cuda) \
     $(addsuffix /*.h,kernels/cuda kernels/cuda/hardware tests/cuda) kernels/cuda/*.cuh tests/cuda/*.c \
     $(addprefix tests/cuda_emulation/*,.c .h .cpp))
 

@@ -16,15 +16,23 @@
 #include <cmocka.h>
 
 char ranks_program[4096];
+char ranks_no_room[4096];
+
+/* A file that was built for these tests; empty: there is none. */
+static void find_built(const char *name, char place[4096])
+{
+    char path[4096];
+    snprintf(path, sizeof path, "%s/tests/ranks/%s", getenv("BUILD") ? getenv("BUILD") : "build", name);
+    char *found = realpath(path, NULL);
+    snprintf(place, 4096, "%s", found ? found : "");
+    free(found);
+}
 
 bool ranks_find_programs(void)
 {
     static const char *const places[] = {"/usr/bin/mpirun", "/usr/local/bin/mpirun"};
-    char path[4096];
-    snprintf(path, sizeof path, "%s/tests/ranks/nfbench", getenv("BUILD") ? getenv("BUILD") : "build");
-    char *found = realpath(path, NULL);
-    snprintf(ranks_program, sizeof ranks_program, "%s", found ? found : "");
-    free(found);
+    find_built("nfbench", ranks_program);
+    find_built("preload/room.so", ranks_no_room);
     for (size_t i = 0; *ranks_program && i < sizeof places / sizeof *places; i++)
         if (access(places[i], X_OK) == 0)
             return setenv("NFBENCH_BINARY", places[i], 1) == 0;

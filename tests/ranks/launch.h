@@ -9,6 +9,7 @@
 #define RUN "train " NETWORK IMAGES "--lr 0.05 --probe-every 0 --log-every 1 --normalize image "
 
 extern char ranks_program[4096];
+extern char ranks_no_room[4096]; /* preload/room.c, to be loaded into it */
 /* Program and mpirun, which process.h starts from then on; false: there is none of them here. */
 bool ranks_find_programs(void);
 /* For group set-up. */
