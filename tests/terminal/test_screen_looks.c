@@ -70,11 +70,9 @@ static void the_terminal_knows_its_size_better_than_the_environment(void **state
 {
     (void)state;
     screen_start(100, 30, "COLUMNS=40 LINES=10", TINY);
-    wait_for("Tab completes there"); /* in the last row, behind 40 columns */
-    wait_for(" training ");
+    wait_for_in_row(30, "Tab completes there"); /* the last one, and behind 40 columns */
     screen_resize(120, 40);
-    wait_for_step_above(0);
-    wait_for("Tab completes there");
+    wait_for_in_row(40, "Tab completes there");
     screen_leave();
 }
 

@@ -190,6 +190,26 @@ void wait_for(const char *words)
     wait_for_words(screen_text, words, true);
 }
 
+static bool has_in_row(const char *screen, int row, const char *words)
+{
+    for (; screen && row > 1; row--)
+        screen = (screen = strchr(screen, '\n')) ? screen + 1 : NULL;
+    const char *found = screen ? strstr(screen, words) : NULL;
+
+    return found && !memchr(screen, '\n', (size_t)(found - screen));
+}
+
+void wait_for_in_row(int row, const char *words)
+{
+    const long limit = clock_ms() + PATIENCE_MS;
+
+    while (!has_in_row(screen_text(), row, words)) {
+        if (clock_ms() > limit)
+            fail_msg("'%s' did not come in row %d:\n%s", words, row, text);
+        rest();
+    }
+}
+
 void wait_until_gone(const char *words)
 {
     wait_for_words(screen_text, words, false);

@@ -39,6 +39,8 @@ const char *screen_text(void);
 const char *screen_raw(void);
 /* Polls until the screen shows the words; fails the test, and shows the screen, when it does not. */
 void wait_for(const char *words);
+/* ... in this row, from 1 on. */
+void wait_for_in_row(int row, const char *words);
 void wait_until_gone(const char *words);
 /* Like wait_for, but the words may have scrolled off since: behind a crash a sanitizer writes more than a screen. */
 void wait_for_said(const char *words);

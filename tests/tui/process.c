@@ -171,9 +171,14 @@ static const struct outcome *run_words(const char *format, va_list arguments)
 
 void process_read_until(int fd, const char *text)
 {
-    char said[1 << 14];
+    enum { KEPT = 1 << 12 }; /* when it is full: the text may have begun there */
+    char said[4 * KEPT];
     size_t length = 0;
     do {
+        if (length > 2 * KEPT) {
+            memmove(said, said + length - KEPT, KEPT);
+            length = KEPT;
+        }
         const ssize_t got = read(fd, said + length, sizeof said - 1 - length);
         assert_true(got > 0);
         length += (size_t)got;

@@ -269,21 +269,26 @@ static void a_divergence_waits_for_who_is_attached(void **state)
     assert_non_null(strstr(outcome->err, "diverged at step"));
 }
 
-/* What `sessions show` has of the one that stands still. */
+/* What `sessions show` has of the one that stands still, and its row of the list. */
 static void assert_shown(const char *session, const char *state, const char *waits_for)
 {
     json_t *shown = last_json(run_expecting(0, "sessions show %s --json", session));
     assert_string_equal(json_text_at(shown, "state"), state);
     assert_string_equal(json_text_at(shown, "waits_for"), waits_for);
     json_decref(shown);
-    assert_non_null(strstr(run_expecting(0, "sessions")->out, state));
+    char begin[64];
+    snprintf(begin, sizeof begin, "\n%s ", session);
+    const char *row = strstr(run_expecting(0, "sessions")->out, begin);
+    assert_non_null(row);
+    const char *said = strstr(row, state);
+    assert_true(said && said < strchr(row + 1, '\n'));
 }
 
 /* Where nobody is attached any more it is told all the same, and its own log says how to come back to it. */
 static void a_run_that_stands_still_is_listed_as_such(void **state)
 {
     (void)state;
-    struct process process = watcher_start_run("still", "--epochs 100000");
+    struct process process = watcher_start_run("still", FOREVER);
     struct watcher watcher;
     json_t *shown;
     watcher_attach(&watcher, "still");
