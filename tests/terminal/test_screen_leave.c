@@ -136,7 +136,7 @@ static void a_lost_terminal_saves_and_ends_the_run(void **state)
 static void kept_running_the_run_goes_on_to_its_end(void **state)
 {
     (void)state;
-    pty_start(80, 24, "", TINY "--epochs 12 --keep-running");
+    pty_start(80, 24, "", TINY "--epochs 6 --keep-running");
     pty_wait(" training ");
     pty_hang_up();
     assert_exit(0);
