@@ -101,6 +101,9 @@ void tune_free(struct tune *tune);
 
 /* FOLDER/trial-N.END */
 int tune_path(const struct tune *tune, int trial, const char *end, char path[FILE_PATH_SIZE], struct error *error);
+/* -1 where the folder has another name than the tune: it was copied or renamed, and the sessions are the tune's that
+ * has the name. */
+int tune_check_folder(const struct tune *tune, struct error *error);
 /* What a command of the shell takes for the tune, and for the session of a trial. */
 void tune_reference(const struct tune *tune, char *text, size_t size);
 void tune_trial_reference(const struct tune *tune, int trial, char *text, size_t size);

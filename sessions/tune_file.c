@@ -35,6 +35,18 @@ int tune_path(const struct tune *tune, int trial, const char *end, char path[FIL
     return path_format(path, error, "%s/trial-%d.%s", tune->folder, trial + 1, end);
 }
 
+int tune_check_folder(const struct tune *tune, struct error *error)
+{
+    const char *slash = strrchr(tune->folder, '/'), *folder = slash ? slash + 1 : tune->folder;
+    const size_t length = strlen(tune->name);
+    if (strncmp(folder, tune->name, length) == 0 && strcmp(folder + length, TUNE_FOLDER_END) == 0)
+        return 0;
+    return error_set(error,
+                     "%s is the folder of tune %s copied or renamed, and its sessions are those of %s" TUNE_FOLDER_END
+                     ": give it that name, or remove the folder alone",
+                     tune->folder, tune->name, tune->name);
+}
+
 void tune_reference(const struct tune *tune, char *text, size_t size)
 {
     session_shell_word(*tune->sessions_dir ? tune->folder : tune->name, text, size);

@@ -88,6 +88,14 @@ time_t tune_changed(const struct tune *tune)
 
 /* ---- Their trials in a list of sessions ---- */
 
+/* The rows tell the best of all that a session was trained: of one that a person went on with behind the plan's end,
+ * what it had at that end is not known here. */
+static void forget_best(struct tune_group *group)
+{
+    group->best = -1;
+    memset(group->best_values, 0, sizeof group->best_values);
+}
+
 static void take_row(const struct tune *tune, int trial, struct session_summary *row, struct tune_group *group)
 {
     snprintf(row->tune, sizeof row->tune, "%s", group->name);
@@ -108,11 +116,16 @@ static void take_tune(const struct settings *settings, const char *name, struct 
     group->best = -1;
     snprintf(group->name, sizeof group->name, "%s", name);
     if (tune && tune_open(settings, name, tune, NULL) == 0) {
+        bool longer = false;
         group->trials = tune->count;
         for (int t = 0; t < tune->count; t++)
             for (int i = 0; i < count; i++)
-                if (strcmp(rows[i].name, tune->trials[t].session) == 0)
+                if (strcmp(rows[i].name, tune->trials[t].session) == 0) {
                     take_row(tune, t, &rows[i], group);
+                    longer |= rows[i].step > tune->trials[t].steps;
+                }
+        if (longer)
+            forget_best(group);
     }
     if (tune)
         tune_free(tune);

@@ -19,6 +19,7 @@ struct watched {
     struct session *session; /* NULL: there is none yet */
     struct session_place place;
     char end_state[16];
+    bool longer; /* a person has trained it on behind the plan's end: none of that is the tune's */
     struct speeds speeds;
     struct tune_status status;
 };
@@ -110,6 +111,7 @@ static void forget(const struct tune_trial *trial, struct watched *watched)
     for (int e = 0; e < trial->epochs; e++)
         points[e] = (struct tune_point){-1, -1};
     watched->end_state[0] = '\0';
+    watched->longer = false;
     watched->speeds = (struct speeds){.count = 0};
 }
 
@@ -117,6 +119,8 @@ static void take_epoch(const struct tune_trial *trial, const struct epoch_record
 {
     const float accuracy = trial->held_out ? epoch->validation_accuracy : epoch->test_accuracy;
     const float loss = trial->held_out ? epoch->validation_loss : epoch->test_loss;
+    if (epoch->step > trial->steps)
+        return;
     if (epoch->test_accuracy >= 0)
         status->test_accuracy = epoch->test_accuracy;
     if (accuracy < 0)
@@ -137,21 +141,24 @@ static void take_epoch(const struct tune_trial *trial, const struct epoch_record
 static void take_records(const struct tune_trial *trial, const struct metrics *metrics, struct watched *watched)
 {
     struct tune_status *status = &watched->status;
-    if (metrics->step_count > 0) {
-        const struct step_record *step = &metrics->steps[metrics->step_count - 1];
+    watched->longer |= metrics->last_step > trial->steps;
+    for (int i = 0; i < metrics->step_count && metrics->steps[i].step <= trial->steps; i++) {
+        const struct step_record *step = &metrics->steps[i];
         status->step = step->step;
         status->loss = step->loss;
         status->images_per_second = step->images_per_second;
         status->seconds = step->seconds;
+        if (step->images_per_second > 0)
+            add_speed(&watched->speeds, (float)step->images_per_second);
     }
-    for (int i = 0; i < metrics->step_count; i++)
-        if (metrics->steps[i].images_per_second > 0)
-            add_speed(&watched->speeds, (float)metrics->steps[i].images_per_second);
     status->median_speed = median_of(&watched->speeds);
-    status->step = metrics->last_step > status->step ? metrics->last_step : status->step;
+    const long last = watched->longer ? trial->steps : metrics->last_step;
+    status->step = last > status->step ? last : status->step;
     for (int i = 0; i < metrics->epoch_count; i++)
         take_epoch(trial, &metrics->epochs[i], status);
-    if (*metrics->end_state) {
+    if (watched->longer)
+        strcpy(watched->end_state, "finished");
+    else if (*metrics->end_state) {
         strcpy(watched->end_state, metrics->end_state);
         memcpy(status->why, metrics->end_message, sizeof status->why);
     }
@@ -182,6 +189,7 @@ static int read_session(const struct tune *tune, const struct tune_trial *trial,
     }
     watched->status.begun = true;
     take_records(trial, &metrics, watched);
+    watched->status.training &= !watched->longer;
     metrics_free(&metrics);
     return 0;
 }

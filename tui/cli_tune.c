@@ -401,7 +401,10 @@ static enum cli_status open_and_work(struct cli *cli, const struct tune_options 
     else if (!options->mode)
         status = make_plan(cli, options, tune, &error);
     else
-        status = tune_open(&cli->settings, resumed ? resumed : shown, tune, &error) == 0 ? CLI_DONE : CLI_FAILED;
+        status = tune_open(&cli->settings, resumed ? resumed : shown, tune, &error) == 0 &&
+                         (shown || tune_check_folder(tune, &error) == 0)
+                     ? CLI_DONE
+                     : CLI_FAILED;
     if (status == CLI_USAGE)
         return cli_usage(cli, &error);
     if (status == CLI_FAILED)

@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 /* What is done with the session of a trial. */
-enum fate { FATE_NONE /* there is none */, FATE_REMOVED, FATE_KEPT /* it is another's */ };
+enum fate { FATE_NONE /* there is none */, FATE_REMOVED, FATE_OTHERS, FATE_LONGER /* a person went on with it */ };
 
 struct removal {
     const struct cli *cli;
@@ -36,18 +36,23 @@ static int look_at(struct removal *removal, int trial, struct error *error)
     if (access(path, F_OK) != 0)
         return 0;
     if (!tune_owns_session(removal->tune, trial)) {
-        removal->fates[trial] = FATE_KEPT;
+        removal->fates[trial] = FATE_OTHERS;
         return 0;
     }
     if (session_open(&removal->cli->settings, path, SESSION_READ, &session, error) != 0)
         return -1;
     const bool trained = session_is_trained(session);
+    long step = 0;
+    const int result = session_newest_step(session, &step, error);
     session_close(session);
-    removal->fates[trial] = FATE_REMOVED;
-    removal->sessions++;
-    return trained ? error_set(error, "session %s is being trained: end the run first",
-                               removal->tune->trials[trial].session)
-                   : 0;
+    if (result != 0)
+        return -1;
+    const bool longer = step > removal->tune->trials[trial].steps;
+    removal->fates[trial] = longer ? FATE_LONGER : FATE_REMOVED;
+    removal->sessions += !longer;
+    return trained && !longer ? error_set(error, "session %s is being trained: end the run first",
+                                          removal->tune->trials[trial].session)
+                              : 0;
 }
 
 /* All is looked at before the first goes. */
@@ -64,9 +69,13 @@ static int describe(struct removal *removal, struct error *error)
         char note[FILE_PATH_SIZE];
         if (removal->fates[i] == FATE_REMOVED)
             cli_remove_note_forks(removal->cli, tune->trials[i].session);
-        if (removal->fates[i] != FATE_KEPT)
+        if (removal->fates[i] == FATE_OTHERS)
+            snprintf(note, sizeof note, "%s stays: it is not what the tune has trained", tune->trials[i].session);
+        else if (removal->fates[i] == FATE_LONGER)
+            snprintf(note, sizeof note, "%s stays: it was trained on beyond the tune's %ld steps",
+                     tune->trials[i].session, tune->trials[i].steps);
+        else
             continue;
-        snprintf(note, sizeof note, "%s stays: it is not what the tune has trained", tune->trials[i].session);
         cli_note(note);
     }
     return 0;
@@ -146,7 +155,9 @@ enum cli_status cli_tune_remove(const struct cli *cli, const char *name)
     if (!tune)
         error_set(&error, "out of memory");
     const enum cli_status status =
-        tune && tune_open(&cli->settings, name, tune, &error) == 0 ? remove_tune(cli, tune) : cli_failed(cli, &error);
+        tune && tune_open(&cli->settings, name, tune, &error) == 0 && tune_check_folder(tune, &error) == 0
+            ? remove_tune(cli, tune)
+            : cli_failed(cli, &error);
     if (tune)
         tune_free(tune);
     free(tune);

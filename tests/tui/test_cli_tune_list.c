@@ -164,6 +164,45 @@ static void one_that_trains_is_told_and_not_removed(void **state)
     assert_false(is_there("nfbench/busy-lr0.01"));
 }
 
+/* It is a person's from there on: the tune's results stay what they were, and it stays when the tune goes. */
+static void a_trial_that_a_person_goes_on_with_is_theirs(void **state)
+{
+    (void)state;
+    run_expecting(0, "tune " SHARED "--batch 24,48 --epochs 1 --name ended");
+    json_t *before = tune_shown("ended");
+    assert_non_null(strstr(run_expecting(0, "sessions")->out, "\ntune ended: 2 trials, best "));
+    run_expecting(0, "resume ended-batch24 --epochs 3");
+    json_t *after = tune_shown("ended");
+    assert_true(json_equal(before, after));
+    json_decref(before);
+    json_decref(after);
+    assert_non_null(strstr(run_expecting(0, "sessions")->out, "\ntune ended: 2 trials, 2"));
+    run_expecting(0, "resume ended-batch48 --epochs 2 --until 2"); /* as far as a run that has not ended yet */
+    json_t *gone = last_json(run_expecting(0, "tune --rm ended --yes --json"));
+    assert_int_equal(json_array_size(json_object_get(gone, "removed")), 0);
+    assert_int_equal(json_array_size(json_object_get(gone, "kept")), 2);
+    json_decref(gone);
+    run_expecting(0, "sessions rm ended-batch24 ended-batch48 --yes");
+}
+
+/* Its sessions are those of the tune that has the name. */
+static void a_copy_takes_nothing_of_the_tune(void **state)
+{
+    (void)state;
+    char name[256];
+    run_expecting(0, "tune " SHORT "--lr 0.01,0.02 --name first");
+    snprintf(name, sizeof name, "%s", process_path("nfbench/copy.tune"));
+    assert_int_equal(rename(process_path("nfbench/first.tune"), name), 0);
+    run_expecting(0, "tune --show copy");
+    assert_non_null(strstr(run_expecting(1, "tune --rm copy --yes")->err, "is the folder of tune first"));
+    assert_non_null(strstr(run_expecting(1, "tune --resume copy")->err, "is the folder of tune first"));
+    assert_true(is_there("nfbench/first-lr0.01"));
+    snprintf(name, sizeof name, "%s", process_path("nfbench/first.tune"));
+    assert_int_equal(rename(process_path("nfbench/copy.tune"), name), 0);
+    run_expecting(0, "tune --rm %s/ --yes", name);
+    assert_false(is_there("nfbench/first-lr0.01"));
+}
+
 static void what_makes_no_sense_is_refused(void **state)
 {
     (void)state;
@@ -191,6 +230,8 @@ int main(void)
         cmocka_unit_test(what_is_the_tunes_own_goes_with_it),
         cmocka_unit_test(files_of_others_stay),
         cmocka_unit_test(one_that_trains_is_told_and_not_removed),
+        cmocka_unit_test(a_trial_that_a_person_goes_on_with_is_theirs),
+        cmocka_unit_test(a_copy_takes_nothing_of_the_tune),
         cmocka_unit_test(what_makes_no_sense_is_refused),
     };
     return cmocka_run_group_tests_name("the list of tunes", tests, process_setup, process_teardown);
