@@ -53,12 +53,17 @@ static int scan(int argc, char **argv, struct choice *choices, int *first_operan
     opterr = 0;
     optind = 0; /* GNU: begin anew, forgetting any earlier command line */
     int count = 0, code;
+    bool help = false;
     while ((code = getopt_long(argc, argv, ":h", options, NULL)) != -1) {
         if (code == ':' || code == '?')
             return option_error(code, argv, error);
-        choices[count].row = code == 'h' ? settings_find("help") : code - FIRST_CODE;
-        choices[count++].value = optarg;
+        if (code == 'h')
+            help = true; /* one word may have many of them */
+        else
+            choices[count++] = (struct choice){code - FIRST_CODE, optarg};
     }
+    if (help)
+        choices[count++].row = settings_find("help");
     choices[count].row = -1;
     *first_operand = optind;
     return 0;

@@ -169,6 +169,7 @@ static int check_names(const struct cli *cli, const struct option *options, int 
 static int take_options(struct cli *cli, int argc, char **argv, struct error *error)
 {
     struct option options[MOST_OPTIONS + 1];
+    bool help = false;
     long_options(cli->command, options);
     if (check_names(cli, options, argc, argv, error) != 0)
         return -1;
@@ -186,9 +187,13 @@ static int take_options(struct cli *cli, int argc, char **argv, struct error *er
             return error_set(error, "--%s takes no value", settings_row(optopt - ROW)->name);
         if (option == '?')
             return unknown_option(cli->command, argv[optind - 1], error);
-        if (option == 'h' ? keep_setting(cli, "help", NULL, error) : take_option(cli, option, error))
+        if (option == 'h')
+            help = true; /* one word may have many of them */
+        else if (take_option(cli, option, error) != 0)
             return -1;
     }
+    if (help && keep_setting(cli, "help", NULL, error) != 0)
+        return -1;
     cli->operands = argv + optind;
     cli->operand_count = argc - optind;
     return 0;

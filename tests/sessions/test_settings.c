@@ -250,6 +250,9 @@ static void test_operands_and_flags(void **state)
     assert_string_equal(words[6], "--three");
     assert_ok(parse_line(&settings, SETTINGS_NEW, "--help --lr nonsense", &error), &error);
     assert_true(settings.help);
+    settings.help = false;
+    assert_ok(parse_line(&settings, SETTINGS_NEW, "-hhhhhhhhhhhh -h", &error), &error);
+    assert_true(settings.help);
 }
 
 /* ---- Sessions ---- */

@@ -30,7 +30,7 @@ static void expect_usage_error(const char *arguments, const char *text)
 static void test_help_lists_every_command(void **state)
 {
     (void)state;
-    static const char *const ways[] = {"help", "--help", "-h"};
+    static const char *const ways[] = {"help", "--help", "-h", "-hhhhhhhhhhhh"};
     for (size_t w = 0; w < sizeof ways / sizeof *ways; w++) {
         const struct outcome *outcome = run_expecting(0, "%s", ways[w]);
         assert_string_equal(outcome->err, "");
