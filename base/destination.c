@@ -2,6 +2,7 @@
 #include "base/destination.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdbool.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -36,6 +37,13 @@ static bool has_folder(const char *path)
     return stat(folder, &status) == 0;
 }
 
+/* /dev/stdout ends in one of these, "/dev/fd/3", too: a name of what a process has open, which a rename would cut off
+ * from it. */
+static bool names_descriptor(const char *link)
+{
+    return strncmp(link, "/proc/", 6) == 0 || strncmp(link, "/dev/fd/", 8) == 0;
+}
+
 enum destination destination_find(const char *path, char real[PATH_MAX])
 {
     enum { MOST_LINKS = 40 }; /* as the kernel has it */
@@ -48,12 +56,31 @@ enum destination destination_find(const char *path, char real[PATH_MAX])
         return DESTINATION_FAILED;
     }
     strcpy(real, path);
-    while (follow_link(real))
+    for (bool held = names_descriptor(real); follow_link(real); held = names_descriptor(real)) {
+        if (held)
+            return DESTINATION_SPECIAL;
         if (++links > MOST_LINKS) {
             errno = ELOOP;
             return DESTINATION_FAILED;
         }
+    }
     if (errno == ENAMETOOLONG || (links > 0 && !has_folder(real)))
         return DESTINATION_FAILED;
     return DESTINATION_FILE;
+}
+
+/* Of a file that is standard output or error, the place that is written next is kept in the descriptor alone. */
+static bool is_file_of(int descriptor, const char *path)
+{
+    struct stat own, status;
+    return stat(path, &status) == 0 && S_ISREG(status.st_mode) && fstat(descriptor, &own) == 0 &&
+           own.st_dev == status.st_dev && own.st_ino == status.st_ino;
+}
+
+int destination_open(const char *path)
+{
+    for (int i = STDOUT_FILENO; i <= STDERR_FILENO; i++)
+        if (is_file_of(i, path))
+            return fcntl(i, F_DUPFD_CLOEXEC, 0);
+    return open(path, O_WRONLY | O_APPEND | O_CLOEXEC | O_NOCTTY);
 }

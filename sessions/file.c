@@ -214,7 +214,7 @@ int file_replace(const char *path, const void *data, size_t size, struct error *
 
 static int write_into(const char *path, const struct file_piece *pieces, int count, struct error *error)
 {
-    const int descriptor = open(path, O_WRONLY | O_CLOEXEC | O_NOCTTY);
+    const int descriptor = destination_open(path);
     if (descriptor < 0)
         return file_failed(error, "write", path);
     const int result = write_pieces(descriptor, pieces, count, path, error);

@@ -113,7 +113,7 @@ static int fill(int fd, const struct png_job *job, bool lasting, struct error *e
 
 static int write_into(const char *path, const struct png_job *job, struct error *error)
 {
-    const int fd = open(path, O_WRONLY | O_CLOEXEC | O_NOCTTY);
+    const int fd = destination_open(path);
     if (fd < 0)
         return error_set(error, "%s: cannot write here: %s", path, strerror(errno));
     return fill(fd, job, false, error) ? error_prefix(error, "%s: not written", path) : 0;
