@@ -67,13 +67,14 @@ int session_restore_settings(struct session *session, const struct error *why, s
     return restored ? 0 : error_set(error, "%s", why->message);
 }
 
-/* nfbench writes all of them: where one is missing, the file was cut off, unless it is older than the setting. */
+/* nfbench writes all of them, but for an origin that the preset says: where one is missing, the file was cut off,
+ * unless it is older than the setting. */
 static int count_missing(const struct settings *settings)
 {
     const struct setting *row;
     int missing = 0;
     for (int i = 0; (row = settings_row(i)); i++)
-        missing += row->saved && !settings_given(settings, row->name);
+        missing += row->saved && row->type != SETTING_ORIGIN && !settings_given(settings, row->name);
     return missing;
 }
 

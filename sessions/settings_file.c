@@ -201,6 +201,12 @@ static int add_value(struct text *text, const struct setting *row, const char *v
     return 0;
 }
 
+/* Left out then, so that an nfbench that has no such key reads the file. */
+static bool is_said_by_preset(const struct settings *settings, const struct setting *row)
+{
+    return row->type == SETTING_ORIGIN && strcmp(settings->origin, settings->model.preset) == 0;
+}
+
 int settings_format(const struct settings *settings, struct text *text, struct error *error)
 {
     char value[SETTINGS_VALUE_SIZE], checksum[CHECKSUM + 1];
@@ -209,7 +215,7 @@ int settings_format(const struct settings *settings, struct text *text, struct e
     text_add(text, HEAD "00000000\nformat = %d\n", SETTINGS_FORMAT);
     for (int i = 0; i < settings_count; i++) {
         const struct setting *row = &settings_table[i];
-        if (!row->saved)
+        if (!row->saved || is_said_by_preset(settings, row))
             continue;
         if (strcmp(section, row->section))
             text_add(text, "\n[%s]\n", row->section);

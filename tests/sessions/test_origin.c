@@ -1,9 +1,10 @@
 /* What a network is called: by the preset or recipe that its settings began from, with a word where it is another now;
  * recorded with the session, kept by all that goes on from it, and no part of what the experiment is. */
-#include "fixture.h"
+#include "session_log.h"
 #include "settings_line.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -79,6 +80,45 @@ static void a_session_keeps_it(void **state)
     assert_called(&settings, "small");
 }
 
+static char *settings_text(const struct session *session)
+{
+    size_t size;
+    return read_file(inside(session, "settings.ini"), &size);
+}
+
+/* So that an nfbench which does not know of it can read most sessions. */
+static void it_is_written_where_the_preset_does_not_say_it(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *line, *written, *name;
+    } cases[] = {
+        {"--lr 0.3", NULL, "micro"},
+        {"--preset small", NULL, "small"},
+        {"--stem 8", "\norigin = micro\n", "micro, changed"},
+        {"--config fast", "\norigin = recipe fast\n", "recipe fast"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct settings settings;
+        struct session *session;
+        char name[20];
+        parse(&settings, SETTINGS_NEW, cases[i].line);
+        strcpy(settings.sessions_dir, folder);
+        snprintf(name, sizeof name, "written-%zu", i);
+        session = create_session(&settings, name);
+        char *text = settings_text(session), *end = text + strlen(text);
+        assert_int_equal(strstr(text, "origin") != NULL, cases[i].written != NULL);
+        assert_true(!cases[i].written || strstr(text, cases[i].written));
+        strcpy(end - 1, " "); /* changed by hand: nothing is missing from it for that */
+        write_file(inside(session, "settings.ini"), text, strlen(text));
+        free(text);
+        session_close(session);
+        assert_ok(session_open(&settings, name, SESSION_READ, &session, &error), &error);
+        assert_called(session_settings(session), cases[i].name);
+        session_close(session);
+    }
+}
+
 static void older_sessions_show_what_they_have(void **state)
 {
     (void)state;
@@ -131,6 +171,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_network_is_called_after_its_origin),
         cmocka_unit_test(a_session_keeps_it),
+        cmocka_unit_test(it_is_written_where_the_preset_does_not_say_it),
         cmocka_unit_test(older_sessions_show_what_they_have),
         cmocka_unit_test(nonsense_is_told_and_recipes_of_others_are_not),
         cmocka_unit_test(it_is_no_part_of_the_experiment),
