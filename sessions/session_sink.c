@@ -51,6 +51,7 @@ static int keep_setting(struct session *session, const struct command_record *re
 static int on_command(void *context, const struct command_record *record, struct error *error)
 {
     struct session *session = context;
+    session->ended = false; /* one that comes too late is not on the disk yet */
     if (keep_setting(session, record, error) || metrics_log_command(session->commands, record, error))
         return -1;
     session_board_command(session, record);

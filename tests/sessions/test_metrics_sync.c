@@ -1,6 +1,7 @@
 /* A log whose disk fails to sync: nothing that is recorded behind that is lost, and no sync is believed that comes
  * after one that failed. */
 #include "metrics_log.h"
+#include "session_log.h"
 
 #include "sessions/metrics.h"
 
@@ -91,11 +92,30 @@ static void test_after_a_sync_that_failed_the_log_is_written_anew(void **state)
     assert_steps(4);
 }
 
+/* It is refused behind the end, and a record like the others. */
+static void test_a_command_that_comes_too_late_is_synced(void **state)
+{
+    (void)state;
+    struct settings settings = small_settings();
+    struct session *session = create_session(&settings, "late");
+    log_steps(session, 1, 2);
+    assert_ok(session_end(session, TRAINER_FINISHED, 2, "", &error), &error);
+    files = 0;
+    assert_ok(session_end(session, TRAINER_FINISHED, 2, "", &error), &error);
+    assert_int_equal(files, 0);
+    log_command(session, 2, COMMAND_LEARNING_RATE, "late");
+    files = 0;
+    assert_ok(session_end(session, TRAINER_FINISHED, 2, "", &error), &error);
+    assert_true(files > 0);
+    session_close(session);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_folder_that_cannot_be_synced_loses_no_record),
         cmocka_unit_test(test_after_a_sync_that_failed_the_log_is_written_anew),
+        cmocka_unit_test(test_a_command_that_comes_too_late_is_synced),
     };
     return cmocka_run_group_tests(tests, folder_setup, folder_teardown);
 }
