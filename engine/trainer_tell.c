@@ -51,6 +51,8 @@ static int give_up(struct trainer *trainer)
                          : "All steps are saved: a resume goes on from there");
 }
 
+static int end(struct trainer *trainer, const void *what);
+
 static int tell_again(struct trainer *trainer, tell_function tell, const void *what)
 {
     const enum trainer_state before = trainer->now.state;
@@ -73,7 +75,7 @@ static int tell_again(struct trainer *trainer, tell_function tell, const void *w
     trainer->waited += clock_measured() - begin;
     trainer_set_state(trainer, before);
     trainer_skip_time(trainer);
-    return trainer_message(trainer, "there is room again: training goes on");
+    return trainer_message(trainer, tell == end ? "there is room again" : "there is room again: training goes on");
 }
 
 static int tell(struct trainer *trainer, tell_function tell, const void *what)
