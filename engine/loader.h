@@ -20,8 +20,8 @@ struct loader_options {
     struct mix_options mix;
     enum normalize_kind normalize;
     struct channel_statistics statistics;
-    struct slicing
-        slicing; /* of each batch the images of this slice are made, and with them their partners, no others */
+    /* Of each batch the images of this slice are made, and with them their partners, no others. */
+    struct slicing slicing;
     uint64_t seed;
     int workers; /* 0: made in loader_next itself; at most LOADER_MAX_WORKERS */
 };
