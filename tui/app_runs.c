@@ -71,6 +71,7 @@ void app_follow_runs(struct app *app)
     char said[RUN_WORDS];
 
     runs_take(app->runs, &app->scene.runs, said);
+    (void)runs_make_lines(&app->scene); /* what is asked of the list before it is drawn; that one says why not */
     if (!had_parent && *app->scene.runs.parent)
         overlay_parent(app);
     charts_list_overlays(&app->scene);

@@ -99,7 +99,8 @@ static int check_mode(const struct cli *cli, const struct mode *mode, struct err
         return error_set(error, "--%s means nothing with --%s%s", cli->axes[0].name, mode->name, mode->why);
     for (int i = 1; i < cli->argument_count; i++)
         if (strncmp(cli->arguments[i], "--sessions-dir=", 15) != 0 && strcmp(cli->arguments[i], "--json") != 0)
-            return error_set(error, "%.60s means nothing with --%s%s", cli->arguments[i], mode->name, mode->why);
+            return error_set(error, "%.*s means nothing with --%s%s", (int)strcspn(cli->arguments[i], "="),
+                             cli->arguments[i], mode->name, mode->why);
     return 0;
 }
 

@@ -131,8 +131,6 @@ void tune_plan_say(const struct tune *tune, int jobs, int columns, FILE *file)
     say(text, columns, file);
 }
 
-/* ---- Each trial ---- */
-
 /* ---- Time ---- */
 
 /* The same tune as it stands on the disk; -1: there is none yet. */

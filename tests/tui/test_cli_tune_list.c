@@ -209,7 +209,7 @@ static void what_makes_no_sense_is_refused(void **state)
     static const struct {
         const char *arguments, *text;
     } rows[] = {{"--list --csv x.csv", "--csv means nothing with --list"},
-                {"--list --lr 0.1", "--lr=0.1 means nothing with --list"},
+                {"--list --lr 0.1", ": --lr means nothing with --list"},
                 {"--rm x --lr 0.1,0.2", "--lr means nothing with --rm"},
                 {"--rm x --list", "--list and --rm: one of them"},
                 {"--yes", "--yes is of --rm"},

@@ -248,6 +248,22 @@ static void the_records_take_the_place_of_what_was_shown(void **state)
     assert_int_equal(journal_count(app.scene.journal), 0);
 }
 
+/* Between two frames the view of runs is asked what is marked: its lines are those of the new list by then. */
+static void a_new_list_has_its_lines_at_once(void **state)
+{
+    struct pollfd event = {.fd = runs_fd(app.runs), .events = POLLIN};
+
+    (void)state;
+    app.scene.view = VIEW_RUNS;
+    app_want_runs(&app);
+    while (!app.scene.runs.known) {
+        assert_int_equal(poll(&event, 1, 60000), 1);
+        app_follow_runs(&app);
+    }
+    assert_int_equal(app.scene.runs.count, 1);
+    assert_int_equal(app.scene.runs.line_count, 1);
+}
+
 static void what_comes_meanwhile_stands_behind_them(void **state)
 {
     (void)state;
@@ -360,10 +376,10 @@ static void without_the_thread_the_curves_begin_there(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(the_records_take_the_place_of_what_was_shown),       TEST(what_comes_meanwhile_stands_behind_them),
-        TEST(a_command_whose_event_comes_late_stands_there_once), TEST(of_two_ways_the_last_is_shown),
-        TEST(the_best_before_is_found_when_the_best_is_undone),   TEST(records_that_cannot_be_read_are_told),
-        TEST(without_the_thread_the_curves_begin_there),
+        TEST(a_new_list_has_its_lines_at_once),        TEST(the_records_take_the_place_of_what_was_shown),
+        TEST(what_comes_meanwhile_stands_behind_them), TEST(a_command_whose_event_comes_late_stands_there_once),
+        TEST(of_two_ways_the_last_is_shown),           TEST(the_best_before_is_found_when_the_best_is_undone),
+        TEST(records_that_cannot_be_read_are_told),    TEST(without_the_thread_the_curves_begin_there),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
