@@ -21,21 +21,25 @@ static double x_of(const struct strip *strip, int index)
     return strip->x(strip->data, index);
 }
 
+/* Nothing is known behind the last measurement; one alone needs an axis all the same. */
 static double end_of(const struct strip *strip)
 {
-    double first = x_of(strip, 0), last = x_of(strip, strip->count - 1);
-    if (strip->end > last)
-        return strip->end;
-    return last + (strip->count > 1 ? (last - first) / (strip->count - 1) : 1);
+    return strip->count > 1 ? x_of(strip, strip->count - 1) : x_of(strip, 0) + 1;
 }
 
-/* Index of the last measurement at or before x; -1 when there is none. */
-static int find_last(const struct strip *strip, double x)
+/* Where the columns of a measurement begin: half way from the one before it. */
+static double begin_of(const struct strip *strip, int index)
 {
-    int low = 0, high = strip->count;
+    return index ? (x_of(strip, index - 1) + x_of(strip, index)) / 2 : x_of(strip, 0);
+}
+
+/* Index of the measurement nearest to x, which is not below the first; of two the later. */
+static int find_nearest(const struct strip *strip, double x)
+{
+    int low = 1, high = strip->count;
     while (low < high) {
         int middle = (low + high) / 2;
-        if (x_of(strip, middle) <= x)
+        if (begin_of(strip, middle) <= x)
             low = middle + 1;
         else
             high = middle;
@@ -98,9 +102,9 @@ static void find_column(struct picture *picture, int column, uint8_t *out)
 {
     double width = (picture->end - picture->first) / picture->columns;
     double left = picture->first + column * width, right = picture->first + (column + 1) * width;
-    int from = find_last(picture->strip, left), to = find_last(picture->strip, nextafter(right, -INFINITY));
+    int from = find_nearest(picture->strip, left), to = find_nearest(picture->strip, nextafter(right, -INFINITY));
     memset(out, 0, (size_t)picture->levels);
-    for (int i = from < 0 ? 0 : from; i <= to; i++) {
+    for (int i = from; i <= to; i++) {
         find_density(picture, i);
         for (int level = 0; level < picture->levels; level++) {
             uint8_t value = (uint8_t)(255 * sqrtf(picture->density[level]) + 0.5f);

@@ -1,7 +1,7 @@
-/* Distributions over time as one picture: x = time, y = value, colour = density. Each column shows what was measured
- * last before it; where several measurements share one, each value shows the greatest density of them, so that none is
- * lost. Colour is the density over its measurement's greatest, by its root: the tails are what one looks for. What lies
- * beyond the axis is in a band at its end. */
+/* Distributions over time as one picture: x = time, y = value, colour = density. The picture goes from the first
+ * measurement to the last, and each column shows the one nearest to it; where several share one, each value shows the
+ * greatest density of them, so that none is lost. Colour is the density over its measurement's greatest, by its root:
+ * the tails are what one looks for. What lies beyond the axis is in a band at its end. */
 #ifndef NFBENCH_VIZ_STRIP_H
 #define NFBENCH_VIZ_STRIP_H
 
@@ -16,7 +16,6 @@ struct strip {
     const void *data;
     double low, high; /* of y; above 0 when logarithmic */
     bool log_y;
-    double end; /* x up to which the last measurement holds; not above its x: about one more step */
     enum colormap map;
     bool bare;     /* the colours alone */
     bool no_scale; /* what the colours mean is not said */

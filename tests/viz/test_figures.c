@@ -342,6 +342,34 @@ static void every_measurement_shows_in_a_strip(void **state)
     free(numbers);
 }
 
+/* Step 10 is the last that was measured: the axis ends there, and each half of it shows the measurement nearest to it.
+ */
+static void a_strip_ends_with_its_last_measurement(void **state)
+{
+    (void)state;
+    enum { COLUMNS = 60, ROWS = 8 };
+    double numbers[2 * BINS] = {0};
+    numbers[BINS / 2 + 1] = 50;
+    numbers[BINS + BINS / 2 + 9] = 50; /* at the top */
+    struct strip strip = bare_strip(numbers, 2);
+    struct canvas *canvas = cells_of(COLUMNS, ROWS, GLYPHS_BRAILLE);
+    strip_draw(canvas, canvas_area(canvas), &strip);
+    for (int column = 0; column < COLUMNS; column++) {
+        const uint32_t top = half_color(canvas, column, 0, false);
+        assert_int_equal(top == colormap_color(COLORMAP_VIRIDIS, 1), column >= COLUMNS / 2);
+    }
+    canvas_destroy(canvas);
+    canvas = cells_of(COLUMNS, ROWS, GLYPHS_BRAILLE);
+    strip.bare = false;
+    strip_draw(canvas, canvas_area(canvas), &strip);
+    char *text = text_of(canvas);
+    assert_non_null(strstr(text, " 10\n")); /* the last tick, at the right end */
+    assert_null(strstr(text, " 15"));
+    assert_null(strstr(text, " 20"));
+    free(text);
+    canvas_destroy(canvas);
+}
+
 /* What went far beyond the axis is seen at its end, at any height. */
 static void what_is_beyond_a_strip_is_seen(void **state)
 {
@@ -419,8 +447,9 @@ static void draw_one(struct canvas *canvas, struct rect area, int kind)
                                       .normal_variance = kind == 4};
         histogram_draw(canvas, area, &histogram);
     } else {
-        struct strip strip = {"title", "step", "value",  "nothing", kind == 6 ? 0 : 3, step_of,   strip_bins, numbers,
-                              0.1,     10,     kind > 7, 0,         COLORMAP_VIRIDIS,  kind == 8, false,      5};
+        struct strip strip = {"title",  "step",           "value",   "nothing", kind == 6 ? 0 : 3,
+                              step_of,  strip_bins,       numbers,   0.1,       10,
+                              kind > 7, COLORMAP_VIRIDIS, kind == 8, false,     5};
         strip_draw(canvas, area, &strip);
     }
 }
@@ -466,6 +495,7 @@ int main(void)
         cmocka_unit_test(densities_are_told_in_their_units),
         cmocka_unit_test(a_histogram_shows_its_smallest_bin_and_what_is_beyond),
         cmocka_unit_test(every_measurement_shows_in_a_strip),
+        cmocka_unit_test(a_strip_ends_with_its_last_measurement),
         cmocka_unit_test(what_is_beyond_a_strip_is_seen),
         cmocka_unit_test(what_is_now_keeps_its_height),
         cmocka_unit_test(figures_of_any_size_stay_in_their_area),
