@@ -276,6 +276,12 @@ static int promote(struct tune_watch *watch, int count, int epochs)
     return stay;
 }
 
+/* Whether a rung's end lies behind it: who trains it has ended, or trains it further. */
+static bool has_behind(const struct tune_status *status, const struct tune_trial *trial, int epochs)
+{
+    return status->epoch >= epochs && (!status->training || status->step > epochs * trial->steps_per_epoch);
+}
+
 /* Gives those in the rung that have not come to its end their target; true when there is none. */
 static bool is_rung_done(struct tune_watch *watch, int count, int number)
 {
@@ -291,7 +297,7 @@ static bool is_rung_done(struct tune_watch *watch, int count, int number)
         const int index = watch->rung[i].index;
         struct tune_status *status = &watch->trials[index].status;
         const int epochs = last ? tune->trials[index].epochs : tune->rungs[number]; /* which may be an axis */
-        const bool ended = tune_state_is_end(status->state) || (status->epoch >= epochs && !status->training);
+        const bool ended = tune_state_is_end(status->state) || has_behind(status, &tune->trials[index], epochs);
         status->target = ended ? 0 : epochs;
         status->rung = number + 1;
         status->rung_done = ended && !tune_state_is_end(status->state);
@@ -456,7 +462,7 @@ float tune_status_loss(const struct tune_status *status, const struct tune_trial
 float tune_status_newest_loss(const struct tune_status *status, const struct tune_trial *trial)
 {
     const float mean = tune_status_loss(status, trial, status->epoch);
-    return mean >= 0 ? mean : status->loss;
+    return mean >= 0 ? mean : NAN;
 }
 
 void tune_watch_count(const struct tune_watch *watch, int counts[TUNE_STATES])

@@ -82,7 +82,7 @@ int tune_watch_best(const struct tune_watch *watch);
 /* Of one trial that has a value there; -1 where it was not measured. `epoch` from 1 on. */
 float tune_status_accuracy(const struct tune_status *status, const struct tune_trial *trial, int epoch);
 float tune_status_loss(const struct tune_status *status, const struct tune_trial *trial, int epoch);
-/* Mean of the last epoch that was measured, else the newest step's; NAN: none. */
+/* Mean of the last epoch that was measured; NAN: none was. */
 float tune_status_newest_loss(const struct tune_status *status, const struct tune_trial *trial);
 /* Counts the trials in each state. */
 void tune_watch_count(const struct tune_watch *watch, int counts[TUNE_STATES]);

@@ -13,15 +13,19 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CELL = 32 };
+enum { CELL = 32, QUARTERS = 4 };
 
 int tune_marks(const struct tune *tune, int marks[TUNE_MARKS])
 {
     int epochs = 0, count = 0, last = 0;
+    if (tune->rung_count > 1) {
+        memcpy(marks, tune->rungs, (size_t)tune->rung_count * sizeof *marks);
+        return tune->rung_count;
+    }
     for (int i = 0; i < tune->count; i++)
         epochs = tune->trials[i].epochs > epochs ? tune->trials[i].epochs : epochs;
-    for (int q = 1; q <= TUNE_MARKS; q++) {
-        const int mark = epochs * q / TUNE_MARKS;
+    for (int q = 1; q <= QUARTERS; q++) {
+        const int mark = epochs * q / QUARTERS;
         if (mark != last)
             marks[count++] = mark;
         last = mark;

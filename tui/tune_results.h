@@ -7,9 +7,9 @@
 #include <jansson.h>
 #include <stdio.h>
 
-/* The epochs whose accuracy is told: the quarters of the whole, as the report has them (10, 20, 30, 40 of 40). Returns
- * how many. */
-enum { TUNE_MARKS = 4 };
+/* The epochs whose accuracy is told: of a halving the ends of its rungs, by which it decides, else the quarters of the
+ * whole, as the report has them (10, 20, 30, 40 of 40). Returns how many. */
+enum { TUNE_MARKS = TUNE_RUNGS };
 int tune_marks(const struct tune *tune, int marks[TUNE_MARKS]);
 
 /* The trials, the highest accuracy first, within so many columns (0: any number). */

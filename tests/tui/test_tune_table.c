@@ -109,6 +109,56 @@ static void a_halving_shows_its_rungs(void **state)
     assert_non_null(strstr(run_expecting(0, "tune --show half")->out, "rung done"));
 }
 
+/* The one that went on is trained anew, to its third epoch, and then held as by a process that trains it. The table has
+ * the accuracies by which a rung decides. */
+static void a_rung_stays_done_while_the_next_is_trained(void **state)
+{
+    struct session *held;
+    struct settings *place = calloc(1, sizeof *place);
+    struct error error = {""};
+    (void)state;
+    assert_non_null(place);
+    run_expecting(0, "tune " SHARED "--lr 0.02,0.05 --batch 48 --epochs 4 --halving --factor 2 --name next");
+    json_t *tune = tune_shown("next");
+    const char *winner = json_text_at(tune_trial(tune, 0), "session");
+    int trial = 1;
+    if (strcmp(json_text_at(tune_trial(tune, 0), "state"), "finished") != 0)
+        winner = json_text_at(tune_trial(tune, trial++), "session");
+    const struct outcome *outcome = run_expecting(0, "tune --show next");
+    assert_non_null(strstr(outcome->out, "2 epochs"));
+    assert_non_null(strstr(outcome->out, "4 epochs"));
+    assert_null(strstr(outcome->out, "1 epoch "));
+    assert_null(strstr(outcome->out, "3 epochs"));
+    run_expecting(0, "sessions rm %s --yes", winner);
+    run_expecting(0, "train --config %s --session %s --until 3",
+                  process_path(trial == 1 ? "nfbench/next.tune/trial-1.ini" : "nfbench/next.tune/trial-2.ini"), winner);
+    snprintf(place->sessions_dir, sizeof place->sessions_dir, "%s", process_path("nfbench"));
+    assert_int_equal(session_open(place, winner, SESSION_WRITE, &held, &error), 0);
+    open_tune("next");
+    draw(80, 24);
+    must_show("nfbench tune next   rung 2 of 2, to epoch 4: 0 of 1 done ");
+    must_show(" 2 trials: 1 training, 1 dropped");
+    session_close(held);
+    free(place);
+    json_decref(tune);
+}
+
+/* None of an epoch that has not ended, beside those of others' whole epochs. */
+static void the_loss_is_that_of_a_whole_epoch(void **state)
+{
+    (void)state;
+    run_expecting(0, "tune " SHARED "--lr 0.02,0.05 --batch 48 --epochs 2 --name begun");
+    run_expecting(0, "sessions rm begun-lr0.02 --yes");
+    run_expecting(0, "train --config %s --session begun-lr0.02 --steps 1 --validation 0",
+                  process_path("nfbench/begun.tune/trial-1.ini"));
+    open_tune("begun");
+    json_t *tune = tune_shown("begun");
+    assert_int_equal((int)json_number_at(tune_trial(tune, 0), "step"), 1);
+    assert_true(json_is_null(json_object_get(tune_trial(tune, 0), "train_loss")));
+    assert_true(json_number_at(tune_trial(tune, 1), "train_loss") > 0);
+    json_decref(tune);
+}
+
 /* Below the rows that are empty otherwise; not where the trials need the room. */
 static void curves_stand_where_there_is_room(void **state)
 {
@@ -163,6 +213,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(a_halving_shows_its_rungs, close_tune),
+        cmocka_unit_test_teardown(a_rung_stays_done_while_the_next_is_trained, close_tune),
+        cmocka_unit_test_teardown(the_loss_is_that_of_a_whole_epoch, close_tune),
         cmocka_unit_test_teardown(curves_stand_where_there_is_room, close_tune),
         cmocka_unit_test_teardown(all_is_told_of_the_marked_trial, close_tune),
     };
