@@ -95,7 +95,7 @@ int tune_make(const struct tune_request *request, struct tune *out, struct error
 /* Writes it, where it is not there. *taken: another tune, or a session, has one of its names; that is an error, too. */
 int tune_create(struct tune *tune, bool *taken, struct error *error);
 /* Reads one by its name, in sessions_directory(settings), or by the path of its folder; the name may have the folder's
- * ending. */
+ * ending. errno is ENOTSUP where a newer nfbench wrote it. */
 int tune_open(const struct settings *settings, const char *name, struct tune *out, struct error *error);
 void tune_free(struct tune *tune);
 

@@ -205,6 +205,15 @@ static int take_plan(json_t *plan, struct tune *tune)
     return 0;
 }
 
+static int plan_damaged(const char *path, const char *why, struct error *error)
+{
+    error_set(error,
+              "%s: %s; to be rid of the tune, remove its folder by hand and its sessions by `nfbench sessions rm`",
+              path, why);
+    errno = EBADMSG;
+    return -1;
+}
+
 /* The plan in tune->folder. */
 static int read_plan(struct tune *tune, struct error *error)
 {
@@ -217,14 +226,14 @@ static int read_plan(struct tune *tune, struct error *error)
     json_t *plan = json_read(text, size, &why);
     free(text);
     if (!plan)
-        error_set(error, "%s: %s", path, why.text);
+        plan_damaged(path, why.text, error);
     else if (json_unpack(plan, "{s:i}", "format", &format) != 0 || format < 1)
-        error_set(error, "%s is not the plan of a tune", path);
+        plan_damaged(path, "not the plan of a tune", error);
     else if (format > PLAN_FORMAT) {
         file_newer(error, format, PLAN_FORMAT);
         error_prefix(error, "%s", path);
     } else if (take_plan(plan, tune))
-        error_set(error, "%s is damaged", path);
+        plan_damaged(path, "it is damaged", error);
     else
         result = 0;
     json_decref(plan);

@@ -25,20 +25,29 @@ static int describe(const struct cli *cli, const char *name, char *text, size_t 
     return locked ? error_set(error, "session %s is being trained: end the run first", name) : 0;
 }
 
-void cli_remove_note_forks(const struct cli *cli, const char *name)
+static bool is_among(const char *name, char *const *names, int count)
+{
+    for (int i = 0; i < count; i++)
+        if (strcmp(name, names[i]) == 0)
+            return true;
+    return false;
+}
+
+void cli_remove_note_forks(const struct cli *cli, char *const *names, int count)
 {
     struct session_summary *rows = NULL;
-    char note[CLI_VALUE_SIZE + 2 * SESSION_NAME_SIZE];
-    int count = 0;
-    if (sessions_list(&cli->settings, &rows, &count, NULL) != 0)
+    char note[3 * SESSION_NAME_SIZE];
+    int listed = 0;
+    if (count == 0 || sessions_list(&cli->settings, &rows, &listed, NULL) != 0)
         return;
-    for (int i = 0; i < count; i++)
-        if (strcmp(rows[i].parent, name) == 0) {
-            snprintf(note, sizeof note,
-                     "%s is a fork of %s: it stays, and its steps up to %ld are on record there alone", rows[i].name,
-                     name, rows[i].parent_step);
-            cli_note(note);
-        }
+    for (int i = 0; i < listed; i++) {
+        const struct session_summary *row = &rows[i];
+        if (!*row->parent || !is_among(row->parent, names, count) || is_among(row->name, names, count))
+            continue;
+        snprintf(note, sizeof note, "%s is a fork of %s: it stays, and its steps up to %ld are on record there alone",
+                 row->name, row->parent, row->parent_step);
+        cli_note(note);
+    }
     free(rows);
 }
 
@@ -74,8 +83,8 @@ static int ask(const struct cli *cli, char **names, int count, bool *agreed, str
             return -1;
         if (!cli_value(cli, "yes"))
             fprintf(stderr, "%s\n", text);
-        cli_remove_note_forks(cli, names[i]);
     }
+    cli_remove_note_forks(cli, names, count);
     *agreed = cli_remove_agreed(cli, count == 1 ? "it" : "these");
     return 0;
 }

@@ -8,8 +8,8 @@
 int cli_remove_check(const struct cli *cli, struct error *error);
 /* --yes, or the answer to "remove WHAT for good?". */
 bool cli_remove_agreed(const struct cli *cli, const char *what);
-/* Notes for the forks of a session that goes: they stay whole, but nobody can make the steps again that lie before
- * them. */
-void cli_remove_note_forks(const struct cli *cli, const char *name);
+/* Notes for the forks of the sessions that go: those that stay are whole, but nobody can make the steps again that lie
+ * before them. */
+void cli_remove_note_forks(const struct cli *cli, char *const *names, int count);
 
 #endif

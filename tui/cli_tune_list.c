@@ -7,6 +7,7 @@
 #include "tui/tune_results.h"
 #include "tui/words.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -72,9 +73,10 @@ static void read_row(const struct cli *cli, const char *name, struct listed *row
     row->best = -1;
     row->accuracy = -1;
     snprintf(row->name, sizeof row->name, "%s", name);
+    errno = 0;
     if (tune_open(&cli->settings, name, &row->tune, &error) == 0 && look(row, &error) == 0)
         return;
-    row->state = "damaged";
+    row->state = errno == ENOTSUP ? "newer" : "damaged";
     cli_note(error.message);
 }
 

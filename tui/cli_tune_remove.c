@@ -55,6 +55,21 @@ static int look_at(struct removal *removal, int trial, struct error *error)
                               : 0;
 }
 
+static int note_forks(const struct removal *removal, struct error *error)
+{
+    struct tune *tune = removal->tune;
+    char **names = calloc((size_t)tune->count, sizeof *names);
+    int count = 0;
+    if (!names)
+        return error_set(error, "out of memory");
+    for (int i = 0; i < tune->count; i++)
+        if (removal->fates[i] == FATE_REMOVED)
+            names[count++] = tune->trials[i].session;
+    cli_remove_note_forks(removal->cli, names, count);
+    free(names);
+    return 0;
+}
+
 /* All is looked at before the first goes. */
 static int describe(struct removal *removal, struct error *error)
 {
@@ -67,8 +82,6 @@ static int describe(struct removal *removal, struct error *error)
                 removal->sessions, removal->sessions == 1 ? "" : "s", tune->count);
     for (int i = 0; i < tune->count; i++) {
         char note[FILE_PATH_SIZE];
-        if (removal->fates[i] == FATE_REMOVED)
-            cli_remove_note_forks(removal->cli, tune->trials[i].session);
         if (removal->fates[i] == FATE_OTHERS)
             snprintf(note, sizeof note, "%s stays: it is not what the tune has trained", tune->trials[i].session);
         else if (removal->fates[i] == FATE_LONGER)
@@ -78,7 +91,7 @@ static int describe(struct removal *removal, struct error *error)
             continue;
         cli_note(note);
     }
-    return 0;
+    return note_forks(removal, error);
 }
 
 static enum cli_status tell(const struct removal *removal)

@@ -28,6 +28,10 @@ static void what_is_named_goes_and_forks_stay(void **state)
     assert_false(is_there("nfbench/.removed-old"));
     assert_non_null(strstr(run_expecting(0, "sessions verify young other")->out, "2 of 2 sessions fine"));
     run_expecting(0, "resume young --steps 6");
+    run_expecting(0, "fork young --name youngest");
+    const struct outcome *outcome = run_expecting(0, "sessions rm young youngest --yes"); /* nothing is left of them */
+    assert_null(strstr(outcome->err, "is a fork of"));
+    run_expecting(0, "fork other --name young");
     json_t *gone = last_json(run_expecting(0, "sessions rm young other --yes --json"));
     assert_int_equal(json_array_size(json_object_get(gone, "removed")), 2);
     json_decref(gone);

@@ -2,6 +2,7 @@
  * nothing else. */
 #include "tests/tui/tuned.h"
 
+#include <fcntl.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -9,6 +10,9 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -69,6 +73,48 @@ static void a_list_tells_of_each_tune(void **state)
     assert_null(strstr(outcome->out, "own"));
     json_decref(results);
     json_decref(list);
+}
+
+static void set_time(const char *name, time_t seconds)
+{
+    const struct timespec times[] = {{.tv_sec = seconds}, {.tv_sec = seconds}};
+    assert_int_equal(utimensat(AT_FDCWD, process_path(name), times, 0), 0);
+}
+
+static void assert_order(const char *text, const char *first, const char *second)
+{
+    const char *one = strstr(text, first), *other = strstr(text, second);
+    assert_non_null(one);
+    assert_non_null(other);
+    assert_true(one < other);
+}
+
+/* By the last write, and not by the name. */
+static void the_last_written_stands_first(void **state)
+{
+    static const char *const logs[] = {"nfbench/grid-batch24-lr0.02/metrics.jsonl", "nfbench/drawn.tune/plan.json"};
+    (void)state;
+    const time_t later = time(NULL) + 1000;
+    set_time(logs[0], later);
+    assert_order(run_expecting(0, "tune --list")->out, "\ngrid ", "\ndrawn ");
+    assert_order(run_expecting(0, "sessions")->out, "\ntune grid: ", "\ntune drawn: ");
+    set_time(logs[1], later + 1000);
+    assert_order(run_expecting(0, "tune --list")->out, "\ndrawn ", "\ngrid ");
+}
+
+/* A tune runs that has a trial in hand, whether its session is there yet or not. */
+static void one_that_has_a_trial_in_hand_runs(void **state)
+{
+    (void)state;
+    const int lock = open(process_path("nfbench/drawn.tune/trial-2.lock"), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+    assert_true(lock >= 0);
+    assert_int_equal(flock(lock, LOCK_EX), 0);
+    json_t *list = last_json(run_expecting(0, "tune --list --json"));
+    assert_string_equal(json_text_at(listed(list, "drawn"), "state"), "running");
+    assert_string_equal(json_text_at(listed(list, "grid"), "state"), "done");
+    json_decref(list);
+    assert_non_null(strstr(run_expecting(1, "tune --rm drawn --yes")->err, "tune drawn is being trained"));
+    assert_int_equal(close(lock), 0);
 }
 
 /* One line a tune stands below the person's own sessions. */
@@ -160,8 +206,43 @@ static void one_that_trains_is_told_and_not_removed(void **state)
     const struct outcome *outcome = run_expecting(0, "tune --list");
     assert_non_null(strstr(outcome->out, "\nbusy  interrupted  0 of 2 "));
     assert_non_null(strstr(outcome->out, "\nnfbench tune --resume busy goes on\n"));
+    process = process_start("resume busy-lr0.01", NULL);
+    process_read_until(process.err, "nfbench attach");
+    assert_non_null(strstr(run_expecting(1, "tune --rm busy --yes")->err, "session busy-lr0.01 is being trained"));
+    assert_true(is_there("nfbench/busy.tune/plan.json"));
+    assert_int_equal(kill(process.pid, SIGTERM), 0);
+    assert_int_equal(process_finish(&process)->status, 130);
     run_expecting(0, "tune --rm busy --yes");
     assert_false(is_there("nfbench/busy-lr0.01"));
+}
+
+static void write_plan(const char *text)
+{
+    FILE *file = fopen(process_path("nfbench/odd.tune/plan.json"), "w");
+    assert_non_null(file);
+    fputs(text, file);
+    assert_int_equal(fclose(file), 0);
+}
+
+static void assert_odd(const char *state)
+{
+    json_t *list = last_json(run_expecting(0, "tune --list --json"));
+    assert_string_equal(json_text_at(listed(list, "odd"), "state"), state);
+    json_decref(list);
+}
+
+static void a_plan_that_cannot_be_read_is_told_with_a_way_out(void **state)
+{
+    (void)state;
+    assert_int_equal(mkdir(process_path("nfbench/odd.tune"), 0777), 0);
+    write_plan("{\"format\": 1, ");
+    assert_odd("damaged");
+    assert_non_null(strstr(run_expecting(1, "tune --rm odd --yes")->err, "remove its folder by hand"));
+    write_plan("{\"format\": 1000}");
+    assert_odd("newer");
+    assert_non_null(strstr(run_expecting(1, "tune --rm odd --yes")->err, "written by a newer nfbench"));
+    assert_int_equal(unlink(process_path("nfbench/odd.tune/plan.json")), 0);
+    assert_int_equal(rmdir(process_path("nfbench/odd.tune")), 0);
 }
 
 /* It is a person's from there on: the tune's results stay what they were, and it stays when the tune goes. */
@@ -226,10 +307,13 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(where_there_are_none_it_says_so),
         cmocka_unit_test(a_list_tells_of_each_tune),
+        cmocka_unit_test(the_last_written_stands_first),
+        cmocka_unit_test(one_that_has_a_trial_in_hand_runs),
         cmocka_unit_test(trials_do_not_drown_other_sessions),
         cmocka_unit_test(what_is_the_tunes_own_goes_with_it),
         cmocka_unit_test(files_of_others_stay),
         cmocka_unit_test(one_that_trains_is_told_and_not_removed),
+        cmocka_unit_test(a_plan_that_cannot_be_read_is_told_with_a_way_out),
         cmocka_unit_test(a_trial_that_a_person_goes_on_with_is_theirs),
         cmocka_unit_test(a_copy_takes_nothing_of_the_tune),
         cmocka_unit_test(what_makes_no_sense_is_refused),
