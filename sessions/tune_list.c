@@ -96,16 +96,77 @@ static void forget_best(struct tune_group *group)
     memset(group->best_values, 0, sizeof group->best_values);
 }
 
-static void take_row(const struct tune *tune, int trial, struct session_summary *row, struct tune_group *group)
+/* How far a trial is, as its row tells. */
+struct standing {
+    long step;
+    bool training, ended; /* of itself: nothing is known of the rungs */
+};
+
+static bool is_given_up(const struct tune *tune, int trial)
+{
+    struct tune_note note;
+    return tune_note_read(tune, trial, &note, NULL) == 0 && note.given_up;
+}
+
+/* Of a halving: what a rung that is done has dropped, counted by the steps alone, since logs take time to read. */
+static int count_dropped(const struct tune *tune, const struct standing *standings)
+{
+    int dropped = 0, members = tune->count;
+    for (int r = 0; r + 1 < tune->rung_count; r++) {
+        int behind = 0, ended = 0;
+        for (int i = 0; i < tune->count; i++) {
+            const struct standing *standing = &standings[i];
+            const long epoch = tune->trials[i].steps_per_epoch, end = tune->rungs[r] * epoch;
+            const long begin = r > 0 ? tune->rungs[r - 1] * epoch : 0;
+            if (standing->step > end || (standing->step == end && !standing->training))
+                behind++;
+            else
+                ended += standing->ended && standing->step >= begin;
+        }
+        if (behind + ended < members)
+            break;
+        const int room = members / tune->factor > 1 ? members / tune->factor : 1;
+        members = behind < room ? behind : room;
+        dropped += behind - members;
+    }
+    return dropped;
+}
+
+static void take_row(const struct tune *tune, int trial, struct session_summary *row, struct standing *standing,
+                     struct tune_group *group)
 {
     snprintf(row->tune, sizeof row->tune, "%s", group->name);
     group->begun++;
+    standing->step = row->step;
+    standing->training = row->locked;
+    standing->ended = strcmp(row->state, "finished") == 0 || strcmp(row->state, "diverged") == 0 ||
+                      row->step > tune->trials[trial].steps;
     group->training += strcmp(row->state, "training") == 0 || row->standstill;
     group->changed = row->changed > group->changed ? row->changed : group->changed;
     if (row->best_accuracy > group->best) {
         group->best = row->best_accuracy;
         tune_trial_words(tune, trial, group->best_values, sizeof group->best_values);
     }
+}
+
+/* Takes the rows of a tune's trials; standings: (trials), zeroed. */
+static void take_trials(const struct tune *tune, struct session_summary *rows, int count, struct standing *standings,
+                        struct tune_group *group)
+{
+    bool longer = false;
+    group->trials = tune->count;
+    for (int t = 0; t < tune->count; t++) {
+        for (int i = 0; i < count; i++)
+            if (strcmp(rows[i].name, tune->trials[t].session) == 0) {
+                take_row(tune, t, &rows[i], &standings[t], group);
+                longer |= rows[i].step > tune->trials[t].steps;
+            }
+        standings[t].ended = standings[t].ended || is_given_up(tune, t);
+        group->ended += standings[t].ended;
+    }
+    group->ended += count_dropped(tune, standings);
+    if (longer)
+        forget_best(group);
 }
 
 static void take_tune(const struct settings *settings, const char *name, struct session_summary *rows, int count,
@@ -116,16 +177,10 @@ static void take_tune(const struct settings *settings, const char *name, struct 
     group->best = -1;
     snprintf(group->name, sizeof group->name, "%s", name);
     if (tune && tune_open(settings, name, tune, NULL) == 0) {
-        bool longer = false;
-        group->trials = tune->count;
-        for (int t = 0; t < tune->count; t++)
-            for (int i = 0; i < count; i++)
-                if (strcmp(rows[i].name, tune->trials[t].session) == 0) {
-                    take_row(tune, t, &rows[i], group);
-                    longer |= rows[i].step > tune->trials[t].steps;
-                }
-        if (longer)
-            forget_best(group);
+        struct standing *standings = calloc((size_t)tune->count, sizeof *standings);
+        if (standings)
+            take_trials(tune, rows, count, standings, group);
+        free(standings);
     }
     if (tune)
         tune_free(tune);
@@ -185,9 +240,10 @@ void tune_group_words(const struct tune_group *group, const char *percent, char 
 {
     struct line line = line_begin(text, size);
     line_add(&line, "tune %s: ", group->name);
-    if (group->begun < group->trials)
-        line_add(&line, "%d of ", group->begun);
-    line_add(&line, "%d trial%s", group->trials, group->trials == 1 ? "" : "s");
+    if (group->ended < group->trials)
+        line_add(&line, "%d of ", group->ended);
+    line_add(&line, "%d trial%s%s", group->trials, group->trials == 1 ? "" : "s",
+             group->ended < group->trials ? " ended" : "");
     if (group->training > 0)
         line_add(&line, ", %d training", group->training);
     if (group->best >= 0)

@@ -17,6 +17,7 @@ struct tune_group {
     char name[TUNE_NAME_SIZE];
     int trials;                        /* of the plan */
     int begun, training;               /* that are in the list; that some process trains */
+    int ended;                         /* of which nothing more comes, as `nfbench tune --list` counts them */
     float best;                        /* the highest accuracy; -1: none was measured, or a trial went on by hand */
     char best_values[TUNE_WORDS_SIZE]; /* of the trial that has it: "lr 0.1, batch 64" */
     time_t changed;                    /* the last of them */

@@ -57,15 +57,23 @@ bool tune_state_is_ill(enum tune_state state)
     return state == TUNE_DIVERGED || state == TUNE_FAILED;
 }
 
+/* The rung before it is done, and no step of the next. */
+static bool is_at_rung_end(const struct tune_watch *watch, int trial)
+{
+    const struct tune_status *status = tune_watch_status(watch, trial);
+    return status->rung > 1 &&
+           status->step == watch->tune->rungs[status->rung - 2] * watch->tune->trials[trial].steps_per_epoch;
+}
+
 const char *tune_watch_state_words(const struct tune_watch *watch, int trial)
 {
     const struct tune_status *status = tune_watch_status(watch, trial);
     if (status->state != TUNE_WAITING)
         return tune_state_name(status->state);
-    return !status->begun            ? "not begun"
-           : status->rung_done       ? "rung done"
-           : watch->tune->factor > 0 ? "goes on"
-                                     : "waiting";
+    return !status->begun                 ? "not begun"
+           : status->rung_done            ? "rung done"
+           : is_at_rung_end(watch, trial) ? "goes on"
+                                          : "stopped";
 }
 
 /* ---- Speeds ---- */

@@ -69,7 +69,7 @@ int tune_watch_read(struct tune_watch *watch, struct error *error);
 /* That a process was started for a trial: until its session tells more, up to the next read. */
 void tune_watch_mark(struct tune_watch *watch, int trial);
 const struct tune_status *tune_watch_status(const struct tune_watch *watch, int trial);
-/* The state as people are told it: what waits has not begun, or waits for its rung's end, or goes on soon. */
+/* The state as people are told it: what waits has not begun, was stopped, waits for its rung's end, or goes on soon. */
 const char *tune_watch_state_words(const struct tune_watch *watch, int trial);
 const struct tune_rung *tune_watch_rung(const struct tune_watch *watch);
 /* Images that are still to be trained on; of a halving, with as many trials in the later rungs as these hold. */

@@ -101,7 +101,7 @@ static void its_trials_are_one_line_among_the_runs(void **state)
     pty_start(80, 24, "", "--data synthetic --stem 8 --stages 8/4x1 --threads 1 --limit 96 --steps 1 --session own");
     pty_wait("finished");
     pty_keys("7");
-    pty_wait("tune few: 2 trials");
+    pty_wait("tune few: 1 of 2 trials ended");
     assert_null(strstr(pty_text(), "few-lr0.01"));
     pty_keys("\033[Bt"); /* this run is the newest */
     pty_wait("few-lr0.01 ");

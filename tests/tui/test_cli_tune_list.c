@@ -198,7 +198,7 @@ static void one_that_trains_is_told_and_not_removed(void **state)
     assert_string_equal(json_text_at(listed(list, "busy"), "state"), "running");
     assert_int_equal((int)json_number_at(listed(list, "busy"), "ended"), 0);
     json_decref(list);
-    assert_non_null(strstr(run_expecting(0, "sessions")->out, "tune busy: 1 of 2 trials, 1 training"));
+    assert_non_null(strstr(run_expecting(0, "sessions")->out, "tune busy: 0 of 2 trials ended, 1 training"));
     assert_non_null(strstr(run_expecting(1, "tune --rm busy --yes")->err, "tune busy is being trained"));
     assert_true(is_there("nfbench/busy-lr0.01/metrics.jsonl"));
     assert_int_equal(kill(process.pid, SIGTERM), 0);

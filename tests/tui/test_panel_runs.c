@@ -47,9 +47,9 @@ static void list_tunes(void)
     list_sessions(5);
     list->tunes = calloc(2, sizeof(*list->tunes));
     list->tune_count = 2;
-    list->tunes[0] = (struct tune_group){.name = "g", .trials = 3, .begun = 2, .training = 1, .best = 0.412f};
+    list->tunes[0] = (struct tune_group){.name = "g", .trials = 3, .begun = 2, .ended = 1, .training = 1, .best = 0.412f};
     strcpy(list->tunes[0].best_values, "lr 0.1, batch 64");
-    list->tunes[1] = (struct tune_group){.name = "h", .trials = 1, .begun = 1, .best = -1};
+    list->tunes[1] = (struct tune_group){.name = "h", .trials = 1, .begun = 1, .ended = 1, .best = -1};
     for (int i = 1; i < 3; i++)
         strcpy(list->rows[i].tune, "g");
     strcpy(list->rows[4].tune, "h");
@@ -179,7 +179,7 @@ static void trials_of_a_tune_are_one_line_until_it_is_unfolded(void **state)
     list_tunes();
     render(24, 100);
     must_show(24, "+ tune h: 1 trial ");
-    must_show(24, "* + tune g: 2 of 3 trials, 1 training, best 41.20 % (lr 0.1, batch 64)"); /* this run is in it */
+    must_show(24, "* + tune g: 1 of 3 trials ended, 1 training, best 41.20 % (lr 0.1, batch 64)"); /* this run is in it */
     must_show(24, "1 of 4, newest first");
     must_show(24, "t trials");
     assert_int_equal(row_of(24, "session-2"), -1);

@@ -138,6 +138,8 @@ static void a_rung_stays_done_while_the_next_is_trained(void **state)
     draw(80, 24);
     must_show("nfbench tune next   rung 2 of 2, to epoch 4: 0 of 1 done ");
     must_show(" 2 trials: 1 training, 1 dropped");
+    assert_non_null(strstr(run_expecting(0, "tune --list")->out, "\nnext  running      1 of 2 "));
+    assert_non_null(strstr(run_expecting(0, "sessions")->out, "tune next: 1 of 2 trials ended"));
     session_close(held);
     free(place);
     json_decref(tune);
