@@ -55,7 +55,8 @@ int cli_remove_check(const struct cli *cli, struct error *error)
 {
     if (cli_value(cli, "yes") || (!cli->settings.json && isatty(STDIN_FILENO)))
         return 0;
-    return error_set(error, "rm asks before it removes, and there is no terminal to ask on: --yes removes at once");
+    return error_set(error,
+                     "nothing is removed before a yes, and there is no terminal to ask on: --yes removes at once");
 }
 
 /* Anything but a yes is a no. */

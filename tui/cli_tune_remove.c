@@ -9,7 +9,13 @@
 #include <unistd.h>
 
 /* What is done with the session of a trial. */
-enum fate { FATE_NONE /* there is none */, FATE_REMOVED, FATE_OTHERS, FATE_LONGER /* a person went on with it */ };
+enum fate {
+    FATE_NONE, /* there is none */
+    FATE_REMOVED,
+    FATE_OTHERS,
+    FATE_LONGER, /* a person went on with it */
+    FATE_UNREAD
+};
 
 struct removal {
     const struct cli *cli;
@@ -35,12 +41,15 @@ static int look_at(struct removal *removal, int trial, struct error *error)
     locate(removal, trial, path);
     if (access(path, F_OK) != 0)
         return 0;
+    if (session_open(&removal->cli->settings, path, SESSION_READ, &session, NULL) != 0) {
+        removal->fates[trial] = FATE_UNREAD;
+        return 0;
+    }
     if (!tune_owns_session(removal->tune, trial)) {
+        session_close(session);
         removal->fates[trial] = FATE_OTHERS;
         return 0;
     }
-    if (session_open(&removal->cli->settings, path, SESSION_READ, &session, error) != 0)
-        return -1;
     const bool trained = session_is_trained(session);
     long step = 0;
     const int result = session_newest_step(session, &step, error);
@@ -84,6 +93,9 @@ static int describe(struct removal *removal, struct error *error)
         char note[FILE_PATH_SIZE];
         if (removal->fates[i] == FATE_OTHERS)
             snprintf(note, sizeof note, "%s stays: it is not what the tune has trained", tune->trials[i].session);
+        else if (removal->fates[i] == FATE_UNREAD)
+            snprintf(note, sizeof note, "%s stays: it cannot be read; remove its folder by hand",
+                     tune->trials[i].session);
         else if (removal->fates[i] == FATE_LONGER)
             snprintf(note, sizeof note, "%s stays: it was trained on beyond the tune's %ld steps",
                      tune->trials[i].session, tune->trials[i].steps);

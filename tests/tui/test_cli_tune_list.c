@@ -284,6 +284,19 @@ static void a_copy_takes_nothing_of_the_tune(void **state)
     assert_false(is_there("nfbench/first-lr0.01"));
 }
 
+/* Nobody can tell any more whose it was. */
+static void a_trial_that_cannot_be_read_is_named_and_stays(void **state)
+{
+    (void)state;
+    run_expecting(0, "tune " SHORT "--lr 0.01,0.02 --name spoilt");
+    run_expecting(0, "sessions rm spoilt-lr0.01 --yes");
+    assert_int_equal(mkdir(process_path("nfbench/spoilt-lr0.01"), 0777), 0);
+    const struct outcome *outcome = run_expecting(0, "tune --rm spoilt --yes");
+    assert_non_null(strstr(outcome->out, "removed tune spoilt and 1 session\n"));
+    assert_non_null(strstr(outcome->err, "spoilt-lr0.01 stays: it cannot be read"));
+    assert_int_equal(rmdir(process_path("nfbench/spoilt-lr0.01")), 0);
+}
+
 static void what_makes_no_sense_is_refused(void **state)
 {
     (void)state;
@@ -294,6 +307,7 @@ static void what_makes_no_sense_is_refused(void **state)
                 {"--rm x --lr 0.1,0.2", "--lr means nothing with --rm"},
                 {"--rm x --list", "--list and --rm: one of them"},
                 {"--yes", "--yes is of --rm"},
+                {"--rm x", "no terminal to ask on: --yes removes at once"},
                 {"--csv a.png --png a.png", "--csv and --png name the same file, a.png"}};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         const struct outcome *outcome = run_expecting(2, "tune %s", rows[i].arguments);
@@ -316,6 +330,7 @@ int main(void)
         cmocka_unit_test(a_plan_that_cannot_be_read_is_told_with_a_way_out),
         cmocka_unit_test(a_trial_that_a_person_goes_on_with_is_theirs),
         cmocka_unit_test(a_copy_takes_nothing_of_the_tune),
+        cmocka_unit_test(a_trial_that_cannot_be_read_is_named_and_stays),
         cmocka_unit_test(what_makes_no_sense_is_refused),
     };
     return cmocka_run_group_tests_name("the list of tunes", tests, process_setup, process_teardown);
