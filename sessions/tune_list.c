@@ -177,6 +177,7 @@ static void take_tune(const struct settings *settings, const char *name, struct 
     group->best = -1;
     snprintf(group->name, sizeof group->name, "%s", name);
     if (tune && tune_open(settings, name, tune, NULL) == 0) {
+        tune_reference(tune, group->reference, sizeof group->reference);
         struct standing *standings = calloc((size_t)tune->count, sizeof *standings);
         if (standings)
             take_trials(tune, rows, count, standings, group);

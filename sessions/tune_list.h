@@ -15,6 +15,7 @@ enum { TUNE_WORDS_SIZE = 256 };
 /* What a list of sessions shows in place of a tune's trials. */
 struct tune_group {
     char name[TUNE_NAME_SIZE];
+    char reference[FILE_PATH_SIZE];    /* what a command of the shell takes for it */
     int trials;                        /* of the plan */
     int begun, training;               /* that are in the list; that some process trains */
     int ended;                         /* of which nothing more comes, as `nfbench tune --list` counts them */

@@ -53,7 +53,7 @@ static void draw_differences(struct canvas *canvas, struct rect area, int row, c
 static void draw_tune(struct canvas *canvas, struct rect area, const struct tune_group *tune)
 {
     int row = area.row;
-    char percent[32], text[TUNE_WORDS_SIZE + 64];
+    char percent[32], text[sizeof(tune->reference) + TUNE_WORDS_SIZE];
 
     snprintf(text, sizeof(text), "%d in the plan, %d begun, %d training now", tune->trials, tune->begun,
              tune->training);
@@ -62,10 +62,10 @@ static void draw_tune(struct canvas *canvas, struct rect area, const struct tune
     row = draw_pair(canvas, area, row, "best accuracy", percent);
     if (tune->best >= 0)
         row = draw_pair(canvas, area, row, "with", tune->best_values);
-    snprintf(text, sizeof(text), "nfbench tune --show %s", tune->name);
+    snprintf(text, sizeof(text), "nfbench tune --show %s", tune->reference);
     row = draw_pair(canvas, area, row, "in another shell", text);
-    if (tune->training == 0) {
-        snprintf(text, sizeof(text), "nfbench tune --resume %s", tune->name);
+    if (tune->training == 0 && tune->ended < tune->trials) {
+        snprintf(text, sizeof(text), "nfbench tune --resume %s", tune->reference);
         draw_pair(canvas, area, row, "to go on", text);
     }
 }

@@ -47,8 +47,10 @@ static void list_tunes(void)
     list_sessions(5);
     list->tunes = calloc(2, sizeof(*list->tunes));
     list->tune_count = 2;
-    list->tunes[0] = (struct tune_group){.name = "g", .trials = 3, .begun = 2, .ended = 1, .training = 1, .best = 0.412f};
+    list->tunes[0] =
+        (struct tune_group){.name = "g", .trials = 3, .begun = 2, .ended = 1, .training = 1, .best = 0.412f};
     strcpy(list->tunes[0].best_values, "lr 0.1, batch 64");
+    strcpy(list->tunes[0].reference, "/there/g.tune");
     list->tunes[1] = (struct tune_group){.name = "h", .trials = 1, .begun = 1, .ended = 1, .best = -1};
     for (int i = 1; i < 3; i++)
         strcpy(list->rows[i].tune, "g");
@@ -179,7 +181,8 @@ static void trials_of_a_tune_are_one_line_until_it_is_unfolded(void **state)
     list_tunes();
     render(24, 100);
     must_show(24, "+ tune h: 1 trial ");
-    must_show(24, "* + tune g: 1 of 3 trials ended, 1 training, best 41.20 % (lr 0.1, batch 64)"); /* this run is in it */
+    must_show(24,
+              "* + tune g: 1 of 3 trials ended, 1 training, best 41.20 % (lr 0.1, batch 64)"); /* this run is in it */
     must_show(24, "1 of 4, newest first");
     must_show(24, "t trials");
     assert_int_equal(row_of(24, "session-2"), -1);
@@ -207,6 +210,13 @@ static void trials_of_a_tune_are_one_line_until_it_is_unfolded(void **state)
     render(24, 100);
     must_show(24, "Tune g");
     must_show(24, "with                 lr 0.1, batch 64");
+    must_show(24, "nfbench tune --show /there/g.tune");
+    scene.runs.tunes[0].training = 0;
+    render(24, 100);
+    must_show(24, "nfbench tune --resume /there/g.tune");
+    scene.runs.tunes[0].ended = 3; /* nothing is left to go on with */
+    render(24, 100);
+    assert_int_equal(row_of(24, "--resume"), -1);
     press(KEY_CODE_ESCAPE);
     press(' ');
     assert_non_null(strstr(scene.notice.text, "this is a tune"));
