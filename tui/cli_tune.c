@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 /* The seed report's own search, where no axis is given. */
@@ -232,20 +233,33 @@ static enum cli_status make_plan(const struct cli *cli, const struct tune_option
     return result == 0 ? CLI_DONE : status;
 }
 
+/* With retries: another process that only looks (tune_is_claimed) has it for a moment. */
+static int claim_patiently(const struct tune *tune, int trial, int *claim, struct error *error)
+{
+    enum { TRIES = 5, PAUSE_NANOSECONDS = 20000000 };
+    int claimed = tune_claim(tune, trial, claim, error);
+    for (int i = 0; i < TRIES && claimed == 0; i++) {
+        nanosleep(&(struct timespec){.tv_nsec = PAUSE_NANOSECONDS}, NULL);
+        claimed = tune_claim(tune, trial, claim, error);
+    }
+    return claimed;
+}
+
 /* What was given up is tried anew. */
 static int forget_failures(const struct tune *tune, struct error *error)
 {
     for (int i = 0; i < tune->count; i++) {
         struct tune_note note;
-        int claim;
-        const int claimed = tune_claim(tune, i, &claim, error);
+        int claim = -1;
+        if (tune_note_read(tune, i, &note, error) != 0)
+            return -1;
+        const bool failed = note.crashes + note.given_up > 0;
+        const int claimed = failed ? claim_patiently(tune, i, &claim, error) : 0;
         if (claimed < 0)
             return -1;
         if (claimed == 0)
             continue;
-        int result = tune_note_read(tune, i, &note, error);
-        if (result == 0 && note.crashes + note.given_up > 0)
-            result = tune_note_write(tune, i, &(struct tune_note){0}, error);
+        const int result = tune_note_write(tune, i, &(struct tune_note){0}, error);
         close(claim);
         if (result != 0)
             return -1;
