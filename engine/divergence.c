@@ -120,7 +120,10 @@ int parameter_find_non_finite(struct network *network, enum parameter_part part,
 
 static void add_variance(struct line *line, const char *where, const struct divergence *found)
 {
-    if (isfinite(found->variance))
+    if (found->variance == 0)
+        line_add(line, "; %s, variance 0 where %.3g is predicted, so the signal was gone", where,
+                 (double)found->predicted);
+    else if (isfinite(found->variance))
         line_add(line, "; %s, variance %.3g where %.3g is predicted", where, (double)found->variance,
                  (double)found->predicted);
     else

@@ -238,6 +238,7 @@ struct session_summary {
     bool locked;    /* some process has it open to train it; a screen keeps it open behind its end, too */
     enum standstill standstill; /* ... and its run stands still */
     bool attachable;            /* ... and its run goes on, and other processes can attach to it */
+    bool best_is_validation;    /* best_accuracy is of the validation images, not the test images */
     int depth;                  /* from the root of its family; see sessions_family */
     struct session_stamp stamp;
 };

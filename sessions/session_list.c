@@ -18,7 +18,7 @@ static void last_change(const char *path, time_t *changed)
 }
 
 /* An accuracy beside an absurd loss is chance. */
-static float best_accuracy(const struct metrics *metrics, int classes)
+static float best_accuracy(const struct metrics *metrics, int classes, bool *is_validation)
 {
     float validation = -1, test = -1;
     for (int i = 0; i < metrics->epoch_count; i++) {
@@ -28,7 +28,8 @@ static float best_accuracy(const struct metrics *metrics, int classes)
         if (epoch->test_accuracy > test && !health_loss_is_absurd(classes, epoch->test_loss))
             test = epoch->test_accuracy;
     }
-    return validation >= 0 ? validation : test;
+    *is_validation = validation >= 0;
+    return *is_validation ? validation : test;
 }
 
 /* A run's end is recorded; the lock alone tells nothing of it: a screen that is looked at has it still. */
@@ -110,7 +111,7 @@ void session_paths_summarize(const struct session_paths *paths, struct session_s
     free(entries);
     if (metrics_read_summary(paths->metrics, &metrics, NULL) == 0) {
         summary->step = metrics.last_step > summary->step ? metrics.last_step : summary->step;
-        summary->best_accuracy = best_accuracy(&metrics, session.settings.model.classes);
+        summary->best_accuracy = best_accuracy(&metrics, session.settings.model.classes, &summary->best_is_validation);
         if (metrics.step_count) {
             summary->last_loss = metrics.steps[metrics.step_count - 1].loss;
             summary->learning_rate = metrics.steps[metrics.step_count - 1].learning_rate;

@@ -254,6 +254,12 @@ void session_discard(const struct session_paths *paths)
     (void)nftw(paths->folder, remove_entry, 8, FTW_DEPTH | FTW_PHYS); /* what cannot be removed stays */
 }
 
+static bool is_tune(const char *folder)
+{
+    char plan[FILE_PATH_SIZE];
+    return path_format(plan, NULL, "%s.tune/plan.json", folder) == 0 && access(plan, F_OK) == 0;
+}
+
 int session_find(const struct settings *settings, const char *name, char found[SESSION_NAME_SIZE],
                  struct session_paths *paths, struct error *error)
 {
@@ -276,6 +282,9 @@ int session_find(const struct settings *settings, const char *name, char found[S
         return 0;
     if (errno != ENOENT && errno != ENOTDIR)
         return file_failed(error, "open session", folder);
+    if (stat(folder, &status) && is_tune(folder))
+        return error_set(error, "%s is a tune, not a session: `nfbench tune --show %s` compares its trials", found,
+                         found);
     if (stat(folder, &status))
         return error_set(error, "there is no session %s: `nfbench sessions` lists them", folder);
     if (access(paths->lock, F_OK) != 0)

@@ -333,6 +333,15 @@ static void check_best(struct verify *verify)
              "--checkpoint best takes another; `nfbench fork --at %ld` makes it again", best);
 }
 
+static bool has_diverged(const struct verify *verify)
+{
+    struct metrics metrics = {0};
+    const bool diverged =
+        metrics_read_summary(verify->paths.metrics, &metrics, NULL) == 0 && strcmp(metrics.end_state, "diverged") == 0;
+    metrics_free(&metrics);
+    return diverged;
+}
+
 static void check_behind(struct verify *verify)
 {
     const long behind = verify->metrics.last_step - verify->newest.state.step;
@@ -341,7 +350,8 @@ static void check_behind(struct verify *verify)
     struct verify_finding *finding =
         verify_add(verify, VERIFY_NOTE, "metrics.jsonl", "it has %ld step%s behind the last checkpoint, of step %ld",
                    behind, behind == 1 ? "" : "s", verify->newest.state.step);
-    snprintf(finding->means, sizeof finding->means, "the run did not end by itself; the next resume makes them again");
+    snprintf(finding->means, sizeof finding->means, "the run %s; the next resume makes them again",
+             has_diverged(verify) ? "diverged there" : "did not end by itself");
 }
 
 /* A run has one before its first step. */

@@ -41,7 +41,7 @@ bool app_line(void *context, const char *line)
 
 static void close_overlay(struct app *app)
 {
-    app->asked_to_leave = false;
+    app->scene.asks_to_leave = false;
     app->next.session[0] = 0;
     app->scene.overlay = OVERLAY_NONE;
     app->scene.help_topic = NULL;
@@ -74,7 +74,7 @@ static bool overlay_key(struct app *app, int key)
 
     if (overlay == OVERLAY_NONE)
         return false;
-    if (overlay == OVERLAY_MESSAGE && app->asked_to_leave && key == 'y')
+    if (overlay == OVERLAY_MESSAGE && app->scene.asks_to_leave && key == 'y')
         app_quit(app);
     else if (overlay != OVERLAY_FINDER && scroll_of(key))
         app->scene.overlay_scroll += scroll_of(key);

@@ -86,12 +86,12 @@ void app_quit(struct app *app)
     char lost[LOST_SIZE];
 
     list_lost(app, lost);
-    if (*lost == 0 || (app->asked_to_leave && app->scene.overlay == OVERLAY_MESSAGE)) {
+    if (*lost == 0 || (app->scene.asks_to_leave && app->scene.overlay == OVERLAY_MESSAGE)) {
         app_leave(app);
         return;
     }
     app_message(app, ROLE_WARNING, app->scene.facts.attached ? "Detach?" : "Leave?", lost);
-    app->asked_to_leave = true;
+    app->scene.asks_to_leave = true;
 }
 
 /* It is looked for before the run is left: a screen that ends with "no such session" would be no answer. */

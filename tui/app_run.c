@@ -33,7 +33,7 @@ void app_message(struct app *app, enum role role, const char *title, const char 
 {
     struct scene *scene = &app->scene;
 
-    app->asked_to_leave = false;
+    scene->asks_to_leave = false;
     if (scene->phase != PHASE_LEAVING)
         app->next.session[0] = 0;
     scene->overlay = OVERLAY_MESSAGE;

@@ -30,7 +30,6 @@ struct app {
     bool keep_running;         /* when the terminal goes */
     bool alone;                /* it has gone, and the run goes on */
     struct app_next next;      /* to be shown behind this run */
-    bool asked_to_leave;       /* the newest message says what would be lost */
     FILE *kept;                /* screen.log, while alone; else NULL */
     bool dirty;                /* the scene has changed since it was drawn */
     long saved_step;           /* last told in the log */

@@ -40,6 +40,12 @@ static void blank_row(struct table *table, const struct comparison *comparison)
         table_cell(table, "%s", "");
 }
 
+static void write_network(const struct compared *session, int figure, char text[CLI_VALUE_SIZE])
+{
+    (void)figure;
+    snprintf(text, CLI_VALUE_SIZE, "%s", session->summary.network);
+}
+
 static void write_state(const struct compared *session, int figure, char text[CLI_VALUE_SIZE])
 {
     (void)figure;
@@ -171,7 +177,8 @@ static void add_figures(struct table *table, const struct comparison *comparison
 
 static struct table *make_table(const struct comparison *comparison)
 {
-    static const struct row head[] = {{"state", write_state, 0}, {"step", write_step, 0}};
+    static const struct row head[] = {
+        {"network", write_network, 0}, {"state", write_state, 0}, {"step", write_step, 0}};
     static const struct row rest[] = {{"commands", write_commands, 0},
                                       {"images/s", write_speed, 0},
                                       {"training time", write_time, 0},

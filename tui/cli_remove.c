@@ -2,6 +2,7 @@
 #include "tui/cli_remove.h"
 
 #include "sessions/session.h"
+#include "sessions/tune_list.h"
 #include "tui/cli_sessions.h"
 
 #include <ctype.h>
@@ -51,6 +52,27 @@ void cli_remove_note_forks(const struct cli *cli, char *const *names, int count)
     free(rows);
 }
 
+/* Its tune would be without it. */
+static void note_tunes(const struct cli *cli, char *const *names, int count)
+{
+    struct session_summary *rows = NULL;
+    struct tune_group *groups = NULL;
+    char note[CLI_VALUE_SIZE + 4 * SESSION_NAME_SIZE];
+    int row_count = 0, group_count;
+    if (sessions_list(&cli->settings, &rows, &row_count, NULL) == 0 &&
+        tunes_group(&cli->settings, rows, row_count, &groups, &group_count, NULL) == 0)
+        for (int i = 0; i < row_count; i++)
+            if (*rows[i].tune && is_among(rows[i].name, names, count)) {
+                snprintf(note, sizeof note,
+                         "%s is a trial of tune %s, which is not complete without it: `nfbench tune --resume %s` "
+                         "would train it anew",
+                         rows[i].name, rows[i].tune, rows[i].tune);
+                cli_note(note);
+            }
+    free(groups);
+    free(rows);
+}
+
 int cli_remove_check(const struct cli *cli, struct error *error)
 {
     if (cli_value(cli, "yes") || (!cli->settings.json && isatty(STDIN_FILENO)))
@@ -86,6 +108,7 @@ static int ask(const struct cli *cli, char **names, int count, bool *agreed, str
             fprintf(stderr, "%s\n", text);
     }
     cli_remove_note_forks(cli, names, count);
+    note_tunes(cli, names, count);
     *agreed = cli_remove_agreed(cli, count == 1 ? "it" : "these");
     return 0;
 }

@@ -61,8 +61,10 @@ static void name_cell(struct table *table, const char *name, int depth)
 static int print_rows(const struct session_summary *rows, int count, struct error *error)
 {
     static const char *const heads[] = {"session", "network", "state", "step", "best", "changed"};
-    bool forks = false, attach = false;
+    bool forks = false, attach = false, validated = false, tested = false;
     for (int i = 0; i < count; i++) {
+        validated |= rows[i].best_is_validation;
+        tested |= rows[i].best_accuracy >= 0 && !rows[i].best_is_validation;
         forks |= *rows[i].parent != '\0';
         attach |= rows[i].attachable;
     }
@@ -90,8 +92,10 @@ static int print_rows(const struct session_summary *rows, int count, struct erro
         else if (forks)
             table_cell(table, "%s", "");
     }
-    int result = table_print(table, stdout, error);
+    int result = table_print_within(table, cli_columns(stdout, 0), stdout, error);
     table_destroy(table);
+    if (result == 0 && validated && tested)
+        puts("\nbest: of the test images, but of the validation images where a run sets some aside (--validation)");
     return result;
 }
 
@@ -306,6 +310,10 @@ static int print_settings(const struct settings *settings, const struct settings
 {
     struct table *table = table_create("ll");
     const struct setting *row;
+    char network[SETTINGS_NETWORK_SIZE];
+    settings_network_name(settings, network);
+    table_cell(table, "network");
+    table_cell(table, "%s", network);
     for (int i = 0; (row = settings_row(i)); i++) {
         char value[SETTINGS_VALUE_SIZE], now[SETTINGS_VALUE_SIZE];
         settings_get(settings, row, value);

@@ -64,7 +64,7 @@ static void print_report(const struct verify_report *report, bool repair)
         printf(", step %ld", report->step);
     printf(", %d checkpoint%s, %ld record%s, %ld command%s%s\n", report->checkpoints,
            report->checkpoints == 1 ? "" : "s", report->records, report->records == 1 ? "" : "s", report->commands,
-           report->commands == 1 ? "" : "s", report->training ? ", training now" : "");
+           report->commands == 1 ? "" : "s", report->training ? ", a process has it open" : "");
     for (int i = 0; i < report->count; i++)
         print_finding(&report->findings[i], repair);
     fflush(stdout); /* large sessions take a while: each is told as it is known */

@@ -79,7 +79,10 @@ static void draw(struct scene *scene, struct canvas *canvas, struct rect area)
         draw_line(scene, canvas, area);
         return;
     }
-    if (*scene->notice.text && !stands_above(scene, area))
+    if (scene->overlay == OVERLAY_MESSAGE && scene->asks_to_leave)
+        canvas_text_cut(canvas, area.column + 1, area.row, area.columns - 2, STYLE(scene->message_role, STYLE_BOLD),
+                        scene->facts.attached ? "Detach? y or q: yes, Esc: no" : "Leave? y or q: yes, Esc: no");
+    else if (*scene->notice.text && !stands_above(scene, area))
         canvas_text_cut(canvas, area.column + 1, area.row, area.columns - 2, STYLE(scene->notice.role),
                         scene->notice.text);
     else

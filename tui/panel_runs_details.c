@@ -17,6 +17,29 @@ static int draw_pair(struct canvas *canvas, struct rect area, int row, const cha
     return row + 1;
 }
 
+/* As many rows as the text takes. */
+static int draw_wrapped(struct canvas *canvas, struct rect area, int row, const char *name, const char *text)
+{
+    const struct rect right = {area.column + 22, row, area.columns - 23, area.row + area.rows - row};
+
+    if (right.rows <= 0)
+        return row;
+    canvas_text_cut(canvas, area.column + 1, row, 20, STYLE(ROLE_LABEL), name);
+    return row + panel_draw_wrapped(canvas, right, STYLE(ROLE_TEXT), text);
+}
+
+/* What a run says about its end may begin with its state and step itself: "diverged at step 19, lr 1.8: ...". */
+static void write_state(const struct session_summary *summary, const char *message, char *text, size_t size)
+{
+    char steps[32];
+
+    words_count((double)summary->step, steps, sizeof(steps));
+    if (strncmp(message, summary->state, strlen(summary->state)) == 0)
+        snprintf(text, size, "%s", message);
+    else
+        snprintf(text, size, "%s at step %s%s%s", summary->state, steps, *message ? ": " : "", message);
+}
+
 static int draw_measured(struct canvas *canvas, struct rect area, int row, const char *name, float loss, float accuracy)
 {
     char percent[32], words[32], text[80];
@@ -89,10 +112,8 @@ void runs_draw_details(const struct scene *scene, struct canvas *canvas, struct 
         panel_draw_wrapped(canvas, area, STYLE(ROLE_BAD), details->message);
         return;
     }
-    words_count((double)summary->step, steps, sizeof(steps));
-    snprintf(text, sizeof(text), "%s at step %s%s%s", summary->state, steps, *details->message ? ": " : "",
-             details->message);
-    row = draw_pair(canvas, area, row, "state", text);
+    write_state(summary, details->message, text, sizeof(text));
+    row = draw_wrapped(canvas, area, row, "state", text);
     if (summary->standstill)
         row = draw_pair(canvas, area, row, "waits for", standstill_waits_for(summary->standstill));
     row = draw_pair(canvas, area, row, "folder", details->path);

@@ -131,6 +131,7 @@ struct scene {
     int overlay_scroll;                            /* rows of the help or the message that are above its frame */
     char message_title[64], message[JOURNAL_TEXT]; /* of OVERLAY_MESSAGE */
     enum role message_role;
+    bool asks_to_leave;     /* the message says what would be lost */
     const char *help_topic; /* a command's name; NULL: all */
 };
 

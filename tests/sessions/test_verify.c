@@ -60,6 +60,23 @@ static void damaged_checkpoints_are_moved_aside(void **state)
     assert_int_equal(found("metrics.jsonl", "10 steps behind the last checkpoint")->severity, VERIFY_NOTE);
 }
 
+/* How a run came to its end is what its log says last. */
+static void steps_behind_the_last_checkpoint_are_told_with_the_runs_end(void **state)
+{
+    (void)state;
+    make_session("behind");
+    assert_int_equal(unlink(path_in("behind", "checkpoints/20.safetensors")), 0);
+    verify("behind", false);
+    assert_non_null(
+        strstr(found("metrics.jsonl", "10 steps behind the last checkpoint")->means, "did not end by itself"));
+    struct session *session;
+    assert_ok(session_open(&settings, "behind", SESSION_WRITE, &session, &error), &error);
+    assert_ok(session_end(session, TRAINER_DIVERGED, 20, "diverged at step 20", &error), &error);
+    session_close(session);
+    verify("behind", false);
+    assert_non_null(strstr(found("metrics.jsonl", "10 steps behind the last checkpoint")->means, "diverged there"));
+}
+
 static void a_best_that_is_missing_is_told(void **state)
 {
     (void)state;
@@ -389,6 +406,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_whole_session_is_fine),
         cmocka_unit_test(damaged_checkpoints_are_moved_aside),
+        cmocka_unit_test(steps_behind_the_last_checkpoint_are_told_with_the_runs_end),
         cmocka_unit_test(a_best_that_is_missing_is_told),
         cmocka_unit_test(damaged_lines_are_left_out),
         cmocka_unit_test(the_order_of_records_is_checked),

@@ -183,6 +183,8 @@ static void test_networks_are_called_after_what_they_began_from(void **state)
     assert_int_equal(seen, 3);
     json_decref(list);
     assert_non_null(strstr(run_expecting(0, "sessions")->out, "  recipe fast, changed  "));
+    assert_non_null(strstr(run_expecting(0, "sessions show origin")->out, "  recipe fast, changed\n"));
+    assert_non_null(strstr(run_expecting(0, "sessions compare origin origin-fork")->out, "  recipe fast, changed  "));
     json_t *other = last_json(run_expecting(0, "bench " NETWORK "--batch 2 --steps 1 --repeats 1 --json"));
     assert_string_equal(json_text_at(other, "network"), "micro, changed");
     json_decref(other);

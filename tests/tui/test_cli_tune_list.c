@@ -126,6 +126,7 @@ static void trials_do_not_drown_other_sessions(void **state)
     assert_non_null(strstr(outcome->out, "\ntune grid: 4 trials, best "));
     assert_non_null(strstr(outcome->out, "\ntune drawn: 2 trials, best "));
     assert_null(strstr(outcome->out, "grid-batch24-lr0.02"));
+    assert_non_null(strstr(run_expecting(1, "sessions show grid")->err, "grid is a tune, not a session"));
     outcome = run_expecting(0, "sessions list --all");
     assert_non_null(strstr(outcome->out, "grid-batch24-lr0.02 "));
     assert_non_null(strstr(outcome->out, "\nown "));
@@ -149,7 +150,8 @@ static void trials_do_not_drown_other_sessions(void **state)
 static void what_is_the_tunes_own_goes_with_it(void **state)
 {
     (void)state;
-    run_expecting(0, "sessions rm grid-batch48-lr0.05 --yes");
+    assert_non_null(strstr(run_expecting(0, "sessions rm grid-batch48-lr0.05 --yes")->err,
+                           "grid-batch48-lr0.05 is a trial of tune grid"));
     run_expecting(0, "train " TINY "--steps 1 --session grid-batch48-lr0.05");
     run_expecting(0, "fork grid-batch24-lr0.02 --name young");
     run_expecting(0, "sessions rm grid-batch24-lr0.05 --yes");

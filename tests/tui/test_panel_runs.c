@@ -306,6 +306,14 @@ static void enter_shows_where_a_session_differs(void **state)
     must_show(24, "fork of              session-1 at step 1,250");
     must_show(24, "50.00 %, loss 1.5000");
     must_show(24, "lr                   0.25");
+    for (int i = 0; i < scene.runs.count; i++) /* in the order of a tree by now */
+        if (strcmp(scene.runs.rows[i].name, "session-3") == 0)
+            strcpy(scene.runs.rows[i].state, "diverged");
+    strcpy(details->message, "diverged at step 19, lr 1.8: block 1 of 2 left the finite range first, and that is told "
+                             "to its last word");
+    render(24, 80);
+    must_show(24, "state                diverged at step 19, lr 1.8"); /* once */
+    must_show(24, "last word");
     press(KEY_CODE_DOWN); /* the next one's */
     render(24, 80);
     must_show(24, "Session session-2");
