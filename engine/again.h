@@ -6,16 +6,20 @@
 
 #include "engine/trainer_internal.h"
 
+enum { UNDONE_NAMED = 2 };
+
 struct again {
     struct trainer *trainer;
     struct past past;
     long from, until;
     int compared; /* of past.steps, up to the last step made */
     bool compared_any;
-    int commands; /* of past.commands, done again */
-    int epochs;   /* of past.epochs, whose results the state has */
-    bool anew;    /* from the network's initialisation */
-    long other;   /* the first step whose loss is not the recorded one; 0: all are */
+    int commands;     /* of past.commands, done again */
+    int epochs;       /* of past.epochs, whose results the state has */
+    bool anew;        /* from the network's initialisation */
+    long other;       /* the first step whose loss is not the recorded one; 0: all are */
+    int undone_count; /* commands that waited for the step `until` itself; the first of them by name: */
+    char undone[64 * UNDONE_NAMED];
 
     struct replay *replay; /* what was recorded of steps and epochs is compared there; NULL: losses alone are, here */
     bool goes_on;          /* ... beyond the first difference */

@@ -118,12 +118,13 @@ void kept_ring_cut(struct kept_ring *ring, const struct training_state *state)
         kept_ring_pop(ring);
 }
 
-const struct kept_state *kept_ring_find(const struct kept_ring *ring, long step)
+const struct kept_command *kept_ring_find(const struct kept_ring *ring, long step)
 {
-    const struct kept_state *found = NULL;
+    const struct kept_command *found = NULL;
     for (int i = ring->count - 1; i >= 0; i--) {
-        const struct kept_state *kept = &ring->kept[(ring->first + i) % KEPT_SLOTS].before;
-        if (kept->state.step <= step && (!found || kept->state.step == step))
+        const struct kept_command *kept = &ring->kept[(ring->first + i) % KEPT_SLOTS];
+        const long at = kept->before.state.step;
+        if (at <= step && (!found || at == step))
             found = kept;
     }
     return found;

@@ -53,7 +53,7 @@ void kept_ring_pop(struct kept_ring *ring);
 /* Forgets those behind a state, and those at its step whose command is not part of it. */
 void kept_ring_cut(struct kept_ring *ring, const struct training_state *state);
 /* The newest that is not behind `step`, of several at the step itself the oldest; NULL when there is none. */
-const struct kept_state *kept_ring_find(const struct kept_ring *ring, long step);
+const struct kept_command *kept_ring_find(const struct kept_ring *ring, long step);
 void kept_ring_free(struct kept_ring *ring);
 
 #endif

@@ -4,13 +4,24 @@
 #include "engine/again.h"
 
 #include <stdio.h>
+#include <string.h>
 
-/* What commands that waited come to is among the recorded ones; at the step itself it is undone, too. */
-static void forget_due(struct trainer *trainer)
+static void name_undone(struct again *again, const struct command *command)
 {
+    const size_t length = strlen(again->undone);
+    if (again->undone_count++ < UNDONE_NAMED)
+        snprintf(again->undone + length, sizeof again->undone - length, "%s`%.60s`", length ? ", " : "", command->text);
+}
+
+/* What commands that waited come to is among the recorded ones; at the step itself it is undone, which is to be said.
+ */
+static void forget_due(struct again *again)
+{
+    struct trainer *trainer = again->trainer;
     struct command gone;
     while (trainer_take_due(trainer, &gone))
-        ;
+        if (trainer->state.step == again->until)
+            name_undone(again, &gone);
 }
 
 /* What is recorded of a step; NULL: nothing. Asked for in their order. */
@@ -29,7 +40,7 @@ static int compare(void *context, const struct step_record *made)
     struct again *again = context;
     struct trainer *trainer = again->trainer;
     const struct step_record *recorded = recorded_step(again, made->step);
-    forget_due(trainer);
+    forget_due(again);
     trainer->now.rehearsed = made->step - again->from;
     if (again->replay)
         return replay_step(again, made, recorded);
@@ -123,7 +134,7 @@ static enum progress do_again(struct again *again, const struct command_record *
     if (record.command.kind == COMMAND_WAIT) {
         if (trainer_wait_again(trainer, &recorded->command) < 0)
             error_set(why, "the record of `%.60s` does not say what waits", recorded->command.text);
-        forget_due(trainer);
+        forget_due(again);
         return RUN_ON;
     }
     const bool rollback = record.command.kind == COMMAND_ROLLBACK;
@@ -191,13 +202,13 @@ enum progress again_walk(struct again *again, struct error *why)
         enum progress progress = pass_epoch_end(again);
         if (progress == RUN_ON && !again->replay)
             progress = take_results(again);
-        forget_due(trainer);
+        forget_due(again);
         while (progress == RUN_ON && !*why->message && again->commands < past->command_count &&
                past->commands[again->commands].step <= trainer->state.step)
             progress = do_again(again, &past->commands[again->commands++], why);
         if (progress == RUN_ON && again->replay) { /* what was measured there without a command: a run's end */
             progress = take_results(again);
-            forget_due(trainer);
+            forget_due(again);
         }
         if (progress != RUN_ON || *why->message || trainer->state.step >= again->until)
             return progress;
@@ -253,12 +264,12 @@ static int stand_before(struct again *again)
 {
     struct trainer *trainer = again->trainer;
     const struct trainer_sink *sink = &trainer->sink;
-    const struct kept_state *kept = kept_ring_find(&trainer->kept, again->until);
+    const struct kept_command *kept = kept_ring_find(&trainer->kept, again->until);
     struct kept_state at;
     struct error damaged;
     for (long saved = again->until + 1; sink->saved_step && saved > 0;) {
         saved = sink->saved_step(sink_source(sink), saved - 1);
-        if (saved < 0 || (kept && kept->state.step >= saved))
+        if (saved < 0 || (kept && kept->before.state.step >= saved))
             break;
         if (trainer_load_state(trainer, NULL, saved, &at, &damaged) < 0)
             continue;
@@ -267,8 +278,10 @@ static int stand_before(struct again *again)
         trainer->now.step = trainer_record_now(trainer);
         return 0;
     }
+    if (kept && kept->before.state.step == again->until && kept->command.number > 0)
+        name_undone(again, &kept->command); /* it waits in that state no more */
     if (kept)
-        return kept_state_put_back(trainer, kept);
+        return kept_state_put_back(trainer, &kept->before);
     again->anew = true;
     return stand_at_the_start(trainer);
 }
@@ -334,6 +347,10 @@ static void say_how(const struct again *again, long left, struct command_record 
                  again->compared_any ? "with the losses recorded then" : "where no losses were recorded");
     trainer_outcome(record, "%s step %ld%s%s; lr %g", *from ? "back at" : "at", again->until, from, how,
                     (double)again->trainer->state.learning_rate);
+    if (again->undone_count > 0)
+        trainer_add_outcome(record, "; not done: %s", again->undone);
+    if (again->undone_count > UNDONE_NAMED)
+        trainer_add_outcome(record, " and %d more", again->undone_count - UNDONE_NAMED);
 }
 
 /* With `here` as what to come back to. */
@@ -344,7 +361,7 @@ static enum progress go_from(struct trainer *trainer, const struct kept_state *h
     const enum progress progress = reach(&again, &why);
     int status = 0;
     if (progress == RUN_ON && !*why.message && !again.other) {
-        forget_due(trainer);
+        forget_due(&again);
         say_how(&again, here->state.step, record);
         status = trainer_tell_place(trainer, NULL);
     } else if (progress != RUN_FAILED) {

@@ -155,19 +155,19 @@ static void the_last_states_are_kept_in_their_order(void **state)
         keep_at(&run, &ring, step);
     assert_int_equal(ring.count, KEPT_STATES);
     assert_null(kept_ring_find(&ring, 3));
-    assert_int_equal(kept_ring_find(&ring, 4)->state.step, 4);
-    assert_int_equal(kept_ring_find(&ring, 1000)->state.step, KEPT_STATES + 3);
+    assert_int_equal(kept_ring_find(&ring, 4)->before.state.step, 4);
+    assert_int_equal(kept_ring_find(&ring, 1000)->before.state.step, KEPT_STATES + 3);
     const struct command refused = {.kind = COMMAND_LEARNING_RATE};
     assert_int_equal(kept_ring_push(run.trainer, &ring, &refused), 0);
     kept_ring_pop(&ring);
-    assert_int_equal(kept_ring_find(&ring, 4)->state.step, 4); /* it cost none of them */
+    assert_int_equal(kept_ring_find(&ring, 4)->before.state.step, 4); /* it cost none of them */
     for (long step = KEPT_STATES + 3; step > 7; step--) {
         assert_int_equal(kept_ring_top(&ring)->before.state.step, step);
         assert_true(kept_ring_top(&ring)->command.value == (double)step);
         kept_ring_pop(&ring);
     }
     keep_at(&run, &ring, 7); /* a second command at a step */
-    assert_ptr_equal(kept_ring_find(&ring, 7), &ring.kept[(ring.first + ring.count - 2) % KEPT_SLOTS].before);
+    assert_ptr_equal(kept_ring_find(&ring, 7), &ring.kept[(ring.first + ring.count - 2) % KEPT_SLOTS]);
     run.trainer->state.step = 7;
     kept_ring_cut(&ring, &run.trainer->state);
     assert_int_equal(kept_ring_top(&ring)->before.state.step, 6);

@@ -153,6 +153,32 @@ static void going_back_brings_back_what_waited(void **state)
     tiny_free(&run);
 }
 
+/* Back at its very step, it is not done, which is said. */
+static void going_back_to_what_waited_names_it(void **state)
+{
+    (void)state;
+    static struct tiny_run run;
+    struct error error = {""};
+    tiny_init(&run, "micro");
+    run.options.checkpoint_every = 1;
+    run.options.schedule = SCHEDULE_CONSTANT;
+    tiny_create(&run, NULL);
+    live_ask(&run, live_at(3), COMMAND_MOMENTUM, 0.25);
+    const struct command back = {.kind = COMMAND_BACK, .count = 3, .when = live_at(5), .text = "at 5 back 3"};
+    assert_int_equal(trainer_command(run.trainer, &back, &error), 0);
+    assert_int_equal(trainer_start(run.trainer, false, &error), 0);
+    tiny_wait(&run, TRAINER_PAUSED, 3);
+    tiny_command(&run, COMMAND_RESUME, 0, 0);
+    assert_int_equal(trainer_join(run.trainer, &error), 0);
+    struct snapshot snapshot;
+    trainer_snapshot(run.trainer, &snapshot);
+    assert_true(snapshot.options.momentum == run.options.momentum);
+    const char *outcome = live_record_of(&run, COMMAND_ROLLBACK)->outcome;
+    if (!strstr(outcome, "; not done: `as typed`"))
+        fail_msg("%s", outcome);
+    tiny_free(&run);
+}
+
 int live_waits(bool brief)
 {
     const struct CMUnitTest few[] = {
@@ -163,6 +189,7 @@ int live_waits(bool brief)
         cmocka_unit_test(those_that_wait_can_be_cancelled_and_are_few),
         cmocka_unit_test(a_stop_can_wait),
         cmocka_unit_test(going_back_brings_back_what_waited),
+        cmocka_unit_test(going_back_to_what_waited_names_it),
     };
     return brief ? cmocka_run_group_tests(few, tiny_open, tiny_close_reference)
                  : cmocka_run_group_tests(all, tiny_open, tiny_close_reference);

@@ -78,7 +78,7 @@ static void a_fork_goes_on_as_its_parent_did(void **state)
     (void)state;
     train_parent("parent");
     const struct outcome *outcome = run_expecting(0, "fork parent --at 11 --json");
-    assert_non_null(strstr(outcome->err, "with the losses recorded then; lr 0.01"));
+    assert_non_null(strstr(outcome->err, "with the losses recorded then; lr 0.01\n"));
     json_t *made = last_json(outcome);
     assert_string_equal(json_string_value(json_object_get(made, "session")), "parent-at-11");
     assert_int_equal((int)json_number_at(made, "step"), 11);
@@ -90,6 +90,8 @@ static void a_fork_goes_on_as_its_parent_did(void **state)
     assert_non_null(strstr(run_expecting(0, "sessions show parent-at-11")->out, "a fork of parent at step 11"));
     assert_non_null(
         strstr(run_expecting(0, "fork parent --name newest")->out, "of parent, its last checkpoint (--at "));
+    assert_non_null(strstr(run_expecting(0, "fork parent --at 5 --name five")->err,
+                           "recorded then; lr 0.05; not done: `at 5 lr 0.01`\n"));
 }
 
 static void a_fork_may_have_another_rate(void **state)
@@ -178,7 +180,8 @@ static void what_waits_for_the_step_is_not_done(void **state)
     assert_int_equal(fclose(script), 0);
     run_expecting(130, "train " TINY "--epochs 3 --log-every 1 --script waits --session due");
     const struct outcome *outcome = run_expecting(0, "fork due --at 16 --json");
-    assert_non_null(strstr(outcome->err, "at step 16; lr 0.05"));
+    assert_non_null(strstr(outcome->err, "at step 16; lr 0.05; not done: `when epoch >= 2 lr 0.020`, "
+                                         "`when epoch >= 2 lr 0.021` and 10 more\n"));
     assert_null(strstr(outcome->err, "back at"));
     json_t *made = last_json(outcome);
     assert_int_equal((int)json_number_at(made, "step"), 16);
