@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # What several processes make of a machine: steps a second of one process with as many threads as there are ranks, of
 # that many ranks with a thread each, and, where another program is named, of the same ranks of that one. They run by
-# turns, so that a busy machine hits them alike; the ratio of every round, and the medians.
+# turns, so that a busy machine hits them alike; the ratio of every round, and the medians. Only medians of a machine
+# that does nothing else mean something: one round of a busy one can be several times off.
 #   scripts/bench-ranks.sh [-r ROUNDS] [-k RANKS] [-n STEPS] [-o OTHER] [-- SETTINGS...]
 # Default: 7 rounds, 2 ranks, 12 steps of which the first 4 do not count, --preset micro --batch 256 --data synthetic.
 # Needs a build with MPI (`make MPI=1`; $NFBENCH_BINARY, default ./nfbench) and mpirun.
@@ -20,6 +21,9 @@ done
 shift $((OPTIND - 1))
 [ $# -gt 0 ] || set -- --preset micro --batch 256 --data synthetic
 warm=4
+for number in "$rounds" "$ranks" "$steps"; do
+    [[ $number =~ ^[1-9][0-9]*$ ]] || { echo "$number: -r, -k and -n want a number" >&2; exit 2; }
+done
 [ "$steps" -gt "$warm" ] || { echo "-n $steps: more than $warm steps are needed" >&2; exit 2; }
 . scripts/bench-terminal.sh
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_rmaps_base_oversubscribe=1
