@@ -113,10 +113,23 @@ static int ask(const struct cli *cli, char **names, int count, bool *agreed, str
     return 0;
 }
 
+static int check_there(const struct cli *cli, char **names, int count, struct error *error)
+{
+    for (int i = 0; i < count; i++) {
+        struct session *session;
+        if (session_open(&cli->settings, names[i], SESSION_READ, &session, error) != 0)
+            return -1;
+        session_close(session);
+    }
+    return 0;
+}
+
 enum cli_status cli_sessions_remove(struct cli *cli, char **names, int count)
 {
     struct error error;
     bool agreed;
+    if (check_there(cli, names, count, &error) != 0)
+        return cli_failed(cli, &error);
     if (cli_remove_check(cli, &error) != 0)
         return cli_usage(cli, &error);
     if (ask(cli, names, count, &agreed, &error) != 0)

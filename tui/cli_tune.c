@@ -110,6 +110,8 @@ static int check_files_asked(const struct cli *cli, struct error *error)
     const char *csv = cli_value(cli, "csv"), *png = cli_value(cli, "png");
     if (cli_value(cli, "plan") && (csv || png))
         return error_set(error, "--plan trains nothing: there are no results for --csv or --png");
+    if (csv && strcmp(csv, "-") == 0)
+        return error_set(error, "--csv - names no file, and what comes of the trials is printed as a table: name one");
     if (csv && png && strcmp(csv, png) == 0)
         return error_set(error, "--csv and --png name the same file, %.200s: one would replace the other", png);
     return cli_check_png(png, error);
@@ -364,7 +366,7 @@ static enum cli_status finish(struct cli *cli, const struct tune_options *option
 {
     const struct tune_watch *watch = tune_run_watch(run);
     struct error error;
-    char reference[FILE_PATH_SIZE];
+    char reference[FILE_PATH_SIZE], jobs[24] = "";
     int counts[TUNE_STATES];
     const bool over = tune_watch_is_over(watch);
     if (options->rank > 0)
@@ -373,17 +375,19 @@ static enum cli_status finish(struct cli *cli, const struct tune_options *option
         return cli_failed(cli, &error);
     const enum cli_status status = tell(cli, options, tune, watch);
     tune_reference(tune, reference, sizeof reference);
+    if (options->jobs > 1)
+        snprintf(jobs, sizeof jobs, " --jobs %ld", options->jobs);
     if (status != CLI_DONE)
         return status;
     if (!over) {
-        fprintf(stderr, "nfbench tune --resume %s goes on\n", reference);
+        fprintf(stderr, "nfbench tune --resume %s%s goes on\n", reference, jobs);
         return CLI_INTERRUPTED;
     }
     tune_watch_count(watch, counts);
     if (counts[TUNE_FAILED] == 0)
         return CLI_DONE;
-    error_set(&error, "%d of %d trials failed: `nfbench tune --resume %.300s --retry` tries them again",
-              counts[TUNE_FAILED], tune->count, reference);
+    error_set(&error, "%d of %d trials failed: `nfbench tune --resume %.300s%s --retry` tries them again",
+              counts[TUNE_FAILED], tune->count, reference, jobs);
     return cli_failed(cli, &error);
 }
 

@@ -174,15 +174,16 @@ static enum cli_status remove_tune(const struct cli *cli, struct tune *tune)
 enum cli_status cli_tune_remove(const struct cli *cli, const char *name)
 {
     struct error error;
-    if (cli_remove_check(cli, &error) != 0)
-        return cli_usage(cli, &error);
+    enum cli_status status;
     struct tune *tune = calloc(1, sizeof *tune);
     if (!tune)
         error_set(&error, "out of memory");
-    const enum cli_status status =
-        tune && tune_open(&cli->settings, name, tune, &error) == 0 && tune_check_folder(tune, &error) == 0
-            ? remove_tune(cli, tune)
-            : cli_failed(cli, &error);
+    if (!tune || tune_open(&cli->settings, name, tune, &error) != 0 || tune_check_folder(tune, &error) != 0)
+        status = cli_failed(cli, &error);
+    else if (cli_remove_check(cli, &error) != 0)
+        status = cli_usage(cli, &error);
+    else
+        status = remove_tune(cli, tune);
     if (tune)
         tune_free(tune);
     free(tune);

@@ -74,7 +74,7 @@ static void add_axis(struct line *line, const struct tune_axis *axis)
         line_add(line, "%s from %g to %g", axis->row->name, axis->low, axis->high);
         return;
     }
-    line_add(line, "%d %s (", axis->count, axis->row->name);
+    line_add(line, "%s of %d values (", axis->row->name, axis->count);
     for (int i = 0; i < axis->count; i++)
         if (i < SHOWN - 1 || i == axis->count - 1)
             line_add(line, "%s%s", i == 0 ? "" : i > SHOWN - 1 ? " ... " : ", ", axis->values[i]);

@@ -308,8 +308,11 @@ static void draw_table(struct canvas *canvas, struct tune_view *view, int shown)
 static void draw_keys(struct canvas *canvas, const struct tune_view *view, int row)
 {
     static const char *const keys[][2] = {{"\u2191\u2193", "trial"}, {"o", "order"}, {"c", "curves"}, {"q", "leave"}};
+    const bool curves = lay_out(view, canvas_area(canvas)).curves > 0;
     int column = 1;
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+        if (!curves && *keys[i][0] == 'c')
+            continue;
         if (column + text_columns(keys[i][0]) + 1 + text_columns(keys[i][1]) > canvas_area(canvas).columns)
             return;
         column += canvas_text(canvas, column, row, STYLE(ROLE_KEY), keys[i][0]) + 1;

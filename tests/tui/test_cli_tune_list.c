@@ -156,7 +156,7 @@ static void what_is_the_tunes_own_goes_with_it(void **state)
     run_expecting(0, "fork grid-batch24-lr0.02 --name young");
     run_expecting(0, "sessions rm grid-batch24-lr0.05 --yes");
     run_expecting(0, "fork grid-batch24-lr0.02 --name grid-batch24-lr0.05");
-    run_expecting(2, "tune --rm grid");
+    assert_non_null(strstr(run_expecting(2, "tune --rm grid")->err, "no terminal to ask on: --yes removes at once"));
     run_expecting(2, "tune --rm grid --json");
     assert_true(is_there("nfbench/grid-batch24-lr0.02"));
     json_t *gone = last_json(run_expecting(0, "tune --rm grid --yes --json"));
@@ -174,6 +174,8 @@ static void what_is_the_tunes_own_goes_with_it(void **state)
     run_expecting(0, "sessions show own");
     run_expecting(0, "tune --show drawn");
     run_expecting(1, "tune --rm grid --yes");
+    run_expecting(1, "tune --rm grid"); /* which comes before a terminal that is missing */
+    run_expecting(1, "sessions rm grid-batch24-lr0.02");
 }
 
 /* What a person has put into its folder stays, and the folder with it. */
@@ -309,7 +311,7 @@ static void what_makes_no_sense_is_refused(void **state)
                 {"--rm x --lr 0.1,0.2", "--lr means nothing with --rm"},
                 {"--rm x --list", "--list and --rm: one of them"},
                 {"--yes", "--yes is of --rm"},
-                {"--rm x", "no terminal to ask on: --yes removes at once"},
+                {"--csv - --lr 0.1,0.2", "--csv - names no file"},
                 {"--csv a.png --png a.png", "--csv and --png name the same file, a.png"}};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         const struct outcome *outcome = run_expecting(2, "tune %s", rows[i].arguments);

@@ -174,11 +174,14 @@ static void curves_stand_where_there_is_room(void **state)
     assert_true(row_of("validation accuracy") > row_of("diverged"));
     assert_true(row_of("drawn-lr0.02") > row_of("validation accuracy"));
     assert_int_equal(row_of("training loss"), -1);
+    must_show("c curves");
     press('c');
     draw(80, 24);
     must_show("training loss");
     draw(80, 16);
     assert_int_equal(row_of("training loss"), -1);
+    assert_int_equal(row_of("c curves"), -1);
+    must_show("o order  q leave");
     must_show("0.05  finished");
     for (int rows = 1; rows < 60; rows += 3)
         for (int columns = 1; columns < 200; columns += 13)
