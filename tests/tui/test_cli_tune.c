@@ -46,7 +46,7 @@ static void assert_median_speed(const json_t *trial)
 {
     static const char key[] = "\"images_per_second\":";
     char name[256];
-    double speeds[64];
+    double speeds[64] = {0};
     size_t count = 0;
     snprintf(name, sizeof name, "nfbench/%s/metrics.jsonl", json_text_at(trial, "session"));
     for (const char *at = tune_file(name); (at = strstr(at, key)) && count < 64; at += sizeof key)
