@@ -40,8 +40,8 @@ int dist_threads(void);
 int dist_unbound_threads(void);
 const char *dist_host(void); /* the machine's name */
 
-/* Who is told, on the thread that waits, that the other ranks have been waited for for some seconds (true), and that
- * they have come (false). NULL: nobody. */
+/* Who is told, on the thread that waits, that the other ranks have been waited for for some seconds (true; more each
+ * time), and that they have come (false). NULL: nobody. */
 typedef void dist_late(void *context, bool late);
 void dist_watch(dist_late *told, void *context);
 

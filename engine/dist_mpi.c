@@ -25,6 +25,7 @@ static struct {
     int *counts, *offsets, *mine, *starts; /* (size) each, in one allocation from `counts` on */
     dist_late *late;
     void *late_context;
+    double patience; /* seconds until `late` is told; twice as many each time: a slow rank is late in every step */
 } dist = {.size = 1, .local_size = 1, .host = "localhost"};
 
 bool dist_is_built(void)
@@ -204,8 +205,7 @@ int dist_unbound_threads(void)
 /* At first only lets others run, then sleeps, longer from time to time up to a millisecond. */
 static void wait_for(MPI_Request *request)
 {
-    enum { YIELDS = 200, SHORTEST = 20000, LONGEST = 1000000 };
-    static const double patience = 3; /* seconds */
+    enum { YIELDS = 200, SHORTEST = 20000, LONGEST = 1000000, PATIENCE_MOST = 48 };
     long sleep = SHORTEST;
     double begin = 0;
     bool late = false;
@@ -219,8 +219,9 @@ static void wait_for(MPI_Request *request)
             continue;
         }
         begin = i == YIELDS ? clock_seconds() : begin;
-        if (!late && dist.late && clock_seconds() - begin > patience) {
+        if (!late && dist.late && clock_seconds() - begin > dist.patience) {
             late = true;
+            dist.patience = dist.patience < PATIENCE_MOST ? 2 * dist.patience : dist.patience;
             dist.late(dist.late_context, true);
         }
         nanosleep(&(struct timespec){.tv_nsec = sleep}, NULL);
@@ -234,6 +235,7 @@ void dist_watch(dist_late *told, void *context)
 {
     dist.late = told;
     dist.late_context = context;
+    dist.patience = 3;
 }
 
 /* What is large goes piece by piece, each when both sides look. So all meet before it, which may take long, and then
