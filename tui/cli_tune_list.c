@@ -17,7 +17,7 @@ enum { WORDS = 256 };
 struct listed {
     struct tune tune;
     char name[TUNE_NAME_SIZE]; /* of its folder */
-    char network[WORDS];
+    char network[SETTINGS_NETWORK_SIZE];
     const char *state;
     int ended;
     int best; /* a trial; -1 */
@@ -59,7 +59,7 @@ static int look(struct listed *row, struct error *error)
         row->best = tune_watch_best(watch);
         row->accuracy = row->best >= 0 ? (double)tune_watch_status(watch, row->best)->best : -1;
         row->changed = tune_changed(tune);
-        tune_plan_network(tune, row->network, sizeof row->network);
+        tune_plan_network(tune, row->network);
     }
     tune_watch_close(watch);
     return result;

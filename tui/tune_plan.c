@@ -35,22 +35,31 @@ static int read_settings(const struct tune *tune, struct settings *settings)
            settings_read(settings, path, NULL);
 }
 
-/* What no axis changes of it. */
-static void add_network(struct line *line, const struct tune *tune)
+/* Of one that is as no preset or recipe has it, what no axis changes. */
+static void add_parts(struct line *line, const struct tune *tune, const struct settings *settings)
 {
     static const char *const parts[] = {"family", "stem", "stages"};
+    bool any = false;
+    for (size_t p = 0; p < sizeof parts / sizeof *parts && strcmp(settings->model.preset, "custom") == 0; p++) {
+        char value[SETTINGS_VALUE_SIZE];
+        settings_get(settings, settings_row(settings_find(parts[p])), value);
+        if (is_axis(tune, parts[p]))
+            continue;
+        line_add(line, "%s%s %s", any ? ", " : " (", parts[p], value);
+        any = true;
+    }
+    if (any)
+        line_add(line, ")");
+}
+
+static void add_network(struct line *line, const struct tune *tune)
+{
     struct settings *settings = calloc(1, sizeof *settings);
     if (settings && !is_axis(tune, "preset") && read_settings(tune, settings) == 0) {
-        if (settings_recipe(settings))
-            line_add(line, ", recipe %s", settings_recipe(settings));
-        else if (strcmp(settings->model.preset, "custom") != 0)
-            line_add(line, ", preset %s", settings->model.preset);
-        for (size_t p = 0; p < sizeof parts / sizeof *parts && strcmp(settings->model.preset, "custom") == 0; p++) {
-            char value[SETTINGS_VALUE_SIZE];
-            settings_get(settings, settings_row(settings_find(parts[p])), value);
-            if (!is_axis(tune, parts[p]))
-                line_add(line, ", %s %s", parts[p], value);
-        }
+        char name[SETTINGS_NETWORK_SIZE];
+        settings_network_name(settings, name);
+        line_add(line, ", network %s", name);
+        add_parts(line, tune, settings);
     }
     free(settings);
 }
@@ -95,11 +104,13 @@ static void add_axes(struct line *line, const struct tune *tune)
         line_add(line, ", one in %d goes on", tune->factor);
 }
 
-void tune_plan_network(const struct tune *tune, char *text, size_t size)
+void tune_plan_network(const struct tune *tune, char text[SETTINGS_NETWORK_SIZE])
 {
-    struct line line = line_begin(text, size);
-    add_network(&line, tune);
-    memmove(text, text + strspn(text, ", "), strlen(text + strspn(text, ", ")) + 1);
+    struct settings *settings = calloc(1, sizeof *settings);
+    text[0] = '\0';
+    if (settings && !is_axis(tune, "preset") && read_settings(tune, settings) == 0)
+        settings_network_name(settings, text);
+    free(settings);
 }
 
 static void say(const char *text, int columns, FILE *file)

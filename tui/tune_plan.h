@@ -11,8 +11,8 @@
 void tune_plan_say(const struct tune *tune, int jobs, int columns, FILE *file);
 /* The same, the time that it may take where that is known, and a row a trial. */
 int tune_plan_print(const struct tune *tune, int jobs, int columns, FILE *file, struct error *error);
-/* "preset micro", or the parts of a network that is none; what is an axis is left out. */
-void tune_plan_network(const struct tune *tune, char *text, size_t size);
+/* Its name as the lists of sessions have it; empty where the preset is an axis. */
+void tune_plan_network(const struct tune *tune, char text[SETTINGS_NETWORK_SIZE]);
 /* How long a plan may take from now on, by the speed of those of its trials that have ended before. */
 struct tune_time {
     double seconds; /* < 0: none has, so nothing is known */

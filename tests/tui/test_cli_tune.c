@@ -178,7 +178,8 @@ static void only_what_was_asked_for_is_searched(void **state)
 static void the_plan_is_told_before_it_is_trained(void **state)
 {
     (void)state;
-    static const char network[] = "2 at a time, family papers, stem 8, stages 8/4x1, 16/8x1/2; in ",
+    static const char network[] =
+        "2 at a time, network micro, changed (family papers, stem 8, stages 8/4x1, 16/8x1/2); in ",
                       axes[] = "\nlr of 2 values (0.02, 0.05) x batch of 2 values (16, 32)\n";
     const struct outcome *outcome = run_expecting(0, "tune " GRID "--name told --jobs 2 --plan");
     assert_non_null(strstr(outcome->out, "tune told: 4 trials of 2 epochs, "));
@@ -192,7 +193,8 @@ static void the_plan_is_told_before_it_is_trained(void **state)
     outcome = run_expecting(0, "tune " SHARED "--random 2 --lr 0.01..0.1 --ema 0,0.9 --epochs 4 --halving --factor 2 "
                                "--plan");
     assert_non_null(strstr(
-        outcome->out, "\ndrawn: lr from 0.01 to 0.1, ema of 2 values (0, 0.9); rungs end after epochs 2, 4, one in 2 goes on\n"));
+        outcome->out,
+        "\ndrawn: lr from 0.01 to 0.1, ema of 2 values (0, 0.9); rungs end after epochs 2, 4, one in 2 goes on\n"));
     assert_non_null(strstr(run_expecting(2, "tune --plan --csv a.csv")->err, "--plan trains nothing"));
     assert_non_null(strstr(run_expecting(2, "tune --plan --resume told")->err, "--plan means nothing with --resume"));
 }
