@@ -1,5 +1,6 @@
-/* Pictures of every view of a run: nfbench on a pseudo-terminal, its cells as pixels. For the README, and to be looked
- * at; `make screenshots` runs it. Arguments: the folder for the pictures, then nfbench's own. */
+/* Pictures of every view of a run, and of the table of a tune: nfbench on a pseudo-terminal, its cells as pixels. For the
+ * README, and to be looked at; `make screenshots` runs it. Arguments: the folder for the pictures, then nfbench's own for
+ * the run. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -35,14 +36,19 @@ static void take_picture(const char *view, int columns, int rows)
     print_message("%s\n", path);
 }
 
+static void go_on_for(long milliseconds)
+{
+    for (const long until = pty_now() + milliseconds; pty_now() < until;)
+        pty_take(100);
+}
+
 /* What comes behind the first drawing: images, the other sessions, and a sample of the machine, which goes on. */
 static void wait_for_all(void)
 {
     pty_settle();
     pty_wait_gone("being measured");
     pty_wait_gone("reading the folder");
-    for (const long until = pty_now() + 1500; pty_now() < until;)
-        pty_take(100);
+    go_on_for(1500);
 }
 
 static void every_view(void **state)
@@ -70,9 +76,28 @@ static void every_view(void **state)
     assert_int_equal(pty_status(), 0);
 }
 
+/* Of learning rates from too small to far too large, when the last one trains. */
+static void table_of_a_tune(void **state)
+{
+    (void)state;
+    pty_start(100, 40, "COLORTERM=truecolor",
+              "tune --name lr --preset micro --data synthetic --limit 1000 --validation 250 --threads 1 --epochs 8 "
+              "--batch 25 --lr 0.003,0.03,0.1,0.3,1000,1");
+    pty_wait("1 training, 4 finished, 1 diverged");
+    go_on_for(1500);
+    take_picture("tune", 100, 40);
+    pty_keys("q");
+    pty_wait("Leave?");
+    pty_keys("y");
+    assert_int_equal(pty_status(), 130);
+}
+
 int main(int argc, char **argv)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(every_view)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(every_view, pty_set_up, pty_tear_down),
+        cmocka_unit_test_setup_teardown(table_of_a_tune, pty_set_up, pty_tear_down),
+    };
 
     if (argc < 2 || !realpath(argv[1], directory)) {
         fprintf(stderr, "screenshots FOLDER [nfbench's arguments]\n");
@@ -83,5 +108,5 @@ int main(int argc, char **argv)
 
         snprintf(arguments + used, sizeof arguments - used, "%s%s", used ? " " : "", argv[i]);
     }
-    return cmocka_run_group_tests(tests, pty_set_up, pty_tear_down);
+    return cmocka_run_group_tests(tests, NULL, NULL);
 }
