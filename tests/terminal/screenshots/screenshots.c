@@ -1,6 +1,6 @@
-/* Pictures of every view of a run, and of the table of a tune: nfbench on a pseudo-terminal, its cells as pixels. For the
- * README, and to be looked at; `make screenshots` runs it. Arguments: the folder for the pictures, then nfbench's own for
- * the run. */
+/* Pictures of every view of a run, and of the table of a tune: nfbench on a pseudo-terminal, its cells as pixels. For
+ * the README, and to be looked at; `make screenshots` runs it. Arguments: the folder for the pictures, then nfbench's
+ * own for the run. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
