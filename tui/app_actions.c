@@ -163,6 +163,12 @@ static int export_path(const struct app *app, const char *word, char *path, size
     return written < 0 || (size_t)written >= size ? error_set(error, "the file's name is too long") : 0;
 }
 
+/* Pictures of the session, by their names, and not the screen. */
+static bool exports_set(const struct action *action)
+{
+    return *action->word && !action->on;
+}
+
 static int start_export(struct app *app, const struct action *action, struct picture **out, struct error *error)
 {
     const struct run_parts *parts = app->run ? run_parts(app->run) : NULL;
@@ -170,7 +176,7 @@ static int start_export(struct app *app, const struct action *action, struct pic
     struct export_set set;
     char path[1100];
 
-    if (*word && !action->on) {
+    if (exports_set(action)) {
         if (export_parse(word, &set, error))
             return -1;
         if (!parts)
@@ -193,7 +199,8 @@ static int act_export(struct app *app, const struct action *action, struct error
                          picture_path(app->pictures[0]));
     if (start_export(app, action, &app->pictures[app->picture_count], error))
         return -1;
-    app_notice(app, ROLE_DIM, "writing %s", picture_path(app->pictures[app->picture_count++]));
+    app_notice(app, ROLE_DIM, exports_set(action) ? "writing pictures into %s/images" : "writing %s",
+               picture_path(app->pictures[app->picture_count++]));
     return 0;
 }
 

@@ -94,10 +94,11 @@ static void tell_foreign_labels(void *context, const char *path)
 
 static void tell_passed_over(const struct file_list *files)
 {
-    char note[160], of_files[32], of_folders[32];
+    char note[200], of_files[32], of_folders[32];
     snprintf(of_files, sizeof of_files, "%d other file%s", files->other_files, files->other_files == 1 ? "" : "s");
     snprintf(of_folders, sizeof of_folders, "%d folder%s", files->other_folders, files->other_folders == 1 ? "" : "s");
-    snprintf(note, sizeof note, "passed over: %s%s%s (of a folder its own .png, .jpg, .jpeg and .bin files are read)",
+    snprintf(note, sizeof note,
+             "passed over: %s%s%s (in a folder, .png, .jpg, .jpeg and .bin files are read, and no folders within it)",
              files->other_files ? of_files : "", files->other_files && files->other_folders ? " and " : "",
              files->other_folders ? of_folders : "");
     if (files->other_files || files->other_folders)
