@@ -88,7 +88,7 @@ static void a_decision_that_is_waited_for_is_asked_about(void **state)
     pty_start(80, 24, "", TINY "--epochs 40 --lr 1000");
     pty_wait("Training diverged");
     pty_keys("q");
-    pty_wait("Leave?");
+    pty_wait("Leave? y or q: yes, Esc: no"); /* in the last line */
     pty_wait("waits for a decision");
     pty_keys("\033");
     pty_wait_gone("Leave?");

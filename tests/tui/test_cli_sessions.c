@@ -190,6 +190,18 @@ static void test_networks_are_called_after_what_they_began_from(void **state)
     json_decref(other);
 }
 
+/* An accuracy of the validation images does not stand beside one of the test images without a word. */
+static void test_the_list_says_what_best_is_of(void **state)
+{
+    (void)state;
+    static const char set_aside[] = "of the validation images where a run sets some aside (--validation)";
+    run_expecting(0, "train " TINY "--epochs 1 --validation 0 --session of-test --sessions-dir %s",
+                  process_path("measures"));
+    assert_null(strstr(run_expecting(0, "sessions --sessions-dir %s", process_path("measures"))->out, set_aside));
+    run_expecting(0, "train " TINY "--epochs 1 --session of-validation --sessions-dir %s", process_path("measures"));
+    assert_non_null(strstr(run_expecting(0, "sessions --sessions-dir %s", process_path("measures"))->out, set_aside));
+}
+
 static void test_list_and_show_agree_on_the_state(void **state)
 {
     (void)state;
@@ -267,6 +279,7 @@ int main(void)
         cmocka_unit_test(test_import_of_what_is_no_such_file),
         cmocka_unit_test(test_sessions_are_listed),
         cmocka_unit_test(test_networks_are_called_after_what_they_began_from),
+        cmocka_unit_test(test_the_list_says_what_best_is_of),
         cmocka_unit_test(test_list_and_show_agree_on_the_state),
         cmocka_unit_test(test_a_name_that_is_no_utf8_is_still_told),
         cmocka_unit_test(test_bench_times_a_step),
