@@ -12,7 +12,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CELL = 32, WORDS = 256, HEAD_ROWS = 4, DETAIL_ROWS = 5, FOOT_ROWS = 1, CURVES_LEAST = 7, CURVES_COLUMNS = 40 };
+enum {
+    CELL = 32,
+    WORDS = 256,
+    HEAD_ROWS = 4,
+    DETAIL_ROWS = 5,
+    FOOT_ROWS = 1,
+    CURVES_LEAST = 7,
+    CURVES_COLUMNS = 40,
+    HELP_COLUMNS = 80
+};
 
 /* ---- Order ---- */
 
@@ -307,11 +316,12 @@ static void draw_table(struct canvas *canvas, struct tune_view *view, int shown)
 
 static void draw_keys(struct canvas *canvas, const struct tune_view *view, int row)
 {
-    static const char *const keys[][2] = {{"\u2191\u2193", "trial"}, {"o", "order"}, {"c", "curves"}, {"q", "leave"}};
+    static const char *const keys[][2] = {
+        {"\u2191\u2193", "trial"}, {"o", "order"}, {"c", "curves"}, {"q", "leave"}, {"?", "help"}};
     const bool curves = lay_out(view, canvas_area(canvas)).curves > 0;
     int column = 1;
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
-        if (!curves && *keys[i][0] == 'c')
+        if ((!curves && *keys[i][0] == 'c') || (*keys[i][0] == '?' && canvas_area(canvas).columns < HELP_COLUMNS))
             continue;
         if (column + text_columns(keys[i][0]) + 1 + text_columns(keys[i][1]) > canvas_area(canvas).columns)
             return;
@@ -336,6 +346,30 @@ static void draw_foot(struct canvas *canvas, const struct tune_view *view)
         draw_keys(canvas, view, row);
 }
 
+/* In place of the trials, until the next key. */
+static void draw_help(struct canvas *canvas)
+{
+    static const char *const lines[][2] = {{"not begun", "nobody has trained it yet"},
+                                           {"starting", "its process is on its way"},
+                                           {"stopped", "ended before its end, and saved: --resume goes on"},
+                                           {"interrupted", "its process is gone without a word: --resume goes on"},
+                                           {"rung done", "of a halving: it waits for the others of its rung"},
+                                           {"goes on", "of a halving: it is about to be trained further"},
+                                           {"dropped", "of a halving: others of its rung were better"},
+                                           {"diverged", "a step was not finite, or the loss is absurd"},
+                                           {"failed", "its process failed or crashed twice"},
+                                           {"*", "the best; loss: the mean of the last whole epoch"},
+                                           {"o", "another order: as planned, best, least loss, by state"},
+                                           {"c", "the curves are those of the loss, or of accuracy"},
+                                           {"q", "leaves, after a question; the trials save"}};
+    const struct rect area = canvas_area(canvas);
+    for (int i = 0; i < (int)(sizeof lines / sizeof *lines) && HEAD_ROWS + i < area.rows - FOOT_ROWS; i++) {
+        canvas_text(canvas, 1, HEAD_ROWS + i, STYLE(ROLE_KEY), lines[i][0]);
+        canvas_text_cut(canvas, 1 + TUNE_STATE_COLUMNS, HEAD_ROWS + i, area.columns - TUNE_STATE_COLUMNS - 2,
+                        STYLE(ROLE_TEXT), lines[i][1]);
+    }
+}
+
 void tune_table_draw(struct canvas *canvas, struct tune_view *view)
 {
     const struct rect area = canvas_area(canvas);
@@ -343,6 +377,11 @@ void tune_table_draw(struct canvas *canvas, struct tune_view *view)
     canvas_clear(canvas);
     sort(view);
     draw_head(canvas, view);
+    if (view->helping) {
+        draw_help(canvas);
+        draw_foot(canvas, view);
+        return;
+    }
     draw_table(canvas, view, layout.table);
     if (layout.curves > 0)
         tune_draw_curves(canvas, (struct rect){1, HEAD_ROWS + layout.table + 1, area.columns - 2, layout.curves}, view);
@@ -362,6 +401,10 @@ static void walk_to(struct tune_view *view, int row)
 
 bool tune_table_key(struct tune_view *view, struct rect area, int key)
 {
+    const bool helping = view->helping;
+    view->helping = !helping && (key == '?' || key == 'h');
+    if (helping || view->helping)
+        return true;
     sort(view);
     const int at = marked_row(view), page = lay_out(view, area).table - 1;
     switch (key) {

@@ -14,6 +14,7 @@ struct tune_view {
     int marked;     /* a trial */
     int top;        /* the first row that is shown */
     bool losses;    /* the curves are those of the loss */
+    bool helping;   /* what states and keys mean stands in place of the trials */
     bool asking;    /* whether to leave */
     bool stopping;
     int *rows; /* (trials) in their order; the caller's memory */

@@ -188,6 +188,28 @@ static void curves_stand_where_there_is_room(void **state)
             draw(columns, rows);
 }
 
+static void help_stands_in_place_of_the_trials_until_a_key(void **state)
+{
+    (void)state;
+    open_tune("drawn");
+    draw(80, 24);
+    must_show("? help");
+    press('?');
+    draw(80, 24);
+    must_show("dropped     of a halving: ");
+    assert_int_equal(row_of("0.05  finished"), -1);
+    for (int rows = 1; rows < 30; rows += 3)
+        for (int columns = 1; columns < 100; columns += 13)
+            draw(columns, rows);
+    press('o'); /* which closes it, and does nothing else */
+    draw(80, 24);
+    must_show("0.05  finished");
+    must_show("as planned");
+    press('h');
+    draw(80, 24);
+    must_show("dropped     of a halving: ");
+}
+
 /* Each figure has a column or stands below; the speed of one that has ended stays. */
 static void all_is_told_of_the_marked_trial(void **state)
 {
@@ -221,6 +243,7 @@ int main(void)
         cmocka_unit_test_teardown(a_rung_stays_done_while_the_next_is_trained, close_tune),
         cmocka_unit_test_teardown(the_loss_is_that_of_a_whole_epoch, close_tune),
         cmocka_unit_test_teardown(curves_stand_where_there_is_room, close_tune),
+        cmocka_unit_test_teardown(help_stands_in_place_of_the_trials_until_a_key, close_tune),
         cmocka_unit_test_teardown(all_is_told_of_the_marked_trial, close_tune),
     };
     return cmocka_run_group_tests_name("the table of a tune, drawn", tests, process_setup, process_teardown);
