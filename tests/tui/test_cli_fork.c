@@ -189,8 +189,9 @@ static void what_waits_for_the_step_is_not_done(void **state)
     assert_int_equal(run_expecting(0, "resume due-at-16")->status, 0);
     outcome = run_expecting(0, "sessions show due-at-16");
     assert_non_null(strstr(outcome->out, "step 24, finished"));
-    assert_false(file_has("nfbench/due-at-16/commands.jsonl", "momentum 0.5 ->"));
-    assert_false(file_has("nfbench/due-at-16/commands.jsonl", "peak lr"));
+    assert_false(file_has("nfbench/due-at-16/commands.jsonl", "lr 0.05 -> 0.02"));
+    run_expecting(0, "resume due");
+    assert_true(file_has("nfbench/due/commands.jsonl", "lr 0.05 -> 0.02"));
 }
 
 /* The first state of imported weights is theirs, not the initialisation, and is kept for good, in a fork, too; once
