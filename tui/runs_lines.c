@@ -71,7 +71,8 @@ void runs_next_order(struct scene *scene)
 
 static void sort(const struct scene *scene, const struct run_list *list)
 {
-    qsort(list->rows, (size_t)list->count, sizeof(*list->rows), order_of(scene)->compare);
+    if (list->count > 0)
+        qsort(list->rows, (size_t)list->count, sizeof(*list->rows), order_of(scene)->compare);
     if (order_of(scene)->families) /* without memory the newest come first */
         sessions_family(list->rows, tunes_set_apart(list->rows, list->count), NULL);
 }

@@ -85,6 +85,8 @@ static void before_the_list_is_read_it_says_so(void **state)
     must_show(24, "reading the folder");
     assert_false(scene_key(&scene, 24, 80, KEY_CODE_DOWN));
     scene.runs.known = true;
+    assert_int_equal(runs_make_lines(&scene), 0); /* as when an empty list comes: there are no rows to sort */
+    assert_int_equal(scene.runs.line_count, 0);
     render(24, 80);
     must_show(24, "no session yet");
     strcpy(scene.runs.error, "cannot list /x: Permission denied");
