@@ -67,7 +67,8 @@ static int look_at(struct removal *removal, int trial, struct error *error)
 static int note_forks(const struct removal *removal, struct error *error)
 {
     struct tune *tune = removal->tune;
-    char **names = calloc((size_t)tune->count, sizeof *names);
+    /* There is one at least, which a compiler without much optimisation does not see. */
+    char **names = tune->count > 0 ? calloc((size_t)tune->count, sizeof *names) : NULL;
     int count = 0;
     if (!names)
         return error_set(error, "out of memory");
