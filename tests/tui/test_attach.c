@@ -201,6 +201,11 @@ static void a_killed_run_is_said_to_be_gone_and_its_socket_is_replaced(void **st
             break;
         watcher_moment();
     }
+    if (!watcher.attachment) {
+        kill(process.pid, SIGKILL);
+        outcome = process_finish(&process);
+        fail_msg("%s; the run, status %d: %s%s", error.message, outcome->status, outcome->out, outcome->err);
+    }
     watcher.port = attach_port(watcher.attachment);
     watcher_tell(&watcher, "stop");
     assert_int_equal(watcher_wait_end(&watcher, &lost, &error), 0);
