@@ -99,6 +99,9 @@ int tune_create(struct tune *tune, bool *taken, struct error *error);
 int tune_open(const struct settings *settings, const char *name, struct tune *out, struct error *error);
 void tune_free(struct tune *tune);
 
+/* Of a halving: how many of a rung's trials go on. */
+int tune_rung_room(const struct tune *tune, int trials);
+
 /* FOLDER/trial-N.END */
 int tune_path(const struct tune *tune, int trial, const char *end, char path[FILE_PATH_SIZE], struct error *error);
 /* -1 where the folder has another name than the tune: it was copied or renamed, and the sessions are the tune's that

@@ -125,7 +125,7 @@ static int count_dropped(const struct tune *tune, const struct standing *standin
         }
         if (behind + ended < members)
             break;
-        const int room = members / tune->factor > 1 ? members / tune->factor : 1;
+        const int room = tune_rung_room(tune, members);
         members = behind < room ? behind : room;
         dropped += behind - members;
     }

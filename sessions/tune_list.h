@@ -34,8 +34,8 @@ void tune_group_words(const struct tune_group *group, const char *percent, char 
 
 /* ---- Taking one away ---- */
 
-/* Whether the trial's session is the tune's own: trained with its settings, and no fork that has its name. */
-bool tune_owns_session(const struct tune *tune, int trial);
+/* Whether the session that has the trial's name is the tune's own: trained with its settings, and no fork. */
+bool tune_owns_session(const struct tune *tune, int trial, const struct session *session);
 /* Claims all trials, so that nobody begins one: (count) descriptors, to be closed. -1 when one is trained. */
 int tune_claim_all(const struct tune *tune, int *claims, struct error *error);
 /* Removes what a tune has written into its folder, the plan last, and the folder where nothing else is in it. Its

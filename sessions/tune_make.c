@@ -183,6 +183,11 @@ void tune_set_rungs(struct tune *tune, int epochs)
     }
 }
 
+int tune_rung_room(const struct tune *tune, int trials)
+{
+    return trials / tune->factor > 1 ? trials / tune->factor : 1;
+}
+
 /* All trials of a rung must have come equally far, and some must be left out. */
 static int check_rungs(const struct tune *tune, struct error *error)
 {

@@ -20,17 +20,6 @@ static int read_planned(const struct tune *tune, int trial, struct settings *set
                : 0;
 }
 
-static int find_session(const struct tune *tune, const char *name, struct session **session)
-{
-    struct settings *place = calloc(1, sizeof *place);
-    if (!place)
-        return -1;
-    memcpy(place->sessions_dir, tune->sessions_dir, sizeof place->sessions_dir);
-    const int result = session_open(place, name, SESSION_READ, session, NULL);
-    free(place);
-    return result;
-}
-
 static bool is_fork(const struct session *session)
 {
     char parent[SESSION_NAME_SIZE];
@@ -42,18 +31,15 @@ static bool is_fork(const struct session *session)
     return *parent;
 }
 
-bool tune_owns_session(const struct tune *tune, int trial)
+bool tune_owns_session(const struct tune *tune, int trial, const struct session *session)
 {
     char planned[SETTINGS_DIGEST_SIZE], there[SETTINGS_DIGEST_SIZE];
-    struct session *session;
     struct settings *settings = calloc(1, sizeof *settings);
     bool own = false;
-    if (settings && read_planned(tune, trial, settings) == 0 &&
-        find_session(tune, tune->trials[trial].session, &session) == 0) {
+    if (settings && read_planned(tune, trial, settings) == 0) {
         settings_digest(settings, planned);
         settings_digest(session_settings(session), there);
         own = strcmp(planned, there) == 0 && !is_fork(session);
-        session_close(session);
     }
     free(settings);
     return own;

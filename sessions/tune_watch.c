@@ -255,17 +255,11 @@ static int by_worth(const void *a, const void *b)
     return left->index < right->index ? -1 : left->index > right->index;
 }
 
-/* How many of a rung go on. */
-static int room_behind(const struct tune *tune, int count)
-{
-    return count / tune->factor > 1 ? count / tune->factor : 1;
-}
-
 /* Of those in a rung that all have behind them: the best go on, the others are dropped. Returns how many go on. */
 static int promote(struct tune_watch *watch, int count, int epochs)
 {
     struct ranked *rung = watch->rung;
-    const int room = room_behind(watch->tune, count);
+    const int room = tune_rung_room(watch->tune, count);
     int stay = 0;
     for (int i = 0; i < count; i++) {
         const int index = rung[i].index;
@@ -300,7 +294,7 @@ static bool is_rung_done(struct tune_watch *watch, int count, int number)
                                     .of = tune->rung_count,
                                     .epochs = tune->rungs[number],
                                     .trials = count,
-                                    .go_on = last ? 0 : room_behind(tune, count)};
+                                    .go_on = last ? 0 : tune_rung_room(tune, count)};
     for (int i = 0; i < count; i++) {
         const int index = watch->rung[i].index;
         struct tune_status *status = &watch->trials[index].status;
@@ -413,7 +407,7 @@ static double later_rungs(const struct tune_watch *watch)
     double images = 0;
     int count = watch->now.trials;
     for (int r = watch->now.number; r < tune->rung_count; r++) {
-        count = room_behind(tune, count);
+        count = tune_rung_room(tune, count);
         images += count * epoch * (tune->rungs[r] - tune->rungs[r - 1]);
     }
     return images;

@@ -34,14 +34,10 @@ static bool is_among(const char *name, char *const *names, int count)
     return false;
 }
 
-void cli_remove_note_forks(const struct cli *cli, char *const *names, int count)
+static void note_forks(const struct session_summary *rows, int row_count, char *const *names, int count)
 {
-    struct session_summary *rows = NULL;
     char note[3 * SESSION_NAME_SIZE];
-    int listed = 0;
-    if (count == 0 || sessions_list(&cli->settings, &rows, &listed, NULL) != 0)
-        return;
-    for (int i = 0; i < listed; i++) {
+    for (int i = 0; i < row_count; i++) {
         const struct session_summary *row = &rows[i];
         if (!*row->parent || !is_among(row->parent, names, count) || is_among(row->name, names, count))
             continue;
@@ -49,27 +45,47 @@ void cli_remove_note_forks(const struct cli *cli, char *const *names, int count)
                  row->name, row->parent, row->parent_step);
         cli_note(note);
     }
+}
+
+void cli_remove_note_forks(const struct cli *cli, char *const *names, int count)
+{
+    struct session_summary *rows = NULL;
+    int row_count = 0;
+    if (count > 0 && sessions_list(&cli->settings, &rows, &row_count, NULL) == 0)
+        note_forks(rows, row_count, names, count);
     free(rows);
 }
 
 /* Its tune would be without it. */
-static void note_tunes(const struct cli *cli, char *const *names, int count)
+static void note_tunes(const struct cli *cli, struct session_summary *rows, int row_count, char *const *names,
+                       int count)
+{
+    struct tune_group *groups;
+    char note[CLI_VALUE_SIZE + 4 * SESSION_NAME_SIZE];
+    int group_count;
+    if (tunes_group(&cli->settings, rows, row_count, &groups, &group_count, NULL) != 0)
+        return;
+    for (int i = 0; i < row_count; i++) {
+        if (!*rows[i].tune || !is_among(rows[i].name, names, count))
+            continue;
+        snprintf(note, sizeof note,
+                 "%s is a trial of tune %s, which is not complete without it: `nfbench tune --resume %s` would train "
+                 "it anew",
+                 rows[i].name, rows[i].tune, rows[i].tune);
+        cli_note(note);
+    }
+    free(groups);
+}
+
+/* What others lose. */
+static void note_others(const struct cli *cli, char *const *names, int count)
 {
     struct session_summary *rows = NULL;
-    struct tune_group *groups = NULL;
-    char note[CLI_VALUE_SIZE + 4 * SESSION_NAME_SIZE];
-    int row_count = 0, group_count;
-    if (sessions_list(&cli->settings, &rows, &row_count, NULL) == 0 &&
-        tunes_group(&cli->settings, rows, row_count, &groups, &group_count, NULL) == 0)
-        for (int i = 0; i < row_count; i++)
-            if (*rows[i].tune && is_among(rows[i].name, names, count)) {
-                snprintf(note, sizeof note,
-                         "%s is a trial of tune %s, which is not complete without it: `nfbench tune --resume %s` "
-                         "would train it anew",
-                         rows[i].name, rows[i].tune, rows[i].tune);
-                cli_note(note);
-            }
-    free(groups);
+    int row_count = 0;
+    if (sessions_list(&cli->settings, &rows, &row_count, NULL) == 0) {
+        note_forks(rows, row_count, names, count);
+        note_tunes(cli, rows, row_count, names, count);
+    }
     free(rows);
 }
 
@@ -107,8 +123,7 @@ static int ask(const struct cli *cli, char **names, int count, bool *agreed, str
         if (!cli_value(cli, "yes"))
             fprintf(stderr, "%s\n", text);
     }
-    cli_remove_note_forks(cli, names, count);
-    note_tunes(cli, names, count);
+    note_others(cli, names, count);
     *agreed = cli_remove_agreed(cli, count == 1 ? "it" : "these");
     return 0;
 }

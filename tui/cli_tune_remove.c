@@ -45,7 +45,7 @@ static int look_at(struct removal *removal, int trial, struct error *error)
         removal->fates[trial] = FATE_UNREAD;
         return 0;
     }
-    if (!tune_owns_session(removal->tune, trial)) {
+    if (!tune_owns_session(removal->tune, trial, session)) {
         session_close(session);
         removal->fates[trial] = FATE_OTHERS;
         return 0;

@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 static void conditions_hold_at_the_first_step_that_meets_them(void **state)
@@ -125,21 +126,29 @@ static void a_stop_can_wait(void **state)
     tiny_free(&run);
 }
 
+/* A change of momentum waits for step 3; at step 5 the run goes back, and stands there. */
+static void go_back_to(struct tiny_run *run, int step, const char *text)
+{
+    struct error error = {""};
+    tiny_init(run, "micro");
+    run->options.checkpoint_every = 1;
+    run->options.schedule = SCHEDULE_CONSTANT;
+    tiny_create(run, NULL);
+    live_ask(run, live_at(3), COMMAND_MOMENTUM, 0.25);
+    struct command back = {.kind = COMMAND_BACK, .count = step, .when = live_at(5)};
+    snprintf(back.text, sizeof back.text, "%s", text);
+    assert_int_equal(trainer_command(run->trainer, &back, &error), 0);
+    assert_int_equal(trainer_start(run->trainer, false, &error), 0);
+    tiny_wait(run, TRAINER_PAUSED, step);
+}
+
 /* Back before it was done, a command waits again, but not the one that went back. */
 static void going_back_brings_back_what_waited(void **state)
 {
     (void)state;
     static struct tiny_run run;
-    struct error error = {""};
-    tiny_init(&run, "micro");
-    run.options.checkpoint_every = 1;
-    run.options.schedule = SCHEDULE_CONSTANT;
-    tiny_create(&run, NULL);
-    live_ask(&run, live_at(3), COMMAND_MOMENTUM, 0.25);
-    const struct command back = {.kind = COMMAND_BACK, .count = 2, .when = live_at(5), .text = "at 5 back 2"};
-    assert_int_equal(trainer_command(run.trainer, &back, &error), 0);
-    assert_int_equal(trainer_start(run.trainer, false, &error), 0);
-    tiny_wait(&run, TRAINER_PAUSED, 2);
+    struct error error;
+    go_back_to(&run, 2, "at 5 back 2");
     struct snapshot snapshot;
     trainer_snapshot(run.trainer, &snapshot);
     assert_int_equal(snapshot.step.step, 2);
@@ -158,16 +167,8 @@ static void going_back_to_what_waited_names_it(void **state)
 {
     (void)state;
     static struct tiny_run run;
-    struct error error = {""};
-    tiny_init(&run, "micro");
-    run.options.checkpoint_every = 1;
-    run.options.schedule = SCHEDULE_CONSTANT;
-    tiny_create(&run, NULL);
-    live_ask(&run, live_at(3), COMMAND_MOMENTUM, 0.25);
-    const struct command back = {.kind = COMMAND_BACK, .count = 3, .when = live_at(5), .text = "at 5 back 3"};
-    assert_int_equal(trainer_command(run.trainer, &back, &error), 0);
-    assert_int_equal(trainer_start(run.trainer, false, &error), 0);
-    tiny_wait(&run, TRAINER_PAUSED, 3);
+    struct error error;
+    go_back_to(&run, 3, "at 5 back 3");
     tiny_command(&run, COMMAND_RESUME, 0, 0);
     assert_int_equal(trainer_join(run.trainer, &error), 0);
     struct snapshot snapshot;

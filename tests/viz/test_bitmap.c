@@ -209,14 +209,6 @@ static const char script[] = "import sys\n"
                              "im = im.crop((x, y, x + s, y + s)).resize((32, 32), Image.BICUBIC)\n"
                              "open(sys.argv[4], 'wb').write(im.tobytes())\n";
 
-static void write_file(const char *path, const void *data, size_t size)
-{
-    FILE *file = fopen(path, "wb");
-    assert_non_null(file);
-    assert_int_equal(fwrite(data, 1, size, file), size);
-    assert_int_equal(fclose(file), 0);
-}
-
 static void it_is_what_pillow_makes(void **state)
 {
     (void)state;

@@ -112,14 +112,6 @@ static const char script[] = "import sys\n"
                              "    im = im.crop((x, y, x + s, y + s)).resize((32, 32), Image.BICUBIC)\n"
                              "    out.write(im.tobytes())\n";
 
-static void write_file(const char *path, const void *data, size_t size)
-{
-    FILE *out = fopen(path, "wb");
-    assert_non_null(out);
-    assert_int_equal(fwrite(data, 1, size, out), size);
-    assert_int_equal(fclose(out), 0);
-}
-
 /* Pictures of many sizes, each with an orientation or none: 0 to 8. */
 static void make_numbered(int k)
 {

@@ -1,5 +1,5 @@
-/* What the tests of viz share: cmocka, canvases and series that must exist, and numbers that are the same everywhere.
- */
+/* What the tests of viz share: cmocka, files, canvases and series that must exist, and numbers that are the same
+ * everywhere. */
 #ifndef NFBENCH_TESTS_VIZ_VIZ_TEST_H
 #define NFBENCH_TESTS_VIZ_VIZ_TEST_H
 
@@ -16,6 +16,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+static inline void write_file(const char *path, const void *data, size_t size)
+{
+    FILE *file = fopen(path, "wb");
+    assert_non_null(file);
+    assert_int_equal(fwrite(data, 1, size, file), size);
+    assert_int_equal(fclose(file), 0);
+}
 
 static inline struct canvas *cells_of(int columns, int rows, enum glyph_set glyphs)
 {
