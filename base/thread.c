@@ -33,17 +33,19 @@ static void *thread_main(void *argument)
 int thread_start(pthread_t *thread, void *(*run)(void *), void *argument, struct error *error)
 {
     struct start *start = malloc(sizeof(*start));
-    sigset_t outside, before;
+    sigset_t before;
     int failure;
 
     if (!start)
         return error_set(error, "out of memory");
     start->run = run;
     start->argument = argument;
-    signals_from_outside(&outside);
-    pthread_sigmask(SIG_BLOCK, &outside, &before);
+    if (signals_keep_out(&before, error) != 0) {
+        free(start);
+        return -1;
+    }
     failure = pthread_create(thread, NULL, thread_main, start);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    (void)signals_let_in(&before, NULL); /* a mask that was in force: it cannot fail */
     if (failure) {
         free(start);
         return error_set(error, "cannot start a thread: %s", strerror(failure));

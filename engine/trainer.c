@@ -230,16 +230,11 @@ static int set_position(struct trainer *trainer, const struct training_state *st
 
 int trainer_without_signals(struct trainer *trainer, int (*make)(struct trainer *, struct error *), struct error *error)
 {
-    sigset_t all, before;
-    signals_from_outside(&all);
-    int code = pthread_sigmask(SIG_SETMASK, &all, &before);
-    if (code != 0)
-        return error_set(error, "cannot block signals: %s", strerror(code));
-    int status = make(trainer, error);
-    code = pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (code != 0)
-        return error_set(error, "cannot unblock signals: %s", strerror(code));
-    return status;
+    sigset_t before;
+    if (signals_keep_out(&before, error) != 0)
+        return -1;
+    const int status = make(trainer, error);
+    return signals_let_in(&before, status == 0 ? error : NULL) != 0 ? -1 : status;
 }
 
 struct step_record trainer_record_now(const struct trainer *trainer)

@@ -148,14 +148,9 @@ static int choose_and_open(struct train_options *train, struct backend **backend
 int device_open(struct train_options *train, struct backend **backend, char text[DEVICE_TEXT_SIZE],
                 char note[DEVICE_NOTE_SIZE], struct error *error)
 {
-    sigset_t all, before;
-    signals_from_outside(&all);
-    int code = pthread_sigmask(SIG_SETMASK, &all, &before);
-    if (code != 0)
-        return error_set(error, "cannot block signals: %s", strerror(code));
+    sigset_t before;
+    if (signals_keep_out(&before, error) != 0)
+        return -1;
     const int status = choose_and_open(train, backend, text, note, error);
-    code = pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (code != 0 && status == 0)
-        return error_set(error, "cannot unblock signals: %s", strerror(code));
-    return status;
+    return signals_let_in(&before, status == 0 ? error : NULL) != 0 ? -1 : status;
 }
