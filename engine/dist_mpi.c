@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/hash.h"
+#include "base/signals.h"
 
 #include <fcntl.h>
 #include <mpi.h>
@@ -100,16 +101,27 @@ static void find_neighbours(void)
     MPI_Comm_free(&machine);
 }
 
+/* The trainer's thread talks while it runs, the program's own before and behind it; errors of MPI are fatal. The
+ * threads of MPI's own leave signals to the program's. */
+static int start_mpi(int *provided, struct error *error)
+{
+    sigset_t before;
+    if (signals_keep_out(&before, error) != 0)
+        return -1;
+    dist.on = MPI_Init_thread(NULL, NULL, MPI_THREAD_SERIALIZED, provided) == MPI_SUCCESS;
+    if (signals_let_in(&before, error) != 0)
+        return -1;
+    return dist.on ? 0 : error_set(error, "MPI cannot be started");
+}
+
 int dist_begin(char **argv, struct error *error)
 {
     int provided, rank;
     const int launched = dist_launched(&rank);
     if (launched == 1)
         return 0;
-    /* the trainer's thread talks while it runs, the program's own before and behind it; errors of MPI are fatal */
-    if (MPI_Init_thread(NULL, NULL, MPI_THREAD_SERIALIZED, &provided) != MPI_SUCCESS)
-        return error_set(error, "MPI cannot be started");
-    dist.on = true;
+    if (start_mpi(&provided, error) != 0)
+        return -1;
     if (gethostname(dist.host, sizeof dist.host - 1) != 0)
         snprintf(dist.host, sizeof dist.host, "unknown");
     MPI_Comm_rank(MPI_COMM_WORLD, &dist.rank);
@@ -202,30 +214,38 @@ int dist_unbound_threads(void)
 
 /* ---- What they say ---- */
 
-/* At first only lets others run, then sleeps, longer from time to time up to a millisecond. */
-static void wait_for(MPI_Request *request)
+/* At ease: lets others run at first, then sleeps, longer from time to time up to a millisecond. Closely, for what is
+ * large and goes piece by piece, each when both sides look: hardly sleeps until it has arrived, as briefly as can be,
+ * which on a busy machine brings one back sooner than sched_yield does. Who is late may be so in either. */
+enum pace { AT_EASE, CLOSELY };
+
+static void wait_for(MPI_Request *request, enum pace pace)
 {
-    enum { YIELDS = 200, SHORTEST = 20000, LONGEST = 1000000, PATIENCE_MOST = 48 };
-    long sleep = SHORTEST;
-    double begin = 0;
+    enum { YIELDS = 200, LOOKS = 64, SHORTEST = 20000, LONGEST = 1000000, PATIENCE_MOST = 48 };
+    const double begin = clock_seconds();
+    long sleep = pace == CLOSELY ? 1 : SHORTEST;
     bool late = false;
     int done = 0;
-    for (int i = 0;; i++) {
+    for (unsigned looks = 1;; looks++) {
         MPI_Test(request, &done, MPI_STATUS_IGNORE);
         if (done)
             break;
-        if (i < YIELDS) {
+        if (pace == AT_EASE && looks <= YIELDS) {
             sched_yield();
             continue;
         }
-        begin = i == YIELDS ? clock_seconds() : begin;
+        if (pace == CLOSELY && looks % LOOKS != 0)
+            continue;
         if (!late && dist.late && clock_seconds() - begin > dist.patience) {
             late = true;
+            pace = AT_EASE;
+            sleep = SHORTEST;
             dist.patience = dist.patience < PATIENCE_MOST ? 2 * dist.patience : dist.patience;
             dist.late(dist.late_context, true);
         }
         nanosleep(&(struct timespec){.tv_nsec = sleep}, NULL);
-        sleep = sleep * 9 / 8 < LONGEST ? sleep * 9 / 8 : LONGEST;
+        if (pace == AT_EASE)
+            sleep = sleep * 9 / 8 < LONGEST ? sleep * 9 / 8 : LONGEST;
     }
     if (late)
         dist.late(dist.late_context, false);
@@ -238,27 +258,12 @@ void dist_watch(dist_late *told, void *context)
     dist.patience = 3;
 }
 
-/* What is large goes piece by piece, each when both sides look. So all meet before it, which may take long, and then
- * hardly sleep until it has arrived: as briefly as can be, which on a busy machine brings one back sooner than
- * sched_yield does. Collective. */
+/* Before what is large all meet, which may take long. Collective. */
 static void meet(void)
 {
     MPI_Request request;
     MPI_Ibarrier(MPI_COMM_WORLD, &request);
-    wait_for(&request);
-}
-
-static void hasten(MPI_Request *request)
-{
-    enum { LOOKS = 64 };
-    int done = 0;
-    for (int i = 1;; i++) {
-        MPI_Test(request, &done, MPI_STATUS_IGNORE);
-        if (done)
-            return;
-        if (i % LOOKS == 0)
-            nanosleep(&(struct timespec){.tv_nsec = 1}, NULL);
-    }
+    wait_for(&request, AT_EASE);
 }
 
 void dist_broadcast(void *data, size_t bytes)
@@ -270,10 +275,7 @@ void dist_broadcast(void *data, size_t bytes)
         MPI_Request request;
         const size_t left = bytes - done;
         MPI_Ibcast((char *)data + done, (int)(left < PIECE ? left : PIECE), MPI_BYTE, 0, MPI_COMM_WORLD, &request);
-        if (bytes > LARGE)
-            hasten(&request);
-        else
-            wait_for(&request);
+        wait_for(&request, bytes > LARGE ? CLOSELY : AT_EASE);
     }
 }
 
@@ -285,7 +287,7 @@ void dist_gather(const void *mine, void *all, size_t bytes)
         return;
     }
     MPI_Iallgather(mine, (int)bytes, MPI_BYTE, all, (int)bytes, MPI_BYTE, MPI_COMM_WORLD, &request);
-    wait_for(&request);
+    wait_for(&request, AT_EASE);
 }
 
 /* Where the part of a rank begins, of so many values. */
@@ -316,7 +318,7 @@ static int sum_some(float *data, size_t count, struct error *error)
     }
     MPI_Ialltoallv(data, dist.counts, dist.offsets, MPI_FLOAT, dist.pieces, dist.mine, dist.starts, MPI_FLOAT,
                    MPI_COMM_WORLD, &request);
-    hasten(&request);
+    wait_for(&request, CLOSELY);
     for (size_t i = 0; i < own; i++) {
         float sum = dist.pieces[i];
         for (int r = 1; r < dist.size; r++)
@@ -324,7 +326,7 @@ static int sum_some(float *data, size_t count, struct error *error)
         data[begin + i] = sum;
     }
     MPI_Iallgatherv(MPI_IN_PLACE, 0, MPI_FLOAT, data, dist.counts, dist.offsets, MPI_FLOAT, MPI_COMM_WORLD, &request);
-    hasten(&request);
+    wait_for(&request, CLOSELY);
     return 0;
 }
 

@@ -250,12 +250,41 @@ static void a_rank_that_is_killed_ends_all(void **state)
     }
 }
 
+/* The kernel gives a signal to whichever thread takes it: of these only the first knows what to do with one. */
+static void assert_others_leave_signals(pid_t process)
+{
+    char folder[64], path[512], line[256];
+    snprintf(folder, sizeof folder, "/proc/%d/task", (int)process);
+    DIR *threads = opendir(folder);
+    int seen = 0;
+    assert_non_null(threads);
+    for (struct dirent *entry; (entry = readdir(threads));) {
+        if (atoi(entry->d_name) == 0 || atoi(entry->d_name) == process)
+            continue;
+        unsigned long long blocked = 0;
+        snprintf(path, sizeof path, "%s/%s/status", folder, entry->d_name);
+        FILE *file = fopen(path, "r");
+        if (!file) /* it has ended */
+            continue;
+        while (fgets(line, sizeof line, file) && sscanf(line, "SigBlk: %llx", &blocked) != 1)
+            ;
+        fclose(file);
+        static const int saving[] = {SIGINT, SIGTERM, SIGHUP};
+        for (size_t i = 0; i < sizeof saving / sizeof *saving; i++)
+            assert_true(blocked >> (saving[i] - 1) & 1);
+        seen++;
+    }
+    closedir(threads);
+    assert_true(seen >= 3); /* MPI's, and the trainer's */
+}
+
 /* All ranks get it, as from mpirun: the others leave it to rank 0, however late that one answers. */
 static void a_signal_saves(void **state)
 {
     (void)state;
     struct process process = ranks_start_endless("ended");
     const pid_t first = ranks_process(process.pid, 0), other = ranks_process(process.pid, 1);
+    assert_others_leave_signals(first);
     assert_int_equal(kill(other, SIGTERM), 0);
     wait_for_more("nfbench/ended/metrics.jsonl"); /* steps, which need both */
     assert_int_equal(kill(first, SIGTERM), 0);

@@ -32,7 +32,8 @@ static void a_batch_that_one_has_no_room_for_is_refused_by_all(void **state)
     ranks_assert_same_weights("roomy", "tight", "10");
 }
 
-/* One that is stopped does not end: the other waits for it, and says so. */
+/* One that is stopped does not end: the other waits for it, and says so, wherever in a step that was. Its patience is
+ * the longer the later the other was before, on a busy machine. */
 static void who_waits_for_another_rank_says_so(void **state)
 {
     (void)state;
@@ -41,7 +42,7 @@ static void who_waits_for_another_rank_says_so(void **state)
     assert_int_equal(kill(other, SIGSTOP), 0);
     const char *said = "";
     for (int tries = 0; !strstr(said, "it waits for its other ranks"); tries++) {
-        assert_true(tries < 600);
+        assert_true(tries < 100000);
         said = run_expecting(0, "-n 1 %s sessions show late", ranks_program)->out;
     }
     assert_non_null(strstr(said, ", waits\n"));
