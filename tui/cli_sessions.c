@@ -6,6 +6,7 @@
 #include "sessions/tune_list.h"
 
 #include <langinfo.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -68,7 +69,8 @@ static int print_rows(const struct session_summary *rows, int count, struct erro
         forks |= *rows[i].parent != '\0';
         attach |= rows[i].attachable;
     }
-    struct table *table = table_create(forks && attach ? "lllrrlll" : forks || attach ? "lllrrll" : "lllrrl");
+    const int columns = cli_columns(stdout, 0);
+    struct table *table = table_create(forks && attach ? "lLlrrlLL" : forks || attach ? "lLlrrlL" : "lLlrrl");
     for (size_t i = 0; i < sizeof heads / sizeof *heads; i++)
         table_cell(table, "%s", heads[i]);
     if (attach)
@@ -92,10 +94,14 @@ static int print_rows(const struct session_summary *rows, int count, struct erro
         else if (forks)
             table_cell(table, "%s", "");
     }
-    int result = table_print_within(table, cli_columns(stdout, 0), stdout, error);
+    int result = table_print_within(table, columns, stdout, error);
     table_destroy(table);
-    if (result == 0 && validated && tested)
-        puts("\nbest: of the test images, but of the validation images where a run sets some aside (--validation)");
+    if (result == 0 && validated && tested) {
+        putchar('\n');
+        cli_paragraph(
+            stdout, "best: of the test images, but of the validation images where a run sets some aside (--validation)",
+            0, columns > 0 ? columns : INT_MAX);
+    }
     return result;
 }
 

@@ -1,10 +1,16 @@
 /* Text tables; see cli_table.h. Widths are in terminal cells, so names in any script line up. */
 #include "tui/cli_table.h"
 
+#include <ctype.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <wchar.h>
+
+enum {
+    GAP = 2,            /* blanks between columns */
+    LEFT_OUT = -GAP - 1 /* the width of a column that is not printed */
+};
 
 struct table {
     char *columns;
@@ -131,14 +137,16 @@ static void print_row(const struct table *table, const int *widths, int first, i
 {
     int pending = 0; /* blanks that are owed when more text follows, so that no line ends in blanks */
     for (int c = 0; c < to && first + c < table->count; c = c == 0 ? from : c + 1) {
+        if (widths[c] == LEFT_OUT)
+            continue;
         const char *text = table->cells[first + c];
         int width = text_width(text), gap = widths[c] - (width < widths[c] ? width : widths[c]);
-        int before = table->columns[c] == 'r' ? gap : 0;
+        int before = tolower(table->columns[c]) == 'r' ? gap : 0;
         if (*text) {
             fprintf(stream, "%*s", pending + before, "");
-            pending = widths[c] - before - print_cell(text, widths[c], stream) + 2;
+            pending = widths[c] - before - print_cell(text, widths[c], stream) + GAP;
         } else {
-            pending += gap + 2;
+            pending += gap + GAP;
         }
     }
     fputc('\n', stream);
@@ -147,10 +155,23 @@ static void print_row(const struct table *table, const int *widths, int first, i
 /* Columns from `from` on that fit, at least one: the end of the group. */
 static int group_end(const struct table *table, const int *widths, int from, int columns)
 {
-    int used = widths[0] + 2 + widths[from], end = from + 1;
-    while (end < table->column_count && used + 2 + widths[end] <= columns)
-        used += 2 + widths[end++];
+    int used = widths[0], end = from, taken = 0;
+    for (; end < table->column_count; end++) {
+        if (widths[end] == LEFT_OUT)
+            continue;
+        used += GAP + widths[end];
+        if (taken++ > 0 && used > columns)
+            break;
+    }
     return end;
+}
+
+/* Leaves columns out that may be, the last first, until all others fit side by side. */
+static void leave_out(const struct table *table, int *widths, int columns)
+{
+    for (int c = table->column_count - 1; c > 0 && group_end(table, widths, 1, columns) < table->column_count; c--)
+        if (isupper(table->columns[c]))
+            widths[c] = LEFT_OUT;
 }
 
 /* Makes the columns behind the first narrower, where all of them then fit side by side; else none is wider than the
@@ -158,11 +179,14 @@ static int group_end(const struct table *table, const int *widths, int from, int
 static void narrow(const struct table *table, int *widths, int columns)
 {
     enum { LEAST = 14 };
-    const int others = table->column_count - 1, room = columns - widths[0];
-    int share = others > 0 ? room / others - 2 : 0, most = 0;
+    const int room = columns - widths[0];
+    int others = 0, most = 0;
+    for (int c = 1; c < table->column_count; c++)
+        others += widths[c] != LEFT_OUT;
+    const int share = others > 0 ? room / others - GAP : 0;
     if (others < 1 || group_end(table, widths, 1, columns) == table->column_count)
         return;
-    most = share >= LEAST ? share : room - 2 > LEAST ? room - 2 : LEAST;
+    most = share >= LEAST ? share : room - GAP > LEAST ? room - GAP : LEAST;
     for (int c = 1; c < table->column_count; c++)
         widths[c] = widths[c] < most ? widths[c] : most;
 }
@@ -177,8 +201,10 @@ int table_print_within(const struct table *table, int columns, FILE *stream, str
         if (width > widths[i % table->column_count])
             widths[i % table->column_count] = width;
     }
-    if (columns > 0)
+    if (columns > 0 && table->column_count > 1) {
+        leave_out(table, widths, columns);
         narrow(table, widths, columns);
+    }
     int from = 1, to;
     do {
         to = columns > 0 && table->column_count > 1 ? group_end(table, widths, from, columns) : table->column_count;

@@ -8,7 +8,8 @@
 
 struct table;
 
-/* `columns`: one letter a column, 'l' or 'r' aligned. NULL when memory is out; every call below takes NULL. */
+/* `columns`: one letter a column, 'l' or 'r' aligned; 'L' or 'R': left out where a terminal has no room for it, the
+ * last such column first, and never the first of all. NULL when memory is out; every call below takes NULL. */
 struct table *table_create(const char *columns);
 void table_destroy(struct table *table);
 

@@ -117,6 +117,32 @@ static void test_columns_that_do_not_fit_stand_below(void **state)
     table_destroy(table);
 }
 
+/* Of columns that may be left out the last goes first, and none while all fit. */
+static void test_columns_are_left_out_before_any_stands_below(void **state)
+{
+    (void)state;
+    static const char *const cells[] = {"name", "network", "best", "now",    "fork of",
+                                        "a",    "micro",   "9 %",  "attach", "b"};
+    struct table *table = table_create("lLrLL");
+    fill(table, cells, 10);
+    char *text = printed_within(table, 36);
+    assert_string_equal(text, "name  network  best  now     fork of\n"
+                              "a     micro     9 %  attach  b\n");
+    free(text);
+    text = printed_within(table, 35);
+    assert_string_equal(text, "name  network  best  now\n"
+                              "a     micro     9 %  attach\n");
+    free(text);
+    text = printed_within(table, 18);
+    assert_string_equal(text, "name  best\n"
+                              "a      9 %\n");
+    free(text);
+    text = printed(table); /* not on a terminal */
+    assert_non_null(strstr(text, "fork of"));
+    free(text);
+    table_destroy(table);
+}
+
 static void test_cells_that_are_too_wide_are_cut(void **state)
 {
     (void)state;
@@ -154,6 +180,7 @@ int main(void)
         cmocka_unit_test(test_unfinished_row),
         cmocka_unit_test(test_width_is_in_cells_of_the_terminal),
         cmocka_unit_test(test_columns_that_do_not_fit_stand_below),
+        cmocka_unit_test(test_columns_are_left_out_before_any_stands_below),
         cmocka_unit_test(test_cells_that_are_too_wide_are_cut),
         cmocka_unit_test(test_no_table_is_an_error_not_a_crash),
     };
