@@ -2,6 +2,7 @@
  * export.h. The network is loaded, and the part of the data measured, when the first of them needs it. */
 #include "tui/export.h"
 
+#include "base/line.h"
 #include "engine/loader.h"
 #include "engine/samples.h"
 #include "tui/figure_images.h"
@@ -9,6 +10,7 @@
 #include "tui/run.h"
 #include "tui/words.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -111,6 +113,27 @@ static int find_partners(const struct augmentation_sheet *what, const struct tra
     return 0;
 }
 
+/* The last that the run makes, from 0: as it is planned, or the one that it has come to where that is behind. */
+static int last_epoch(const struct train_options *train, int images, long step)
+{
+    const long batches = (images + train->batch - 1) / train->batch;
+    const long planned = train->epochs > 0 ? train->epochs * batches : LONG_MAX;
+    const long bounded = train->steps > 0 && train->steps < planned ? train->steps : planned;
+    const long steps = bounded > step && bounded < LONG_MAX ? bounded : step;
+    return steps > 0 ? (int)((steps - 1) / batches) : 0;
+}
+
+static void say_epoch(const struct export_source *source, const char *data, int epoch, char *text, size_t size)
+{
+    const struct augment_options *augment = &source->settings.train.augment;
+    const int full = augment->kind == AUGMENT_STANDARD ? augment->growing : 0;
+    struct line line = line_begin(text, size);
+    line_add(&line, "%s \u00b7 training images of %s as in epoch %d, the run's last", session_name(source->session),
+             data, epoch + 1);
+    if (epoch < full)
+        line_add(&line, "; full strength would come with epoch %d", full + 1);
+}
+
 int export_augmentation(struct export_source *source, struct canvas **out, struct error *error)
 {
     const struct train_options *train = &source->settings.train;
@@ -121,8 +144,6 @@ int export_augmentation(struct export_source *source, struct canvas **out, struc
     struct mix mixes[PAIRS];
     const bool mixed = mix_is_on(&train->mix);
     char title[TEXT], note[TEXT], name[SETTINGS_VALUE_SIZE];
-    const int full = train->augment.kind == AUGMENT_STANDARD ? train->augment.growing : 0;
-    const int last = train->epochs - 1, epoch = last < full ? full : last;
 
     if (train->augment.kind == AUGMENT_NONE && !mixed)
         return error_set(error, "session %s trains without augmentation (--augment none): there is nothing to show",
@@ -133,9 +154,8 @@ int export_augmentation(struct export_source *source, struct canvas **out, struc
         goto out;
     settings_get(&source->settings, settings_row(settings_find("augment")), name);
     snprintf(title, sizeof title, "Augmentation \"%.32s\": each image and what is made of it", name);
-    snprintf(note, sizeof note, "%s \u00b7 training images of %s as in epoch %d%s", session_name(source->session),
-             dataset_name(dataset), epoch + 1,
-             epoch > last ? ", the first at full strength (this run ends before)" : ", the last that is planned");
+    const int epoch = last_epoch(train, parts.train, source->step);
+    say_epoch(source, dataset_name(dataset), epoch, note, sizeof note);
     struct augmentation_sheet what = {
         .head = {title, note},
         .dataset = dataset,
