@@ -171,7 +171,7 @@ static int wait_for_something(struct app *app, int milliseconds, struct error *e
         app_follow_runs(app);
     for (int i = PICTURES_MOST - 1; i >= 0; i--)
         if (polls[POLL_PICTURES + i].revents)
-            app_finish_picture(app, i);
+            app_follow_picture(app, i);
     if (polls[POLL_INPUT].revents && !app->hidden)
         app_read_input(app);
     return 0;

@@ -189,7 +189,28 @@ static int start_export(struct app *app, const struct action *action, struct pic
     if (export_path(app, word, path, sizeof(path), error))
         return -1;
     return picture_start(&app->scene, parts ? parts->settings : NULL, screen_theme(), canvas_area(screen_canvas()),
-                         canvas_glyphs(screen_canvas()), path, out, error);
+                         canvas_glyphs(screen_canvas()), path, !*word, out, error);
+}
+
+/* "writing 18 pictures, 3 done, into ..." */
+static const char writing[] = "writing ";
+
+void app_follow_picture(struct app *app, int index)
+{
+    struct picture *picture = app->pictures[index];
+    int done, total;
+
+    if (picture_follow(picture, &done, &total)) {
+        app_finish_picture(app, index);
+        app_ask_less(app);
+    } else if (strncmp(app->scene.notice.text, writing, sizeof(writing) - 1) != 0) {
+        return; /* something else was said since */
+    } else if (total == 0) {
+        app_notice(app, ROLE_DIM, "%s%s", writing, picture_path(picture));
+    } else {
+        app_notice(app, ROLE_DIM, "%s%d picture%s, %d done, into %s/images", writing, total, total == 1 ? "" : "s",
+                   done, picture_path(picture));
+    }
 }
 
 static int act_export(struct app *app, const struct action *action, struct error *error)
@@ -199,8 +220,8 @@ static int act_export(struct app *app, const struct action *action, struct error
                          picture_path(app->pictures[0]));
     if (start_export(app, action, &app->pictures[app->picture_count], error))
         return -1;
-    app_notice(app, ROLE_DIM, exports_set(action) ? "writing pictures into %s/images" : "writing %s",
-               picture_path(app->pictures[app->picture_count++]));
+    app_notice(app, ROLE_DIM, "%s", writing);
+    app_follow_picture(app, app->picture_count++);
     return 0;
 }
 

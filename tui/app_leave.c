@@ -81,6 +81,19 @@ static void list_lost(const struct app *app, char text[LOST_SIZE])
         }
 }
 
+void app_ask_less(struct app *app)
+{
+    char lost[LOST_SIZE];
+
+    if (!app->scene.asks_to_leave || app->scene.overlay != OVERLAY_MESSAGE)
+        return;
+    list_lost(app, lost);
+    if (*lost)
+        return;
+    app->scene.overlay = OVERLAY_NONE;
+    app->scene.asks_to_leave = false;
+}
+
 void app_quit(struct app *app)
 {
     char lost[LOST_SIZE];

@@ -75,6 +75,8 @@ void app_notice(struct app *app, enum role role, const char *format, ...) __attr
 void app_refuse(struct app *app, const struct error *error);
 /* The pictures of an `export` are written, or have failed. */
 void app_finish_picture(struct app *app, int index);
+/* Says how far it is; finishes it when it is done. */
+void app_follow_picture(struct app *app, int index);
 
 /* app_leave.c: saves and leaves; the loop ends when that is done. */
 void app_leave(struct app *app);
@@ -82,6 +84,8 @@ void app_leave(struct app *app);
 void app_quit(struct app *app);
 /* The same, and then another session is shown. */
 int app_open(struct app *app, const char *session, struct error *error);
+/* Takes the question whether to leave away where nothing would be lost any more. */
+void app_ask_less(struct app *app);
 /* The terminal is gone. The run ends, saved, or goes on alone where that was wished. */
 void app_hang_up(struct app *app);
 /* While the run is alone: what is in the log also goes into the session's screen.log, from the first line on. */

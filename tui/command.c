@@ -304,8 +304,8 @@ static const struct command_entry table[] = {
      .optional = true,
      .usage = "FILE|NAMES",
      .example = "export signal,loss",
-     .help = "Write the screen and the charts as PNG pictures, into the session's images folder or to FILE.png; or "
-             "pictures by their names, as nfbench export does: export signal, export all"},
+     .help = "Write the screen and its charts as PNG pictures into the session's images folder, or the screen alone to "
+             "FILE.png; or pictures by their names, as nfbench export does: export signal, export all"},
     {.name = "mouse",
      .action = ACTION_MOUSE,
      .argument = ARGUMENT_SWITCH,

@@ -23,15 +23,19 @@ struct picture {
     /* of the screen */
     char title[192];
     char *caption;
-    struct canvas *screen, *charts[QUANTITY_COUNT];
-    struct canvas *finder; /* NULL: there is nothing to show of it */
+    struct canvas *screen;
+    struct canvas *charts[QUANTITY_COUNT]; /* NULL: these are not wanted */
+    struct canvas *finder;                 /* the same, or there is nothing to show of it */
     /* of a set */
     struct export_set set;
+    int total;
+    atomic_int drawn; /* of them */
     atomic_bool cancelled;
 
-    int done; /* eventfd */
+    int wake;
+    atomic_bool done;
     pthread_t thread;
-    int result; /* the thread's until `done`, as are these */
+    int result; /* the thread's until it is done, as are these */
     char said[PICTURE_TEXT];
     struct error error;
 };
@@ -52,15 +56,20 @@ static int draw_finder(struct picture *picture, const struct scene *scene, struc
     return 0;
 }
 
-static int draw_all(struct picture *picture, struct scene *scene, struct rect cells, enum glyph_set glyphs,
-                    struct error *error)
+static int draw_screen(struct picture *picture, struct scene *scene, struct rect cells, enum glyph_set glyphs,
+                       struct error *error)
 {
-    const struct facts *facts = &scene->facts;
-
-    snprintf(picture->title, sizeof(picture->title), "nfbench \u00b7 %s", facts->session);
+    snprintf(picture->title, sizeof(picture->title), "nfbench \u00b7 %s", scene->facts.session);
     if (canvas_create_cells(cells.columns, cells.rows, glyphs, &picture->screen, error))
         return -1;
     scene_draw(scene, picture->screen);
+    return 0;
+}
+
+static int draw_charts(struct picture *picture, const struct scene *scene, struct error *error)
+{
+    const struct facts *facts = &scene->facts;
+
     for (int q = 0; q < QUANTITY_COUNT; q++) {
         struct curves_look look = scene_look(scene, (enum quantity)q);
 
@@ -82,7 +91,7 @@ static int write_screen(struct picture *picture)
 
     if (screenshot_write(picture->path, picture->screen, &options, &caption, captions, &picture->error))
         return -1;
-    for (int q = 0; q < QUANTITY_COUNT; q++) {
+    for (int q = 0; q < QUANTITY_COUNT && picture->charts[q]; q++) {
         snprintf(path, sizeof(path), "%.*s-%s.png", stem, picture->path, quantity_slug((enum quantity)q));
         if (png_write_canvas(path, picture->charts[q], &caption, captions, &picture->error))
             return -1;
@@ -90,7 +99,8 @@ static int write_screen(struct picture *picture)
     snprintf(path, sizeof(path), "%.*s-lrfind.png", stem, picture->path);
     if (picture->finder && png_write_canvas(path, picture->finder, &caption, captions, &picture->error))
         return -1;
-    snprintf(picture->said, sizeof(picture->said), "wrote %s and its charts", picture->path);
+    snprintf(picture->said, sizeof(picture->said), "wrote %s%s", picture->path,
+             picture->charts[0] ? " and its charts" : "");
     return 0;
 }
 
@@ -131,6 +141,8 @@ static int write_rows(struct picture *picture, struct export_source *source)
             missing = row->name;
         else
             written++;
+        atomic_fetch_add(&picture->drawn, 1);
+        wake_send(picture->wake);
     }
     if (!written)
         return -1;
@@ -169,7 +181,8 @@ static void *write_main(void *argument)
     struct picture *picture = argument;
 
     picture->result = picture->write(picture);
-    wake_send(picture->done);
+    atomic_store(&picture->done, true);
+    wake_send(picture->wake);
     return NULL;
 }
 
@@ -179,16 +192,16 @@ static void release(struct picture *picture)
     canvas_destroy(picture->finder);
     for (int q = 0; q < QUANTITY_COUNT; q++)
         canvas_destroy(picture->charts[q]);
-    if (picture->done >= 0)
-        close(picture->done);
+    if (picture->wake >= 0)
+        close(picture->wake);
     free(picture->caption);
     free(picture);
 }
 
 static int start_thread(struct picture *picture, struct error *error)
 {
-    picture->done = wake_open(error);
-    return picture->done < 0 ? -1 : thread_start(&picture->thread, write_main, picture, error);
+    picture->wake = wake_open(error);
+    return picture->wake < 0 ? -1 : thread_start(&picture->thread, write_main, picture, error);
 }
 
 static int create(const char *path, const struct theme *theme, int (*write)(struct picture *), struct picture **out,
@@ -198,7 +211,7 @@ static int create(const char *path, const struct theme *theme, int (*write)(stru
 
     if (!picture)
         return error_set(error, "out of memory");
-    picture->done = -1;
+    picture->wake = -1;
     picture->theme = theme;
     picture->write = write;
     if (snprintf(picture->path, sizeof(picture->path), "%s", path) >= (int)sizeof(picture->path)) {
@@ -210,13 +223,14 @@ static int create(const char *path, const struct theme *theme, int (*write)(stru
 }
 
 int picture_start(struct scene *scene, const struct settings *settings, const struct theme *theme, struct rect cells,
-                  enum glyph_set glyphs, const char *path, struct picture **out, struct error *error)
+                  enum glyph_set glyphs, const char *path, bool charts, struct picture **out, struct error *error)
 {
     if (create(path, theme, write_screen, out, error))
         return -1;
     if (settings)
         (*out)->caption = export_caption(scene->facts.session, scene->snapshot.step.step, settings);
-    if (draw_all(*out, scene, cells, glyphs, error) || start_thread(*out, error)) {
+    if (draw_screen(*out, scene, cells, glyphs, error) || (charts && draw_charts(*out, scene, error)) ||
+        start_thread(*out, error)) {
         release(*out);
         return -1;
     }
@@ -228,6 +242,8 @@ int picture_start_set(const char *path, const struct export_set *set, struct pic
     if (create(path, NULL, write_set, out, error))
         return -1;
     (*out)->set = *set;
+    for (int i = 0; export_row(i); i++)
+        (*out)->total += set->rows[i];
     if (start_thread(*out, error)) {
         release(*out);
         return -1;
@@ -237,7 +253,15 @@ int picture_start_set(const char *path, const struct export_set *set, struct pic
 
 int picture_fd(const struct picture *picture)
 {
-    return picture->done;
+    return picture->wake;
+}
+
+bool picture_follow(struct picture *picture, int *done, int *total)
+{
+    wake_take(picture->wake);
+    *done = atomic_load(&picture->drawn);
+    *total = picture->total;
+    return atomic_load(&picture->done);
 }
 
 void picture_cancel(struct picture *picture)

@@ -4,6 +4,7 @@
 #include <stddef.h>
 
 #include <cmocka.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -140,6 +141,7 @@ static void the_command_line_completes_suggests_and_remembers(void **state)
 static void views_help_and_pictures(void **state)
 {
     (void)state;
+    char path[256], text[sizeof path + 16];
     screen_start(120, 36, "", TINY);
     wait_for_step_above(3);
     screen_key("2");
@@ -169,6 +171,13 @@ static void views_help_and_pictures(void **state)
     wait_for("charts");
     wait_for("wrote /");
     assert_int_equal(access(screen_path("sessions"), F_OK), 0);
+    snprintf(path, sizeof path, "%s", screen_path("alone.png"));
+    snprintf(text, sizeof text, "export %s", path);
+    screen_command(text);
+    snprintf(text, sizeof text, "wrote %s", path); /* one picture was named: no charts beside it */
+    wait_for(text);
+    assert_int_equal(access(path, F_OK), 0);
+    assert_int_not_equal(access(screen_path("alone-loss.png"), F_OK), 0);
     screen_command("export signal density");
     wait_for("wrote 2 pictures into /");
     screen_command("save");
