@@ -330,19 +330,36 @@ static int count_parted(const struct comparison *comparison, const struct settin
     return count;
 }
 
-/* The settings that differ, those first that tell all sessions apart: a legend may have no room for more. How long they
- * are to train tells nothing that the curves do not. */
+/* What a legend tells first: how long a run is the curves tell, too, and where it computes is seldom what matters. */
+enum rank { RANK_TRAIN, RANK_MODEL, RANK_LENGTH, RANK_RUN, RANKS };
+
+static enum rank rank_of(const struct setting *row)
+{
+    if (strcmp(row->name, "steps") == 0 || strcmp(row->name, "epochs") == 0)
+        return RANK_LENGTH;
+    return strcmp(row->section, "train") == 0 ? RANK_TRAIN : strcmp(row->section, "model") == 0 ? RANK_MODEL : RANK_RUN;
+}
+
+static int list_settings(const struct comparison *comparison, const struct setting *rows[ROWS])
+{
+    const struct setting *row;
+    int count = 0;
+    for (int rank = 0; rank < RANKS; rank++)
+        for (int i = 0; count < ROWS && (row = compare_difference(comparison, i)); i++)
+            if ((int)rank_of(row) == rank)
+                rows[count++] = row;
+    return count;
+}
+
+/* The settings that differ, those first that tell all sessions apart: a legend may have no room for more. */
 static int order_settings(const struct comparison *comparison, const struct setting *rows[ROWS])
 {
     bool apart[COMPARE_MOST][COMPARE_MOST] = {{false}};
-    int count = 0;
-    while (count < ROWS && (rows[count] = compare_difference(comparison, count)))
-        count++;
+    const int count = list_settings(comparison, rows);
     for (int first = 0; first < count; first++) {
         int best = first, most = 0;
         for (int i = first; i < count; i++) {
-            const bool length = strcmp(rows[i]->name, "steps") == 0 || strcmp(rows[i]->name, "epochs") == 0;
-            const int parted = length ? 0 : count_parted(comparison, rows[i], apart, false);
+            const int parted = rank_of(rows[i]) > RANK_MODEL ? 0 : count_parted(comparison, rows[i], apart, false);
             best = parted > most ? i : best;
             most = parted > most ? parted : most;
         }
@@ -370,10 +387,34 @@ void compare_name(const struct comparison *comparison, const struct compared *se
     words_cut(name, COMPARE_NAME, LEGEND_COLUMNS);
 }
 
+static const char *const tags[COMPARE_MOST] = {"a", "b", "c", "d", "e", "f", "g", "h"};
+
+/* "a, c", those that have validation images, or those that have none. */
+static int list_tags(const struct comparison *comparison, bool validated, char *text, size_t size)
+{
+    struct line line = line_begin(text, size);
+    int count = 0;
+    for (int i = 0; i < comparison->count; i++)
+        if (!isnan(comparison->sessions[i].best[COMPARE_VALIDATION_ACCURACY].value) == validated)
+            line_add(&line, "%s%s", count++ ? ", " : "", tags[i]);
+    return count;
+}
+
+/* Of which images the marks are: of each session its validation images', or where it has none the test's. */
+static void say_marks(const struct comparison *comparison, char *text, size_t size)
+{
+    char validated[3 * COMPARE_MOST], tested[3 * COMPARE_MOST];
+    const int validations = list_tags(comparison, true, validated, sizeof validated);
+    const int tests = list_tags(comparison, false, tested, sizeof tested);
+    if (tests == 0 || validations == 0)
+        snprintf(text, size, "%s", tests == 0 ? "validation" : "test");
+    else
+        snprintf(text, size, "validation (%s), test (%s)", validated, tested);
+}
+
 static void draw_chart(const struct comparison *comparison, const struct curves *none, enum quantity quantity,
                        const char *title, struct canvas *canvas, struct rect area)
 {
-    static const char *const tags[COMPARE_MOST] = {"a", "b", "c", "d", "e", "f", "g", "h"};
     char names[COMPARE_MOST][COMPARE_NAME];
     struct curves_overlay overlays[COMPARE_MOST];
     struct curves_look look = {.quantity = quantity,
@@ -401,15 +442,18 @@ int compare_draw(const struct comparison *comparison, int scale, const struct th
 {
     struct curves *none = NULL; /* all of them are overlays, none is the run itself */
     struct rect area;
+    char marks[128], title[256];
     if (curves_create(EXPORT_SMOOTHING, &none, error))
         return -1;
     const int result = canvas_create_figure(COLUMNS, 2 * CHART_ROWS + 1, scale, theme, out, &area, error);
     if (result == 0) {
         area.rows = CHART_ROWS;
-        draw_chart(comparison, none, QUANTITY_LOSS,
-                   "Loss \u00b7 lines: training, smoothed; marks: validation, else test", *out, area);
+        say_marks(comparison, marks, sizeof marks);
+        snprintf(title, sizeof title, "Loss \u00b7 lines: training, smoothed; marks: %s", marks);
+        draw_chart(comparison, none, QUANTITY_LOSS, title, *out, area);
         area.row += CHART_ROWS + 1;
-        draw_chart(comparison, none, QUANTITY_ACCURACY, "Accuracy \u00b7 the same", *out, area);
+        snprintf(title, sizeof title, "Accuracy \u00b7 lines: training, smoothed; marks: %s", marks);
+        draw_chart(comparison, none, QUANTITY_ACCURACY, title, *out, area);
     }
     curves_destroy(none);
     return result;

@@ -120,6 +120,7 @@ static void a_legend_tells_first_what_tells_all_apart(void **state)
     compare_name(&comparison, &comparison.sessions[2], text);
     assert_memory_equal(text, "other: lr 0.05, ", 16);
     assert_non_null(strstr(text, "momentum 0.5"));
+    assert_non_null(strstr(strstr(text, "momentum 0.5"), ", epochs 1")); /* which the curves tell, too */
     compare_close(&comparison);
 }
 
