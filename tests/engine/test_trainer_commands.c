@@ -247,7 +247,7 @@ static void test_a_stop_before_an_evaluation_leaves_it_to_the_resumed_run(void *
     tiny_free(&run);
 }
 
-/* Whenever the stop comes, the evaluation is whole or not at all. */
+/* Whenever the stop comes, the evaluation is whole or not at all. It may come late: the run waits behind it. */
 static void test_a_stop_during_an_evaluation(void **state)
 {
     (void)state;
@@ -258,11 +258,11 @@ static void test_a_stop_during_an_evaluation(void **state)
     assert_int_equal(trainer_start(run.trainer, true, &error), 0);
     tiny_command(&run, COMMAND_STEP, 0, TINY_EPOCH - 1);
     tiny_wait(&run, TRAINER_PAUSED, TINY_EPOCH - 1);
-    tiny_command(&run, COMMAND_RESUME, 0, 0);
+    tiny_command(&run, COMMAND_STEP, 0, 1);
     struct snapshot snapshot;
     do
         trainer_snapshot(run.trainer, &snapshot);
-    while (snapshot.state == TRAINER_PAUSED || snapshot.step.step < TINY_EPOCH);
+    while (snapshot.step.step < TINY_EPOCH);
     trainer_request_stop(run.trainer);
     assert_int_equal(trainer_join(run.trainer, &error), 0);
     tiny_init(&resumed, "micro");

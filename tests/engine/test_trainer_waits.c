@@ -122,6 +122,15 @@ static void begin(struct tiny_run *run, enum news kind, int before, int number)
     start(run, kind, before, number);
 }
 
+/* From now on there is room. The run is told so, else a few seconds pass before it tries again: where it has tried by
+ * itself just now, it may be at its end already. */
+static void make_room(struct tiny_run *run)
+{
+    const struct command resume = {.kind = COMMAND_RESUME, .text = "as typed"};
+    disk.room = true;
+    (void)trainer_command(run->trainer, &resume, NULL);
+}
+
 /* The messages of the run so far, one after the other. */
 static const char *messages(struct tiny_run *run)
 {
@@ -153,8 +162,7 @@ static void test_a_run_waits_for_room_and_loses_nothing(void **state)
         begin(&run, cases[i].kind, cases[i].before, cases[i].number);
         tiny_wait(&run, TRAINER_WAITING, cases[i].step);
         assert_non_null(strstr(messages(&run), "cannot write /full: no room. Training waits"));
-        disk.room = true;
-        tiny_command(&run, COMMAND_RESUME, 0, 0); /* else a few seconds pass before it tries again */
+        make_room(&run);
         if (trainer_join(run.trainer, &error))
             fail_msg("%s", error.message);
         assert_true(disk.refused >= 1);
@@ -190,8 +198,9 @@ static void test_an_end_is_told_once_and_of_a_run_that_has_ended(void **state)
     (void)state;
     struct tiny_run run;
     struct error error = {""};
-    begin(&run, END, 1000, ENOSPC);
-    tiny_command(&run, COMMAND_STOP, 0, 0);
+    tiny_init(&run, "micro");
+    run.stop_at = 3;
+    start(&run, END, 1000, ENOSPC);
     assert_int_equal(trainer_join(run.trainer, &error), 0);
     assert_true(disk.ends == 1 && disk.end == TRAINER_STOPPED);
     tiny_free(&run);
@@ -220,8 +229,7 @@ static void test_news_of_a_divergence_wait_too(void **state)
         start(&run, cases[i].kind, 0, ENOSPC);
         while (disk.refused == 0)
             ;
-        disk.room = true;
-        tiny_command(&run, COMMAND_RESUME, 0, 0);
+        make_room(&run);
         assert_int_equal(trainer_join(run.trainer, &error), ends ? -1 : 0);
         assert_string_equal(run.diagnosis, reference.diagnosis);
         assert_int_equal(run.diverged_step, reference.diverged_step);
