@@ -51,9 +51,10 @@ int ranks_setup(void **state)
     /* containers forbid that one process reads another's memory */
     if (setenv("OMPI_MCA_btl_vader_single_copy_mechanism", "none", 1) != 0 ||
         setenv("OMPI_MCA_hwloc_base_binding_policy", "none", 1) != 0 ||
-        setenv("OMPI_MCA_odls_base_sigkill_timeout", "0", 1) != 0)
+        setenv("OMPI_MCA_odls_base_sigkill_timeout", "0", 1) != 0 || process_setup(state) != 0)
         return -1;
-    return process_setup(state);
+    /* else every mpirun of this machine makes and removes the same folder */
+    return setenv("OMPI_MCA_orte_tmpdir_base", process_path(""), 1);
 }
 
 void ranks_assert_same_weights(const char *one, const char *other, const char *checkpoint)
@@ -85,7 +86,8 @@ void ranks_assert_same_weights(const char *one, const char *other, const char *c
 
 pid_t ranks_process(pid_t mpirun, int rank)
 {
-    char path[64], text[1 << 15], sign[64];
+    static char text[1 << 20]; /* an environment may be long */
+    char path[64], sign[64];
     DIR *processes = opendir("/proc");
     pid_t found = -1;
     assert_non_null(processes);

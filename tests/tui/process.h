@@ -32,7 +32,7 @@ struct process process_start_fed(const char *arguments, int *in);
 /* Reads all that comes and waits for the end. The result is static. */
 const struct outcome *process_finish(struct process *process);
 
-/* Reads on from one of its ends until the text has come; what was read is lost to process_finish. */
+/* Reads on from one of its ends until the text has come, and no further; what was read is lost to process_finish. */
 void process_read_until(int fd, const char *text);
 
 /* Starts and finishes, asserting the exit code (what was printed is shown when it differs). */
