@@ -78,7 +78,7 @@ static enum progress loop(struct trainer *trainer)
             return RUN_ENDED;
         }
         if (trainer->until > 0 && trainer->state.epoch >= trainer->until && trainer->state.step < trainer->steps_total)
-            trainer_request_stop(trainer);
+            trainer_request_end(trainer);
         if (atomic_load(&trainer->stop))
             return trainer_stop(trainer);
         if (again)
@@ -397,7 +397,7 @@ int trainer_command(struct trainer *trainer, const struct command *command, stru
     if (!taken)
         return error_set(error, "%d commands wait already: the last one was not taken", COMMAND_QUEUE_SIZE);
     if (command->kind == COMMAND_STOP && command->when.quantity == WHEN_NOW && !command->in_turn)
-        trainer_request_stop(trainer);
+        trainer_request_end(trainer);
     else
         (void)sem_post(&trainer->wake); /* at its maximum it wakes all the same */
     return 0;
@@ -420,6 +420,12 @@ bool trainer_waits(struct trainer *trainer)
 }
 
 void trainer_request_stop(struct trainer *trainer)
+{
+    atomic_store(&trainer->urgent, true);
+    trainer_request_end(trainer);
+}
+
+void trainer_request_end(struct trainer *trainer)
 {
     const int saved_errno = errno;
     atomic_store(&trainer->stop, true);

@@ -241,9 +241,9 @@ struct replay {
 /* All optional. In on_step the network may be some steps ahead of the record, where the device has its own queue; in
  * the others it stands at the record's step. A non-zero return fails the run with the error's message; where errno is
  * ENOSPC or EDQUOT then, nothing was recorded, and the run waits for room (TRAINER_WAITING) and calls with the same
- * again, every few seconds and at COMMAND_RESUME; who stops it meanwhile fails it. Called on the training thread. A
- * checkpoint is asked for at each epoch's end (after on_epoch), every checkpoint_every steps, at the run's end, at a
- * stop and by `save`; never when a parameter is not finite. */
+ * again, every few seconds and at COMMAND_RESUME; who stops it meanwhile fails it (trainer_request_end). Called on the
+ * training thread. A checkpoint is asked for at each epoch's end (after on_epoch), every checkpoint_every steps, at the
+ * run's end, at a stop and by `save`; never when a parameter is not finite. */
 struct trainer_sink {
     void *context;
     void *
@@ -433,8 +433,10 @@ bool trainer_has_room(struct trainer *trainer);
 bool trainer_is_settled(struct trainer *trainer);
 /* Whether it is paused, with all of them applied: nothing happens before another one comes. Any thread. */
 bool trainer_waits(struct trainer *trainer);
-/* Asks for an end after the current step, with a checkpoint; interrupts an evaluation. Async-signal-safe, from any
- * thread. */
+/* Asks for an end after the current step, with a checkpoint; interrupts an evaluation. Where the disk has no room for
+ * that it waits for some, as elsewhere, until somebody asks once more. Async-signal-safe, from any thread. */
+void trainer_request_end(struct trainer *trainer);
+/* The same for who cannot wait, as at a signal: without room the run fails at once. */
 void trainer_request_stop(struct trainer *trainer);
 /* The newest snapshot. One viewer thread (with trainer_run the callbacks of the sink may be the viewer). Never blocks,
  * never makes the trainer wait. */

@@ -221,7 +221,7 @@ static enum progress note(struct trainer *trainer, struct command_record *record
 static enum progress stop_run(struct trainer *trainer, struct command_record *record)
 {
     trainer->stop_command = record->command;
-    trainer_request_stop(trainer);
+    trainer_request_end(trainer);
     return RUN_ON;
 }
 
@@ -353,7 +353,7 @@ static enum progress drain(struct trainer *trainer)
             return due;
         if (command.kind == COMMAND_STOP && command.when.quantity == WHEN_NOW) {
             trainer->stop_command = command;
-            trainer_request_stop(trainer); /* the flag does the rest */
+            trainer_request_end(trainer); /* the flag does the rest */
             return RUN_ON;
         }
         enum progress progress = trainer_land(trainer); /* a command takes effect between two steps */

@@ -134,6 +134,7 @@ struct trainer {
     atomic_uint applied; /* commands of the queue */
     atomic_bool waits;   /* paused, for another command */
     atomic_bool stop, abandon;
+    atomic_bool urgent;  /* the stop: not even room for the last records is waited for */
     atomic_int attended; /* people who can do something about a divergence */
 
     pthread_t thread;

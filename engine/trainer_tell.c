@@ -25,8 +25,20 @@ static int say_why(struct trainer *trainer)
     return trainer_message(trainer, text);
 }
 
+static int stops(struct trainer *trainer)
+{
+    return command_queue_count(&trainer->commands, COMMAND_STOP, false);
+}
+
+/* Whether who ends the run does not want to wait for room: one more `stop` than the `before` that waited already says
+ * so, too. A stop that came before the disk was full is no reason to lose steps. */
+static bool is_urgent(struct trainer *trainer, int before)
+{
+    return atomic_load(&trainer->urgent) || atomic_load(&trainer->abandon) || stops(trainer) > before;
+}
+
 /* Until it is time to try again: a few seconds, or a `resume` or a stop that comes meanwhile. */
-static void wait_a_while(struct trainer *trainer)
+static void wait_a_while(struct trainer *trainer, int stops_before)
 {
     const int before = command_queue_count(&trainer->commands, COMMAND_RESUME, true);
     struct timespec until;
@@ -34,14 +46,13 @@ static void wait_a_while(struct trainer *trainer)
     until.tv_sec += RETRY_SECONDS;
     for (;;) {
         trainer_flush(trainer);
-        if (trainer_interrupted(trainer) || command_queue_count(&trainer->commands, COMMAND_RESUME, true) > before)
+        if (is_urgent(trainer, stops_before) || command_queue_count(&trainer->commands, COMMAND_RESUME, true) > before)
             return;
         if (sem_clockwait(&trainer->wake, CLOCK_MONOTONIC, &until) != 0 && errno != EINTR)
             return;
     }
 }
 
-/* Who ends the run meanwhile does not want to wait for somebody to make room. */
 static int give_up(struct trainer *trainer)
 {
     const struct error reason = trainer->failure;
@@ -57,19 +68,20 @@ static int tell_again(struct trainer *trainer, tell_function tell, const void *w
 {
     const enum trainer_state before = trainer->now.state;
     const double begin = clock_measured();
+    const int stops_before = stops(trainer);
     int status = -1;
-    if (trainer_interrupted(trainer))
+    if (is_urgent(trainer, stops_before))
         return give_up(trainer);
     if (say_why(trainer) < 0)
         return -1;
     trainer_set_state(trainer, TRAINER_WAITING);
     while (status != 0) {
-        wait_a_while(trainer);
+        wait_a_while(trainer, stops_before);
         errno = 0;
         status = tell(trainer, what);
         if (status != 0 && !lacks_room())
             return -1;
-        if (status != 0 && trainer_interrupted(trainer))
+        if (status != 0 && is_urgent(trainer, stops_before))
             return give_up(trainer);
     }
     trainer->waited += clock_measured() - begin;

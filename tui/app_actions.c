@@ -62,6 +62,7 @@ static int act_trainer(struct app *app, const struct action *action, struct erro
     app_notice(app, ROLE_DIM, "%s: %s", action->text,
                !waits                           ? "after this step"
                : command.kind == COMMAND_RESUME ? "the disk is tried again"
+               : command.kind == COMMAND_STOP   ? "without what there is no room for"
                                                 : "when there is room on the disk");
     return 0;
 }

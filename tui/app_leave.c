@@ -11,21 +11,28 @@
 
 enum { LOST_SIZE = 512 };
 
-void app_leave(struct app *app)
+/* A run of this process is asked to `end` once more where it was before: it may wait for room on a full disk, and now
+ * somebody does not. */
+static void leave(struct app *app, void (*end)(struct trainer *trainer))
 {
     app->dirty = true;
-    if (app->scene.phase == PHASE_LEAVING)
-        return;
-    app->scene.phase = PHASE_LEAVING;
-    terminal_leave_on_interrupt();
-    if (app->launch)
-        launch_cancel(app->launch);
+    if (app->scene.phase != PHASE_LEAVING) {
+        app->scene.phase = PHASE_LEAVING;
+        terminal_leave_on_interrupt();
+        if (app->launch)
+            launch_cancel(app->launch);
+    }
     if (!app->run || app->run_ended)
         return;
     if (app->scene.facts.attached)
         app->run_ended = true; /* for this screen: it goes on */
     else
-        trainer_request_stop(run_parts(app->run)->trainer);
+        end(run_parts(app->run)->trainer);
+}
+
+void app_leave(struct app *app)
+{
+    leave(app, trainer_request_stop);
 }
 
 /* ---- The question ---- */
@@ -100,7 +107,8 @@ void app_quit(struct app *app)
 
     list_lost(app, lost);
     if (*lost == 0 || (app->scene.asks_to_leave && app->scene.overlay == OVERLAY_MESSAGE)) {
-        app_leave(app);
+        app->scene.asks_to_leave = false; /* there may be another reason to ask before it is saved */
+        leave(app, app->scene.snapshot.state == TRAINER_WAITING ? trainer_request_stop : trainer_request_end);
         return;
     }
     app_message(app, ROLE_WARNING, app->scene.facts.attached ? "Detach?" : "Leave?", lost);
@@ -201,6 +209,6 @@ void app_go_on_alone(struct app *app)
                run_viewers(app->run) == 0) { /* nobody could have it go on */
         app_log(app, JOURNAL_WARNING, "paused with nobody there: saved and ended");
         app->interrupted = true;
-        app_leave(app);
+        leave(app, trainer_request_end);
     }
 }

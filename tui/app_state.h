@@ -78,7 +78,7 @@ void app_finish_picture(struct app *app, int index);
 /* Says how far it is; finishes it when it is done. */
 void app_follow_picture(struct app *app, int index);
 
-/* app_leave.c: saves and leaves; the loop ends when that is done. */
+/* app_leave.c: saves and leaves; the loop ends when that is done. Room on a full disk is not waited for. */
 void app_leave(struct app *app);
 /* The same, asked for by a person: where something would be lost only when it is asked for twice. */
 void app_quit(struct app *app);

@@ -140,7 +140,7 @@ static void watch(struct progress *progress, const struct run *run, struct cli_s
         cli_script_read(script);
         if (!deserted && is_deserted(run, script, &snapshot)) {
             deserted = true;
-            trainer_request_stop(trainer);
+            trainer_request_end(trainer);
             progress_line(progress, "stopping: the run is paused, and nobody is left who could resume it");
         }
         if (!asked && !deserted)

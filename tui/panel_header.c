@@ -162,7 +162,7 @@ static struct badge state_badge(const struct scene *scene)
     const struct snapshot *now = &scene->snapshot;
     struct badge badge = {.role = ROLE_DIM};
 
-    if (scene->phase == PHASE_LEAVING) {
+    if (scene->phase == PHASE_LEAVING && now->state != TRAINER_WAITING) {
         badge = (struct badge){"saving and leaving", ROLE_ACCENT};
     } else if (scene->phase == PHASE_BROKEN) {
         badge = (struct badge){"cannot start", ROLE_BAD};

@@ -89,8 +89,8 @@ static int on_end(void *context, enum trainer_state state, long step, const char
     return 0;
 }
 
-/* Of a run that has its options. */
-static void start(struct tiny_run *run, enum news kind, int before, int number)
+/* Of a run that has its options; it is paused. */
+static void start_paused(struct tiny_run *run, enum news kind, int before, int number)
 {
     struct error error = {""};
     disk.inner = run->sink;
@@ -111,6 +111,11 @@ static void start(struct tiny_run *run, enum news kind, int before, int number)
     tiny_create(run, NULL);
     if (trainer_start(run->trainer, true, &error))
         fail_msg("%s", error.message);
+}
+
+static void start(struct tiny_run *run, enum news kind, int before, int number)
+{
+    start_paused(run, kind, before, number);
     tiny_command(run, COMMAND_RESUME, 0, 0);
 }
 
@@ -190,6 +195,84 @@ static void test_an_end_that_lacks_room_loses_no_step(void **state)
     assert_int_equal(disk.ends, 0);
     assert_int_equal(tiny_last(&run)->state.step, 2 * TINY_EPOCH);
     tiny_free(&run);
+}
+
+/* ---- Ends before the last step ---- */
+
+enum way { UNTIL, WAITED, IN_TURN, TYPED };
+
+/* A run that somebody ends behind step 3, while nobody knows that its disk is full for a kind of news; its checkpoints
+ * are those of epochs and ends alone. Returns when it waits. */
+static void end_early(struct tiny_run *run, enum news kind, enum way way)
+{
+    static const int recorded[] = {[UNTIL] = 2, [WAITED] = 3, [IN_TURN] = 1, [TYPED] = 1}; /* before the stop */
+    const long step = way == UNTIL ? TINY_EPOCH : way == WAITED ? 4 : 3;
+    struct command stop = {.kind = COMMAND_STOP, .in_turn = way == IN_TURN, .text = "stop"};
+    struct error error = {""};
+    tiny_init(run, "micro");
+    start_paused(run, kind, kind == COMMAND ? recorded[way] : kind == CHECKPOINT ? 1 : 0, ENOSPC);
+    tiny_command(run, COMMAND_STEP, 0, 3);
+    tiny_wait(run, TRAINER_PAUSED, 3);
+    if (way == UNTIL)
+        trainer_until(run->trainer, 1); /* the run stands still, and looks when it goes on */
+    if (way == WAITED)
+        stop.when = (struct condition){WHEN_STEP, RELATION_AT, 4};
+    if (way != UNTIL && trainer_command(run->trainer, &stop, &error))
+        fail_msg("%s", error.message);
+    if (way == UNTIL || way == WAITED)
+        tiny_command(run, COMMAND_RESUME, 0, 0);
+    tiny_wait(run, TRAINER_WAITING, step);
+    assert_non_null(strstr(messages(run), "cannot write /full: no room. Training waits"));
+}
+
+static void test_an_end_before_the_last_step_waits_for_room(void **state)
+{
+    (void)state;
+    static const enum news kinds[] = {CHECKPOINT, COMMAND, END};
+    for (enum way way = UNTIL; way <= TYPED; way++)
+        for (int k = 0; k < 3; k++) {
+            struct tiny_run run;
+            struct snapshot last;
+            struct error error = {""};
+            end_early(&run, kinds[k], way);
+            disk.room = true;
+            tiny_command(&run, COMMAND_RESUME, 0, 0); /* else a few seconds pass before it tries again */
+            if (trainer_join(run.trainer, &error))
+                fail_msg("%s", error.message);
+            trainer_snapshot(run.trainer, &last);
+            assert_int_equal(last.state, TRAINER_STOPPED);
+            assert_true(disk.ends == 1 && disk.end == TRAINER_STOPPED);
+            assert_int_equal(tiny_last(&run)->state.step, last.step.step);
+            tiny_free(&run);
+        }
+}
+
+/* As `stop` is typed once more, or a signal comes: before it has waited at all, or meanwhile. */
+static void test_who_insists_on_an_end_does_not_wait(void **state)
+{
+    (void)state;
+    for (int again = 0; again < 3; again++) {
+        struct tiny_run run;
+        struct error error = {""};
+        if (again == 0) {
+            tiny_init(&run, "micro");
+            start_paused(&run, CHECKPOINT, 1, ENOSPC);
+            tiny_command(&run, COMMAND_STEP, 0, 3);
+            tiny_wait(&run, TRAINER_PAUSED, 3);
+        } else {
+            end_early(&run, CHECKPOINT, TYPED);
+        }
+        if (again == 1)
+            tiny_command(&run, COMMAND_STOP, 0, 0);
+        else
+            trainer_request_stop(run.trainer);
+        assert_int_equal(trainer_join(run.trainer, &error), -1);
+        assert_non_null(strstr(error.message, "cannot write /full: no room. Ended without saving"));
+        if (again == 0)
+            assert_null(strstr(messages(&run), "Training waits"));
+        assert_int_equal(disk.ends, 0);
+        tiny_free(&run);
+    }
 }
 
 /* What has failed, or is abandoned, has no end of its own. */
@@ -310,6 +393,8 @@ int main(void)
         cmocka_unit_test(test_a_run_waits_for_room_and_loses_nothing),
         cmocka_unit_test(test_news_of_a_divergence_wait_too),
         cmocka_unit_test(test_an_end_that_lacks_room_loses_no_step),
+        cmocka_unit_test(test_an_end_before_the_last_step_waits_for_room),
+        cmocka_unit_test(test_who_insists_on_an_end_does_not_wait),
         cmocka_unit_test(test_an_end_is_told_once_and_of_a_run_that_has_ended),
         cmocka_unit_test(test_resume_tries_at_once),
         cmocka_unit_test(test_who_stops_meanwhile_is_told_what_was_not_saved),

@@ -69,22 +69,46 @@ static void who_leaves_meanwhile_is_told_what_is_not_saved(void **state)
     assert_same_course("left", "whole");
 }
 
+/* The disk is full when the run is saved because somebody leaves: nothing is lost to who makes room. */
+static void who_leaves_before_it_is_known_may_make_room(void **state)
+{
+    (void)state;
+    char arguments[1024];
+    write_script("pause", "at 14 pause\n");
+    snprintf(arguments, sizeof arguments, FAULTS_RUN "--session leaving --sessions-dir %s --script %s",
+             process_path("nfbench"), process_path("pause"));
+    shim_load(
+        &(struct shim){.calls = "create write fsync", .at = 1, .forever = true, .error = ENOSPC, .during = "full"});
+    pty_start(220, 36, "", arguments);
+    shim_unload();
+    pty_wait("paused  │"); /* the state in the corner: it stands still, and that is recorded */
+    fclose(fopen(process_path("full"), "w"));
+    pty_command("quit");
+    pty_wait("waiting: disk full");
+    assert_int_equal(unlink(process_path("full")), 0);
+    assert_int_equal(pty_status(), 0);
+    assert_int_equal(session_place("leaving").saved, 14);
+    run_expecting(0, "resume leaving");
+    assert_same_course("leaving", "whole");
+}
+
 /* ---- The last record of all ---- */
 
-/* A run that has no room for it; returns when it waits. */
-static struct process start_without_an_end(const char *session)
+/* A run that has no room for it, which is that of `log`; returns when it waits. */
+static struct process start_without_an_end(const char *session, const char *more, const char *log)
 {
-    char arguments[512];
+    char arguments[1024];
     long count;
     shim_load(&(struct shim){.log = "calls", .calls = "write"});
-    run_expecting(0, "train " FAULTS_RUN "--session counted");
+    snprintf(arguments, sizeof arguments, "train " FAULTS_RUN "--session counted %s", more);
+    run_expecting(0, arguments);
     struct call *calls = shim_calls("calls", &count);
-    while (count > 0 && !strstr(calls[count - 1].path, "/metrics.jsonl")) /* those of TensorBoard are behind it */
+    while (count > 0 && !strstr(calls[count - 1].path, log)) /* those of TensorBoard are behind it */
         count--;
     free(calls);
     session_wipe("counted");
     fclose(fopen(process_path("full"), "w"));
-    snprintf(arguments, sizeof arguments, "train " FAULTS_RUN "--session %s", session);
+    snprintf(arguments, sizeof arguments, "train " FAULTS_RUN "--session %s %s", session, more);
     shim_load(&(struct shim){
         .calls = "write", .at = count, .forever = true, .error = ENOSPC, .torn = true, .during = "full"});
     struct process process = process_start(arguments, NULL);
@@ -96,7 +120,7 @@ static struct process start_without_an_end(const char *session)
 static void a_run_waits_for_room_for_its_end(void **state)
 {
     (void)state;
-    struct process process = start_without_an_end("end");
+    struct process process = start_without_an_end("end", "", "/metrics.jsonl");
     json_t *shown = last_json(run_expecting(0, "sessions show end --json"));
     assert_string_equal(json_text_at(shown, "state"), "waits");
     assert_string_equal(json_text_at(shown, "waits_for"), "room on its disk");
@@ -107,10 +131,22 @@ static void a_run_waits_for_room_for_its_end(void **state)
     assert_same_course("end", "whole");
 }
 
+/* As a trial of a tune is by halves: a command is recorded, and then the end. */
+static void a_run_that_goes_so_far_waits_for_room_too(void **state)
+{
+    (void)state;
+    struct process process = start_without_an_end("so-far", "--until 2", "/commands.jsonl");
+    assert_int_equal(unlink(process_path("full")), 0);
+    assert_int_equal(process_finish(&process)->status, 0);
+    assert_non_null(strstr(run_expecting(0, "sessions show so-far")->out, ", stopped\n"));
+    run_expecting(0, "resume so-far");
+    assert_same_course("so-far", "whole");
+}
+
 static void who_stops_it_there_loses_nothing(void **state)
 {
     (void)state;
-    struct process process = start_without_an_end("unended");
+    struct process process = start_without_an_end("unended", "", "/metrics.jsonl");
     assert_int_equal(kill(process.pid, SIGTERM), 0);
     const struct outcome *outcome = process_finish(&process);
     assert_int_equal(outcome->status, 1);
@@ -127,7 +163,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_full_disk_is_said_and_space_goes_on),
         cmocka_unit_test(who_leaves_meanwhile_is_told_what_is_not_saved),
+        cmocka_unit_test(who_leaves_before_it_is_known_may_make_room),
         cmocka_unit_test(a_run_waits_for_room_for_its_end),
+        cmocka_unit_test(a_run_that_goes_so_far_waits_for_room_too),
         cmocka_unit_test(who_stops_it_there_loses_nothing),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
