@@ -303,19 +303,31 @@ static bool is_at(int descriptor, const char *path)
            ours.st_dev == there.st_dev;
 }
 
-/* flock with retries: another process that only looks (session_is_locked) has it for a moment. */
+/* Whether nobody has it for good: others only look (session_is_locked), and let go of it as soon as they are on. */
+static bool is_only_looked_at(int descriptor)
+{
+    return flock(descriptor, LOCK_SH | LOCK_NB) == 0 && flock(descriptor, LOCK_UN) == 0;
+}
+
+/* flock with retries: who looks has it for a moment, which may be long where many processes wait for a processor. */
 static int try_lock(int descriptor, const char *path)
 {
-    enum { TRIES = 10, PAUSE_NANOSECONDS = 20000000 };
-    for (int i = 0;; i++) {
+    enum { TRIES = 10, TRIES_OF_LOOKED_AT = 3000, PAUSE_NANOSECONDS = 20000000 };
+    for (int i = 0, looked_at = 0; i <= TRIES && looked_at <= TRIES_OF_LOOKED_AT;) {
         if (flock(descriptor, LOCK_EX | LOCK_NB) == 0) {
             errno = EWOULDBLOCK;
             return is_at(descriptor, path) ? 0 : -1;
         }
-        if ((errno != EWOULDBLOCK && errno != EINTR) || i == TRIES)
+        if (errno != EWOULDBLOCK && errno != EINTR)
             return -1;
+        if (is_only_looked_at(descriptor))
+            looked_at++;
+        else
+            i++;
         nanosleep(&(struct timespec){.tv_nsec = PAUSE_NANOSECONDS}, NULL);
     }
+    errno = EWOULDBLOCK;
+    return -1;
 }
 
 static int lock_error(const struct session_paths *paths, const char *name, int descriptor, struct error *error)

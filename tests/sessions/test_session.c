@@ -1,13 +1,17 @@
 /* Session folders: names, lock, the list. What a run writes into one is in test_session_run.c. */
 #include "session_log.h"
 
+#include <fcntl.h>
 #include <math.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 static struct error error;
@@ -202,6 +206,32 @@ static void test_one_writer(void **state)
     session_close(session);
     assert_ok(session_open(&settings, "locked", SESSION_WRITE, &other, &error), &error);
     session_close(other);
+}
+
+static void *look_for_long(void *lock)
+{
+    nanosleep(&(struct timespec){.tv_nsec = 600000000}, NULL);
+    close(*(int *)lock);
+    return NULL;
+}
+
+/* Whoever only looks has the lock for a moment, which may be long where the processors have much to do. */
+static void test_who_looks_is_waited_for(void **state)
+{
+    (void)state;
+    struct settings settings = small_settings();
+    struct session *session = create_session(&settings, "looked-at");
+    char path[4096];
+    pthread_t looker;
+    snprintf(path, sizeof path, "%s", inside(session, "lock"));
+    session_close(session);
+    int lock = open(path, O_RDONLY | O_CLOEXEC);
+    assert_true(lock >= 0);
+    assert_int_equal(flock(lock, LOCK_SH), 0);
+    assert_int_equal(pthread_create(&looker, NULL, look_for_long, &lock), 0);
+    assert_ok(session_open(&settings, "looked-at", SESSION_WRITE, &session, &error), &error);
+    pthread_join(looker, NULL);
+    session_close(session);
 }
 
 static void test_a_killed_owner_leaves_no_lock(void **state)
@@ -411,6 +441,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_data_is_absolute, folder_setup, folder_teardown),
         cmocka_unit_test_setup_teardown(test_default_directory, folder_setup, folder_teardown),
         cmocka_unit_test_setup_teardown(test_one_writer, folder_setup, folder_teardown),
+        cmocka_unit_test_setup_teardown(test_who_looks_is_waited_for, folder_setup, folder_teardown),
         cmocka_unit_test_setup_teardown(test_a_killed_owner_leaves_no_lock, folder_setup, folder_teardown),
         cmocka_unit_test_setup_teardown(test_an_end_is_an_end_whoever_has_it_open, folder_setup, folder_teardown),
         cmocka_unit_test_setup_teardown(test_a_run_that_stands_still_is_listed_as_such, folder_setup, folder_teardown),
