@@ -103,7 +103,10 @@ int cli_script_begin(struct cli_script *script, struct trainer *trainer, struct 
 {
     script->trainer = trainer;
     script->reading = is_standard_input(script->path);
-    return !script->path || script->reading ? 0 : script_run(script->path, &script->depth, run_line, script, error);
+    if (script->path && !script->reading)
+        return script_run(script->path, &script->depth, run_line, script, error);
+    cli_script_read(script); /* what stands there already is done before the first step, as a file's lines are */
+    return 0;
 }
 
 static void run_text(struct cli_script *script)

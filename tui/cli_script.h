@@ -24,7 +24,7 @@ struct cli_script {
 
 /* Whether all of it is understood, where it is a file. */
 int cli_script_check(const char *path, struct error *error);
-/* Before trainer_start: gives the trainer what a file says. */
+/* Before trainer_start: gives the trainer what a file says, or what standard input has by now. */
 int cli_script_begin(struct cli_script *script, struct trainer *trainer, struct error *error);
 /* Runs the lines that standard input has by now, and answers what was asked; a line that fails is told, and the next
  * goes on. While the run has no room for more commands the rest stays in the pipe. Never waits. */
