@@ -386,7 +386,7 @@ SANITIZE_COMMON := -O1 -g -march=$(MARCH) -fno-omit-frame-pointer -Wno-maybe-uni
 sanitize:
 	@scripts/deps.sh $(NEEDED) test
 	@ASAN_OPTIONS=strict_string_checks=1:detect_stack_use_after_return=1 UBSAN_OPTIONS=print_stacktrace=1 \
-	    LSAN_OPTIONS=suppressions=$(CURDIR)/tests/support/lsan.supp:print_suppressions=0 TEST_TIMEOUT=600 \
+	    LSAN_OPTIONS=suppressions=$(CURDIR)/tests/support/lsan.supp:print_suppressions=0 \
 	    $(MAKE) check CUDA=0 BUILD=$(BUILD)/sanitize NFBENCH_CIFAR10=$(NFBENCH_CIFAR10) \
 	    NFBENCH_PEER_FILES=$(NFBENCH_PEER_FILES) NFBENCH_PYTHON_PACKAGES=$(NFBENCH_PYTHON_PACKAGES) \
 	    CFLAGS='$(SANITIZE_COMMON) -fsanitize=address,undefined -fno-sanitize-recover=all'
@@ -398,7 +398,7 @@ TSAN_TESTS := $(filter $(foreach n,live trainer trainer_commands trainer_diverge
     $(addprefix $(BUILD)/tests/tui/,test_serve $(if $(HEADLESS),,test_course))
 tsan:
 	@scripts/deps.sh $(NEEDED) test
-	@OMP_THREAD_LIMIT=1 TEST_TIMEOUT=600 TSAN_OPTIONS=suppressions=$(CURDIR)/tests/support/tsan.supp:halt_on_error=1 \
+	@OMP_THREAD_LIMIT=1 TSAN_OPTIONS=suppressions=$(CURDIR)/tests/support/tsan.supp:halt_on_error=1 \
 	    $(MAKE) tsan-check CUDA=0 BUILD=$(BUILD)/tsan NFBENCH_CIFAR10=$(NFBENCH_CIFAR10) \
 	    CFLAGS='$(SANITIZE_COMMON) -fsanitize=thread'
 

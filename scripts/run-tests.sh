@@ -5,12 +5,12 @@
 # what failed is shown, and added to the file named by FAILURES, where it is set. The last line is `N passed, N failed`,
 # with `, N skipped` where some were.
 set -u
-limit=${TEST_TIMEOUT:-300} jobs=${TEST_JOBS:-1}
+limit=${TEST_TIMEOUT:-900} jobs=${TEST_JOBS:-1}
 passed=0 failed=0 skipped=0
 work=$(mktemp -d) || exit 1
 log=$work/log
 declare -A running=() # the number of each program under way, by its process
-trap 'kill "${!running[@]}" $(cat "$work"/*.pid 2>/dev/null) 2>/dev/null; rm -rf "$work"' EXIT
+trap 'kill "${!running[@]}" $(cat "$work"/*.pid 2>/dev/null) 2>/dev/null; end_started "$work/"; rm -rf "$work"' EXIT
 trap 'exit 130' INT TERM
 
 export CMOCKA_MESSAGE_OUTPUT=TAP
@@ -57,6 +57,19 @@ provide_peer() {
     unset NFBENCH_PEER_FILES
 }
 
+# What a program has started ends with it: a run that a failed test left behind would load the machine for all that
+# follow. It is found by the program's mark in its environment, whatever session or group it is in by then; a MARK that
+# is only the beginning means all programs.
+end_started() { # MARK
+    local left
+    for _ in {1..100}; do # what is told to end may take a moment, or have started another meanwhile
+        left=$(grep -lzF "NFBENCH_TEST=$1" /proc/[0-9]*/environ 2>/dev/null | sed 's|/proc/\([0-9]*\)/.*|\1|')
+        [ -n "$left" ] || return 0
+        kill -KILL $left 2>/dev/null
+        sleep 0.1
+    done
+}
+
 # Runs one, and leaves in $work its output, NUMBER.log, what is to be shown of it, NUMBER.report, and PASSED FAILED
 # SKIPPED, NUMBER.sum.
 run_program() { # NUMBER PROGRAM
@@ -71,8 +84,9 @@ run_program() { # NUMBER PROGRAM
     *.sh) command=(bash "$program") ;;
     esac
     command=(sh -c 'echo $$ >"$0" && exec "$@"' "$work/$1.pid" timeout -k 5 "$limit" "${command[@]}")
-    { time "${command[@]}" >"$log" 2>&1 </dev/null; } 2>"$work/$1.time"
+    { time NFBENCH_TEST=$work/$1. "${command[@]}" >"$log" 2>&1 </dev/null; } 2>"$work/$1.time"
     status=$?
+    end_started "$work/$1."
     own=$(tail -n 1 "$log" | sed -nE 's/^([0-9]+) passed, ([0-9]+) failed(, ([0-9]+) skipped)?$/\1 \2 \4/p')
     if [ -n "$own" ]; then
         read -r ok bad skip <<<"$own"

@@ -169,7 +169,7 @@ static void a_way_back_is_one_for_all(void **state)
     write_file("later", "at 12 back 5\nat 3 stop\n");
     run_expecting(130, "-n 2 %s " RUN "--epochs 2 --session back --script later", ranks_program);
     snprintf(arguments, sizeof arguments, "-n 2 %s resume back --script -", ranks_program);
-    struct process process = process_start_fed(arguments, &in);
+    struct process process = process_start_fed(arguments, "", &in);
     process_read_until(process.err, "back at step 5");
     ranks_say_line(in, "try lr 0.01,0.02 for 2\n");
     process_read_until(process.err, "tried");
@@ -392,20 +392,20 @@ static void a_launcher_of_another_mpi_is_told(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(losses_are_those_of_one_process),
-        cmocka_unit_test(draws_are_of_whole_slices),
-        cmocka_unit_test(on_gpus_too),
-        cmocka_unit_test(the_bits_are_the_same_each_time),
-        cmocka_unit_test(commands_take_effect_on_all_ranks),
-        cmocka_unit_test(a_way_back_is_one_for_all),
-        cmocka_unit_test(a_resumed_run_goes_on_to_the_bit),
-        cmocka_unit_test(a_rank_that_is_killed_ends_all),
-        cmocka_unit_test(a_signal_saves),
-        cmocka_unit_test(a_run_that_diverges_does_so_on_all),
-        cmocka_unit_test(ranks_that_differ_are_told_apart),
-        cmocka_unit_test(other_data_are_told),
-        cmocka_unit_test(what_cannot_be_is_refused),
-        cmocka_unit_test(a_launcher_of_another_mpi_is_told),
+        process_test(losses_are_those_of_one_process),
+        process_test(draws_are_of_whole_slices),
+        process_test(on_gpus_too),
+        process_test(the_bits_are_the_same_each_time),
+        process_test(commands_take_effect_on_all_ranks),
+        process_test(a_way_back_is_one_for_all),
+        process_test(a_resumed_run_goes_on_to_the_bit),
+        process_test(a_rank_that_is_killed_ends_all),
+        process_test(a_signal_saves),
+        process_test(a_run_that_diverges_does_so_on_all),
+        process_test(ranks_that_differ_are_told_apart),
+        process_test(other_data_are_told),
+        process_test(what_cannot_be_is_refused),
+        process_test(a_launcher_of_another_mpi_is_told),
     };
     if (!ranks_find_programs()) {
         puts("0 passed, 0 failed, 14 skipped");

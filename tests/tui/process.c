@@ -1,11 +1,13 @@
 /* Runs the real nfbench; see process.h. */
 #include "tests/tui/process.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
 #include <poll.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <spawn.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -13,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -35,6 +38,8 @@ int process_setup(void **state)
     }
     snprintf(binary, sizeof binary, "%s", found);
     free(found);
+    if (prctl(PR_SET_CHILD_SUBREAPER, 1) != 0) /* of what loses its parent this process is told, too */
+        return -1;
     snprintf(folder, sizeof folder, "%s/nfbench-cli-XXXXXX", temporary ? temporary : "/tmp");
     if (!mkdtemp(folder) || setenv("XDG_DATA_HOME", folder, 1) != 0 || setenv("HOME", folder, 1) != 0 ||
         unsetenv("NFBENCH_DATA") != 0 || setenv("OMP_WAIT_POLICY", "passive", 1) != 0)
@@ -50,9 +55,39 @@ static int remove_entry(const char *path, const struct stat *status, int type, s
     return remove(path);
 }
 
-int process_teardown(void **state)
+/* Whoever has this process for a parent, ended or not; 0: nobody. */
+static pid_t any_child(void)
+{
+    DIR *processes = opendir("/proc");
+    pid_t child = 0;
+    assert_non_null(processes);
+    for (struct dirent *entry; child == 0 && (entry = readdir(processes));) {
+        char path[64];
+        int parent = 0;
+        snprintf(path, sizeof path, "/proc/%.20s/stat", entry->d_name);
+        FILE *file = atoi(entry->d_name) > 0 ? fopen(path, "r") : NULL;
+        if (file && fscanf(file, "%*d (%*[^)]) %*c %d", &parent) == 1 && parent == getpid())
+            child = (pid_t)atoi(entry->d_name);
+        if (file)
+            fclose(file);
+    }
+    closedir(processes);
+    return child;
+}
+
+int process_end_all(void **state)
 {
     (void)state;
+    for (pid_t child; (child = any_child()) > 0;) { /* whose own children are this process's then */
+        kill(child, SIGKILL);
+        waitpid(child, NULL, 0);
+    }
+    return 0;
+}
+
+int process_teardown(void **state)
+{
+    process_end_all(state);
     return nftw(folder, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
 }
 
@@ -116,48 +151,69 @@ struct process process_start(const char *arguments, const char *out)
     return start(arguments, -1, out);
 }
 
-struct process process_start_fed(const char *arguments, int *in)
+struct process process_start_fed(const char *arguments, const char *lines, int *in)
 {
     int from[2];
     assert_int_equal(pipe2(from, O_CLOEXEC), 0);
+    assert_int_equal(write(from[1], lines, strlen(lines)), (ssize_t)strlen(lines)); /* a pipe has room for them */
     const struct process process = start(arguments, from[0], NULL);
     close(from[0]);
     *in = from[1];
     return process;
 }
 
-/* Reads once from a pipe into the text's end; what does not fit is dropped. Closes the pipe at its end. */
-static void take(int *fd, char *text, size_t size)
+/* What came from a pipe so far. */
+struct heard {
+    char *text;
+    size_t length, room;
+};
+
+static void begin_text(struct heard *heard)
 {
-    char bytes[4096];
-    size_t used = strlen(text);
-    ssize_t count = read(*fd, bytes, sizeof bytes);
+    enum { FIRST = 1 << 16 };
+    if (!heard->text)
+        heard->text = malloc(heard->room = FIRST);
+    assert_non_null(heard->text);
+    heard->length = 0;
+    *heard->text = '\0';
+}
+
+/* Reads once. Closes the pipe at its end. */
+static void take(int *fd, struct heard *heard)
+{
+    if (heard->room - heard->length < heard->room / 2) {
+        heard->text = realloc(heard->text, heard->room *= 2);
+        assert_non_null(heard->text);
+    }
+    const ssize_t count = read(*fd, heard->text + heard->length, heard->room - heard->length - 1);
     if (count <= 0) {
         close(*fd);
         *fd = -1;
         return;
     }
-    size_t room = size - 1 - used;
-    size_t fits = (size_t)count < room ? (size_t)count : room;
-    memcpy(text + used, bytes, fits);
-    text[used + fits] = '\0';
+    heard->length += (size_t)count;
+    heard->text[heard->length] = '\0';
 }
 
 const struct outcome *process_finish(struct process *process)
 {
     static struct outcome outcome;
-    memset(&outcome, 0, sizeof outcome);
+    static struct heard out, err;
+    begin_text(&out);
+    begin_text(&err);
     while (process->out >= 0 || process->err >= 0) {
         struct pollfd pipes[2] = {{.fd = process->out, .events = POLLIN}, {.fd = process->err, .events = POLLIN}};
         assert_true(poll(pipes, 2, -1) > 0);
         if (pipes[0].revents)
-            take(&process->out, outcome.out, sizeof outcome.out);
+            take(&process->out, &out);
         if (pipes[1].revents)
-            take(&process->err, outcome.err, sizeof outcome.err);
+            take(&process->err, &err);
     }
     int status;
     assert_int_equal(waitpid(process->pid, &status, 0), process->pid);
     outcome.status = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+    outcome.out = out.text;
+    outcome.err = err.text;
     return &outcome;
 }
 
@@ -228,13 +284,16 @@ const char *json_text_at(const json_t *object, const char *key)
 
 bool file_has(const char *name, const char *text)
 {
-    static char content[1 << 20];
+    char *content = NULL;
+    size_t room = 0;
     FILE *file = fopen(process_path(name), "r");
     if (!file)
         return false;
-    content[fread(content, 1, sizeof content - 1, file)] = '\0';
+    /* all of it: a text has no 0 */
+    const bool has = getdelim(&content, &room, '\0', file) > 0 && strstr(content, text);
+    free(content);
     fclose(file);
-    return strstr(content, text);
+    return has;
 }
 
 void wait_for_text(const char *name, const char *text)

@@ -10,6 +10,10 @@
 /* The folder, below $TMPDIR; sessions go to its nfbench/. For group set-up and tear-down. */
 int process_setup(void **state);
 int process_teardown(void **state);
+/* Ends whatever was started and still runs, and what that has started: for the tear-down of a test, so that one that
+ * fails leaves no run behind to load the machine. */
+int process_end_all(void **state);
+#define process_test(test) cmocka_unit_test_teardown(test, process_end_all)
 /* FOLDER/NAME, in one of a few static buffers. */
 const char *process_path(const char *name);
 
@@ -19,17 +23,17 @@ struct process {
 };
 
 struct outcome {
-    int status;        /* exit code, or 128 + the signal */
-    char out[1 << 16]; /* what came, cut to fit */
-    char err[1 << 16];
+    int status;      /* exit code, or 128 + the signal */
+    char *out, *err; /* all that came */
 };
 
 /* Starts the program with the words of `arguments` (separated by blanks). `out` is a file for standard output; NULL: a
  * pipe. Fails the test when it cannot. */
 struct process process_start(const char *arguments, const char *out);
-/* The same with a pipe for standard input: `in` is the end to write to. */
-struct process process_start_fed(const char *arguments, int *in);
-/* Reads all that comes and waits for the end. The result is static. */
+/* The same with a pipe for standard input, in which these lines stand before the program begins: `in` is the end to
+ * write more to. */
+struct process process_start_fed(const char *arguments, const char *lines, int *in);
+/* Reads all that comes and waits for the end. The result is static: it holds until the next. */
 const struct outcome *process_finish(struct process *process);
 
 /* Reads on from one of its ends until the text has come, and no further; what was read is lost to process_finish. */

@@ -354,7 +354,7 @@ static void who_only_looked_leaves_no_pause_behind(void **state)
     (void)state;
     int script;
     struct process process =
-        process_start_fed("train " TINY "--lr 0.002 --session looked --epochs 100000 --script -", &script);
+        process_start_fed("train " TINY "--lr 0.002 --session looked " FOREVER " --script -", "", &script);
     struct watcher watcher;
     for (int i = 0; i < WATCHER_MOMENTS && !has_socket("looked"); i++)
         watcher_moment();
@@ -409,18 +409,18 @@ static void a_trial_is_there_for_who_comes_later(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_teardown(viewers_see_the_run_and_each_others_commands, watcher_tear_down),
-        cmocka_unit_test_teardown(no_step_is_missed, watcher_tear_down),
-        cmocka_unit_test_teardown(a_viewer_that_hangs_holds_nothing_up, watcher_tear_down),
-        cmocka_unit_test_teardown(a_viewer_that_dies_is_forgotten, watcher_tear_down),
-        cmocka_unit_test_teardown(a_killed_run_is_said_to_be_gone_and_its_socket_is_replaced, watcher_tear_down),
-        cmocka_unit_test_teardown(what_nobody_trains_is_told_in_a_line, watcher_tear_down),
-        cmocka_unit_test_teardown(the_list_says_what_can_be_attached_to, watcher_tear_down),
-        cmocka_unit_test_teardown(a_divergence_waits_for_who_is_attached, watcher_tear_down),
-        cmocka_unit_test_teardown(a_run_that_stands_still_is_listed_as_such, watcher_tear_down),
-        cmocka_unit_test_teardown(a_pause_outlasts_who_asked_for_it, watcher_tear_down),
-        cmocka_unit_test_teardown(who_only_looked_leaves_no_pause_behind, watcher_tear_down),
-        cmocka_unit_test_teardown(a_trial_is_there_for_who_comes_later, watcher_tear_down),
+        process_test(viewers_see_the_run_and_each_others_commands),
+        process_test(no_step_is_missed),
+        process_test(a_viewer_that_hangs_holds_nothing_up),
+        process_test(a_viewer_that_dies_is_forgotten),
+        process_test(a_killed_run_is_said_to_be_gone_and_its_socket_is_replaced),
+        process_test(what_nobody_trains_is_told_in_a_line),
+        process_test(the_list_says_what_can_be_attached_to),
+        process_test(a_divergence_waits_for_who_is_attached),
+        process_test(a_run_that_stands_still_is_listed_as_such),
+        process_test(a_pause_outlasts_who_asked_for_it),
+        process_test(who_only_looked_leaves_no_pause_behind),
+        process_test(a_trial_is_there_for_who_comes_later),
     };
     return cmocka_run_group_tests(tests, process_setup, process_teardown);
 }

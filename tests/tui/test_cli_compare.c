@@ -286,18 +286,18 @@ static void a_session_that_trains_is_not_mended(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(sessions_stand_side_by_side),
-        cmocka_unit_test(settings_that_differ_are_told),
-        cmocka_unit_test(a_legend_tells_first_what_tells_all_apart),
-        cmocka_unit_test(forks_have_a_common_origin),
-        cmocka_unit_test(a_parent_that_went_back_has_less_in_common),
-        cmocka_unit_test(curves_lie_over_each_other_in_a_picture),
-        cmocka_unit_test(what_cannot_be_compared_is_said),
-        cmocka_unit_test(families_are_listed_as_trees),
-        cmocka_unit_test(what_is_wrong_is_told_and_mended),
-        cmocka_unit_test(broken_families_lose_nobody),
-        cmocka_unit_test(folders_that_are_no_sessions_are_told),
-        cmocka_unit_test(a_session_that_trains_is_not_mended),
+        process_test(sessions_stand_side_by_side),
+        process_test(settings_that_differ_are_told),
+        process_test(a_legend_tells_first_what_tells_all_apart),
+        process_test(forks_have_a_common_origin),
+        process_test(a_parent_that_went_back_has_less_in_common),
+        process_test(curves_lie_over_each_other_in_a_picture),
+        process_test(what_cannot_be_compared_is_said),
+        process_test(families_are_listed_as_trees),
+        process_test(what_is_wrong_is_told_and_mended),
+        process_test(broken_families_lose_nobody),
+        process_test(folders_that_are_no_sessions_are_told),
+        process_test(a_session_that_trains_is_not_mended),
     };
     return cmocka_run_group_tests(tests, make_family, process_teardown);
 }

@@ -170,10 +170,10 @@ static void failures_are_one_line(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(what_is_fetched_is_trained_on),
-        cmocka_unit_test(what_nfbench_does_not_find_is_named),
-        cmocka_unit_test(ctrl_c_ends_it_and_keeps_what_came),
-        cmocka_unit_test(failures_are_one_line),
+        process_test(what_is_fetched_is_trained_on),
+        process_test(what_nfbench_does_not_find_is_named),
+        process_test(ctrl_c_ends_it_and_keeps_what_came),
+        process_test(failures_are_one_line),
     };
     return cmocka_run_group_tests(tests, start_all, end_all);
 }

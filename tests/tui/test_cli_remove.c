@@ -75,9 +75,9 @@ static void what_is_left_of_a_removal_is_told(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(what_is_named_goes_and_forks_stay),
-        cmocka_unit_test(nothing_goes_without_a_yes_or_beside_one_that_may_not),
-        cmocka_unit_test(what_is_left_of_a_removal_is_told),
+        process_test(what_is_named_goes_and_forks_stay),
+        process_test(nothing_goes_without_a_yes_or_beside_one_that_may_not),
+        process_test(what_is_left_of_a_removal_is_told),
     };
     return cmocka_run_group_tests(tests, process_setup, process_teardown);
 }

@@ -176,9 +176,8 @@ static void kill_behind(const char *session, const char *call, const char *comma
 {
     char name[128], line[64];
     int in;
-    struct process process = process_start_fed(call, &in);
+    struct process process = process_start_fed(call, commands, &in);
     snprintf(name, sizeof name, "nfbench/%s/commands.jsonl", session);
-    assert_int_equal(write(in, commands, strlen(commands)), (ssize_t)strlen(commands));
     wait_for_text(name, last);
     assert_int_equal(kill(process.pid, SIGKILL), 0);
     assert_int_equal(process_finish(&process)->status, 128 + SIGKILL);
@@ -362,19 +361,19 @@ static void it_can_be_interrupted(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_run_is_identical_and_left_alone),
-        cmocka_unit_test(nothing_to_compare_is_no_success),
-        cmocka_unit_test(what_was_commanded_is_commanded_again),
-        cmocka_unit_test(where_a_run_went_back_it_is_the_last_way),
-        cmocka_unit_test(an_accepted_trial_is_made_again),
-        cmocka_unit_test(what_was_loaded_by_name_is_the_way),
-        cmocka_unit_test(who_is_killed_behind_them_goes_on_with_them),
-        cmocka_unit_test(a_rollback_is_made_again),
-        cmocka_unit_test(resumes_with_other_settings_are_made_again),
-        cmocka_unit_test(forks_and_imported_weights),
-        cmocka_unit_test(the_first_difference_is_told),
-        cmocka_unit_test(on_another_platform_it_goes_on),
-        cmocka_unit_test(it_can_be_interrupted),
+        process_test(a_run_is_identical_and_left_alone),
+        process_test(nothing_to_compare_is_no_success),
+        process_test(what_was_commanded_is_commanded_again),
+        process_test(where_a_run_went_back_it_is_the_last_way),
+        process_test(an_accepted_trial_is_made_again),
+        process_test(what_was_loaded_by_name_is_the_way),
+        process_test(who_is_killed_behind_them_goes_on_with_them),
+        process_test(a_rollback_is_made_again),
+        process_test(resumes_with_other_settings_are_made_again),
+        process_test(forks_and_imported_weights),
+        process_test(the_first_difference_is_told),
+        process_test(on_another_platform_it_goes_on),
+        process_test(it_can_be_interrupted),
     };
     return cmocka_run_group_tests(tests, process_setup, process_teardown);
 }

@@ -372,7 +372,7 @@ static void one_that_trains_is_only_read(void **state)
 {
     (void)state;
     int in;
-    struct process process = process_start_fed("train " TINY "--epochs 100000 --session busy --script -", &in);
+    struct process process = process_start_fed("train " TINY "--epochs 100000 --session busy --script -", "", &in);
     wait_for_text("nfbench/busy/metrics.jsonl", "\"step\":2,");
     json_t *page = report_of("busy");
     assert_holds(json_text_at(page, "lead"), "The run trains now: this is as of step");
@@ -441,18 +441,18 @@ int main(void)
         return 0;
     }
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_page_says_what_the_log_says),
-        cmocka_unit_test(what_is_to_be_typed_does_what_it_says),
-        cmocka_unit_test(the_seed_report_stands_beside_its_own_network),
-        cmocka_unit_test(texts_of_a_session_stay_text),
-        cmocka_unit_test(a_run_that_diverged_says_why),
-        cmocka_unit_test(a_run_without_a_step_has_a_page),
-        cmocka_unit_test(imported_forked_and_resumed_ones_have_theirs),
-        cmocka_unit_test(a_damaged_one_tells_what_is_damaged),
-        cmocka_unit_test(without_its_images_it_says_so),
-        cmocka_unit_test(one_that_trains_is_only_read),
-        cmocka_unit_test(it_goes_where_it_is_told_to),
-        cmocka_unit_test(what_it_cannot_do_it_says_in_a_line),
+        process_test(the_page_says_what_the_log_says),
+        process_test(what_is_to_be_typed_does_what_it_says),
+        process_test(the_seed_report_stands_beside_its_own_network),
+        process_test(texts_of_a_session_stay_text),
+        process_test(a_run_that_diverged_says_why),
+        process_test(a_run_without_a_step_has_a_page),
+        process_test(imported_forked_and_resumed_ones_have_theirs),
+        process_test(a_damaged_one_tells_what_is_damaged),
+        process_test(without_its_images_it_says_so),
+        process_test(one_that_trains_is_only_read),
+        process_test(it_goes_where_it_is_told_to),
+        process_test(what_it_cannot_do_it_says_in_a_line),
     };
     return cmocka_run_group_tests(tests, setup, process_teardown);
 }

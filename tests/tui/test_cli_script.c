@@ -92,8 +92,8 @@ static void a_pipe_leads_the_run_while_it_trains(void **state)
 {
     (void)state;
     int in;
-    struct process process = process_start_fed("train " TINY "--epochs 100000 --session pipe --script -", &in);
-    feed(in, "pause\nset momentum 0.5\nset momentum\nset momentun 1\nset bat");
+    struct process process = process_start_fed("train " TINY "--epochs 100000 --session pipe --script -",
+                                               "pause\nset momentum 0.5\nset momentum\nset momentun 1\nset bat", &in);
     wait_for_text("nfbench/pipe/commands.jsonl", "\"action\":\"momentum\"");
     feed(in, "ch 8\nundo\nlr x0.5\nresume\nview signal\n");
     wait_for_text("nfbench/pipe/commands.jsonl", "\"action\":\"resume\"");
@@ -115,8 +115,8 @@ static void quit_waits_for_the_commands_before_it(void **state)
 {
     (void)state;
     int in;
-    struct process process = process_start_fed("train " TINY "--epochs 100000 --session turn --script -", &in);
-    feed(in, "eval\nsave kept\nquit\n");
+    struct process process =
+        process_start_fed("train " TINY "--epochs 100000 --session turn --script -", "eval\nsave kept\nquit\n", &in);
     close(in);
     const struct outcome *outcome = process_finish(&process);
     assert_int_equal(outcome->status, 130);
@@ -129,8 +129,8 @@ static void a_paused_run_ends_when_no_more_commands_come(void **state)
 {
     (void)state;
     int in;
-    struct process process = process_start_fed("train " TINY "--epochs 100000 --session left --script -", &in);
-    feed(in, "pause\nset momentum 0.8\n");
+    struct process process =
+        process_start_fed("train " TINY "--epochs 100000 --session left --script -", "pause\nset momentum 0.8\n", &in);
     close(in);
     const struct outcome *outcome = process_finish(&process);
     assert_int_equal(outcome->status, 130);
@@ -170,7 +170,7 @@ static void long_scripts_are_done_whole(void **state)
     repeat("long.nfb", "note 5", 1000);
     (void)run_expecting(0, "train " TINY "--epochs 1 --session long --script long.nfb");
     assert_int_equal(count_in("nfbench/long/commands.jsonl", "\"note 5\""), 1000);
-    struct process process = process_start_fed("train " TINY "--epochs 100000 --session fed --script -", &in);
+    struct process process = process_start_fed("train " TINY "--epochs 100000 --session fed --script -", "", &in);
     for (int i = 0; i < 2000; i++)
         feed(in, "note 6\n");
     feed(in, "quit\n");
@@ -210,8 +210,8 @@ static void a_line_that_is_refused_makes_the_run_fail(void **state)
 {
     (void)state;
     int in;
-    struct process process = process_start_fed("train " TINY "--epochs 1 --script -", &in);
-    feed(in, "set momentun 1\ncancel 7\n");
+    struct process process =
+        process_start_fed("train " TINY "--epochs 1 --script -", "set momentun 1\ncancel 7\n", &in);
     close(in);
     const struct outcome *outcome = process_finish(&process);
     assert_int_equal(outcome->status, 1);
@@ -223,7 +223,7 @@ static void a_pipe_that_ends_leaves_the_run_alone(void **state)
 {
     (void)state;
     int in;
-    struct process process = process_start_fed("train " TINY "--epochs 2 --script -", &in);
+    struct process process = process_start_fed("train " TINY "--epochs 2 --script -", "", &in);
     close(in);
     const struct outcome *outcome = process_finish(&process);
     assert_int_equal(outcome->status, 0);
@@ -246,17 +246,17 @@ static void settings_of_the_session_are_written(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_file_leads_the_run),
-        cmocka_unit_test(a_mistake_is_told_before_anything_is_made),
-        cmocka_unit_test(a_pipe_leads_the_run_while_it_trains),
-        cmocka_unit_test(quit_waits_for_the_commands_before_it),
-        cmocka_unit_test(a_paused_run_ends_when_no_more_commands_come),
-        cmocka_unit_test(long_scripts_are_done_whole),
-        cmocka_unit_test(what_a_run_has_no_room_for_is_told_before_anything_is_made),
-        cmocka_unit_test(a_session_that_is_done_runs_no_script),
-        cmocka_unit_test(a_line_that_is_refused_makes_the_run_fail),
-        cmocka_unit_test(a_pipe_that_ends_leaves_the_run_alone),
-        cmocka_unit_test(settings_of_the_session_are_written),
+        process_test(a_file_leads_the_run),
+        process_test(a_mistake_is_told_before_anything_is_made),
+        process_test(a_pipe_leads_the_run_while_it_trains),
+        process_test(quit_waits_for_the_commands_before_it),
+        process_test(a_paused_run_ends_when_no_more_commands_come),
+        process_test(long_scripts_are_done_whole),
+        process_test(what_a_run_has_no_room_for_is_told_before_anything_is_made),
+        process_test(a_session_that_is_done_runs_no_script),
+        process_test(a_line_that_is_refused_makes_the_run_fail),
+        process_test(a_pipe_that_ends_leaves_the_run_alone),
+        process_test(settings_of_the_session_are_written),
     };
     return cmocka_run_group_tests(tests, process_setup, process_teardown);
 }

@@ -311,15 +311,15 @@ static void the_test_images_alone_are_enough(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(classes_are_scored_by_the_counts),
-        cmocka_unit_test(calibration_is_that_of_the_bins),
-        cmocka_unit_test(both_sets_of_weights_are_measured),
-        cmocka_unit_test(pictures_go_into_a_folder),
-        cmocka_unit_test(every_corruption_is_measured),
-        cmocka_unit_test(an_interrupt_ends_it),
-        cmocka_unit_test(a_limit_is_told),
-        cmocka_unit_test(the_best_checkpoint_is_told),
-        cmocka_unit_test(the_test_images_alone_are_enough),
+        process_test(classes_are_scored_by_the_counts),
+        process_test(calibration_is_that_of_the_bins),
+        process_test(both_sets_of_weights_are_measured),
+        process_test(pictures_go_into_a_folder),
+        process_test(every_corruption_is_measured),
+        process_test(an_interrupt_ends_it),
+        process_test(a_limit_is_told),
+        process_test(the_best_checkpoint_is_told),
+        process_test(the_test_images_alone_are_enough),
     };
     return cmocka_run_group_tests(tests, train_sessions, process_teardown);
 }

@@ -1,7 +1,6 @@
 /* Tunes that diverge, crash, are stopped, killed, resumed, and shared by several processes. */
 #include "tests/tui/tuned.h"
 
-#include <errno.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -10,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -53,18 +53,17 @@ static pid_t trainer_of(const char *session, pid_t before)
     return 0;
 }
 
+/* Of a child whose parent has ended, and which is this process's since (process_setup). */
 static void wait_for_end_of(pid_t pid)
 {
-    const struct timespec moment = {.tv_nsec = 20000000};
-    for (int i = 0; i < 9000 && (kill(pid, 0) == 0 || errno != ESRCH); i++)
-        nanosleep(&moment, NULL);
+    assert_int_equal(waitpid(pid, NULL, 0), pid);
 }
 
 static void a_crash_is_tried_again_once(void **state)
 {
     (void)state;
     struct process process =
-        process_start("tune " SHARED "--lr 0.01 --batch 8,16 --epochs 400 --checkpoint-every 1 --name crash", NULL);
+        process_start("tune " SHARED "--lr 0.01 --batch 8,16 --epochs 40000 --checkpoint-every 1 --name crash", NULL);
     const char *session = "crash-batch8";
     wait_for_text("nfbench/crash-batch8/metrics.jsonl", "\"step\":20,");
     pid_t child = trainer_of(session, 0);
@@ -92,13 +91,13 @@ static void a_crash_is_tried_again_once(void **state)
 static void a_trial_stopped_by_hand_stays_so_until_a_retry(void **state)
 {
     (void)state;
-    struct process process = process_start("tune " SHARED "--lr 0.01 --batch 8,16 --epochs 60 --name hand", NULL);
-    wait_for_text("nfbench/hand-batch8/metrics.jsonl", "\"step\":5,");
-    kill(trainer_of("hand-batch8", 0), SIGINT);
+    struct process process = process_start("tune " SHARED "--lr 0.01 --batch 48 --epochs 150,2 --name hand", NULL);
+    wait_for_text("nfbench/hand-epochs150/metrics.jsonl", "\"step\":1,");
+    kill(trainer_of("hand-epochs150", 0), SIGINT);
     const struct outcome *outcome = process_finish(&process);
     assert_int_equal(outcome->status, 1);
-    assert_non_null(strstr(outcome->err, "batch 8: failed: stopped by hand at step "));
-    assert_non_null(strstr(outcome->err, "batch 16: finished"));
+    assert_non_null(strstr(outcome->err, "epochs 150: failed: stopped by hand at step "));
+    assert_non_null(strstr(outcome->err, "epochs 2: finished"));
     assert_non_null(
         strstr(outcome->err, "1 of 2 trials failed: `nfbench tune --resume hand --retry` tries them again"));
     run_expecting(1, "tune --resume hand");
@@ -114,21 +113,21 @@ static void a_killed_tune_goes_on(void **state)
 {
     (void)state;
     static const char *const keys[] = {"best_accuracy", "accuracy", "train_loss", "test_accuracy"};
-    const char *command = "tune " SHARED "--lr 0.01 --batch 8,16 --epochs 30 --name %s";
+    const char *command = "tune " SHARED "--lr 0.01 --batch 48 --epochs 2,90 --name %s";
     char text[512];
     snprintf(text, sizeof text, command, "killed");
     struct process process = process_start(text, NULL);
-    wait_for_text("nfbench/killed-batch16/metrics.jsonl", "\"epoch\":2");
-    const pid_t child = trainer_of("killed-batch16", 0);
+    wait_for_text("nfbench/killed-epochs90/metrics.jsonl", "\"epoch\":2");
+    const pid_t child = trainer_of("killed-epochs90", 0);
     kill(process.pid, SIGKILL);
     kill(child, SIGKILL);
     assert_int_equal(process_finish(&process)->status, 128 + SIGKILL);
     wait_for_end_of(child);
-    const struct stat before = tune_stat("nfbench/killed-batch8/metrics.jsonl");
+    const struct stat before = tune_stat("nfbench/killed-epochs2/metrics.jsonl");
     assert_int_equal(tune_times_in(tune_file("nfbench/killed.tune/trial-2.log"), ": steps 0 to "), 1);
 
     run_expecting(0, "tune --resume killed");
-    const struct stat after = tune_stat("nfbench/killed-batch8/metrics.jsonl");
+    const struct stat after = tune_stat("nfbench/killed-epochs2/metrics.jsonl");
     assert_memory_equal(&before.st_mtim, &after.st_mtim, sizeof before.st_mtim);
     run_expecting(0, command, "unharmed");
     json_t *killed = tune_shown("killed"), *unharmed = tune_shown("unharmed");
@@ -197,13 +196,13 @@ static void only_the_first_rank_speaks(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_trial_that_diverges_is_a_result),
-        cmocka_unit_test(a_crash_is_tried_again_once),
-        cmocka_unit_test(a_trial_stopped_by_hand_stays_so_until_a_retry),
-        cmocka_unit_test(a_killed_tune_goes_on),
-        cmocka_unit_test(a_child_ends_with_its_parent),
-        cmocka_unit_test(two_processes_share_a_tune),
-        cmocka_unit_test(only_the_first_rank_speaks),
+        process_test(a_trial_that_diverges_is_a_result),
+        process_test(a_crash_is_tried_again_once),
+        process_test(a_trial_stopped_by_hand_stays_so_until_a_retry),
+        process_test(a_killed_tune_goes_on),
+        process_test(a_child_ends_with_its_parent),
+        process_test(two_processes_share_a_tune),
+        process_test(only_the_first_rank_speaks),
     };
     return cmocka_run_group_tests_name("a tune that is disturbed", tests, process_setup, process_teardown);
 }

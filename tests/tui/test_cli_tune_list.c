@@ -323,19 +323,19 @@ static void what_makes_no_sense_is_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(where_there_are_none_it_says_so),
-        cmocka_unit_test(a_list_tells_of_each_tune),
-        cmocka_unit_test(the_last_written_stands_first),
-        cmocka_unit_test(one_that_has_a_trial_in_hand_runs),
-        cmocka_unit_test(trials_do_not_drown_other_sessions),
-        cmocka_unit_test(what_is_the_tunes_own_goes_with_it),
-        cmocka_unit_test(files_of_others_stay),
-        cmocka_unit_test(one_that_trains_is_told_and_not_removed),
-        cmocka_unit_test(a_plan_that_cannot_be_read_is_told_with_a_way_out),
-        cmocka_unit_test(a_trial_that_a_person_goes_on_with_is_theirs),
-        cmocka_unit_test(a_copy_takes_nothing_of_the_tune),
-        cmocka_unit_test(a_trial_that_cannot_be_read_is_named_and_stays),
-        cmocka_unit_test(what_makes_no_sense_is_refused),
+        process_test(where_there_are_none_it_says_so),
+        process_test(a_list_tells_of_each_tune),
+        process_test(the_last_written_stands_first),
+        process_test(one_that_has_a_trial_in_hand_runs),
+        process_test(trials_do_not_drown_other_sessions),
+        process_test(what_is_the_tunes_own_goes_with_it),
+        process_test(files_of_others_stay),
+        process_test(one_that_trains_is_told_and_not_removed),
+        process_test(a_plan_that_cannot_be_read_is_told_with_a_way_out),
+        process_test(a_trial_that_a_person_goes_on_with_is_theirs),
+        process_test(a_copy_takes_nothing_of_the_tune),
+        process_test(a_trial_that_cannot_be_read_is_named_and_stays),
+        process_test(what_makes_no_sense_is_refused),
     };
     return cmocka_run_group_tests_name("the list of tunes", tests, process_setup, process_teardown);
 }

@@ -164,13 +164,13 @@ static int close_all(void **state)
     return system(command);
 }
 
-/* The thread's own pace is what is waited for, at most a minute of it. */
+/* The thread's own pace is what is waited for, at most some minutes of it. */
 static void wait_for_records(void)
 {
     struct pollfd event = {.fd = runs_fd(app.runs), .events = POLLIN};
 
     while (app.course_taken < app.scene.runs.course.wanted) {
-        assert_int_equal(poll(&event, 1, 60000), 1);
+        assert_int_equal(poll(&event, 1, 300000), 1);
         app_follow_runs(&app);
     }
 }
@@ -257,7 +257,7 @@ static void a_new_list_has_its_lines_at_once(void **state)
     app.scene.view = VIEW_RUNS;
     app_want_runs(&app);
     while (!app.scene.runs.known) {
-        assert_int_equal(poll(&event, 1, 60000), 1);
+        assert_int_equal(poll(&event, 1, 300000), 1);
         app_follow_runs(&app);
     }
     assert_int_equal(app.scene.runs.count, 1);

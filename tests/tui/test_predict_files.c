@@ -210,7 +210,7 @@ static void a_folder_is_read_around_its_junk(void **state)
 static const struct outcome *run_fed(const char *arguments, const void *bytes, size_t size)
 {
     int in;
-    struct process process = process_start_fed(arguments, &in);
+    struct process process = process_start_fed(arguments, "", &in);
     assert_int_equal(write(in, bytes, size), size);
     close(in);
     return process_finish(&process);
@@ -269,10 +269,10 @@ static void foreign_labels_are_left_out(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_png_is_as_good_as_a_record),     cmocka_unit_test(every_kind_of_png_is_taken),
-        cmocka_unit_test(every_kind_of_jpeg_is_taken),      cmocka_unit_test(any_size_is_taken),
-        cmocka_unit_test(a_folder_is_read_around_its_junk), cmocka_unit_test(standard_input_is_a_file_too),
-        cmocka_unit_test(foreign_labels_are_left_out),
+        process_test(a_png_is_as_good_as_a_record),     process_test(every_kind_of_png_is_taken),
+        process_test(every_kind_of_jpeg_is_taken),      process_test(any_size_is_taken),
+        process_test(a_folder_is_read_around_its_junk), process_test(standard_input_is_a_file_too),
+        process_test(foreign_labels_are_left_out),
     };
     return cmocka_run_group_tests(tests, predict_set_up, process_teardown);
 }

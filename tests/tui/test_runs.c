@@ -75,13 +75,13 @@ static void log_steps(struct session *session, long first, long last)
     }
 }
 
-/* Takes what comes until it is there; the thread's own pace is what it waits for, at most a minute of it. */
+/* Takes what comes until it is there; the thread's own pace is what it waits for, at most some minutes of it. */
 static void take_until(bool (*there)(void))
 {
     struct pollfd event = {.fd = runs_fd(runs), .events = POLLIN};
 
     while (!there()) {
-        assert_int_equal(poll(&event, 1, 60000), 1);
+        assert_int_equal(poll(&event, 1, 300000), 1);
         runs_take(runs, &list, said);
     }
 }

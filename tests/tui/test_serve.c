@@ -21,7 +21,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { MOMENTS = 6000 }; /* of waiting, a minute or so in all */
+enum { MOMENTS = 30000 }; /* of waiting, some minutes in all */
 
 static struct tiny_run run;
 static struct serve *served;
@@ -122,7 +122,7 @@ static void read_until(struct channel *channel, int most, int *events, int *cour
     struct pollfd in = {.fd = channel->fd, .events = POLLIN};
     *events = *courses = 0;
     while (*events < most && *courses == 0) {
-        assert_int_equal(poll(&in, 1, 60000), 1);
+        assert_int_equal(poll(&in, 1, 300000), 1);
         assert_int_equal(channel_receive(channel), 0);
         while (channel_next(channel, &kind, &fields) == WIRE_WHOLE) {
             if (kind != WIRE_EVENT)
@@ -252,9 +252,9 @@ static void a_viewer_follows_the_run_to_its_end(void **state)
     tell(attachment, COMMAND_NOTE, "stop");
     assert_int_equal(trainer_join(run.trainer, &error), 0);
     serve_end(served, "");
+    follow(attachment, 0, 1, true);
     port_snapshot(attach_port(attachment), &now);
     assert_int_equal(now.step.step, 3);
-    follow(attachment, 0, 1, true);
     assert_int_equal(attach_result(attachment, &lost, &error), 0);
     assert_false(lost);
     attach_close(attachment);

@@ -7,11 +7,9 @@
 #include <stdint.h>
 
 #include <cmocka.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -25,19 +23,6 @@ const char *watcher_place(const char *session, const char *name)
     static char path[WATCHER_TEXT];
     snprintf(path, sizeof path, "nfbench/%s/%s", session, name);
     return path;
-}
-
-static pid_t trainer;
-
-int watcher_tear_down(void **state)
-{
-    (void)state;
-    if (trainer > 0 && waitpid(trainer, NULL, WNOHANG) == 0) {
-        kill(trainer, SIGKILL);
-        waitpid(trainer, NULL, 0);
-    }
-    trainer = 0;
-    return 0;
 }
 
 static void wait_for_socket(const char *session)
@@ -61,30 +46,23 @@ static const char *words_of(const char *session, const char *more)
 struct process watcher_start_run(const char *session, const char *more)
 {
     const struct process process = process_start(words_of(session, more), NULL);
-    trainer = process.pid;
     wait_for_socket(session);
     return process;
-}
-
-static void feed(int script, const char *line)
-{
-    assert_int_equal(write(script, line, strlen(line)), strlen(line));
 }
 
 struct process watcher_start_held(const char *session, const char *more, int *script)
 {
     char with_script[512];
     snprintf(with_script, sizeof with_script, "--script - %s", more);
-    const struct process process = process_start_fed(words_of(session, with_script), script);
-    trainer = process.pid;
-    feed(*script, "pause\n");
+    const struct process process = process_start_fed(words_of(session, with_script), "pause\n", script);
     wait_for_socket(session);
     return process;
 }
 
 void watcher_let_go(int script)
 {
-    feed(script, "resume\n");
+    static const char line[] = "resume\n";
+    assert_int_equal(write(script, line, sizeof line - 1), sizeof line - 1);
     close(script);
 }
 

@@ -8,8 +8,8 @@
 
 enum { WATCHER_TEXT = 512 };
 
-/* A moment of waiting, many of which are a minute. */
-enum { WATCHER_MOMENTS = 12000 };
+/* A moment of waiting, many of which are some minutes. */
+enum { WATCHER_MOMENTS = 40000 };
 void watcher_moment(void);
 
 /* NAME in the folder of a session below the process's folder: for process_path. */
@@ -18,12 +18,10 @@ const char *watcher_place(const char *session, const char *name);
 /* `nfbench train` of a tiny network as this session, at a rate of 0.002, which it bears for long; returns when it can
  * be attached to. */
 struct process watcher_start_run(const char *session, const char *more);
-/* The same, paused as it begins, for watchers of a run that soon ends: until `script`, its standard input, is closed
- * behind a "resume". */
+/* The same, paused before its first step, for watchers of a run that soon ends: until `script`, its standard input, is
+ * closed behind a "resume". */
 struct process watcher_start_held(const char *session, const char *more, int *script);
 void watcher_let_go(int script);
-/* A test's teardown: a run that a failed test has left behind ends. */
-int watcher_tear_down(void **state);
 
 struct watcher {
     struct attachment *attachment;
@@ -40,7 +38,7 @@ void watcher_attach(struct watcher *watcher, const char *session);
 void watcher_leave(struct watcher *watcher);
 void watcher_take(struct watcher *watcher);
 void watcher_tell(struct watcher *watcher, const char *command);
-/* Each fails the test when it does not come within a minute or so. */
+/* Each fails the test when it does not come within some minutes. */
 void watcher_wait_step(struct watcher *watcher, long step);
 void watcher_wait_state(struct watcher *watcher, enum trainer_state state);
 void watcher_wait_answer(struct watcher *watcher, const char *answer); /* its beginning */
