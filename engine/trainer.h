@@ -336,6 +336,7 @@ enum event_kind {
     EVENT_COMMAND,
     EVENT_MESSAGE,
     EVENT_FINDING,
+    EVENT_CHECKPOINT,
     EVENT_ROLLBACK,
     EVENT_COURSE,
     EVENT_TRIAL
@@ -376,6 +377,7 @@ struct event {
         struct command_record command;
         char message[512];
         struct finding finding;
+        long saved;    /* the step of a checkpoint that is on the disk */
         long rollback; /* the step the run has gone back to; EVENT_COURSE: where it stands with other records than
                         * those so far, which are to be read anew */
         struct trial_event trial;

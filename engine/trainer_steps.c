@@ -137,6 +137,7 @@ enum progress trainer_checkpoint(struct trainer *trainer, bool best)
 {
     const double begin = clock_measured();
     const enum trainer_state before = trainer->now.state;
+    const struct event saved = {.kind = EVENT_CHECKPOINT, .saved = trainer->state.step};
     const struct parameter *bad;
     trainer_set_state(trainer, TRAINER_SAVING);
     if (find_non_finite(trainer, &bad) < 0)
@@ -151,6 +152,8 @@ enum progress trainer_checkpoint(struct trainer *trainer, bool best)
     trainer->now.saved_step = trainer->state.step;
     trainer->now.saving_seconds += clock_measured() - begin - (trainer->waited - waited);
     trainer_set_state(trainer, before);
+    if (trainer_emit(trainer, &saved) < 0)
+        return RUN_FAILED;
     trainer_skip_time(trainer);
     return RUN_ON;
 }

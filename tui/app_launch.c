@@ -106,7 +106,6 @@ static int open_views(struct app *app, const struct metrics *history, struct err
     curves_set_epoch(app->scene.curves, (double)app->scene.snapshot.steps_per_epoch);
     scene_take_figures(&app->scene);
     app->scene.probe_every = app->scene.snapshot.probe_every;
-    app->saved_step = app->scene.snapshot.saved_step; /* of another process, known from the records */
     return 0;
 }
 

@@ -277,6 +277,8 @@ static void take_event(struct app *app, const struct event *event)
         app_read_course(app);
     else if (event->kind == EVENT_FINDING)
         take_finding(app, &event->finding);
+    else if (event->kind == EVENT_CHECKPOINT && event->saved > 0) /* that of the beginning is no news */
+        app_log(app, JOURNAL_NOTE, "checkpoint of step %ld saved", event->saved);
     else if (event->kind == EVENT_MESSAGE)
         app_log(app, JOURNAL_WARNING, "%s", event->message);
 }
@@ -362,10 +364,6 @@ void app_follow_run(struct app *app)
         app->scene.probe_every = now.probe_every;
         app->scene.snapshot = now;
         app->dirty = true;
-    }
-    if (now.saved_step != app->saved_step) {
-        app->saved_step = now.saved_step;
-        app_log(app, JOURNAL_NOTE, "checkpoint of step %ld saved", now.saved_step);
     }
     if (run_has_ended(app->run, &now))
         app_end_run(app);

@@ -32,7 +32,6 @@ struct app {
     struct app_next next;      /* to be shown behind this run */
     FILE *kept;                /* screen.log, while alone; else NULL */
     bool dirty;                /* the scene has changed since it was drawn */
-    long saved_step;           /* last told in the log */
     bool past;                 /* what is told in the log was before: when is not known */
     char asked_text[256];      /* the newest command that the trainer was given */
     long pause_step;           /* where a `step` is to end; 0: none is under way */

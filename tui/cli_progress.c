@@ -345,6 +345,7 @@ void progress_event(struct progress *progress, const struct event *event, const 
     case EVENT_ROLLBACK: /* the command behind it says so */
         progress->weight = 0;
         break;
+    case EVENT_CHECKPOINT:
     case EVENT_TRIAL: /* no step of the run's; the command behind it says what came of it */
         break;
     case EVENT_MESSAGE:

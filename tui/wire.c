@@ -65,7 +65,7 @@ void wire_text(struct wire *wire, char *text, size_t size)
 
 void wire_version(char text[WIRE_TEXT])
 {
-    snprintf(text, WIRE_TEXT, "nfbench " CLI_VERSION " attach 1 %zx-%zx-%zx-%x-%x-%x", sizeof(struct snapshot),
+    snprintf(text, WIRE_TEXT, "nfbench " CLI_VERSION " attach 2 %zx-%zx-%zx-%x-%x-%x", sizeof(struct snapshot),
              sizeof(struct event), sizeof(struct look) + sizeof(struct probe_point), (unsigned)COMMAND_KINDS,
              (unsigned)FINDING_KINDS, (unsigned)VALUE_BINS);
 }

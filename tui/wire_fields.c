@@ -254,6 +254,9 @@ void wire_event(struct wire *wire, struct event *event)
     case EVENT_FINDING:
         pass_finding(wire, &event->finding);
         break;
+    case EVENT_CHECKPOINT:
+        pass_steps(wire, &event->saved);
+        break;
     case EVENT_ROLLBACK:
     case EVENT_COURSE:
         pass_steps(wire, &event->rollback);

@@ -36,6 +36,7 @@ static const struct event events[] = {
     {.kind = EVENT_MESSAGE, .message = "no memory"},
     {.kind = EVENT_FINDING,
      .finding = {FINDING_DEAD, FINDING_WARNING, true, 40, 30, 2, 0.95f, 0.9f, "most units are off"}},
+    {.kind = EVENT_CHECKPOINT, .saved = 400},
     {.kind = EVENT_ROLLBACK, .rollback = 500},
     {.kind = EVENT_COURSE, .rollback = 600},
     {.kind = EVENT_TRIAL,
