@@ -131,6 +131,15 @@ archives = $(foreach m,$(LINK_$(1)),$(BUILD)/$(m).a)
 libraries = $(foreach m,$(LINK_$(1)),$(LIBRARIES_$(m))) -lm
 objects = $(addprefix $(BUILD)/,$(addsuffix .o,$(basename $(1))))
 
+# Whatever is made appears whole: until then it has a name that only this command has, so that one that is ended leaves
+# no half, and two makes in one folder are in nobody's way.
+NEW = $@.$$$$
+# An object is as old as the beginning of its compilation: a source that changes meanwhile is compiled again.
+define compile
+$(Q): >$(NEW).t; $(1) -MMD -MP -MT $@ -MF $(NEW).d -c -o $(NEW) $< $(2) && touch -r $(NEW).t $(NEW) && \
+    mv $(NEW).d $(@:.o=.d) && mv $(NEW) $@; result=$$?; rm -f $(NEW).[dt]; $(3) exit $$result
+endef
+
 # What was found is said before anything is compiled: all objects wait for the flags, and these for it.
 all: announce binary
 ANNOUNCE := $(if $(filter all,$(or $(MAKECMDGOALS),all)),announce)
@@ -140,20 +149,20 @@ binary: $(BINARY)
 
 $(BINARY): $(BUILD)/tui/main.o $(call archives,tui)
 	@echo "  LINK    $@"
-	$(Q)$(COMPILE) $(LDFLAGS) -o $@ $^ $(call libraries,tui)
+	$(Q)$(COMPILE) $(LDFLAGS) -o $(NEW) $^ $(call libraries,tui) && mv $(NEW) $@
 
 # The commit that is built, where there is one; in an object of its own, so that another compiles nothing else anew.
 COMMIT := $(if $(wildcard .git),$(shell git describe --always --dirty=+ --exclude='*' 2>/dev/null))
 $(BUILD)/commit: always
 	@mkdir -p $(@D)
-	@echo '$(COMMIT)' | cmp -s - $@ || echo '$(COMMIT)' > $@
+	@echo '$(COMMIT)' | cmp -s - $@ || { echo '$(COMMIT)' >$(NEW) && mv $(NEW) $@; }
 $(BUILD)/tui/version.o: $(BUILD)/commit
 $(BUILD)/tui/version.o: private CPPFLAGS += -DNFBENCH_COMMIT='"$(COMMIT)"'
 
 $(BUILD)/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	@echo "  CC      $<"
-	$(Q)$(COMPILE) -MMD -MP -c -o $@ $<
+	$(call compile,$(COMPILE))
 
 $(BUILD)/engine/dist_mpi.o: private CPPFLAGS += $(MPI_COMPILE:-I%=-isystem %)
 
@@ -161,30 +170,29 @@ $(BUILD)/engine/dist_mpi.o: private CPPFLAGS += $(MPI_COMPILE:-I%=-isystem %)
 $(BUILD)/%.o: %.cu $(BUILD)/flags.cuda
 	@mkdir -p $(@D)
 	@echo "  NVCC    $<"
-	$(Q)$(COMPILE_CUDA) -MMD -MP -MF $(@:.o=.d) -c -o $@ $< >$(@:.o=.ptxas) 2>&1; result=$$?; \
-	    grep -vE '^ptxas info|bytes (stack frame|gmem)' $(@:.o=.ptxas) >&2; exit $$result
+	$(call compile,$(COMPILE_CUDA),>$(@:.o=.ptxas) 2>&1,grep -vE '^ptxas info|bytes (stack frame|gmem)' $(@:.o=.ptxas) >&2;)
 
 # Hold the compile commands, so that other flags mean other objects.
 $(BUILD)/flags: FLAGS = $(COMPILE)
 $(BUILD)/flags.cuda: FLAGS = $(COMPILE_CUDA)
 $(BUILD)/flags $(BUILD)/flags.cuda $(BUILD)/flags.emulated: always | $(ANNOUNCE)
 	@mkdir -p $(@D)
-	@echo '$(FLAGS)' | cmp -s - $@ || echo '$(FLAGS)' > $@
+	@echo '$(FLAGS)' | cmp -s - $@ || { echo '$(FLAGS)' >$(NEW) && mv $(NEW) $@; }
 
 # What takes files in as they are.
 $(BUILD)/sessions/recipes.o: $(wildcard recipes/*.ini)
 
-# An archive appears whole: a build beside this one in the same folder never links a half of it. It is made anew when its
-# sources are others: without one that is gone, with MPI instead of without.
+# An archive is made anew when its sources are others: without one that is gone, with MPI instead of without.
 define module_rules
 SOURCES_$(1) := $$(filter-out $$(EXCLUDED),$$(wildcard $$(addsuffix /*.c,$$(or $$(FOLDERS_$(1)),$(1)))) $$(MORE_SOURCES_$(1)))
 $(BUILD)/$(1).a: $$(call objects,$$(SOURCES_$(1))) $(BUILD)/$(1).sources
-	$$(Q)rm -f $$@.new && ar rcs $$@.new $$(filter %.o,$$^) && mv $$@.new $$@
-$(BUILD)/$(1).sources: always | $(ANNOUNCE)
-	@mkdir -p $$(@D)
-	@echo '$$(SOURCES_$(1))' | cmp -s - $$@ || echo '$$(SOURCES_$(1))' > $$@
+	$$(archive)
 endef
+archive = $(Q)ar rcs $(NEW) $(filter %.o,$^) && mv $(NEW) $@
 $(foreach m,$(MODULES),$(eval $(call module_rules,$(m))))
+$(addprefix $(BUILD)/,$(addsuffix .sources,$(MODULES) cuda_emulated)): $(BUILD)/%.sources: always | $(ANNOUNCE)
+	@mkdir -p $(@D)
+	@echo '$(SOURCES_$*)' | cmp -s - $@ || { echo '$(SOURCES_$*)' >$(NEW) && mv $(NEW) $@; }
 
 # ---- Tests: tests/FOLDER/test_*.c is a program each; the other .c files there, and tests/support, go into all ----
 TEST_SUPPORT := $(call objects,$(wildcard tests/support/*.c))
@@ -193,7 +201,7 @@ TESTS_$(1) := $$(patsubst %.c,$(BUILD)/%,$$(wildcard tests/$(1)/test_*.c))
 TEST_HELPERS_$(1) := $$(call objects,$$(filter-out tests/$(1)/test_%.c,$$(wildcard tests/$(1)/*.c)) $$(MORE_TEST_HELPERS_$(1)))
 $$(TESTS_$(1)): %: %.o $$(TEST_HELPERS_$(1)) $$(TEST_SUPPORT) $$(call archives,$(1))
 	@echo "  LINK    $$@"
-	$$(Q)$$(COMPILE) $$(LDFLAGS) -o $$@ $$^ $$(call libraries,$(1)) $$(LIBRARIES_TESTS) $$(LIBRARIES_TESTS_$(1))
+	$$(Q)$$(COMPILE) $$(LDFLAGS) -o $$(NEW) $$^ $$(call libraries,$(1)) $$(LIBRARIES_TESTS) $$(LIBRARIES_TESTS_$(1)) && mv $$(NEW) $$@
 endef
 $(foreach m,$(TEST_FOLDERS),$(eval $(call test_rules,$(m))))
 TESTS := $(foreach m,$(TEST_FOLDERS),$(TESTS_$(m)))
@@ -207,7 +215,7 @@ $(SHIM): tests/faults/preload/shim.c
 $(NO_ROOM): tests/ranks/preload/room.c
 $(FAKE_NVML) $(SHIM) $(NO_ROOM): $(BUILD)/flags
 	@mkdir -p $(@D)
-	$(Q)$(filter-out -fsanitize% -fno-sanitize%,$(COMPILE)) -fPIC -shared -o $@ $(filter %.c,$^)
+	$(Q)$(filter-out -fsanitize% -fno-sanitize%,$(COMPILE)) -fPIC -shared -o $(NEW) $(filter %.c,$^) && mv $(NEW) $@
 
 # The program, with what its own code asks for memory and threads led through failing.c; without the CUDA runtime, whose
 # static library would be taken for our own code.
@@ -218,8 +226,8 @@ FAILING_PARTS := $(filter-out cuda,$(LINK_tui))
 $(FAILING): $(call objects,tui/main.c tests/faults/allocations/failing.c kernels/cuda_absent.c) \
     $(FAILING_PARTS:%=$(BUILD)/%.a)
 	@echo "  LINK    $@"
-	$(Q)$(COMPILE) $(LDFLAGS) $(addprefix -Wl$(comma)--wrap=,$(FAILING_CALLS)) -o $@ $^ \
-	    $(foreach m,$(FAILING_PARTS),$(LIBRARIES_$(m))) -lm
+	$(Q)$(COMPILE) $(LDFLAGS) $(addprefix -Wl$(comma)--wrap=,$(FAILING_CALLS)) -o $(NEW) $^ \
+	    $(foreach m,$(FAILING_PARTS),$(LIBRARIES_$(m))) -lm && mv $(NEW) $@
 
 # ---- CUDA under emulation: kernels/cuda as C++ on the CPU (tests/cuda_emulation), with or without a toolkit ----
 # tests/cuda/test_*.c and .cu are a program each; the other .c files there, and what tests of other folders share, go
@@ -239,20 +247,20 @@ define emulated_rule
 $(call emulated,$(1)): $(1) $(BUILD)/flags.emulated
 	@mkdir -p $$(@D)
 	@echo "  EMULATE $(1)"
-	$$(Q)$$(COMPILE_EMULATED) -MMD -MP -c -o $$@ $(1)
+	$$(call compile,$$(COMPILE_EMULATED))
 endef
 $(foreach s,$(EMULATED_SOURCES) $(EMULATED_TESTS),$(eval $(call emulated_rule,$(s))))
 $(BUILD)/flags.emulated: FLAGS = $(COMPILE_EMULATED)
-$(BUILD)/cuda_emulated.a: $(call emulated,$(EMULATED_SOURCES))
-	@rm -f $@
-	$(Q)ar rcs $@ $^
+SOURCES_cuda_emulated := $(EMULATED_SOURCES)
+$(BUILD)/cuda_emulated.a: $(call emulated,$(EMULATED_SOURCES)) $(BUILD)/cuda_emulated.sources
+	$(archive)
 
 $(foreach t,$(EMULATED_TESTS),$(eval $(BUILD)/$(basename $(t)): $(call emulated,$(t))))
 $(foreach t,$(filter-out $(EMULATED_TESTS:.cu=),$(TESTS_cuda:$(BUILD)/%=%)),$(eval $(BUILD)/$(t): $(BUILD)/$(t).o))
 $(TESTS_cuda): $(TEST_HELPERS_cuda) $(TEST_SUPPORT) $(BUILD)/cuda_emulated.a $(call archives,sessions)
 	@echo "  LINK    $@"
-	$(Q)$(CXX) $(CFLAGS) -fopenmp -pthread $(LDFLAGS) -o $@ $(filter $@.o $(BUILD)/emulated/$(@:$(BUILD)/%=%).o,$^) \
-	    $(filter-out $@.o $(BUILD)/emulated/$(@:$(BUILD)/%=%).o,$^) $(call libraries,sessions) $(LIBRARIES_TESTS)
+	$(Q)$(CXX) $(CFLAGS) -fopenmp -pthread $(LDFLAGS) -o $(NEW) $(filter $@.o $(BUILD)/emulated/$(@:$(BUILD)/%=%).o,$^) \
+	    $(filter-out $@.o $(BUILD)/emulated/$(@:$(BUILD)/%=%).o,$^) $(call libraries,sessions) $(LIBRARIES_TESTS) && mv $(NEW) $@
 TESTS += $(TESTS_cuda)
 
 # The program with MPI, for tests/ranks, where this machine has it.
@@ -260,7 +268,7 @@ MPI_BINARY := $(if $(MPI_LINK),$(BUILD)/tests/ranks/nfbench)
 $(BUILD)/tests/ranks/nfbench: $(BUILD)/tui/main.o $(BUILD)/engine/dist_mpi.o $(call archives,tui)
 	@mkdir -p $(@D)
 	@echo "  LINK    $@"
-	$(Q)$(COMPILE) $(LDFLAGS) -o $@ $^ $(call libraries,tui) $(MPI_LINK)
+	$(Q)$(COMPILE) $(LDFLAGS) -o $(NEW) $^ $(call libraries,tui) $(MPI_LINK) && mv $(NEW) $@
 
 # ... on emulated GPUs, with a stand-in for NCCL.
 MPI_EMULATED_BINARY := $(addsuffix -emulated,$(MPI_BINARY))
@@ -268,14 +276,15 @@ $(BUILD)/tests/ranks/nfbench-emulated: $(BUILD)/tui/main.o $(BUILD)/engine/dist_
     $(foreach m,$(filter-out cuda,$(LINK_tui)),$(BUILD)/$(m).a) $(BUILD)/cuda_emulated.a
 	@mkdir -p $(@D)
 	@echo "  LINK    $@"
-	$(Q)$(CXX) $(CFLAGS) -fopenmp -pthread $(LDFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group \
-	    $(foreach m,$(filter-out cuda,$(LINK_tui)),$(LIBRARIES_$(m))) $(MPI_LINK) -lm
+	$(Q)$(CXX) $(CFLAGS) -fopenmp -pthread $(LDFLAGS) -o $(NEW) $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group \
+	    $(foreach m,$(filter-out cuda,$(LINK_tui)),$(LIBRARIES_$(m))) $(MPI_LINK) -lm && mv $(NEW) $@
 
 TEST_SCRIPTS := $(wildcard tests/*/test_*.sh tests/*/test_*.py)
 
 ALL_OBJECTS := $(call objects,tui/main.c engine/dist_alone.c engine/dist_mpi.c tests/faults/allocations/failing.c kernels/cuda_absent.c $(foreach m,$(MODULES),$(SOURCES_$(m)))) $(TEST_SUPPORT) \
     $(foreach m,$(TEST_FOLDERS) cuda,$(TEST_HELPERS_$(m))) $(addsuffix .o,$(TESTS)) \
-    $(call emulated,$(EMULATED_SOURCES) $(EMULATED_TESTS))
+    $(call emulated,$(EMULATED_SOURCES) $(EMULATED_TESTS)) \
+    $(call objects,kernels/cuda/ranks_nccl.cu tests/terminal/screenshots/screenshots.c $(wildcard tests/gpu/*.c))
 -include $(ALL_OBJECTS:.o=.d)
 
 EMULATED_BINARY := $(BUILD)/nfbench-emulated
@@ -289,8 +298,8 @@ tests: $(BINARY) $(CHECKED_TESTS) $(FAKE_NVML) $(SHIM) $(FAILING) $(EMULATED_BIN
 # The whole program on the emulated GPU: what people see of a GPU is tested with it.
 $(EMULATED_BINARY): $(BUILD)/tui/main.o $(foreach m,$(filter-out cuda,$(LINK_tui)),$(BUILD)/$(m).a) $(BUILD)/cuda_emulated.a
 	@echo "  LINK    $@"
-	$(Q)$(CXX) $(CFLAGS) -fopenmp -pthread $(LDFLAGS) -o $@ $< -Wl,--start-group $(filter %.a,$^) -Wl,--end-group \
-	    $(foreach m,$(filter-out cuda,$(LINK_tui)),$(LIBRARIES_$(m))) -lm
+	$(Q)$(CXX) $(CFLAGS) -fopenmp -pthread $(LDFLAGS) -o $(NEW) $< -Wl,--start-group $(filter %.a,$^) -Wl,--end-group \
+	    $(foreach m,$(filter-out cuda,$(LINK_tui)),$(LIBRARIES_$(m))) -lm && mv $(NEW) $@
 
 # The real images and PyTorch's numbers, where the machine has what makes them; tests that want them skip elsewhere.
 NFBENCH_CIFAR10 ?= $(abspath $(BUILD))/cifar10/cifar-10-batches-bin
@@ -321,7 +330,7 @@ golden-screens: $(BINARY) $(BUILD)/tests/terminal/test_golden_screens
 SCREENSHOTS := $(BUILD)/tests/terminal/screenshots/screenshots
 $(SCREENSHOTS): $(SCREENSHOTS).o $(BUILD)/tests/terminal/pty.o $(BUILD)/tests/terminal/pty_screen.o $(call archives,terminal)
 	@echo "  LINK    $@"
-	$(Q)$(COMPILE) $(LDFLAGS) -o $@ $^ $(call libraries,terminal) $(LIBRARIES_TESTS) $(LIBRARIES_TESTS_terminal)
+	$(Q)$(COMPILE) $(LDFLAGS) -o $(NEW) $^ $(call libraries,terminal) $(LIBRARIES_TESTS) $(LIBRARIES_TESTS_terminal) && mv $(NEW) $@
 
 # Of a short run on the built-in images: those of CIFAR do not go into the project.
 SCREENSHOTS_RUN ?= --preset micro --data synthetic --limit 4000 --validation 500 --epochs 5 --probe-every 10 --session picture
@@ -418,7 +427,7 @@ endif
 NCCL_BINARY := $(BUILD)/nfbench-nccl
 $(NCCL_BINARY): $(BUILD)/tui/main.o $(BUILD)/engine/dist_mpi.o $(BUILD)/kernels/cuda/ranks_nccl.o $(call archives,tui)
 	@echo "  LINK    $@"
-	$(Q)$(COMPILE) $(LDFLAGS) -o $@ $^ $(call libraries,tui) $(NCCL_LINK) $(MPI_LINK)
+	$(Q)$(COMPILE) $(LDFLAGS) -o $(NEW) $^ $(call libraries,tui) $(NCCL_LINK) $(MPI_LINK) && mv $(NEW) $@
 
 nccl: $(if $(NVCC),$(NCCL_HOME)/include/nccl.h)
 	@:
@@ -467,12 +476,12 @@ gpu-bench:
 gpu-programs: $(call GPU_TESTS,$(BUILD)) $(BUILD)/tests/gpu/bench
 $(BUILD)/tests/gpu/bench: $(BUILD)/tests/gpu/bench.o $(GPU_ARCHIVES)
 	@echo "  LINK    $@"
-	$(Q)$(COMPILE) $(LDFLAGS) -o $@ $< $(GPU_ARCHIVES) $(LIBRARIES_cuda) $(LIBRARIES_kernels) -lm
+	$(Q)$(COMPILE) $(LDFLAGS) -o $(NEW) $< $(GPU_ARCHIVES) $(LIBRARIES_cuda) $(LIBRARIES_kernels) -lm && mv $(NEW) $@
 
 $(call GPU_TESTS,$(BUILD)): $(BUILD)/on-gpu/%: $(BUILD)/%.o $(GPU_HELPERS) $(GPU_ARCHIVES)
 	@mkdir -p $(@D)
 	@echo "  LINK    $@"
-	$(Q)$(COMPILE) $(LDFLAGS) -o $@ $^ $(LIBRARIES_cuda) $(LIBRARIES_kernels) -lm $(LIBRARIES_TESTS)
+	$(Q)$(COMPILE) $(LDFLAGS) -o $(NEW) $^ $(LIBRARIES_cuda) $(LIBRARIES_kernels) -lm $(LIBRARIES_TESTS) && mv $(NEW) $@
 
 # ---- PyTorch: makes the golden files anew and compares everything in full ----
 peer:
