@@ -340,19 +340,36 @@ static int set_aside(const struct checkpoint_entry *entry, struct error *error)
     return 0;
 }
 
+/* A run that trains meanwhile has given it up for newer ones. */
+static bool is_any_gone(const struct checkpoint_entry *entries, int count)
+{
+    for (int i = 0; i < count; i++)
+        if (access(entries[i].path, F_OK) != 0 && errno == ENOENT)
+            return true;
+    return false;
+}
+
 int session_load(struct session *session, long which, struct network *network, struct training_state *state,
                  char note[256], struct error *error)
 {
-    struct checkpoint_entry *entries = NULL;
+    enum { TRIES = 20 };
     struct checkpoint_info info;
-    int count = 0, damaged;
-    note[0] = '\0';
-    if (checkpoint_list(session->paths.checkpoints, &entries, &count, error))
-        return -1;
-    int result = load_from(session, entries, count, which, network, &info, &damaged, note, error);
+    bool again = true;
+    int result = -1;
+    for (int i = 0; i < TRIES && again; i++) {
+        struct checkpoint_entry *entries = NULL;
+        int count = 0, passed_over;
+        note[0] = '\0';
+        if (checkpoint_list(session->paths.checkpoints, &entries, &count, error))
+            return -1;
+        result = load_from(session, entries, count, which, network, &info, &passed_over, note, error);
+        const int reason = errno;
+        again = (result != 0 || *note) && is_any_gone(entries, result == 0 ? passed_over : count);
+        errno = reason;
+        free(entries);
+    }
     if (result == 0 && state)
         *state = info.state;
-    free(entries);
     return result;
 }
 

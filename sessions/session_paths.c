@@ -309,19 +309,20 @@ static bool is_only_looked_at(int descriptor)
     return flock(descriptor, LOCK_SH | LOCK_NB) == 0 && flock(descriptor, LOCK_UN) == 0;
 }
 
-/* flock with retries: who looks has it for a moment, which may be long where many processes wait for a processor. */
-static int try_lock(int descriptor, const char *path)
+/* flock with retries: who looks has it for a moment, which may be long where many processes wait for a processor.
+ * `brief`: so has whoever owns it. */
+static int try_lock(int descriptor, const char *path, bool brief)
 {
-    enum { TRIES = 10, TRIES_OF_LOOKED_AT = 3000, PAUSE_NANOSECONDS = 20000000 };
-    for (int i = 0, looked_at = 0; i <= TRIES && looked_at <= TRIES_OF_LOOKED_AT;) {
+    enum { TRIES = 10, TRIES_OF_BRIEF = 3000, PAUSE_NANOSECONDS = 20000000 };
+    for (int i = 0, briefly = 0; i <= TRIES && briefly <= TRIES_OF_BRIEF;) {
         if (flock(descriptor, LOCK_EX | LOCK_NB) == 0) {
             errno = EWOULDBLOCK;
             return is_at(descriptor, path) ? 0 : -1;
         }
         if (errno != EWOULDBLOCK && errno != EINTR)
             return -1;
-        if (is_only_looked_at(descriptor))
-            looked_at++;
+        if (brief || is_only_looked_at(descriptor))
+            briefly++;
         else
             i++;
         nanosleep(&(struct timespec){.tv_nsec = PAUSE_NANOSECONDS}, NULL);
@@ -351,7 +352,7 @@ int session_guard(const char *directory)
 {
     const int guard = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (guard >= 0)
-        (void)try_lock(guard, directory);
+        (void)try_lock(guard, directory, true);
     return guard;
 }
 
@@ -367,7 +368,7 @@ int session_lock(const struct session_paths *paths, const char *name, int *descr
     int lock = open(paths->lock, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
     if (lock < 0)
         return file_failed(error, "open", paths->lock);
-    if (try_lock(lock, paths->lock)) {
+    if (try_lock(lock, paths->lock, false)) {
         lock_error(paths, name, lock, error);
         close(lock);
         return -1;
