@@ -46,8 +46,8 @@ static unsigned sum_of_losses(void)
     return sum;
 }
 
-/* What the machine does just now is no business of a golden screen: it shows this one, of which all lines are there from
- * the first look on. What they say hangs on the number of looks all the same. */
+/* What the machine does just now is no business of a golden screen: it shows this one, of which all lines are there
+ * from the first look on. What they say hangs on the number of looks all the same. */
 static void make_machine(void)
 {
     char *machine = realpath("tests/tui/machines/version2", NULL);

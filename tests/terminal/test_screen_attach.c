@@ -164,6 +164,7 @@ static void what_becomes_of_a_step_that_is_not_finite_is_told(void **state)
     pty_wait(" training ");
     pty_command("lr 1000");
     pty_wait("Training diverged");
+    pty_wait("diverged  │"); /* the header: the words come before the state, one after the other */
     pty_command("quit");
     pty_wait("Detach?");
     pty_command("quit");

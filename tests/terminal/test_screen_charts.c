@@ -140,7 +140,7 @@ static void another_sessions_curves_lie_over_this_ones(void **state)
     screen_command("overlay first");
     wait_for("first lies over this run's curves");
     screen_command("overlay thrid");
-    wait_for("thrid"); /* which is not there */
+    wait_for("there is no session"); /* read on another thread: the word on it takes the place of any other */
     screen_key("1");
     wait_for(" Accuracy \xe2\x94\x80");
     screen_stays_quiet();
