@@ -11,8 +11,10 @@
 
 #include <langinfo.h>
 #include <math.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 static const double ESCAPE_SECONDS = 0.03;
 
@@ -212,6 +214,14 @@ void app_read_input(struct app *app)
         take_key(app, is_full(app));
 }
 
+/* Something was sent that has not been read: the screen was held up, and what seems late came in time. */
+static bool more_has_come(const struct app *app)
+{
+    struct pollfd input = {.fd = app->hidden || app->deaf ? -1 : STDIN_FILENO, .events = POLLIN};
+
+    return poll(&input, 1, 0) > 0 && (input.revents & POLLIN);
+}
+
 double app_finish_input(struct app *app)
 {
     double wait;
@@ -221,6 +231,8 @@ double app_finish_input(struct app *app)
     wait = fmax(ESCAPE_SECONDS, graphics_patience(app->input, app->input_count)) + app->input_time - clock_seconds();
     if (wait > 0)
         return wait;
+    if (more_has_come(app))
+        return 0;
     while (app->input_count > 0)
         take_key(app, true);
     return -1;
