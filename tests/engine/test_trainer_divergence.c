@@ -1,4 +1,5 @@
 /* A divergence is stopped in its step and diagnosed, with nothing bad saved; what a run does then: divergences.h. */
+#include "engine/trainer_internal.h"
 #include "tests/engine/tiny_run.h"
 
 #include <setjmp.h>
@@ -100,6 +101,50 @@ static void test_a_loss_that_overflows_is_not_trained_on(void **state)
     tiny_free(&run);
 }
 
+/* Has the trainer's batches made as the second of three ranks has them, with no numbers where the images of the others
+ * would be. */
+static void slice_batches(struct tiny_run *run)
+{
+    struct trainer *trainer = run->trainer;
+    const struct loader_options options = {
+        .split = SPLIT_TRAIN,
+        .count = trainer->parts.train,
+        .batch = trainer->options.batch,
+        .shuffle = true,
+        .augment = trainer->options.augment,
+        .mix = trainer->options.mix,
+        .normalize = trainer->options.normalize,
+        .statistics = trainer->parts.statistics,
+        .slicing = {.rank = 1, .ranks = 3, .unit = 1},
+        .seed = trainer->options.seed,
+    };
+    struct error error = {""};
+    struct loader *loader;
+    if (loader_create(tiny_dataset(), &options, &loader, &error))
+        fail_msg("%s", error.message);
+    const struct batch *batch = loader_next(loader); /* without workers all batches have the same memory */
+    for (int i = 0; i < batch->n * (int)IMAGE_BYTES; i++)
+        batch->images[i] = NAN;
+    loader_destroy(trainer->loader);
+    trainer->loader = loader;
+    trainer_seek(trainer);
+}
+
+/* A rank has made the images of its slice alone, and the batch broke as a whole. */
+static void test_a_rank_explains_it_by_the_whole_batch(void **state)
+{
+    (void)state;
+    struct tiny_run run;
+    init_reckless(&run, "micro", 0.1f);
+    tiny_create(&run, NULL);
+    tiny_spoil(&run, "head.bias", PART_VALUE, -3e38f, 8);
+    slice_batches(&run);
+    assert_diverges(&run);
+    assert_int_equal(run.diverged_step, 1);
+    assert_says(&run, "all activations are finite, but the loss is not");
+    tiny_free(&run);
+}
+
 /* With standardised weights the loss stays finite at this rate: what overflows is a gradient or a weight. */
 static void test_what_overflows_beside_the_activations_is_named(void **state)
 {
@@ -145,6 +190,7 @@ int main(void)
         cmocka_unit_test(test_divergence_is_stopped_in_its_step_and_diagnosed),
         cmocka_unit_test(test_a_gradient_that_overflows_is_not_applied),
         cmocka_unit_test(test_a_loss_that_overflows_is_not_trained_on),
+        cmocka_unit_test(test_a_rank_explains_it_by_the_whole_batch),
         cmocka_unit_test(test_what_overflows_beside_the_activations_is_named),
         cmocka_unit_test(test_divergence_of_the_report_points_to_the_papers),
         cmocka_unit_test(test_an_infinite_momentum_is_not_saved),
