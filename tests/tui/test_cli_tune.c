@@ -307,6 +307,30 @@ static void a_halving_keeps_the_best_of_each_rung(void **state)
     json_decref(tune);
 }
 
+/* Of four trials and two rungs one has ended, two have come to the end of the first, and one is gone. That is to do the
+ * first epoch again, and two are taken to do the second: three epochs, where the one that has ended had two. */
+static void the_time_of_a_halving_has_its_later_rungs(void **state)
+{
+    (void)state;
+    static const char arguments[] =
+        SHARED "--lr 0.003,0.01,0.03,0.1 --batch 48 --epochs 2 --halving --factor 2 --name rungs";
+    json_t *tune = last_json(run_expecting(0, "tune %s --json", arguments)), *planned;
+    const json_t *ended[2] = {NULL, NULL};
+    assert_int_equal(tune_in_state(tune, "finished"), 2);
+    for (size_t i = 0; i < 4; i++)
+        if (strcmp(json_text_at(tune_trial(tune, i), "state"), "finished") == 0)
+            ended[ended[0] != NULL] = tune_trial(tune, i);
+    run_expecting(0, "sessions rm %s --yes", json_text_at(ended[0], "session"));
+    const double seconds = json_number_at(ended[1], "seconds");
+    for (int jobs = 1; jobs <= 2; jobs++) {
+        planned = last_json(run_expecting(0, "tune %s --plan --jobs %d --json", arguments, jobs));
+        assert_int_equal((int)json_number_at(planned, "ended"), 1);
+        assert_true(fabs(json_number_at(planned, "seconds_left") * jobs - 1.5 * seconds) <= 1e-5 * seconds);
+        json_decref(planned);
+    }
+    json_decref(tune);
+}
+
 static void until_ends_a_run_behind_an_epoch(void **state)
 {
     (void)state;
@@ -425,6 +449,7 @@ int main(void)
         cmocka_unit_test(any_setting_may_be_an_axis),
         cmocka_unit_test(a_random_search_is_the_same_by_its_seed),
         cmocka_unit_test(a_halving_keeps_the_best_of_each_rung),
+        cmocka_unit_test(the_time_of_a_halving_has_its_later_rungs),
         cmocka_unit_test(until_ends_a_run_behind_an_epoch),
         cmocka_unit_test(the_reports_own_figures_stand_beside),
         cmocka_unit_test(what_makes_no_sense_is_refused),

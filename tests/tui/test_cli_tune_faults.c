@@ -100,11 +100,25 @@ static void a_trial_stopped_by_hand_stays_so_until_a_retry(void **state)
     assert_non_null(strstr(outcome->err, "epochs 2: finished"));
     assert_non_null(
         strstr(outcome->err, "1 of 2 trials failed: `nfbench tune --resume hand --retry` tries them again"));
-    run_expecting(1, "tune --resume hand");
+    outcome = run_expecting(1, "tune --resume hand --jobs 2");
+    assert_non_null(
+        strstr(outcome->err, "1 of 2 trials failed: `nfbench tune --resume hand --jobs 2 --retry` tries them again"));
     run_expecting(0, "tune --resume hand --retry");
     json_t *tune = tune_shown("hand");
     assert_int_equal(tune_in_state(tune, "finished"), 2);
     json_decref(tune);
+}
+
+static void what_goes_on_is_said_with_its_jobs(void **state)
+{
+    (void)state;
+    struct process process =
+        process_start("tune " SHARED "--lr 0.01 --batch 8,16 --epochs 4000 --name two --jobs 2", NULL);
+    wait_for_text("nfbench/two-batch8/metrics.jsonl", "\"step\":5,");
+    kill(process.pid, SIGINT);
+    const struct outcome *outcome = process_finish(&process);
+    assert_int_equal(outcome->status, 130);
+    assert_non_null(strstr(outcome->err, "nfbench tune --resume two --jobs 2 goes on\n"));
 }
 
 /* Everything is killed while the second trial trains; the first is not done again, the second goes on, and the figures
@@ -199,6 +213,7 @@ int main(void)
         process_test(a_trial_that_diverges_is_a_result),
         process_test(a_crash_is_tried_again_once),
         process_test(a_trial_stopped_by_hand_stays_so_until_a_retry),
+        process_test(what_goes_on_is_said_with_its_jobs),
         process_test(a_killed_tune_goes_on),
         process_test(a_child_ends_with_its_parent),
         process_test(two_processes_share_a_tune),
