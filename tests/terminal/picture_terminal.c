@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { HELD = 1 << 21, ESCAPE = 033, PATIENCE_MS = 120000 };
+enum { HELD = 1 << 21, ESCAPE = 033 };
 
 struct standing standing[PICTURES_MOST];
 int standing_count, pictures_sent, kitty_questions, attribute_questions;
@@ -186,7 +186,7 @@ void picture_terminal_end(void)
 
 void wait_for_pictures(int count)
 {
-    const long limit = pty_now() + PATIENCE_MS;
+    const long limit = pty_now() + PTY_PATIENCE_MS;
 
     while (count < 0 ? standing_count == 0 : standing_count != count) {
         if (pty_now() > limit || !pty_runs())
@@ -205,7 +205,7 @@ static bool all_lie_within(int columns, int rows)
 
 void wait_for_pictures_within(int columns, int rows)
 {
-    const long limit = pty_now() + PATIENCE_MS;
+    const long limit = pty_now() + PTY_PATIENCE_MS;
 
     while (!all_lie_within(columns, rows)) {
         if (pty_now() > limit || !pty_runs())

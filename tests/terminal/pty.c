@@ -23,7 +23,7 @@
 #include <unistd.h>
 #include <utmp.h>
 
-enum { PATIENCE_MS = 120000, WORDS = 64 };
+enum { WORDS = 64 };
 
 static char folder[64], binary[1024];
 
@@ -252,7 +252,7 @@ static bool screen_waits(void)
 
 void pty_take_until_quiet(int milliseconds)
 {
-    const long limit = pty_now() + PATIENCE_MS;
+    const long limit = pty_now() + PTY_PATIENCE_MS;
 
     while (pty_take(milliseconds) || !screen_waits() || pty_take(0))
         if (pty_now() > limit) {
@@ -350,7 +350,7 @@ bool pty_line_waits(void)
 
 static void wait_for_words(const char *words, bool there)
 {
-    long limit = pty_now() + PATIENCE_MS;
+    long limit = pty_now() + PTY_PATIENCE_MS;
     int row, column;
 
     while (pty_find(words, &row, &column) != there) {
@@ -373,7 +373,7 @@ void pty_wait_gone(const char *words)
 
 void pty_settle(void)
 {
-    long limit = pty_now() + PATIENCE_MS;
+    long limit = pty_now() + PTY_PATIENCE_MS;
     int row, column;
 
     for (long again = 0;
@@ -401,7 +401,7 @@ bool pty_runs(void)
 
 int pty_status(void)
 {
-    long limit = pty_now() + PATIENCE_MS;
+    long limit = pty_now() + PTY_PATIENCE_MS;
     int status;
 
     while (pty_runs()) {

@@ -9,6 +9,9 @@
 #include <stddef.h>
 #include <sys/types.h>
 
+/* How long any of these waits for what must come, however slow the machine is. */
+enum { PTY_PATIENCE_MS = 300000 };
+
 /* A folder for the program, where it runs; removed behind the tests. */
 int pty_set_up(void **state);
 int pty_tear_down(void **state);

@@ -35,7 +35,7 @@ static int end(void **state)
 /* The page shows a look into the network as it is now, and all that belongs to it. */
 static void wait_for_look(void)
 {
-    const long limit = pty_now() + 120000;
+    const long limit = pty_now() + PTY_PATIENCE_MS;
     int row, column;
 
     while (!pty_find("Images \xc2\xb7 step ", &row, &column) && !pty_find("Images . step ", &row, &column)) {
