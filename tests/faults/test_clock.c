@@ -1,6 +1,7 @@
 /* The calendar jumps while a run trains, and files bear the dates of other years: training, durations, names and lists
  * are none the worse. */
 #include "tests/faults/faults.h"
+#include "tests/support/noon.h"
 #include "tests/terminal/pty.h"
 
 #include <fcntl.h>
@@ -21,6 +22,7 @@ enum { JUMPS = sizeof jumps / sizeof *jumps };
 
 static int set_up(void **state)
 {
+    be_noon();
     return faults_setup(state) != 0 || pty_set_up(state) != 0 ? -1 : 0;
 }
 

@@ -47,7 +47,7 @@ start_on_small_disk() { # NAME: returns when it waits, its process in $process
     rm -f err # what the run before said
     "$nfbench" train "${run[@]}" --sessions-dir "$disk" --session "$1" >out 2>err &
     process=$!
-    for ((i = 0; i < 600; i++)); do
+    for ((i = 0; i < 3000; i++)); do
         grep -qs "No space left on device; make room on its disk. Training waits" err && return
         kill -0 $process 2>/dev/null || break
         sleep 0.1

@@ -60,13 +60,15 @@ static void prepare(const struct phase *phase)
         session_copy(phase->from, "victim");
 }
 
-/* A sanitizer makes all of it many times as slow. */
-static void assert_in_time(long microseconds)
+/* `whole`: what the run takes that nobody ends; where that is more than ten seconds the machine is a slow or busy one.
+ * A sanitizer makes all of it many times as slow. */
+static void assert_in_time(long microseconds, long whole)
 {
 #if !defined __SANITIZE_ADDRESS__ && !defined __SANITIZE_THREAD__
-    assert_true(microseconds < 10000000);
+    assert_true(microseconds < 10000000 || microseconds < whole);
 #else
     (void)microseconds;
+    (void)whole;
 #endif
 }
 
@@ -118,19 +120,25 @@ static void signal_at_instant(const struct phase *phase, long span)
     const long begin = faults_microseconds();
     assert_int_equal(kill(process.pid, signal), 0);
     const int status = process_finish(&process)->status;
-    assert_in_time(faults_microseconds() - begin);
+    assert_in_time(faults_microseconds() - begin, span);
     check(phase, status, signal);
+}
+
+/* From its start to its end. */
+static long time_of(const struct phase *phase)
+{
+    prepare(phase);
+    const long begin = faults_microseconds();
+    struct process process = process_start(phase->arguments, NULL);
+    (void)process_finish(&process); /* a trial ends paused, with nobody there */
+    return faults_microseconds() - begin;
 }
 
 static void a_run_that_is_told_to_end_saves_and_leaves(void **state)
 {
     (void)state;
     for (size_t i = 0; i < sizeof phases / sizeof *phases; i++) {
-        prepare(&phases[i]);
-        const long begin = faults_microseconds();
-        struct process process = process_start(phases[i].arguments, NULL);
-        (void)process_finish(&process); /* a trial ends paused, with nobody there */
-        const long span = faults_microseconds() - begin;
+        const long span = time_of(&phases[i]);
         for (int k = faults_count(2, 11); k > 0; k--)
             signal_at_instant(&phases[i], span);
     }
@@ -168,6 +176,7 @@ static void a_screen_that_is_told_to_end_saves_and_leaves(void **state)
 {
     (void)state;
     char arguments[1024];
+    const long span = time_of(&phases[0]);
     snprintf(arguments, sizeof arguments, STEPS "--session victim --sessions-dir %s", process_path("nfbench"));
     for (int i = faults_count(3, 12); i > 0; i--) {
         const long until = faults_microseconds() + faults_random(500000);
@@ -180,7 +189,7 @@ static void a_screen_that_is_told_to_end_saves_and_leaves(void **state)
         const long begin = faults_microseconds();
         assert_int_equal(kill(pty_pid(), signal), 0);
         const int status = pty_status();
-        assert_in_time(faults_microseconds() - begin);
+        assert_in_time(faults_microseconds() - begin, span);
         check(&phases[0], WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status), signal);
     }
     trial[0] = '\0';

@@ -184,7 +184,7 @@ static int wait_for(pid_t child)
 static void wait_for_bytes(const char *name, long size)
 {
     const struct timespec tick = {.tv_nsec = 10000000};
-    for (int i = 0; i < 6000 && size_of(path_of(name)) < size; i++)
+    for (int i = 0; i < 30000 && size_of(path_of(name)) < size; i++)
         nanosleep(&tick, NULL);
     assert_true(size_of(path_of(name)) >= size);
 }

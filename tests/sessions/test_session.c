@@ -1,5 +1,6 @@
 /* Session folders: names, lock, the list. What a run writes into one is in test_session_run.c. */
 #include "session_log.h"
+#include "tests/support/noon.h"
 
 #include <fcntl.h>
 #include <math.h>
@@ -67,6 +68,7 @@ static void test_names_are_made_up(void **state)
 {
     (void)state;
     struct settings settings = small_settings();
+    be_noon();
     struct session *one = create_session(&settings, ""), *two = create_session(&settings, "");
     const char *tail = strrchr(session_name(one), '-');
     assert_non_null(strstr(session_name(one), "-micro-")); /* which it began from */
