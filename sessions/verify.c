@@ -379,10 +379,27 @@ static void verify_all(struct verify *verify)
         report->wrong += report->findings[i].severity == VERIFY_WRONG && !report->findings[i].mended;
 }
 
+/* Of a run that trains, before its logs are read: what it saves meanwhile is not to agree with them. */
+static void find_newest(struct verify *verify)
+{
+    enum { TRIES = 20 }; /* it may be gone for newer ones */
+    for (int i = 0; i < TRIES && !verify->has_newest; i++) {
+        struct checkpoint_entry *entries = NULL;
+        int count = 0;
+        if (checkpoint_list(verify->paths.checkpoints, &entries, &count, NULL))
+            return;
+        for (int k = 0; k < count && !verify->has_newest; k++)
+            verify->has_newest = checkpoint_read_info(entries[k].path, &verify->newest, NULL) == 0;
+        free(entries);
+    }
+}
+
 static int verify_once(const struct session_paths *paths, bool repair, struct verify_report *out, struct error *error)
 {
     struct verify verify = {.report = out, .paths = *paths, .repair = repair};
     out->training = !repair && session_is_locked(paths, NULL);
+    if (out->training)
+        find_newest(&verify);
     verify_all(&verify);
     verify_facts_free(&verify.metrics);
     verify_facts_free(&verify.commands);

@@ -139,11 +139,14 @@ static void check_entry(struct verify *verify, const struct checkpoint_entry *en
     if (!read_file(verify, entry, &info))
         return;
     verify->report->checkpoints++;
-    if (!*entry->name && (!verify->has_newest || info.state.step > verify->newest.state.step)) {
+    const bool of_run = !*entry->name;
+    const bool newer = of_run && (!verify->has_newest || info.state.step > verify->newest.state.step);
+    const bool later = newer && verify->has_newest && verify->report->training; /* than the logs were read */
+    if (newer && !later) {
         verify->newest = info;
         verify->has_newest = true;
     }
-    if (!*entry->name && info.state.step != entry->step) {
+    if (of_run && info.state.step != entry->step) {
         error_set(&error, "it is of step %ld", info.state.step);
         tell_unfit(verify, entry, &error);
         return;
@@ -152,7 +155,7 @@ static void check_entry(struct verify *verify, const struct checkpoint_entry *en
         *other_settings = true;
     else
         try_to_load(verify, entry);
-    if (!verify->unfinished_back)
+    if (!verify->unfinished_back && !later)
         check_commands(verify, entry, &info, commands);
 }
 
@@ -318,14 +321,27 @@ static void check_lost_commands(struct verify *verify)
     snprintf(finding->means, sizeof finding->means, "remarks stand there; the run cannot be replayed to its end");
 }
 
-/* Where a run went back, or a fork began, the best may be one that was left behind there. */
+static long best_by_now(const struct verify *verify)
+{
+    struct metrics metrics = {0};
+    long best = -1;
+    if (metrics_read_summary(verify->paths.metrics, &metrics, NULL) == 0)
+        for (int i = 0; i < metrics.epoch_count; i++)
+            best = metrics.epochs[i].best ? metrics.epochs[i].step : best;
+    metrics_free(&metrics);
+    return best;
+}
+
+/* Where a run went back, or a fork began, the best may be one that was left behind there; and a run that trains has a
+ * better one, perhaps. */
 static void check_best(struct verify *verify)
 {
     char parent[SESSION_NAME_SIZE], path[FILE_PATH_SIZE];
     long forked, best = verify->metrics.best_step;
     session_read_parent(&verify->paths, parent, &forked);
     if (best < 0 || best <= forked || best > verify->newest.state.step || verify->commands.went_back ||
-        path_format(path, NULL, "%s/%ld.safetensors", verify->paths.checkpoints, best) || access(path, F_OK) == 0)
+        path_format(path, NULL, "%s/%ld.safetensors", verify->paths.checkpoints, best) || access(path, F_OK) == 0 ||
+        (verify->report->training && best_by_now(verify) != best))
         return;
     struct verify_finding *finding = verify_add(verify, was_set_aside(path) ? VERIFY_NOTE : VERIFY_WRONG, "checkpoints",
                                                 "step %ld was the best, and its checkpoint is not there", best);

@@ -1,28 +1,63 @@
 /* A session that another process trains while it is read, at any pace. */
 #include "session_log.h"
 
+#include "sessions/verify.h"
+
 #include <dirent.h>
 #include <dlfcn.h>
 
 static struct error error;
 
-/* Trains on between the list of checkpoints and the first that is read, so many times. */
+/* Makes some epochs of a step each, and saves each, whenever the reader has come to the end of so many lists. */
 static struct {
     struct session *session;
     struct rig *rig;
     long step;
-    int times;
+    int epochs, lists, left; /* until the next of them */
+    int rounds;              /* how often still */
 } trainer;
+
+static void train(void)
+{
+    const struct trainer_sink sink = session_sink(trainer.session);
+    const long step = ++trainer.step;
+    const struct step_record made = {.step = step, .epoch = (int)step - 1};
+    const struct epoch_record end = {.step = step, .epoch = (int)step, .best = step % 3 == 0};
+    const struct training_state state = {.step = step, .epoch = (int)step, .best_accuracy = -1};
+    assert_ok(sink.on_step(sink.context, &made, &error), &error);
+    assert_ok(sink.on_epoch(sink.context, &end, &error), &error);
+    assert_ok(sink.on_checkpoint(sink.context, trainer.rig->network, &state, end.best, &error), &error);
+}
 
 static void train_on(void)
 {
-    if (trainer.times == 0)
+    const int rounds = trainer.rounds;
+    if (rounds == 0 || --trainer.left > 0)
         return;
-    const int left = trainer.times - 1;
-    trainer.times = 0; /* it lists them itself */
-    for (int i = 0; i < 4; i++)
-        save_step(trainer.session, trainer.rig, ++trainer.step, false);
-    trainer.times = left;
+    trainer.rounds = 0; /* it lists them itself */
+    for (int i = 0; i < trainer.epochs; i++)
+        train();
+    trainer.left = trainer.lists;
+    trainer.rounds = rounds - 1;
+}
+
+static void train_meanwhile(int epochs, int lists, int left, int rounds)
+{
+    trainer.epochs = epochs;
+    trainer.lists = lists;
+    trainer.left = left;
+    trainer.rounds = rounds;
+}
+
+static void start(struct settings *settings, struct rig *rig)
+{
+    *settings = small_settings();
+    settings->train.log_every = 1;
+    *rig = make_rig(settings, 1);
+    trainer.session = create_session(settings, "trains");
+    trainer.rig = rig;
+    trainer.step = 0;
+    train();
 }
 
 /* In place of the C library's: the end of a list. */
@@ -39,30 +74,50 @@ int closedir(DIR *directory)
 static void the_newest_is_taken_though_those_that_were_listed_are_gone(void **state)
 {
     (void)state;
-    struct settings settings = small_settings();
-    struct rig rig = make_rig(&settings, 1), loaded = make_rig(&settings, 2);
-    struct session *session = create_session(&settings, "trains"), *read;
+    struct settings settings;
+    struct rig rig, loaded;
+    struct session *read;
     struct training_state at;
     char note[256];
-    save_step(session, &rig, 1, false);
+    start(&settings, &rig);
+    loaded = make_rig(&settings, 2);
     assert_ok(session_open(&settings, "trains", SESSION_READ, &read, &error), &error);
-    for (int times = 1; times <= 3; times++) {
-        trainer.session = session;
-        trainer.rig = &rig;
-        trainer.step = 10 * times;
-        trainer.times = times;
+    for (int rounds = 1; rounds <= 3; rounds++) {
+        train_meanwhile(4, 1, 1, rounds);
         assert_ok(session_load(read, CHECKPOINT_LATEST, loaded.network, &at, note, &error), &error);
-        assert_int_equal(trainer.times, 0);
+        assert_int_equal(trainer.rounds, 0);
         assert_int_equal(at.step, trainer.step);
         assert_string_equal(note, "");
         assert_true(same_network(rig.network, loaded.network));
     }
-    trainer.times = 1;
-    assert_error(session_load(read, trainer.step, loaded.network, &at, note, &error), &error, "no checkpoint at step");
+    const long listed = trainer.step;
+    train_meanwhile(4, 1, 1, 1);
+    assert_error(session_load(read, listed, loaded.network, &at, note, &error), &error, "no checkpoint at step");
     session_close(read);
-    session_close(session);
+    session_close(trainer.session);
     free_rig(&rig);
     free_rig(&loaded);
+}
+
+/* Neither are its logs behind its checkpoints, nor is a best one missing that was the best. */
+static void what_is_saved_while_it_is_verified_is_not_wrong(void **state)
+{
+    (void)state;
+    struct settings settings;
+    struct rig rig;
+    struct verify_report report;
+    start(&settings, &rig);
+    for (int lists = 1; lists <= 6; lists++)
+        for (int left = 1; left <= lists; left++) {
+            train_meanwhile(1, lists, left, 1000);
+            assert_ok(session_verify(&settings, "trains", false, &report, &error), &error);
+            train_meanwhile(0, 0, 0, 0);
+            for (int i = 0; i < report.count; i++)
+                fail_msg("%s: %s", report.findings[i].file, report.findings[i].what);
+            verify_free(&report);
+        }
+    session_close(trainer.session);
+    free_rig(&rig);
 }
 
 int main(void)
@@ -70,6 +125,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(the_newest_is_taken_though_those_that_were_listed_are_gone, folder_setup,
                                         folder_teardown),
+        cmocka_unit_test_setup_teardown(what_is_saved_while_it_is_verified_is_not_wrong, folder_setup, folder_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
