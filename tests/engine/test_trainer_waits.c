@@ -235,8 +235,7 @@ static void test_an_end_before_the_last_step_waits_for_room(void **state)
             struct snapshot last;
             struct error error = {""};
             end_early(&run, kinds[k], way);
-            disk.room = true;
-            tiny_command(&run, COMMAND_RESUME, 0, 0); /* else a few seconds pass before it tries again */
+            make_room(&run);
             if (trainer_join(run.trainer, &error))
                 fail_msg("%s", error.message);
             trainer_snapshot(run.trainer, &last);
