@@ -84,6 +84,21 @@ void live_put(const struct live_setting *setting, struct train_options *options,
     }
 }
 
+void live_copy(const struct train_options *from, struct train_options *to)
+{
+    for (int i = 0; i < ROWS; i++)
+        live_put(&table[i], to, live_get(&table[i], from));
+}
+
+const char *live_refusal(const struct live_setting *setting, const struct train_options *began, double value)
+{
+    if (setting->command == COMMAND_EMA && began->ema <= 0)
+        return "this run keeps no averaged weights: it would have to begin with --ema";
+    if (setting->command == COMMAND_EMA && value <= 0)
+        return "averaged weights that the run began with are kept: give a decay above 0";
+    return NULL;
+}
+
 void live_text(const struct live_setting *setting, double value, char *text, size_t size)
 {
     if (setting->type == LIVE_WORD)

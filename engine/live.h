@@ -37,6 +37,10 @@ const struct live_setting *live_of_command(enum command_kind kind);
 
 double live_get(const struct live_setting *setting, const struct train_options *options);
 void live_put(const struct live_setting *setting, struct train_options *options, double value);
+/* Gives all of them the values that they have in others. */
+void live_copy(const struct train_options *from, struct train_options *to);
+/* Why a run that began with these options cannot have the value; NULL: as far as they say it can. */
+const char *live_refusal(const struct live_setting *setting, const struct train_options *began, double value);
 /* "0.9", "cosine", "auto". */
 void live_text(const struct live_setting *setting, double value, char *text, size_t size);
 

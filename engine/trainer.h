@@ -413,8 +413,8 @@ void trainer_only_looks(struct trainer *trainer);
 void trainer_until(struct trainer *trainer, int epochs);
 
 /* Said before the start: a command that sets a setting is done at once, and saved when the run starts, so that no crash
- * loses it. The sink hears of it here, on the caller's thread. -1 when it is refused. */
-enum { FIRST_CHANGES = 4 };
+ * loses it. The sink hears of it here, on the caller's thread. -1 when it is refused. Each setting may change once. */
+enum { FIRST_CHANGES = LIVE_SETTINGS };
 int trainer_change(struct trainer *trainer, const struct command *command, struct error *error);
 
 /* Trains on a thread of its own (signals from outside blocked there), or here (returns when the run has ended; no

@@ -287,7 +287,8 @@ int trainer_change(struct trainer *trainer, const struct command *command, struc
     if (trainer->change_count == FIRST_CHANGES)
         return error_set(error, "too many changes before the start");
     *record = (struct command_record){.step = trainer->state.step, .command = *command, .ok = true};
-    if (keep_before(trainer, command) < 0 || trainer_do(trainer, record) != RUN_ON)
+    if ((command_changes_state(command->kind) && keep_before(trainer, command) < 0) ||
+        trainer_do(trainer, record) != RUN_ON)
         return error_set(error, "%s", trainer->failure.message);
     kept_ring_trim(trainer, &trainer->kept);
     if (!record->ok)

@@ -267,14 +267,12 @@ enum progress trainer_set(struct trainer *trainer, struct command_record *record
 {
     const struct live_setting *setting = live_of_command(record->command.kind);
     const double before = live_get(setting, &trainer->options), after = record->command.value;
+    const char *const refusal = live_refusal(setting, &trainer->given, after);
     char old[32], new[32];
     if (record->command.kind == COMMAND_BATCH)
         return set_batch(trainer, record);
-    if (record->command.kind == COMMAND_EMA && (trainer->given.ema <= 0 || after <= 0))
-        return trainer_refuse(record, "%s",
-                              trainer->given.ema <= 0
-                                  ? "this run keeps no averaged weights: it would have to begin with --ema"
-                                  : "averaged weights that the run began with are kept: give a decay above 0");
+    if (refusal)
+        return trainer_refuse(record, "%s", refusal);
     live_put(setting, &trainer->options, after);
     const enum progress progress = follow(trainer, record);
     if (!record->ok || progress == RUN_FAILED) {

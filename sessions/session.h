@@ -134,7 +134,7 @@ int session_names(const struct session *session, struct session_name **out, int 
  * settings, records up to there, checkpoint. `asked`: its name, or empty for one of the parent's name and the step.
  * `changes` (may be NULL): what the state has seen commanded beyond its first state->commands commands, which the
  * fork's log is to have, too. The parent may be training. */
-enum { SESSION_CHANGES = 8 };
+enum { SESSION_CHANGES = LIVE_SETTINGS };
 struct session_changes {
     struct command_record records[SESSION_CHANGES];
     int count;

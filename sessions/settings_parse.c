@@ -139,13 +139,13 @@ static int check_augment(const struct settings *settings, const struct choice *c
     return 0;
 }
 
-/* What a session is cannot change when it goes on. */
+/* What a session is cannot change when it goes on; what may change while it trains can. */
 static int check_fixed(const struct settings *before, const struct settings *after, struct error *error)
 {
     char old[SETTINGS_VALUE_SIZE], new[SETTINGS_VALUE_SIZE];
     for (int i = 0; i < settings_count; i++) {
         const struct setting *row = &settings_table[i];
-        if (row->change != SETTING_FIXED)
+        if (row->change != SETTING_FIXED || live_find(row->name))
             continue;
         settings_get(before, row, old);
         settings_get(after, row, new);

@@ -20,10 +20,14 @@ enum cli_status { CLI_DONE = 0, CLI_FAILED = 1, CLI_USAGE = 2, CLI_INTERRUPTED =
 
 enum { CLI_OPTIONS = 18, CLI_VALUE_SIZE = 64, CLI_AXES = 16, CLI_REPEATS = 16 };
 
-/* An option of one subcommand alone; the others are settings. */
+/* An option of one subcommand alone; the others are settings. Without a help it is another name of the one before it.
+ */
 struct cli_option {
     const char *name, *argument, *help;
 };
+
+/* All that may change while a run trains (engine/live.h). */
+#define CLI_LIVE "@live"
 
 struct cli;
 
@@ -39,8 +43,8 @@ struct cli_command {
     const char *operands; /* "SESSION", for the help */
     const char *summary;  /* one line, no full stop */
     const char *about;    /* more of it for `help NAME`; may be empty */
-    /* The settings it takes, separated by blanks: names, "@SECTION" for all of a section, "*" for all, "-NAME" for all
-     * but that one. The last word that fits decides. */
+    /* The settings it takes, separated by blanks: names, "@SECTION" for all of a section, CLI_LIVE, "*" for all,
+     * "-NAME" for all but that one. The last word that fits decides. */
     const char *settings;
     struct cli_option options[CLI_OPTIONS]; /* up to a NULL name */
     int min_operands, max_operands;
@@ -152,9 +156,11 @@ json_t *cli_json_findings(const struct metrics *metrics);
  * CLI_FAILED in place of `status`. */
 enum cli_status cli_finish(enum cli_status status);
 
-/* Adds what `resume` and `fork` change of the rate and the length to the request. */
+/* Lays the command line of `resume` or `fork` over the settings of the session. Those that may change while a run
+ * trains stay there as they are, and become changes of the request: commands of the run, recorded with their step. */
 struct run_request;
-void cli_add_changes(const struct cli *cli, struct settings *settings, struct run_request *request);
+int cli_change_session(const struct cli *cli, struct settings *settings, struct run_request *request,
+                       struct error *error);
 
 /* The run of the request on the live screen (cli_screen.c). */
 enum cli_status cli_show(struct cli *cli, const struct run_request *request);

@@ -29,13 +29,17 @@ struct fork {
 
 /* ---- What the trainer makes ---- */
 
-/* The rate and the length that were asked for are commands of the fork. */
+/* The changes that were asked for are commands of the fork; some hold for all of it. */
 static int on_command(void *context, const struct command_record *record, struct error *error)
 {
     struct fork *fork = context;
+    const struct live_setting *setting = live_of_command(record->command.kind);
     (void)error;
-    if (record->ok && live_of_command(record->command.kind) && fork->changes.count < SESSION_CHANGES)
-        fork->changes.records[fork->changes.count++] = *record;
+    if (!setting || !record->ok || fork->changes.count == SESSION_CHANGES)
+        return 0;
+    fork->changes.records[fork->changes.count++] = *record;
+    if (setting->of_session)
+        live_put(setting, &fork->settings.train, record->command.value);
     return 0;
 }
 
@@ -63,11 +67,8 @@ static int choose_platform(const struct fork *fork, long at, struct settings *se
     for (int i = 0; i < metrics.start_count; i++)
         if (metrics.starts[i].step < at)
             then = &metrics.starts[i].platform;
-    const struct settings given = *settings; /* rate and length are the session's, whatever the fork is to have */
     const int result = then ? platform_choose(fork->cli, then, settings, error) : 0;
-    settings->train.learning_rate = given.train.learning_rate;
-    settings->train.epochs = given.train.epochs;
-    settings->train.steps = given.train.steps;
+    live_copy(&fork->settings.train, &settings->train); /* the session's, whatever the fork is to have */
     metrics_free(&metrics);
     return result;
 }
@@ -132,9 +133,11 @@ static int make(struct fork *fork, long at, const char *name, struct error *erro
     snprintf(make.name, sizeof make.name, "%s", name);
     if (at >= 0 && command(fork, &back, error) != 0)
         return -1;
-    for (int i = 0; i < fork->request.change_count; i++)
-        if (command(fork, &fork->request.changes[i], error) != 0)
+    for (int i = 0; i < fork->request.change_count; i++) {
+        const struct command *change = &fork->request.changes[i];
+        if (!run_is_so(fork->trainer, change) && command(fork, change, error) != 0)
             return -1;
+    }
     return command(fork, &make, error);
 }
 
@@ -144,20 +147,14 @@ static int read_options(struct fork *fork, struct checkpoint_choice *from, long 
                         struct error *error)
 {
     const struct cli *cli = fork->cli;
-    struct train_options *train = &fork->settings.train;
-    const struct train_options before = *train;
+    const long end = cli_given(cli, "steps") ? cli->settings.train.steps : 0;
     long newest;
     if (session_newest_step(fork->session, &newest, error) != 0)
         return -1;
-    *name = cli_value(cli, "name") ? cli_value(cli, "name") : "";
+    *name = cli_value(cli, "session") ? cli_value(cli, "session") : "";
     if (cli_choice(cli, "at", CHECKPOINT_LATEST, from, error) != 0 ||
-        cli_over_session(cli, &fork->settings, error) != 0)
+        cli_change_session(cli, &fork->settings, &fork->request, error) != 0)
         return -1;
-    cli_add_changes(cli, &fork->settings, &fork->request);
-    const long end = cli_given(cli, "steps") ? train->steps : 0;
-    train->learning_rate = before.learning_rate;
-    train->epochs = before.epochs;
-    train->steps = before.steps;
     *at = from->which;
     if (*at < 0) {
         *at = -1;

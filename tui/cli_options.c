@@ -2,6 +2,7 @@
  * sources. What the settings' own parser need not know (a subcommand's own options, which settings it takes) is dealt
  * with here; values are then read by settings_parse, once over the defaults, once over a session's settings. */
 #include "base/nearest.h"
+#include "engine/live.h"
 #include "sessions/session.h"
 #include "sessions/tune.h"
 #include "tui/cli.h"
@@ -23,6 +24,8 @@ static bool word_fits(const char *word, size_t length, const struct setting *row
 {
     if (length == 1 && *word == '*')
         return true;
+    if (length == strlen(CLI_LIVE) && strncmp(word, CLI_LIVE, length) == 0)
+        return live_find(row->name) != NULL;
     const char *name = *word == '@' ? row->section : row->name;
     if (*word == '@') {
         word++;
@@ -124,20 +127,36 @@ static int keep_axis(struct cli *cli, const char *name, const char *text, struct
     return 0;
 }
 
+static int keep_own(struct cli *cli, int index, struct error *error)
+{
+    const char *value = optarg ? optarg : "";
+    if (cli->given_count == CLI_REPEATS)
+        return error_set(error, "--%s: there are too many options", cli->command->options[index].name);
+    while (!cli->command->options[index].help)
+        index--;
+    cli->values[index] = value;
+    cli->given[cli->given_count].option = index;
+    cli->given[cli->given_count++].value = value;
+    return 0;
+}
+
+/* Where a run goes on, of what a session keeps it is said why. */
+static int refuse_setting(const struct cli_command *command, const struct setting *row, struct error *error)
+{
+    if (!strstr(command->settings, CLI_LIVE) || !row->saved)
+        return error_set(error, "--%s means nothing to %s", row->name, shown(command));
+    return error_set(error, "--%s cannot change in a %s: %s; train anew", row->name, command->name,
+                     strcmp(row->section, "model") == 0 ? "it makes another network"
+                                                        : "a run keeps it from its beginning to its end");
+}
+
 static int take_option(struct cli *cli, int option, struct error *error)
 {
-    if (option >= OWN) {
-        const char *value = optarg ? optarg : "";
-        if (cli->given_count == CLI_REPEATS)
-            return error_set(error, "--%s: there are too many options", cli->command->options[option - OWN].name);
-        cli->values[option - OWN] = value;
-        cli->given[cli->given_count].option = option - OWN;
-        cli->given[cli->given_count++].value = value;
-        return 0;
-    }
+    if (option >= OWN)
+        return keep_own(cli, option - OWN, error);
     const struct setting *row = settings_row(option - ROW);
     if (!cli_takes(cli->command, row))
-        return error_set(error, "--%s means nothing to %s", row->name, shown(cli->command));
+        return refuse_setting(cli->command, row, error);
     if (cli->command->axes && optarg && tune_is_axis(row, optarg))
         return keep_axis(cli, row->name, optarg, error);
     return keep_setting(cli, row->name, optarg, error);
@@ -429,7 +448,8 @@ void cli_help(const struct cli_command *command, FILE *file)
     for (int i = 0; i < CLI_OPTIONS && command->options[i].name; i++) {
         const struct cli_option *own = &command->options[i];
         const struct setting row = {.name = own->name, .argument = own->argument, .help = own->help};
-        setting_help(file, &row, width);
+        if (own->help)
+            setting_help(file, &row, width);
     }
     help_settings(command, file, width);
 }

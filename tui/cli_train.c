@@ -1,6 +1,7 @@
 /* `nfbench train` and `nfbench resume`: the run without a screen. The training has a thread of its own; this one waits
  * for signals, shows the progress between them and prints the results at the end. */
 #include "base/digits.h"
+#include "engine/live.h"
 #include "tui/cli.h"
 #include "tui/cli_progress.h"
 #include "tui/cli_script.h"
@@ -367,20 +368,36 @@ enum cli_status cli_train(struct cli *cli)
     return train(cli, request, until);
 }
 
-void cli_add_changes(const struct cli *cli, struct settings *settings, struct run_request *request)
+static int add_change(const struct train_options *began, const struct settings *settings,
+                      const struct live_setting *setting, struct run_request *request, struct error *error)
 {
-    if (cli_given(cli, "epochs") && !cli_given(cli, "steps"))
-        settings->train.steps = 0; /* else the session's own --steps would end it first */
-    if (cli_given(cli, "epochs") || cli_given(cli, "steps"))
-        run_add_change(request, settings, "steps");
-    if (cli_given(cli, "epochs"))
-        run_add_change(request, settings, "epochs");
-    if (cli_given(cli, "lr"))
-        run_add_change(request, settings, "lr");
+    const char *refusal = live_refusal(setting, began, live_get(setting, &settings->train));
+    if (refusal)
+        return error_set(error, "--%s: %s", setting->name, refusal);
+    run_add_change(request, settings, setting->name);
+    return 0;
 }
 
-/* The session's own settings, with those of the command line over them. Rate and length become commands of the run,
- * recorded with their step. */
+/* With --epochs the session's own --steps goes, too: it would else end the run first. */
+int cli_change_session(const struct cli *cli, struct settings *settings, struct run_request *request,
+                       struct error *error)
+{
+    const struct train_options before = settings->train;
+    const struct live_setting *setting;
+    const bool other_epochs = cli_given(cli, "epochs");
+    if (cli_over_session(cli, settings, error) != 0)
+        return -1;
+    if (other_epochs && !cli_given(cli, "steps"))
+        settings->train.steps = 0;
+    for (int i = 0; (setting = live_setting(i)); i++)
+        if ((cli_given(cli, setting->name) || (setting->command == COMMAND_STEPS && other_epochs)) &&
+            add_change(&before, settings, setting, request, error) != 0)
+            return -1;
+    live_copy(&before, &settings->train);
+    return 0;
+}
+
+/* The session's own settings, with those of the command line over them. */
 enum cli_status cli_resume(struct cli *cli)
 {
     static const char *const of_screen[] = {"keep-running", "graphics"};
@@ -408,11 +425,8 @@ enum cli_status cli_resume(struct cli *cli)
         return cli_usage(cli, &error);
     if (cli_checkpoint(cli, CHECKPOINT_LATEST, &request.checkpoint, &error) != 0)
         return cli_usage(cli, &error);
-    float rate = settings.train.learning_rate;
-    if (cli_over_session(cli, &settings, &error) != 0)
+    if (cli_change_session(cli, &settings, &request, &error) != 0)
         return cli_usage(cli, &error);
-    cli_add_changes(cli, &settings, &request);
-    settings.train.learning_rate = rate;
     request.keep_running = cli_value(cli, "keep-running") != NULL;
     return cli_value(cli, "screen") ? cli_show(cli, &request) : train(cli, request, until);
 }

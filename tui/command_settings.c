@@ -20,9 +20,10 @@ static int unknown_setting(const char *name, struct error *error)
 
     if (like)
         return error_set(error, "no setting '%s': did you mean '%s'?", name, like);
-    if (row && row->change == SETTING_FIXED)
+    const bool of_start = row && row->saved && strcmp(row->section, "run") == 0; /* where and on what it trains */
+    if (row && !of_start && (row->saved || row->change == SETTING_FIXED))
         return error_set(error, "%s is kept from a session's beginning to its end: 'set' shows what can change", name);
-    if (row && row->saved)
+    if (of_start)
         return error_set(error, "%s can change at a resume alone (--%s): 'set' shows what can at any time", name, name);
     return error_set(error, "no setting '%s': 'set' shows what can change", name);
 }

@@ -15,6 +15,8 @@
 
 /* The settings of a run that begins. */
 #define RUN_SETTINGS "*"
+/* ... and of one that goes on. */
+#define GOING_ON CLI_LIVE " data device precision threads tensorboard sessions-dir json"
 
 #define KEEP_RUNNING "when the screen's terminal goes away, train on to the end (else save and end)"
 #define UNTIL "end, saved, when so many epochs are done; schedules stay those of the whole run"
@@ -46,10 +48,11 @@ static const struct cli_command commands[] = {
     {.name = "resume",
      .operands = "SESSION",
      .summary = "goes on with a session from its last checkpoint, to the bit",
-     .about = "SESSION is a name that `nfbench sessions` lists, or the path of its folder. What is not given stays as "
-              "the session has it.",
-     .settings = "epochs steps lr data device precision threads checkpoint-every log-every probe-every on-divergence "
-                 "tensorboard sessions-dir json",
+     .about =
+         "SESSION is a name that `nfbench sessions` lists, or the path of its folder. What is not given stays as "
+         "the session has it. What `set` changes while a run trains may be given here, too: it holds from there on, "
+         "and is recorded as a command with its step.",
+     .settings = GOING_ON,
      .options = {{"screen", NULL, "on the live screen, with its curves from the beginning"},
                  {"keep-running", NULL, KEEP_RUNNING},
                  {"graphics", GRAPHICS_WORDS, GRAPHICS},
@@ -76,11 +79,13 @@ static const struct cli_command commands[] = {
      .summary = "makes a session that goes on from any step of another",
      .about =
          "The step is made again from the nearest checkpoint before it, to the bit. The other session is only read, "
-         "and may be training. `nfbench resume` goes on with the fork, which has the curves of before.",
-     .settings = "epochs steps lr data device precision threads checkpoint-every log-every probe-every on-divergence "
-                 "tensorboard sessions-dir json",
+         "and may be training. `nfbench resume` goes on with the fork, which has the curves of before. What `set` "
+         "changes "
+         "while a run trains may be another in the fork: it holds from the step on, and is recorded as a command.",
+     .settings = GOING_ON,
      .options = {{"at", "last|best|good|STEP|NAME", "from this step or checkpoint (last)"},
-                 {"name", "NAME", "of the fork (made of the session's and the step)"}},
+                 {"session", "NAME", "name of the fork (made of the session's and the step)"},
+                 {"name", "NAME", NULL}},
      .min_operands = 1,
      .max_operands = 1,
      .ranks = RANKS_TOGETHER,
@@ -227,6 +232,7 @@ static const struct cli_command commands[] = {
          "tune (mpirun, srun).",
      .settings = "* -session",
      .options = {{"name", "NAME", "of the tune, and the beginning of its sessions' names (made of the plan)"},
+                 {"session", "NAME", NULL},
                  {"jobs", "N", "trials at once, which share the processors (1)"},
                  {"random", "N", "draw N trials; a range is --lr 0.001..0.1, drawn over its logarithm"},
                  {"halving", NULL, "successive halving: at each rung the best trials go on, the others end"},

@@ -156,15 +156,13 @@ static int load_session(struct run *run, const struct run_request *request, stru
     if (*session_note(parts->session))
         add_note(run, session_note(parts->session));
     const struct train_options *before = &session_settings(parts->session)->train;
-    struct train_options *now = &run->settings.train;
+    const struct train_options *now = &run->settings.train;
     if (before->device != now->device)
         add_note(run, "not on the device it was on before: results may differ in their last bits");
     else if (before->precision != now->precision)
         add_note(run, "not in the precision it was in before: results differ from those of a run in one");
     else if (now->device == DEVICE_CPU && before->threads != now->threads)
         add_note(run, "not as many threads as before: results may differ in their last bits");
-    now->epochs = before->epochs; /* as it began: another length is a change, with its step */
-    now->steps = before->steps;
     parts->resumed_step = run->state.step;
     parts->resumed_seconds = run->state.seconds;
     return session_update_settings(parts->session, &run->settings, error);
@@ -181,19 +179,22 @@ void run_add_change(struct run_request *request, const struct settings *settings
     snprintf(command->text, sizeof command->text, "%s%s %.100s", rate ? "" : "set ", name, value);
 }
 
+bool run_is_so(struct trainer *trainer, const struct command *change)
+{
+    struct snapshot now;
+    trainer_snapshot(trainer, &now);
+    const bool comes_to_another = change->kind == COMMAND_BATCH && now.next_batch > 0;
+    return live_get(live_of_command(change->kind), &now.options) == change->value && !comes_to_another &&
+           change->kind != COMMAND_LEARNING_RATE;
+}
+
 /* Through the trainer as commands, so that the session records the step at which they took effect. */
 static int make_changes(struct run *run, const struct run_request *request, struct error *error)
 {
-    for (int i = 0; i < request->change_count; i++) {
-        const struct command *command = &request->changes[i];
-        struct snapshot now;
-        trainer_snapshot(run->parts.trainer, &now);
-        const bool is_so = live_get(live_of_command(command->kind), &now.options) == command->value;
-        if (is_so && command->kind != COMMAND_LEARNING_RATE) /* which a person may want to see in the log */
-            continue;
-        if (trainer_change(run->parts.trainer, command, error) != 0)
+    struct trainer *trainer = run->parts.trainer;
+    for (int i = 0; i < request->change_count; i++)
+        if (!run_is_so(trainer, &request->changes[i]) && trainer_change(trainer, &request->changes[i], error) != 0)
             return -1;
-    }
     return 0;
 }
 

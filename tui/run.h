@@ -25,7 +25,8 @@ struct run_request {
     bool keep_running;                   /* the screen alone: when its terminal goes, the run goes on */
     int graphics;                        /* the screen alone: enum graphics_mode, how it draws images */
     const char *script;                  /* a file of commands to begin with; NULL: none (the caller runs it) */
-    struct command changes[FIRST_CHANGES]; /* when resuming: settings that are others from here on, by run_add_change */
+    struct command changes[FIRST_CHANGES]; /* when resuming: settings that are others from here on, by run_add_change;
+                                            * `settings` has them as the session began */
     int change_count;
 
     /* Told, in one line each, what is being done ("opening CIFAR-10 in data") while the run is put together: seconds
@@ -37,6 +38,9 @@ struct run_request {
 
 /* Adds `set NAME VALUE`, or `lr VALUE`, of a setting that may change while a run trains (live.h). */
 void run_add_change(struct run_request *request, const struct settings *settings, const char *name);
+/* Whether such a change leaves the run as it is. That of the rate never does: a person may want to see it in the log.
+ */
+bool run_is_so(struct trainer *trainer, const struct command *change);
 
 /* What a run is made of, for reading and for the trainer's commands; owned by the run. */
 struct run_parts {

@@ -266,8 +266,10 @@ static void test_a_session_keeps_what_it_is(void **state)
     assert_ok(parse_line(&changed, SETTINGS_SESSION, "--epochs 7 --batch 32 --threads 2", &error), &error);
     assert_int_equal(changed.train.epochs, 7);
     assert_int_equal(changed.train.batch, 32);
-    assert_error(parse_line(&changed, SETTINGS_SESSION, "--batch 64", &error), &error,
-                 "--batch 64: a session keeps its batch (32)");
+    assert_ok(parse_line(&changed, SETTINGS_SESSION, "--batch 64 --mixup 0.2", &error), &error); /* as by `set` */
+    assert_int_equal(changed.train.batch, 64);
+    assert_error(parse_line(&changed, SETTINGS_SESSION, "--limit 64", &error), &error,
+                 "--limit 64: a session keeps its limit (0)");
     assert_error(parse_line(&changed, SETTINGS_SESSION, "--seed 5", &error), &error, "keeps its seed");
     assert_error(parse_line(&changed, SETTINGS_SESSION, "--alpha 0.3", &error), &error, "keeps its alpha (0.2)");
     assert_error(parse_line(&changed, SETTINGS_SESSION, "--preset report", &error), &error, "keeps its preset (micro)");

@@ -169,7 +169,11 @@ static void test_options_of_other_commands_are_refused(void **state)
     expect_usage_error("bench --lr 0.1", "--lr means nothing to bench");
     expect_usage_error("sessions --preset micro", "--preset means nothing to sessions");
     expect_usage_error("doctor --epochs 3", "--epochs means nothing to doctor");
-    expect_usage_error("resume x --batch 64", "--batch means nothing to resume");
+    expect_usage_error("resume x --session y", "--session means nothing to resume");
+    expect_usage_error("resume x --seed 5",
+                       "--seed cannot change in a resume: a run keeps it from its beginning to its end; train anew");
+    expect_usage_error("fork x --stages 8/4x1",
+                       "--stages cannot change in a fork: it makes another network; train anew");
     expect_usage_error("bench --script x", "unknown option --script");
     expect_usage_error("--json", "--json means nothing to the screen");
 }

@@ -1,5 +1,6 @@
 /* `nfbench fork`, and checkpoints with a name on the command line: what goes on from there has the bits of the run that
  * it was made of. */
+#include "engine/live.h"
 #include "tests/tui/process.h"
 
 #include <setjmp.h>
@@ -103,6 +104,153 @@ static void a_fork_may_have_another_rate(void **state)
     assert_non_null(strstr(outcome->err, "steps 7 to 16"));
     assert_true(file_has("nfbench/slower/commands.jsonl", "lr 0.01 -> 0.001"));
     assert_false(file_has("nfbench/rated/commands.jsonl", "0.001"));
+}
+
+/* A line of the session's record of commands says so. */
+static void assert_commanded(const char *session, long step, const char *command, const char *outcome)
+{
+    char name[128], at[32], text[512];
+    bool is_there = false;
+    snprintf(name, sizeof name, "nfbench/%s/commands.jsonl", session);
+    snprintf(at, sizeof at, "\"step\":%ld,", step);
+    snprintf(text, sizeof text, "\"command\":\"%s\",\"ok\":true,\"outcome\":\"%s", command, outcome);
+    FILE *log = fopen(process_path(name), "r");
+    assert_non_null(log);
+    for (char line[4096]; fgets(line, sizeof line, log);)
+        is_there |= strstr(line, at) && strstr(line, text);
+    assert_int_equal(fclose(log), 0);
+    if (!is_there)
+        fail_msg("%s has no command `%s` at step %ld: %s", session, command, step, outcome);
+}
+
+/* They have an effect on the weights behind the step, so on the loss of the next but one. */
+static void a_fork_may_have_other_settings(void **state)
+{
+    (void)state;
+    double parent[LOSSES], other[LOSSES];
+    run_expecting(0, "train " TINY "--epochs 2 --log-every 1 --agc 0.1 --session plain");
+    run_expecting(0, "fork plain --at 5 --momentum 0.5 --agc 0.001 --session other");
+    assert_commanded("other", 5, "set momentum 0.5", "momentum 0.9 -> 0.5");
+    assert_commanded("other", 5, "set agc 0.001", "agc 0.1 -> 0.001");
+    run_expecting(0, "resume other");
+    assert_int_equal(read_losses("plain", parent), 16);
+    assert_int_equal(read_losses("other", other), 16);
+    for (int i = 0; i < 6; i++)
+        assert_true(parent[i] == other[i]);
+    assert_true(parent[6] != other[6]);
+    assert_non_null(strstr(run_expecting(0, "replay other")->out, "identical through step 16"));
+    const struct outcome *compared = run_expecting(0, "sessions compare plain other");
+    assert_non_null(strstr(compared->out, "0.9, now 0.5"));
+    assert_non_null(strstr(compared->out, "step 5: momentum 0.9 -> 0.5"));
+    assert_false(file_has("nfbench/plain/commands.jsonl", "momentum"));
+    run_expecting(0, "fork plain --at 5 --batch 8 --name waits"); /* from the next epoch on, so that it is 16 still */
+    assert_non_null(strstr(run_expecting(0, "resume waits --batch 16")->err, "batch 8 -> 16"));
+}
+
+/* What a test gives each setting that may change while a run trains. */
+static const struct {
+    const char *name, *value;
+} other_values[] = {{"lr", "0.04"},
+                    {"momentum", "0.5"},
+                    {"weight-decay", "0.001"},
+                    {"agc", "0.03"},
+                    {"label-smoothing", "0.1"},
+                    {"ema", "0.8"},
+                    {"augment", "none"},
+                    {"mixup", "0.2"},
+                    {"cutmix", "0.3"},
+                    {"schedule", "cosine"},
+                    {"batch", "32"},
+                    {"epochs", "3"},
+                    {"steps", "18"},
+                    {"probe-every", "3"},
+                    {"log-every", "2"},
+                    {"checkpoint-every", "7"},
+                    {"on-divergence", "rollback"}};
+
+static const char *other_value(const char *name)
+{
+    for (size_t i = 0; i < sizeof other_values / sizeof *other_values; i++)
+        if (strcmp(other_values[i].name, name) == 0)
+            return other_values[i].value;
+    fail_msg("give the setting %s a value here", name);
+    return NULL;
+}
+
+/* Each as an option; returns how many. */
+static int all_other_values(char *options, size_t size)
+{
+    const struct live_setting *setting;
+    size_t used = 0;
+    int count = 0;
+    for (; (setting = live_setting(count)); count++)
+        used += (size_t)snprintf(options + used, size - used, " --%s %s", setting->name, other_value(setting->name));
+    assert_true(used < size);
+    return count;
+}
+
+/* Each of the settings that may change is recorded at the step, and done again there by a replay. */
+static void assert_all_commanded(const char *session, long step)
+{
+    char command[128];
+    const struct live_setting *setting;
+    for (int i = 0; (setting = live_setting(i)); i++) {
+        snprintf(command, sizeof command, "%s%s %s", i == 0 ? "" : "set ", setting->name, other_value(setting->name));
+        assert_commanded(session, step, command, "");
+    }
+    assert_non_null(strstr(run_expecting(0, "replay %s", session)->out, "identical through step 16"));
+    run_expecting(0, "sessions verify %s", session);
+}
+
+/* In the middle of an epoch, and where one ends. */
+static void all_that_may_change_may_be_another_later(void **state)
+{
+    (void)state;
+    char options[512];
+    const struct live_setting *setting;
+    assert_int_equal(all_other_values(options, sizeof options), LIVE_SETTINGS);
+    run_expecting(0, "train " TINY "--epochs 2 --log-every 1 --ema 0.9 --until 1 --session whole");
+    run_expecting(0, "fork whole --at 5 --session middle%s", options);
+    run_expecting(0, "resume middle");
+    assert_all_commanded("middle", 5);
+    run_expecting(0, "resume whole%s", options);
+    assert_all_commanded("whole", 8);
+    assert_true(file_has("nfbench/whole/settings.ini", "log-every = 2")); /* whatever checkpoint it goes on from */
+    assert_true(file_has("nfbench/middle/settings.ini", "checkpoint-every = 7"));
+    assert_true(file_has("nfbench/middle/settings.ini", "momentum = 0.9")); /* as it began */
+    for (int i = 0; i < 2; i++) {
+        const struct outcome *help = run_expecting(0, "%s --help", i == 0 ? "fork" : "resume");
+        for (int k = 0; (setting = live_setting(k)); k++) {
+            snprintf(options, sizeof options, "  --%s ", setting->name);
+            assert_non_null(strstr(help->out, options));
+        }
+    }
+}
+
+/* Before anything is made. */
+static void what_cannot_change_is_refused(void **state)
+{
+    (void)state;
+    run_expecting(0, "train " TINY "--epochs 1 --session fixed");
+    const struct {
+        const char *option, *why;
+    } rows[] = {
+        {"--stages 8/4x1", "--stages cannot change in a %s: it makes another network; train anew"},
+        {"--preset micro", "--preset cannot change in a %s: it makes another network; train anew"},
+        {"--seed 2", "--seed cannot change in a %s: a run keeps it from its beginning to its end; train anew"},
+        {"--warmup 1", "--warmup cannot change in a %s: a run keeps it from its beginning to its end; train anew"},
+        {"--ema 0.9", "--ema: this run keeps no averaged weights: it would have to begin with --ema"},
+        {"--momentum 2", "--momentum '2': wanted a number from 0 to 0.9999"}};
+    for (size_t i = 0; i < 2 * sizeof rows / sizeof *rows; i++) {
+        const char *command = i % 2 == 0 ? "fork" : "resume";
+        char expected[256], why[200];
+        snprintf(why, sizeof why, rows[i / 2].why, command);
+        snprintf(expected, sizeof expected, "nfbench %s: %s\n", command, why);
+        assert_string_equal(run_expecting(2, "%s fixed %s", command, rows[i / 2].option)->err, expected);
+    }
+    assert_int_not_equal(access(process_path("nfbench/fixed-at-8"), F_OK), 0);
+    assert_int_equal(access(process_path("nfbench/fixed/commands.jsonl"), F_OK), 0);
+    assert_false(file_has("nfbench/fixed/commands.jsonl", "command"));
 }
 
 /* The step is come to by the length that the parent has; only what follows has another. */
@@ -266,6 +414,9 @@ int main(void)
         cmocka_unit_test(a_fork_goes_where_it_is_told),
         cmocka_unit_test(a_fork_goes_on_as_its_parent_did),
         cmocka_unit_test(a_fork_may_have_another_rate),
+        cmocka_unit_test(a_fork_may_have_other_settings),
+        cmocka_unit_test(all_that_may_change_may_be_another_later),
+        cmocka_unit_test(what_cannot_change_is_refused),
         cmocka_unit_test(a_fork_may_be_longer),
         cmocka_unit_test(a_longer_run_is_forked_as_it_was_then),
         cmocka_unit_test(a_step_is_made_again_on_what_it_was_made_on),

@@ -117,6 +117,7 @@ static void what_set_refuses(void **state)
     (void)state;
     refused("set momentun 0.8", "no setting 'momentun': did you mean 'momentum'?");
     refused("set seed 3", "seed is kept from a session's beginning to its end");
+    refused("set warmup 3", "warmup is kept from a session's beginning to its end");
     refused("set threads 3", "threads can change at a resume alone (--threads)");
     refused("set json on", "no setting 'json'"); /* of a call of the program */
     refused("set xyzzy 3", "no setting 'xyzzy'");
