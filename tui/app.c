@@ -55,9 +55,12 @@ static void come_back(struct app *app)
         app_leave(app);
 }
 
-/* The keyboard's Ctrl-C throws away the line that is being typed, and else leaves. */
+/* The keyboard's Ctrl-C throws away the line that is being typed, and else leaves. The terminal's line throws away at
+ * it what it had not passed on yet, a half of a frame, too. */
 static void interrupt(struct app *app)
 {
+    if (!app->hidden)
+        screen_redraw();
     if (app->scene.command_focused && *repl_text() && app->scene.phase != PHASE_LEAVING)
         app_focus(app, false);
     else

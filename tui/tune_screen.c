@@ -94,6 +94,10 @@ static int take_signal(struct tune_screen *screen, enum terminal_signal signal, 
 {
     switch (signal) {
     case TERMINAL_CTRL_C:
+        if (!screen->deaf)
+            screen_redraw(); /* the terminal's line has thrown away what it had not passed on yet */
+        stop(screen);
+        return 0;
     case TERMINAL_END:
         stop(screen);
         return 0;

@@ -5,14 +5,16 @@
 #include <stddef.h>
 
 #include <cmocka.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "tests/terminal/pty.h"
+#include "tests/terminal/pty_internal.h"
 #include "tui/layout.h"
 
 #define CLOCK "NFBENCH_CLOCK=1700000000 "
@@ -392,6 +394,31 @@ static void a_key_without_an_end_is_let_go(void **state)
     assert_int_equal(pty_status(), 0);
 }
 
+/* At Ctrl-C the line throws away what the program has written and the terminal has not read. Here: a half of a frame,
+ * of more bytes than may wait in the line. */
+static void ctrl_c_leaves_no_half_of_a_frame(void **state)
+{
+    enum { ROOM = 4095 };
+    int waiting = 0;
+
+    (void)state;
+    start_paused(160, 48, CLOCK, LONG);
+    pty_keys(":zzz");
+    pty_wait(":zzz");
+    pty_take_until_quiet(60);
+    pty_resize(200, ROWS + 30);
+    for (const long limit = pty_now() + 120000; waiting < ROOM; poll(NULL, 0, 10)) {
+        assert_int_equal(ioctl(pty.terminal, FIONREAD, &waiting), 0);
+        assert_true(pty_now() < limit);
+    }
+    pty_keys("\003");
+    pty_wait_gone(":zzz");
+    pty_settle();
+    assert_no_mess();
+    pty_keys("q");
+    assert_int_equal(pty_status(), 0);
+}
+
 /* What a person typed comes back in the log. U+05BF has no width of its own for curses, which would draw it over what
  * stands before. */
 static void a_letter_without_width_shifts_nothing(void **state)
@@ -414,6 +441,7 @@ int main(void)
         TEST(keys_are_drawn_thirty_times_a_second_at_most),
         TEST(no_keys_bring_it_down),
         TEST(a_key_without_an_end_is_let_go),
+        TEST(ctrl_c_leaves_no_half_of_a_frame),
         TEST(a_letter_without_width_shifts_nothing),
         TEST(a_crash),
         TEST(a_signal),
