@@ -105,6 +105,7 @@ void app_quit(struct app *app)
 {
     char lost[LOST_SIZE];
 
+    app_follow_run(app); /* what is on the screen may be older than what the run has said since */
     list_lost(app, lost);
     if (*lost == 0 || (app->scene.asks_to_leave && app->scene.overlay == OVERLAY_MESSAGE)) {
         app->scene.asks_to_leave = false; /* there may be another reason to ask before it is saved */
