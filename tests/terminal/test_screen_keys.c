@@ -16,7 +16,7 @@
 #include "tui/panel.h"
 
 /* Framed, with two charts and two rows of a block's figures: so that there is something behind them. */
-enum { COLUMNS = 120, ROWS = 30, HEADER_ROWS = 6, SETUP_NOTES = 40 };
+enum { COLUMNS = 120, ROWS = 30, HEADER_ROWS = 6, STATE_ROW = 1, SETUP_NOTES = 40 };
 
 #define RUN                                                                                                            \
     "--data synthetic --stem 8 --stages 16/8x4 --limit 2000 --validation 200 --batch 8 --threads 1 --precision fp32 "  \
@@ -31,7 +31,8 @@ enum { COLUMNS = 120, ROWS = 30, HEADER_ROWS = 6, SETUP_NOTES = 40 };
 #define ENTER "\r"
 
 /* What must be seen: words; "!" and words that must go; in the last row alone where `>` stands before them (the log
- * may have them from before). NULL: something between header and key bar changes. */
+ * may have them from before), in that of the run's state where `^` does. NULL: something between header and key bar
+ * changes. */
 struct row {
     const char *key;    /* its name as the tables have it */
     const char *before; /* keys that make it possible; NULL: none */
@@ -39,7 +40,7 @@ struct row {
     const char *undo, *undone; /* keys, and what is seen then: as it was before; NULL: nothing is to be undone */
 };
 
-static const struct row command_rows[] = {{"space", NULL, "  training ", " ", "  paused "},
+static const struct row command_rows[] = {{"space", NULL, "^ training ", " ", "^ paused "},
                                           {"+", NULL, ">lr 0.02 -> 0.025", "-", ">lr 0.025 -> 0.02"},
                                           {"-", NULL, ">lr 0.02 -> 0.016", "+", ">lr 0.016 -> 0.02"},
                                           {">", NULL, ">lr 0.02 -> 0.025", "<", ">lr 0.025 -> 0.02"},
@@ -156,6 +157,8 @@ static bool is_seen(const char *words)
         return strcmp(before_text, now_text) != 0;
     if (*words == '>')
         return strstr(pty_row(ROWS - 1), words + 1);
+    if (*words == '^')
+        return strstr(pty_row(STATE_ROW), words + 1);
     return *words == '!' ? !pty_find(words + 1, &row, &column) : pty_find(words, &row, &column);
 }
 

@@ -74,8 +74,7 @@ static void commands_lead_the_run(void **state)
     screen_start(120, 36, "", TINY);
     wait_for_step_above(0);
     screen_command("pause");
-    wait_for(" paused ");
-    wait_for("space resume"); /* at the foot: the header is whole by then */
+    wait_for_pause();
     step = screen_step();
     screen_command("step 3");
     wait_for_pause_at(step + 3);

@@ -404,9 +404,20 @@ void screen_leave(void)
     assert_int_equal(screen_status(), 0);
 }
 
+void wait_for_pause(void)
+{
+    const long limit = clock_ms() + PATIENCE_MS;
+
+    while (!has_in_row(screen_text(), 1, " paused ") && !has_in_row(text, 2, " paused ")) {
+        if (clock_ms() > limit)
+            fail_msg("the run does not pause:\n%s", text);
+        rest();
+    }
+    screen_settle();
+}
+
 void screen_pause(void)
 {
     screen_key("Space");
-    wait_for(" paused ");
-    wait_for("space resume");
+    wait_for_pause();
 }

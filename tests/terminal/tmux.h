@@ -24,6 +24,9 @@ void screen_end(void);
 int screen_tear_down(void **state);
 /* Presses q; nfbench must end well. */
 void screen_leave(void);
+/* Waits until the header says that the run is paused (the log says so before it is), and all of the screen shows it. No
+ * overlay may be open, and the command line may not have the focus. */
+void wait_for_pause(void);
 /* Presses space, and waits for the pause. */
 void screen_pause(void);
 
@@ -50,7 +53,7 @@ void wait_for_ascii(void);
 long wait_for_step_above(long step);
 /* ... and is the one at which the run has paused behind a `step`. */
 void wait_for_pause_at(long step);
-/* The step in the header; -1 when there is none. Of a screen that stands still: see screen_pause and screen_settle. */
+/* The step in the header; -1 when there is none. Of a screen that stands still: see wait_for_pause, screen_settle. */
 long screen_step(void);
 /* Waits until all keys so far have had their effect and the screen shows it whole: a key that does nothing has its word
  * in the last row. No overlay may be open, and the command line may not have the focus. */
