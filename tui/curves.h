@@ -88,7 +88,8 @@ struct rect curves_draw(const struct curves *curves, const struct curves_look *l
 const char *curves_x_label(const struct curves *curves, const struct curves_look *look);
 /* The step at a part of the way from the first to the last x of that chart. */
 double curves_step_at(const struct curves *curves, const struct curves_look *look, double part);
-/* Where the x axis ends, in steps, when all is shown: held, and doubled when it is full, so that few cells change. */
+/* Where the x axis ends, in steps, when all is shown: held, and lengthened when it is full, so that few cells change.
+ */
 double curves_end(const struct curves *curves, const struct curves_look *look);
 
 #endif

@@ -49,7 +49,8 @@ double curves_step(const struct curves *curves, enum curves_axis axis, double x)
 static double last_x(const struct curves *curves, const struct curves_look *look)
 {
     const double names = 1.15, future = names * futures_end(curves->futures);
-    double last = curves_x(curves, look->axis, fmax(curves_last_step(curves), future));
+    const double marked = curves->mark_count > 0 ? curves->marks[curves->mark_count - 1].step : 0;
+    double last = curves_x(curves, look->axis, fmax(fmax(curves_last_step(curves), marked), future));
 
     for (int i = 0; i < look->overlay_count; i++) {
         const struct curves *other = look->overlays[i].curves;
@@ -59,7 +60,7 @@ static double last_x(const struct curves *curves, const struct curves_look *look
     return last;
 }
 
-/* The domain. Of the time nobody knows what is to come: it doubles. */
+/* The domain. Of the time nobody knows what is to come. */
 static void find_domain(const struct curves *curves, const struct curves_look *look, double *from, double *to)
 {
     double last = last_x(curves, look), total = curves_x(curves, look->axis, look->steps_total);

@@ -2,6 +2,7 @@
  * finite, cursor, texts. */
 #include "viz/chart_layout.h"
 
+#include <math.h>
 #include <stdio.h>
 
 enum { EVENT_LABELS = 32, END_LABELS = 16, LABEL_COLUMNS = 32 };
@@ -11,12 +12,23 @@ struct chart chart_init(void)
     return (struct chart){.y_min = NAN, .y_max = NAN, .cursor = NAN};
 }
 
+/* The next of 1, 1.5, 2, 3, 5, 7, 10 and so on: where it begins, at least three fifths of it are filled. */
+static double next_domain(double held)
+{
+    static const double steps[] = {1.5, 2, 3, 5, 7, 10};
+    const double decade = pow(10, floor(log10(held * 1.000001)));
+    int i = 0;
+    while (steps[i] * decade < held * 1.000001)
+        i++;
+    return steps[i] * decade;
+}
+
 double chart_hold_domain(double held, double last, double limit)
 {
     if (held <= 0)
         held = CHART_FIRST_DOMAIN;
     while (held < last && held < 1e300)
-        held *= 2;
+        held = next_domain(held);
     return limit > 0 && held > limit && last <= limit ? limit : held;
 }
 

@@ -63,8 +63,9 @@ struct chart chart_init(void);
  * the place of the plot. */
 struct rect chart_draw(struct canvas *canvas, struct rect area, const struct chart *chart);
 
-/* The domain's end for a live chart: `held` (0 at first) doubled until it holds `last`, never above `limit` while
- * `last` is not (limit 0: none). Held so that appending a point redraws few cells. */
+/* The domain's end for a live chart: `held` (0 at first), in steps of 1, 1.5, 2, 3, 5, 7, 10 and so on until it
+ * holds `last`, never above `limit` while `last` is not (limit 0: none). Held so that appending a point redraws few
+ * cells. */
 double chart_hold_domain(double held, double last, double limit);
 
 #endif

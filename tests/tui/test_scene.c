@@ -202,14 +202,14 @@ static void the_log_scrolls_and_stops_at_its_ends(void **state)
 static void the_axis_ends_with_the_run(void **state)
 {
     (void)state;
-    go_live(30);
+    go_live(35);
     scene_open_chart(&live, PLACE_LOSS);
     render_live(24, 80, GLYPHS_BRAILLE);
-    assert_non_null(strstr(shown_text[19], " 100"));
+    assert_non_null(strstr(shown_text[19], " 50"));
     live.snapshot.state = TRAINER_STOPPED;
     render_live(24, 80, GLYPHS_BRAILLE);
-    assert_null(strstr(shown_text[19], " 100"));
-    assert_non_null(strstr(shown_text[19], " 30"));
+    assert_null(strstr(shown_text[19], " 50"));
+    assert_non_null(strstr(shown_text[19], " 35"));
 }
 
 static void the_cursor_walks_along_the_curve(void **state)

@@ -422,20 +422,25 @@ static void values_without_a_place_on_a_log_axis_are_marked(void **state)
 
 /* --- few bytes --- */
 
-static void the_domain_doubles_when_full(void **state)
+static void the_domain_grows_in_few_steps_and_is_never_half_empty_then(void **state)
 {
     (void)state;
     double held = chart_hold_domain(0, 1, 0);
-    assert_true(held == 100);
-    for (int step = 1, changes = 0; step <= 100000; step++) {
+    int changes = 0;
+    assert_true(held == 20);
+    for (int step = 1; step <= 100000; step++) {
         double next = chart_hold_domain(held, step, 0);
-        assert_true(next >= step && (next == held || next == 2 * held));
+        assert_true(next >= step && (next == held || next < 1.7 * held));
+        assert_true(chart_hold_domain(0, step, 0) == next); /* whatever was held before */
         changes += next != held;
         held = next;
-        assert_true(changes <= 10);
     }
-    assert_true(chart_hold_domain(0, 150, 160) == 160); /* the run's end, when it is known */
+    assert_true(held == 100000);
+    assert_int_equal(changes, 22); /* six a decade */
+    assert_true(chart_hold_domain(0, 150, 160) == 150);
+    assert_true(chart_hold_domain(0, 151, 160) == 160); /* the run's end, when it is known */
     assert_true(chart_hold_domain(0, 170, 160) == 200); /* a run that goes on behind it */
+    assert_true(chart_hold_domain(1, 1.2, 0) == 1.5);
 }
 
 static void a_new_point_changes_few_cells(void **state)
@@ -484,7 +489,7 @@ int main(void)
         cmocka_unit_test(a_label_takes_half_of_a_wide_plot_at_most),
         cmocka_unit_test(a_label_without_room_ends_in_an_ellipsis),
         cmocka_unit_test(values_without_a_place_on_a_log_axis_are_marked),
-        cmocka_unit_test(the_domain_doubles_when_full),
+        cmocka_unit_test(the_domain_grows_in_few_steps_and_is_never_half_empty_then),
         cmocka_unit_test(a_new_point_changes_few_cells),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
