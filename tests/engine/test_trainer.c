@@ -255,9 +255,11 @@ static void test_events_tell_the_whole_run(void **state)
     tiny_command(&run, COMMAND_RESUME, 0, 0);
     assert_int_equal(trainer_join(run.trainer, &error), 0);
     long steps = 0;
-    int epochs = 0, commands = 0;
+    int epochs = 0, commands = 0, checkpoints = 0;
     struct event event;
     while (trainer_next_event(run.trainer, &event)) {
+        if (event.kind == EVENT_CHECKPOINT) /* each of those that the sink was given, in their order */
+            assert_int_equal(event.saved, run.checkpoints[checkpoints++].state.step);
         steps += event.kind == EVENT_STEPS ? event.steps.count : 0;
         epochs += event.kind == EVENT_EPOCH;
         commands += event.kind == EVENT_COMMAND;
@@ -265,6 +267,7 @@ static void test_events_tell_the_whole_run(void **state)
     assert_int_equal(steps, 2 * TINY_EPOCH);
     assert_int_equal(epochs, 2);
     assert_int_equal(commands, 1);
+    assert_int_equal(checkpoints, run.checkpoint_count);
     tiny_free(&run);
 }
 
