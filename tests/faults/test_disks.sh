@@ -55,9 +55,15 @@ start_on_small_disk() { # NAME: returns when it waits, its process in $process
     say "it did not wait for room"
 }
 
+# With its type and source: with the folder alone, mount adds the options that it has, of which a person who is root only
+# here may not say all.
+make_room() {
+    mount -t tmpfs -o remount,size=10m tmpfs "$disk" || { say "the disk cannot be made larger" && return 1; }
+}
+
 a_full_disk_pauses_a_run_until_there_is_room() {
     start_on_small_disk full
-    mount -o remount,size=10m "$disk"
+    make_room || kill -TERM $process
     wait $process || say "exit code $?"
     grep -q "there is room again: training goes on" err || say "it does not say that it goes on"
     same_as_whole "$disk/full"
@@ -71,7 +77,7 @@ who_ends_it_meanwhile_loses_no_more_than_the_steps_since_the_checkpoint() {
     wait $process || status=$?
     [ $status -eq 1 ] || say "exit code $status in place of 1"
     grep -q "Ended without saving: a resume makes the steps behind the last checkpoint again" err || say "no word of it"
-    mount -o remount,size=10m "$disk"
+    make_room
     "$nfbench" resume "$disk/ended" >out 2>err || say "it cannot be resumed"
     same_as_whole "$disk/ended"
     umount "$disk"
