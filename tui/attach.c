@@ -17,7 +17,7 @@
 #include <unistd.h>
 
 enum { LINES = COMMAND_QUEUE_SIZE, FLUSH_MILLISECONDS = 50 };
-static const double HELLO_SECONDS = 5, GONE_SECONDS = 1;
+static const double HELLO_SECONDS = 20, GONE_SECONDS = 2;
 
 struct line {
     enum wire_kind kind;

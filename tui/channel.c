@@ -75,7 +75,7 @@ void channel_unlink(const char *folder)
  * still lies there of a killed process, refuses for one. */
 static int connect_soon(int fd, const struct sockaddr_un *address)
 {
-    enum { TRIES = 100, PAUSE_NANOSECONDS = 20000000 };
+    enum { TRIES = 250, PAUSE_NANOSECONDS = 20000000 };
 
     for (int i = 0;; i++) {
         if (connect(fd, (const struct sockaddr *)address, sizeof(*address)) == 0)

@@ -15,7 +15,7 @@
 
 /* Between two looks at the trainer while somebody watches, and while nobody does. */
 enum { TICK_MILLISECONDS = 50, IDLE_MILLISECONDS = 500 };
-static const double LAST_SECONDS = 1, REST_SECONDS = 1;
+static const double LAST_SECONDS = 3, REST_SECONDS = 1;
 
 /* ---- Viewers come and go ---- */
 

@@ -9,7 +9,7 @@
 #include <string.h>
 
 enum { MOST_WAITING = 1 << 16 }; /* bytes that are put into words ahead */
-static const double HELLO_SECONDS = 5;
+static const double HELLO_SECONDS = 20;
 
 static void free_port(struct port *port)
 {
