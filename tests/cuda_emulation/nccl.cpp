@@ -41,6 +41,7 @@ ncclResult_t ncclGetUniqueId(ncclUniqueId *id)
     static unsigned made;
     memset(id, 0, sizeof *id);
     snprintf(id->internal, sizeof id->internal, "/nfbench-nccl-%d-%u", (int)getpid(), made++);
+    (void)shm_unlink(id->internal); /* of a process that had this number, and was killed before all had it */
     return ncclSuccess;
 }
 
