@@ -147,7 +147,7 @@ static void a_run_waits_for_room_for_its_end(void **state)
 {
     (void)state;
     struct process process = start_without_an_end("end", "", "/metrics.jsonl");
-    for (const long limit = pty_now() + 120000; !is_seen_to_wait("end");)
+    for (const long limit = pty_now() + PTY_PATIENCE_MS; !is_seen_to_wait("end");)
         assert_true(pty_now() < limit);
     assert_int_equal(unlink(process_path("full")), 0);
     assert_int_equal(process_finish(&process)->status, 0);

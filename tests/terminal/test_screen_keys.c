@@ -171,7 +171,7 @@ static void fail_at(const char *where, const char *key, const char *words)
 
 static void wait_to_see(const char *where, const char *key, const char *words)
 {
-    for (const long limit = pty_now() + 120000; !is_seen(words); pty_take(50))
+    for (const long limit = pty_now() + PTY_PATIENCE_MS; !is_seen(words); pty_take(50))
         if (pty_now() > limit || !pty_runs())
             fail_at(where, key, words);
 }
@@ -206,7 +206,7 @@ static bool is_open(enum view view, enum place focus, bool zoomed)
 
 static void wait_for_view(const char *where, const char *key, enum view view, enum place focus, bool zoomed)
 {
-    for (const long limit = pty_now() + 120000; !is_open(view, focus, zoomed); pty_take(50))
+    for (const long limit = pty_now() + PTY_PATIENCE_MS; !is_open(view, focus, zoomed); pty_take(50))
         if (pty_now() > limit || !pty_runs())
             fail_at(where, key, view_name(view));
 }
@@ -295,7 +295,7 @@ static void press_redraw(enum view view, const struct command_key *key)
     pty_settle();
     before = pty_bytes();
     pty_keys((const char[]){(char)key->key, 0});
-    for (const long limit = pty_now() + 120000; pty_bytes() < before + LEAST; pty_take(50))
+    for (const long limit = pty_now() + PTY_PATIENCE_MS; pty_bytes() < before + LEAST; pty_take(50))
         if (pty_now() > limit)
             fail_at(view_name(view), key->name, "a new drawing");
     pty_settle();
@@ -402,7 +402,7 @@ static void press_panel_choice(enum view view, enum place focus, enum place next
     wait_for_view(view_name(view), "Esc", view, focus, false);
     pty_settle();
     pty_keys("c");
-    for (const long limit = pty_now() + 120000; !has_title(panel_of(next)->title, true); pty_take(50))
+    for (const long limit = pty_now() + PTY_PATIENCE_MS; !has_title(panel_of(next)->title, true); pty_take(50))
         if (pty_now() > limit)
             fail_at(view_name(view), "c", panel_of(next)->title);
     pty_settle();

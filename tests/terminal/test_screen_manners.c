@@ -326,7 +326,8 @@ static void calm_down(void)
     pty_keys("\033[99~");
     pty_settle();
     pty_command("pause");
-    for (long limit = pty_now() + 120000; !is_paused() || !strstr(pty_row(ROWS - 1), "paused at step"); pty_take(50))
+    for (long limit = pty_now() + PTY_PATIENCE_MS; !is_paused() || !strstr(pty_row(ROWS - 1), "paused at step");
+         pty_take(50))
         assert_true(pty_now() < limit);
     if (goes_on(pty_text()))
         open_view(VIEW_LOG);
@@ -394,11 +395,11 @@ static void a_key_without_an_end_is_let_go(void **state)
     assert_int_equal(pty_status(), 0);
 }
 
-/* At Ctrl-C the line throws away what the program has written and the terminal has not read. Here: a half of a frame,
- * of more bytes than may wait in the line. */
+/* At Ctrl-C the line throws away what the program has written and the terminal has not read, here the end of a frame of
+ * more bytes than wait to be read at one time. */
 static void ctrl_c_leaves_no_half_of_a_frame(void **state)
 {
-    enum { ROOM = 4095 };
+    enum { BEGUN = 2048 };
     int waiting = 0;
 
     (void)state;
@@ -407,7 +408,7 @@ static void ctrl_c_leaves_no_half_of_a_frame(void **state)
     pty_wait(":zzz");
     pty_take_until_quiet(60);
     pty_resize(200, ROWS + 30);
-    for (const long limit = pty_now() + 120000; waiting < ROOM; poll(NULL, 0, 10)) {
+    for (const long limit = pty_now() + PTY_PATIENCE_MS; waiting < BEGUN; poll(NULL, 0, 10)) {
         assert_int_equal(ioctl(pty.terminal, FIONREAD, &waiting), 0);
         assert_true(pty_now() < limit);
     }

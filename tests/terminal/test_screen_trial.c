@@ -35,6 +35,7 @@ static void a_run_tries_and_goes_on(void **state)
     wait_for_step_above(step);
     screen_command("try lr 900 1000 for 60");
     wait_for("none made all steps: accept VALUE takes one, drop none");
+    wait_for("lr tried");
     screen_command("drop");
     wait_until_gone("lr tried");
     screen_leave();

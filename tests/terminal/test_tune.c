@@ -30,7 +30,7 @@ static void end_with(int expected)
 /* Waits until the first row that holds the words has the others, too: a table may be read half drawn. */
 static void wait_in_row(const char *words, const char *others)
 {
-    const long limit = pty_now() + 120000;
+    const long limit = pty_now() + PTY_PATIENCE_MS;
     int row, column;
     while (!pty_find(words, &row, &column) || !strstr(pty_row(row), others)) {
         if (pty_now() > limit || (!pty_take(50) && !pty_runs() && !pty_take(50)))
@@ -40,7 +40,7 @@ static void wait_in_row(const char *words, const char *others)
 
 static void wait_in_row_of_number(int row, const char *words)
 {
-    const long limit = pty_now() + 120000;
+    const long limit = pty_now() + PTY_PATIENCE_MS;
     while (!strstr(pty_row(row), words)) {
         if (pty_now() > limit || (!pty_take(50) && !pty_runs() && !pty_take(50)))
             fail_msg("row %d has no '%s':\n%s", row, words, pty_text());

@@ -15,7 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { PATIENCE_MS = 120000, POLL_MS = 25, TEXT_SIZE = 1 << 18 };
+enum { PATIENCE_MS = 300000, POLL_MS = 25, TEXT_SIZE = 1 << 18 };
 
 static char folder[64], binary[1024], text[TEXT_SIZE];
 
