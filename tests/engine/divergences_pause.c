@@ -23,7 +23,7 @@ static void start(struct tiny_run *run)
 static void wait_for_findings(struct tiny_run *run, int count)
 {
     struct event event;
-    for (int tries = 0; count > 0 && tries < 60000; tries++) {
+    for (int tries = 0; count > 0 && tries < TINY_PATIENCE; tries++) {
         while (count > 0 && trainer_next_event(run->trainer, &event))
             count -= event.kind == EVENT_FINDING;
         nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
@@ -153,7 +153,7 @@ static void the_policy_may_be_changed_on_the_way(void **state)
 static void wait_at_step_0(const struct tiny_run *run)
 {
     struct snapshot snapshot = {.step.step = -1};
-    for (int tries = 0; snapshot.step.step != 0 && tries < 60000; tries++) {
+    for (int tries = 0; snapshot.step.step != 0 && tries < TINY_PATIENCE; tries++) {
         nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
         trainer_snapshot(run->trainer, &snapshot);
     }

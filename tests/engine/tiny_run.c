@@ -365,13 +365,13 @@ void tiny_free(struct tiny_run *run)
 void tiny_wait(struct tiny_run *run, enum trainer_state state, long step)
 {
     struct snapshot snapshot;
-    for (int tries = 0; tries < 60000; tries++) {
+    for (int tries = 0; tries < TINY_PATIENCE; tries++) {
         trainer_snapshot(run->trainer, &snapshot);
         if (snapshot.state == state && snapshot.step.step >= step)
             return;
         nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
     }
-    fail_msg("the run is %s at step %ld after a minute, not %s at %ld: %s", trainer_state_name(snapshot.state),
+    fail_msg("the run is %s at step %ld after some minutes, not %s at %ld: %s", trainer_state_name(snapshot.state),
              snapshot.step.step, trainer_state_name(state), step, snapshot.message);
 }
 

@@ -10,7 +10,8 @@ enum {
     TINY_EPOCH = 8,  /* steps */
     TINY_HELD_OUT = 40,
     TINY_MAX_STEPS = 64,
-    TINY_MAX_RECORDS = 64
+    TINY_MAX_RECORDS = 64,
+    TINY_PATIENCE = 300000 /* milliseconds that something is waited for, where a machine is very busy */
 };
 
 struct tiny_checkpoint {
@@ -65,7 +66,7 @@ void tiny_create(struct tiny_run *run, const struct tiny_checkpoint *from);
 void tiny_create_on(struct tiny_run *run, struct backend *on, const struct tiny_checkpoint *from);
 void tiny_free(struct tiny_run *run);
 
-/* Waits for a state of the running thread, and the step that goes with it; fails the test after a minute. */
+/* Waits for a state of the running thread, and the step that goes with it; fails the test after TINY_PATIENCE. */
 void tiny_wait(struct tiny_run *run, enum trainer_state state, long step);
 void tiny_command(struct tiny_run *run, enum command_kind kind, double value, long count);
 

@@ -16,7 +16,7 @@ struct trial_viewer trial_viewer;
 const struct command_record *trial_wait_for(struct tiny_run *run, enum command_kind kind)
 {
     struct event event;
-    for (int tries = 0; tries < 60000; tries++) {
+    for (int tries = 0; tries < TINY_PATIENCE; tries++) {
         while (trainer_next_event(run->trainer, &event)) {
             if (event.kind == EVENT_TRIAL) {
                 assert_true(trial_viewer.count < TRIAL_MOST_NEWS);
@@ -29,7 +29,7 @@ const struct command_record *trial_wait_for(struct tiny_run *run, enum command_k
         }
         nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
     }
-    fail_msg("command %d was not done within a minute", (int)kind);
+    fail_msg("command %d was not done within some minutes", (int)kind);
     return NULL;
 }
 

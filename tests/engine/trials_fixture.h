@@ -14,7 +14,7 @@ extern struct trial_viewer {
 
 extern const struct trial_request trial_two_rates; /* learning rates, for TRIAL_STEPS_MADE steps */
 
-/* Takes events until a command of that kind is recorded; fails the test after a minute. */
+/* Takes events until a command of that kind is recorded; fails the test after TINY_PATIENCE. */
 const struct command_record *trial_wait_for(struct tiny_run *run, enum command_kind kind);
 void trial_send(struct tiny_run *run, enum command_kind kind, const struct trial_request *trial);
 /* Paused behind step TRIAL_FROM; resumed, to its end. */
