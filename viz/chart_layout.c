@@ -77,7 +77,7 @@ static void find_domain(const struct chart *chart, struct axis *x)
     if (!(low <= high) || !isfinite(high - low))
         low = 0, high = CHART_FIRST_DOMAIN;
     if (low == high)
-        high = low + fmax(CHART_FIRST_DOMAIN / 2.0, fabs(low) * 1e-9);
+        high = low + fmax(CHART_FIRST_DOMAIN / 10.0, fabs(low) * 1e-9);
     if (x->log && high <= 0)
         low = 1, high = 10;
     if (x->log && low <= 0)

@@ -5,7 +5,7 @@
 #include "viz/axes.h"
 #include "viz/chart.h"
 
-enum { CHART_FIRST_DOMAIN = 20 }; /* of x, before there is more */
+enum { CHART_FIRST_DOMAIN = 100 }; /* of x, before there is more */
 
 struct layout {
     struct axes axes;

@@ -205,10 +205,10 @@ static void the_axis_ends_with_the_run(void **state)
     go_live(35);
     scene_open_chart(&live, PLACE_LOSS);
     render_live(24, 80, GLYPHS_BRAILLE);
-    assert_non_null(strstr(shown_text[19], " 50"));
+    assert_non_null(strstr(shown_text[19], " 100"));
     live.snapshot.state = TRAINER_STOPPED;
     render_live(24, 80, GLYPHS_BRAILLE);
-    assert_null(strstr(shown_text[19], " 50"));
+    assert_null(strstr(shown_text[19], " 100"));
     assert_non_null(strstr(shown_text[19], " 35"));
 }
 

@@ -427,7 +427,7 @@ static void the_domain_grows_in_few_steps_and_is_never_half_empty_then(void **st
     (void)state;
     double held = chart_hold_domain(0, 1, 0);
     int changes = 0;
-    assert_true(held == 20);
+    assert_true(held == 100);
     for (int step = 1; step <= 100000; step++) {
         double next = chart_hold_domain(held, step, 0);
         assert_true(next >= step && (next == held || next < 1.7 * held));
@@ -436,11 +436,10 @@ static void the_domain_grows_in_few_steps_and_is_never_half_empty_then(void **st
         held = next;
     }
     assert_true(held == 100000);
-    assert_int_equal(changes, 22); /* six a decade */
+    assert_int_equal(changes, 18); /* six a decade */
     assert_true(chart_hold_domain(0, 150, 160) == 150);
     assert_true(chart_hold_domain(0, 151, 160) == 160); /* the run's end, when it is known */
     assert_true(chart_hold_domain(0, 170, 160) == 200); /* a run that goes on behind it */
-    assert_true(chart_hold_domain(1, 1.2, 0) == 1.5);
 }
 
 static void a_new_point_changes_few_cells(void **state)
