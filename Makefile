@@ -366,7 +366,7 @@ uninstall:
 	[ ! -d $(DESTDIR)$(PREFIX)/lib/nfbench ] || rmdir $(DESTDIR)$(PREFIX)/lib/nfbench
 
 clean:
-	rm -rf build nfbench
+	rm -rf build nfbench nfbench.[0-9]*
 
 FORMATTED := $(wildcard $(addsuffix /*.[ch],$(MODULES) $(FOLDERS_kernels) tests/support $(addprefix tests/,$(TEST_FOLDERS))) \
     tests/gpu/*.[ch] tests/gpu/standin/*.[ch] tests/terminal/screenshots/*.c tests/faults/preload/*.c tests/ranks/preload/*.c tests/faults/allocations/*.c kernels/*.c $(addsuffix /*.cu,kernels/cuda tests/cuda) \
