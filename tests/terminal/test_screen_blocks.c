@@ -27,7 +27,7 @@ static long probed_step(void)
 
 static long wait_for_probe_behind(long step)
 {
-    long until = clock_ms() + 120000, found;
+    long until = clock_ms() + 300000, found;
 
     while ((found = probed_step()) <= step)
         assert_true(clock_ms() < until);
