@@ -31,13 +31,20 @@ static void open_view(int view)
     pty_command(command);
 }
 
+/* As the header has it: the log says so before it is. */
+static bool is_paused(void)
+{
+    return strstr(pty_row(0), " paused ") || strstr(pty_row(1), " paused ");
+}
+
 /* A run that stands still: whatever moves on the screen then is the screen's own doing. */
 static void start_paused(int columns, int rows, const char *environment, const char *arguments)
 {
     pty_start(columns, rows, environment, arguments);
     pty_wait(" training ");
     pty_keys(" ");
-    pty_wait(" paused ");
+    for (const long limit = pty_now() + PTY_PATIENCE_MS; !is_paused(); pty_take(50))
+        assert_true(pty_now() < limit && pty_runs());
     pty_settle();
 }
 
@@ -304,11 +311,6 @@ static size_t draw_key(char *out)
 }
 
 enum { ROWS = 30 };
-
-static bool is_paused(void)
-{
-    return strstr(pty_row(0), " paused ") || strstr(pty_row(1), " paused ");
-}
 
 /* Gauges go on, and the list of sessions is read again now and then. */
 static bool goes_on(const char *text)
