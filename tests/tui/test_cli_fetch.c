@@ -19,7 +19,7 @@
 
 #include <cmocka.h>
 
-enum { BATCH_BYTES = 30730000, PIECE = 100000, WAIT_TICKS = 6000 };
+enum { BATCH_BYTES = 30730000, PIECE = 100000, WAIT_TICKS = 30000 };
 
 /* CIFAR-10 in black: its labels are all 0. And something that is none, which comes slowly from its middle on. */
 static char *archive, piece[PIECE], sum[65];
