@@ -216,7 +216,7 @@ static void assert_median(struct costs *costs, const char *what, long budget)
  * a quick or a busy machine draws at once are not one point more. */
 static void a_point_more_costs_few_bytes(void **state)
 {
-    enum { FIRST = 5, POINTS = 15, BURSTS = 100, ALONE = 130, WITH_FIGURES = 200 };
+    enum { FIRST = 5, POINTS = 15, BURSTS = 40, ALONE = 130, WITH_FIGURES = 200 };
     struct costs alone = {.count = 0}, with_figures = {.count = 0}, *costs;
     char figures[256], before_figures[256];
     long before, step;
