@@ -81,7 +81,9 @@ static int fill(struct session *session, struct error *error)
 /* The folder and its lock, or nothing. */
 static int claim(struct session *session, const char *directory, struct error *error)
 {
-    const int guard = session_guard(directory);
+    int guard;
+    if (session_guard(directory, &guard, error))
+        return -1;
     int result = session_claim(&session->settings, directory, session->name, &session->paths, error);
     if (result == 0 && session_lock(&session->paths, session->name, &session->lock, error)) {
         session_discard(&session->paths);

@@ -169,7 +169,9 @@ static int make_hidden_and_lock(const char *folder, const char *name, struct ses
                                 struct error *error)
 {
     char hidden[FILE_PATH_SIZE];
-    const int guard = session_guard(folder);
+    int guard;
+    if (session_guard(folder, &guard, error))
+        return -1;
     discard_old(folder);
     int result = make_hidden(folder, hidden, error) || session_paths(hidden, paths, error) ? -1 : 0;
     if (result == 0 && session_lock(paths, name, lock, error)) {

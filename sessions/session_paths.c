@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <ftw.h>
 #include <pwd.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
@@ -309,11 +310,19 @@ static bool is_only_looked_at(int descriptor)
     return flock(descriptor, LOCK_SH | LOCK_NB) == 0 && flock(descriptor, LOCK_UN) == 0;
 }
 
-/* flock with retries: who looks has it for a moment, which may be long where many processes wait for a processor.
- * `brief`: so has whoever owns it. */
+/* Somebody wants the process to end: whoever has these blocked looks at them later. */
+static bool is_told_to_end(void)
+{
+    sigset_t pending;
+    return sigpending(&pending) == 0 &&
+           (sigismember(&pending, SIGINT) || sigismember(&pending, SIGTERM) || sigismember(&pending, SIGHUP));
+}
+
+/* flock with retries: who looks has it for a moment, which may be long where many processes wait for a processor; one
+ * that was stopped in it has it for good. `brief`: so has whoever owns it. */
 static int try_lock(int descriptor, const char *path, bool brief)
 {
-    enum { TRIES = 10, TRIES_OF_BRIEF = 3000, PAUSE_NANOSECONDS = 20000000 };
+    enum { TRIES = 10, TRIES_OF_BRIEF = 500, PAUSE_NANOSECONDS = 20000000 };
     for (int i = 0, briefly = 0; i <= TRIES && briefly <= TRIES_OF_BRIEF;) {
         if (flock(descriptor, LOCK_EX | LOCK_NB) == 0) {
             errno = EWOULDBLOCK;
@@ -321,13 +330,17 @@ static int try_lock(int descriptor, const char *path, bool brief)
         }
         if (errno != EWOULDBLOCK && errno != EINTR)
             return -1;
+        if (is_told_to_end()) {
+            errno = EINTR;
+            return -1;
+        }
         if (brief || is_only_looked_at(descriptor))
             briefly++;
         else
             i++;
         nanosleep(&(struct timespec){.tv_nsec = PAUSE_NANOSECONDS}, NULL);
     }
-    errno = EWOULDBLOCK;
+    errno = brief ? ETIMEDOUT : EWOULDBLOCK;
     return -1;
 }
 
@@ -340,6 +353,8 @@ static int lock_error(const struct session_paths *paths, const char *name, int d
             "cannot lock %s: %s: this file system has no locks, and two processes would spoil the session; "
             "--sessions-dir DIR names a folder on another",
             paths->lock, strerror(errno));
+    if (errno == EINTR)
+        return error_set(error, "interrupted while waiting for session %s, which another process has", name);
     if (errno != EWOULDBLOCK)
         return file_failed(error, "lock", paths->lock);
     ssize_t length = pread(descriptor, owner, sizeof owner - 1, 0);
@@ -348,12 +363,19 @@ static int lock_error(const struct session_paths *paths, const char *name, int d
                      *owner ? owner : "(unknown)");
 }
 
-int session_guard(const char *directory)
+int session_guard(const char *directory, int *guard, struct error *error)
 {
-    const int guard = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (guard >= 0)
-        (void)try_lock(guard, directory, true);
-    return guard;
+    *guard = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (*guard < 0 || try_lock(*guard, directory, true) == 0 || (errno != ETIMEDOUT && errno != EINTR))
+        return 0;
+    const bool late = errno == ETIMEDOUT;
+    close(*guard);
+    *guard = -1;
+    return late ? error_set(error,
+                            "%s is held by another process that does not let go of it (is it stopped?): end that one, "
+                            "or let it go on; --sessions-dir DIR names another folder",
+                            directory)
+                : error_set(error, "interrupted while waiting for %s, which another process holds", directory);
 }
 
 void session_unguard(int guard)

@@ -37,8 +37,10 @@ int session_find(const struct settings *settings, const char *name, char found[S
                  struct session_paths *paths, struct error *error);
 
 /* Held by whoever makes a session's folder until it is locked, and by whoever removes what a dead process has left: a
- * folder that is new and not locked yet must not be taken for that. Where it cannot be had, things go on without. */
-int session_guard(const char *directory);
+ * folder that is new and not locked yet must not be taken for that. Where there are no locks, things go on without.
+ * -1 with an error where another process does not let go of it in ten seconds, or SIGINT, SIGTERM or SIGHUP is
+ * pending. */
+int session_guard(const char *directory, int *guard, struct error *error);
 void session_unguard(int guard);
 
 /* Takes the lock; the error names the process that has it. Closing the descriptor releases it, so does the process's

@@ -10,9 +10,10 @@
 /* False when some process has begun to use it, or has used it meanwhile. */
 static bool discard(const char *directory, const struct session_paths *paths, bool hidden)
 {
-    const int guard = session_guard(directory); /* one that is new may not be locked yet */
     bool done = false;
-    int lock;
+    int guard, lock;
+    if (session_guard(directory, &guard, NULL)) /* one that is new may not be locked yet */
+        return false;
     if (session_lock(paths, "", &lock, NULL) == 0) {
         done = hidden || session_is_unmade(paths);
         if (done)

@@ -326,7 +326,7 @@ static enum cli_status train(struct cli *cli, struct run_request request, long u
     request.given_up = is_given_up;
     request.context = &start;
     if (run_create(&request, &run, &error) != 0 || begin(&progress, run, until, &script, &error) != 0) {
-        status = start.interrupted ? CLI_INTERRUPTED : CLI_FAILED;
+        status = is_given_up(&start) ? CLI_INTERRUPTED : CLI_FAILED;
         cli_failed(cli, &error);
         goto out;
     }

@@ -236,6 +236,29 @@ static void test_who_looks_is_waited_for(void **state)
     session_close(session);
 }
 
+/* Who makes a session has the signals that end it blocked, and looks at them later. */
+static void test_a_signal_ends_the_wait_for_a_guarded_folder(void **state)
+{
+    (void)state;
+    struct settings settings = small_settings();
+    struct session *session;
+    sigset_t signals, before;
+    session_close(create_session(&settings, "first"));
+    const int guard = open(settings.sessions_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    assert_true(guard >= 0);
+    assert_int_equal(flock(guard, LOCK_EX), 0);
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    assert_int_equal(pthread_sigmask(SIG_BLOCK, &signals, &before), 0);
+    assert_int_equal(raise(SIGTERM), 0);
+    snprintf(settings.session, sizeof settings.session, "second");
+    assert_error(session_create(&settings, &session, &error), &error, "interrupted while waiting for ");
+    assert_int_equal(sigtimedwait(&signals, NULL, &(struct timespec){0}), SIGTERM);
+    assert_int_equal(pthread_sigmask(SIG_SETMASK, &before, NULL), 0);
+    close(guard);
+    session_close(create_session(&settings, "second"));
+}
+
 static void test_a_killed_owner_leaves_no_lock(void **state)
 {
     (void)state;
@@ -444,6 +467,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_default_directory, folder_setup, folder_teardown),
         cmocka_unit_test_setup_teardown(test_one_writer, folder_setup, folder_teardown),
         cmocka_unit_test_setup_teardown(test_who_looks_is_waited_for, folder_setup, folder_teardown),
+        cmocka_unit_test_setup_teardown(test_a_signal_ends_the_wait_for_a_guarded_folder, folder_setup,
+                                        folder_teardown),
         cmocka_unit_test_setup_teardown(test_a_killed_owner_leaves_no_lock, folder_setup, folder_teardown),
         cmocka_unit_test_setup_teardown(test_an_end_is_an_end_whoever_has_it_open, folder_setup, folder_teardown),
         cmocka_unit_test_setup_teardown(test_a_run_that_stands_still_is_listed_as_such, folder_setup, folder_teardown),
