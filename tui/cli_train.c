@@ -397,6 +397,43 @@ int cli_change_session(const struct cli *cli, struct settings *settings, struct 
     return 0;
 }
 
+/* A session that has all of its steps behind it. */
+struct finished {
+    long step; /* -1: it has not */
+    struct train_options now;
+};
+
+static struct finished look_whether_finished(const struct session *session)
+{
+    struct session_summary summary;
+    struct settings settings;
+    struct training_state state;
+    session_summarize(session, &summary);
+    if (strcmp(summary.state, "finished") != 0 || session_in_force(session, &settings, &state, NULL) != 0 ||
+        state.step < summary.step)
+        return (struct finished){.step = -1};
+    return (struct finished){.step = state.step, .now = settings.train};
+}
+
+/* No checkpoint would have a change that no step is made with: the next resume would undo it. */
+static int check_steps_to_come(const struct finished *finished, const struct run_request *request, struct error *error)
+{
+    const char *change = NULL;
+    const long from = request->checkpoint.which;
+    if (finished->step < 0 || (from != CHECKPOINT_LATEST && from != finished->step))
+        return 0;
+    for (int i = 0; i < request->change_count; i++) {
+        const struct live_setting *setting = live_of_command(request->changes[i].kind);
+        const bool is_so = live_get(setting, &finished->now) == request->changes[i].value;
+        if ((setting->command == COMMAND_EPOCHS || setting->command == COMMAND_STEPS) && !is_so)
+            return 0;
+        if (!setting->of_session && (!is_so || setting->command == COMMAND_LEARNING_RATE))
+            change = setting->name;
+    }
+    return change ? error_set(error, "--%s: all %ld steps are done: give --epochs M with it", change, finished->step)
+                  : 0;
+}
+
 /* The session's own settings, with those of the command line over them. */
 enum cli_status cli_resume(struct cli *cli)
 {
@@ -419,13 +456,15 @@ enum cli_status cli_resume(struct cli *cli)
     if (session_open(&cli->settings, name, SESSION_READ, &session, &error) != 0)
         return cli_failed(cli, &error);
     struct settings settings = *session_settings(session);
+    const struct finished finished = look_whether_finished(session);
     session_close(session);
     struct run_request request = {.settings = &settings, .resume = name, .script = cli_value(cli, "script")};
     if (!cli_value(cli, "screen") && cli_script_check(request.script, &error) != 0)
         return cli_usage(cli, &error);
     if (cli_checkpoint(cli, CHECKPOINT_LATEST, &request.checkpoint, &error) != 0)
         return cli_usage(cli, &error);
-    if (cli_change_session(cli, &settings, &request, &error) != 0)
+    if (cli_change_session(cli, &settings, &request, &error) != 0 ||
+        check_steps_to_come(&finished, &request, &error) != 0)
         return cli_usage(cli, &error);
     request.keep_running = cli_value(cli, "keep-running") != NULL;
     return cli_value(cli, "screen") ? cli_show(cli, &request) : train(cli, request, until);

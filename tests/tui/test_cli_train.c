@@ -305,6 +305,12 @@ static void test_resume_of_a_finished_run_says_so_and_adds_nothing(void **state)
     assert_int_equal(count_in_file("nfbench/done/metrics.jsonl", "\"kind\":\"epoch\""), rows);
     json_decref(resumed);
     assert_non_null(strstr(run_expecting(0, "sessions show done")->out, "finished"));
+    outcome = run_expecting(2, "resume done --momentum 0.3 --log-every 1");
+    assert_non_null(strstr(outcome->err, "--momentum: all 8 steps are done: give --epochs M with it\n"));
+    run_expecting(2, "resume done --lr 0.3 --epochs 1");
+    assert_int_equal(count_in_file("nfbench/done/commands.jsonl", "command"), 0);
+    run_expecting(0, "resume done --log-every 7 --momentum 0.9");
+    assert_int_equal(count_in_file("nfbench/done/commands.jsonl", "set log-every"), 1);
     resumed = last_json(run_expecting(0, "resume done --epochs 2 --json"));
     assert_int_equal((int)json_number_at(resumed, "step"), 16);
     json_decref(resumed);
