@@ -25,9 +25,10 @@ static int say_why(struct trainer *trainer)
     return trainer_message(trainer, text);
 }
 
+/* At the end of a run nothing is left that those of a script would have to wait for. */
 static int stops(struct trainer *trainer)
 {
-    return command_queue_count(&trainer->commands, COMMAND_STOP, false);
+    return command_queue_count(&trainer->commands, COMMAND_STOP, atomic_load(&trainer->stop));
 }
 
 /* Whether who ends the run does not want to wait for room: one more `stop` than the `before` that waited already says

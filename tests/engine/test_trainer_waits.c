@@ -246,11 +246,13 @@ static void test_an_end_before_the_last_step_waits_for_room(void **state)
         }
 }
 
-/* As `stop` is typed once more, or a signal comes: before it has waited at all, or meanwhile. */
+/* As `stop` is typed once more, or a signal comes: before it has waited at all, or meanwhile. Or a script that has
+ * ended the run says `stop` again. */
 static void test_who_insists_on_an_end_does_not_wait(void **state)
 {
     (void)state;
-    for (int again = 0; again < 3; again++) {
+    const struct command in_turn = {.kind = COMMAND_STOP, .in_turn = true, .text = "stop"};
+    for (int again = 0; again < 4; again++) {
         struct tiny_run run;
         struct error error = {""};
         if (again == 0) {
@@ -259,10 +261,12 @@ static void test_who_insists_on_an_end_does_not_wait(void **state)
             tiny_command(&run, COMMAND_STEP, 0, 3);
             tiny_wait(&run, TRAINER_PAUSED, 3);
         } else {
-            end_early(&run, CHECKPOINT, TYPED);
+            end_early(&run, CHECKPOINT, again == 3 ? IN_TURN : TYPED);
         }
         if (again == 1)
             tiny_command(&run, COMMAND_STOP, 0, 0);
+        else if (again == 3)
+            assert_int_equal(trainer_command(run.trainer, &in_turn, &error), 0);
         else
             trainer_request_stop(run.trainer);
         assert_int_equal(trainer_join(run.trainer, &error), -1);
