@@ -200,8 +200,28 @@ static bool may_go_on(const struct app *app)
            (key_decode(app->input, app->input_count, &key) == app->input_count && key == KEY_CODE_NONE);
 }
 
+static void take_escape(struct app *app)
+{
+    const unsigned char escape = KEY_CODE_ESCAPE;
+
+    memmove(app->input, app->input + 1, --app->input_count);
+    if (app->scene.command_focused)
+        line_bytes(app, &escape, 1, KEY_CODE_ESCAPE);
+    else
+        screen_key(app, KEY_CODE_ESCAPE);
+}
+
+/* After an Escape that came alone and long ago only the rest of a longer key, read late, belongs to it: a letter is
+ * a key of its own, not Alt and it. */
+static bool is_rest(unsigned char byte)
+{
+    return strchr("[O_", byte) != NULL;
+}
+
 void app_read_input(struct app *app)
 {
+    const bool old_escape =
+        app->input_count == 1 && app->input[0] == KEY_CODE_ESCAPE && clock_seconds() - app->input_time > ESCAPE_SECONDS;
     const ssize_t got = terminal_read(app->input + app->input_count, INPUT_SIZE - app->input_count);
 
     if (got < 0)
@@ -210,6 +230,8 @@ void app_read_input(struct app *app)
         return;
     app->input_count += (size_t)got;
     app->input_time = clock_seconds();
+    if (old_escape && !is_rest(app->input[1]))
+        take_escape(app);
     while (app->input_count > 0 && !may_go_on(app))
         take_key(app, is_full(app));
 }
