@@ -17,7 +17,7 @@
 #include <unistd.h>
 
 enum { LINES = COMMAND_QUEUE_SIZE, FLUSH_MILLISECONDS = 50 };
-static const double HELLO_SECONDS = 20, GONE_SECONDS = 2;
+static const double HELLO_SECONDS = 20, SILENT_SECONDS = 1, GONE_SECONDS = 2;
 
 struct line {
     enum wire_kind kind;
@@ -175,16 +175,23 @@ static void *attach_main(void *argument)
 
 /* ---- The first words ---- */
 
-/* -1 when it does not come in time. */
+/* -1 when it does not come in time. A run that is stopped, or on a machine that is very busy, lets one wait: that is
+ * said. */
 static int wait_for_frame(struct attachment *attachment, enum wire_kind *kind, struct wire *fields)
 {
     struct channel *channel = &attachment->channel;
-    const double until = clock_seconds() + HELLO_SECONDS;
+    const double begin = clock_seconds();
+    bool said = false;
     struct pollfd poll_in = {.fd = channel->fd, .events = POLLIN};
     enum wire_found found;
     int gone = 0;
 
-    while ((found = channel_next(channel, kind, fields)) == WIRE_PART && !gone && clock_seconds() < until) {
+    while ((found = channel_next(channel, kind, fields)) == WIRE_PART && !gone &&
+           clock_seconds() < begin + HELLO_SECONDS) {
+        if (!said && clock_seconds() > begin + SILENT_SECONDS) {
+            fprintf(stderr, "waiting for the run's first word\n");
+            said = true;
+        }
         if (poll(&poll_in, 1, 100) > 0)
             gone = channel_receive(channel);
     }

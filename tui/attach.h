@@ -14,7 +14,7 @@ struct attachment;
 
 /* Connects to the run of a session, by its name or its folder (session_open), and hears its first words: what comes
  * from then on is kept for the viewer. -1 when there is no such session, nobody trains it, or it cannot be attached to.
- */
+ * Says on standard error when it has to wait. */
 int attach_open(const struct settings *settings, const char *session, struct attachment **out, struct error *error);
 /* Leaves the run as it is. NULL is allowed. */
 void attach_close(struct attachment *attachment);

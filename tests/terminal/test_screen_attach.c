@@ -283,6 +283,23 @@ static void a_screen_that_is_stopped_holds_nothing_up_and_comes_back(void **stat
     assert_true(trains());
 }
 
+/* A person who sees nothing would believe that attaching itself does not work. */
+static void a_run_that_is_stopped_is_waited_for_in_words(void **state)
+{
+    siginfo_t info;
+
+    (void)state;
+    start_training();
+    pty_start(80, 24, "", "attach run");
+    pty_wait("q detach"); /* it listens */
+    pty_end();
+    kill(trainer, SIGSTOP);
+    assert_int_equal(waitid(P_PID, (id_t)trainer, &info, WSTOPPED), 0);
+    pty_start(80, 24, "", "attach run");
+    pty_wait("waiting for the run's first word");
+    kill(trainer, SIGCONT);
+}
+
 /* One screen after the other: the run that is left is saved, that of the other process goes on. */
 static void open_goes_to_another_session_and_back(void **state)
 {
@@ -353,6 +370,7 @@ int main(void)
         cmocka_unit_test_teardown(stop_ends_the_run_and_the_screen_stays, tear_down_test),
         cmocka_unit_test_teardown(a_run_that_is_killed_is_said_to_be_gone, tear_down_test),
         cmocka_unit_test_teardown(a_screen_that_is_stopped_holds_nothing_up_and_comes_back, tear_down_test),
+        cmocka_unit_test_teardown(a_run_that_is_stopped_is_waited_for_in_words, tear_down_test),
         cmocka_unit_test_teardown(open_goes_to_another_session_and_back, tear_down_test),
         cmocka_unit_test_teardown(leaving_a_run_that_others_watch_is_asked_about, tear_down_test),
     };
