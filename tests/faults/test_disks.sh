@@ -77,7 +77,7 @@ who_ends_it_meanwhile_loses_no_more_than_the_steps_since_the_checkpoint() {
     wait $process || status=$?
     [ $status -eq 1 ] || say "exit code $status in place of 1"
     grep -q "Ended without saving: a resume makes the steps behind the last checkpoint again" err || say "no word of it"
-    make_room
+    make_room || { umount "$disk"; return; }
     "$nfbench" resume "$disk/ended" >out 2>err || say "it cannot be resumed"
     same_as_whole "$disk/ended"
     umount "$disk"
