@@ -379,7 +379,8 @@ static void verify_all(struct verify *verify)
         report->wrong += report->findings[i].severity == VERIFY_WRONG && !report->findings[i].mended;
 }
 
-/* Of a run that trains, before its logs are read: what it saves meanwhile is not to agree with them. */
+/* The newest that is whole, of a run that trains, before its logs are read: what it saves meanwhile is not to agree
+ * with them. */
 static void find_newest(struct verify *verify)
 {
     enum { TRIES = 20 }; /* it may be gone for newer ones */
@@ -389,7 +390,8 @@ static void find_newest(struct verify *verify)
         if (checkpoint_list(verify->paths.checkpoints, &entries, &count, NULL))
             return;
         for (int k = 0; k < count && !verify->has_newest; k++)
-            verify->has_newest = checkpoint_read_info(entries[k].path, &verify->newest, NULL) == 0;
+            verify->has_newest = checkpoint_verify(entries[k].path, &verify->newest, NULL) == 0 &&
+                                 verify->newest.state.step == entries[k].step;
         free(entries);
     }
 }

@@ -120,12 +120,36 @@ static void what_is_saved_while_it_is_verified_is_not_wrong(void **state)
     free_rig(&rig);
 }
 
+/* ... and is no step that the run could go on from. */
+static void a_damaged_checkpoint_is_not_the_newest(void **state)
+{
+    (void)state;
+    struct settings settings;
+    struct rig rig;
+    struct verify_report report;
+    start(&settings, &rig);
+    train();
+    FILE *file = fopen(inside(trainer.session, "checkpoints/2.safetensors"), "r+b");
+    assert_non_null(file);
+    assert_int_equal(fseek(file, -1, SEEK_END), 0);
+    const int last = fgetc(file);
+    assert_int_equal(fseek(file, -1, SEEK_END), 0);
+    assert_true(fputc(last ^ 1, file) != EOF && fclose(file) == 0);
+    assert_ok(session_verify(&settings, "trains", false, &report, &error), &error);
+    assert_true(report.training && report.wrong > 0);
+    assert_int_equal(report.step, 1);
+    verify_free(&report);
+    session_close(trainer.session);
+    free_rig(&rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(the_newest_is_taken_though_those_that_were_listed_are_gone, folder_setup,
                                         folder_teardown),
         cmocka_unit_test_setup_teardown(what_is_saved_while_it_is_verified_is_not_wrong, folder_setup, folder_teardown),
+        cmocka_unit_test_setup_teardown(a_damaged_checkpoint_is_not_the_newest, folder_setup, folder_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
