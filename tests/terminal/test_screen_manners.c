@@ -223,7 +223,7 @@ static void a_point_more_costs_few_bytes(void **state)
 
     (void)state;
     pty_start(100, 30, CLOCK,
-              "--data synthetic --stem 64 --stages 128/64x4 --limit 9000 --validation 200 --batch 64 --threads 1 "
+              "--data synthetic --stem 32 --stages 64/32x4 --limit 9000 --validation 200 --batch 64 --threads 1 "
               "--precision fp32 --lr 0.005 --probe-every 0");
     pty_wait(" training ");
     pty_command("view loss");
