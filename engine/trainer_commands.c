@@ -415,7 +415,8 @@ enum progress trainer_stop(struct trainer *trainer)
             return progress;
     }
     trainer_outcome(&record, "stopped and saved at step %ld", trainer->state.step);
-    if (trainer_report_command(trainer, &record) < 0)
+    const struct event event = {.kind = EVENT_COMMAND, .command = record};
+    if (trainer_tell_command(trainer, &record) < 0 || trainer_emit(trainer, &event) < 0) /* said when it is so */
         return RUN_FAILED;
     trainer->now.state = TRAINER_STOPPED;
     return RUN_ENDED;

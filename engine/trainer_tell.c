@@ -88,7 +88,8 @@ static int tell_again(struct trainer *trainer, tell_function tell, const void *w
     trainer->waited += clock_measured() - begin;
     trainer_set_state(trainer, before);
     trainer_skip_time(trainer);
-    return trainer_message(trainer, tell == end ? "there is room again" : "there is room again: training goes on");
+    const bool ends = tell == end || atomic_load(&trainer->stop);
+    return trainer_message(trainer, ends ? "there is room again" : "there is room again: training goes on");
 }
 
 static int tell(struct trainer *trainer, tell_function tell, const void *what)

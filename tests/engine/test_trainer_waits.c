@@ -225,6 +225,16 @@ static void end_early(struct tiny_run *run, enum news kind, enum way way)
     assert_non_null(strstr(messages(run), "cannot write /full: no room. Training waits"));
 }
 
+/* Whether the person has been told that the run was stopped and saved. */
+static bool says_stopped(struct tiny_run *run)
+{
+    struct event event;
+    bool says = false;
+    while (trainer_next_event(run->trainer, &event))
+        says |= event.kind == EVENT_COMMAND && strstr(event.command.outcome, "stopped and saved at step");
+    return says;
+}
+
 static void test_an_end_before_the_last_step_waits_for_room(void **state)
 {
     (void)state;
@@ -238,6 +248,7 @@ static void test_an_end_before_the_last_step_waits_for_room(void **state)
             make_room(&run);
             if (trainer_join(run.trainer, &error))
                 fail_msg("%s", error.message);
+            assert_int_equal(says_stopped(&run), kinds[k] != END);
             trainer_snapshot(run.trainer, &last);
             assert_int_equal(last.state, TRAINER_STOPPED);
             assert_true(disk.ends == 1 && disk.end == TRAINER_STOPPED);
