@@ -47,12 +47,19 @@ static bool is_cancelled(void *context)
     return launch->cancelled;
 }
 
+/* Without what the trainer tells once more when it is started. */
 static int read_history(struct launch *launch)
 {
-    if (run_parts(launch->run)->resumed_step == 0 && run_process(launch->run) < 0)
+    const struct run_parts *parts = run_parts(launch->run);
+
+    if (parts->resumed_step == 0 && run_process(launch->run) < 0)
         return 0;
     say(launch, "reading the session's records");
-    return session_metrics(run_parts(launch->run)->session, &launch->history, &launch->error);
+    if (session_metrics(parts->session, &launch->history, &launch->error))
+        return -1;
+    if (!parts->done && parts->changes <= launch->history.command_count)
+        launch->history.command_count -= parts->changes;
+    return 0;
 }
 
 static void *launch_main(void *argument)

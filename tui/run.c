@@ -192,9 +192,13 @@ bool run_is_so(struct trainer *trainer, const struct command *change)
 static int make_changes(struct run *run, const struct run_request *request, struct error *error)
 {
     struct trainer *trainer = run->parts.trainer;
-    for (int i = 0; i < request->change_count; i++)
-        if (!run_is_so(trainer, &request->changes[i]) && trainer_change(trainer, &request->changes[i], error) != 0)
+    for (int i = 0; i < request->change_count; i++) {
+        if (run_is_so(trainer, &request->changes[i]))
+            continue;
+        if (trainer_change(trainer, &request->changes[i], error) != 0)
             return -1;
+        run->parts.changes++;
+    }
     return 0;
 }
 

@@ -58,6 +58,7 @@ struct run_parts {
     char data[RUN_TEXT_SIZE];      /* "CIFAR-10 in /work/data" or "synthetic images, built in" */
     char note[RUN_TEXT_SIZE];      /* what the person should know, or empty: no data found, a checkpoint passed over */
     long resumed_step;             /* 0 for a new run */
+    int changes;                   /* that the resume was given: recorded, and the first events once it is started */
     double resumed_seconds;        /* training time of the processes before this one */
     bool done; /* resumed, with all steps behind it and its results measured: not to be started, only finished */
 };

@@ -100,6 +100,32 @@ static void the_cursor_leads_back_to_its_step(void **state)
     screen_leave();
 }
 
+/* It is recorded before the screen reads the session, and its event comes all the same. */
+static void a_change_given_to_a_resume_stands_on_a_chart_once(void **state)
+{
+    static const char change[] = "momentum 0.9 -> 0.8";
+    const char *first;
+
+    (void)state;
+    screen_start(120, 40, "", TINY "--session again");
+    wait_for_step_above(40);
+    screen_leave();
+    screen_end();
+    screen_start(120, 40, "", "resume --screen again --momentum 0.8");
+    wait_for_step_above(60);
+    screen_pause();
+    screen_key("2");
+    wait_for("smoothing 0.95");
+    screen_command("view gradient-norm");
+    wait_until_gone("Learning rate");
+    wait_for(change);
+    screen_settle();
+    first = strstr(screen_text(), change);
+    assert_non_null(first);
+    assert_null(strstr(first + 1, change));
+    screen_leave();
+}
+
 static void another_sessions_curves_lie_over_this_ones(void **state)
 {
     (void)state;
@@ -154,6 +180,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(keys_lead_through_the_charts),
         TEST(the_cursor_leads_back_to_its_step),
+        TEST(a_change_given_to_a_resume_stands_on_a_chart_once),
         TEST(another_sessions_curves_lie_over_this_ones),
     };
     return cmocka_run_group_tests(tests, tmux_set_up, tmux_tear_down);
