@@ -142,14 +142,16 @@ static bool may_read(struct cli_script *script)
     return script->reading && script->question_count == 0 && trainer_has_room(script->trainer);
 }
 
-/* Byte by byte: what is behind a question stays in the pipe until that is answered. */
+/* Byte by byte: what is behind a question stays in the pipe until that is answered. No more than a pipe holds at a
+ * time: one that is filled faster than it is read would else keep the caller from everything. */
 void cli_script_read(struct cli_script *script)
 {
+    enum { MOST = 1 << 16 };
     struct pollfd input = {.fd = STDIN_FILENO, .events = POLLIN};
     char byte;
 
     answer_all(script);
-    while (may_read(script) && poll(&input, 1, 0) > 0) {
+    for (int i = 0; i < MOST && may_read(script) && poll(&input, 1, 0) > 0; i++) {
         ssize_t got = read(STDIN_FILENO, &byte, 1);
 
         if (got > 0)

@@ -162,6 +162,15 @@ struct process process_start_fed(const char *arguments, const char *lines, int *
     return process;
 }
 
+struct process process_start_reading(const char *arguments, const char *path)
+{
+    const int in = open(path, O_RDONLY | O_CLOEXEC);
+    assert_true(in >= 0);
+    const struct process process = start(arguments, in, NULL);
+    close(in);
+    return process;
+}
+
 /* What came from a pipe so far. */
 struct heard {
     char *text;

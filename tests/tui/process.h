@@ -33,6 +33,8 @@ struct process process_start(const char *arguments, const char *out);
 /* The same with a pipe for standard input, in which these lines stand before the program begins: `in` is the end to
  * write more to. */
 struct process process_start_fed(const char *arguments, const char *lines, int *in);
+/* The same with a file for standard input. */
+struct process process_start_reading(const char *arguments, const char *path);
 /* Reads all that comes and waits for the end. The result is static: it holds until the next. */
 const struct outcome *process_finish(struct process *process);
 

@@ -141,6 +141,14 @@ static void a_paused_run_ends_when_no_more_commands_come(void **state)
     assert_said(run_expecting(130, "train " TINY "--epochs 100000 --script pause.nfb"), "stopped and saved at step 3");
 }
 
+/* What comes without an end keeps the run from nothing. */
+static void a_run_trains_while_its_script_never_pauses(void **state)
+{
+    (void)state;
+    struct process process = process_start_reading("train " TINY "--epochs 1 --session flood --script -", "/dev/zero");
+    assert_int_equal(process_finish(&process)->status, 0);
+}
+
 static const char *repeat(const char *name, const char *line, int count)
 {
     FILE *file = fopen(process_path(name), "w");
@@ -251,6 +259,7 @@ int main(void)
         process_test(a_pipe_leads_the_run_while_it_trains),
         process_test(quit_waits_for_the_commands_before_it),
         process_test(a_paused_run_ends_when_no_more_commands_come),
+        process_test(a_run_trains_while_its_script_never_pauses),
         process_test(long_scripts_are_done_whole),
         process_test(what_a_run_has_no_room_for_is_told_before_anything_is_made),
         process_test(a_session_that_is_done_runs_no_script),
