@@ -38,16 +38,20 @@ static bool is_urgent(struct trainer *trainer, int before)
     return atomic_load(&trainer->urgent) || atomic_load(&trainer->abandon) || stops(trainer) > before;
 }
 
-/* Until it is time to try again: a few seconds, or a `resume` or a stop that comes meanwhile. */
-static void wait_a_while(struct trainer *trainer, int stops_before)
+static int resumes(struct trainer *trainer)
 {
-    const int before = command_queue_count(&trainer->commands, COMMAND_RESUME, true);
+    return command_queue_count(&trainer->commands, COMMAND_RESUME, true);
+}
+
+/* Until it is time to try again: a few seconds, or a stop or a `resume` more than the `resumes_before`. */
+static void wait_a_while(struct trainer *trainer, int stops_before, int resumes_before)
+{
     struct timespec until;
     clock_gettime(CLOCK_MONOTONIC, &until);
     until.tv_sec += RETRY_SECONDS;
     for (;;) {
         trainer_flush(trainer);
-        if (is_urgent(trainer, stops_before) || command_queue_count(&trainer->commands, COMMAND_RESUME, true) > before)
+        if (is_urgent(trainer, stops_before) || resumes(trainer) > resumes_before)
             return;
         if (sem_clockwait(&trainer->wake, CLOCK_MONOTONIC, &until) != 0 && errno != EINTR)
             return;
@@ -70,20 +74,24 @@ static int tell_again(struct trainer *trainer, tell_function tell, const void *w
     const enum trainer_state before = trainer->now.state;
     const double begin = clock_measured();
     const int stops_before = stops(trainer);
-    int status = -1;
+    int status = -1, answered = resumes(trainer);
     if (is_urgent(trainer, stops_before))
         return give_up(trainer);
     if (say_why(trainer) < 0)
         return -1;
     trainer_set_state(trainer, TRAINER_WAITING);
     while (status != 0) {
-        wait_a_while(trainer, stops_before);
+        wait_a_while(trainer, stops_before, answered);
+        const int asked = resumes(trainer);
         errno = 0;
         status = tell(trainer, what);
         if (status != 0 && !lacks_room())
             return -1;
         if (status != 0 && is_urgent(trainer, stops_before))
             return give_up(trainer);
+        if (status != 0 && asked > answered && trainer_message(trainer, "still no room on the disk") < 0)
+            return -1;
+        answered = asked;
     }
     trainer->waited += clock_measured() - begin;
     trainer_set_state(trainer, before);

@@ -61,7 +61,7 @@ static int act_trainer(struct app *app, const struct action *action, struct erro
     const bool waits = app->scene.snapshot.state == TRAINER_WAITING;
     app_notice(app, ROLE_DIM, "%s: %s", action->text,
                !waits                           ? "after this step"
-               : command.kind == COMMAND_RESUME ? "the disk is tried again"
+               : command.kind == COMMAND_RESUME ? "the disk is tried again; the log says how it went"
                : command.kind == COMMAND_STOP   ? "without what there is no room for"
                                                 : "when there is room on the disk");
     return 0;

@@ -341,7 +341,7 @@ static void test_news_of_a_divergence_wait_too(void **state)
     }
 }
 
-/* Nobody else tries again: a `resume` that finds no room is answered once there is some. */
+/* Nobody else tries again: a `resume` that finds no room is told so, and answered once there is some. */
 static void test_resume_tries_at_once(void **state)
 {
     (void)state;
@@ -352,6 +352,8 @@ static void test_resume_tries_at_once(void **state)
     const int before = disk.refused;
     tiny_command(&run, COMMAND_RESUME, 0, 0);
     while (disk.refused == before)
+        ;
+    while (!strstr(messages(&run), "still no room on the disk"))
         ;
     assert_int_equal(run.command_count, 1); /* that of the beginning */
     disk.room = true;
