@@ -41,6 +41,14 @@ void app_refuse(struct app *app, const struct error *error)
     app_log(app, JOURNAL_ERROR, "%s", error->message);
 }
 
+static int refuse_without_run(const struct app *app, const char *text, struct error *error)
+{
+    return error_set(error,
+                     app->scene.phase == PHASE_BROKEN ? "%s: the run could not start; q leaves"
+                                                      : "%s: the run is not there yet",
+                     text);
+}
+
 static int act_trainer(struct app *app, const struct action *action, struct error *error)
 {
     struct command command;
@@ -48,7 +56,7 @@ static int act_trainer(struct app *app, const struct action *action, struct erro
     if (command_for_trainer(action, &command, error))
         return -1;
     if (!app->run)
-        return error_set(error, "%s: the run is not there yet", action->text);
+        return refuse_without_run(app, action->text, error);
     if (app->run_ended)
         return error_set(error,
                          "%s: the run has ended; nfbench resume goes on with more --epochs, or from --checkpoint STEP",
@@ -88,7 +96,7 @@ static int act_set(struct app *app, const struct action *action, struct error *e
     if (action->on)
         return act_trainer(app, action, error);
     if (!app->run)
-        return error_set(error, "%s: the run is not there yet", action->text);
+        return refuse_without_run(app, action->text, error);
     command_settings(&app->scene.snapshot, action->choice, text, sizeof(text));
     if (action->choice >= 0)
         app_notice(app, ROLE_GOOD, "%s", text);

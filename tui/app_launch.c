@@ -154,9 +154,10 @@ static void end_launch(struct app *app)
         return;
     app->scene.phase = result ? PHASE_BROKEN : PHASE_LIVE;
     app_keep_log(app);
-    if (result)
+    if (result) {
+        snprintf(app->scene.progress, sizeof(app->scene.progress), "the run could not start; q leaves");
         app_fail(app, "Cannot start");
-    else if (run_parts(app->run)->done)
+    } else if (run_parts(app->run)->done)
         app_end_run(app);
 }
 

@@ -14,7 +14,8 @@ static void draw_chart(struct scene *scene, struct canvas *canvas, struct rect a
 
     charts_follow(scene);
     look = scene_look(scene, quantity);
-    look.empty_text = scene->phase == PHASE_STARTING ? scene->progress : "waiting for the first step";
+    look.empty_text =
+        scene->phase == PHASE_STARTING || scene->phase == PHASE_BROKEN ? scene->progress : "waiting for the first step";
     scene->plots[quantity] = curves_draw(scene->curves, &look, canvas, area);
 }
 

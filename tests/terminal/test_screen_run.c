@@ -255,6 +255,12 @@ static void what_cannot_start_says_why(void **state)
     screen_start(100, 30, "", "--sessions-dir /proc/nfbench");
     wait_for("Cannot start");
     wait_for("/proc/nfbench");
+    wait_for("the run could not start; q leaves");
+    screen_key("Escape");
+    wait_until_gone("Esc closes");
+    wait_until_gone("waiting for the first step");
+    screen_key("s");
+    wait_for(": the run could not start; q leaves");
     screen_key("q");
     assert_int_equal(screen_status(), 1);
     assert_terminal_restored();
