@@ -249,12 +249,24 @@ static enum progress follow(struct trainer *trainer, struct command_record *reco
     return RUN_ON;
 }
 
+/* With the batch that waits for the next epoch, whose epochs have other steps. */
+static long find_end(const struct trainer *trainer)
+{
+    const struct training_state *state = &trainer->state;
+    const struct train_options *options = &trainer->options;
+    const long start = state->step - state->batch_in_epoch + trainer->steps_per_epoch; /* of the next epoch */
+    const long epochs = options->epochs - state->epoch - 1, batch = state->next_batch;
+    if (batch == 0 || epochs <= 0)
+        return trainer->steps_total;
+    const long end = start + epochs * ((trainer->parts.train + batch - 1) / batch);
+    return options->steps > 0 && options->steps < end ? options->steps : end;
+}
+
 static void add_end(const struct trainer *trainer, struct command_record *record)
 {
-    trainer_add_outcome(record,
-                        trainer->steps_total > trainer->state.step ? "; the run ends at step %ld"
-                                                                   : "; the run ends here, behind step %ld",
-                        trainer->steps_total);
+    const long end = find_end(trainer);
+    trainer_add_outcome(
+        record, end > trainer->state.step ? "; the run ends at step %ld" : "; the run ends here, behind step %ld", end);
 }
 
 static void add_next_rate(const struct trainer *trainer, struct command_record *record)

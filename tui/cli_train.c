@@ -45,14 +45,16 @@ static void say_started(struct progress *progress, const struct run *run)
     const struct run_parts *parts = run_parts(run);
     struct snapshot snapshot;
     trainer_snapshot(parts->trainer, &snapshot);
-    char network[SETTINGS_NETWORK_SIZE];
+    char network[SETTINGS_NETWORK_SIZE], until[64] = "";
     settings_network_name(parts->settings, network);
     if (*parts->note)
         progress_line(progress, "note: %s", parts->note);
     progress_line(progress, "%s, %zu parameters, on %s; %s", network, network_parameter_count(parts->network),
                   parts->device, parts->data);
-    progress_line(progress, "session %s: steps %ld to %ld, %ld an epoch", session_path(parts->session),
-                  parts->resumed_step, snapshot.steps_total, snapshot.steps_per_epoch);
+    if (snapshot.next_batch > 0)
+        snprintf(until, sizeof until, " until batch %d comes", snapshot.next_batch);
+    progress_line(progress, "session %s: steps %ld to %ld, %ld an epoch%s", session_path(parts->session),
+                  parts->resumed_step, snapshot.steps_total, snapshot.steps_per_epoch, until);
     if (parts->resumed_step >= snapshot.steps_total)
         progress_line(progress, "note: all of its steps are done; what is left is to measure the results");
     if (*run_not_served(run))

@@ -366,6 +366,19 @@ static void test_a_new_length_is_recorded(void **state)
     assert_non_null(strstr(run_expecting(0, "resume length --epochs 3")->err, "steps 20 to 24"));
 }
 
+/* Both at once, in the middle of an epoch, which ends with the batch of before. */
+static void test_a_new_length_is_that_of_the_new_batch(void **state)
+{
+    (void)state;
+    run_expecting(0, "train " TINY "--epochs 2 --steps 5 --session both");
+    const struct outcome *outcome = run_expecting(0, "resume both --batch 8 --epochs 3 --json");
+    assert_non_null(strstr(outcome->err, ", 8 an epoch until batch 8 comes\n"));
+    json_t *resumed = last_json(outcome);
+    assert_int_equal((int)json_number_at(resumed, "step"), 8 + 2 * 16);
+    json_decref(resumed);
+    assert_true(file_has("nfbench/both/commands.jsonl", "; the run ends at step 40"));
+}
+
 static void test_resume_keeps_what_the_session_is(void **state)
 {
     (void)state;
@@ -402,6 +415,7 @@ int main(void)
         process_test(test_more_epochs_end_the_limit_of_steps),
         process_test(test_a_new_learning_rate_is_recorded),
         process_test(test_a_new_length_is_recorded),
+        process_test(test_a_new_length_is_that_of_the_new_batch),
         process_test(test_resume_keeps_what_the_session_is),
     };
     return cmocka_run_group_tests(tests, process_setup, process_teardown);
