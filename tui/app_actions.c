@@ -212,8 +212,9 @@ void app_follow_picture(struct app *app, int index)
     if (picture_follow(picture, &done, &total)) {
         app_finish_picture(app, index);
         app_ask_less(app);
-    } else if (strncmp(app->scene.notice.text, writing, sizeof(writing) - 1) != 0) {
-        return; /* something else was said since */
+    } else if (app->scene.command_focused ||
+               (*app->scene.notice.text && strncmp(app->scene.notice.text, writing, sizeof(writing) - 1) != 0)) {
+        return; /* something else was said, and stands until a key is pressed */
     } else if (total == 0) {
         app_notice(app, ROLE_DIM, "%s%s", writing, picture_path(picture));
     } else {
