@@ -234,16 +234,32 @@ static int greet(struct attachment *attachment, struct error *error)
 
 /* ---- From the first moment to the last ---- */
 
+/* Its process is there, as a screen stays behind the end of its run. */
+static bool has_ended(const struct session *session, char state[16])
+{
+    struct session_summary row;
+
+    session_summarize(session, &row);
+    memcpy(state, row.state, sizeof(row.state));
+    return strcmp(state, "finished") == 0 || strcmp(state, "stopped") == 0;
+}
+
 static int connect_to_run(struct attachment *attachment, struct error *error)
 {
     struct session *session = attachment->session;
     struct error why;
+    char state[16];
     int fd;
 
     if (!session_is_trained(session))
         return error_set(error, "no process trains session %s now: nfbench resume --screen %s goes on with it",
                          session_name(session), session_reference(session));
     fd = channel_connect(session_path(session), &attachment->process, &why);
+    if (fd < 0 && has_ended(session, state))
+        return error_set(error,
+                         "session %s is %s, and the screen of its process still shows it: when that is left, nfbench "
+                         "resume --screen %s shows it here",
+                         session_name(session), state, session_reference(session));
     if (fd < 0)
         return error_set(error,
                          "session %s: its process cannot be attached to now (%.200s): it has not begun to train, its "

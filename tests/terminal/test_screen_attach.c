@@ -300,6 +300,22 @@ static void a_run_that_is_stopped_is_waited_for_in_words(void **state)
     kill(trainer, SIGCONT);
 }
 
+static void a_run_that_only_its_screen_still_shows_is_said_to_have_ended(void **state)
+{
+    char arguments[1024];
+    struct settings settings;
+    struct attachment *attachment;
+    struct error error = {""};
+
+    (void)state;
+    snprintf(arguments, sizeof arguments, TINY "%s --steps 1", pty_path("sessions"));
+    pty_start(80, 24, "", arguments);
+    pty_wait("finished at step 1; q leaves");
+    assert_int_equal(settings_default(&settings, &error), 0);
+    assert_int_equal(attach_open(&settings, pty_path("sessions/run"), &attachment, &error), -1);
+    assert_non_null(strstr(error.message, "is finished, and the screen of its process still shows it"));
+}
+
 /* One screen after the other: the run that is left is saved, that of the other process goes on. */
 static void open_goes_to_another_session_and_back(void **state)
 {
@@ -371,6 +387,7 @@ int main(void)
         cmocka_unit_test_teardown(a_run_that_is_killed_is_said_to_be_gone, tear_down_test),
         cmocka_unit_test_teardown(a_screen_that_is_stopped_holds_nothing_up_and_comes_back, tear_down_test),
         cmocka_unit_test_teardown(a_run_that_is_stopped_is_waited_for_in_words, tear_down_test),
+        cmocka_unit_test_teardown(a_run_that_only_its_screen_still_shows_is_said_to_have_ended, tear_down_test),
         cmocka_unit_test_teardown(open_goes_to_another_session_and_back, tear_down_test),
         cmocka_unit_test_teardown(leaving_a_run_that_others_watch_is_asked_about, tear_down_test),
     };
