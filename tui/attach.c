@@ -7,6 +7,7 @@
 #include "engine/port.h"
 #include "tui/channel.h"
 
+#include <errno.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -255,7 +256,7 @@ static int connect_to_run(struct attachment *attachment, struct error *error)
         return error_set(error, "no process trains session %s now: nfbench resume --screen %s goes on with it",
                          session_name(session), session_reference(session));
     fd = channel_connect(session_path(session), &attachment->process, &why);
-    if (fd < 0 && has_ended(session, state))
+    if (fd < 0 && errno == ENOENT && has_ended(session, state)) /* another one's socket is not passed over */
         return error_set(error,
                          "session %s is %s, and the screen of its process still shows it: when that is left, nfbench "
                          "resume --screen %s shows it here",
