@@ -42,6 +42,16 @@ static const char *state_name(const struct session_summary *summary, const struc
     return summary->step > 0 || *metrics->end_state ? "interrupted" : "new";
 }
 
+/* That could not be done which the run diverged at. */
+static long last_step_done(const struct metrics *metrics, long saved)
+{
+    long diverged;
+    if (strcmp(metrics->end_state, "diverged") == 0 &&
+        sscanf(metrics->end_message, "diverged at step %ld,", &diverged) == 1 && diverged == metrics->last_step)
+        return diverged - 1 > saved ? diverged - 1 : saved;
+    return metrics->last_step > saved ? metrics->last_step : saved;
+}
+
 static void stamp_file(const char *path, struct timespec *written, long long *size)
 {
     struct stat status;
@@ -110,7 +120,7 @@ void session_paths_summarize(const struct session_paths *paths, struct session_s
         summary->step = entries[0].step;
     free(entries);
     if (metrics_read_summary(paths->metrics, &metrics, NULL) == 0) {
-        summary->step = metrics.last_step > summary->step ? metrics.last_step : summary->step;
+        summary->step = last_step_done(&metrics, summary->step);
         summary->best_accuracy = best_accuracy(&metrics, session.settings.model.classes, &summary->best_is_validation);
         if (metrics.step_count) {
             summary->last_loss = metrics.steps[metrics.step_count - 1].loss;

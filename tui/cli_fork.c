@@ -125,6 +125,21 @@ static int command(const struct fork *fork, const struct command *command, struc
     return result;
 }
 
+/* A fork has a step to make, or none; not some that it has made too many. */
+static int check_end(const struct fork *fork, long step, struct error *error)
+{
+    const struct timespec tick = {.tv_nsec = 20000000};
+    struct snapshot now;
+    while (!trainer_is_settled(fork->trainer))
+        nanosleep(&tick, NULL);
+    trainer_snapshot(fork->trainer, &now);
+    const bool given = cli_given(fork->cli, "epochs") || cli_given(fork->cli, "steps");
+    return !given || step <= now.steps_total
+               ? 0
+               : error_set(error, "a fork at step %ld would be behind its end: with these settings that is step %ld",
+                           step, now.steps_total);
+}
+
 /* `at`: a step, or -1: the checkpoint that the trainer began with. */
 static int make(struct fork *fork, long at, const char *name, struct error *error)
 {
@@ -138,6 +153,8 @@ static int make(struct fork *fork, long at, const char *name, struct error *erro
         if (!run_is_so(fork->trainer, change) && command(fork, change, error) != 0)
             return -1;
     }
+    if (check_end(fork, at >= 0 ? at : fork->start.step, error) != 0)
+        return -1;
     return command(fork, &make, error);
 }
 

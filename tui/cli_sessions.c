@@ -115,7 +115,8 @@ static void print_groups(const struct tune_group *groups, int count)
         tune_group_words(&groups[i], percent, words, sizeof words);
         printf("%s, %s\n", words, changed);
     }
-    puts("`nfbench sessions list --all` shows each trial, `nfbench tune --show NAME` compares them");
+    cli_paragraph(stdout, "`nfbench sessions list --all` shows each trial, `nfbench tune --show NAME` compares them", 0,
+                  cli_columns(stdout, INT_MAX));
 }
 
 /* Trials stand behind all others in `rows`. */

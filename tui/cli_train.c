@@ -124,7 +124,8 @@ static void say_standstill(struct progress *progress, const struct run *run, con
         progress_line(progress, "step %ld  waits for %s", now->step.step, standstill_waits_for(now->standstill));
 }
 
-static void watch(struct progress *progress, const struct run *run, struct cli_script *script, const sigset_t *signals)
+/* Until the run has ended; whether a signal asked for the end. */
+static bool watch(struct progress *progress, const struct run *run, struct cli_script *script, const sigset_t *signals)
 {
     struct trainer *trainer = run_parts(run)->trainer;
     struct snapshot snapshot;
@@ -153,6 +154,7 @@ static void watch(struct progress *progress, const struct run *run, struct cli_s
     drain(progress, run_parts(run), script, &snapshot);
     cli_script_read(script);
     progress_close(progress);
+    return asked;
 }
 
 /* ---- Results ---- */
@@ -320,6 +322,7 @@ static enum cli_status train(struct cli *cli, struct run_request request, long u
     struct error error = {""};
     struct run *run = NULL;
     enum cli_status status = CLI_FAILED;
+    bool interrupted = false;
     progress_open(&progress, STDERR_FILENO);
     struct cli_script script = {.path = request.script, .progress = &progress};
     const sigset_t signals = signals_block();
@@ -335,7 +338,7 @@ static enum cli_status train(struct cli *cli, struct run_request request, long u
     if (run_parts(run)->done)
         progress_close(&progress);
     else
-        watch(&progress, run, &script, &signals);
+        interrupted = watch(&progress, run, &script, &signals);
     struct snapshot last;
     int finished = run_finish(run, &last, &error);
     say_warning(&progress, run_parts(run)->session);
@@ -344,15 +347,14 @@ static enum cli_status train(struct cli *cli, struct run_request request, long u
         words_sentences(error.message);
         status = cli_failed(cli, &error);
         say_way_back(run_parts(run), &last);
-    } else if (status == CLI_DONE && last.state == TRAINER_STOPPED && !is_as_far_as(&last, until))
-        status = CLI_INTERRUPTED;
-    else if (status == CLI_DONE && script.path && run_parts(run)->done) {
+    } else if (status == CLI_DONE && script.path && run_parts(run)->done) {
         error_set(&error, "--script %s was not run: all steps of the session are done", script.path);
         status = cli_failed(cli, &error);
-    } else if (status == CLI_DONE && script.refused > 0) {
+    } else if (status == CLI_DONE && script.refused > 0 && !interrupted) {
         error_set(&error, "%ld of the commands of %s could not be done: see above", script.refused, script.path);
         status = cli_failed(cli, &error);
-    }
+    } else if (status == CLI_DONE && last.state == TRAINER_STOPPED && !is_as_far_as(&last, until))
+        status = CLI_INTERRUPTED;
 out:
     run_destroy(run);
     return status;

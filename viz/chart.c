@@ -172,22 +172,35 @@ static void draw_beside(struct canvas *canvas, double x, struct rect place, enum
                  STYLE(role), text);
 }
 
-/* The newest events first: they are what a person has just done. */
+/* The first of those at the place of the last that there are rows for. */
+static int first_beside(const struct chart *chart, int last, int rows)
+{
+    int first = last;
+    while (first > 0 && last - first + 1 < rows && chart->events[first - 1].x == chart->events[last].x)
+        first--;
+    return first;
+}
+
+/* The newest events first: they are what a person has just done. Those of one step stand in their order. */
 static void draw_event_labels(struct canvas *canvas, const struct layout *layout, const struct chart *chart)
 {
+    const int rows = layout->axes.plot.rows / 3;
     struct rect placed[EVENT_LABELS];
     int count = 0;
-    for (int i = chart->event_count - 1; i >= 0 && count < EVENT_LABELS; i--) {
-        const struct chart_event *event = &chart->events[i];
-        if (!in_view(layout, event->x) || !event->label)
-            continue;
-        double x = axis_dot(&layout->axes.x, event->x);
-        struct rect place = place_beside(canvas, layout, x, layout->axes.plot.row, event->label);
-        place.row = free_row(placed, count, place, layout->axes.plot.rows / 3);
-        if (place.row < 0)
-            continue;
-        draw_beside(canvas, x, place, ROLE_EVENT, event->label);
-        placed[count++] = place;
+    for (int last = chart->event_count - 1, first; last >= 0; last = first - 1) {
+        first = first_beside(chart, last, rows);
+        for (int i = first; i <= last && count < EVENT_LABELS; i++) {
+            const struct chart_event *event = &chart->events[i];
+            if (!in_view(layout, event->x) || !event->label)
+                continue;
+            double x = axis_dot(&layout->axes.x, event->x);
+            struct rect place = place_beside(canvas, layout, x, layout->axes.plot.row, event->label);
+            place.row = free_row(placed, count, place, rows);
+            if (place.row < 0)
+                continue;
+            draw_beside(canvas, x, place, ROLE_EVENT, event->label);
+            placed[count++] = place;
+        }
     }
 }
 

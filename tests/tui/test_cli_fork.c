@@ -260,6 +260,11 @@ static void a_fork_may_be_longer(void **state)
     run_expecting(0, "train " TINY "--schedule cosine --epochs 2 --log-every 1 --session even");
     run_expecting(0, "fork even --at 11 --name longer --epochs 4");
     assert_non_null(strstr(run_expecting(2, "fork even --at 11 --steps 9")->err, "--steps 9: a fork at step 11"));
+    assert_non_null(strstr(run_expecting(1, "fork even --epochs 1 --name past")->err,
+                           "a fork at step 16 would be behind its end: with these settings that is step 8"));
+    assert_non_null(strstr(run_expecting(1, "fork even --at 11 --epochs 1 --name past")->err, "a fork at step 11"));
+    assert_int_not_equal(access(process_path("nfbench/past"), F_OK), 0);
+    run_expecting(0, "fork even --at 8 --epochs 1 --name ends");
     run_expecting(0, "fork even --at 11 --name same");
     double parent[LOSSES], longer[LOSSES];
     assert_non_null(strstr(run_expecting(0, "resume longer")->err, "steps 11 to 32"));

@@ -185,7 +185,7 @@ static void kill_behind(const char *session, const char *call, const char *comma
     json_t *shown = last_json(run_expecting(0, "sessions show %s --json", session));
     const long end = (long)json_number_at(shown, "step") + 5;
     json_decref(shown);
-    snprintf(line, sizeof line, "cancel all\nat %ld quit\n", end);
+    snprintf(line, sizeof line, "at 700000 note 1\ncancel all\nat %ld quit\n", end); /* so that one waits in any case */
     write_script("a-few-more", line);
     run_expecting(130, "resume %s --script a-few-more", session);
     assert_identical(session, end);

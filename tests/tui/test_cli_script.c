@@ -100,7 +100,7 @@ static void a_pipe_leads_the_run_while_it_trains(void **state)
     feed(in, "quit"); /* the last line need not be one */
     close(in);
     const struct outcome *outcome = process_finish(&process);
-    assert_int_equal(outcome->status, 130);
+    assert_int_equal(outcome->status, 1); /* of two lines that could not be done */
     assert_said(outcome, "set momentum 0.5: momentum 0.9 -> 0.5\n");
     assert_said(outcome, "\nmomentum 0.5\n");
     assert_said(outcome, "line 4: no setting 'momentun': did you mean 'momentum'?\n");
@@ -238,6 +238,23 @@ static void a_pipe_that_ends_leaves_the_run_alone(void **state)
     assert_non_null(strstr(outcome->out, "finished at step 16"));
 }
 
+/* ... also one that its script ends: who reads the code is told of the lines. */
+static void a_refused_line_counts_before_the_end_too(void **state)
+{
+    (void)state;
+    static const char *const ends[] = {"quit", "stop"};
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
+        char lines[64];
+        int in;
+        snprintf(lines, sizeof lines, "frobnicate\nlr x\n%s\n", ends[i]);
+        struct process process = process_start_fed("train " TINY "--epochs 100000 --script -", lines, &in);
+        const struct outcome *outcome = process_finish(&process);
+        close(in);
+        assert_int_equal(outcome->status, 1);
+        assert_said(outcome, "2 of the commands of - could not be done: see above");
+    }
+}
+
 /* What holds for the session is in settings.ini at once. */
 static void settings_of_the_session_are_written(void **state)
 {
@@ -264,6 +281,7 @@ int main(void)
         process_test(what_a_run_has_no_room_for_is_told_before_anything_is_made),
         process_test(a_session_that_is_done_runs_no_script),
         process_test(a_line_that_is_refused_makes_the_run_fail),
+        process_test(a_refused_line_counts_before_the_end_too),
         process_test(a_pipe_that_ends_leaves_the_run_alone),
         process_test(settings_of_the_session_are_written),
     };

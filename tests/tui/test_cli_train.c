@@ -158,9 +158,13 @@ static void test_divergence_is_diagnosed(void **state)
     assert_non_null(strstr(outcome->err, "to go back: nfbench resume "));
     assert_non_null(strstr(json_text_at(result, "diagnosis"), "block"));
     assert_true(json_is_null(json_object_get(result, "train_loss")));
+    const json_int_t step = json_integer_value(json_object_get(result, "step")); /* the last that was done */
     json_decref(result);
     outcome = run_expecting(0, "sessions show wild");
     assert_non_null(strstr(outcome->out, "diverged"));
+    result = last_json(run_expecting(0, "sessions show wild --json"));
+    assert_int_equal(json_integer_value(json_object_get(result, "step")), step);
+    json_decref(result);
 }
 
 static void test_a_rollback_is_told_and_recorded(void **state)

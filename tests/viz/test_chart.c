@@ -257,6 +257,30 @@ static void a_label_takes_half_of_a_wide_plot_at_most(void **state)
     end_run(&run);
 }
 
+/* From the top down, as they were given; of more than there are rows the newest. */
+static void events_of_one_step_stand_in_their_order(void **state)
+{
+    (void)state;
+    struct run run;
+    struct chart_event events[] = {{50, "one"}, {50, "two"}, {50, "three"}, {50, "four"}};
+    start_run(&run);
+    train(&run, 100);
+    run.chart.events = events;
+    run.chart.event_count = 4;
+    for (int rows = 12; rows <= 24; rows += 12) {
+        struct canvas *canvas = cells_of(80, rows, GLYPHS_BRAILLE);
+        chart_draw(canvas, canvas_area(canvas), &run.chart);
+        char *text = text_of(canvas);
+        const char *three = strstr(text, "three"), *four = strstr(text, "four");
+        assert_true(three && four && three < four);
+        assert_true((strstr(text, "one") != NULL) == (rows == 24));
+        assert_true(rows == 12 || (strstr(text, "one") < strstr(text, "two") && strstr(text, "two") < three));
+        free(text);
+        canvas_destroy(canvas);
+    }
+    end_run(&run);
+}
+
 /* A number that is cut would be another one: a label that fits on neither side of its line says that it goes on. */
 static void a_label_without_room_ends_in_an_ellipsis(void **state)
 {
@@ -486,6 +510,7 @@ int main(void)
         cmocka_unit_test(what_is_not_finite_is_marked_and_leaves_a_gap),
         cmocka_unit_test(a_gap_between_two_columns_is_left_open),
         cmocka_unit_test(a_label_takes_half_of_a_wide_plot_at_most),
+        cmocka_unit_test(events_of_one_step_stand_in_their_order),
         cmocka_unit_test(a_label_without_room_ends_in_an_ellipsis),
         cmocka_unit_test(values_without_a_place_on_a_log_axis_are_marked),
         cmocka_unit_test(the_domain_grows_in_few_steps_and_is_never_half_empty_then),
