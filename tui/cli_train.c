@@ -407,11 +407,23 @@ struct finished {
     struct train_options now;
 };
 
-static struct finished look_whether_finished(const struct session *session)
+static bool is_of_length(const struct live_setting *setting)
 {
+    return setting->command == COMMAND_EPOCHS || setting->command == COMMAND_STEPS;
+}
+
+/* Where it matters: a resume that changes nothing has nothing to read but what it goes on from. */
+static struct finished look_whether_finished(const struct cli *cli, const struct session *session)
+{
+    const struct live_setting *setting;
     struct session_summary summary;
     struct settings settings;
     struct training_state state;
+    bool matters = false;
+    for (int i = 0; (setting = live_setting(i)); i++)
+        matters |= !setting->of_session && !is_of_length(setting) && cli_given(cli, setting->name);
+    if (!matters)
+        return (struct finished){.step = -1};
     session_summarize(session, &summary);
     if (strcmp(summary.state, "finished") != 0 || session_in_force(session, &settings, &state, NULL) != 0 ||
         state.step < summary.step)
@@ -429,7 +441,7 @@ static int check_steps_to_come(const struct finished *finished, const struct run
     for (int i = 0; i < request->change_count; i++) {
         const struct live_setting *setting = live_of_command(request->changes[i].kind);
         const bool is_so = live_get(setting, &finished->now) == request->changes[i].value;
-        if ((setting->command == COMMAND_EPOCHS || setting->command == COMMAND_STEPS) && !is_so)
+        if (is_of_length(setting) && !is_so)
             return 0;
         if (!setting->of_session && (!is_so || setting->command == COMMAND_LEARNING_RATE))
             change = setting->name;
@@ -460,7 +472,7 @@ enum cli_status cli_resume(struct cli *cli)
     if (session_open(&cli->settings, name, SESSION_READ, &session, &error) != 0)
         return cli_failed(cli, &error);
     struct settings settings = *session_settings(session);
-    const struct finished finished = look_whether_finished(session);
+    const struct finished finished = look_whether_finished(cli, session);
     session_close(session);
     struct run_request request = {.settings = &settings, .resume = name, .script = cli_value(cli, "script")};
     if (!cli_value(cli, "screen") && cli_script_check(request.script, &error) != 0)
