@@ -96,6 +96,13 @@ static char *printed_within(const struct table *table, int columns)
     return text;
 }
 
+static void assert_prints(const struct table *table, int columns, const char *expected)
+{
+    char *text = printed_within(table, columns);
+    assert_string_equal(text, expected);
+    free(text);
+}
+
 /* Columns that have no room stand below, each group with the first column; no line is wider than the terminal. */
 static void test_columns_that_do_not_fit_stand_below(void **state)
 {
@@ -103,17 +110,15 @@ static void test_columns_that_do_not_fit_stand_below(void **state)
     static const char *const cells[] = {"", "a one", "b two", "c three", "lr", "0.1, now 0.05", "0.2", "0.30000000"};
     struct table *table = table_create("llll");
     fill(table, cells, 8);
-    char *text = printed_within(table, 40);
-    assert_string_equal(text, "    a one          b two  c three\n"
-                              "lr  0.1, now 0.05  0.2    0.30000000\n");
-    free(text);
-    text = printed_within(table, 24);
-    assert_string_equal(text, "    a one          b two\n"
-                              "lr  0.1, now 0.05  0.2\n"
-                              "\n"
-                              "    c three\n"
-                              "lr  0.30000000\n");
-    free(text);
+    assert_prints(table, 40,
+                  "    a one          b two  c three\n"
+                  "lr  0.1, now 0.05  0.2    0.30000000\n");
+    assert_prints(table, 24,
+                  "    a one          b two\n"
+                  "lr  0.1, now 0.05  0.2\n"
+                  "\n"
+                  "    c three\n"
+                  "lr  0.30000000\n");
     table_destroy(table);
 }
 
@@ -125,19 +130,16 @@ static void test_columns_are_left_out_before_any_stands_below(void **state)
                                         "a",    "micro",   "9 %",  "attach", "b"};
     struct table *table = table_create("lLrLL");
     fill(table, cells, 10);
-    char *text = printed_within(table, 36);
-    assert_string_equal(text, "name  network  best  now     fork of\n"
-                              "a     micro     9 %  attach  b\n");
-    free(text);
-    text = printed_within(table, 35);
-    assert_string_equal(text, "name  network  best  now\n"
-                              "a     micro     9 %  attach\n");
-    free(text);
-    text = printed_within(table, 18);
-    assert_string_equal(text, "name  best\n"
-                              "a      9 %\n");
-    free(text);
-    text = printed(table); /* not on a terminal */
+    assert_prints(table, 36,
+                  "name  network  best  now     fork of\n"
+                  "a     micro     9 %  attach  b\n");
+    assert_prints(table, 35,
+                  "name  network  best  now\n"
+                  "a     micro     9 %  attach\n");
+    assert_prints(table, 18,
+                  "name  best\n"
+                  "a      9 %\n");
+    char *text = printed(table); /* not on a terminal */
     assert_non_null(strstr(text, "fork of"));
     free(text);
     table_destroy(table);
@@ -149,11 +151,10 @@ static void test_cells_that_are_too_wide_are_cut(void **state)
     static const char *const cells[] = {"", "a", "b", "data", "/a/long/path/to/some/images", "/short"};
     struct table *table = table_create("lll");
     fill(table, cells, 6);
-    char *text = printed_within(table, 38);
-    assert_string_equal(text, "      a                b\n"
-                              "data  /a/long/path/..  /short\n");
-    free(text);
-    text = printed_within(table, 0);
+    assert_prints(table, 38,
+                  "      a                b\n"
+                  "data  /a/long/path/..  /short\n");
+    char *text = printed_within(table, 0);
     assert_non_null(strstr(text, "/a/long/path/to/some/images"));
     free(text);
     text = printed_within(table, 3); /* narrower than any table */
