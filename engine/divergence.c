@@ -278,12 +278,20 @@ static void add_clauses(struct line *line, struct line clauses[CLAUSES])
         line_add(line, "%s", clauses[c].text);
 }
 
+#define BEGIN "diverged at step %ld"
+
+long divergence_step(const char *words)
+{
+    long step;
+    return sscanf(words, BEGIN, &step) == 1 ? step : 0;
+}
+
 int divergence_explain(struct network *network, const struct divergence_case *what, char *out, size_t size,
                        struct error *error)
 {
     char texts[CLAUSES][CLAUSE_SIZE];
     struct line line = line_begin(out, size), clauses[CLAUSES];
-    line_add(&line, "diverged at step %ld, lr %.3g: ", what->step, (double)what->learning_rate);
+    line_add(&line, BEGIN ", lr %.3g: ", what->step, (double)what->learning_rate);
     if (add_place(&line, network, what, error) < 0)
         return -1;
     for (int c = 0; c < CLAUSES; c++)

@@ -57,4 +57,7 @@ bool parameter_has_part(const struct parameter *parameter, enum parameter_part p
 /* Floats of the largest parameter. */
 size_t parameter_largest(const struct network *network);
 
+/* The step that such words name, which could not be done; 0: they name none. */
+long divergence_step(const char *words);
+
 #endif

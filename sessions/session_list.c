@@ -1,5 +1,6 @@
 /* The list of sessions; see sessions_list in session.h. */
 #include "base/clock.h"
+#include "engine/divergence.h"
 #include "sessions/session_internal.h"
 
 #include <dirent.h>
@@ -45,11 +46,10 @@ static const char *state_name(const struct session_summary *summary, const struc
 /* That could not be done which the run diverged at. */
 static long last_step_done(const struct metrics *metrics, long saved)
 {
-    long diverged;
-    if (strcmp(metrics->end_state, "diverged") == 0 &&
-        sscanf(metrics->end_message, "diverged at step %ld,", &diverged) == 1 && diverged == metrics->last_step)
-        return diverged - 1 > saved ? diverged - 1 : saved;
-    return metrics->last_step > saved ? metrics->last_step : saved;
+    const bool is_diverged =
+        strcmp(metrics->end_state, "diverged") == 0 && divergence_step(metrics->end_message) == metrics->last_step;
+    const long last = is_diverged ? metrics->last_step - 1 : metrics->last_step;
+    return last > saved ? last : saved;
 }
 
 static void stamp_file(const char *path, struct timespec *written, long long *size)

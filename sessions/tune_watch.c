@@ -1,6 +1,7 @@
 /* See tune_watch.h. The records of a session are read from where the last look ended, so that a look costs little. */
 #include "sessions/tune_watch.h"
 
+#include "engine/divergence.h"
 #include "engine/health.h"
 
 #include <math.h>
@@ -229,7 +230,8 @@ static int read_trial(struct tune_watch *watch, int index, struct error *error)
         status->state = TUNE_FINISHED;
     else if (strcmp(watched->end_state, "diverged") == 0) {
         status->state = TUNE_DIVERGED;
-        if (sscanf(status->why, "diverged at step %ld", &status->diverged_step) != 1)
+        status->diverged_step = divergence_step(status->why);
+        if (status->diverged_step == 0)
             status->diverged_step = status->step;
         status->step = status->diverged_step > 0 ? status->diverged_step - 1 : 0;
     }
