@@ -200,6 +200,11 @@ static int allocate_slots(struct loader *loader, struct error *error)
     return 0;
 }
 
+int loader_batches_of(int images, int batch)
+{
+    return (images + batch - 1) / batch;
+}
+
 int loader_create(const struct dataset *dataset, const struct loader_options *options, struct loader **out,
                   struct error *error)
 {
@@ -212,7 +217,7 @@ int loader_create(const struct dataset *dataset, const struct loader_options *op
     loader->options = *options;
     if (loader->options.batch > options->count)
         loader->options.batch = options->count; /* no batch is larger than the whole */
-    loader->batches = (options->count + loader->options.batch - 1) / loader->options.batch;
+    loader->batches = loader_batches_of(options->count, loader->options.batch);
     /* these cannot fail with default attributes on Linux */
     pthread_mutex_init(&loader->lock, NULL);
     pthread_cond_init(&loader->work, NULL);

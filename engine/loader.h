@@ -43,6 +43,8 @@ int loader_create(const struct dataset *dataset, const struct loader_options *op
                   struct error *error);
 void loader_destroy(struct loader *loader);
 int loader_batches(const struct loader *loader); /* an epoch */
+/* The same of so many images, with no loader: the last batch may have fewer. */
+int loader_batches_of(int images, int batch);
 /* The next batch, valid until the next call of this function; goes on into the next epoch by itself. */
 const struct batch *loader_next(struct loader *loader);
 /* Makes what is not there of the images of the batch that loader_next returned last, if any. */

@@ -255,10 +255,11 @@ static long find_end(const struct trainer *trainer)
     const struct training_state *state = &trainer->state;
     const struct train_options *options = &trainer->options;
     const long start = state->step - state->batch_in_epoch + trainer->steps_per_epoch; /* of the next epoch */
-    const long epochs = options->epochs - state->epoch - 1, batch = state->next_batch;
+    const long epochs = options->epochs - state->epoch - 1;
+    const int batch = state->next_batch;
     if (batch == 0 || epochs <= 0)
         return trainer->steps_total;
-    const long end = start + epochs * ((trainer->parts.train + batch - 1) / batch);
+    const long end = start + epochs * loader_batches_of(trainer->parts.train, batch);
     return options->steps > 0 && options->steps < end ? options->steps : end;
 }
 

@@ -1,6 +1,7 @@
 /* The plan of a tune in memory: its trials, their settings and names; see tune.h. */
 #include "base/line.h"
 #include "engine/evaluate.h"
+#include "engine/loader.h"
 #include "kernels/philox.h"
 #include "sessions/number.h"
 #include "sessions/seed_report.h"
@@ -157,7 +158,7 @@ static int describe(const struct tune_request *request, const struct settings *s
     trial->held_out = parts.validation > 0;
     trial->any_device = train->device == DEVICE_AUTO;
     trial->as_report = seed_report_is_like(settings, dataset_name(request->dataset));
-    trial->steps_per_epoch = (parts.train + train->batch - 1) / train->batch;
+    trial->steps_per_epoch = loader_batches_of(parts.train, train->batch);
     trial->steps = trial->steps_per_epoch * train->epochs;
     if (train->steps > 0 && train->steps < trial->steps) {
         trial->steps = train->steps;

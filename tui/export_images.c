@@ -116,7 +116,7 @@ static int find_partners(const struct augmentation_sheet *what, const struct tra
 /* The last that the run makes, from 0: as it is planned, or the one that it has come to where that is behind. */
 static int last_epoch(const struct train_options *train, int images, long step)
 {
-    const long batches = (images + train->batch - 1) / train->batch;
+    const long batches = loader_batches_of(images, train->batch);
     const long planned = train->epochs > 0 ? train->epochs * batches : LONG_MAX;
     const long bounded = train->steps > 0 && train->steps < planned ? train->steps : planned;
     const long steps = bounded > step && bounded < LONG_MAX ? bounded : step;
