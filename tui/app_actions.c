@@ -43,10 +43,8 @@ void app_refuse(struct app *app, const struct error *error)
 
 static int refuse_without_run(const struct app *app, const char *text, struct error *error)
 {
-    return error_set(error,
-                     app->scene.phase == PHASE_BROKEN ? "%s: the run could not start; q leaves"
-                                                      : "%s: the run is not there yet",
-                     text);
+    return error_set(error, "%s: %s", text,
+                     app->scene.phase == PHASE_BROKEN ? app->scene.progress : "the run is not there yet");
 }
 
 static int act_trainer(struct app *app, const struct action *action, struct error *error)

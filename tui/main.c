@@ -80,8 +80,8 @@ static const struct cli_command commands[] = {
      .about =
          "The step is made again from the nearest checkpoint before it, to the bit. The other session is only read, "
          "and may be training. `nfbench resume` goes on with the fork, which has the curves of before. What `set` "
-         "changes "
-         "while a run trains may be another in the fork: it holds from the step on, and is recorded as a command.",
+         "changes while a run trains may be another in the fork: it holds from the step on, and is recorded as a "
+         "command.",
      .settings = GOING_ON,
      .options = {{"at", "last|best|good|STEP|NAME", "from this step or checkpoint (last)"},
                  {"session", "NAME", "name of the fork (made of the session's and the step)"},
